@@ -1,0 +1,12 @@
+"""fnet: a JIT-compiled functional deep-learning library. Layers are pure (init, apply) pairs over trees of arrays."""
+
+from fnet import ops as ops
+from fnet import tree as tree
+from fnet.spec import ArraySpec as ArraySpec
+from fnet.transforms.jvp import hessian_vector_product as hessian_vector_product
+from fnet.transforms.jvp import jvp as jvp
+from fnet.transforms.vjp import grad as grad
+from fnet.transforms.vjp import value_and_grad as value_and_grad
+from fnet.transforms.vjp import vjp as vjp
+
+__version__ = "0.1.0"

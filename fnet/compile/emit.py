@@ -1,0 +1,174 @@
+"""What lowering rules see: references to memory, and an emitter that takes kernel calls.
+
+A `Ref` is a strided window on a flat buffer. In eager execution the buffer is a one-dimensional NumPy array and a
+call runs at once; in a plan it is a `Buffer` without an address yet and a call is appended to the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+def contiguous_strides(shape: Shape) -> Shape:
+    """Row-major strides, in elements."""
+    strides, step = [], 1
+    for size in reversed(shape):
+        strides.append(step)
+        step *= size
+    return tuple(reversed(strides))
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A window of `shape` on a flat `buffer`: element (i, j) is at ``offset + i*strides[0] + j*strides[1]``."""
+
+    buffer: Any
+    dtype: np.dtype
+    shape: Shape
+    strides: Shape
+    offset: int = 0
+
+    @classmethod
+    def whole(cls, buffer: Any, dtype: np.dtype, shape: Shape) -> Ref:
+        return cls(buffer, dtype, shape, contiguous_strides(shape))
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def contiguous(self) -> bool:
+        expected = contiguous_strides(self.shape)
+        return all(n == 1 or s == e for n, s, e in zip(self.shape, self.strides, expected, strict=True))
+
+    @property
+    def extent(self) -> int:
+        """How many elements of the buffer the window spans, from its offset on."""
+        if self.size == 0:
+            return 0
+        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+
+    @property
+    def backwards(self) -> bool:
+        return any(n > 1 and s < 0 for n, s in zip(self.shape, self.strides, strict=True))
+
+    def broadcast(self, shape: Shape) -> Ref:
+        """The same elements seen in a larger shape; a repeated axis has stride 0."""
+        lead = len(shape) - len(self.shape)
+        strides = [0] * lead + [0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)]
+        return replace(self, shape=shape, strides=tuple(strides))
+
+    def viewed(self, view: Callable[..., np.ndarray], **params: Any) -> Ref:
+        """The window that a NumPy view function makes of this one; `view` must not need to copy."""
+        item = self.dtype.itemsize
+        stand_in = np.lib.stride_tricks.as_strided(
+            np.zeros(1, self.dtype), self.shape, [s * item for s in self.strides], writeable=False
+        )
+        seen = view(stand_in, **params)
+        moved = (seen.__array_interface__["data"][0] - stand_in.__array_interface__["data"][0]) // item
+        offset = self.offset + (moved if self.size and seen.size else 0)
+        return Ref(self.buffer, self.dtype, seen.shape, tuple(s // item for s in seen.strides), offset)
+
+
+class Emitter(Protocol):
+    """Takes kernel calls; arguments are `Ref`s (passed as flat windows) and integers."""
+
+    def call(self, kernel: Callable, *args: Ref | int) -> None: ...
+
+    def scratch(self, size: int, dtype: np.dtype) -> Ref:
+        """Uninitialised memory for the calls of this primitive only."""
+        ...
+
+    def constant(self, value: np.ndarray) -> Ref:
+        """Memory that holds `value`, to be read only."""
+        ...
+
+
+class EagerEmitter:
+    """Runs every call at once."""
+
+    def call(self, kernel: Callable, *args: Ref | int) -> None:
+        kernel(*(a.buffer[a.offset : a.offset + a.extent] if isinstance(a, Ref) else a for a in args))
+
+    def scratch(self, size: int, dtype: np.dtype) -> Ref:
+        return Ref.whole(np.empty(max(size, 1), dtype), np.dtype(dtype), (max(size, 1),))
+
+    def constant(self, value: np.ndarray) -> Ref:
+        return ref_of(value)
+
+
+def ref_of(array: np.ndarray) -> Ref:
+    """A `Ref` to a NumPy array, copying only what no kernel can read (read-only, unaligned, oddly strided)."""
+    flags = array.flags
+    if flags.writeable and flags.aligned:
+        if flags.c_contiguous:
+            return Ref.whole(array.reshape(-1), array.dtype, array.shape)
+        if flags.f_contiguous:
+            strides = tuple(s // array.itemsize for s in array.strides)
+            return Ref(array.T.reshape(-1), array.dtype, array.shape, strides)
+    copy = np.array(array, order="C", copy=True)
+    return Ref.whole(copy.reshape(-1), copy.dtype, copy.shape)
+
+
+def contiguous(ref: Ref, emit: Emitter) -> Ref:
+    """The same elements in row-major order, through a copy into scratch memory where they are not."""
+    if ref.contiguous:
+        return ref
+    target = Ref.whole(emit.scratch(ref.size, ref.dtype).buffer, ref.dtype, ref.shape)
+    copy(ref, target, emit)
+    return target
+
+
+def copy(source: Ref, target: Ref, emit: Emitter) -> None:
+    """Emit calls that copy between windows of equal shape, whatever their strides."""
+    from fnet.kernels import cpu
+
+    shape, strides_in, strides_out = _merge_axes(source, target)
+    depth = cpu.copy.DEPTH
+    if len(shape) > depth:
+        for index in np.ndindex(*shape[:-depth]):
+            moved_in = source.offset + sum(i * s for i, s in zip(index, strides_in, strict=False))
+            moved_out = target.offset + sum(i * s for i, s in zip(index, strides_out, strict=False))
+            inner = shape[-depth:]
+            copy(
+                Ref(source.buffer, source.dtype, inner, strides_in[-depth:], moved_in),
+                Ref(target.buffer, target.dtype, inner, strides_out[-depth:], moved_out),
+                emit,
+            )
+        return
+    if source.size == 0:
+        return
+    pad = depth - len(shape)
+    sizes = (1,) * pad + shape
+    steps_in, steps_out = (0,) * pad + strides_in, (0,) * pad + strides_out
+    low_in, first_in = _lowest(source)
+    low_out, first_out = _lowest(target)
+    emit.call(cpu.copy.copy_strided, low_in, low_out, *sizes, first_in, *steps_in, first_out, *steps_out)
+
+
+def _lowest(ref: Ref) -> tuple[Ref, int]:
+    """The flat window from the lowest element on, and where the first element lies in it."""
+    back = sum((n - 1) * -s for n, s in zip(ref.shape, ref.strides, strict=True) if s < 0)
+    spread = 1 + sum((n - 1) * abs(s) for n, s in zip(ref.shape, ref.strides, strict=True))
+    return Ref(ref.buffer, ref.dtype, (spread,), (1,), ref.offset - back), back
+
+
+def _merge_axes(source: Ref, target: Ref) -> tuple[Shape, Shape, Shape]:
+    """Join neighbouring axes that both windows run through without a gap; drop axes of size 1."""
+    merged: list[tuple[int, int, int]] = []
+    for n, s, t in zip(source.shape, source.strides, target.strides, strict=True):
+        if n == 1:
+            continue
+        if merged and merged[-1][1] == s * n and merged[-1][2] == t * n:
+            merged[-1] = (merged[-1][0] * n, s, t)
+        else:
+            merged.append((n, s, t))
+    shape, inner, outer = zip(*merged, strict=True) if merged else ((), (), ())
+    return tuple(shape), tuple(inner), tuple(outer)

@@ -1,0 +1,147 @@
+"""Loop nests: the structure of an elementwise computation, with or without folds, apart from its sizes.
+
+A `LoopNest` is hashable and says everything that shapes the generated kernel (`fnet.compile.loop_source`); sizes,
+strides and addresses are arguments, so one kernel serves every batch size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref, contiguous
+
+KEPT, FOLDED = "K", "R"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An operand: its dtype and, for each loop, how it moves: '0' stays, '1' next element, 's' by a given stride."""
+
+    dtype: str
+    steps: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One scalar expression; arguments number the reads first, then the earlier steps."""
+
+    template: str
+    args: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A result: the number of its value, its dtype, the fold over the FOLDED loops, the read it overwrites."""
+
+    value: int
+    dtype: str
+    fold: str | None = None
+    overwrites: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoopNest:
+    """`loops` has one letter a loop, outermost first: KEPT or FOLDED."""
+
+    loops: str
+    reads: tuple[Read, ...]
+    steps: tuple[Step, ...]
+    writes: tuple[Write, ...]
+
+    @property
+    def folds_inside(self) -> bool:
+        """True when a kept loop runs inside folded ones, so that folds need a row of accumulators."""
+        return FOLDED in self.loops and self.loops.endswith(KEPT)
+
+
+@dataclass(slots=True)
+class Computation:
+    """An elementwise computation over `shape`: where it reads, what it computes, where it writes.
+
+    `folded` axes of `shape` are folded by the writes that have a fold; all folding writes share them.
+    """
+
+    shape: tuple[int, ...]
+    folded: frozenset[int]
+    reads: list[Ref]
+    steps: list[Step]
+    writes: list[Write]
+    targets: list[Ref]
+
+
+def emit_computation(work: Computation, emit: Emitter) -> None:
+    """Emit the kernel call (and the copies before it, should an operand's layout need them)."""
+    from fnet.compile.loop_source import loop_kernel
+
+    if any(t.size == 0 for t in work.targets):
+        return
+    reads = [_readable(ref, emit) for ref in work.reads]
+    sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
+    kinds_text = "".join(FOLDED if k else KEPT for k in kinds)
+    nest = LoopNest(
+        kinds_text,
+        tuple(Read(r.dtype.str[1:], _steps(s)) for r, s in zip(reads, strides, strict=True)),
+        tuple(work.steps),
+        tuple(work.writes),
+    )
+    arguments: list[Any] = list(reads)
+    arguments += [t for t, w in zip(work.targets, work.writes, strict=True) if w.overwrites is None]
+    if nest.folds_inside:
+        row = math.prod(sizes[nest.loops.rfind(FOLDED) + 1 :])
+        arguments += [emit.scratch(row, accumulator(w)) for w in work.writes if w.fold]
+    arguments += sizes
+    for read, stride in zip(nest.reads, strides, strict=True):
+        arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == "s"]
+    emit.call(loop_kernel(nest), *arguments)
+
+
+def foldable(shape: tuple[int, ...], folded: frozenset[int]) -> bool:
+    """Whether one nest can fold these axes: kept axes, then folded ones, then at most one run of kept axes."""
+    kinds = [axis in folded for axis, size in enumerate(shape) if size != 1]
+    changes = "".join(FOLDED if kind else KEPT for i, kind in enumerate(kinds) if i == 0 or kinds[i - 1] != kind)
+    return changes in ("", "K", "R", "KR", "RK", "KRK")
+
+
+def accumulator(write: Write) -> np.dtype:
+    """The dtype in which a fold accumulates: float64 for floating sums, else the result's own."""
+    return np.dtype("f8") if write.fold == "sum" and write.dtype == "f4" else np.dtype(write.dtype)
+
+
+def _readable(ref: Ref, emit: Emitter) -> Ref:
+    return contiguous(ref, emit) if ref.backwards else ref
+
+
+def _steps(strides: Sequence[int]) -> str:
+    last = len(strides) - 1
+    return "".join("0" if s == 0 else "1" if s == 1 and i == last else "s" for i, s in enumerate(strides))
+
+
+def _collapse(
+    shape: tuple[int, ...], folded: frozenset[int], strides: list[tuple[int, ...]]
+) -> tuple[list[int], list[bool], list[list[int]]]:
+    """Join neighbouring loops of one kind that every operand runs through evenly; drop loops of size 1."""
+    sizes: list[int] = []
+    kinds: list[bool] = []
+    steps: list[list[int]] = [[] for _ in strides]
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        kind = axis in folded
+        here = [s[axis] for s in strides]
+        joins = kinds and kinds[-1] == kind and all(t[-1] == h * size for t, h in zip(steps, here, strict=True))
+        if joins:
+            sizes[-1] *= size
+            for t, h in zip(steps, here, strict=True):
+                t[-1] = h
+        else:
+            sizes.append(size)
+            kinds.append(kind)
+            for t, h in zip(steps, here, strict=True):
+                t.append(h)
+    return sizes, kinds, steps

@@ -1,0 +1,66 @@
+"""Errors that teach: where it happened (the path of layers), what was expected, what came, how to fix it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class FnetError(Exception):
+    """Base of fnet's own errors; containers add their name to `path` while the error passes through them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"in '{'/'.join(self.path)}': {self.message}" if self.path else self.message
+
+
+class ShapeError(FnetError, ValueError):
+    """Sizes or ranks do not fit."""
+
+
+class DtypeError(FnetError, TypeError):
+    """An element type is not supported, or differs from the one expected."""
+
+
+class StructureError(FnetError, ValueError):
+    """Two trees, or a tree and a network, do not match; the message names the path."""
+
+
+class ValueRangeError(FnetError, ValueError):
+    """A value (a label, an index, a rate, a name ...) is outside what is allowed."""
+
+
+class DerivativeError(FnetError, TypeError):
+    """A derivative was asked of a function that has none."""
+
+
+class TracingError(FnetError, TypeError):
+    """A traced value was used where only a concrete one works, or the reverse."""
+
+
+class NonFiniteError(FnetError, ArithmeticError):
+    """Training met a NaN or an infinite loss."""
+
+
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """Prefix the path of any `FnetError` raised inside with `name`."""
+    try:
+        yield
+    except FnetError as error:
+        error.path = (name, *error.path)
+        raise
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """``" Did you mean 'relu'?"`` or, with no close match, the list of what is known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1)
+    if close:
+        return f" Did you mean '{next(n for n in names if n.lower() == close[0])}'?"
+    return f" Known: {', '.join(names)}."

@@ -1,0 +1,319 @@
+"""The scalar functions of generated and hand-written kernels, one source for both devices.
+
+Every function exists as ``name_f32`` and ``name_f64``: float32 never passes through float64, NaN gives NaN, and all
+but the trigonometric functions and `power` vectorise. `exp` and `log` without suffix follow their argument's type.
+"""
+
+# ruff: noqa: FURB136, PLR0124 (selects and x == x decide how NaN travels and keep loops vectorisable)
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fnet.kernels.policy import scalar
+from fnet.kernels.quantile import normal_quantile_f32, normal_quantile_f64
+from fnet.kernels.transcendental import (
+    erf_f32,
+    erf_f64,
+    exp,
+    exp_f32,
+    exp_f64,
+    expm1_f32,
+    expm1_f64,
+    log,
+    log1p_f32,
+    log1p_f64,
+    log_f32,
+    log_f64,
+    logaddexp_f32,
+    logaddexp_f64,
+    sigmoid_f32,
+    sigmoid_f64,
+    softplus_f32,
+    softplus_f64,
+    tanh_f32,
+    tanh_f64,
+)
+
+__all__ = [
+    "absolute_f32", "absolute_f64", "arctan_f32", "arctan_f64", "ceil_f32", "ceil_f64", "cos_f32", "cos_f64",
+    "erf_f32", "erf_f64", "erfc_f32", "erfc_f64", "exp", "exp_f32", "exp_f64", "expm1_f32", "expm1_f64",
+    "floor_f32", "floor_f64", "isfinite_f32", "isfinite_f64", "isinf_f32", "isinf_f64", "isnan_f32", "isnan_f64",
+    "log", "log1p_f32", "log1p_f64", "log_f32", "log_f64", "logaddexp_f32", "logaddexp_f64", "maximum_f32",
+    "maximum_f64", "minimum_f32", "minimum_f64", "normal_quantile_f32", "normal_quantile_f64", "power_f32",
+    "power_f64", "reciprocal_f32", "reciprocal_f64", "relu_f32", "relu_f64", "round_f32", "round_f64",
+    "sigmoid_f32", "sigmoid_f64", "sign_f32", "sign_f64", "sin_f32", "sin_f64", "softplus_f32", "softplus_f64",
+    "sqrt_f32", "sqrt_f64", "square_f32", "square_f64", "tan_f32", "tan_f64", "tanh_f32", "tanh_f64", "trunc_f32",
+    "trunc_f64",
+]  # fmt: skip
+
+_0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
+
+# ------------------------------------------------------------------------------------------ order and sign
+
+
+@scalar
+def maximum_f32(x, y):
+    """The larger, or NaN if either is."""
+    m = y if x < y else x
+    return m if y == y else y
+
+
+@scalar
+def maximum_f64(x, y):
+    """The larger, or NaN if either is."""
+    m = y if x < y else x
+    return m if y == y else y
+
+
+@scalar
+def minimum_f32(x, y):
+    """The smaller, or NaN if either is."""
+    m = y if x > y else x
+    return m if y == y else y
+
+
+@scalar
+def minimum_f64(x, y):
+    """The smaller, or NaN if either is."""
+    m = y if x > y else x
+    return m if y == y else y
+
+
+@scalar
+def relu_f32(x):
+    """max(x, 0), keeping NaN."""
+    return _0 if x <= _0 else x
+
+
+@scalar
+def relu_f64(x):
+    """max(x, 0), keeping NaN."""
+    return 0.0 if x <= 0.0 else x
+
+
+@scalar
+def sign_f32(x):
+    """-1, 0 or 1, keeping NaN and signed zeros."""
+    return _1 if x > _0 else (-_1 if x < _0 else x)
+
+
+@scalar
+def sign_f64(x):
+    """-1, 0 or 1, keeping NaN and signed zeros."""
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+
+
+@scalar
+def absolute_f32(x):
+    """Absolute value."""
+    return abs(x)
+
+
+@scalar
+def absolute_f64(x):
+    """Absolute value."""
+    return abs(x)
+
+
+@scalar
+def isnan_f32(x):
+    """True for NaN."""
+    return x != x
+
+
+@scalar
+def isnan_f64(x):
+    """True for NaN."""
+    return x != x
+
+
+@scalar
+def isinf_f32(x):
+    """True for either infinity."""
+    return abs(x) == _INF
+
+
+@scalar
+def isinf_f64(x):
+    """True for either infinity."""
+    return abs(x) == np.inf
+
+
+@scalar
+def isfinite_f32(x):
+    """True unless infinite or NaN."""
+    return abs(x) < _INF
+
+
+@scalar
+def isfinite_f64(x):
+    """True unless infinite or NaN."""
+    return abs(x) < np.inf
+
+
+# ------------------------------------------------------------------------------------------------- rounding
+
+
+@scalar
+def floor_f32(x):
+    """Largest integer not above x."""
+    return np.floor(x)
+
+
+@scalar
+def floor_f64(x):
+    """Largest integer not above x."""
+    return np.floor(x)
+
+
+@scalar
+def ceil_f32(x):
+    """Smallest integer not below x."""
+    return np.ceil(x)
+
+
+@scalar
+def ceil_f64(x):
+    """Smallest integer not below x."""
+    return np.ceil(x)
+
+
+@scalar
+def trunc_f32(x):
+    """Rounds towards zero."""
+    return np.trunc(x)
+
+
+@scalar
+def trunc_f64(x):
+    """Rounds towards zero."""
+    return np.trunc(x)
+
+
+@scalar
+def round_f32(x):
+    """Rounds to the nearest integer, halves to even."""
+    return np.rint(x)
+
+
+@scalar
+def round_f64(x):
+    """Rounds to the nearest integer, halves to even."""
+    return np.rint(x)
+
+
+# ------------------------------------------------------------------------------------- powers and quotients
+
+
+@scalar
+def square_f32(x):
+    """x times x."""
+    return x * x
+
+
+@scalar
+def square_f64(x):
+    """x times x."""
+    return x * x
+
+
+@scalar
+def reciprocal_f32(x):
+    """1 / x."""
+    return _1 / x
+
+
+@scalar
+def reciprocal_f64(x):
+    """1 / x."""
+    return 1.0 / x
+
+
+@scalar
+def sqrt_f32(x):
+    """Square root, NaN below zero."""
+    return np.sqrt(x)
+
+
+@scalar
+def sqrt_f64(x):
+    """Square root, NaN below zero."""
+    return np.sqrt(x)
+
+
+@scalar
+def power_f32(x, y):
+    """x to the power y."""
+    return np.power(x, y)
+
+
+@scalar
+def power_f64(x, y):
+    """x to the power y."""
+    return np.power(x, y)
+
+
+# ------------------------------------------------------------------------- functions left to the math library
+
+
+@scalar
+def sin_f32(x):
+    """Sine."""
+    return np.sin(x)
+
+
+@scalar
+def sin_f64(x):
+    """Sine."""
+    return np.sin(x)
+
+
+@scalar
+def cos_f32(x):
+    """Cosine."""
+    return np.cos(x)
+
+
+@scalar
+def cos_f64(x):
+    """Cosine."""
+    return np.cos(x)
+
+
+@scalar
+def tan_f32(x):
+    """Tangent."""
+    return np.tan(x)
+
+
+@scalar
+def tan_f64(x):
+    """Tangent."""
+    return np.tan(x)
+
+
+@scalar
+def arctan_f32(x):
+    """Inverse tangent."""
+    return np.arctan(x)
+
+
+@scalar
+def arctan_f64(x):
+    """Inverse tangent."""
+    return np.arctan(x)
+
+
+@scalar
+def erfc_f32(x):
+    """1 - erf(x), accurate in the tail."""
+    return np.float32(math.erfc(x))
+
+
+@scalar
+def erfc_f64(x):
+    """1 - erf(x), accurate in the tail."""
+    return np.float64(math.erfc(x))

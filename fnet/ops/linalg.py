@@ -1,0 +1,209 @@
+"""Matrix products: matmul in NumPy's sense, and what reduces to it (dot, outer, tensordot, einsum)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref, contiguous
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.ops.arithmetic import multiply
+from fnet.ops.promotion import promote
+from fnet.ops.shape import broadcast_to, expand_dims, reshape, squeeze, swapaxes, transpose
+from fnet.ops.summation import sum
+from fnet.spec import ArraySpec
+from fnet.transforms.primitive import Primitive, spec_of
+
+EPILOGUES = ("linear", "relu", "tanh", "sigmoid")
+
+
+def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, activation: str = "linear") -> ArraySpec:
+    return ArraySpec((*a.shape[:-1], b.shape[-1]), a.dtype)
+
+
+def _matmul_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, activation: str = "linear") -> None:
+    """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
+    from fnet.kernels import cpu
+
+    a, b, *bias = inputs
+    (c,) = outputs
+    (m, k), n = a.shape, b.shape[1]
+    a, b = _regular(a, emit), _regular(b, emit)
+    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
+    added = contiguous(bias[0], emit) if bias else c
+    code = EPILOGUES.index(activation)
+    emit.call(cpu.gemm.gemm, a, b, c, added, work, m, n, k, *a.strides, *b.strides, int(bool(bias)), code)
+
+
+def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    from fnet.kernels import cpu
+
+    a, b = (_regular(r, emit) for r in inputs)
+    (c,) = outputs
+    (count, m, k), n = a.shape, b.shape[2]
+    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
+    (a_step, *a_strides), (b_step, *b_strides) = a.strides, b.strides
+    emit.call(cpu.gemm.batched_gemm, a, b, c, work, count, a_step, b_step, m, n, k, *a_strides, *b_strides)
+
+
+def _regular(ref: Ref, emit: Emitter) -> Ref:
+    """The window itself where the kernel can stride through it forwards, else a contiguous copy."""
+    return contiguous(ref, emit) if ref.backwards else ref
+
+
+def _matmul_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    return _product(g, swapaxes(b, -1, -2)), _product(swapaxes(a, -1, -2), g)
+
+
+def _matmul_jvp(tangents: tuple[Any, Any], y: Any, a: Any, b: Any) -> Any:
+    ta, tb = tangents
+    parts = [_product(ta, b)] if ta is not None else []
+    parts += [_product(a, tb)] if tb is not None else []
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+_matmul = Primitive("matmul", _matmul_abstract, lower=_matmul_lower, vjp=_matmul_vjp, jvp=_matmul_jvp, strided=True)
+_matmul.epilogues = EPILOGUES
+_stacked = Primitive(
+    "stacked_matmul", _matmul_abstract, lower=_stacked_lower, vjp=_matmul_vjp, jvp=_matmul_jvp, strided=True
+)
+
+
+def _product(a: Any, b: Any) -> Any:
+    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b)
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """Matrix product over the last two axes, ``y[..., i, j] = sum_p a[..., i, p] b[..., p, j]``.
+
+    a: (..., M, K), b: (..., K, N) -> (..., M, N); leading axes broadcast, vectors are promoted as in NumPy.
+    Raises `ShapeError` when the inner sizes differ.
+
+    >>> import numpy as np
+    >>> matmul(np.ones((2, 3)), np.ones((3, 4))).shape
+    (2, 4)
+    """
+    a, b = promote(a, b, floating=True)
+    left, right = spec_of(a).shape, spec_of(b).shape
+    if not left or not right:
+        raise ShapeError(f"matmul needs arrays with at least one axis, received {left} and {right}; multiply scalars.")
+    if left[-1] != right[-2 if len(right) > 1 else 0]:
+        raise ShapeError(
+            f"matmul cannot multiply {left} by {right}: the last size of the first, {left[-1]}, must equal the "
+            f"{'second-last' if len(right) > 1 else 'only'} size of the second, {right[-2 if len(right) > 1 else 0]}."
+        )
+    if len(left) == 1:
+        return squeeze(matmul(expand_dims(a, 0), b), -2)
+    if len(right) == 1:
+        return squeeze(matmul(a, expand_dims(b, 1)), -1)
+    if len(right) == 2:
+        flat = _matmul(reshape(a, (math.prod(left[:-1]), left[-1])), b)
+        return reshape(flat, (*left[:-1], right[-1]))
+    try:
+        lead = np.broadcast_shapes(left[:-2], right[:-2])
+    except ValueError:
+        raise ShapeError(f"matmul: leading axes of {left} and {right} do not broadcast.") from None
+    stacks = [reshape(broadcast_to(x, lead + s[-2:]), (math.prod(lead), *s[-2:])) for x, s in ((a, left), (b, right))]
+    return reshape(_stacked(*stacks), (*lead, left[-2], right[-1]))
+
+
+def dot(a: Any, b: Any) -> Any:
+    """`numpy.dot`: the inner product of vectors, the matrix product of matrices, a product with a scalar."""
+    if spec_of(a).ndim == 0 or spec_of(b).ndim == 0:
+        return multiply(a, b)
+    return matmul(a, b) if spec_of(b).ndim <= 2 else tensordot(a, b, ([-1], [-2]))
+
+
+def outer(a: Any, b: Any) -> Any:
+    """``y[i, j] = a[i] b[j]`` of two vectors (other ranks are flattened)."""
+    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+
+
+def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Any:
+    """Sum of products over pairs of axes, as `numpy.tensordot`."""
+    na, nb = spec_of(a).ndim, spec_of(b).ndim
+    if isinstance(axes, int):
+        axes = (list(range(na - axes, na)), list(range(axes)))
+    over_a, over_b = ([axes[0]] if isinstance(axes[0], int) else axes[0]), ([axes[1]] if isinstance(axes[1], int) else axes[1])
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    left = list(letters[:na])
+    right = list(letters[na : na + nb])
+    for i, j in zip(over_a, over_b, strict=True):
+        right[j] = left[i]
+    shared = {left[i] for i in over_a}
+    kept = [c for c in left + right if c not in shared]
+    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b)
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Einstein summation in NumPy's notation, contracted from left to right as matrix products.
+
+    Every letter is an axis; letters missing on the right of ``->`` are summed. Repeated letters within one operand
+    and the ellipsis are not supported.
+
+    >>> import numpy as np
+    >>> einsum("ij,kj->ik", np.ones((2, 3)), np.ones((4, 3))).shape
+    (2, 4)
+    """
+    terms, result = _parse(subscripts, operands)
+    values = promote(*operands, floating=True)
+    term, value = terms[0], values[0]
+    for k, (next_term, next_value) in enumerate(zip(terms[1:], values[1:], strict=True), start=2):
+        later = set(result).union(*terms[k:])
+        term, value = _contract(term, value, next_term, next_value, later)
+    gone = tuple(i for i, c in enumerate(term) if c not in result)
+    value = sum(value, axis=gone) if gone else value
+    left = [c for c in term if c in result]
+    return transpose(value, [left.index(c) for c in result])
+
+
+def _parse(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
+    text = subscripts.replace(" ", "")
+    inputs, arrow, result = text.partition("->")
+    terms = inputs.split(",")
+    if not arrow:
+        result = "".join(sorted(c for c in set(inputs) - {","} if inputs.count(c) == 1))
+    if "." in text:
+        raise ValueRangeError("einsum: the ellipsis is not supported; name every axis, or use fnet.ops.matmul.")
+    if len(terms) != len(operands):
+        raise ValueRangeError(f"einsum: '{subscripts}' names {len(terms)} operands, received {len(operands)}.")
+    sizes: dict[str, int] = {}
+    for term, x in zip(terms, operands, strict=True):
+        shape = spec_of(x).shape
+        if len(term) != len(shape) or len(set(term)) != len(term):
+            raise ShapeError(f"einsum: '{term}' must name each of the {len(shape)} axes of {shape} once.")
+        for letter, size in zip(term, shape, strict=True):
+            if sizes.setdefault(letter, size) != size:
+                raise ShapeError(f"einsum: axis '{letter}' has sizes {sizes[letter]} and {size}.")
+    if not set(result) <= set(sizes):
+        raise ValueRangeError(f"einsum: '{result}' names an axis that no operand has.")
+    return terms, result
+
+
+def _contract(a_term: str, a: Any, b_term: str, b: Any, later: set[str]) -> tuple[str, Any]:
+    """One pair as a stacked matrix product: shared kept axes stack, shared dropped axes contract."""
+    a_term, a = _drop(a_term, a, later | set(b_term))
+    b_term, b = _drop(b_term, b, later | set(a_term))
+    shared = [c for c in a_term if c in b_term]
+    stack, contracted = [c for c in shared if c in later], [c for c in shared if c not in later]
+    rows, columns = [c for c in a_term if c not in shared], [c for c in b_term if c not in shared]
+    size = dict(zip(a_term, spec_of(a).shape, strict=True)) | dict(zip(b_term, spec_of(b).shape, strict=True))
+
+    def grouped(term: str, x: Any, *groups: list[str]) -> Any:
+        order = [term.index(c) for group in groups for c in group]
+        return reshape(transpose(x, order), [math.prod(size[c] for c in group) for group in groups])
+
+    left = grouped(a_term, a, stack, rows, contracted)
+    right = grouped(b_term, b, stack, contracted, columns)
+    product = _stacked(left, right) if stack else _matmul(left[0], right[0])
+    kept = stack + rows + columns
+    return "".join(kept), reshape(product, [size[c] for c in kept])
+
+
+def _drop(term: str, x: Any, needed: set[str]) -> tuple[str, Any]:
+    """Sum out at once the axes that nothing else names."""
+    gone = tuple(i for i, c in enumerate(term) if c not in needed)
+    return "".join(c for c in term if c in needed), sum(x, axis=gone) if gone else x

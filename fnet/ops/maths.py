@@ -1,0 +1,151 @@
+"""Elementary functions of one operand, element by element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from fnet.ops.arithmetic import divide, equal, greater, less, logical_not, multiply, negative, subtract, where, zeros_of
+from fnet.ops.elementwise import BOOL, Rule, elementwise
+from fnet.ops.promotion import lift, promote
+from fnet.transforms.primitive import Primitive, spec_of
+
+
+def _function(name: str, template: str, rule: Rule, doc: str) -> Callable[[Any], Any]:
+    """A documented function of one floating operand; integers become floating first."""
+    primitive = elementwise(name, template, rule)
+
+    def function(x: Any) -> Any:
+        return primitive(*promote(x, floating=True))
+
+    return _named(function, name, doc)
+
+
+def _rounding(name: str, doc: str) -> Callable[[Any], Any]:
+    """A documented step function: integers pass unchanged, the derivative is 0."""
+    primitive = elementwise(name, f"{name}_{{t}}({{0}})", lambda g, y, x: multiply(g, 0))
+
+    def function(x: Any) -> Any:
+        value = lift(x)
+        return primitive(value) if spec_of(value).differentiable else value
+
+    return _named(function, name, doc)
+
+
+def _test(name: str, of_integers: bool, doc: str) -> Callable[[Any], Any]:
+    """A documented test for a kind of floating number."""
+    primitive = elementwise(name, f"{name}_{{t}}({{0}})", dtype=BOOL)
+
+    def function(x: Any) -> Any:
+        value = lift(x)
+        if spec_of(value).differentiable:
+            return primitive(value)
+        return equal(value, value) if of_integers else logical_not(equal(value, value))
+
+    return _named(function, name, doc)
+
+
+def _named(function: Callable, name: str, doc: str) -> Callable[[Any], Any]:
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
+
+
+exp = _function("exp", "exp_{t}({0})", lambda g, y, x: multiply(g, y), "``e^x``.")
+expm1 = _function(
+    "expm1", "expm1_{t}({0})", lambda g, y, x: multiply(g, y + 1), "``e^x - 1``, accurate for small ``x``."
+)
+log = _function("log", "log_{t}({0})", lambda g, y, x: divide(g, x), "Natural logarithm; -Inf at 0, NaN below.")
+log1p = _function(
+    "log1p", "log1p_{t}({0})", lambda g, y, x: divide(g, x + 1), "``log(1 + x)``, accurate for small ``x``."
+)
+sqrt = _function(
+    "sqrt",
+    "sqrt_{t}({0})",
+    lambda g, y, x: divide(multiply(g, 0.5), y),
+    "Square root; its derivative at 0 is Inf, as in calculus.",
+)
+sin = _function("sin", "sin_{t}({0})", lambda g, y, x: multiply(g, cos(x)), "Sine of ``x`` in radians.")
+cos = _function("cos", "cos_{t}({0})", lambda g, y, x: negative(multiply(g, sin(x))), "Cosine of ``x`` in radians.")
+tan = _function("tan", "tan_{t}({0})", lambda g, y, x: multiply(g, y * y + 1), "Tangent of ``x`` in radians.")
+arctan = _function("arctan", "arctan_{t}({0})", lambda g, y, x: divide(g, x * x + 1), "Inverse tangent, in radians.")
+tanh = _function("tanh", "tanh_{t}({0})", lambda g, y, x: multiply(g, 1 - y * y), "Hyperbolic tangent.")
+sigmoid = _function(
+    "sigmoid", "sigmoid_{t}({0})", lambda g, y, x: multiply(g, y * (1 - y)), "``1 / (1 + e^-x)``, without overflow."
+)
+softplus = _function(
+    "softplus", "softplus_{t}({0})", lambda g, y, x: multiply(g, sigmoid(x)), "``log(1 + e^x)``, without overflow."
+)
+erf = _function(
+    "erf",
+    "erf_{t}({0})",
+    lambda g, y, x: multiply(g, multiply(exp(negative(x * x)), 2 / math.sqrt(math.pi))),
+    "Gauss error function ``2/sqrt(pi) * integral of e^(-t^2) from 0 to x``.",
+)
+relu = _function(
+    "relu", "relu_{t}({0})", lambda g, y, x: where(greater(y, 0), g, zeros_of(g)), "``max(x, 0)``; derivative 0 at 0."
+)
+floor = _rounding("floor", "The largest integer not above ``x``.")
+ceil = _rounding("ceil", "The smallest integer not below ``x``.")
+round = _rounding("round", "The nearest integer, halves to even.")
+trunc = _rounding("trunc", "``x`` without its fraction.")
+isnan = _test("isnan", False, "True where ``x`` is NaN.")
+isinf = _test("isinf", False, "True where ``x`` is Inf or -Inf.")
+isfinite = _test("isfinite", True, "True where ``x`` is neither NaN nor infinite.")
+
+_square: Primitive = elementwise("square", "{0} * {0}", lambda g, y, x: multiply(g, x * 2))
+_reciprocal: Primitive = elementwise("reciprocal", "1 / {0}", lambda g, y, x: negative(multiply(g, y * y)))
+_absolute: Primitive = elementwise("absolute", "abs({0})", lambda g, y, x: multiply(g, sign(x)))
+_sign: Primitive = elementwise("sign", "np.sign({0})", lambda g, y, x: multiply(g, 0))
+
+
+def square(x: Any) -> Any:
+    """``x * x``."""
+    return _square(lift(x))
+
+
+def reciprocal(x: Any) -> Any:
+    """``1 / x``."""
+    return _reciprocal(*promote(x, floating=True))
+
+
+def absolute(x: Any) -> Any:
+    """``|x|``; the derivative at 0 is 0."""
+    return _absolute(lift(x))
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1 by the sign of ``x``; NaN stays NaN. The derivative is 0."""
+    return _sign(lift(x))
+
+
+def log2(x: Any) -> Any:
+    """Logarithm to base 2."""
+    return multiply(log(x), 1 / math.log(2))
+
+
+def log10(x: Any) -> Any:
+    """Logarithm to base 10."""
+    return multiply(log(x), 1 / math.log(10))
+
+
+def sinh(x: Any) -> Any:
+    """Hyperbolic sine ``(e^x - e^-x) / 2``, accurate near 0."""
+    grown = expm1(absolute(x))
+    return multiply(sign(x), multiply(grown + divide(grown, grown + 1), 0.5))
+
+
+def cosh(x: Any) -> Any:
+    """Hyperbolic cosine ``(e^x + e^-x) / 2``."""
+    return multiply(exp(x) + exp(negative(x)), 0.5)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+    """``x`` where positive, else ``negative_slope * x`` (Keras ``leaky_relu``)."""
+    return where(less(x, 0), multiply(x, negative_slope), x)
+
+
+def squared_difference(a: Any, b: Any) -> Any:
+    """``(a - b)^2``."""
+    return square(subtract(a, b))

@@ -1,0 +1,230 @@
+"""Row-wise operations of neural networks: softmax and its kin, cross-entropies from logits, dropout."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.ops.arithmetic import multiply, negative, subtract
+from fnet.ops.index import one_hot
+from fnet.ops.maths import exp
+from fnet.ops.promotion import astype, lift, promote
+from fnet.ops.shape import expand_dims, moveaxis, normalize_axis
+from fnet.ops.summation import sum
+from fnet.spec import ArraySpec
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer
+
+
+def _same(x: ArraySpec, *others: ArraySpec) -> ArraySpec:
+    return ArraySpec(x.shape, x.dtype)
+
+
+def _per_row(x: ArraySpec, *others: ArraySpec) -> ArraySpec:
+    return ArraySpec(x.shape[:-1], x.dtype)
+
+
+def _rows(family: str, kernel: str) -> Any:
+    """A lowering rule: call `kernel` on inputs and output with the numbers of rows and columns."""
+
+    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+        from fnet.kernels import cpu
+
+        *lead, columns = inputs[0].shape
+        emit.call(getattr(getattr(cpu, family), kernel), *inputs, *outputs, math.prod(lead), columns)
+
+    return lower
+
+
+def _row_sum(x: Any) -> Any:
+    return sum(x, axis=-1, keepdims=True)
+
+
+_softmax = Primitive(
+    "softmax",
+    _same,
+    lower=_rows("softmax", "softmax"),
+    vjp=lambda g, y, x: (_softmax_vjp(y, g),),
+    jvp=lambda tangents, y, x: _softmax_vjp(y, tangents[0]),
+)
+_softmax_vjp = Primitive(
+    "softmax_vjp",
+    _same,
+    lower=_rows("softmax", "softmax_vjp"),
+    vjp=lambda h, out, y, g: (h * (g - _row_sum(g * y)) - g * _row_sum(h * y), _softmax_vjp(y, h)),
+)
+_log_softmax = Primitive(
+    "log_softmax",
+    _same,
+    lower=_rows("softmax", "log_softmax"),
+    vjp=lambda g, y, x: (_log_softmax_vjp(y, g),),
+    jvp=lambda tangents, y, x: tangents[0] - _row_sum(exp(y) * tangents[0]),
+)
+_log_softmax_vjp = Primitive(
+    "log_softmax_vjp",
+    _same,
+    lower=_rows("softmax", "log_softmax_vjp"),
+    vjp=lambda h, out, y, g: (negative(h * exp(y) * _row_sum(g)), h - _row_sum(h * exp(y))),
+)
+_logsumexp = Primitive(
+    "logsumexp",
+    _per_row,
+    lower=_rows("softmax", "logsumexp"),
+    vjp=lambda g, y, x: (expand_dims(g, -1) * _softmax(x),),
+    jvp=lambda tangents, y, x: sum(_softmax(x) * tangents[0], axis=-1),
+)
+_sparse = Primitive(
+    "sparse_crossentropy",
+    _per_row,
+    lower=_rows("crossentropy", "sparse_crossentropy"),
+    vjp=lambda g, y, x, labels: (_sparse_vjp(x, labels, g), None),
+    jvp=lambda tangents, y, x, labels: sum(_minus_one_hot(x, labels) * tangents[0], axis=-1),
+)
+_sparse_vjp = Primitive(
+    "sparse_crossentropy_vjp",
+    _same,
+    lower=_rows("crossentropy", "sparse_crossentropy_vjp"),
+    vjp=lambda h, out, x, labels, g: (
+        expand_dims(g, -1) * _softmax_vjp(_softmax(x), h),
+        None,
+        sum(_minus_one_hot(x, labels) * h, axis=-1),
+    ),
+)
+_dense_target = Primitive(
+    "categorical_crossentropy",
+    _per_row,
+    lower=_rows("crossentropy", "categorical_crossentropy"),
+    vjp=lambda g, y, x, t: (_dense_target_vjp(x, t, g), negative(expand_dims(g, -1) * _log_softmax(x))),
+)
+_dense_target_vjp = Primitive(
+    "categorical_crossentropy_vjp",
+    _same,
+    lower=_rows("crossentropy", "categorical_crossentropy_vjp"),
+    vjp=lambda h, out, x, t, g: (
+        expand_dims(g, -1) * _row_sum(t) * _softmax_vjp(_softmax(x), h),
+        expand_dims(g, -1) * (_row_sum(_softmax(x) * h) - h),
+        sum((_softmax(x) * _row_sum(t) - t) * h, axis=-1),
+    ),
+)
+
+
+def _minus_one_hot(x: Any, labels: Any) -> Any:
+    return _softmax(x) - one_hot(labels, spec_of(x).shape[-1], spec_of(x).dtype)
+
+
+def _along(primitive: Primitive, x: Any, axis: int) -> Any:
+    (x,) = promote(x, floating=True)
+    axis = normalize_axis(axis, spec_of(x).ndim, primitive.name)
+    if axis == spec_of(x).ndim - 1:
+        return primitive(x)
+    y = primitive(moveaxis(x, axis, -1))
+    return moveaxis(y, -1, axis) if spec_of(y).ndim == spec_of(x).ndim else y
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """``e^x / sum(e^x)`` along `axis`; a row of -Inf (all masked) gives zeros.
+
+    >>> import numpy as np
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    return _along(_softmax, x, axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """``x - log(sum(e^x))`` along `axis`."""
+    return _along(_log_softmax, x, axis)
+
+
+def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
+    """``log(sum(e^x))`` along `axis`, without overflow; -Inf for a row of -Inf."""
+    y = _along(_logsumexp, x, axis)
+    return expand_dims(y, normalize_axis(axis, spec_of(x).ndim, "logsumexp")) if keepdims else y
+
+
+def sparse_crossentropy(logits: Any, labels: Any) -> Any:
+    """``logsumexp(logits) - logits[label]`` for each row.
+
+    logits: (..., C), labels: (...) integers in [0, C) -> (...). Raises `ValueRangeError` naming the sample for a
+    label out of range; under jit, where labels are not known in advance, that row is NaN.
+    """
+    (logits,) = promote(logits, floating=True)
+    labels = lift(labels)
+    wanted, have = spec_of(logits).shape, spec_of(labels).shape
+    if have != wanted[:-1]:
+        raise ShapeError(f"labels must be shaped like the logits without classes: expected {wanted[:-1]}, received {have}.")
+    if spec_of(labels).dtype.kind not in "iu":
+        raise DtypeError(f"labels must be integers, received {spec_of(labels)}. Use .astype('int64').")
+    check_labels(labels, wanted[-1])
+    return _sparse(logits, astype(labels, np.int64))
+
+
+def check_labels(labels: Any, classes: int) -> None:
+    """Raise a `ValueRangeError` that names the first label outside [0, classes); traced labels pass."""
+    if isinstance(labels, Tracer) or not labels.size:
+        return
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if wrong.size:
+        value = np.reshape(labels, -1)[wrong[0]]
+        raise ValueRangeError(
+            f"label {value} of sample {wrong[0]} is out of range: expected 0 to {classes - 1} for {classes} classes. "
+            f"Check the labels, or give the last layer more units."
+        )
+
+
+def categorical_crossentropy(logits: Any, targets: Any) -> Any:
+    """``-sum(targets * log_softmax(logits))`` for each row; logits, targets: (..., C) -> (...)."""
+    logits, targets = promote(logits, targets, floating=True)
+    if spec_of(logits).shape != spec_of(targets).shape:
+        raise ShapeError(
+            f"targets must be shaped like the logits: expected {spec_of(logits).shape}, received "
+            f"{spec_of(targets).shape}. For integer labels use the sparse form."
+        )
+    return _dense_target(logits, targets)
+
+
+def _dropout_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    from fnet.kernels import cpu
+
+    x, key, rate = inputs
+    emit.call(cpu.philox.dropout, x, key, rate, outputs[0], x.size)
+
+
+_dropout = Primitive(
+    "dropout",
+    _same,
+    lower=_dropout_lower,
+    vjp=lambda g, y, x, key, rate: (_dropout(g, key, rate), None, None),
+    jvp=lambda tangents, y, x, key, rate: _dropout(tangents[0], key, rate),
+)
+
+
+def dropout(x: Any, key: Any, rate: float) -> Any:
+    """Zero a random fraction `rate` of `x` and divide the rest by ``1 - rate``; the mask is a function of `key`.
+
+    The backward pass recomputes the mask from the key instead of storing it. Source: Srivastava et al. 2014.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueRangeError(f"dropout: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
+    (x,) = promote(x, floating=True)
+    return _dropout(x, key, np.full(1, rate, spec_of(x).dtype))
+
+
+def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:
+    """``x / sqrt(max(sum(x^2), epsilon))`` along `axis`; a zero vector stays zero."""
+    from fnet.ops.arithmetic import maximum
+    from fnet.ops.maths import sqrt, square
+
+    (x,) = promote(x, floating=True)
+    return x / sqrt(maximum(sum(square(x), axis, keepdims=True), epsilon))
+
+
+def binary_crossentropy_with_logits(logits: Any, targets: Any) -> Any:
+    """``max(z, 0) - z t + log(1 + e^-|z|)`` element by element."""
+    from fnet.ops.maths import softplus
+
+    return subtract(softplus(logits), multiply(logits, targets))

@@ -1,0 +1,237 @@
+"""Traced values behave like arrays: Python operators, methods and indexing, and plain NumPy functions.
+
+NumPy hands a call with a traced argument over through ``__array_ufunc__`` and ``__array_function__``; the tables
+below say which operation answers. Importing this module attaches everything to `Tracer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import TracingError, did_you_mean
+from fnet.ops import arithmetic as ar
+from fnet.ops import linalg as la
+from fnet.ops import maths, reduce
+from fnet.ops import shape as sh
+from fnet.ops.index import getitem, take
+from fnet.ops.promotion import astype, lift
+from fnet.ops.summation import sum as sum_
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.tracer import Tracer
+
+UFUNCS: dict[Any, Callable] = {
+    np.add: ar.add,
+    np.subtract: ar.subtract,
+    np.multiply: ar.multiply,
+    np.divide: ar.divide,
+    np.floor_divide: ar.floor_divide,
+    np.remainder: ar.remainder,
+    np.power: ar.power,
+    np.float_power: ar.power,
+    np.negative: ar.negative,
+    np.positive: lift,
+    np.maximum: ar.maximum,
+    np.minimum: ar.minimum,
+    np.logaddexp: ar.logaddexp,
+    np.equal: ar.equal,
+    np.not_equal: ar.not_equal,
+    np.less: ar.less,
+    np.less_equal: ar.less_equal,
+    np.greater: ar.greater,
+    np.greater_equal: ar.greater_equal,
+    np.logical_and: ar.logical_and,
+    np.logical_or: ar.logical_or,
+    np.logical_not: ar.logical_not,
+    np.absolute: maths.absolute,
+    np.fabs: maths.absolute,
+    np.sign: maths.sign,
+    np.exp: maths.exp,
+    np.expm1: maths.expm1,
+    np.log: maths.log,
+    np.log1p: maths.log1p,
+    np.log2: maths.log2,
+    np.log10: maths.log10,
+    np.sqrt: maths.sqrt,
+    np.square: maths.square,
+    np.reciprocal: maths.reciprocal,
+    np.sin: maths.sin,
+    np.cos: maths.cos,
+    np.tan: maths.tan,
+    np.arctan: maths.arctan,
+    np.sinh: maths.sinh,
+    np.cosh: maths.cosh,
+    np.tanh: maths.tanh,
+    np.floor: maths.floor,
+    np.ceil: maths.ceil,
+    np.rint: maths.round,
+    np.trunc: maths.trunc,
+    np.isnan: maths.isnan,
+    np.isinf: maths.isinf,
+    np.isfinite: maths.isfinite,
+    np.matmul: la.matmul,
+}
+
+
+def _where(condition: Any, *choices: Any) -> Any:
+    if len(choices) != 2:
+        raise TracingError("np.where(condition) alone has a result of unknown size; give both choices.")
+    return ar.where(condition, *choices)
+
+
+def _full_like(x: Any, value: Any, dtype: Any = None) -> np.ndarray:
+    spec = spec_of(x)
+    return np.full(spec.shape, value, dtype or spec.dtype)
+
+
+FUNCTIONS: dict[Any, Callable] = {
+    np.sum: sum_,
+    np.mean: reduce.mean,
+    np.var: reduce.var,
+    np.std: reduce.std,
+    np.max: reduce.max,
+    np.min: reduce.min,
+    np.amax: reduce.max,
+    np.amin: reduce.min,
+    np.prod: reduce.prod,
+    np.any: reduce.any,
+    np.all: reduce.all,
+    np.argmax: reduce.argmax,
+    np.argmin: reduce.argmin,
+    np.where: _where,
+    np.clip: ar.clip,
+    np.reshape: sh.reshape,
+    np.transpose: sh.transpose,
+    np.swapaxes: sh.swapaxes,
+    np.moveaxis: sh.moveaxis,
+    np.expand_dims: sh.expand_dims,
+    np.squeeze: sh.squeeze,
+    np.ravel: sh.ravel,
+    np.broadcast_to: sh.broadcast_to,
+    np.concatenate: sh.concatenate,
+    np.stack: sh.stack,
+    np.split: sh.split,
+    np.flip: sh.flip,
+    np.take: take,
+    np.dot: la.dot,
+    np.outer: la.outer,
+    np.tensordot: la.tensordot,
+    np.einsum: la.einsum,
+    np.round: maths.round,
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: lambda x: x.size,
+    np.zeros_like: lambda x, dtype=None: _full_like(x, 0, dtype),
+    np.ones_like: lambda x, dtype=None: _full_like(x, 1, dtype),
+    np.full_like: _full_like,
+}
+
+
+def _ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    if method != "__call__":
+        raise TracingError(
+            f"np.{ufunc.__name__}.{method} is not supported on traced values. Use np.sum, np.max or np.prod."
+        )
+    return _answer(UFUNCS, ufunc, inputs, kwargs)
+
+
+def _function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _answer(FUNCTIONS, function, args, kwargs)
+
+
+def _answer(table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    name = function.__name__
+    if function not in table:
+        known = {f.__name__ for f in (*UFUNCS, *FUNCTIONS)}
+        raise TracingError(
+            f"np.{name} is not supported on traced values.{did_you_mean(name, known)} "
+            f"Or write it with fnet.ops, or make it a primitive with fnet.primitive."
+        )
+    given = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
+    try:
+        return table[function](*args, **given)
+    except TypeError as error:
+        if isinstance(error, TracingError) or not given:
+            raise
+        raise TracingError(f"np.{name} on a traced value does not take the arguments {sorted(given)}: {error}") from error
+
+
+def _swapped(operation: Callable) -> Callable:
+    return lambda self, other: operation(other, self)
+
+
+def _reshape_method(self: Tracer, *shape: Any) -> Any:
+    return sh.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+
+def _transpose_method(self: Tracer, *axes: Any) -> Any:
+    if not axes or axes == (None,):
+        return sh.transpose(self)
+    return sh.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+
+_BINARY = {
+    "add": ar.add,
+    "sub": ar.subtract,
+    "mul": ar.multiply,
+    "truediv": ar.divide,
+    "floordiv": ar.floor_divide,
+    "mod": ar.remainder,
+    "pow": ar.power,
+    "matmul": la.matmul,
+    "and": ar.logical_and,
+    "or": ar.logical_or,
+}
+_COMPARE = {
+    "eq": ar.equal,
+    "ne": ar.not_equal,
+    "lt": ar.less,
+    "le": ar.less_equal,
+    "gt": ar.greater,
+    "ge": ar.greater_equal,
+}
+_METHODS: dict[str, Callable] = {
+    "sum": sum_,
+    "mean": reduce.mean,
+    "var": reduce.var,
+    "std": reduce.std,
+    "max": reduce.max,
+    "min": reduce.min,
+    "prod": reduce.prod,
+    "any": reduce.any,
+    "all": reduce.all,
+    "argmax": reduce.argmax,
+    "argmin": reduce.argmin,
+    "astype": astype,
+    "reshape": _reshape_method,
+    "transpose": _transpose_method,
+    "swapaxes": sh.swapaxes,
+    "squeeze": sh.squeeze,
+    "ravel": sh.ravel,
+    "flatten": sh.ravel,
+    "clip": ar.clip,
+    "dot": la.dot,
+    "take": take,
+    "copy": lambda self: self,
+}
+
+
+def _attach() -> None:
+    for name, operation in _BINARY.items():
+        setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
+        setattr(Tracer, f"__r{name}__", _swapped(operation))
+    for name, operation in _COMPARE.items():
+        setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
+    for name, method in _METHODS.items():
+        setattr(Tracer, name, method)
+    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": ar.logical_not}.items():
+        setattr(Tracer, f"__{name}__", unary)
+    for name, attribute in {"T": sh.transpose}.items():
+        setattr(Tracer, name, property(attribute))
+    for name, protocol in {"getitem": getitem, "array_ufunc": _ufunc, "array_function": _function}.items():
+        setattr(Tracer, f"__{name}__", protocol)
+
+
+_attach()

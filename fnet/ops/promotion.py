@@ -1,0 +1,92 @@
+"""One dtype for the operands of an operation, by NumPy's rules: a Python number yields to the arrays beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import DtypeError
+from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer
+
+_WEAK = {"f": 0.0, "i": 0, "u": 0, "b": False}
+
+
+def lift(x: Any) -> Any:
+    """A traced value or an array; lists and tuples of numbers become arrays, other objects are refused."""
+    if isinstance(x, Tracer | np.ndarray):
+        return x
+    if isinstance(x, list | tuple) and _contains_tracer(x):
+        from fnet.ops.shape import stack
+
+        return stack([lift(e) for e in x])
+    array = np.asarray(x)
+    check_dtype(array.dtype)
+    return array
+
+
+def common_dtype(*args: Any) -> np.dtype:
+    """The dtype in which NumPy (NEP 50) would compute with these operands."""
+    found = []
+    for x in args:
+        if isinstance(x, bool | int | float):
+            found.append(x)
+        else:
+            spec = spec_of(x)
+            found.append(_WEAK[spec.dtype.kind] if spec.weak else spec.dtype)
+    if all(isinstance(f, bool | int | float) for f in found):
+        found = [np.asarray(f).dtype for f in found]
+    return check_dtype(np.result_type(*found))
+
+
+def promote(*args: Any, floating: bool = False) -> list[Any]:
+    """Operands of one dtype; with `floating`, integers and booleans become floating-point numbers."""
+    dtype = common_dtype(*args)
+    if floating and dtype.kind != "f":
+        dtype = np.result_type(dtype, np.float32)
+    return [astype(x, dtype) for x in args]
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """`x` with elements of type `dtype`, unchanged if it has it already.
+
+    >>> import numpy as np
+    >>> astype(np.array([0.0, 2.5]), "float32").dtype
+    dtype('float32')
+    """
+    dtype = check_dtype(dtype)
+    if not isinstance(x, Tracer):
+        return np.asarray(x, dtype) if not isinstance(x, np.ndarray) or x.dtype != dtype else x
+    if x.dtype == dtype and not x.spec.weak:
+        return x
+    return to_bool(x) if dtype.kind == "b" else cast(x, dtype=dtype)
+
+
+def _contains_tracer(x: Any) -> bool:
+    return any(isinstance(e, Tracer) or (isinstance(e, list | tuple) and _contains_tracer(e)) for e in x)
+
+
+def _cast_abstract(x: ArraySpec, *, dtype: np.dtype) -> ArraySpec:
+    return ArraySpec(x.shape, dtype)
+
+
+def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: np.dtype) -> tuple[Any]:
+    spec = spec_of(x)
+    return (astype(g, spec.dtype) if spec.differentiable else None,)
+
+
+def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> Any:
+    return astype(tangents[0], dtype)
+
+
+cast = Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp)
+to_bool = Primitive("to_bool", lambda x: ArraySpec(x.shape, np.dtype(bool)), template="{0} != 0")
+
+
+def require_floating(name: str, x: Any) -> None:
+    """Raise a `DtypeError` unless `x` is floating."""
+    spec = spec_of(x)
+    if not spec.differentiable:
+        raise DtypeError(f"{name} expects float32 or float64, received {spec}. Convert with .astype('float32').")

@@ -1,0 +1,1 @@
+"""Function transforms: tracing, differentiation, compilation; interpreters of one vocabulary of primitives."""

@@ -1,0 +1,91 @@
+"""Primitives, the one vocabulary that every transform interprets, and how a call of one finds its interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.eager import evaluate
+from fnet.errors import DerivativeError
+from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.tracer import Tracer
+
+Rule = Callable[..., Any]
+
+
+class Primitive:
+    """An operation with its rules; call it on arrays or traced values.
+
+    abstract(*specs, **params) -> ArraySpec (a tuple of them when `multiple`): the shape rule.
+    Exactly one of these says how it is computed:
+      lower(emit, inputs, outputs, **params): emits kernel calls, see `fnet.compile.emit`;
+      template: text of a scalar expression for an elementwise primitive, e.g. ``"exp_{t}({0})"``;
+      view(array, **params): a NumPy function that returns a view of its argument;
+      reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
+    vjp(g, y, *inputs, **params) -> one cotangent (or None) for each input, in terms of other primitives.
+    jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
+    """
+
+    __slots__ = ("abstract", "epilogues", "jvp", "lower", "multiple", "name", "reduction", "strided", "template", "view", "vjp")
+
+    def __init__(
+        self,
+        name: str,
+        abstract: Rule,
+        *,
+        lower: Rule | None = None,
+        template: str | None = None,
+        view: Rule | None = None,
+        reduction: str | None = None,
+        vjp: Rule | None = None,
+        jvp: Rule | None = None,
+        multiple: bool = False,
+        strided: bool = False,
+    ) -> None:
+        self.name = name
+        self.abstract = abstract
+        self.lower = lower
+        self.template = template
+        self.view = view
+        self.reduction = reduction
+        self.vjp = vjp
+        self.jvp = jvp
+        self.multiple = multiple
+        self.strided = strided
+        self.epilogues: tuple[str, ...] = ()
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        return bind(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+def bind(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Let the innermost transform among the arguments interpret the call, or compute it at once."""
+    trace = None
+    for arg in args:
+        if isinstance(arg, Tracer) and (trace is None or arg.trace.level > trace.level):
+            trace = arg.trace
+    if trace is None:
+        return evaluate(primitive, args, params)
+    return trace.process(primitive, args, params)
+
+
+def spec_of(value: Any) -> ArraySpec:
+    """The `ArraySpec` of an array, a traced value, a NumPy scalar or a Python number (which is weak)."""
+    if isinstance(value, Tracer):
+        return value.spec
+    if isinstance(value, np.ndarray | np.generic):
+        return ArraySpec(value.shape, check_dtype(value.dtype))
+    array = np.asarray(value)
+    return ArraySpec(array.shape, check_dtype(array.dtype), weak=isinstance(value, bool | int | float))
+
+
+def missing_rule(primitive: Primitive, kind: str) -> DerivativeError:
+    return DerivativeError(
+        f"primitive '{primitive.name}' has no {kind} rule, so its {kind} is not defined. "
+        f"Keep it out of the differentiated path, or give it one: fnet.primitive(..., {kind}=...)."
+    )

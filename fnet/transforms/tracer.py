@@ -1,0 +1,98 @@
+"""Traced values: they look like arrays, and hand every operation to the transform that made them.
+
+Operators, methods and NumPy's protocols are attached by `fnet.ops.operators`, which knows the operations.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Protocol
+
+import numpy as np
+
+from fnet.errors import TracingError
+from fnet.spec import ArraySpec
+
+_levels = itertools.count(1)
+
+
+def next_level() -> int:
+    """A level above that of every transform started before, so that nested transforms stay apart."""
+    return next(_levels)
+
+
+class Trace(Protocol):
+    """One running transform: it interprets primitives applied to its tracers."""
+
+    level: int
+
+    def process(self, primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any: ...
+
+
+class Tracer:
+    """A stand-in for an array inside a transform."""
+
+    __slots__ = ("spec", "trace")
+    __array_priority__ = 1000
+
+    trace: Trace
+    spec: ArraySpec
+
+    def __init__(self, trace: Trace, spec: ArraySpec) -> None:
+        self.trace = trace
+        self.spec = spec
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.spec.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.spec.ndim
+
+    @property
+    def size(self) -> int:
+        return self.spec.size
+
+    def concrete(self, use: str) -> Any:
+        """The value, where the transform has one; `use` says in the error what needed it."""
+        raise TracingError(
+            f"{use} needs the value of a traced {self.spec}, which is not known while fnet.jit traces. Use np.where or "
+            f"fnet.ops for choices on values, run without jit, or mark the argument as static=."
+        )
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a traced scalar")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))  # type: ignore[index]
+
+    def __bool__(self) -> bool:
+        return bool(self.concrete("bool() (an `if`, `while`, `and`, `or` or `not`)"))
+
+    def __float__(self) -> float:
+        return float(self.concrete("float()"))
+
+    def __int__(self) -> int:
+        return int(self.concrete("int()"))
+
+    def __index__(self) -> int:
+        return int(self.concrete("an index, a size or range()"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TracingError(
+            f"a traced {self.spec} cannot become a NumPy array: a function outside fnet and NumPy's protocols received "
+            f"it. Use the fnet.ops counterpart, or compute that part outside the transform."
+        )
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec}>"

@@ -1,0 +1,204 @@
+"""Reverse mode: record primitives on a tape, then pull cotangents back through their VJP rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import DerivativeError, ShapeError, StructureError
+from fnet.transforms.arithmetic import add, ones_like, zeros_like
+from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
+from fnet.transforms.tracer import Tracer, next_level
+
+
+class _Record:
+    """One primitive call on the tape."""
+
+    __slots__ = ("args", "outputs", "params", "primal", "primitive")
+
+    def __init__(self, primitive: Primitive, args: tuple, primal: Any, params: dict, outputs: list[_VJPTracer]) -> None:
+        self.primitive, self.args, self.primal, self.params, self.outputs = primitive, args, primal, params, outputs
+
+
+class _VJPTracer(Tracer):
+    __slots__ = ("primal",)
+
+    def __init__(self, trace: _Tape, primal: Any) -> None:
+        super().__init__(trace, spec_of(primal))
+        self.primal = primal
+
+    def concrete(self, use: str) -> Any:
+        return self.primal.concrete(use) if isinstance(self.primal, Tracer) else self.primal
+
+
+class _Tape:
+    """The trace of one `vjp`: interprets by computing the primal and recording the call."""
+
+    def __init__(self) -> None:
+        self.level = next_level()
+        self.records: list[_Record] = []
+
+    def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        primals = tuple(a.primal if self.owns(a) else a for a in args)
+        primal = bind(primitive, primals, params)
+        results = primal if primitive.multiple else (primal,)
+        traced = tuple(_VJPTracer(self, r) if spec_of(r).differentiable else r for r in results)
+        self.records.append(_Record(primitive, args, primal, params, [t for t in traced if self.owns(t)]))
+        return traced if primitive.multiple else traced[0]
+
+    def owns(self, value: Any) -> bool:
+        return isinstance(value, _VJPTracer) and value.trace is self
+
+    def pull(self, cotangents: dict[int, Any]) -> dict[int, Any]:
+        """Propagate cotangents, keyed by the id of the tracer they belong to, back to the beginning of the tape."""
+        for record in reversed(self.records):
+            if not any(id(output) in cotangents for output in record.outputs):
+                continue
+            for arg, cotangent in zip(record.args, self._input_cotangents(record, cotangents), strict=True):
+                if self.owns(arg) and cotangent is not None:
+                    known = cotangents.get(id(arg))
+                    cotangents[id(arg)] = cotangent if known is None else add(known, cotangent)
+        return cotangents
+
+    def _input_cotangents(self, record: _Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
+        primitive = record.primitive
+        if primitive.vjp is None:
+            raise missing_rule(primitive, "vjp")
+        primals = tuple(a.primal if self.owns(a) else a for a in record.args)
+        if primitive.multiple:
+            by_primal = {id(t.primal): cotangents.get(id(t)) for t in record.outputs}
+            g: Any = tuple(by_primal.get(id(p)) for p in record.primal)
+        else:
+            g = cotangents[id(record.outputs[0])]
+        return tuple(primitive.vjp(g, record.primal, *primals, **record.params))
+
+
+def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """Value of `f` and the function that pulls a cotangent of the value back to the arguments.
+
+    ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument.
+
+    >>> import numpy as np, fnet
+    >>> y, pull = fnet.vjp(lambda x: x * x, np.array([1.0, 3.0]))
+    >>> pull(np.array([1.0, 1.0]))[0]
+    array([2., 6.])
+
+    Returns ``(y, pull)``, or ``(y, pull, aux)`` when `f` returns ``(y, aux)`` and `has_aux` is true.
+    Integer and boolean leaves get the cotangent None. Source: reverse mode after autograd's tape.
+    """
+    tape = _Tape()
+    leaves, structure = tree.flatten(primals)
+    traced = [_VJPTracer(tape, as_primal(x)) if spec_of(x).differentiable else x for x in leaves]
+    result = f(*tree.unflatten(structure, traced))
+    result, aux = split_aux(result, has_aux)
+    outputs, out_structure = tree.flatten(result)
+    primal_outputs = [o.primal if tape.owns(o) else o for o in outputs]
+
+    def pull(cotangent: Any) -> Any:
+        given = tree.flatten_like(out_structure, cotangent)
+        cotangents: dict[int, Any] = {}
+        for output, g in zip(outputs, given, strict=True):
+            if tape.owns(output) and g is not None:
+                _check_cotangent(output.spec, g)
+                known = cotangents.get(id(output))
+                cotangents[id(output)] = g if known is None else add(known, g)
+        cotangents = tape.pull(cotangents)
+        pulled = [
+            (cotangents.get(id(t)) if id(t) in cotangents else zeros_like(t.primal)) if tape.owns(t) else None
+            for t in traced
+        ]
+        return tree.unflatten(structure, pulled)
+
+    value = tree.unflatten(out_structure, primal_outputs)
+    if not has_aux:
+        return value, pull
+    return value, pull, tree.map(lambda a: a.primal if tape.owns(a) else a, aux)
+
+
+def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """Transform a scalar function into one that returns ``(value, gradient)``.
+
+    The gradient has the tree structure and dtypes of argument `argnums` (a tuple of them for a tuple).
+    With `has_aux`, `f` returns ``(value, aux)`` and the result is ``((value, aux), gradient)``.
+
+    >>> import numpy as np, fnet
+    >>> fnet.value_and_grad(lambda w: np.sum(w ** 2))(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
+    """
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        if any(not -len(args) <= n < len(args) for n in numbers):
+            raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
+        chosen = [args[n] for n in numbers]
+        for path, leaf in tree.leaves_with_path(tuple(chosen)):
+            if not spec_of(leaf).differentiable:
+                raise DerivativeError(
+                    f"grad needs floating-point arguments, but leaf '{path}' is {spec_of(leaf)}. "
+                    f"Convert it with .astype('float32'), or leave it out with fnet.tree.partition."
+                )
+
+        def of_chosen(*values: Any) -> Any:
+            full = list(args)
+            for number, value in zip(numbers, values, strict=True):
+                full[number] = value
+            return f(*full, **kwargs)
+
+        value, pull, *aux = vjp(of_chosen, *chosen, has_aux=has_aux)
+        check_scalar(value)
+        gradients = pull(ones_like(value))
+        gradient = gradients[0] if isinstance(argnums, int) else gradients
+        return ((value, aux[0]), gradient) if has_aux else (value, gradient)
+
+    return transformed
+
+
+def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """Transform a scalar function into its gradient (``(gradient, aux)`` with `has_aux`); see `value_and_grad`.
+
+    >>> import numpy as np, fnet
+    >>> fnet.grad(lambda x: np.tanh(x) ** 2)(0.0)
+    array(0.)
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return transformed
+
+
+def as_primal(x: Any) -> Any:
+    """Python numbers and NumPy scalars as arrays; arrays and tracers as they are."""
+    return x if isinstance(x, Tracer | np.ndarray) else np.asarray(x)
+
+
+def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    if not has_aux:
+        return result, None
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise StructureError(f"has_aux=True expects f to return (value, aux); it returned {type(result).__name__}.")
+    return result
+
+
+def check_scalar(value: Any) -> None:
+    if isinstance(value, tuple | list | dict):
+        raise StructureError(
+            f"grad needs a function that returns one scalar, but it returned a {type(value).__name__}. "
+            f"Return the loss alone, or (loss, aux) with has_aux=True."
+        )
+    spec = spec_of(value)
+    if spec.shape or not spec.differentiable:
+        raise ShapeError(
+            f"grad needs a scalar floating-point value, but the function returned {spec}. "
+            f"Reduce it first, e.g. with np.mean or np.sum."
+        )
+
+
+def _check_cotangent(expected: Any, g: Any) -> None:
+    if spec_of(g).shape != expected.shape:
+        raise ShapeError(f"the cotangent must be shaped like the output: expected {expected}, received {spec_of(g)}.")
