@@ -138,6 +138,7 @@ def test_structures_are_values(x: Any) -> None:
     assert hash(one) == hash(two)
     again = pickle.loads(pickle.dumps(one))
     assert again == one == copy.deepcopy(one)
+    assert same(tree.unflatten(again, tree.leaves(x)), x)
     assert hash(again) == hash(one)
     assert one != tree.structure((x,))
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ def _import(path: Path, name: str) -> Callable:
     spec = importlib.util.spec_from_file_location(f"fnet_generated.{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where Numba looks for the globals of cached code
     spec.loader.exec_module(module)
     return getattr(module, name)
 

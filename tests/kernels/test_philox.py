@@ -221,6 +221,19 @@ def test_truncated_normal(key: tuple, n: int, low: float, width: float) -> None:
         assert (x <= high + 1e-6).all()
 
 
+@kernel
+def truncated_quantile(u, bounds, out, n):
+    for i in range(n):
+        out[i] = kernels.truncated_quantile(u[i], bounds[0], bounds[1], bounds[2], bounds[3])
+
+
+def test_truncated_normal_is_clipped_where_rounding_leaves_the_interval() -> None:
+    """A uniform just outside [0, 1] stands for the rounding of the probability."""
+    bounds, out = np.array([0.25, 0.5, -0.6, 0.1]), np.zeros(4)
+    truncated_quantile(np.array([-1e-1, 0.5, 1.0, 1.5]), bounds, out, 4)
+    np.testing.assert_allclose(out, [-0.6, NormalDist().inv_cdf(0.375), 0.0, 0.1], atol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["truncated_normal_f32", "truncated_normal_f64"])
 def test_truncated_normal_without_room_or_without_bounds(name: str) -> None:
     point = draw(name, (5, 6), 50, probability(1.5), probability(1.5))

