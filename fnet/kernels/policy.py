@@ -48,7 +48,7 @@ def scalar(function: Callable) -> Any:
 def cache_directory() -> Path:
     """The folder of machine code and generated sources for these versions and settings, private to the user."""
     settings = (config.OPT, config.BOUNDSCHECK, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.DEBUGINFO_DEFAULT)
-    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:3], platform.machine())
+    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:3], platform.machine(), os.environ.get("FNET_SIMD"))
     path = _cache_root() / hashlib.sha256(repr((settings, versions)).encode()).hexdigest()[:12]
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

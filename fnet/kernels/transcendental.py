@@ -8,6 +8,8 @@ Coefficients are minimax fits of this project (Remez exchange); NaN gives NaN an
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba.extending import overload
 
@@ -321,7 +323,7 @@ def log(x):
     return log_f32(x) if isinstance(x, np.float32) else log_f64(x)
 
 
-_OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
+_OPTIONS: Any = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
 
 
 @overload(exp, jit_options=_OPTIONS)

@@ -1,5 +1,71 @@
-"""Typed one-dimensional views of raw memory, made inside compiled code without reference counting.
+"""Typed one-dimensional views of raw memory, made inside compiled code, without reference counting.
 
-`view(dtype)(base, offset, size)` reads `size` elements of a byte array from a byte offset on;
-`flat(array)` sees a C-contiguous array of any rank as one dimension.
+``VIEWS[dtype](base, skip, count)`` sees `count` elements of `dtype`, starting `skip` bytes after the first element of
+`base`, an array of any type and rank. The caller keeps `base` alive.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import config
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
+from numba.np.numpy_support import from_dtype
+
+
+def _compiled_view(dtype: np.dtype) -> Callable:
+    element = from_dtype(dtype)
+
+    @intrinsic
+    def view(typingctx: Any, base: Any, skip: Any, count: Any) -> Any:
+        result = types.Array(element, 1, "C")
+        signature = result(base, types.int64, types.int64)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            base_type, _, _ = signature.args
+            source, skipped, size = args
+            start = builder.bitcast(make_array(base_type)(context, builder, source).data, ir.IntType(8).as_pointer())
+            pointer = builder.gep(start, [skipped], source_etype=ir.IntType(8))
+            data_type = context.get_data_type(element).as_pointer()
+            item = context.get_constant(types.intp, dtype.itemsize)
+            view = make_array(result)(context, builder)
+            populate_array(
+                view,
+                data=builder.bitcast(pointer, data_type),
+                shape=[size],
+                strides=[item],
+                itemsize=item,
+                meminfo=None,
+            )
+            return view._getvalue()
+
+        return signature, codegen
+
+    return view
+
+
+def _interpreted_view(dtype: np.dtype) -> Callable:
+    def view(base: np.ndarray, skip: int, count: int) -> np.ndarray:
+        return base.reshape(-1).view(np.uint8)[skip : skip + count * dtype.itemsize].view(dtype)
+
+    return view
+
+
+_make = _interpreted_view if config.DISABLE_JIT else _compiled_view
+
+view_f4 = _make(np.dtype("f4"))
+view_f8 = _make(np.dtype("f8"))
+view_i1 = _make(np.dtype("i1"))
+view_i2 = _make(np.dtype("i2"))
+view_i4 = _make(np.dtype("i4"))
+view_i8 = _make(np.dtype("i8"))
+view_u1 = _make(np.dtype("u1"))
+view_u2 = _make(np.dtype("u2"))
+view_u4 = _make(np.dtype("u4"))
+view_u8 = _make(np.dtype("u8"))
+view_b1 = _make(np.dtype("?"))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import config, njit
+from numba import config, float32, njit
 
 from fnet.kernels import scalar as s
 from fnet.kernels.policy import FASTMATH
@@ -111,7 +111,7 @@ def test_any_float32_agrees_with_the_wide_reference(name, x):
     [
         ("exp", {0: 1, INF: INF, -INF: 0, 1e30: INF, -1e30: 0}),
         ("expm1", {0: 0, INF: INF, -INF: -1, 1e30: INF, -1e30: -1, 1e-30: 1e-30}),
-        ("log", {0: -INF, -0.0: -INF, 1: 0, INF: INF, -1: NAN, -INF: NAN}),
+        ("log", {0: -INF, 1: 0, INF: INF, -1: NAN, -INF: NAN}),
         ("log1p", {0: 0, -1: -INF, INF: INF, -2: NAN, -INF: NAN, 1e-30: 1e-30}),
         ("tanh", {0: 0, INF: 1, -INF: -1, 30: 1, -30: -1, 1e-30: 1e-30}),
         ("sigmoid", {0: 0.5, INF: 1, -INF: 0, 1e30: 1, -1e30: 0}),
@@ -190,11 +190,12 @@ def test_normal_quantile_inverts_the_normal_distribution(suffix, dtype, bound):
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="about compiled types")
 @pytest.mark.parametrize("name", sorted(n for n in s.__all__ if n.endswith("_f32")))
 def test_float32_functions_stay_in_float32(name):
-    f, x = njit(error_model="numpy", fastmath=FASTMATH)(getattr(s, name).py_func), np.float32(0.5)
-    f(*[x] * f.py_func.__code__.co_argcount)
+    body = getattr(s, name).py_func
+    f = njit(error_model="numpy", fastmath=FASTMATH, no_cpython_wrapper=True, no_cfunc_wrapper=True)(body)
+    f.compile((float32,) * body.__code__.co_argcount)
     (result,) = [c.signature.return_type for c in f.overloads.values()]
     assert str(result) == ("bool" if name.startswith("is") else "float32")
-    assert " double" not in re.sub(r"(?m)^(declare|;).*", "", f.inspect_llvm(f.signatures[0])) or name == "erfc_f32"
+    assert not re.search(r"(?m)^(?!declare|;).*\bdouble\b", f.inspect_llvm(f.signatures[0]))
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="about machine code")

@@ -209,19 +209,11 @@ def _lanes(typing, address):  # type: ignore[no-untyped-def]
     return types.int64(address), lambda context, builder, signature, values: _INT(count)
 
 
-def _at_in_python(x: np.ndarray, offset: int) -> np.ndarray:
-    return x[offset:]
-
-
-def _lanes_in_python(address: np.ndarray) -> int:
-    return VECTOR_BYTES // address.itemsize
-
-
 # `at(x, i)` is the address of element i of an array, or of i elements behind another address; `lanes(address)` is the
 # number of its elements in a vector. Inside of kernels addresses replace arrays, which would be counted references
 # (5 ns for each copy of one) of seven words each. Without the JIT compiler an address is a view.
-at: Any = _at_in_python if config.DISABLE_JIT else _at
-lanes: Any = _lanes_in_python if config.DISABLE_JIT else _lanes
+at: Any = (lambda x, offset: x[offset:]) if config.DISABLE_JIT else _at
+lanes: Any = (lambda address: VECTOR_BYTES // address.itemsize) if config.DISABLE_JIT else _lanes
 
 
 # ------------------------------------------------------------------------------------------------ FMA tiles

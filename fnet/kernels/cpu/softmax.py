@@ -32,7 +32,7 @@ def _row_max_f32(x, start, stop):
     for j in range(start, stop):
         bits = np.float32(x[j]).view(np.int32)
         key = np.int32(bits ^ ((bits >> _SIGN) & _REST))
-        top = key if key > top else top
+        top = max(top, key)
     return np.int32(top ^ ((top >> _SIGN) & _REST)).view(np.float32)
 
 
@@ -42,12 +42,12 @@ def _row_max_f64(x, start, stop):
     for j in range(start, stop):
         bits = np.float64(x[j]).view(np.int64)
         key = bits ^ ((bits >> _SIGN_64) & _REST_64)
-        top = key if key > top else top
+        top = max(top, key)
     return np.int64(top ^ ((top >> _SIGN_64) & _REST_64)).view(np.float64)
 
 
 def row_max(x, start, stop):
-    """Maximum of x[start:stop] by integer comparisons, which vectorise; NaN if the range is empty."""
+    """Maximum of x[start:stop] by integer comparisons, which vectorise; a NaN may win or be passed over."""
     return _row_max_f32(x, start, stop) if x.dtype == np.float32 else _row_max_f64(x, start, stop)
 
 
@@ -72,6 +72,33 @@ def block_rows(cols):
 
 
 @kernel(reassoc=True)
+def row_sum(x, start, stop):
+    """Sum of x[start:stop]; only sums are reordered, since `reassoc` would undo the shift in x - shift - log(total)."""
+    total = _0
+    for j in range(start, stop):
+        total += x[j]
+    return total
+
+
+@kernel(reassoc=True)
+def row_dot(x, y, start, stop):
+    """Sum of x y over start:stop."""
+    total = _0
+    for j in range(start, stop):
+        total += x[j] * y[j]
+    return total
+
+
+@kernel(reassoc=True)
+def row_exp_sum(x, shift, start, stop):
+    """Sum of exp(x - shift) over start:stop."""
+    total = _0
+    for j in range(start, stop):
+        total += exp(x[j] - shift)
+    return total
+
+
+@kernel
 def exp_rows(x, y, first, last, n):
     """y = exp(x - row shift) for the rows first to last of width n."""
     for i in range(first, last):
@@ -85,7 +112,7 @@ def exp_rows(x, y, first, last, n):
 # -------------------------------------------------------------------------------------------------- softmax
 
 
-@kernel(reassoc=True)
+@kernel
 def softmax(x, y, rows, cols):
     """y = exp(x) / sum(exp(x)) in each row."""
     m, n, step = np.uintp(rows), np.uintp(cols), block_rows(cols)
@@ -93,22 +120,18 @@ def softmax(x, y, rows, cols):
         last = min(first + step, m)
         exp_rows(x, y, first, last, n)
         for i in range(first, last):
-            total = _0
-            for j in range(i * n, i * n + n):
-                total += y[j]
+            total = row_sum(y, i * n, i * n + n)
             scale = _0 if total == _0 else _1 / total
             for j in range(i * n, i * n + n):
                 y[j] *= scale
 
 
-@kernel(reassoc=True)
+@kernel
 def softmax_vjp(y, g, dx, rows, cols):
     """dx = y (g - sum(g y)) in each row, from the softmax y."""
     n = np.uintp(cols)
     for i in range(np.uintp(rows)):
-        dot = _0
-        for j in range(i * n, i * n + n):
-            dot += g[j] * y[j]
+        dot = row_dot(g, y, i * n, i * n + n)
         for j in range(i * n, i * n + n):
             dx[j] = y[j] * (g[j] - dot)
 
@@ -116,40 +139,33 @@ def softmax_vjp(y, g, dx, rows, cols):
 # ---------------------------------------------------------------------------------- log-softmax, log-sum-exp
 
 
-@kernel(reassoc=True)
+@kernel
 def log_softmax(x, y, rows, cols):
     """y = x - log(sum(exp(x))) in each row."""
     n = np.uintp(cols)
     for i in range(np.uintp(rows)):
         shift = row_shift(x, i * n, i * n + n)
-        total = _0
-        for j in range(i * n, i * n + n):
-            total += exp(x[j] - shift)
+        total = row_exp_sum(x, shift, i * n, i * n + n)
         size = _0 if total == _0 else log(total)
         for j in range(i * n, i * n + n):
             y[j] = (x[j] - shift) - size
 
 
-@kernel(reassoc=True)
+@kernel
 def log_softmax_vjp(y, g, dx, rows, cols):
     """dx = g - exp(y) sum(g) in each row, from the log-softmax y."""
     n = np.uintp(cols)
     for i in range(np.uintp(rows)):
         keep = _0 if row_max(y, i * n, i * n + n) == -_INF else _1
-        total = _0
-        for j in range(i * n, i * n + n):
-            total += g[j]
+        total = row_sum(g, i * n, i * n + n)
         for j in range(i * n, i * n + n):
             dx[j] = keep * g[j] - exp(y[j]) * total
 
 
-@kernel(reassoc=True)
+@kernel
 def logsumexp(x, y, rows, cols):
     """y[i] = log(sum(exp(x))) of row i."""
     n = np.uintp(cols)
     for i in range(np.uintp(rows)):
         shift = row_shift(x, i * n, i * n + n)
-        total = _0
-        for j in range(i * n, i * n + n):
-            total += exp(x[j] - shift)
-        y[i] = shift + log(total)
+        y[i] = shift + log(row_exp_sum(x, shift, i * n, i * n + n))

@@ -1,0 +1,91 @@
+"""A plan that can be run: its arena, its donated state, and the choice between the walker and native code."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.memory import allocate
+from fnet.compile.native import Native
+from fnet.compile.plan import Plan
+from fnet.compile.walk import Walker
+from fnet.errors import ValueRangeError
+
+EXECUTORS = ("auto", "walk", "native")
+HOT_RUNS = 16
+LIGHT_TRAFFIC = 1 << 20
+
+
+def check_executor(name: str) -> str:
+    """`name` if it is one of `EXECUTORS`; "auto" yields to the environment variable ``FNET_EXECUTOR``."""
+    if name == "auto":
+        name = os.environ.get("FNET_EXECUTOR", "auto")
+    if name not in EXECUTORS:
+        raise ValueRangeError(f"executor must be one of {', '.join(EXECUTORS)}; received {name!r}.")
+    return name
+
+
+class Program:
+    """Runs one plan.
+
+    A plan starts under the walker. Once it has run `HOT_RUNS` times and its calls touch so little memory
+    that walking costs a good part of the time, it is compiled to one native function ("auto").
+    """
+
+    def __init__(self, plan: Plan, executor: str = "auto") -> None:
+        self.plan = plan
+        self.executor = executor
+        self.lock = threading.Lock()
+        self.runs = 0
+        self._arena = allocate(plan.arena_bytes)
+        for buffer in plan.constants:
+            assert buffer.constant is not None
+            self._arena[buffer.offset : buffer.offset + buffer.nbytes] = buffer.constant.reshape(-1).view(np.uint8)
+        self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
+        self._light = plan.traffic < LIGHT_TRAFFIC
+        self.bind(allocate(plan.state_bytes))
+
+    def bind(self, state: np.ndarray) -> None:
+        """Make `state` the block of donated arrays from now on."""
+        self._state = state
+        self._runner = self._make_runner()
+
+    def donate(self, leaves: list[np.ndarray]) -> None:
+        """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
+        self.bind(allocate(self.plan.state_bytes))
+        for i, buffer in self.plan.state.items():
+            self.state_array(i)[...] = leaves[i]
+
+    def state_array(self, i: int) -> np.ndarray:
+        """The donated input i, as an array on the state block."""
+        spec, buffer = self.plan.inputs[i], self.plan.state[i]
+        return self._state[buffer.offset : buffer.offset + buffer.nbytes].view(spec.dtype).reshape(spec.shape)
+
+    def run(self, inputs: list[Any], repeat: int = 1) -> list[Any]:
+        """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""
+        outputs: list[Any] = [None] * len(self.plan.outputs)
+        for k, shape, dtype in self._fresh:
+            outputs[k] = np.empty(shape, dtype)
+        self._runner.run(repeat, inputs, outputs)
+        if self.runs <= HOT_RUNS:
+            self._warm(repeat)
+        return outputs
+
+    def kept_array(self, k: int) -> np.ndarray:
+        """Output k where it was left in the state block."""
+        buffer = self.plan.kept[k]
+        assert buffer is not None
+        return self.state_array(buffer.index)
+
+    def _warm(self, repeat: int) -> None:
+        self.runs += repeat
+        if self.runs > HOT_RUNS and self.executor == "auto" and self._light:
+            self._runner = self._make_runner()
+
+    def _make_runner(self) -> Walker | Native:
+        hot = self.executor == "auto" and self._light and self.runs > HOT_RUNS
+        kind = Native if self.executor == "native" or hot else Walker
+        return kind(self.plan, self._arena, self._state)

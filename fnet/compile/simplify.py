@@ -1,0 +1,162 @@
+"""Graph passes that keep the meaning and drop work: identities, common subexpressions, epilogues, dead code."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.graph import Graph, Node, Value, make_node
+
+
+def simplify(graph: Graph) -> Graph:
+    """All passes, in the order in which they help each other."""
+    return drop_dead_code(absorb_epilogues(drop_dead_code(merge_common(graph))))
+
+
+def merge_common(graph: Graph) -> Graph:
+    """Remove operations that change nothing, and compute each subexpression once."""
+    now: dict[Value, Value] = {}
+    constants: dict[Hashable, Value] = {}
+    known: dict[Hashable, list[Value]] = {}
+    nodes: list[Node] = []
+
+    def current(value: Value) -> Value:
+        if value.constant is not None and value.spec.size <= 16:
+            return constants.setdefault((value.spec, value.constant.tobytes()), value)
+        return now.get(value, value)
+
+    for old in graph.nodes:
+        inputs = [current(v) for v in old.inputs]
+        same = _identity(old, inputs)
+        if same is not None:
+            now[old.outputs[0]] = same
+            continue
+        primitive, inputs, params = _composed(old, inputs)
+        key = (primitive, tuple(inputs), tuple(sorted(params.items(), key=lambda item: item[0])))
+        if key not in known:
+            node = make_node(primitive, inputs, params)
+            nodes.append(node)
+            known[key] = node.outputs
+        now |= dict(zip(old.outputs, known[key], strict=True))
+    return Graph(graph.inputs, nodes, [current(v) for v in graph.outputs])
+
+
+def _identity(node: Node, inputs: list[Value]) -> Value | None:
+    """The input that the node would return unchanged, if it is one."""
+    spec, name = node.outputs[0].spec, node.primitive.name
+    if name in ("reshape", "broadcast_to", "cast") and inputs[0].spec == spec:
+        return inputs[0]
+    if name in ("multiply", "divide") and _is_one(inputs[1]) and inputs[0].spec == spec:
+        return inputs[0]
+    if name == "multiply" and _is_one(inputs[0]) and inputs[1].spec == spec:
+        return inputs[1]
+    if name == "negative":
+        inner = inputs[0].node
+        return inner.inputs[0] if inner is not None and inner.primitive.name == "negative" else None
+    if name == "transpose" and node.params["axes"] == tuple(range(len(spec.shape))):
+        return inputs[0]
+    return None
+
+
+def _is_one(value: Value) -> bool:
+    """A constant 1, also behind a broadcast."""
+    while value.node is not None and value.node.primitive.name == "broadcast_to":
+        value = value.node.inputs[0]
+    return value.constant is not None and value.spec.size > 0 and bool(np.all(value.constant == 1))
+
+
+def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[str, Any]]:
+    """A view of a view of the same kind as one view."""
+    inner, params = inputs[0].node if inputs else None, node.params
+    if inner is not None and inner.primitive is node.primitive:
+        if node.primitive.name in ("reshape", "broadcast_to"):
+            return node.primitive, list(inner.inputs), params
+        if node.primitive.name == "transpose":
+            axes = tuple(inner.params["axes"][a] for a in params["axes"])
+            return node.primitive, list(inner.inputs), {"axes": axes}
+    return node.primitive, inputs, params
+
+
+def absorb_epilogues(graph: Graph) -> Graph:
+    """Move a bias and an activation that follow a matrix product into the product's epilogue.
+
+    A reshape in between keeps the last axis, so it moves behind them.
+    """
+    readers = graph.consumers()
+    kept = set(graph.outputs)
+    replaced: dict[Value, Value] = {}
+    nodes: list[Node] = []
+
+    def only_reader(value: Value) -> Node | None:
+        found = readers.get(value, [])
+        return found[0] if len(found) == 1 and value not in kept else None
+
+    for node in graph.nodes:
+        if node.outputs[0] in replaced:
+            continue
+        node.inputs = [replaced.get(v, v) for v in node.inputs]
+        nodes.append(node)
+        if not node.primitive.epilogues:
+            continue
+        bias, activation, last = _epilogue(node, only_reader)
+        if last is node:
+            continue
+        params = {**node.params, "activation": activation}
+        product = make_node(node.primitive, [*node.inputs, *([bias] if bias else [])], params)
+        nodes[-1] = product
+        absorbed = _path(node, last, only_reader)
+        result = product.outputs[0]
+        if last.outputs[0].spec != result.spec:
+            reshape = next(n.primitive for n in absorbed if n.primitive.name == "reshape")
+            back = make_node(reshape, [result], {"shape": last.outputs[0].spec.shape})
+            nodes.append(back)
+            result = back.outputs[0]
+        replaced |= {n.outputs[0]: result for n in absorbed}
+    return Graph(graph.inputs, nodes, [replaced.get(v, v) for v in graph.outputs])
+
+
+def _epilogue(product: Node, only_reader: Any) -> tuple[Value | None, str, Node]:
+    """The bias, the activation and the last node of the chain that the product can absorb."""
+    bias, activation, last, at = None, "linear", product, product
+    columns = product.outputs[0].spec.shape[-1]
+    while (reader := only_reader(at.outputs[0])) is not None:
+        name, value = reader.primitive.name, at.outputs[0]
+        if name == "reshape":
+            if not reader.outputs[0].spec.shape or reader.outputs[0].spec.shape[-1] != columns:
+                break
+            at = reader
+            continue
+        if name == "add" and bias is None and activation == "linear":
+            other = reader.inputs[0] if reader.inputs[1] is value else reader.inputs[1]
+            if other is value or other.spec.shape != (columns,) or reader.outputs[0].spec.shape != value.spec.shape:
+                break
+            if other.node is not None:
+                break
+            bias = other
+        elif name in product.primitive.epilogues:
+            activation, at, last = name, reader, reader
+            break
+        else:
+            break
+        at = last = reader
+    return bias, activation, last
+
+
+def _path(first: Node, last: Node, only_reader: Any) -> list[Node]:
+    """The nodes after `first` up to and including `last`."""
+    path = []
+    while first is not last:
+        first = only_reader(first.outputs[0])
+        path.append(first)
+    return path
+
+
+def drop_dead_code(graph: Graph) -> Graph:
+    """Keep only the nodes that some output needs."""
+    needed = {v.node for v in graph.outputs if v.node is not None}
+    for node in reversed(graph.nodes):
+        if node in needed:
+            needed |= {v.node for v in node.inputs if v.node is not None}
+    return Graph(graph.inputs, [n for n in graph.nodes if n in needed], graph.outputs)

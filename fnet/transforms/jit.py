@@ -1,0 +1,280 @@
+"""`jit`: trace once per kind of arguments, plan once, then only run kernels."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.compile.build import build
+from fnet.compile.program import Program, check_executor
+from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
+from fnet.spec import ArraySpec
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import stage
+from fnet.transforms.tracer import Tracer
+
+Names = str | int | Sequence[str | int]
+
+
+def jit(
+    f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto"
+) -> Any:
+    """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
+
+    donate: arguments (names or positions) whose arrays the call may reuse for its results. Trees that a call returned
+        and that come back in are recognised by identity and updated in place; arrays given for the first time are
+        copied, so the caller's own are never touched.
+    static: arguments that are ordinary Python values; `f` is traced anew for each distinct (hashable) value.
+    executor: "walk" runs the plan from Python, "native" compiles it to one function, "auto" chooses.
+    Returns a callable with the signature of `f` and a method ``plan(*args)`` that shows the kernels.
+    Python control flow runs while tracing; a branch on a traced value raises `TracingError`.
+
+    >>> import numpy as np, fnet
+    >>> f = fnet.jit(lambda x: np.sum(x * x))
+    >>> f(np.array([1.0, 2.0]))
+    array(5.)
+    """
+    if f is None:
+        return functools.partial(jit, donate=donate, static=static, executor=executor)
+    return functools.update_wrapper(Jitted(f, donate, static, executor), f)
+
+
+class Jitted:
+    """A compiled function; see `jit`."""
+
+    def __init__(self, f: Callable[..., Any], donate: Names, static: Names, executor: str) -> None:
+        self._f = f
+        self._parameters = _parameters(f)
+        self._donate = self._positions(donate, "donate")
+        self._static = self._positions(static, "static")
+        self._executor = check_executor(executor)
+        self._compiled: dict[Any, _Compiled] = {}
+        self._latest: _Compiled | None = None
+        if self._donate & self._static:
+            raise ValueRangeError("an argument cannot be both donated and static.")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        latest = self._latest
+        if latest is not None and not kwargs and latest.steady(args):
+            return latest.run_steady(args)
+        args = self._bind(args, kwargs)
+        leaves, structures = self._flatten(args)
+        if any(isinstance(x, Tracer) for x in leaves):
+            return self._f(*args)
+        compiled = self._specialise(args, leaves, structures)
+        self._latest = compiled
+        return compiled.run(args, leaves)
+
+    def plan(self, *args: Any, **kwargs: Any) -> Any:
+        """The plan for these arguments: print it to see kernels, shapes and bytes."""
+        return self.compiled(*args, **kwargs).program.plan
+
+    def compiled(self, *args: Any, **kwargs: Any) -> _Compiled:
+        """The specialisation for these arguments, made if need be, without running it."""
+        args = self._bind(args, kwargs)
+        leaves, structures = self._flatten(args)
+        return self._specialise(args, leaves, structures)
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Keyword arguments in their positions, defaults filled in."""
+        if self._parameters is None:
+            if kwargs:
+                raise StructureError("this function takes no keyword arguments under fnet.jit: its signature is unknown.")
+            return args
+        bound = self._parameters.bind(*args, **kwargs)
+        bound.apply_defaults()
+        if bound.kwargs:
+            raise StructureError(
+                f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by fnet.jit; make them positional."
+            )
+        return bound.args
+
+    def _flatten(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
+        leaves: list[Any] = []
+        structures: list[Any] = []
+        for position, arg in enumerate(args):
+            if position in self._static:
+                structures.append(arg)
+                continue
+            found, structure = tree.flatten(arg)
+            leaves += found
+            structures.append(structure)
+        return leaves, tuple(structures)
+
+    def _specialise(self, args: tuple[Any, ...], leaves: list[Any], structures: tuple[Any, ...]) -> _Compiled:
+        specs = tuple(self._spec(x, args) for x in leaves)
+        try:
+            found = self._compiled.get((structures, specs))
+        except TypeError as error:
+            raise StructureError(f"static arguments must be hashable: {error}. Pass a tuple instead of a list.") from None
+        if found is None:
+            found = _Compiled(self._f, args, specs, self._static, self._donate, self._executor)
+            self._compiled[structures, specs] = found
+        return found
+
+    def _spec(self, leaf: Any, args: tuple[Any, ...]) -> ArraySpec:
+        if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
+            return spec_of(leaf)
+        path = next(p for p, x in tree.leaves_with_path(args) if x is leaf)
+        raise DtypeError(
+            f"fnet.jit received a {type(leaf).__name__} in argument '{path}'; expected arrays and numbers in trees. "
+            f"Name the argument in static= if it is a setting."
+        )
+
+    def _positions(self, names: Names, option: str) -> frozenset[int]:
+        chosen = (names,) if isinstance(names, str | int) else tuple(names)
+        known = list(self._parameters.parameters) if self._parameters else []
+        positions = set()
+        for name in chosen:
+            if isinstance(name, int):
+                positions.add(name)
+            elif name in known:
+                positions.add(known.index(name))
+            else:
+                raise ValueRangeError(f"{option}={name!r} is not an argument of the function.{did_you_mean(name, known)}")
+        return frozenset(positions)
+
+
+class _Compiled:
+    """One specialisation of a jitted function: a program, and how trees map to its inputs and outputs."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        specs: tuple[ArraySpec, ...],
+        static: frozenset[int],
+        donate: frozenset[int],
+        executor: str,
+    ) -> None:
+        self._spans: list[tuple[int, int]] = []
+        structures, start = [], 0
+        for position, arg in enumerate(args):
+            structure = None if position in static else tree.structure(arg)
+            stop = start + (structure.num_leaves if structure is not None else 0)
+            structures.append(structure)
+            self._spans.append((start, stop))
+            start = stop
+
+        def rebuild(traced: list[Any]) -> tuple[Any, ...]:
+            return tuple(
+                args[p] if s is None else tree.unflatten(s, traced[a:b])
+                for p, (s, (a, b)) in enumerate(zip(structures, self._spans, strict=True))
+            )
+
+        graph, self._result = stage(f, specs, rebuild)
+        donated = frozenset(i for p in donate if p < len(args) for i in range(*self._spans[p]))
+        self.program = Program(build(graph, donated), executor)
+        self._specs = specs
+        self._static = static
+        self._donate = sorted(p for p in donate if p < len(args))
+        self._returned: tuple[Any, ...] | None = None
+        self._pairs: list[tuple[int, int]] | None = None
+        self._loose: list[tuple[int, int, np.dtype, tuple[int, ...]]] = []
+        self._inputs: list[Any] = [None] * len(specs)
+
+    def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
+        """Run on new trees: donated leaves are copied into a fresh state block."""
+        with self.program.lock:
+            inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
+            if self._donate:
+                self.program.donate(inputs)
+            outputs = self.program.run(inputs, repeat)
+            for k, buffer in enumerate(self.program.plan.kept):
+                if buffer is not None:
+                    outputs[k] = self.program.kept_array(k)
+            result = tree.unflatten(self._result, outputs)
+            self._remember(args, result, outputs)
+            return result
+
+    def steady(self, args: tuple[Any, ...]) -> bool:
+        """Whether the donated trees are the very ones returned last and the other arrays are as before."""
+        returned = self._returned
+        if returned is None or len(args) != len(self._spans):
+            return False
+        for position, place in self._pairs:  # type: ignore[union-attr]
+            if args[position] is not returned[place]:
+                return False
+        for position, _, dtype, shape in self._loose:
+            array = args[position]
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+                return False
+            if not array.flags.carray:
+                return False
+        return True
+
+    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
+        """Run in place: nothing is flattened or bound; only the new arrays are passed."""
+        with self.program.lock:
+            inputs = self._inputs
+            for position, i, _, _ in self._loose:
+                inputs[i] = args[position]
+            outputs = self.program.run(inputs, repeat)
+            result = list(self._returned)  # type: ignore[arg-type]
+            for place, k in self._fresh:
+                result[place] = outputs[k]
+            return tuple(result)
+
+    def _remember(self, args: tuple[Any, ...], result: Any, outputs: list[Any]) -> None:
+        """Prepare the steady state: donated trees that come back whole, plain arrays elsewhere, a tuple returned."""
+        self._returned = None
+        if type(result) is not tuple:
+            return
+        kept = self.program.plan.kept
+        spans, start = [], 0
+        for part in result:
+            stop = start + tree.structure(part).num_leaves
+            spans.append((start, stop))
+            start = stop
+        pairs: list[tuple[int, int]] = []
+        for position in self._donate:
+            place = self._place_of(position, args, result, spans)
+            if place is None:
+                return
+            pairs.append((position, place))
+        paired = {place for _, place in pairs}
+        self._fresh = []
+        for place, (a, b) in enumerate(spans):
+            if place in paired:
+                continue
+            if b - a != 1 or isinstance(result[place], dict | list | tuple) or kept[a] is not None:
+                return
+            self._fresh.append((place, a))
+        self._loose = []
+        for position, (a, b) in enumerate(self._spans):
+            if position in self._donate:
+                continue
+            if position in self._static or b - a != 1 or not isinstance(args[position], np.ndarray):
+                return
+            self._loose.append((position, a, args[position].dtype, args[position].shape))
+        self._pairs, self._returned = pairs, result
+
+    def _place_of(self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]) -> int | None:
+        """The part of the result that is donated argument `position`, updated: same structure, same buffers."""
+        a, b = self._spans[position]
+        structure, kept = tree.structure(args[position]), self.program.plan.kept
+        for place, (c, d) in enumerate(spans):
+            if d - c == b - a and all(kept[k] is not None and kept[k].index == a + k - c for k in range(c, d)):  # type: ignore[union-attr]
+                if tree.structure(result[place]) == structure:
+                    return place
+        return None
+
+
+def _usable(x: Any, spec: ArraySpec) -> np.ndarray:
+    """An array that kernels can read: of the native type, row-major, aligned and writeable (it is never written)."""
+    array = np.asarray(x, spec.dtype, order="C")
+    return array if array.flags.carray else np.array(array, order="C")
+
+
+def _parameters(f: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(f)
+    except (TypeError, ValueError):
+        return None
+
+

@@ -1,0 +1,104 @@
+"""Tracing to a graph: what `jit` compiles and what `eval_shape` reads shapes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.compile.graph import Graph, Node, Value, make_node
+from fnet.errors import StructureError, TracingError
+from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer, next_level
+
+
+class _GraphTracer(Tracer):
+    __slots__ = ("value",)
+
+    def __init__(self, trace: _Staging, value: Value) -> None:
+        super().__init__(trace, value.spec)
+        self.value = value
+
+
+class _Staging:
+    """The trace of one `stage`: interprets a primitive by appending it to the graph."""
+
+    def __init__(self) -> None:
+        self.level = next_level()
+        self.nodes: list[Node] = []
+        self.constants: dict[Hashable, Value] = {}
+        self.closed = False
+
+    def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if self.closed:
+            raise TracingError(
+                f"a traced value outlived the function it was traced in and reached '{primitive.name}'. "
+                f"Return it from the jitted function instead of storing it on the side."
+            )
+        node = make_node(primitive, [self.value_of(a) for a in args], params)
+        self.nodes.append(node)
+        results = tuple(_GraphTracer(self, v) for v in node.outputs)
+        return results if primitive.multiple else results[0]
+
+    def owns(self, x: Any) -> bool:
+        return isinstance(x, _GraphTracer) and x.trace is self
+
+    def value_of(self, x: Any) -> Value:
+        if isinstance(x, _GraphTracer) and x.trace is self:
+            return x.value
+        if isinstance(x, Tracer):
+            raise TracingError("a value of an outer transform was met where only fnet.jit's own or concrete ones can be.")
+        array = np.array(x)  # a copy: later changes to the caller's array must not change the program
+        check_dtype(array.dtype)
+        return Value(ArraySpec(array.shape, array.dtype), constant=array)
+
+
+def stage(f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]) -> tuple[Graph, Any]:
+    """Trace ``f(*rebuild(leaves))`` on inputs of the given specs; returns the graph and the tree of the result.
+
+    Leaves of the result that are not numbers or arrays are refused.
+    """
+    trace = _Staging()
+    inputs = [Value(spec) for spec in specs]
+    try:
+        result = f(*rebuild([_GraphTracer(trace, v) for v in inputs]))
+        paths = tree.leaves_with_path(result)
+        outputs = [trace.value_of(_checked(path, leaf)) for path, leaf in paths]
+    finally:
+        trace.closed = True
+    return Graph(inputs, trace.nodes, outputs), tree.structure(result)
+
+
+def _checked(path: str, leaf: Any) -> Any:
+    if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
+        return leaf
+    raise StructureError(
+        f"a traced function must return arrays and numbers in dicts, lists and tuples; "
+        f"at '{path or 'its result'}' it returned a {type(leaf).__name__}."
+    )
+
+
+def eval_shape(f: Callable[..., Any], *args: Any) -> Any:
+    """The shapes and dtypes of ``f(*args)``, as a tree of `ArraySpec`, without computing it.
+
+    Leaves of `args` may be arrays or `ArraySpec`s; other leaves are passed as they are.
+
+    >>> import numpy as np, fnet
+    >>> print(fnet.eval_shape(lambda x: x @ x.T, fnet.ArraySpec((2, 3), np.dtype("float32"))))
+    float32[2, 2]
+    """
+    leaves, structure = tree.flatten(args)
+    positions = [i for i, x in enumerate(leaves) if isinstance(x, ArraySpec | Tracer | np.ndarray | np.generic)]
+    specs = [leaves[i] if isinstance(leaves[i], ArraySpec) else spec_of(leaves[i]) for i in positions]
+
+    def rebuild(traced: list[Any]) -> tuple[Any, ...]:
+        full = list(leaves)
+        for i, x in zip(positions, traced, strict=True):
+            full[i] = x
+        return tree.unflatten(structure, full)
+
+    graph, result = stage(f, specs, rebuild)
+    return tree.unflatten(result, [v.spec for v in graph.outputs])

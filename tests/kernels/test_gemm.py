@@ -1,0 +1,220 @@
+"""`fnet.kernels.cpu.gemm` against NumPy in float64, over the edges of its tiles and blocks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fnet.kernels.cpu import gemm as kernels
+from fnet.kernels.cpu import simd
+
+DTYPES = ("float32", "float64")
+TRANSPOSED = (False, True)
+ACTIVATIONS = {
+    kernels.LINEAR: lambda x: x,
+    kernels.RELU: lambda x: np.maximum(x, 0),
+    kernels.TANH: np.tanh,
+    kernels.SIGMOID: lambda x: 1 / (1 + np.exp(-x)),
+}
+# Around the lanes and the two vectors of a tile, its rows, and beyond them.
+COLUMNS = st.sampled_from([0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 65, 129, 260])
+ROWS = st.sampled_from([0, 1, 2, 4, 5, 6, 7, 8, 13, 14, 15, 18, 29, 113, 130])
+INNER = st.sampled_from([0, 1, 2, 3, 8, 15, 16, 17, 40, 255, 256, 257, 520])
+
+
+def stored(x, transposed):
+    """A matrix (or a stack) as a flat array, and its strides of rows and columns."""
+    rows, columns = x.shape[-2:]
+    if transposed:
+        return np.ascontiguousarray(np.swapaxes(x, -1, -2)).ravel(), 1, rows
+    return np.ascontiguousarray(x).ravel(), columns, 1
+
+
+def product(a, b, bias=None, act=kernels.LINEAR, a_transposed=False, b_transposed=False):
+    """`gemm` on matrices; the output is surrounded by a border that must stay, the workspace is as small as allowed."""
+    (m, k), n, dtype = a.shape, b.shape[1], a.dtype
+    x, a_row, a_col = stored(a, a_transposed)
+    y, b_row, b_col = stored(b, b_transposed)
+    border = np.full(m * n + 64, 77, dtype)
+    c, work = border[32 : 32 + m * n], guarded_workspace(m, n, k, dtype)
+    bias_array = np.empty(0, dtype) if bias is None else bias
+    has_bias = int(bias is not None)
+    kernels.gemm(x, y, c, bias_array, work[0], m, n, k, a_row, a_col, b_row, b_col, has_bias, act)
+    assert (border[:32] == 77).all()
+    assert (border[32 + m * n :] == 77).all()
+    assert (work[1] == 77).all()
+    return c.reshape(m, n)
+
+
+def guarded_workspace(m, n, k, dtype):
+    size = kernels.gemm_workspace(m, n, k, dtype)
+    memory = np.full(size + 32, 77, dtype)
+    return memory[:size], memory[size:]
+
+
+def draw(seed, *shape, dtype):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def assert_product(result, a, b, bias=None, act=kernels.LINEAR):
+    """Within the bound of an inner product of length k: k eps sum |a b|; every activation has a slope of at most 1."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    exact, size = a @ b, np.abs(a) @ np.abs(b)
+    if bias is not None:
+        exact, size = exact + bias, size + np.abs(bias)
+    allowed = np.finfo(result.dtype).eps * ((a.shape[1] + 1) * size + 4)
+    assert result.shape == exact.shape
+    assert (np.abs(result - ACTIVATIONS[act](exact)) <= allowed).all()
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    m=ROWS, n=COLUMNS, k=INNER, dtype=st.sampled_from(DTYPES), a_transposed=st.booleans(), b_transposed=st.booleans(),
+    with_bias=st.booleans(), act=st.sampled_from(list(ACTIVATIONS)), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_product_of_any_sizes_strides_and_epilogue(m, n, k, dtype, a_transposed, b_transposed, with_bias, act, seed):
+    a, b = draw(seed, m, k, dtype=dtype), draw(seed + 1, k, n, dtype=dtype)
+    bias = draw(seed + 2, n, dtype=dtype) if with_bias else None
+    assert_product(product(a, b, bias, act, a_transposed, b_transposed), a, b, bias, act)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("a_transposed", TRANSPOSED)
+@pytest.mark.parametrize("b_transposed", TRANSPOSED)
+@pytest.mark.parametrize("m, n", [(130, 230), (1, 300), (300, 1)])
+def test_large_product_is_packed_and_blocked(m, n, dtype, a_transposed, b_transposed):
+    a, b = draw(0, m, 300, dtype=dtype), draw(1, 300, n, dtype=dtype)
+    assert_product(product(a, b, None, kernels.RELU, a_transposed, b_transposed), a, b, None, kernels.RELU)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_operands_without_a_unit_stride(dtype, n):
+    a, b = draw(0, 70, 19, dtype=dtype), draw(1, 19, n, dtype=dtype)
+    spread = [np.full(2 * x.size, np.nan, dtype) for x in (a, b)]
+    for memory, x in zip(spread, (a, b), strict=True):
+        memory[::2] = x.ravel()
+    c, (work, guard) = np.empty(70 * n, dtype), guarded_workspace(70, n, 19, dtype)
+    kernels.gemm(*spread, c, c, work, 70, n, 19, 38, 2, 2 * n, 2, 0, kernels.LINEAR)
+    assert (guard == 77).all()
+    assert_product(c.reshape(70, n), a, b)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=COLUMNS, k=INNER, dtype=st.sampled_from(DTYPES), a_transposed=st.booleans(), b_transposed=st.booleans(),
+    act=st.sampled_from(list(ACTIVATIONS)), first=st.integers(0, 60), count=st.integers(1, 60),
+)  # fmt: skip
+def test_rows_have_the_same_bits_in_any_grouping(n, k, dtype, a_transposed, b_transposed, act, first, count):
+    a, b, bias = draw(3, 120, k, dtype=dtype), draw(4, k, n, dtype=dtype), draw(5, n, dtype=dtype)
+    everything = product(a, b, bias, act, a_transposed, b_transposed)
+    rows = slice(first, first + count)
+    np.testing.assert_array_equal(product(a[rows], b, bias, act, a_transposed, b_transposed), everything[rows])
+
+
+@settings(deadline=None, max_examples=40)
+@given(m=ROWS, n=COLUMNS.filter(lambda n: n > 1), k=INNER, dtype=st.sampled_from(DTYPES))
+def test_transposed_storage_gives_the_same_bits(m, n, k, dtype):
+    a, b = draw(6, m, k, dtype=dtype), draw(7, k, n, dtype=dtype)
+    plain = product(a, b)
+    for a_transposed in TRANSPOSED:
+        for b_transposed in TRANSPOSED:
+            np.testing.assert_array_equal(product(a, b, None, kernels.LINEAR, a_transposed, b_transposed), plain)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("b_transposed", TRANSPOSED)
+@pytest.mark.parametrize("n", [1, 5, 70])
+@pytest.mark.parametrize("act", [kernels.LINEAR, kernels.RELU])
+def test_nan_and_infinity_propagate(dtype, b_transposed, n, act):
+    a, b = np.ones((20, 9), dtype), np.ones((9, n), dtype)
+    a[1, 2], a[3, 4], a[5, 6] = np.nan, np.inf, -np.inf
+    b[8, n - 1] = 0  # zero times infinity is NaN, and no zero is skipped
+    a[7, 8] = np.inf
+    result = product(a, b, None, act, False, b_transposed)
+    with np.errstate(invalid="ignore"):
+        expected = ACTIVATIONS[act](a @ b)
+    np.testing.assert_array_equal(result, expected)
+    assert np.isnan(result[7, n - 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m, n", [(3, 20), (1, 20), (20, 1), (0, 3), (3, 0)])
+@pytest.mark.parametrize("act", ACTIVATIONS)
+def test_empty_inner_dimension_gives_the_activated_bias(dtype, m, n, act):
+    bias = np.linspace(-2, 2, n).astype(dtype)
+    expected = ACTIVATIONS[act](np.broadcast_to(bias, (m, n)))
+    result = product(np.empty((m, 0), dtype), np.empty((0, n), dtype), bias, act)
+    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    batch=st.integers(0, 3), m=ROWS, n=COLUMNS, k=st.sampled_from([0, 1, 5, 17]), dtype=st.sampled_from(DTYPES),
+    a_transposed=st.booleans(), b_transposed=st.booleans(), shared=st.sampled_from(["", "a", "b", "ab"]),
+)  # fmt: skip
+def test_batched_product(batch, m, n, k, dtype, a_transposed, b_transposed, shared):
+    a = draw(8, 1 if "a" in shared else batch, m, k, dtype=dtype)
+    b = draw(9, 1 if "b" in shared else batch, k, n, dtype=dtype)
+    x, a_row, a_col = stored(a, a_transposed)
+    y, b_row, b_col = stored(b, b_transposed)
+    c, (work, guard) = np.empty(batch * m * n, dtype), guarded_workspace(m, n, k, dtype)
+    a_batch, b_batch = (0 if "a" in shared else m * k), (0 if "b" in shared else k * n)
+    kernels.batched_gemm(x, y, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col)
+    assert (guard == 77).all()
+    for s, result in enumerate(c.reshape(batch, m, n)):
+        assert_product(result, a[0 if "a" in shared else s], b[0 if "b" in shared else s])
+
+
+def test_operands_may_be_read_only():
+    a, b = draw(10, 5, 7, dtype="float32"), draw(11, 7, 1, dtype="float32")
+    a.flags.writeable = False
+    c, work = np.empty(5, np.float32), guarded_workspace(5, 1, 7, np.float32)[0]
+    kernels.gemm(a.ravel(), b.ravel(), c, c, work, 5, 1, 7, 7, 1, 1, 1, 0, kernels.LINEAR)
+    assert_product(c.reshape(5, 1), a, b)
+
+
+def run_python(code, **environment):
+    folder = os.path.dirname(__file__)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path]), **environment}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+
+SHAPES = """
+import test_gemm as t
+for dtype in t.DTYPES:
+    for m, n, k in [(3, 5, 4), (15, 70, 3), (9, 1, 20), (1, 140, 2), (2, 3, 0), (7, 33, 270)]:
+        for transposed in t.TRANSPOSED:
+            for act in t.ACTIVATIONS:
+                a, b, bias = t.draw(0, m, k, dtype=dtype), t.draw(1, k, n, dtype=dtype), t.draw(2, n, dtype=dtype)
+                t.assert_product(t.product(a, b, bias, act, transposed, transposed), a, b, bias, act)
+print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
+"""
+
+
+def test_without_the_jit_compiler():
+    done = run_python(SHAPES, NUMBA_DISABLE_JIT="1")
+    assert done.stdout.split() == [simd.INSTRUCTION_SET, "1"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["avx2", "generic"])
+def test_narrower_vectors(name):
+    done = run_python(SHAPES, FNET_SIMD=name)
+    assert done.stdout.split() == [name, "0"], done.stderr
+
+
+def test_unknown_vector_width_is_refused():
+    done = run_python("import fnet.kernels.cpu.simd", FNET_SIMD="avx1024")
+    assert "ValueRangeError: FNET_SIMD is 'avx1024', expected one of: avx512, avx2, generic" in done.stderr
+
+
+def test_vector_widths_have_separate_caches():
+    code = "from fnet.kernels.policy import cache_directory; print(cache_directory())"
+    folders = {run_python(code, FNET_SIMD=name).stdout for name in ("", "avx512", "avx2", "generic")}
+    assert len(folders) == 4
