@@ -5,7 +5,7 @@ Regions stay free of cycles: two parts merge only if no path between them leads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fnet.compile.graph import Graph, Node
 from fnet.compile.loops import foldable
@@ -22,7 +22,6 @@ class Region:
     folded: frozenset[int] | None = None
     members: int = 0
     ancestors: int = 0
-    position: int = field(default=0)
 
     @property
     def fused(self) -> bool:
@@ -66,20 +65,27 @@ def _merge(one: Region, other: Region, ancestors: list[int], region_of: dict[Nod
     if one is other:
         return other
     fits = one.space == other.space and (one.folded is None or other.folded is None or one.folded == other.folded)
-    if not fits or len(one.nodes) + len(other.nodes) > MAX_NODES:
+    nodes = one.nodes + other.nodes
+    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes):
         return other
     members, above = one.members | other.members, one.ancestors | other.ancestors
-    outside, node = above & ~members, 0
+    outside = above & ~members
     while outside:
         node = outside.bit_length() - 1
         if ancestors[node] & members:
             return other
         outside &= ~(1 << node)
     folded = one.folded if one.folded is not None else other.folded
-    union = Region(one.nodes + other.nodes, one.space, folded, members, above)
+    union = Region(nodes, one.space, folded, members, above)
     for member in union.nodes:
         region_of[member] = union
     return union
+
+
+def _reads_fold(nodes: list[Node]) -> bool:
+    """Whether one of the nodes needs the finished result of a fold among them."""
+    folds = {node for node in nodes if node.is_fold}
+    return any(value.node in folds for node in nodes for value in node.inputs)
 
 
 def _ordered(graph: Graph, region_of: dict[Node, Region]) -> list[Region]:

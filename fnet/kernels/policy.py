@@ -39,16 +39,20 @@ def kernel(function: Callable | None = None, *, reassoc: bool = False, parallel:
     return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags, parallel=parallel)(function))
 
 
-def scalar(function: Callable) -> Any:
-    """Compile a function of scalars that is always inlined into its callers."""
-    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH, forceinline=True)(function))
+def scalar(function: Callable | None = None, *, reassoc: bool = False) -> Any:
+    """Compile a function of scalars that is always inlined into its callers; its flags stay on its instructions."""
+    if function is None:
+        return functools.partial(scalar, reassoc=reassoc)
+    flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
+    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags, forceinline=True)(function))
 
 
 @functools.cache
 def cache_directory() -> Path:
     """The folder of machine code and generated sources for these versions and settings, private to the user."""
     settings = (config.OPT, config.BOUNDSCHECK, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.DEBUGINFO_DEFAULT)
-    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:3], platform.machine(), os.environ.get("FNET_SIMD"))
+    simd = os.environ.get("FNET_SIMD", "")
+    versions = (numba.__version__, llvmlite.__version__, sys.version_info[:3], platform.machine(), simd)
     path = _cache_root() / hashlib.sha256(repr((settings, versions)).encode()).hexdigest()[:12]
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -38,8 +38,9 @@ from fnet.kernels.transcendental import (
 )
 
 __all__ = [
-    "absolute_f32", "absolute_f64", "arctan_f32", "arctan_f64", "ceil_f32", "ceil_f64", "cos_f32", "cos_f64",
-    "erf_f32", "erf_f64", "erfc_f32", "erfc_f64", "exp", "exp_f32", "exp_f64", "expm1_f32", "expm1_f64",
+    "absolute_f32", "absolute_f64", "accumulate_f32", "accumulate_f64", "arctan_f32", "arctan_f64", "ceil_f32",
+    "ceil_f64", "cos_f32", "cos_f64", "erf_f32", "erf_f64", "erfc_f32", "erfc_f64", "exp", "exp_f32", "exp_f64", "expm1_f32",
+    "expm1_f64",
     "floor_f32", "floor_f64", "isfinite_f32", "isfinite_f64", "isinf_f32", "isinf_f64", "isnan_f32", "isnan_f64",
     "log", "log1p_f32", "log1p_f64", "log_f32", "log_f64", "logaddexp_f32", "logaddexp_f64", "maximum_f32",
     "maximum_f64", "minimum_f32", "minimum_f64", "normal_quantile_f32", "normal_quantile_f64", "power_f32",
@@ -317,3 +318,18 @@ def erfc_f32(x):
 def erfc_f64(x):
     """1 - erf(x), accurate in the tail."""
     return np.float64(math.erfc(x))
+
+
+# ------------------------------------------------------------------------------------------------------------- sums
+
+
+@scalar(reassoc=True)
+def accumulate_f32(total, value):
+    """``total + value`` in a sum that may run in several lanes; nothing around it is reordered."""
+    return total + value
+
+
+@scalar(reassoc=True)
+def accumulate_f64(total, value):
+    """``total + value`` in a sum that may run in several lanes; nothing around it is reordered."""
+    return total + value

@@ -48,7 +48,8 @@ def pair(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     if not wanted:
         raise ShapeError(f"{name}: expected arrays with a batch axis, received scalars. Wrap them: [[y]].")
     if have != wanted:
-        raise ShapeError(f"{name}: expected y_true shaped like y_pred {wanted}, received {have}. {_meant(have, wanted)}")
+        hint = _meant(have, wanted)
+        raise ShapeError(f"{name}: expected y_true shaped like y_pred, {wanted}, received {have}. {hint}")
     return y_true, y_pred
 
 
@@ -68,7 +69,7 @@ def labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         hint = (
             "For one-hot targets use categorical_crossentropy (or categorical_accuracy)."
             if have == wanted
-            else f"{_meant(have, wanted[:-1])}"
+            else _meant(have, wanted[:-1])
         )
         raise ShapeError(f"{name}: expected labels of shape {wanted[:-1]} for y_pred {wanted}, received {have}. {hint}")
     values = known(y_true)

@@ -35,8 +35,8 @@ def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, 
     `from_logits`, where the value is ``softplus(z) - z y``. Raises `ValueRangeError` for values outside [0, 1].
     Source: Keras ``BinaryCrossentropy``.
 
-    >>> binary_crossentropy([[1.0, 0.0]], [[0.0, 0.0]], from_logits=True).round(4)
-    np.float64(0.6931)
+    >>> round(float(binary_crossentropy([[1.0, 0.0]], [[0.0, 0.0]], from_logits=True)), 4)
+    0.6931
     """
     name = "binary_crossentropy"
     y_true = _smooth(name, _targets(name, y_true), label_smoothing, 2)
@@ -47,15 +47,17 @@ def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, 
 
 
 @define_loss(per="row")
-def categorical_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0
+) -> Any:
     """``-sum(y log p)`` over the last axis, the C classes; y_true, y_pred: (B, ..., C) -> scalar.
 
     y_true: one-hot or a distribution, smoothed to ``y (1 - s) + s / C``; y_pred: probabilities, divided by their sum
     first, or logits with `from_logits`. Raises `ValueRangeError` for values outside [0, 1].
     Source: Keras ``CategoricalCrossentropy``.
 
-    >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4)
-    np.float64(0.6931)
+    >>> round(float(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+    0.6931
     """
     name = "categorical_crossentropy"
     y_true = _smooth(name, _targets(name, y_true), label_smoothing, spec_of(y_pred).shape[-1])
@@ -74,8 +76,8 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bo
     the sample for a label outside [0, C) (under jit its value is NaN) and for probabilities outside [0, 1].
     Source: Keras ``SparseCategoricalCrossentropy``.
 
-    >>> sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True).round(4)
-    np.float64(0.6931)
+    >>> round(float(sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)), 4)
+    0.6931
     """
     if from_logits:
         return nn.sparse_crossentropy(y_pred, y_true)
@@ -97,7 +99,7 @@ def _pick(p: Any, chosen: Any) -> Any:
 def _smooth(name: str, y_true: Any, amount: float, classes: int) -> Any:
     if not 0 <= amount <= 1:
         raise ValueRangeError(f"{name}: expected 0 <= label_smoothing <= 1, received {amount}.")
-    return y_true * (1 - amount) + amount / classes if amount else y_true
+    return y_true * float(1 - amount) + float(amount / classes) if amount else y_true
 
 
 def _targets(name: str, y_true: Any) -> Any:

@@ -39,7 +39,9 @@ def define_loss(per: Literal["element", "row"], align: Align = pair) -> Callable
         name = formula.__name__
 
         @functools.wraps(formula)
-        def loss(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: str | None = "mean", **options: Any) -> Any:
+        def loss(
+            y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: str | None = "mean", **options: Any
+        ) -> Any:
             values = formula(*align(name, y_true, y_pred), **options)
             if per == "element" and not (sample_weight is None and reduction in ("mean", "sum_over_batch_size")):
                 values = mean(values, axis=-1)
@@ -85,6 +87,8 @@ def _with_shared_part(doc: str) -> str:
 
 def _signature(formula: Loss, loss: Loss) -> inspect.Signature:
     """The arguments of the loss: y_true, y_pred, those all losses have, and the options of the formula."""
-    shared = [p for p in inspect.signature(loss, follow_wrapped=False).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    options = [p for p in inspect.signature(formula).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return inspect.Signature([*shared, *options])
+    shared = inspect.signature(loss, follow_wrapped=False).parameters.values()
+    options = inspect.signature(formula).parameters.values()
+    return inspect.Signature(
+        [p for p in shared if p.kind is not p.VAR_KEYWORD] + [p for p in options if p.kind is p.KEYWORD_ONLY]
+    )

@@ -24,11 +24,11 @@ _divide = elementwise(
 _power = elementwise(
     "power",
     "power_{t}({0}, {1})",
-    lambda g, y, a, b: _multiply(g, _multiply(b, _power(a, subtract(b, 1)))),
+    lambda g, y, a, b: _multiply(g, _multiply(b, _power(a, where(equal(b, 0), b, subtract(b, 1))))),
     lambda g, y, a, b: _multiply(g, _multiply(y, _log_or_zero(a))),
 )
 _integer_power = elementwise("power", "{0} ** {1}")
-_floor_divide = elementwise("floor_divide", "{0} // {1}", lambda g, y, a, b: _multiply(g, 0), None)
+_floor_divide = elementwise("floor_divide", "{0} // {1}", lambda g, y, a, b: multiply(g, 0), None)
 _remainder = elementwise(
     "remainder", "{0} % {1}", lambda g, y, a, b: g, lambda g, y, a, b: negative(_multiply(g, _floor_divide(a, b)))
 )
@@ -146,7 +146,7 @@ def power(a: Any, b: Any) -> Any:
     """``a ** b``; the exponents 0.5, 1, 2, 3 and -1 given as Python numbers use cheaper forms."""
     from fnet.ops.maths import reciprocal, sqrt, square
 
-    if isinstance(b, int | float) and spec_of(a).differentiable:
+    if isinstance(b, int | float) and not isinstance(b, np.generic) and spec_of(a).differentiable:
         if b == 2:
             return square(a)
         if b == 3:

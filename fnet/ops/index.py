@@ -145,7 +145,9 @@ def _expand(parts: tuple[Any, ...], ndim: int) -> list[Any]:
     listed: list[Any] = []
     for part in parts:
         if isinstance(part, list):
-            part = np.asarray(part)
+            part = np.asarray(part, None if part else np.int64)
+        if isinstance(part, bool | np.bool_):
+            raise TracingError("indexing with a single True or False is not supported. Use None for a new axis.")
         if isinstance(part, np.ndarray) and part.dtype == bool:
             listed += list(np.nonzero(part))
         else:

@@ -128,6 +128,8 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     if isinstance(axes, int):
         axes = (list(range(na - axes, na)), list(range(axes)))
     over_a, over_b = ([axes[0]] if isinstance(axes[0], int) else axes[0]), ([axes[1]] if isinstance(axes[1], int) else axes[1])
+    if len(over_a) != len(over_b):
+        raise ShapeError(f"tensordot: expected as many axes of the first as of the second, received {axes}.")
     letters = "abcdefghijklmnopqrstuvwxyz"
     left = list(letters[:na])
     right = list(letters[na : na + nb])
@@ -178,8 +180,8 @@ def _parse(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
         for letter, size in zip(term, shape, strict=True):
             if sizes.setdefault(letter, size) != size:
                 raise ShapeError(f"einsum: axis '{letter}' has sizes {sizes[letter]} and {size}.")
-    if not set(result) <= set(sizes):
-        raise ValueRangeError(f"einsum: '{result}' names an axis that no operand has.")
+    if not set(result) <= set(sizes) or len(set(result)) != len(result):
+        raise ValueRangeError(f"einsum: '{result}' must name axes of the operands, each once.")
     return terms, result
 
 

@@ -132,12 +132,13 @@ def log10(x: Any) -> Any:
 
 def sinh(x: Any) -> Any:
     """Hyperbolic sine ``(e^x - e^-x) / 2``, accurate near 0."""
-    grown = expm1(absolute(x))
-    return multiply(sign(x), multiply(grown + divide(grown, grown + 1), 0.5))
+    (x,) = promote(x, floating=True)
+    return multiply(subtract(expm1(x), expm1(negative(x))), 0.5)
 
 
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine ``(e^x + e^-x) / 2``."""
+    (x,) = promote(x, floating=True)
     return multiply(exp(x) + exp(negative(x)), 0.5)
 
 

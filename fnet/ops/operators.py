@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import TracingError, did_you_mean
+from fnet.errors import DtypeError, FnetError, TracingError, did_you_mean
 from fnet.ops import arithmetic as ar
 from fnet.ops import linalg as la
 from fnet.ops import maths, reduce
 from fnet.ops import shape as sh
 from fnet.ops.index import getitem, take
 from fnet.ops.promotion import astype, lift
+from fnet.ops.summation import Axes, normalize_axes
 from fnet.ops.summation import sum as sum_
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
@@ -81,6 +82,24 @@ def _where(condition: Any, *choices: Any) -> Any:
     return ar.where(condition, *choices)
 
 
+def _take(x: Any, index: Any, axis: int | None = None) -> Any:
+    return take(sh.ravel(x), index) if axis is None else take(x, index, axis)
+
+
+def _flip(x: Any, axis: Axes = None) -> Any:
+    for a in normalize_axes(axis, spec_of(x).ndim, "flip"):
+        x = sh.flip(x, a)
+    return x
+
+
+def _concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    return sh.concatenate([sh.ravel(a) for a in arrays] if axis is None else arrays, axis or 0)
+
+
+def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    return ar.clip(x, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
 def _full_like(x: Any, value: Any, dtype: Any = None) -> np.ndarray:
     spec = spec_of(x)
     return np.full(spec.shape, value, dtype or spec.dtype)
@@ -101,7 +120,7 @@ FUNCTIONS: dict[Any, Callable] = {
     np.argmax: reduce.argmax,
     np.argmin: reduce.argmin,
     np.where: _where,
-    np.clip: ar.clip,
+    np.clip: _clip,
     np.reshape: sh.reshape,
     np.transpose: sh.transpose,
     np.swapaxes: sh.swapaxes,
@@ -110,11 +129,11 @@ FUNCTIONS: dict[Any, Callable] = {
     np.squeeze: sh.squeeze,
     np.ravel: sh.ravel,
     np.broadcast_to: sh.broadcast_to,
-    np.concatenate: sh.concatenate,
+    np.concatenate: _concatenate,
     np.stack: sh.stack,
     np.split: sh.split,
-    np.flip: sh.flip,
-    np.take: take,
+    np.flip: _flip,
+    np.take: _take,
     np.dot: la.dot,
     np.outer: la.outer,
     np.tensordot: la.tensordot,
@@ -145,21 +164,33 @@ def _answer(table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kw
     name = function.__name__
     if function not in table:
         known = {f.__name__ for f in (*UFUNCS, *FUNCTIONS)}
+        hint = did_you_mean(name, known)
         raise TracingError(
-            f"np.{name} is not supported on traced values.{did_you_mean(name, known)} "
+            f"np.{name} is not supported on traced values.{hint if 'Did' in hint else ''} "
             f"Or write it with fnet.ops, or make it a primitive with fnet.primitive."
         )
-    given = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue}
+    given = {k: v for k, v in kwargs.items() if v is not np._NoValue and (v is not None or k == "axis")}
     try:
         return table[function](*args, **given)
+    except FnetError:
+        raise
     except TypeError as error:
-        if isinstance(error, TracingError) or not given:
-            raise
-        raise TracingError(f"np.{name} on a traced value does not take the arguments {sorted(given)}: {error}") from error
+        raise TracingError(f"np.{name} on a traced value does not take these arguments: {error}.") from error
 
 
 def _swapped(operation: Callable) -> Callable:
     return lambda self, other: operation(other, self)
+
+
+def _of_booleans(sign: str, operation: Callable) -> Callable:
+    """`operation` in the place of the bitwise operator, with which it agrees on booleans only."""
+
+    def checked(*args: Any) -> Any:
+        if any(spec_of(a).dtype.kind != "b" for a in args):
+            raise DtypeError(f"'{sign}' on traced values takes booleans, received {', '.join(str(spec_of(a)) for a in args)}.")
+        return operation(*args)
+
+    return checked
 
 
 def _reshape_method(self: Tracer, *shape: Any) -> Any:
@@ -181,8 +212,8 @@ _BINARY = {
     "mod": ar.remainder,
     "pow": ar.power,
     "matmul": la.matmul,
-    "and": ar.logical_and,
-    "or": ar.logical_or,
+    "and": _of_booleans("&", ar.logical_and),
+    "or": _of_booleans("|", ar.logical_or),
 }
 _COMPARE = {
     "eq": ar.equal,
@@ -211,9 +242,9 @@ _METHODS: dict[str, Callable] = {
     "squeeze": sh.squeeze,
     "ravel": sh.ravel,
     "flatten": sh.ravel,
-    "clip": ar.clip,
+    "clip": _clip,
     "dot": la.dot,
-    "take": take,
+    "take": _take,
     "copy": lambda self: self,
 }
 
@@ -226,7 +257,7 @@ def _attach() -> None:
         setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
-    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": ar.logical_not}.items():
+    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": _of_booleans("~", ar.logical_not)}.items():
         setattr(Tracer, f"__{name}__", unary)
     for name, attribute in {"T": sh.transpose}.items():
         setattr(Tracer, name, property(attribute))

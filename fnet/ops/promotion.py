@@ -8,6 +8,7 @@ import numpy as np
 
 from fnet.errors import DtypeError
 from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -81,7 +82,7 @@ def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> 
     return astype(tangents[0], dtype)
 
 
-cast = Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp)
+cast = provide(Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp))
 to_bool = Primitive("to_bool", lambda x: ArraySpec(x.shape, np.dtype(bool)), template="{0} != 0")
 
 

@@ -13,7 +13,7 @@ from fnet.ops.arithmetic import divide, equal, less, logical_or, multiply, not_e
 from fnet.ops.maths import sqrt, square
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import moveaxis, normalize_axis, reshape
-from fnet.ops.summation import Axes, fold_abstract, keep_axes, normalize_axes, sum
+from fnet.ops.summation import Axes, fold_abstract, keep_axes, normalize_axes, sum, widened
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 
@@ -80,7 +80,7 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     """Product over `axis` (all by default); the derivative needs elements that are not 0."""
-    return _fold(_prod, x, axis, keepdims)
+    return _fold(_prod, widened(x), axis, keepdims)
 
 
 def any(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:

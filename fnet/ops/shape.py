@@ -176,6 +176,7 @@ def swapaxes(x: Any, a: int, b: int) -> Any:
     """Axes `a` and `b` exchanged."""
     ndim = spec_of(x).ndim
     order = list(range(ndim))
+    a, b = normalize_axis(a, ndim, "swapaxes"), normalize_axis(b, ndim, "swapaxes")
     order[a], order[b] = order[b], order[a]
     return transpose(x, order)
 
@@ -254,9 +255,12 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
         raise ValueRangeError(f"pad: expected {len(shape)} pairs of non-negative widths, received {widths}.")
     grown = tuple(n + before + after for n, (before, after) in zip(shape, widths, strict=True))
     index = tuple((before, before + n, None) for n, (before, _) in zip(shape, widths, strict=True))
+    placed = _place(x, shape=grown, index=index)
     if value == 0:
-        return _place(x, shape=grown, index=index)
-    return _place(x - value, shape=grown, index=index) + value
+        return placed
+    around = np.full(grown, value, spec_of(x).dtype)
+    around[tuple(slice(*i) for i in index)] = 0
+    return placed + around
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:

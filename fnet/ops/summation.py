@@ -41,6 +41,13 @@ def _sum_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
 _sum = linear("sum", fold_abstract, _sum_vjp, reduction="sum")
 
 
+def widened(x: Any) -> Any:
+    """Integers and booleans as 64-bit integers, in which NumPy adds and multiplies them up."""
+    x = lift(x)
+    kind = spec_of(x).dtype.kind
+    return astype(x, "uint64" if kind == "u" else "int64") if kind in "biu" else x
+
+
 def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     """Sum over `axis` (all axes by default), accumulated in float64; integers and booleans sum as int64.
 
@@ -48,10 +55,8 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     >>> sum(np.ones((2, 3)), axis=1)
     array([3., 3.])
     """
-    x = lift(x)
+    x = widened(x)
     spec = spec_of(x)
-    if spec.dtype.kind in "biu":
-        x = astype(x, "uint64" if spec.dtype.kind == "u" else "int64")
     axes = normalize_axes(axis, spec.ndim, "sum")
     total = _sum(x, axes=axes) if axes else x
     return keep_axes(total, spec.shape, axes) if keepdims else total

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer
 
 _primitives: dict[str, Primitive] = {}
 
@@ -23,6 +24,13 @@ def provide(primitive: Primitive) -> Primitive:
 def add(a: Any, b: Any) -> Any:
     """Sum of two cotangents of the same spec."""
     return _primitives["add"](a, b)
+
+
+def cast(x: Any, dtype: np.dtype) -> Any:
+    """`x` with elements of the floating type `dtype`."""
+    if not isinstance(x, Tracer):
+        return np.asarray(x, dtype)
+    return x if x.dtype == dtype else _primitives["cast"](x, dtype=dtype)
 
 
 def zeros_like(x: Any) -> np.ndarray:

@@ -70,6 +70,20 @@ class Jitted:
         self._latest = compiled
         return compiled.run(args, leaves)
 
+    def repeat(self, count: int, *args: Any) -> Any:
+        """Call `count` times in a row, feeding donated results back in, without returning to Python in between.
+
+        Results that are not donated arguments are those of the last call.
+        """
+        if count < 1:
+            raise ValueRangeError(f"repeat needs a count of at least 1, received {count}.")
+        latest = self._latest
+        if latest is not None and latest.steady(args):
+            return latest.run_steady(args, count)
+        leaves, structures = self._flatten(args)
+        self._latest = compiled = self._specialise(args, leaves, structures)
+        return compiled.run(args, leaves, count)
+
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """The plan for these arguments: print it to see kernels, shapes and bytes."""
         return self.compiled(*args, **kwargs).program.plan

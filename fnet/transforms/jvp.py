@@ -7,10 +7,10 @@ from typing import Any
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError
-from fnet.transforms.arithmetic import zeros_like
+from fnet.transforms.arithmetic import cast, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Tracer, next_level
-from fnet.transforms.vjp import as_primal, grad, vjp
+from fnet.transforms.vjp import as_primal, grad, is_none, vjp
 
 
 class _JVPTracer(Tracer):
@@ -77,18 +77,21 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
     (array(0.), array(2.))
     """
     trace = _Forward()
-    leaves, structure = tree.flatten(tuple(primals))
-    traced = []
-    for primal, tangent in zip(leaves, tree.flatten_like(structure, tuple(tangents)), strict=True):
+    leaves, structure = tree.flatten(tuple(primals), is_none)
+    traced: list[Any] = []
+    for primal, tangent in zip(leaves, tree.flatten_like(structure, tuple(tangents), is_none), strict=True):
+        if primal is None:
+            traced.append(None)
+            continue
         spec = spec_of(primal)
         if not spec.differentiable:
             if tangent is not None:
                 raise DerivativeError(f"a tangent was given for a {spec} input; give None where inputs are not floating.")
             traced.append(primal)
             continue
-        if spec_of(tangent).shape != spec.shape:
-            raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {spec_of(tangent)}.")
-        traced.append(_JVPTracer(trace, as_primal(primal), as_primal(tangent)))
+        if tangent is None or spec_of(tangent).shape != spec.shape:
+            raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {spec_of(tangent) if tangent is not None else None}.")
+        traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype)))
     outputs = f(*tree.unflatten(structure, traced))
     value = tree.map(lambda o: o.primal if trace.owns(o) else o, outputs)
     tangent = tree.map(lambda o: o.tangent if trace.owns(o) else zeros_like(o), outputs)

@@ -77,7 +77,10 @@ class Tracer:
         return bool(self.concrete("bool() (an `if`, `while`, `and`, `or` or `not`)"))
 
     def __float__(self) -> float:
-        return float(self.concrete("float()"))
+        raise TracingError(
+            f"float() of a traced {self.spec} would drop its derivative; functions of the module math call it. "
+            f"Use NumPy's functions or fnet.ops, which keep the derivative."
+        )
 
     def __int__(self) -> int:
         return int(self.concrete("int()"))
@@ -89,6 +92,11 @@ class Tracer:
         raise TracingError(
             f"a traced {self.spec} cannot become a NumPy array: a function outside fnet and NumPy's protocols received "
             f"it. Use the fnet.ops counterpart, or compute that part outside the transform."
+        )
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TracingError(
+            f"a traced {self.spec} cannot be written in place. Build the new value, e.g. with np.where or np.concatenate."
         )
 
     def __hash__(self) -> int:

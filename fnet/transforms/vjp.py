@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
-from fnet.transforms.arithmetic import add, ones_like, zeros_like
+from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Tracer, next_level
 
@@ -94,15 +94,16 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     traced = [_VJPTracer(tape, as_primal(x)) if spec_of(x).differentiable else x for x in leaves]
     result = f(*tree.unflatten(structure, traced))
     result, aux = split_aux(result, has_aux)
-    outputs, out_structure = tree.flatten(result)
+    outputs, out_structure = tree.flatten(result, is_none)
     primal_outputs = [o.primal if tape.owns(o) else o for o in outputs]
 
     def pull(cotangent: Any) -> Any:
-        given = tree.flatten_like(out_structure, cotangent)
+        given = tree.flatten_like(out_structure, cotangent, is_none)
         cotangents: dict[int, Any] = {}
         for output, g in zip(outputs, given, strict=True):
             if tape.owns(output) and g is not None:
                 _check_cotangent(output.spec, g)
+                g = cast(g, output.dtype)
                 known = cotangents.get(id(output))
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)
@@ -172,6 +173,10 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
     return transformed
 
 
+def is_none(x: Any) -> bool:
+    return x is None
+
+
 def as_primal(x: Any) -> Any:
     """Python numbers and NumPy scalars as arrays; arrays and tracers as they are."""
     return x if isinstance(x, Tracer | np.ndarray) else np.asarray(x)
@@ -191,6 +196,8 @@ def check_scalar(value: Any) -> None:
             f"grad needs a function that returns one scalar, but it returned a {type(value).__name__}. "
             f"Return the loss alone, or (loss, aux) with has_aux=True."
         )
+    if value is None:
+        raise StructureError("grad needs a function that returns one scalar, but it returned None. Add a return.")
     spec = spec_of(value)
     if spec.shape or not spec.differentiable:
         raise ShapeError(

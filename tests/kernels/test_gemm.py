@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import gemm as kernels
@@ -111,6 +111,8 @@ def test_operands_without_a_unit_stride(dtype, n):
     n=COLUMNS, k=INNER, dtype=st.sampled_from(DTYPES), a_transposed=st.booleans(), b_transposed=st.booleans(),
     act=st.sampled_from(list(ACTIVATIONS)), first=st.integers(0, 60), count=st.integers(1, 60),
 )  # fmt: skip
+@example(n=1, k=3, dtype="float32", a_transposed=True, b_transposed=False, act=kernels.LINEAR, first=0, count=1)
+@example(n=1, k=1, dtype="float32", a_transposed=False, b_transposed=False, act=kernels.LINEAR, first=0, count=1)
 def test_rows_have_the_same_bits_in_any_grouping(n, k, dtype, a_transposed, b_transposed, act, first, count):
     a, b, bias = draw(3, 120, k, dtype=dtype), draw(4, k, n, dtype=dtype), draw(5, n, dtype=dtype)
     everything = product(a, b, bias, act, a_transposed, b_transposed)

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-_FAMILIES = ("copy", "crossentropy", "gemm", "index", "philox", "reduce", "softmax")
+_FAMILIES = ("copy", "crossentropy", "gemm", "index", "orthogonal", "permutation", "philox", "reduce", "softmax")
 
 
 def __getattr__(name: str) -> ModuleType:

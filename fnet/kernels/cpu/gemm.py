@@ -106,7 +106,8 @@ def gemm_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
 @kernel
 def _product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, relu):
     """``C = S + A B`` for addresses, S being what `start` says, and max(C, 0) if `relu`."""
-    if n == 1 and a_col == 1 and b_row == 1:
+    # With a_row = 1 it is not the rows of A that are contiguous but its columns, even if there is only one row.
+    if n == 1 and a_col == 1 and a_row != 1 and b_row == 1:
         for i in range(0, m, DOT_ROWS):
             _dot(at(a, i * a_row), a_row, b, at(c, i), start, relu, k, m - i)
         return

@@ -1,0 +1,295 @@
+"""Activations: functions of one array, element by element or along one axis, under Keras' names and formulas.
+
+NaN gives NaN; at plus and minus infinity each function has its limit. Where a formula has pieces, the piece that is
+not taken is kept finite, since a derivative multiplies it by zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from fnet import ops
+from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+from fnet.ops.promotion import astype, promote
+from fnet.ops.shape import normalize_axis
+from fnet.transforms.primitive import spec_of
+
+Activation = Callable[[Any], Any]
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+# Below this, x * sigmoid(x) and its kin are 0 in either precision, but -Inf * 0 would be NaN.
+_LOWEST = -1e4
+
+
+def linear(x: Any) -> Any:
+    """``x``."""
+    return x
+
+
+def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """``max_value`` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``; slope 0 at 0."""
+    if negative_slope == 0 and threshold == 0:
+        y = ops.relu(x)
+    else:
+        x = _floating(x)
+        low = negative_slope * (x - threshold) if negative_slope else 0.0
+        y = ops.where(ops.less_equal(x, threshold), low, x)
+    return y if max_value is None else ops.where(ops.greater_equal(y, max_value), max_value, y)
+
+
+def relu6(x: Any) -> Any:
+    """``min(max(x, 0), 6)``."""
+    return relu(x, max_value=6.0)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+    """``x`` where positive, else ``negative_slope x``."""
+    return ops.leaky_relu(_floating(x), negative_slope)
+
+
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + e^-x)``."""
+    return ops.sigmoid(x)
+
+
+def log_sigmoid(x: Any) -> Any:
+    """``log(sigmoid(x)) = -softplus(-x)``."""
+    return ops.negative(ops.softplus(ops.negative(x)))
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """``x / 6 + 1/2`` between 0 and 1 (Keras 3; Keras 2 had slope 0.2)."""
+    return ops.clip(_floating(x) / 6.0 + 0.5, 0.0, 1.0)
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """``(x + 1) / 2`` between 0 and 1."""
+    return ops.clip((_floating(x) + 1.0) * 0.5, 0.0, 1.0)
+
+
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent."""
+    return ops.tanh(x)
+
+
+def tanh_shrink(x: Any) -> Any:
+    """``x - tanh(x)``."""
+    return ops.subtract(x, ops.tanh(x))
+
+
+def hard_tanh(x: Any) -> Any:
+    """``x`` between -1 and 1."""
+    return ops.clip(_floating(x), -1.0, 1.0)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """``e^x / sum(e^x)`` along `axis`; a row of -Inf gives zeros."""
+    return ops.softmax(x, axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """``x - log(sum(e^x))`` along `axis`."""
+    return ops.log_softmax(x, axis)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """``x`` where ``x >= 0``, else ``alpha (e^x - 1)``. Source: D.-A. Clevert et al. 2016."""
+    x = _floating(x)
+    below = ops.less(x, 0.0)
+    return ops.where(below, alpha * ops.expm1(ops.where(below, x, 0.0)), x)
+
+
+def selu(x: Any) -> Any:
+    """``1.0507 elu(x, 1.67326)``, which keeps mean 0 and variance 1. Source: G. Klambauer et al. 2017."""
+    return _SELU_SCALE * elu(x, _SELU_ALPHA)
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """``x`` where ``x >= 0``, else ``alpha (e^(x / alpha) - 1)``. Source: J. Barron 2017."""
+    x = _floating(x)
+    below = ops.less(x, 0.0)
+    return ops.where(below, alpha * ops.expm1(ops.where(below, x, 0.0) / alpha), x)
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """``x Phi(x) = x/2 (1 + erf(x / sqrt 2))``, or with tanh: ``x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``.
+
+    Source: D. Hendrycks and K. Gimpel 2016.
+    """
+    x = _bounded_below(x)
+    if approximate:
+        near = ops.clip(x, -10.0, 10.0)  # where the tanh is +-1; the cube of a larger x could overflow
+        return 0.5 * x * (1.0 + ops.tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * (near * near * near))))
+    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
+
+
+def softplus(x: Any) -> Any:
+    """``log(1 + e^x)``."""
+    return ops.softplus(x)
+
+
+def softsign(x: Any) -> Any:
+    """``x / (1 + |x|)``."""
+    x = ops.clip(_floating(x), -1e30, 1e30)
+    return x / (1.0 + ops.absolute(x))
+
+
+def silu(x: Any) -> Any:
+    """``x sigmoid(x)``, also called swish. Source: P. Ramachandran et al. 2017."""
+    x = _bounded_below(x)
+    return x * ops.sigmoid(x)
+
+
+def hard_silu(x: Any) -> Any:
+    """``x hard_sigmoid(x)``, also called hard swish. Source: A. Howard et al. 2019."""
+    x = _bounded_below(x)
+    return x * hard_sigmoid(x)
+
+
+def mish(x: Any) -> Any:
+    """``x tanh(softplus(x))``. Source: D. Misra 2019."""
+    x = _bounded_below(x)
+    return x * ops.tanh(ops.softplus(x))
+
+
+def exponential(x: Any) -> Any:
+    """``e^x``."""
+    return ops.exp(x)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """``a sigmoid(b)`` for the two halves a, b of `x` along `axis`. Source: Y. Dauphin et al. 2017.
+
+    Raises `ShapeError` for an odd size.
+    """
+    shape = spec_of(x).shape
+    size = shape[normalize_axis(axis, len(shape), "glu")]
+    if size % 2:
+        raise ShapeError(f"glu: axis {axis} is cut in halves, so its size must be even, received shape {shape}.")
+    value, gate = ops.split(x, 2, axis)
+    return value * ops.sigmoid(gate)
+
+
+def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """``x`` moved by `threshold` towards 0, and 0 within."""
+    x = _floating(x)
+    return x - ops.clip(x, -threshold, threshold)
+
+
+def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """``x`` where ``|x| > threshold``, else 0."""
+    x = _floating(x)
+    return ops.where(ops.less_equal(ops.absolute(x), threshold), 0.0, x)
+
+
+def threshold(x: Any, threshold: float = 0.0, default_value: float = 0.0) -> Any:
+    """``x`` where ``x > threshold``, else `default_value`."""
+    x = _floating(x)
+    return ops.where(ops.less_equal(x, threshold), default_value, x)
+
+
+def sparse_plus(x: Any) -> Any:
+    """0 up to -1, ``(x + 1)^2 / 4`` up to 1, then ``x``."""
+    x = _floating(x)
+    return ops.where(ops.less(x, 1.0), 0.25 * ops.square(ops.clip(x, -1.0, 1.0) + 1.0), x)
+
+
+def squareplus(x: Any, b: float = 4.0) -> Any:
+    """``(x + sqrt(x^2 + b)) / 2`` for ``b > 0``, without cancellation. Source: J. Barron 2021."""
+    x = _floating(x)
+    below = ops.less(x, 0.0)
+    # With h = (|x| + sqrt(x^2 + b)) / 2 the value at -|x| is (b / 4) / h.
+    half = 0.5 * (ops.where(below, ops.negative(x), x) + ops.sqrt(ops.square(x) + b))
+    return ops.where(below, 0.25 * b / half, half)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The point of the probability simplex nearest to `x` along `axis`: ``max(x - tau, 0)`` that sums to 1.
+
+    Compares all pairs instead of sorting, so it takes time and memory C^2 for C classes.
+    Source: A. Martins and R. Astudillo 2016.
+    """
+    x = _floating(x)
+    axis = normalize_axis(axis, spec_of(x).ndim, "sparsemax")
+    z = ops.moveaxis(x, axis, -1)
+    z = z - ops.max(z, axis=-1, keepdims=True)
+    mine, other = ops.expand_dims(z, -1), ops.expand_dims(z, -2)
+    above = ops.greater_equal(other, mine)
+    rank = ops.sum(astype(above, spec_of(z).dtype), axis=-1)
+    total = ops.sum(ops.where(above, other, 0.0), axis=-1)
+    support = ops.logical_not(ops.less_equal(1.0 + rank * z, total))
+    size = ops.sum(astype(support, spec_of(z).dtype), axis=-1, keepdims=True)
+    tau = (ops.sum(ops.where(support, z, 0.0), axis=-1, keepdims=True) - 1.0) / size
+    y = ops.where(ops.less_equal(z, tau), 0.0, z - tau)
+    return ops.moveaxis(y, -1, axis)
+
+
+def binary_step(x: Any) -> Any:
+    """1 where ``x >= 0``, else 0; its derivative is 0 everywhere."""
+    x = _floating(x)
+    step = astype(ops.greater_equal(x, 0.0), spec_of(x).dtype)
+    return ops.where(ops.isnan(x), x, step)
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    "linear": linear,
+    "relu": relu,
+    "relu6": relu6,
+    "leaky_relu": leaky_relu,
+    "sigmoid": sigmoid,
+    "log_sigmoid": log_sigmoid,
+    "hard_sigmoid": hard_sigmoid,
+    "sparse_sigmoid": sparse_sigmoid,
+    "tanh": tanh,
+    "tanh_shrink": tanh_shrink,
+    "hard_tanh": hard_tanh,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "elu": elu,
+    "selu": selu,
+    "celu": celu,
+    "gelu": gelu,
+    "softplus": softplus,
+    "softsign": softsign,
+    "silu": silu,
+    "swish": silu,
+    "hard_silu": hard_silu,
+    "hard_swish": hard_silu,
+    "mish": mish,
+    "exponential": exponential,
+    "glu": glu,
+    "soft_shrink": soft_shrink,
+    "hard_shrink": hard_shrink,
+    "threshold": threshold,
+    "sparse_plus": sparse_plus,
+    "squareplus": squareplus,
+    "sparsemax": sparsemax,
+    "binary_step": binary_step,
+}
+
+
+def get(activation: Any) -> Activation:
+    """The activation meant by a name, a function, or None (linear). Raises `ValueRangeError` for an unknown name.
+
+    >>> get("relu") is relu
+    True
+    """
+    if activation is None:
+        return linear
+    if isinstance(activation, str):
+        if activation not in ACTIVATIONS:
+            raise ValueRangeError(f"unknown activation '{activation}'.{did_you_mean(activation, ACTIVATIONS)}")
+        return ACTIVATIONS[activation]
+    if callable(activation):
+        return activation
+    raise DtypeError(f"an activation is a name or a function, received {type(activation).__name__} {activation!r:.40}.")
+
+
+def _floating(x: Any) -> Any:
+    return promote(x, floating=True)[0]
+
+
+def _bounded_below(x: Any) -> Any:
+    return ops.clip(_floating(x), low=_LOWEST)

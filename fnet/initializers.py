@@ -1,0 +1,209 @@
+"""First values of parameters: an initializer is a function ``init(key, shape, dtype) -> array``.
+
+The functions here make initializers; layers take one, or its name in any of Keras' spellings, or a NumPy array.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import random
+from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+
+Initializer = Callable[[Any, tuple[int, ...], Any], Any]
+
+# Standard deviation of a standard normal variable conditioned on [-2, 2].
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+def zeros() -> Initializer:
+    """All 0."""
+    return constant(0.0)
+
+
+def ones() -> Initializer:
+    """All 1."""
+    return constant(1.0)
+
+
+def constant(value: float = 0.0) -> Initializer:
+    """All `value`."""
+    return lambda key, shape, dtype: np.full(shape, value, dtype)
+
+
+def identity(gain: float = 1.0) -> Initializer:
+    """`gain` on the diagonal of a matrix, else 0. Raises `ShapeError` for other than two axes."""
+
+    def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        if len(shape) != 2:
+            raise ShapeError(f"initializer identity: expected a shape with two axes, received {tuple(shape)}.")
+        return np.eye(*shape, dtype=dtype) * np.dtype(dtype).type(gain)
+
+    return init
+
+
+def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
+    """Normal numbers."""
+    _not_negative("random_normal", stddev=stddev)
+    return lambda key, shape, dtype: random.normal(key, shape, dtype, mean, stddev)
+
+
+def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
+    """Uniform numbers in [minval, maxval)."""
+    if not minval <= maxval:
+        raise ValueRangeError(f"random_uniform: expected minval <= maxval, received {minval} and {maxval}.")
+    return lambda key, shape, dtype: random.uniform(key, shape, dtype, minval, maxval)
+
+
+def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
+    """Normal numbers conditioned on ``mean +- 2 stddev``; their standard deviation is ``0.88 stddev``."""
+    _not_negative("truncated_normal", stddev=stddev)
+    return lambda key, shape, dtype: random.truncated_normal(key, shape, dtype) * stddev + mean
+
+
+def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> Initializer:
+    """Numbers of mean 0 and variance ``scale / fan``.
+
+    mode: ``fan_in``, ``fan_out`` or ``fan_avg``, their mean (see `fans`).
+    distribution: ``truncated_normal`` (or ``normal``), ``untruncated_normal`` or ``uniform``.
+    Raises `ValueRangeError` for other words or a negative scale. Source: Keras ``VarianceScaling``.
+
+    >>> variance_scaling(2.0, "fan_in", "uniform")(random.key(0), (3, 2), "float32").shape
+    (3, 2)
+    """
+    _not_negative("variance_scaling", scale=scale)
+    _one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+    _one_of("distribution", distribution, ("truncated_normal", "normal", "untruncated_normal", "uniform"))
+
+    def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        fan_in, fan_out = fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+        variance = scale / max(1.0, fan)
+        if distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return random.uniform(key, shape, dtype, -limit, limit)
+        if distribution == "untruncated_normal":
+            return random.normal(key, shape, dtype, 0.0, math.sqrt(variance))
+        return random.truncated_normal(key, shape, dtype) * (math.sqrt(variance) / TRUNCATED_STDDEV)
+
+    return init
+
+
+def glorot_uniform() -> Initializer:
+    """Uniform of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
+    return variance_scaling(1.0, "fan_avg", "uniform")
+
+
+def glorot_normal() -> Initializer:
+    """Truncated normal of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
+    return variance_scaling(1.0, "fan_avg", "truncated_normal")
+
+
+def he_uniform() -> Initializer:
+    """Uniform of variance ``2 / fan_in``. Source: K. He et al. 2015."""
+    return variance_scaling(2.0, "fan_in", "uniform")
+
+
+def he_normal() -> Initializer:
+    """Truncated normal of variance ``2 / fan_in``. Source: K. He et al. 2015."""
+    return variance_scaling(2.0, "fan_in", "truncated_normal")
+
+
+def lecun_uniform() -> Initializer:
+    """Uniform of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
+    return variance_scaling(1.0, "fan_in", "uniform")
+
+
+def lecun_normal() -> Initializer:
+    """Truncated normal of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
+    return variance_scaling(1.0, "fan_in", "truncated_normal")
+
+
+def orthogonal(gain: float = 1.0) -> Initializer:
+    """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
+    return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many inputs an output depends on, and how many outputs an input reaches.
+
+    shape: (..., in, out), where the leading axes are a convolution's window; a vector counts its size as both.
+
+    >>> fans((3, 3, 32, 16))
+    (288, 144)
+    """
+    if len(shape) < 2:
+        return math.prod(shape), math.prod(shape)
+    window = math.prod(shape[:-2])
+    return shape[-2] * window, shape[-1] * window
+
+
+INITIALIZERS: dict[str, Callable[..., Initializer]] = {
+    "zeros": zeros,
+    "zero": zeros,
+    "ones": ones,
+    "one": ones,
+    "constant": constant,
+    "identity": identity,
+    "random_normal": random_normal,
+    "normal": random_normal,
+    "random_uniform": random_uniform,
+    "uniform": random_uniform,
+    "truncated_normal": truncated_normal,
+    "variance_scaling": variance_scaling,
+    "glorot_uniform": glorot_uniform,
+    "glorot_normal": glorot_normal,
+    "he_uniform": he_uniform,
+    "he_normal": he_normal,
+    "lecun_uniform": lecun_uniform,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal,
+}
+
+
+def get(initializer: Any) -> Initializer:
+    """The initializer meant by a name (``"he_normal"``, ``"HeNormal"``), a function, or an array to be copied.
+
+    Raises `ValueRangeError` for an unknown name.
+
+    >>> get("Zeros")(random.key(0), (2,), "float32")
+    array([0., 0.], dtype=float32)
+    """
+    if isinstance(initializer, str):
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", initializer).lower()
+        if name not in INITIALIZERS:
+            raise ValueRangeError(f"unknown initializer '{initializer}'.{did_you_mean(name, INITIALIZERS)}")
+        return INITIALIZERS[name]()
+    if isinstance(initializer, np.ndarray):
+        return _verbatim(initializer)
+    if callable(initializer):
+        return initializer() if initializer in INITIALIZERS.values() else initializer
+    raise DtypeError(
+        f"an initializer is a name, a function init(key, shape, dtype) or an array, "
+        f"received {type(initializer).__name__} {initializer!r:.40}."
+    )
+
+
+def _verbatim(value: np.ndarray) -> Initializer:
+    def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        if value.shape != tuple(shape):
+            raise ShapeError(f"the array given as initializer must have shape {tuple(shape)}, received {value.shape}.")
+        return np.array(value, dtype)
+
+    return init
+
+
+def _not_negative(name: str, **values: float) -> None:
+    for argument, value in values.items():
+        if not value >= 0:
+            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")
+
+
+def _one_of(argument: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise ValueRangeError(f"variance_scaling: unknown {argument} '{word}'.{did_you_mean(word, known)}")

@@ -1,0 +1,207 @@
+"""What a layer is: a pair of pure functions, with a name, a configuration and children that others can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
+from fnet.random import check_key
+from fnet.random import key as make_key
+from fnet.spec import ArraySpec
+from fnet.transforms.stage import eval_shape
+
+# Sizes at which abstract evaluation tries a layer: the batch, and the variable axes (two sizes tell which axes of the
+# output vary; large enough for any usual window, and divisible by most strides).
+BATCH, VARIABLE = 3, (240, 480)
+
+
+class Layer(tuple):
+    """The pair ``(init, apply)``: ``init, apply = layer``.
+
+    ``init(key, shape, dtype) -> (params, state)``: trees of arrays for inputs of `shape`, which has no batch axis
+    (None is an axis of variable size; several inputs have a tuple of shapes). Both are {} where there is nothing.
+    ``apply(params, state, x, key=None, train=False) -> (y, state)``: the output, and the state for the next call.
+    The state is returned because the function is pure: what a call learns (running means, say) leaves it as a value.
+
+    Both are pure functions, written with `fnet.ops` or NumPy functions, and take exactly these arguments.
+    `name` names the entry in a container's params; containers number equal names. `config` holds the arguments of the
+    constructor, `children` the layers of a container, `kind` the name before `fnet.named` changed it.
+
+    >>> scale = Layer(
+    ...     lambda key, shape, dtype: ({"factor": np.ones(shape, dtype)}, {}),
+    ...     lambda params, state, x, key=None, train=False: (x * params["factor"], state),
+    ...     name="scale",
+    ... )
+    >>> scale.out_shape((3,))
+    (3,)
+    """
+
+    name: str
+    kind: str
+    config: Mapping[str, Any]
+    children: tuple[Layer, ...]
+    named: bool  # whether the user chose the name, which then is not numbered
+
+    def __new__(
+        cls,
+        init: Callable[..., tuple[Any, Any]],
+        apply: Callable[..., tuple[Any, Any]],
+        *,
+        name: str = "layer",
+        config: Mapping[str, Any] | None = None,
+        children: Sequence[Layer] = (),
+    ) -> Layer:
+        for role, function in (("init", init), ("apply", apply)):
+            if not callable(function):
+                raise StructureError(f"Layer: {role} must be a function, received {type(function).__name__}.")
+        pair = (_checked_init(init), _checked_apply(apply))
+        return cls._of(pair, check_name(name), name, MappingProxyType(dict(config or {})), tuple(children), False)
+
+    @classmethod
+    def _of(cls, pair: tuple, name: str, kind: str, config: Mapping, children: tuple, named: bool) -> Layer:
+        layer = tuple.__new__(cls, pair)
+        layer.__dict__.update(name=name, kind=kind, config=config, children=children, named=named)
+        return layer
+
+    def relabel(self, name: str, named: bool) -> Layer:
+        """Another Layer of the same two functions, with parameters of its own where it is used."""
+        return self._of(tuple(self), check_name(name), self.kind, self.config, self.children, named)
+
+    @property
+    def init(self) -> Callable[..., tuple[Any, Any]]:
+        return self[0]
+
+    @property
+    def apply(self) -> Callable[..., tuple[Any, Any]]:
+        return self[1]
+
+    def out_shape(self, shape: Any, dtype: Any = np.float32) -> Any:
+        """The shape of the output, without the batch axis, for inputs of `shape`; nothing is computed.
+
+        None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
+        """
+        shape, dtype = check_shape(shape), _float_dtype(dtype)
+        try:
+            params, state = eval_shape(lambda key: self.init(key, shape, dtype), ArraySpec((2,), np.dtype(np.uint32)))
+        except TracingError:  # an init that looks at its key
+            params, state = self.init(make_key(0), shape, dtype)
+        return output_shape(self.apply, params, state, shape, dtype)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"a Layer is read-only, '{name}' cannot be set; build another, or use fnet.named.")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        parts = [repr(child) for child in self.children] + [f"{k}={v!r}" for k, v in self.config.items()]
+        return f"{self.name}({', '.join(parts)})"
+
+
+def output_shape(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
+    """Shapes of what `apply` returns for inputs of `shape`, both without the batch axis, by abstract evaluation."""
+
+    def output(params: Any, state: Any, x: Any) -> Any:
+        return apply(params, state, x)[0]
+
+    sizes = VARIABLE if _varies(shape) else VARIABLE[:1]
+    results = [eval_shape(output, params, state, _probe(shape, n, np.dtype(dtype))) for n in sizes]
+    return tree.map(_joined, *results)
+
+
+def _joined(*specs: ArraySpec) -> tuple[int | None, ...]:
+    """One output's shape without its batch axis; None where the probes differ."""
+    for spec in specs:
+        if spec.shape[:1] != (BATCH,):
+            raise ShapeError(
+                f"the output must keep the batch as its first axis: expected ({BATCH}, ...) for a batch of {BATCH}, "
+                f"received {spec.shape}."
+            )
+    axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
+    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in axes)
+
+
+def is_single(shape: Any) -> bool:
+    """Whether a checked shape is that of one array, not a tuple or dict of shapes."""
+    return isinstance(shape, tuple) and not any(isinstance(n, tuple | dict) for n in shape)
+
+
+def _varies(shape: Any) -> bool:
+    if is_single(shape):
+        return None in shape
+    return any(_varies(s) for s in (shape.values() if isinstance(shape, dict) else shape))
+
+
+def _probe(shape: Any, size: int, dtype: np.dtype) -> Any:
+    """Specs of inputs of a checked shape, with a batch axis and `size` for None."""
+    if is_single(shape):
+        return ArraySpec((BATCH, *(size if n is None else n for n in shape)), dtype)
+    if isinstance(shape, dict):
+        return {name: _probe(s, size, dtype) for name, s in shape.items()}
+    return tuple(_probe(s, size, dtype) for s in shape)
+
+
+def check_shape(shape: Any) -> Any:
+    """A shape without its batch axis as a tuple of sizes, or a tuple or dict of them for several inputs.
+
+    Raises `ShapeError` for anything else.
+    """
+    if isinstance(shape, dict):
+        return {name: check_shape(s) for name, s in shape.items()}
+    if not isinstance(shape, tuple | list):
+        given = f"({shape},)" if isinstance(shape, int | np.integer) else "(784,)"
+        raise ShapeError(f"a shape is a tuple of sizes without the batch axis, e.g. {given}, received {shape!r}.")
+    if any(isinstance(n, tuple | list | dict) for n in shape):
+        return tuple(check_shape(n) for n in shape)
+    for n in shape:
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
+            raise ShapeError(f"sizes are positive integers, or None for a variable axis, received {tuple(shape)}.")
+    return tuple(None if n is None else int(n) for n in shape)
+
+
+def check_name(name: Any) -> str:
+    """A name that can be a part of a path, or a `StructureError`."""
+    if not isinstance(name, str) or not name or "/" in name:
+        raise StructureError(f"a layer's name is a non-empty string without '/', received {name!r}.")
+    return name
+
+
+def _float_dtype(dtype: Any) -> np.dtype:
+    resolved = np.dtype(dtype)
+    if resolved not in (np.float32, np.float64):
+        raise DtypeError(f"parameters are float32 or float64, received dtype {resolved}.")
+    return resolved
+
+
+def _checked_init(init: Callable) -> Callable[..., tuple[Any, Any]]:
+    def checked_init(key: Any, shape: Any, dtype: Any = np.float32) -> tuple[Any, Any]:
+        result = init(check_key(key), check_shape(shape), _float_dtype(dtype))
+        return _pair(result, "init", "(params, state)")
+
+    return _titled(checked_init, "init")
+
+
+def _checked_apply(apply: Callable) -> Callable[..., tuple[Any, Any]]:
+    def checked_apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        if key is not None:
+            check_key(key)
+        return _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
+
+    return _titled(checked_apply, "apply")
+
+
+def _titled(function: Callable, name: str) -> Callable:
+    """The function under the name by which users know it, which Python's own errors show."""
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _pair(result: Any, role: str, expected: str) -> tuple[Any, Any]:
+    if type(result) is not tuple or len(result) != 2:
+        size = f" of length {len(result)}" if isinstance(result, tuple | list) else ""
+        raise StructureError(f"{role} must return the pair {expected}, it returned a {type(result).__name__}{size}.")
+    return result

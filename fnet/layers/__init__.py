@@ -1,0 +1,8 @@
+"""Layers: functions that take a configuration and return a `fnet.layer.Layer`, under Keras' names."""
+
+from fnet.layers.activation import Activation as Activation
+from fnet.layers.activation import Identity as Identity
+from fnet.layers.dense import Dense as Dense
+from fnet.layers.dropout import Dropout as Dropout
+from fnet.layers.reshape import Flatten as Flatten
+from fnet.layers.reshape import Reshape as Reshape

@@ -1,0 +1,69 @@
+"""Checks that layers share: constructor arguments, shapes at init, parameters and keys at apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.layer import is_single
+
+
+def positive_integer(layer: str, argument: str, value: Any) -> int:
+    """`value` as an int of at least 1, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise DtypeError(f"{layer}: {argument} is a positive integer, received {type(value).__name__} {value!r:.40}.")
+    if value < 1:
+        raise ValueRangeError(f"{layer}: {argument} is a positive integer, received {value}.")
+    return int(value)
+
+
+def fraction(layer: str, argument: str, value: Any) -> float:
+    """`value` as a float between 0 and 1, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise DtypeError(f"{layer}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
+    if not 0 <= value <= 1:
+        raise ValueRangeError(f"{layer}: {argument} is a fraction, expected 0 <= {argument} <= 1, received {value}.")
+    return float(value)
+
+
+def one_shape(layer: str, shape: Any) -> tuple[int | None, ...]:
+    """The shape of a layer's only input, or a `ShapeError`."""
+    if not is_single(shape):
+        raise ShapeError(f"{layer} takes one input, received shapes {shape}. Merge them first, or use parallel.")
+    return shape
+
+
+def known_size(layer: str, shape: Any, axis: int = -1) -> int:
+    """The size of one axis of the input, which parameters depend on, so it must exist and not be None."""
+    one_shape(layer, shape)
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{layer} expects a feature axis: shape (..., features), received {shape}.")
+    size = shape[axis]
+    if size is None:
+        raise ShapeError(f"{layer} makes parameters for axis {axis}, so its size must be known, received {shape}.")
+    return size
+
+
+def entries(layer: str, params: Any, *names: str) -> tuple[Any, ...]:
+    """The parameters of these names, or a `StructureError` that says which are missing or unexpected."""
+    given = set(params) if isinstance(params, Mapping) else set()
+    if given == set(names):
+        return tuple(params[name] for name in names)
+    missing, unexpected = ([f"'{n}'" for n in sorted(found)] for found in (set(names) - given, given - set(names)))
+    raise StructureError(
+        f"{layer}: parameters do not fit: missing {', '.join(missing) or 'none'}, "
+        f"unexpected {', '.join(unexpected) or 'none'}. Pass what init of this network returned."
+    )
+
+
+def needed_key(layer: str, key: Any) -> Any:
+    """The key of a layer that is random in training, or an error that says how to give one."""
+    if key is None:
+        raise StructureError(
+            f"{layer} is random in training and needs a key: net.apply(params, state, x, key=fnet.random.key(0), "
+            f"train=True), with a new key (fnet.random.split) for every step."
+        )
+    return key

@@ -1,0 +1,65 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fnet import activations, initializers, ops
+from fnet.errors import ShapeError
+from fnet.layer import Layer
+from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.ops.promotion import astype, lift
+from fnet.random import fold_in
+from fnet.transforms.primitive import spec_of
+
+
+def Dense(
+    units: int,
+    activation: Any = None,
+    use_bias: bool = True,
+    kernel_initializer: Any = "glorot_uniform",
+    bias_initializer: Any = "zeros",
+    name: str | None = None,
+) -> Layer:
+    """``y = activation(x K + b)`` on the last axis.
+
+    x: (N, ..., D) -> (N, ..., units). Params: ``kernel: (D, units)``, and with `use_bias` ``bias: (units,)``.
+    The input is cast to the dtype of the kernel. Raises `ShapeError` where the last axis is not D.
+    Source: Keras ``Dense``.
+
+    >>> from fnet import random
+    >>> params, state = Dense(3).init(random.key(0), (4,))
+    >>> params["kernel"].shape, params["bias"].shape
+    ((4, 3), (3,))
+    """
+    config = {
+        "units": units,
+        "activation": activation,
+        "use_bias": use_bias,
+        "kernel_initializer": kernel_initializer,
+        "bias_initializer": bias_initializer,
+    }
+    units = positive_integer("Dense", "units", units)
+    activate = activations.get(activation)
+    make_kernel, make_bias = initializers.get(kernel_initializer), initializers.get(bias_initializer)
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        features = known_size("Dense", shape)
+        params = {"kernel": make_kernel(fold_in(key, 0), (features, units), dtype)}
+        if use_bias:
+            params["bias"] = make_bias(fold_in(key, 1), (units,), dtype)
+        return params, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        kernel, *bias = entries("Dense", params, "kernel", *(["bias"] if use_bias else []))
+        x = lift(x)
+        received, features = spec_of(x).shape, spec_of(kernel).shape[0]
+        if len(received) < 2 or received[-1] != features:
+            one_sample = received == (features,)
+            hint = "Add a batch axis: x[None]." if one_sample else "Put Flatten() before, or init for this shape."
+            raise ShapeError(f"Dense: expected an input (batch, ..., {features}), received {received}. {hint}")
+        y = ops.matmul(astype(x, spec_of(kernel).dtype), kernel)
+        return activate(y + bias[0] if bias else y), state
+
+    layer = Layer(init, apply, name="dense", config=config)
+    return layer if name is None else layer.relabel(name, named=True)

@@ -1,0 +1,87 @@
+"""Layers that give each sample another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fnet import ops
+from fnet.errors import ShapeError
+from fnet.layer import Layer, is_single
+from fnet.layers.checks import one_shape
+from fnet.ops.promotion import lift
+from fnet.transforms.primitive import spec_of
+
+
+def Flatten(name: str | None = None) -> Layer:
+    """All axes of a sample as one, row-major: (N, ...) -> (N, D). Source: Keras ``Flatten``.
+
+    >>> Flatten().out_shape((2, 3))
+    (6,)
+    """
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        one_shape("Flatten", shape)
+        return {}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x = lift(x)
+        batch, *sample = _with_batch("Flatten", x)
+        return ops.reshape(x, (batch, math.prod(sample))), state
+
+    layer = Layer(init, apply, name="flatten")
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def Reshape(target_shape: Sequence[int], name: str | None = None) -> Layer:
+    """Each sample in another shape, row-major: (N, ...) -> (N, *target_shape); one size may be -1.
+
+    Raises `ShapeError` where the numbers of elements differ. Source: Keras ``Reshape``.
+
+    >>> Reshape((2, -1)).out_shape((6,))
+    (2, 3)
+    """
+    target = _target(target_shape)
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        if None not in one_shape("Reshape", shape):
+            _resolved(target, shape)
+        return {}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x = lift(x)
+        batch, *sample = _with_batch("Reshape", x)
+        return ops.reshape(x, (batch, *_resolved(target, tuple(sample)))), state
+
+    layer = Layer(init, apply, name="reshape", config={"target_shape": target})
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def _with_batch(layer: str, x: Any) -> tuple[int, ...]:
+    shape = spec_of(x).shape
+    if not shape:
+        raise ShapeError(f"{layer}: expected an input (batch, ...), received a scalar.")
+    return shape
+
+
+def _target(target_shape: Any) -> tuple[int, ...]:
+    """The target as a tuple of positive sizes with at most one -1."""
+    sizes = tuple(target_shape) if isinstance(target_shape, tuple | list) else target_shape
+    if not is_single(sizes) or not all(type(n) is int and (n > 0 or n == -1) for n in sizes) or sizes.count(-1) > 1:
+        raise ShapeError(
+            f"Reshape: target_shape is a tuple of positive integers without the batch axis, at most one of them -1, "
+            f"received {target_shape!r}."
+        )
+    return sizes
+
+
+def _resolved(target: tuple[int, ...], sample: tuple[int, ...]) -> tuple[int, ...]:
+    """The target with its -1 worked out for samples of this shape."""
+    count, known = math.prod(sample), math.prod(n for n in target if n != -1)
+    sizes = tuple(count // known if n == -1 else n for n in target)
+    if math.prod(sizes) != count:
+        raise ShapeError(
+            f"Reshape: samples of shape {sample} have {count} elements, which do not fit target_shape {target}."
+        )
+    return sizes

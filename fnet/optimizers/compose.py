@@ -1,0 +1,160 @@
+"""Building blocks of optimizers: `chain`, clipping of gradients, weight decay, scaling."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import StructureError, ValueRangeError
+from fnet.ops.arithmetic import add, clip, divide, maximum, multiply, negative, where
+from fnet.ops.maths import isfinite, sqrt, square
+from fnet.ops.promotion import astype
+from fnet.ops.summation import sum
+from fnet.optimizers.optimizer import (
+    Init,
+    LearningRate,
+    Optimizer,
+    Update,
+    check_learning_rate,
+    check_positive,
+    constructor,
+    first_step,
+    in_dtype,
+    learning_rate_at,
+    map_leaves,
+    next_step,
+)
+
+
+def chain(*transforms: Optimizer) -> Optimizer:
+    """Transforms one after another, each fed with the updates of the one before; its state is the tuple of theirs.
+
+    >>> import numpy as np
+    >>> opt = chain(clip_by_value(1.0), scale_by_learning_rate(0.1))
+    >>> grads = {"w": np.array([5.0, 0.5])}
+    >>> opt.update(grads, opt.init(grads), grads)[0]
+    {'w': array([-0.1 , -0.05])}
+
+    Put what changes gradients before the optimizer: ``chain(clip_by_global_norm(1.0), adam())``; weight decay there
+    acts as an L2 penalty. Raises `StructureError` for an argument that is no (init, update) pair. Source: optax.
+    """
+    for position, transform in enumerate(transforms):
+        if not (isinstance(transform, tuple) and len(transform) == 2 and all(map(callable, transform))):
+            raise StructureError(
+                f"chain: argument {position} is {transform!r}, expected an (init, update) pair such as adam()."
+            )
+
+    def init(params: Any) -> tuple[Any, ...]:
+        return tuple(init(params) for init, _ in transforms)
+
+    def update(grads: Any, state: tuple[Any, ...], params: Any = None) -> tuple[Any, tuple[Any, ...]]:
+        states = []
+        for (_, update), own in zip(transforms, state, strict=True):
+            grads, own = update(grads, own, params)
+            states.append(own)
+        return grads, tuple(states)
+
+    return Optimizer(init, update, "chain", {"transforms": transforms})
+
+
+@constructor
+def clip_by_value(limit: float) -> tuple[Init, Update]:
+    """Every element clipped to [-limit, limit]; NaN stays NaN. Source: Keras ``clipvalue``."""
+    check_positive("clip_by_value", limit=limit)
+    return _stateless(lambda g, dtype: (clip(g, -limit, limit),))
+
+
+@constructor
+def clip_by_norm(limit: float) -> tuple[Init, Update]:
+    """Every leaf scaled down to norm `limit` if its norm is larger; a norm that is not finite makes the leaf NaN.
+
+    Source: Keras ``clipnorm``.
+    """
+    check_positive("clip_by_norm", limit=limit)
+    return _stateless(lambda g, dtype: (multiply(g, astype(_shrink(_sum_of_squares(g), limit), dtype)),))
+
+
+@constructor
+def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
+    """All leaves scaled by ``limit / norm`` if the norm of the whole tree is above `limit`.
+
+    The norm is accumulated in float64; one that is not finite makes all NaN. Source: Keras ``global_clipnorm``;
+    Pascanu et al. 2013.
+    """
+    check_positive("clip_by_global_norm", limit=limit)
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        total: Any = np.zeros(())
+        for leaf in tree.leaves(grads):
+            total = add(total, _sum_of_squares(leaf))
+        factor = in_dtype(_shrink(total, limit))
+        (updates,) = map_leaves(lambda g, dtype: (multiply(g, factor(dtype)),), grads, params)
+        return updates, state
+
+    return _no_state, update
+
+
+@constructor
+def add_decayed_weights(weight_decay: float) -> tuple[Init, Update]:
+    """``g + weight_decay w``. Before the optimizer this is an L2 penalty; before `scale_by_learning_rate` it is
+    decoupled weight decay. Raises `StructureError` if `update` is called without params."""
+    if not weight_decay >= 0:
+        raise ValueRangeError(f"add_decayed_weights: expected weight_decay >= 0, received {weight_decay}.")
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        if params is None:
+            raise StructureError("add_decayed_weights needs the parameters: call update(grads, opt_state, params).")
+        updates, _ = map_leaves(lambda g, dtype, w: (add(g, multiply(w, weight_decay)), w), grads, params, params)
+        return updates, state
+
+    return _no_state, update
+
+
+@constructor
+def scale(factor: float) -> tuple[Init, Update]:
+    """``factor g``."""
+    if not math.isfinite(factor):
+        raise ValueRangeError(f"scale: expected a finite factor, received {factor}.")
+    return _stateless(lambda g, dtype: (multiply(g, factor),))
+
+
+@constructor
+def scale_by_learning_rate(learning_rate: LearningRate) -> tuple[Init, Update]:
+    """``-lr g``, the rate a number or a schedule of the 0-based step: the last link of a chain. State: ``step``."""
+    check_learning_rate("scale_by_learning_rate", learning_rate)
+
+    def init(params: Any) -> dict[str, Any]:
+        return first_step()
+
+    def update(grads: Any, state: dict[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
+        rate = in_dtype(learning_rate_at(learning_rate, state["step"]))
+        (updates,) = map_leaves(lambda g, dtype: (negative(multiply(g, rate(dtype))),), grads, params)
+        return updates, {"step": next_step(state)}
+
+    return init, update
+
+
+def _no_state(params: Any) -> dict[str, Any]:
+    return {}
+
+
+def _stateless(rule: Any) -> tuple[Init, Update]:
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        (updates,) = map_leaves(rule, grads, params)
+        return updates, state
+
+    return _no_state, update
+
+
+def _sum_of_squares(x: Any) -> Any:
+    """In float64, where the square of no float32 overflows."""
+    return sum(square(astype(x, np.float64)))
+
+
+def _shrink(sum_of_squares: Any, limit: float) -> Any:
+    """``limit / max(norm, limit)``, exactly 1 for a small norm and NaN for one that is not finite."""
+    norm = sqrt(sum_of_squares)
+    return where(isfinite(norm), divide(limit, maximum(norm, limit)), np.nan)

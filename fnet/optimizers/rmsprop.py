@@ -1,0 +1,76 @@
+"""RMSprop: steps divided by a running root mean square of the gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
+from fnet.ops.maths import sqrt, square
+from fnet.optimizers.optimizer import (
+    Init,
+    LearningRate,
+    Update,
+    check_fraction,
+    check_learning_rate,
+    check_positive,
+    constructor,
+    first_step,
+    in_dtype,
+    learning_rate_at,
+    map_leaves,
+    next_step,
+    zeros_like,
+)
+
+
+@constructor
+def rmsprop(
+    learning_rate: LearningRate = 0.001,
+    rho: float = 0.9,
+    momentum: float = 0.0,
+    epsilon: float = 1e-7,
+    centered: bool = False,
+) -> tuple[Init, Update]:
+    """``v <- rho v + (1-rho) g^2``, ``d = lr g / sqrt(v + epsilon)``, ``w <- w - d``.
+
+    With momentum ``p <- momentum p + d`` and ``w <- w - p``; with `centered` the running mean a of g is taken off:
+    ``v - a^2`` (at least 0) in place of v in d. State: ``step``, ``velocity`` (v), ``momentum`` (p) if it is not 0,
+    ``average_gradient`` (a) if centered. Raises `ValueRangeError`. Source: Keras ``RMSprop``; Hinton's lecture 6e.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import apply_updates, rmsprop
+    >>> opt, params = rmsprop(0.5), {"w": np.array([1.0, 2.0])}
+    >>> updates, state = opt.update({"w": np.array([1.0, 6.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)["w"].round(4)
+    array([-0.5811,  0.4189])
+    """
+    check_learning_rate("rmsprop", learning_rate)
+    check_fraction("rmsprop", rho=rho)
+    check_fraction("rmsprop", below_one=False, momentum=momentum)
+    check_positive("rmsprop", epsilon=epsilon)
+    names = ["velocity", *["momentum"] * bool(momentum), *["average_gradient"] * centered]
+
+    def init(params: Any) -> dict[str, Any]:
+        return first_step(**{name: zeros_like(params) for name in names})
+
+    def update(grads: Any, state: dict[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
+        rate = in_dtype(learning_rate_at(learning_rate, state["step"]))
+
+        def decayed(average: Any, value: Any) -> Any:
+            return add(multiply(average, rho), multiply(value, 1 - rho))
+
+        def rule(g: Any, dtype: Any, *values: Any) -> tuple[Any, ...]:
+            slots = dict(zip(names, values, strict=True))
+            spread = slots["velocity"] = decayed(slots["velocity"], square(g))
+            if centered:
+                average = slots["average_gradient"] = decayed(slots["average_gradient"], g)
+                spread = maximum(subtract(spread, square(average)), 0)
+            d = divide(multiply(g, rate(dtype)), sqrt(add(spread, epsilon)))
+            if momentum:
+                d = slots["momentum"] = add(multiply(slots["momentum"], momentum), d)
+            return negative(d), *slots.values()
+
+        updates, *slots = map_leaves(rule, grads, params, *(state[name] for name in names))
+        return updates, {"step": next_step(state), **dict(zip(names, slots, strict=True))}
+
+    return init, update

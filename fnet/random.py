@@ -1,0 +1,294 @@
+"""Random numbers as pure functions of a key: the same key gives the same bits, on any device and number of threads.
+
+A key is ``(2,) uint32``, made by `key` from a seed. Never draw twice from one key: `split` it, or `fold_in` a number.
+Every function but `key` works on traced keys, inside `fnet.jit` too; shapes are static.
+Source: counter-based generators, J. K. Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import ops
+from fnet.compile.emit import Emitter, Ref
+from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
+from fnet.ops.promotion import astype, lift
+from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer
+
+Shape = int | Sequence[int]
+
+
+def _draw(name: str, lower: Any) -> Primitive:
+    """A primitive that fills an array of the given shape and dtype from a key."""
+
+    def abstract(key: ArraySpec, *, shape: tuple[int, ...], dtype: np.dtype, **params: Any) -> ArraySpec:
+        return ArraySpec(shape, dtype)
+
+    return Primitive(name, abstract, lower=lower)
+
+
+def _philox(family: str) -> Any:
+    """A lowering rule: call the Philox kernel of this family for the result's dtype."""
+
+    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, dtype: np.dtype, **params: Any) -> None:
+        from fnet.kernels import cpu
+
+        name = family if dtype.kind != "f" else f"{family}_f{8 * dtype.itemsize}"
+        bounds = [emit.constant(np.full(1, params[p], np.float64)) for p in ("lower", "upper") if p in params]
+        emit.call(getattr(cpu.philox, name), inputs[0], outputs[0], outputs[0].size, *bounds)
+
+    return lower
+
+
+def _split_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, n: int) -> None:
+    from fnet.kernels import cpu
+
+    emit.call(cpu.philox.split, inputs[0], outputs[0], n)
+
+
+def _fold_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    from fnet.kernels import cpu
+
+    emit.call(cpu.philox.fold_in, *inputs, outputs[0])
+
+
+def _randint_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, low: int, high: int, **params: Any) -> None:
+    from fnet.kernels import cpu
+
+    emit.call(cpu.permutation.randint, inputs[0], outputs[0], outputs[0].size, low, high - low)
+
+
+def _permutation_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    from fnet.kernels import cpu
+
+    emit.call(cpu.permutation.permutation, inputs[0], outputs[0], outputs[0].size)
+
+
+def _orthonormal_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    from fnet.kernels import cpu
+
+    (rows,) = outputs
+    emit.call(cpu.philox.normal_f64, inputs[0], rows, rows.size)
+    emit.call(cpu.orthogonal.orthonormalize_rows, rows, *rows.shape)
+
+
+_split = Primitive("random_split", lambda key, *, n: ArraySpec((n, 2), key.dtype), lower=_split_lower)
+_fold_in = Primitive("random_fold_in", lambda key, data: ArraySpec((2,), key.dtype), lower=_fold_lower)
+_bits = _draw("random_bits", _philox("random_bits"))
+_uniform = _draw("random_uniform", _philox("uniform"))
+_normal = _draw("random_normal", _philox("normal"))
+_truncated = _draw("random_truncated_normal", _philox("truncated_normal"))
+_randint = _draw("random_randint", _randint_lower)
+_permutation = _draw("random_permutation", _permutation_lower)
+_orthonormal = _draw("random_orthonormal", _orthonormal_lower)
+
+
+def key(seed: int) -> np.ndarray:
+    """The key of an integer seed, ``(2,) uint32``: its low and high 32 bits.
+
+    Raises `DtypeError` for a seed that is not an integer, `ValueRangeError` for one outside [-2^63, 2^64).
+
+    >>> key(7)
+    array([7, 0], dtype=uint32)
+    """
+    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer):
+        raise DtypeError(f"a seed is an integer, received {_described(seed)}. For example fnet.random.key(0).")
+    number = int(seed)
+    if not -(2**63) <= number < 2**64:
+        raise ValueRangeError(f"a seed has 64 bits: expected -2**63 <= seed < 2**64, received {number}.")
+    return np.array([number & 0xFFFFFFFF, (number >> 32) & 0xFFFFFFFF], np.uint32)
+
+
+def check_key(key: Any) -> Any:
+    """`key` itself, or a `DtypeError` that says how to make one."""
+    if isinstance(key, np.ndarray | Tracer) and key.shape == (2,) and key.dtype == np.uint32:
+        return key
+    raise DtypeError(
+        f"a key is a uint32 array of shape (2,), received {_described(key)}. Make one with fnet.random.key(seed)."
+    )
+
+
+def split(key: Any, n: int = 2) -> Any:
+    """`n` independent keys, ``(n, 2) uint32``.
+
+    >>> first, second = split(key(0))
+    """
+    check_key(key)
+    return _split(key, n=_count(n, "split"))
+
+
+def fold_in(key: Any, data: Any) -> Any:
+    """The child key of an integer (taken modulo 2^64), independent of those of other integers.
+
+    data: a Python integer or an integer array of one element, traced or not.
+    """
+    check_key(key)
+    if isinstance(data, bool) or spec_of(data).dtype.kind not in "iu" or spec_of(data).size != 1:
+        raise DtypeError(f"fold_in: data is one integer, received {_described(data)}.")
+    return _fold_in(key, ops.reshape(data, (1,)))
+
+
+def bits(key: Any, shape: Shape = ()) -> Any:
+    """Uniform random words, uint32 of the given shape."""
+    check_key(key)
+    return _bits(key, shape=_sizes(shape), dtype=np.dtype(np.uint32))
+
+
+def uniform(key: Any, shape: Shape = (), dtype: Any = "float32", low: Any = 0.0, high: Any = 1.0) -> Any:
+    """Uniform numbers in [low, high), with 24 (float32) or 53 (float64) random bits.
+
+    >>> uniform(key(0), (2, 3)).shape
+    (2, 3)
+    """
+    check_key(key)
+    kind = _floating(dtype, "uniform")
+    unit = _uniform(key, shape=_sizes(shape), dtype=kind)
+    if _is_number(low, 0) and _is_number(high, 1):
+        return unit
+    low, high = astype(lift(low), kind), astype(lift(high), kind)
+    scaled = unit * (high - low) + low
+    # Rounding can reach `high`; such a number becomes `low`.
+    return ops.where(ops.less(scaled, high), scaled, low)
+
+
+def normal(key: Any, shape: Shape = (), dtype: Any = "float32", mean: Any = 0.0, stddev: Any = 1.0) -> Any:
+    """Normal numbers, by the quantile of uniform ones; differentiable in `mean` and `stddev`."""
+    check_key(key)
+    kind = _floating(dtype, "normal")
+    z = _normal(key, shape=_sizes(shape), dtype=kind)
+    if not _is_number(stddev, 1):
+        z = z * astype(lift(stddev), kind)
+    return z if _is_number(mean, 0) else z + astype(lift(mean), kind)
+
+
+def truncated_normal(
+    key: Any, shape: Shape = (), dtype: Any = "float32", lower: float = -2.0, upper: float = 2.0
+) -> Any:
+    """Standard normal numbers conditioned on [lower, upper], by the quantile, so that none is drawn twice."""
+    check_key(key)
+    kind, sizes = _floating(dtype, "truncated_normal"), _sizes(shape)
+    lower, upper = float(lower), float(upper)
+    if lower > 0:  # the mirrored tail, where probabilities keep their digits
+        return ops.negative(truncated_normal(key, sizes, kind, -upper, -lower))
+    low, high = (0.5 * math.erfc(-bound / math.sqrt(2)) for bound in (lower, upper))
+    if not low < high:
+        raise ValueRangeError(f"truncated_normal: expected lower < upper, received {lower} and {upper}.")
+    return _truncated(key, shape=sizes, dtype=kind, lower=low, upper=high)
+
+
+def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None) -> Any:
+    """Booleans that are true with probability `p`, of the given shape (that of `p` by default).
+
+    Raises `ValueRangeError` where a probability that is not traced is outside [0, 1].
+    """
+    check_key(key)
+    p = lift(p)
+    if not isinstance(p, Tracer) and not np.all((p >= 0) & (p <= 1)):
+        raise ValueRangeError(f"bernoulli: p is a probability, expected 0 <= p <= 1, received {p}.")
+    sizes = spec_of(p).shape if shape is None else _sizes(shape)
+    dtype = spec_of(p).dtype if spec_of(p).differentiable else np.dtype(np.float64)
+    return ops.less(_uniform(key, shape=sizes, dtype=dtype), p)
+
+
+def randint(key: Any, shape: Shape, low: int, high: int) -> Any:
+    """Integers in [low, high), int64; no value is likelier than another by more than ``(high - low) / 2^64``.
+
+    >>> bool(np.all(randint(key(0), (100,), -3, 3) < 3))
+    True
+    """
+    check_key(key)
+    low, high = _integer(low, "randint"), _integer(high, "randint")
+    if not low < high:
+        raise ValueRangeError(f"randint: expected low < high, received {low} and {high}.")
+    if low < -(2**63) or high > 2**63 or high - low >= 2**63:
+        raise ValueRangeError(f"randint: the range [{low}, {high}) does not fit in int64 or is longer than 2**63 - 1.")
+    return _randint(key, shape=_sizes(shape), dtype=np.dtype(np.int64), low=low, high=high)
+
+
+def permutation(key: Any, x: Any) -> Any:
+    """0 to n - 1 in random order, int64, for an integer n; the rows of an array in random order for an array.
+
+    >>> np.sort(permutation(key(0), 4))
+    array([0, 1, 2, 3])
+    """
+    check_key(key)
+    if isinstance(x, int | np.integer):
+        return _permutation(key, shape=(_count(x, "permutation"),), dtype=np.dtype(np.int64))
+    x = lift(x)
+    if spec_of(x).ndim == 0:
+        raise ShapeError("permutation: expected an integer or an array with an axis, received a scalar array.")
+    return ops.take(x, permutation(key, spec_of(x).shape[0]), axis=0)
+
+
+def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
+    """Class numbers drawn with probabilities ``softmax(logits)`` along `axis`, int64 of the shape without it.
+
+    ``argmax(logits - log(-log(u)))``; a class with logit -Inf is never drawn. Source: the Gumbel-max trick.
+    """
+    check_key(key)
+    spec = spec_of(logits)
+    if spec.ndim == 0:
+        raise ShapeError("categorical: expected logits with at least one axis, received a scalar.")
+    # Uniform numbers with 53 bits: with 24, classes rarer than 1e-7 would get a wrong share.
+    noise = _uniform(key, shape=spec.shape, dtype=np.dtype(np.float64))
+    return ops.argmax(ops.subtract(logits, ops.log(ops.negative(ops.log(noise)))), axis=axis)
+
+
+def orthogonal(key: Any, shape: Sequence[int], gain: float = 1.0, dtype: Any = "float32") -> Any:
+    """`gain` times a random orthogonal matrix, uniform over all of them, reshaped to `shape`.
+
+    shape: (..., c) is seen as a matrix (r, c); its columns are orthonormal if r >= c, else its rows.
+    Raises `ShapeError` for fewer than two axes. Source: A. Saxe et al. 2014 (Keras ``Orthogonal``).
+    """
+    check_key(key)
+    kind, sizes = _floating(dtype, "orthogonal"), _sizes(shape)
+    if len(sizes) < 2:
+        raise ShapeError(f"orthogonal: expected a shape with at least two axes, received {sizes}.")
+    rows, columns = math.prod(sizes[:-1]), sizes[-1]
+    basis = _orthonormal(key, shape=(min(rows, columns), max(rows, columns)), dtype=np.dtype(np.float64))
+    matrix = ops.transpose(basis) if rows >= columns else basis
+    return ops.reshape(astype(matrix * gain, kind), sizes)
+
+
+def _floating(dtype: Any, name: str) -> np.dtype:
+    kind = check_dtype(dtype)
+    if kind.kind != "f":
+        raise DtypeError(f"{name}: expected float32 or float64, received {kind}. For integers use randint.")
+    return kind
+
+
+def _sizes(shape: Shape) -> tuple[int, ...]:
+    """A shape as a tuple of non-negative integers."""
+    items = (shape,) if isinstance(shape, int | np.integer | Tracer) else tuple(shape)
+    return tuple(_count(n, "shape") for n in items)
+
+
+def _count(n: Any, name: str) -> int:
+    size = _integer(n, name)
+    if size < 0:
+        raise ShapeError(f"{name}: sizes must not be negative, received {size}.")
+    return size
+
+
+def _integer(n: Any, name: str) -> int:
+    if isinstance(n, Tracer):
+        raise TracingError(f"{name}: sizes and bounds must be static, received a traced {n.spec}. Mark it static=.")
+    try:
+        return operator.index(n)
+    except TypeError:
+        raise DtypeError(f"{name}: expected an integer, received {_described(n)}.") from None
+
+
+def _is_number(x: Any, value: float) -> bool:
+    return isinstance(x, int | float) and x == value
+
+
+def _described(x: Any) -> str:
+    return str(spec_of(x)) if isinstance(x, np.ndarray | Tracer) else f"{type(x).__name__} {x!r:.40}"

@@ -1,0 +1,54 @@
+"""The arena: buffers that are live together never overlap, constants keep their place, memory is reused."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fnet.compile.memory import ALIGNMENT, Buffer, aligned, allocate, lay_out_arena, lay_out_sequence
+
+intervals = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.integers(0, 9)), max_size=12)
+
+
+def buffers_from(drawn: list[tuple[int, int, int]]) -> list[Buffer]:
+    return [Buffer(n, first=min(a, b), last=max(a, b)) for n, a, b in drawn]
+
+
+@given(intervals, st.integers(0, 3))
+def test_buffers_live_together_do_not_overlap(drawn, constants):
+    buffers = buffers_from(drawn)
+    for buffer in buffers[:constants]:
+        buffer.constant = np.zeros(buffer.nbytes, np.uint8)
+    size = lay_out_arena(buffers)
+    for i, a in enumerate(buffers):
+        assert a.offset % ALIGNMENT == 0
+        assert a.offset + a.nbytes <= size
+        for b in buffers[i + 1 :]:
+            forever = a.constant is not None or b.constant is not None
+            together = forever or (a.first <= b.last and b.first <= a.last)
+            apart = a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+            assert apart or not together or 0 in (a.nbytes, b.nbytes)
+
+
+@given(intervals)
+def test_the_arena_holds_no_more_than_everything_at_once(drawn):
+    buffers = buffers_from(drawn)
+    assert lay_out_arena(buffers) <= sum(aligned(b.nbytes) for b in buffers)
+
+
+def test_memory_is_reused_when_lives_do_not_meet():
+    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)]) == 640
+
+
+def test_a_sequence_lays_buffers_one_after_the_other():
+    buffers = [Buffer(4), Buffer(100), Buffer(64)]
+    assert lay_out_sequence(buffers) == 64 + 128 + 64
+    assert [b.offset for b in buffers] == [0, 64, 192]
+
+
+def test_allocated_blocks_start_on_a_cache_line():
+    for n in (0, 1, 63, 64, 1000):
+        block = allocate(n)
+        assert block.nbytes == n
+        assert block.__array_interface__["data"][0] % ALIGNMENT == 0 or n == 0

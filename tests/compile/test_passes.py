@@ -1,0 +1,113 @@
+"""What the passes do to a graph, seen in the plan: epilogues, fusion, reuse in place, no needless copies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import ops
+
+X, W, B = np.ones((8, 3), np.float32), np.ones((3, 4), np.float32), np.ones(4, np.float32)
+
+
+def kernels(f: Any, *args: Any, donate: tuple[str, ...] = ()) -> list[str]:
+    """The names of the kernels in the plan of `f`, generated loops all called "loop"."""
+    plan = fnet.jit(f, donate=donate).plan(*args)
+    return [call.kernel.__name__.split("_")[0] for call in plan.calls]
+
+
+@pytest.mark.parametrize("activation", [ops.relu, ops.tanh, ops.sigmoid, lambda z: z])
+def test_bias_and_activation_join_the_product(activation):
+    assert kernels(lambda x, w, b: activation(x @ w + b), X, W, B) == ["gemm"]
+
+
+def test_an_activation_joins_a_product_without_bias():
+    assert kernels(lambda x, w: ops.relu(x @ w), X, W) == ["gemm"]
+
+
+def test_the_epilogue_reaches_through_the_reshape_of_a_product_of_higher_rank():
+    x = np.ones((2, 5, 3), np.float32)
+    f = lambda x, w, b: ops.tanh(x @ w + b)  # noqa: E731
+    assert kernels(f, x, W, B) == ["gemm"]
+    np.testing.assert_allclose(fnet.jit(f)(x, W, B), np.tanh(x @ W + B), rtol=1e-6)
+
+
+def test_a_value_needed_before_the_activation_is_kept():
+    plan = kernels(lambda x, w, b: (x @ w + b, ops.relu(x @ w + b)), X, W, B)
+    assert plan == ["gemm", "loop"]
+
+
+def test_a_bias_over_rows_stays_outside_the_product():
+    f = lambda x, w, b: x @ w + b  # noqa: E731
+    column = np.arange(8.0, dtype=np.float32).reshape(8, 1)
+    assert kernels(f, X, W, column) == ["gemm", "loop"]
+    np.testing.assert_allclose(fnet.jit(f)(X, W, column), X @ W + column)
+
+
+def test_a_bias_that_is_computed_later_is_added_after_the_product():
+    f = lambda x, w, b: x @ w + ops.exp(b)  # noqa: E731
+    np.testing.assert_allclose(fnet.jit(f)(X, W, B), X @ W + np.exp(B), rtol=1e-6)
+
+
+def test_elementwise_chains_and_their_sums_are_one_loop():
+    assert kernels(lambda x: ops.sum(ops.exp(x) * 2.0 - x, axis=0), X) == ["loop"]
+
+
+def test_a_mean_squared_error_and_its_gradient_are_one_loop_and_a_scalar():
+    loss = lambda y, t: ops.mean(ops.square(y - t))  # noqa: E731
+    assert kernels(fnet.value_and_grad(loss), X, X + 1) == ["loop", "loop"]
+
+
+def test_fusion_makes_no_cycle_around_a_product():
+    f = lambda x, w: ops.exp(x) + (ops.exp(x) @ w)  # noqa: E731
+    square = np.eye(3, dtype=np.float32)
+    assert kernels(f, X, square) == ["loop", "gemm", "loop"]
+    np.testing.assert_allclose(fnet.jit(f)(X, square), 2 * np.exp(X), rtol=1e-6)
+
+
+def test_common_subexpressions_are_computed_once():
+    plan = kernels(lambda x, w: (x @ w) + ops.square(x @ w), X, W)
+    assert plan == ["gemm", "loop"]
+
+
+def test_dead_code_is_gone():
+    def f(x: Any) -> Any:
+        ops.exp(x) @ np.ones((3, 3), np.float32)
+        return x + 1.0
+
+    assert kernels(f, X) == ["loop"]
+
+
+def test_transposes_and_slices_cost_no_copy():
+    assert kernels(lambda x, w: ops.transpose(w) @ ops.transpose(x), X, W) == ["gemm"]
+    assert kernels(lambda x: x[1:, ::2] * 2.0, X) == ["loop"]
+
+
+def test_a_donated_array_is_updated_by_the_loop_itself():
+    plan = fnet.jit(lambda p, g: p - 0.1 * g, donate="p").plan(X, X)
+    (call,) = plan.calls
+    assert plan.kept[0] is plan.state[0]
+    assert sum(slot.buffer is plan.state[0] for slot in call.slots) == 1
+    assert plan.arena_bytes <= 64
+
+
+def test_temporaries_are_overwritten_in_place():
+    def f(x: Any) -> Any:
+        y = ops.softmax(ops.exp(x))
+        return ops.softmax(ops.exp(y) + y)
+
+    plan = fnet.jit(f).plan(X)
+    assert [call.label for call in plan.calls] == ["exp", "softmax", "exp+add", "softmax"]
+    assert plan.calls[2].slots[0].buffer is plan.calls[3].slots[0].buffer
+    assert plan.arena_bytes <= 2 * 128
+
+
+def test_the_printed_plan_shows_kernels_shapes_and_bytes():
+    text = str(fnet.jit(lambda x, w, b: ops.sum(ops.relu(x @ w + b))).plan(X, W, B))
+    assert "gemm" in text
+    assert "in0:float32[8,3]" in text
+    assert "loop_" in text
+    assert "calls" in text and "bytes" in text

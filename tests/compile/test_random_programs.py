@@ -1,0 +1,103 @@
+"""Random programs: whatever the passes do to a graph, the compiled function equals the eager one, bit for bit or to
+rounding, under both executors and with any donation, and touches none of its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fnet
+from fnet import ops
+
+ROWS, COLUMNS = 3, 4
+UNARY: list[Callable[[Any], Any]] = [
+    ops.tanh,
+    ops.relu,
+    ops.sigmoid,
+    lambda x: x * 0.5 + 1.0,
+    lambda x: ops.square(x) - x,
+    lambda x: ops.where(x > 0, x, 0.1 * x),
+    lambda x: x - ops.mean(x, axis=0),
+    lambda x: x / (1.0 + ops.sum(ops.square(x), axis=1, keepdims=True)),
+    lambda x: x + ops.max(x),
+    lambda x: ops.softmax(x),
+    lambda x: ops.transpose(x).reshape((ROWS, COLUMNS)),
+    lambda x: ops.reshape(ops.reshape(x, (-1,)) * 2.0, (ROWS, COLUMNS)),
+    lambda x: x[::-1, ::-1],
+    lambda x: ops.concatenate([x[1:], x[:1]], axis=0),
+    lambda x: ops.broadcast_to(x[:, :1], (ROWS, COLUMNS)) + x,
+    lambda x: ops.matmul(x, ops.transpose(x)) @ x * 0.1,
+    lambda x: ops.relu(x @ np.eye(COLUMNS, dtype=np.float32) + np.ones(COLUMNS, np.float32)),
+    lambda x: ops.take(x, np.array([2, 0, 1])),
+]
+BINARY: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: a - ops.sum(b, axis=0),
+    ops.maximum,
+    lambda a, b: (a @ ops.transpose(b)) @ a * 0.1,
+]
+steps = st.lists(
+    st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9
+)
+outputs = st.lists(st.integers(0, 9), min_size=1, max_size=3)
+
+
+def program(plan: list[tuple[int, int, int]], chosen: list[int]) -> Callable[..., tuple[Any, ...]]:
+    """A function of two matrices that applies the drawn operations to earlier values and returns some of them."""
+
+    def f(x: Any, y: Any) -> tuple[Any, ...]:
+        values = [x, y]
+        for op, i, j in plan:
+            a, b = values[i % len(values)], values[j % len(values)]
+            values.append(UNARY[op](a) if op < len(UNARY) else BINARY[op - len(UNARY)](a, b))
+        return tuple(values[-1 - i % len(values)] for i in chosen)
+
+    return f
+
+
+def arguments() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(7)
+    return tuple(rng.normal(size=(ROWS, COLUMNS)).astype(np.float32) for _ in range(2))  # type: ignore[return-value]
+
+
+@given(steps, outputs, st.sampled_from(["", "x", "y", "xy"]))
+def test_a_compiled_program_equals_the_eager_one(plan, chosen, donate):
+    f, (x, y) = program(plan, chosen), arguments()
+    expected = [np.array(v) for v in f(x, y)]
+    given_x, given_y = x.copy(), y.copy()
+    jitted = fnet.jit(f, donate=tuple(donate), executor="walk")
+    for value, want in zip(jitted(x, y), expected, strict=True):
+        np.testing.assert_allclose(value, want, rtol=2e-5, atol=1e-5)
+    np.testing.assert_array_equal(x, given_x)
+    np.testing.assert_array_equal(y, given_y)
+
+
+@given(steps, outputs)
+def test_the_gradient_of_a_compiled_program_equals_the_eager_one(plan, chosen):
+    f, (x, y) = program(plan, chosen), arguments()
+
+    def loss(x: Any, y: Any) -> Any:
+        return sum(ops.sum(ops.sigmoid(v)) for v in f(x, y))
+
+    gradient = fnet.grad(loss, argnums=(0, 1))
+    for value, want in zip(fnet.jit(gradient, executor="walk")(x, y), gradient(x, y), strict=True):
+        np.testing.assert_allclose(value, want, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("donate", [(), ("x", "y")])
+def test_native_code_gives_the_bits_of_the_walker(seed, donate):
+    rng = np.random.default_rng(seed)
+    plan = [tuple(int(v) for v in rng.integers(0, 23, 3)) for _ in range(7)]
+    plan = [(op % (len(UNARY) + len(BINARY)), i % 10, j % 10) for op, i, j in plan]
+    f, (x, y) = program(plan, [0, 1]), arguments()
+    walked = fnet.jit(f, donate=donate, executor="walk")(x, y)
+    native = fnet.jit(f, donate=donate, executor="native")(x, y)
+    for a, b in zip(walked, native, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,13 @@
+"""Hypothesis profiles: `ci` repeats the same examples on every run, `dev` looks for new ones."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# The first example of a kind compiles kernels, so neither times nor "too slow" mean anything.
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("ci", derandomize=True, max_examples=25, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("dev", max_examples=25, deadline=None, suppress_health_check=SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
