@@ -14,6 +14,7 @@ from fnet.random import check_key
 from fnet.random import key as make_key
 from fnet.spec import ArraySpec
 from fnet.transforms.stage import eval_shape
+from fnet.transforms.tracer import Tracer
 
 # Sizes at which abstract evaluation tries a layer: the batch, and the variable axes (two sizes tell which axes of the
 # output vary; large enough for any usual window, and divisible by most strides).
@@ -189,6 +190,8 @@ def _checked_apply(apply: Callable) -> Callable[..., tuple[Any, Any]]:
     def checked_apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         if key is not None:
             check_key(key)
+        if isinstance(train, Tracer):
+            raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
         return _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
 
     return _titled(checked_apply, "apply")

@@ -14,7 +14,7 @@ import numpy as np
 
 from fnet import losses
 from fnet.errors import ValueRangeError
-from fnet.losses.align import as_floating, labels, pair, weights_for
+from fnet.losses.align import labels, pair, weights_for
 from fnet.losses.define import divide_or_zero
 from fnet.ops.arithmetic import add, divide, equal, greater, multiply
 from fnet.ops.promotion import astype, lift
@@ -36,7 +36,7 @@ class Metric(NamedTuple):
     name: str = "metric"
 
 
-def mean_of(values: str | Values, name: str | None = None) -> Metric:
+def mean_of(loss: str | Values, name: str | None = None) -> Metric:
     """The running mean of a function of each sample: any loss, by name too, or ``f(y_true, y_pred) -> (B, ...)``.
 
     ``total += sum(w v)``, ``count += sum(w)``, ``result = total / count`` (0 before the first sample); values of a
@@ -47,18 +47,18 @@ def mean_of(values: str | Values, name: str | None = None) -> Metric:
     >>> metric.result(state)
     array(0.25)
     """
-    function = losses.get(values)
-    if name is None:
-        name = values if isinstance(values, str) else getattr(function, "__name__", "metric")
+    function = losses.get(loss)
+    label = name or (loss if isinstance(loss, str) else getattr(function, "__name__", "metric"))
     options = {"reduction": "none"} if "reduction" in inspect.signature(function).parameters else {}
-    own_name = name
 
     def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
-        v = as_floating(function(y_true, y_pred, **options))
-        total, count = _totals(own_name, v, sample_weight, y_pred)
+        values = lift(function(y_true, y_pred, **options))
+        if not spec_of(values).differentiable:
+            values = astype(values, np.float64)
+        total, count = _totals(label, values, sample_weight, y_pred)
         return {"total": add(state["total"], total), "count": add(state["count"], count)}
 
-    return Metric(_zeros, update, _quotient, own_name)
+    return Metric(_zeros, update, _quotient, label)
 
 
 def _zeros() -> State:

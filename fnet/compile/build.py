@@ -55,8 +55,11 @@ class _Builder:
 
     # The Emitter protocol.
 
-    def call(self, kernel: Any, *args: Ref | int) -> None:
-        self.calls.append(Call(kernel, tuple(self._slot(a) if isinstance(a, Ref) else int(a) for a in args), self.label))
+    def call(self, kernel: Any, *args: Ref | int, touched: int | None = None) -> None:
+        placed = tuple(self._slot(a) if isinstance(a, Ref) else int(a) for a in args)
+        if touched is None:
+            touched = sum(slot.nbytes for slot in placed if isinstance(slot, Slot))
+        self.calls.append(Call(kernel, placed, self.label, touched))
 
     def scratch(self, size: int, dtype: np.dtype) -> Ref:
         return self._new(max(size, 1), np.dtype(dtype), self.position)

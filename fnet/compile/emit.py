@@ -80,7 +80,9 @@ class Ref:
 class Emitter(Protocol):
     """Takes kernel calls; arguments are `Ref`s (passed as flat windows) and integers."""
 
-    def call(self, kernel: Callable, *args: Ref | int) -> None: ...
+    def call(self, kernel: Callable, *args: Ref | int, touched: int | None = None) -> None:
+        """One call; `touched` says how many bytes it uses if that is not the size of all its windows."""
+        ...
 
     def scratch(self, size: int, dtype: np.dtype) -> Ref:
         """Uninitialised memory for the calls of this primitive only."""
@@ -94,7 +96,7 @@ class Emitter(Protocol):
 class EagerEmitter:
     """Runs every call at once."""
 
-    def call(self, kernel: Callable, *args: Ref | int) -> None:
+    def call(self, kernel: Callable, *args: Ref | int, touched: int | None = None) -> None:
         kernel(*(a.buffer[a.offset : a.offset + a.extent] if isinstance(a, Ref) else a for a in args))
 
     def scratch(self, size: int, dtype: np.dtype) -> Ref:

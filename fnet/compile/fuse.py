@@ -54,7 +54,8 @@ def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
     if node.is_elementwise:
         return node.outputs[0].spec.shape, None
     if node.is_fold:
-        shape, axes = node.inputs[0].spec.shape, frozenset(node.params["axes"])
+        shape = node.inputs[0].spec.shape
+        axes = frozenset(a for a in node.params["axes"] if shape[a] != 1)  # folding a size of 1 changes nothing
         if foldable(shape, axes):
             return shape, axes
     return None, None

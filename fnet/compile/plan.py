@@ -34,11 +34,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One kernel call and what it is for."""
+    """One kernel call, what it is for, and how many bytes it touches."""
 
     kernel: Callable
     args: tuple[Slot | int, ...]
     label: str
+    touched: int
 
     @property
     def slots(self) -> list[Slot]:
@@ -65,15 +66,14 @@ class Plan:
     @property
     def traffic(self) -> int:
         """Bytes that the calls touch in one run: how much work there is, roughly."""
-        return sum(slot.nbytes for call in self.calls for slot in call.slots)
+        return sum(call.touched for call in self.calls)
 
     def __str__(self) -> str:
         """A table of calls: position, what it computes, buffers with dtype and shape, bytes touched."""
         rows = [("#", "computes", "kernel", "bytes", "buffers")]
         for i, call in enumerate(self.calls):
-            touched = sum(s.nbytes for s in call.slots)
             name = getattr(call.kernel, "__name__", str(call.kernel))
-            rows.append((str(i), call.label, name, str(touched), " ".join(map(str, call.slots))))
+            rows.append((str(i), call.label, name, str(call.touched), " ".join(map(str, call.slots))))
         widths = [max(len(row[c]) for row in rows) for c in range(4)]
         lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows]
         total = f"{len(self.calls)} calls, {self.traffic} bytes touched; arena {self.arena_bytes} bytes"

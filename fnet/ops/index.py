@@ -27,7 +27,9 @@ def _take_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: i
 
     x, index = inputs
     missing = emit.constant(np.full(1, np.nan if x.dtype.kind == "f" else 0, x.dtype))
-    emit.call(cpu.index.take, x, index, missing, outputs[0], *_blocks(x.shape, axis, index.size))
+    (y,) = outputs
+    touched = 2 * y.size * y.dtype.itemsize + index.size * index.dtype.itemsize
+    emit.call(cpu.index.take, x, index, missing, y, *_blocks(x.shape, axis, index.size), touched=touched)
 
 
 def _scatter_abstract(g: ArraySpec, index: ArraySpec, *, shape: tuple[int, ...], axis: int) -> ArraySpec:

@@ -96,7 +96,7 @@ def matmul(a: Any, b: Any) -> Any:
             f"{'second-last' if len(right) > 1 else 'only'} size of the second, {right[-2 if len(right) > 1 else 0]}."
         )
     if len(left) == 1:
-        return squeeze(matmul(expand_dims(a, 0), b), -2)
+        return squeeze(matmul(expand_dims(a, 0), b), -2 if len(right) > 1 else -1)
     if len(right) == 1:
         return squeeze(matmul(a, expand_dims(b, 1)), -1)
     if len(right) == 2:

@@ -13,6 +13,7 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref, copy
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.spec import ArraySpec
+from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
 
 Shape = tuple[int, ...]
@@ -38,7 +39,7 @@ def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Pri
 
 
 def _slice_view(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
-    return x[tuple(slice(*i) if isinstance(i, tuple) else i for i in index)]
+    return x[(*(slice(*i) if isinstance(i, tuple) else i for i in index), ...)]  # with ... always a view, never a scalar
 
 
 def _reshape_view(x: np.ndarray, *, shape: Shape) -> np.ndarray:
@@ -65,7 +66,7 @@ _reshape = _view(
 _transpose = _view(
     "transpose", _transpose_view, lambda g, y, x, *, axes: (_transpose(g, axes=tuple(np.argsort(axes).tolist())),)
 )
-_broadcast = _view("broadcast_to", _broadcast_view, _broadcast_vjp)
+_broadcast = provide(_view("broadcast_to", _broadcast_view, _broadcast_vjp))
 _slice = _view("slice", _slice_view, lambda g, y, x, *, index: (_place(g, shape=spec_of(x).shape, index=index),))
 
 

@@ -1,6 +1,6 @@
-"""The additions and zeros that transforms themselves need, over the primitives that `fnet.ops` defines.
+"""The arithmetic that transforms themselves need, over primitives that `fnet.ops` defines.
 
-`fnet.ops.arithmetic` fills this table when it is imported: transforms stay below operations, as imports must.
+The modules of `fnet.ops` fill this table when they are imported: transforms stay below operations, as imports must.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ def provide(primitive: Primitive) -> Primitive:
     """Register the primitive that transforms use under this name."""
     _primitives[primitive.name] = primitive
     return primitive
+
+
+def provided(name: str) -> Primitive:
+    """The primitive registered as `name`."""
+    return _primitives[name]
 
 
 def add(a: Any, b: Any) -> Any:

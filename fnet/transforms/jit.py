@@ -59,9 +59,10 @@ class Jitted:
             raise ValueRangeError("an argument cannot be both donated and static.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        latest = self._latest
-        if latest is not None and not kwargs and latest.steady(args):
-            return latest.run_steady(args)
+        if self._latest is not None and not kwargs:
+            result = self._latest.run_steady(args)
+            if result is not None:
+                return result
         args = self._bind(args, kwargs)
         leaves, structures = self._flatten(args)
         if any(isinstance(x, Tracer) for x in leaves):
@@ -77,9 +78,10 @@ class Jitted:
         """
         if count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, received {count}.")
-        latest = self._latest
-        if latest is not None and latest.steady(args):
-            return latest.run_steady(args, count)
+        if self._latest is not None:
+            result = self._latest.run_steady(args, count)
+            if result is not None:
+                return result
         leaves, structures = self._flatten(args)
         self._latest = compiled = self._specialise(args, leaves, structures)
         return compiled.run(args, leaves, count)
@@ -188,9 +190,10 @@ class _Compiled:
         self._static = static
         self._donate = sorted(p for p in donate if p < len(args))
         self._returned: tuple[Any, ...] | None = None
-        self._pairs: list[tuple[int, int]] | None = None
+        self._pairs: list[tuple[int, int]] = []
+        self._fresh: list[tuple[int, int]] = []
         self._loose: list[tuple[int, int, np.dtype, tuple[int, ...]]] = []
-        self._inputs: list[Any] = [None] * len(specs)
+        self._no_inputs: list[Any] = [None] * len(specs)
 
     def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
         """Run on new trees: donated leaves are copied into a fresh state block."""
@@ -206,12 +209,28 @@ class _Compiled:
             self._remember(args, result, outputs)
             return result
 
-    def steady(self, args: tuple[Any, ...]) -> bool:
-        """Whether the donated trees are the very ones returned last and the other arrays are as before."""
+    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> tuple[Any, ...] | None:
+        """Run in place if the donated trees are those returned last and other arrays are of the same kind, else None.
+
+        Nothing is flattened or bound: only the new arrays are passed.
+        """
+        with self.program.lock:
+            if not self._steady(args):
+                return None
+            inputs = self._no_inputs.copy()
+            for position, i, _, _ in self._loose:
+                inputs[i] = args[position]
+            outputs = self.program.run(inputs, repeat)
+            result = list(self._returned)  # type: ignore[arg-type]
+            for place, k in self._fresh:
+                result[place] = outputs[k]
+            return tuple(result)
+
+    def _steady(self, args: tuple[Any, ...]) -> bool:
         returned = self._returned
         if returned is None or len(args) != len(self._spans):
             return False
-        for position, place in self._pairs:  # type: ignore[union-attr]
+        for position, place in self._pairs:
             if args[position] is not returned[place]:
                 return False
         for position, _, dtype, shape in self._loose:
@@ -221,18 +240,6 @@ class _Compiled:
             if not array.flags.carray:
                 return False
         return True
-
-    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
-        """Run in place: nothing is flattened or bound; only the new arrays are passed."""
-        with self.program.lock:
-            inputs = self._inputs
-            for position, i, _, _ in self._loose:
-                inputs[i] = args[position]
-            outputs = self.program.run(inputs, repeat)
-            result = list(self._returned)  # type: ignore[arg-type]
-            for place, k in self._fresh:
-                result[place] = outputs[k]
-            return tuple(result)
 
     def _remember(self, args: tuple[Any, ...], result: Any, outputs: list[Any]) -> None:
         """Prepare the steady state: donated trees that come back whole, plain arrays elsewhere, a tuple returned."""

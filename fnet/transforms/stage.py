@@ -11,6 +11,7 @@ from fnet import tree
 from fnet.compile.graph import Graph, Node, Value, make_node
 from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.arithmetic import provided
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer, next_level
 
@@ -53,7 +54,18 @@ class _Staging:
             raise TracingError("a value of an outer transform was met where only fnet.jit's own or concrete ones can be.")
         array = np.array(x)  # a copy: later changes to the caller's array must not change the program
         check_dtype(array.dtype)
+        if array.size > 1 and (array == array.flat[0]).all():
+            return self._uniform(array)
         return Value(ArraySpec(array.shape, array.dtype), constant=array)
+
+    def _uniform(self, array: np.ndarray) -> Value:
+        """A constant array of equal elements as one number, seen as larger."""
+        number = np.array(array.flat[0])
+        node = make_node(
+            provided("broadcast_to"), [Value(ArraySpec((), array.dtype), constant=number)], {"shape": array.shape}
+        )
+        self.nodes.append(node)
+        return node.outputs[0]
 
 
 def stage(f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]) -> tuple[Graph, Any]:

@@ -1,0 +1,89 @@
+"""Mistakes found before training: a state of another network, samples of another shape, targets the loss cannot take."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import losses, random, tree
+from fnet.errors import ShapeError, StructureError, TracingError, ValueRangeError
+from fnet.layer import Layer
+from fnet.losses.align import labels
+from fnet.spec import ArraySpec
+from fnet.train.state import TrainState
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import eval_shape
+
+_UNIT_INTERVAL = (losses.binary_crossentropy, losses.categorical_crossentropy)
+
+
+def check_state(ts: Any) -> TrainState:
+    """`ts` itself, or a `StructureError` where it is no `TrainState`."""
+    if isinstance(ts, TrainState):
+        return ts
+    raise StructureError(
+        f"expected a TrainState as the first argument, received a {type(ts).__name__}. "
+        f"Make one with trainer.init(key, shape)."
+    )
+
+
+def check_network(net: Layer, ts: TrainState, x: Any) -> None:
+    """Refuse `x` and `ts` that do not belong to `net`: what `init` makes for samples like these must be like `ts`.
+
+    Raises `StructureError` where an entry is missing or unknown, `ShapeError` where a shape differs, and what
+    `net.init` raises for a shape that it cannot take.
+    """
+    shapes, dtype = tree.map(lambda a: a.shape[1:], x), floating_dtype(ts.params)
+    try:
+        expected = eval_shape(lambda key: net.init(key, shapes, dtype), ArraySpec((2,), np.dtype(np.uint32)))
+    except TracingError:  # an init that looks at its key
+        expected = net.init(random.key(0), shapes, dtype)
+    for name, like, given in zip(("params", "state"), expected, (ts.params, ts.state), strict=True):
+        own = tree.structure(like)
+        try:
+            leaves = tree.flatten_like(own, given)
+        except StructureError as error:
+            raise StructureError(f"ts.{name} does not belong to this network: {error}") from None
+        for path, wanted, leaf in zip(own.paths(), tree.leaves(like), leaves, strict=True):
+            if spec_of(leaf).shape != wanted.shape:
+                raise ShapeError(
+                    f"x has samples of shape {shapes}, for which '{path}' of the network has the shape {wanted.shape}, "
+                    f"but ts.{name} has {spec_of(leaf).shape}. Pass x shaped as in trainer.init, or make a new ts."
+                )
+
+
+def check_optimizer(init: Callable[[Any], Any], ts: TrainState) -> None:
+    """Refuse an optimizer state that is not what `init` makes for the parameters."""
+    try:
+        tree.flatten_like(tree.structure(eval_shape(init, ts.params)), ts.opt_state)
+    except StructureError as error:
+        raise StructureError(f"ts.opt_state does not belong to this optimizer: {error}") from None
+
+
+def check_targets(loss: Callable[..., Any], y: Any, output: Any) -> None:
+    """Refuse labels and probabilities out of range, which compiled code would turn into NaN or take as they are.
+
+    output: the `ArraySpec` of a batch of predictions. Raises `ValueRangeError` naming the sample.
+    """
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    if not isinstance(y, np.ndarray) or not isinstance(output, ArraySpec):
+        return
+    if loss is losses.sparse_categorical_crossentropy:
+        predicted = np.broadcast_to(np.float32(0), (len(y), *output.shape[1:]))
+        labels("sparse_categorical_crossentropy", y, predicted)
+    elif loss in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
+        sample = int(np.flatnonzero((y < 0) | (y > 1))[0]) // max(y.size // len(y), 1)
+        raise ValueRangeError(
+            f"y has values outside [0, 1], first in sample {sample}, but {loss.__name__} expects probabilities. "
+            f"Encode the classes as 0 and 1, or use sparse_categorical_crossentropy for integer labels."
+        )
+
+
+def floating_dtype(params: Any) -> np.dtype:
+    """The dtype that the network computes in: that of its first floating parameter, else float32."""
+    kinds = (spec_of(leaf).dtype for leaf in tree.leaves(params))
+    return next((dtype for dtype in kinds if dtype.kind == "f"), np.dtype(np.float32))

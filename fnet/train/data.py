@@ -1,0 +1,113 @@
+"""Data sets in memory: trees of arrays with the samples on the first axis."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet import random, tree
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.spec import SUPPORTED
+
+# The two uses of TrainState.key, kept apart.
+ORDER, STEP = 0, 1
+
+
+def as_arrays(name: str, data: Any, dtype: np.dtype) -> Any:
+    """The tree `data` with its leaves as row-major arrays; floats are converted to `dtype`, other kinds kept.
+
+    Lists and tuples are containers where they hold arrays, else data: ``[[1, 2], [3, 4]]`` is one array (2, 2).
+    Raises `DtypeError` for what is no array of numbers, `ShapeError` for scalars and ragged lists; both name the leaf.
+    """
+    return tree.map_with_path(
+        lambda path, leaf: _as_array(f"{name}/{path}" if path else name, leaf, dtype), data, is_leaf=_is_plain
+    )
+
+
+def count(data: dict[str, Any]) -> int:
+    """The number of samples, the same in every leaf of the trees, named by the keys of `data`.
+
+    Raises `ShapeError` where it differs, `ValueRangeError` where there are none.
+    """
+    sizes = {path: len(leaf) for path, leaf in tree.leaves_with_path(data)}
+    if not sizes:
+        raise ValueRangeError(f"there are no data: {' and '.join(data)} hold no array. Pass arrays with samples first.")
+    (first, n), *others = sizes.items()
+    for path, size in others:
+        if size != n:
+            raise ShapeError(
+                f"{path} has {size} samples and {first} has {n}: expected the same number, on the first axis. "
+                f"Pass the {path.split('/')[0]} that belongs to this {first.split('/')[0]}."
+            )
+    if n == 0:
+        raise ValueRangeError(f"{' and '.join(sizes)} have no samples. Pass at least one.")
+    return n
+
+
+def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:
+    """The first ``floor(n (1 - fraction))`` samples and the others, in their order, as views.
+
+    Raises `ValueRangeError` unless ``0 <= fraction < 1`` and both parts have samples. Source: Keras ``validation_split``.
+    """
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 <= fraction < 1:
+        raise ValueRangeError(f"validation_split is a fraction, expected 0 <= validation_split < 1, received {fraction!r}.")
+    at = math.floor(n * (1 - fraction))
+    if not 0 < at < n:
+        raise ValueRangeError(
+            f"validation_split={fraction} of {n} samples leaves {at} for training and {n - at} for validation; "
+            f"expected at least one of each. Choose another fraction, or pass validation_data."
+        )
+    return tree.map(lambda x: x[:at], data), tree.map(lambda x: x[at:], data)
+
+
+def epoch_order(key: np.ndarray, step: int, n: int, shuffle: bool) -> np.ndarray:
+    """The order in which an epoch that begins at update number `step` visits n samples: pure in all four."""
+    if not shuffle:
+        return np.arange(n)
+    return random.permutation(random.fold_in(random.fold_in(key, ORDER), step), n)
+
+
+def require_count(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an integer of at least `least`, or a `ValueRangeError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueRangeError(f"{name}: expected an integer of at least {least}, received {value!r}.")
+    return int(value)
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether a list or tuple is data itself: it holds numbers, or lists of numbers, but no array."""
+    if not isinstance(data, list | tuple):
+        return False
+    return all(_is_plain(part) or isinstance(part, int | float | complex | str | bytes | np.generic) for part in data)
+
+
+def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
+    try:
+        array = np.asarray(leaf)
+    except ValueError as error:
+        raise ShapeError(f"{name} does not make an array: {error}. Give every sample the same shape.") from None
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        array = np.asarray(array, dtype)
+    elif array.dtype not in SUPPORTED:
+        received = f"a {type(leaf).__name__}" if array.dtype == object else f"dtype {array.dtype}"
+        raise DtypeError(
+            f"{name} must hold numbers or booleans, received {received}. "
+            f"Convert it first, e.g. np.asarray({name.split('/')[0]}, 'float32'), or encode categories as integers."
+        )
+    if array.ndim == 0:
+        raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. Wrap it: [value].")
+    # A read-only array is copied once here, since kernels take arrays as writeable ones.
+    return array if array.flags.carray else np.array(array, order="C")
+
+
+def as_pair(validation_data: Any) -> tuple[Any, ...]:
+    """``(x, y)`` or ``(x, y, sample_weight)`` as three, or a `StructureError`."""
+    if isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3):
+        return (*validation_data, None)[:3]
+    size = f" of length {len(validation_data)}" if isinstance(validation_data, tuple | list) else ""
+    raise StructureError(
+        f"validation_data is a tuple (x, y) or (x, y, sample_weight), received a "
+        f"{type(validation_data).__name__}{size}."
+    )

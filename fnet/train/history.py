@@ -1,0 +1,67 @@
+"""The record of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class History:
+    """One number for each finished epoch: ``history["val_loss"][-1]`` is the latest validation loss.
+
+    history: the lists by name; epoch: the numbers of the epochs, from 0; interrupted: whether Ctrl-C ended the run.
+
+    >>> record = History()
+    >>> record.append(0, {"loss": 0.5})
+    >>> record["loss"], record.epoch
+    ([0.5], [0])
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    epoch: list[int] = field(default_factory=list)
+    interrupted: bool = False
+
+    def append(self, epoch: int, logs: dict[str, float]) -> None:
+        """Add the values of an epoch."""
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.history[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.history
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.history)
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    def keys(self) -> Any:
+        """The names, as of a dict."""
+        return self.history.keys()
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Learning curves, one panel for each quantity with its validation values; needs matplotlib.
+
+        path: the picture to write (its suffix tells the format), or None to write none. Returns the figure.
+        """
+        from matplotlib.figure import Figure
+
+        names = [name for name in self.history if not name.startswith("val_")]
+        figure = Figure(figsize=(5 * max(len(names), 1), 3.5), layout="constrained")
+        for position, name in enumerate(names, start=1):
+            axes = figure.add_subplot(1, len(names), position)
+            for label, key in (("training", name), ("validation", f"val_{name}")):
+                if key in self.history:
+                    axes.plot([epoch + 1 for epoch in self.epoch], self.history[key], label=label)
+            axes.set(xlabel="epoch", ylabel=name)
+            axes.legend()
+        if path is not None:
+            figure.savefig(path)
+        return figure

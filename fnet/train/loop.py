@@ -1,0 +1,73 @@
+"""Many steps in one native call, in chunks short enough to stay responsive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.transforms.jit import Jitted
+
+CHUNK_SECONDS = 0.05
+GROWTH = 4
+
+
+class Loop:
+    """A compiled step ``step(carry, *inputs) -> (carry,)`` with the carry that its repetitions update in place.
+
+    The leaves of `carry` are views of the memory that the compiled step works on: to change them, write into them.
+    """
+
+    def __init__(self, step: Jitted, carry: Any) -> None:
+        self.step = step
+        self.carry = carry
+        self.chunk = 1
+
+    def load(self, values: Any) -> None:
+        """Go on from these values, a tree like the carry."""
+        assign(self.carry, values)
+
+    def run(self, steps: int, *inputs: np.ndarray) -> Iterator[int]:
+        """Do `steps` steps; yields after each chunk how many it had.
+
+        The length of a chunk follows the measured time of the one before, growing by no more than `GROWTH`, because
+        the first calls compile.
+        """
+        while steps:
+            n = min(steps, self.chunk)
+            begin = time.perf_counter()
+            (self.carry,) = self.step.repeat(n, self.carry, *inputs)
+            elapsed = max(time.perf_counter() - begin, 1e-9)
+            self.chunk = max(1, min(int(n * CHUNK_SECONDS / elapsed), GROWTH * self.chunk))
+            steps -= n
+            yield n
+
+
+def assign(target: Any, values: Any) -> None:
+    """Write the leaves of `values` into those of `target`, arrays of the same structure, shapes and dtypes."""
+    for old, new in zip(tree.leaves(target), tree.leaves(values), strict=True):
+        old[...] = new
+
+
+class Pass:
+    """Passes over n samples: a loop of full batches, then one step on what is left, each compiled for its size.
+
+    make: the compiled step for a batch size; carry: a tree like those that will be given to `run`, with arrays that
+    this object may overwrite.
+    """
+
+    def __init__(self, make: Callable[[int], Jitted], carry: Any, n: int, batch_size: int) -> None:
+        sizes = ((batch_size, n // batch_size), (n % batch_size, 1))
+        self._parts = [(Loop(make(size), tree.map(np.array, carry)), steps) for size, steps in sizes if size and steps]
+        self.steps = sum(steps for _, steps in self._parts)
+
+    def run(self, carry: Any, *inputs: np.ndarray) -> Iterator[tuple[int, Any]]:
+        """One pass that begins with `carry`; yields after each chunk its number of steps and what is carried then."""
+        for loop, steps in self._parts:
+            loop.load(carry)
+            for done in loop.run(steps, *inputs):
+                carry = loop.carry
+                yield done, carry

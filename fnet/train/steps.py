@@ -1,0 +1,144 @@
+"""The functions that are compiled: one training step, one evaluation step, one prediction, on trees that are carried.
+
+A step finds its batch itself, in the whole data set, from the position it carries; so many steps run in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnet import ops, random, tree
+from fnet.errors import DtypeError
+from fnet.layer import Layer
+from fnet.metrics import Metric
+from fnet.ops.promotion import astype
+from fnet.optimizers import Optimizer, apply_updates
+from fnet.train.data import STEP
+from fnet.train.state import TrainState
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.vjp import value_and_grad
+from fnet.tree import TreeDef
+
+
+class Recipe(NamedTuple):
+    """What is trained, towards what, how, and what is watched."""
+
+    net: Layer
+    loss: Callable[..., Any]
+    optimizer: Optimizer
+    metrics: tuple[Metric, ...]
+
+
+class Totals(NamedTuple):
+    """Sums over the batches of an epoch: of loss times batch size and of batch sizes, () float64; states of the metrics."""
+
+    loss: Any
+    count: Any
+    metrics: tuple[Any, ...]
+
+
+class Training(NamedTuple):
+    """What a training step carries: `start` is the first sample of the batch, `bad` the first step with a loss that is
+    not finite, or -1."""
+
+    ts: TrainState
+    start: Any
+    totals: Totals
+    bad: Any
+
+
+class Evaluation(NamedTuple):
+    """What an evaluation step carries; the network comes back as it is."""
+
+    params: Any
+    state: Any
+    start: Any
+    totals: Totals
+
+
+def no_totals(metrics: tuple[Metric, ...]) -> Totals:
+    return Totals(np.zeros(()), np.zeros(()), tuple(metric.init() for metric in metrics))
+
+
+def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Training]]:
+    """The step for batches of `size` samples from data whose tree has the given structure.
+
+    ``step(carry, order, *leaves)``: the batch is the samples ``order[start : start + size]``.
+    """
+    net, loss, optimizer, metrics = recipe
+
+    def step(carry: Training, order: Any, *leaves: Any) -> tuple[Training]:
+        ts = carry.ts
+        index = ops.take(order, ops.add(carry.start, np.arange(size)))
+        batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
+        key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
+
+        def value_of(params: Any) -> Any:
+            y, state = net.apply(params, ts.state, batch["x"], key=key, train=True)
+            return _loss(loss, batch, y), (y, state)
+
+        (value, (y, state)), gradient = value_and_grad(value_of, has_aux=True)(ts.params)
+        updates, opt_state = optimizer.update(gradient, ts.opt_state, ts.params)
+        bad = ops.where(ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad)
+        new = TrainState(
+            apply_updates(ts.params, updates),
+            _like(ts.state, state, "state of the network"),
+            _like(ts.opt_state, opt_state, "state of the optimizer"),
+            ts.key,
+            ops.add(ts.step, 1),
+        )
+        return (Training(new, ops.add(carry.start, size), _added(carry.totals, metrics, value, size, batch, y), bad),)
+
+    return step
+
+
+def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
+    """The step ``step(carry, *leaves)`` for the samples from `start` on, in their order, in inference mode."""
+    net, loss, _, metrics = recipe
+
+    def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
+        index = ops.add(carry.start, np.arange(size))
+        batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
+        y, _ = net.apply(carry.params, carry.state, batch["x"])
+        totals = _added(carry.totals, metrics, _loss(loss, batch, y), size, batch, y)
+        return (carry._replace(start=ops.add(carry.start, size), totals=totals),)
+
+    return step
+
+
+def prediction(net: Layer, structure: TreeDef) -> Callable[..., tuple[Any, ...]]:
+    """The function ``f((params, state), *leaves of x)`` that returns its first argument and the leaves of the output."""
+
+    def predict(network: tuple[Any, Any], *leaves: Any) -> tuple[Any, ...]:
+        y, _ = net.apply(*network, tree.unflatten(structure, list(leaves)))
+        return (network, *tree.leaves(y))
+
+    return predict
+
+
+def _loss(loss: Callable[..., Any], batch: dict[str, Any], y: Any) -> Any:
+    weights = {} if batch["sample_weight"] is None else {"sample_weight": batch["sample_weight"]}
+    return loss(batch["y"], y, **weights)
+
+
+def _added(totals: Totals, metrics: tuple[Metric, ...], value: Any, size: int, batch: dict[str, Any], y: Any) -> Totals:
+    """The totals with one batch more; the loss is a mean over the batch, so it counts as many times as it has samples."""
+    return Totals(
+        ops.add(totals.loss, ops.multiply(astype(value, np.float64), float(size))),
+        ops.add(totals.count, float(size)),
+        tuple(m.update(s, batch["y"], y) for m, s in zip(metrics, totals.metrics, strict=True)),
+    )
+
+
+def _like(before: Any, after: Any, name: str) -> Any:
+    """The tree `after` in the order of `before`; a state that changes its shape or dtype cannot be carried on."""
+    own = tree.structure(before)
+    leaves = tree.flatten_like(own, after)
+    for path, old, new in zip(own.paths(), tree.leaves(before), leaves, strict=True):
+        was, now = spec_of(old), spec_of(new)
+        if (was.shape, was.dtype) != (now.shape, now.dtype):
+            raise DtypeError(f"the {name} at '{path}' was {was} and became {now} in a step. Keep its shape and dtype.")
+    return tree.unflatten(own, leaves)
