@@ -48,7 +48,7 @@ def mean_of(loss: str | Values, name: str | None = None) -> Metric:
     array(0.25)
     """
     function = losses.get(loss)
-    label = name or (loss if isinstance(loss, str) else getattr(function, "__name__", "metric"))
+    label = name or str(loss if isinstance(loss, str) else getattr(function, "__name__", "metric"))
     options = {"reduction": "none"} if "reduction" in inspect.signature(function).parameters else {}
 
     def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:

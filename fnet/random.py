@@ -175,11 +175,13 @@ def truncated_normal(
     check_key(key)
     kind, sizes = _floating(dtype, "truncated_normal"), _sizes(shape)
     lower, upper = float(lower), float(upper)
+    if not lower < upper:
+        raise ValueRangeError(f"truncated_normal: expected lower < upper, received {lower} and {upper}.")
     if lower > 0:  # the mirrored tail, where probabilities keep their digits
         return ops.negative(truncated_normal(key, sizes, kind, -upper, -lower))
     low, high = (0.5 * math.erfc(-bound / math.sqrt(2)) for bound in (lower, upper))
     if not low < high:
-        raise ValueRangeError(f"truncated_normal: expected lower < upper, received {lower} and {upper}.")
+        raise ValueRangeError(f"truncated_normal: [{lower}, {upper}] is too narrow or too far out to draw from.")
     return _truncated(key, shape=sizes, dtype=kind, lower=low, upper=high)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet import losses, metrics, optimizers
+from fnet import losses, metrics
+from fnet import optimizers as optim
 
 Array = np.ndarray
 EPSILON = 1e-7
@@ -166,45 +167,49 @@ class OptimizerCase:
     """`slots` are the trees in its state; `torch` names the class of the same rule (with epsilon to zero)."""
 
     id: str
-    make: Callable[[], optimizers.Optimizer]
+    make: Callable[[], optim.Optimizer]
     reference: Callable[[], Iterator[Any]]
     slots: tuple[str, ...] = ()
     torch: tuple[str, dict[str, Any]] | None = None
     first_step_is_lr_sign: float | None = None
 
 
-O = optimizers
 OPTIMIZERS = [
-    OptimizerCase("sgd", lambda: O.sgd(0.1), lambda: sgd(0.1), torch=("SGD", {"lr": 0.1})),
+    OptimizerCase("sgd", lambda: optim.sgd(0.1), lambda: sgd(0.1), torch=("SGD", {"lr": 0.1})),
     OptimizerCase(
         "sgd_momentum",
-        lambda: O.sgd(0.1, momentum=0.9),
+        lambda: optim.sgd(0.1, momentum=0.9),
         lambda: sgd(0.1, 0.9),
         ("momentum",),
         ("SGD", {"lr": 0.1, "momentum": 0.9}),
     ),
     OptimizerCase(
         "sgd_nesterov",
-        lambda: O.sgd(0.1, momentum=0.9, nesterov=True),
+        lambda: optim.sgd(0.1, momentum=0.9, nesterov=True),
         lambda: sgd(0.1, 0.9, True),
         ("momentum",),
         ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}),
     ),
     OptimizerCase(
-        "adam", O.adam, adam, ("momentum", "velocity"), ("Adam", {"lr": 1e-3, "eps": 1e-9}), first_step_is_lr_sign=1e-3
+        "adam",
+        optim.adam,
+        adam,
+        ("momentum", "velocity"),
+        ("Adam", {"lr": 1e-3, "eps": 1e-9}),
+        first_step_is_lr_sign=1e-3,
     ),
     OptimizerCase(
         "adam_options",
-        lambda: O.adam(0.05, beta_1=0.5, beta_2=0.8, epsilon=1e-3),
+        lambda: optim.adam(0.05, beta_1=0.5, beta_2=0.8, epsilon=1e-3),
         lambda: adam(0.05, 0.5, 0.8, 1e-3),
         ("momentum", "velocity"),
     ),
     OptimizerCase(
-        "rmsprop", O.rmsprop, rmsprop, ("velocity",), ("RMSprop", {"lr": 1e-3, "alpha": 0.9, "eps": 1e-9})
+        "rmsprop", optim.rmsprop, rmsprop, ("velocity",), ("RMSprop", {"lr": 1e-3, "alpha": 0.9, "eps": 1e-9})
     ),
     OptimizerCase(
         "rmsprop_all",
-        lambda: O.rmsprop(0.01, rho=0.8, momentum=0.5, epsilon=1e-4, centered=True),
+        lambda: optim.rmsprop(0.01, rho=0.8, momentum=0.5, epsilon=1e-4, centered=True),
         lambda: rmsprop(0.01, 0.8, 0.5, 1e-4, True),
         ("velocity", "momentum", "average_gradient"),
     ),
@@ -227,7 +232,9 @@ def _agree(y: Array, p: Array) -> Array:
 
 
 METRICS = [
-    MetricCase("mse", metrics.mse, reals, LOSSES[0].reference, ("mse", "MSE", "mean_squared_error", "MeanSquaredError")),
+    MetricCase(
+        "mse", metrics.mse, reals, LOSSES[0].reference, ("mse", "MSE", "mean_squared_error", "MeanSquaredError")
+    ),
     MetricCase("mae", metrics.mae, reals, LOSSES[1].reference, ("mae", "MAE", "MeanAbsoluteError")),
     MetricCase(
         "binary_accuracy",

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.objective_tables import LOSSES, LossCase
 
 import fnet
 from fnet import losses
 from fnet.errors import ShapeError, ValueRangeError
+from tests.objective_tables import LOSSES, LossCase
 
 CASES = [pytest.param(case, id=case.id) for case in LOSSES]
 DTYPES = [np.float32, np.float64]
@@ -289,7 +289,9 @@ def test_logits_and_their_probabilities_agree():
 
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_a_label_out_of_range_is_nan_under_jit(from_logits):
-    loss = fnet.jit(lambda y, p: losses.sparse_categorical_crossentropy(y, p, from_logits=from_logits, reduction="none"))
+    loss = fnet.jit(
+        lambda y, p: losses.sparse_categorical_crossentropy(y, p, from_logits=from_logits, reduction="none")
+    )
     values = loss(np.array([0, 2, -1, 1]), np.full((4, 2), 0.5))
     np.testing.assert_array_equal(np.isnan(values), [False, True, True, False])
 

@@ -149,11 +149,19 @@ def test_get_takes_metrics_and_constructors():
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
-        (lambda: metrics.get("accurcy"), ValueRangeError, "unknown metric 'accurcy': expected a name or a function. Did you"),
+        (
+            lambda: metrics.get("accurcy"),
+            ValueRangeError,
+            "unknown metric 'accurcy': expected a name or a function. Did you",
+        ),
         (lambda: metrics.get(3), ValueRangeError, "unknown metric 3"),
         (lambda: metrics.binary_accuracy(7), ValueRangeError, "expected 0 <= threshold <= 1, received 7"),
         (lambda: over(metrics.accuracy(), ([0, 9], np.ones((2, 3)))), ValueRangeError, "label 9 of sample 1"),
-        (lambda: over(metrics.categorical_accuracy(), ([0, 1], np.ones((2, 3)))), ShapeError, "sparse_categorical form"),
+        (
+            lambda: over(metrics.categorical_accuracy(), ([0, 1], np.ones((2, 3)))),
+            ShapeError,
+            "sparse_categorical form",
+        ),
         (
             lambda: over(metrics.sparse_categorical_accuracy(), (np.eye(3), np.ones((3, 3)))),
             ShapeError,

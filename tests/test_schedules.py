@@ -15,7 +15,10 @@ CASES = {
     "constant": (schedules.constant(0.1), lambda s: 0.1),
     "exponential": (schedules.exponential_decay(0.1, 10, 0.5), lambda s: 0.1 * 0.5 ** (s / 10)),
     "staircase": (schedules.exponential_decay(0.1, 10, 0.5, staircase=True), lambda s: 0.1 * 0.5 ** (s // 10)),
-    "piecewise": (schedules.piecewise_constant([3, 7], [1, 0.5, 0.25]), lambda s: 1 if s <= 3 else 0.5 if s <= 7 else 0.25),
+    "piecewise": (
+        schedules.piecewise_constant([3, 7], [1, 0.5, 0.25]),
+        lambda s: 1 if s <= 3 else 0.5 if s <= 7 else 0.25,
+    ),
 }
 
 

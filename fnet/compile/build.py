@@ -97,7 +97,8 @@ class _Builder:
                 if value not in number and value.node not in region.nodes:
                     number[value] = len(reads)
                     reads.append(self._ref(value))
-        count, steps = len(reads), []
+        count = len(reads)
+        steps: list[Step] = []
         for node in region.nodes:
             if node.is_elementwise:
                 (value,) = node.outputs

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.memory import allocate
-from fnet.compile.native import Native
 from fnet.compile.plan import Plan
 from fnet.compile.walk import Walker
 from fnet.errors import ValueRangeError
@@ -46,12 +45,15 @@ class Program:
             self._arena[buffer.offset : buffer.offset + buffer.nbytes] = buffer.constant.reshape(-1).view(np.uint8)
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._light = plan.traffic < LIGHT_TRAFFIC
+        self._native: Any = None
         self.bind(allocate(plan.state_bytes))
 
     def bind(self, state: np.ndarray) -> None:
         """Make `state` the block of donated arrays from now on."""
         self._state = state
-        self._runner = self._make_runner()
+        if self._native is not None:
+            self._native.state = state
+        self._runner = self._native or self._make_runner()
 
     def donate(self, leaves: list[np.ndarray]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
@@ -85,7 +87,19 @@ class Program:
         if self.runs > HOT_RUNS and self.executor == "auto" and self._light:
             self._runner = self._make_runner()
 
-    def _make_runner(self) -> Walker | Native:
+    def _make_runner(self) -> Any:
         hot = self.executor == "auto" and self._light and self.runs > HOT_RUNS
-        kind = Native if self.executor == "native" or hot else Walker
-        return kind(self.plan, self._arena, self._state)
+        if self.executor != "native" and not hot:
+            return Walker(self.plan, self._arena, self._state)
+        from fnet.compile.native import Native, unreachable
+
+        own = unreachable(self.plan)
+        if own is None:
+            self._native = Native(self.plan, self._arena, self._state)
+            return self._native
+        if self.executor == "native":
+            raise ValueRangeError(
+                f"generated code cannot import the compiled kernel '{own}'. Define it with @numba.njit at the top of an "
+                f"importable module, or leave executor='auto'."
+            )
+        return Walker(self.plan, self._arena, self._state)

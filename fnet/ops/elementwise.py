@@ -42,8 +42,10 @@ def elementwise(name: str, template: str, *rules: Rule, dtype: np.dtype | None =
                 total = part if total is None else add_cotangents(total, part)
         return np.zeros(spec_of(y).shape, spec_of(y).dtype) if total is None else total
 
-    with_rules = {"vjp": vjp, "jvp": jvp} if rules else {}
-    return Primitive(name, abstract, template=template, **with_rules)
+    differentiable = bool(rules)
+    return Primitive(
+        name, abstract, template=template, vjp=vjp if differentiable else None, jvp=jvp if differentiable else None
+    )
 
 
 def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -100,8 +100,10 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return ar.clip(x, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
-def _full_like(x: Any, value: Any, dtype: Any = None) -> np.ndarray:
+def _full_like(x: Any, value: Any, dtype: Any = None) -> Any:
     spec = spec_of(x)
+    if isinstance(value, Tracer):
+        return sh.broadcast_to(astype(value, dtype or spec.dtype), spec.shape)
     return np.full(spec.shape, value, dtype or spec.dtype)
 
 

@@ -30,7 +30,7 @@ def lift(x: Any) -> Any:
 
 def common_dtype(*args: Any) -> np.dtype:
     """The dtype in which NumPy (NEP 50) would compute with these operands."""
-    found = []
+    found: list[Any] = []
     for x in args:
         if isinstance(x, bool | int | float):
             found.append(x)
@@ -44,6 +44,7 @@ def common_dtype(*args: Any) -> np.dtype:
 
 def promote(*args: Any, floating: bool = False) -> list[Any]:
     """Operands of one dtype; with `floating`, integers and booleans become floating-point numbers."""
+    args = tuple(lift(x) if isinstance(x, list | tuple) else x for x in args)
     dtype = common_dtype(*args)
     if floating and dtype.kind != "f":
         dtype = np.result_type(dtype, np.float32)

@@ -99,8 +99,10 @@ def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
 
 @constructor
 def add_decayed_weights(weight_decay: float) -> tuple[Init, Update]:
-    """``g + weight_decay w``. Before the optimizer this is an L2 penalty; before `scale_by_learning_rate` it is
-    decoupled weight decay. Raises `StructureError` if `update` is called without params."""
+    """``g + weight_decay w``: before an optimizer an L2 penalty, before `scale_by_learning_rate` decoupled decay.
+
+    Raises `StructureError` if `update` is called without params. Source: optax; Loshchilov and Hutter 2017.
+    """
     if not weight_decay >= 0:
         raise ValueRangeError(f"add_decayed_weights: expected weight_decay >= 0, received {weight_decay}.")
 

@@ -42,9 +42,8 @@ BINARY: list[Callable[[Any, Any], Any]] = [
     ops.maximum,
     lambda a, b: (a @ ops.transpose(b)) @ a * 0.1,
 ]
-steps = st.lists(
-    st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9
-)
+step = st.tuples(st.integers(0, len(UNARY) + len(BINARY) - 1), st.integers(0, 9), st.integers(0, 9))
+steps = st.lists(step, min_size=1, max_size=9)
 outputs = st.lists(st.integers(0, 9), min_size=1, max_size=3)
 
 

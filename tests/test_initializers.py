@@ -1,0 +1,149 @@
+"""Initializers: their statistics, fans, spellings and errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import initializers, random
+from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.initializers import INITIALIZERS, TRUNCATED_STDDEV, fans, get, variance_scaling
+
+KEY = random.key(11)
+SHAPE = (3, 5, 20, 30)
+FAN_IN, FAN_OUT = 300, 450
+COUNT = math.prod(SHAPE)
+
+# name -> (mean, standard deviation, largest distance from the mean)
+STATISTICS = {
+    "zeros": (0, 0, 0),
+    "ones": (1, 0, 0),
+    "constant": (0, 0, 0),
+    "random_normal": (0, 0.05, math.inf),
+    "random_uniform": (0, 0.05 / math.sqrt(3), 0.05),
+    "truncated_normal": (0, 0.05 * TRUNCATED_STDDEV, 0.1),
+    "variance_scaling": (0, math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / TRUNCATED_STDDEV),
+    "glorot_uniform": (0, math.sqrt(2 / (FAN_IN + FAN_OUT)), math.sqrt(6 / (FAN_IN + FAN_OUT))),
+    "glorot_normal": (0, math.sqrt(2 / (FAN_IN + FAN_OUT)), 2 * math.sqrt(2 / (FAN_IN + FAN_OUT)) / TRUNCATED_STDDEV),
+    "he_uniform": (0, math.sqrt(2 / FAN_IN), math.sqrt(6 / FAN_IN)),
+    "he_normal": (0, math.sqrt(2 / FAN_IN), 2 * math.sqrt(2 / FAN_IN) / TRUNCATED_STDDEV),
+    "lecun_uniform": (0, math.sqrt(1 / FAN_IN), math.sqrt(3 / FAN_IN)),
+    "lecun_normal": (0, math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / TRUNCATED_STDDEV),
+    "orthogonal": (0, math.sqrt(1 / 300), 1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", STATISTICS)
+def test_statistics(name: str, dtype: str) -> None:
+    mean, stddev, reach = STATISTICS[name]
+    x = get(name)(KEY, SHAPE, dtype)
+    assert x.shape == SHAPE and x.dtype == dtype
+    wide = x.astype("float64")
+    assert abs(wide.mean() - mean) <= 4 * stddev / math.sqrt(COUNT)
+    assert wide.std() == pytest.approx(stddev, rel=4 / math.sqrt(COUNT), abs=1e-12)
+    assert np.max(np.abs(wide - mean)) <= reach * (1 + 1e-6)
+    if stddev and reach < 0.5:
+        assert np.max(np.abs(wide - mean)) > 0.97 * reach
+
+
+@pytest.mark.parametrize(
+    ("mode", "fan"), [("fan_in", FAN_IN), ("fan_out", FAN_OUT), ("fan_avg", (FAN_IN + FAN_OUT) / 2)]
+)
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "truncated_normal", "untruncated_normal"])
+def test_variance_scaling_has_its_variance(mode: str, fan: float, distribution: str) -> None:
+    x = variance_scaling(3.0, mode, distribution)(KEY, SHAPE, "float64")
+    assert x.std() == pytest.approx(math.sqrt(3 / fan), rel=4 / math.sqrt(COUNT))
+    reach = {"uniform": math.sqrt(9 / fan), "untruncated_normal": 9.0}.get(distribution)
+    assert np.max(np.abs(x)) <= (reach or 2 * math.sqrt(3 / fan) / TRUNCATED_STDDEV)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((), (1, 1)), ((7,), (7, 7)), ((3, 4), (3, 4)), ((5, 3, 4), (15, 20)), ((3, 3, 32, 16), (288, 144))],
+)
+def test_fans(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    assert fans(shape) == expected
+
+
+def test_constants() -> None:
+    np.testing.assert_array_equal(initializers.constant(2.5)(KEY, (2, 2), "float32"), np.full((2, 2), 2.5))
+    np.testing.assert_array_equal(initializers.identity(3.0)(KEY, (2, 3), "float64"), [[3, 0, 0], [0, 3, 0]])
+    assert initializers.identity(3.0)(KEY, (2, 3), "float32").dtype == np.float32
+    assert initializers.random_normal(5.0, 0.0)(KEY, (2,), "float32").tolist() == [5, 5]
+    assert initializers.truncated_normal(5.0, 0.0)(KEY, (2,), "float32").tolist() == [5, 5]
+
+
+CLASSES = {
+    "Zeros": "zeros",
+    "Ones": "ones",
+    "Constant": "constant",
+    "Identity": "identity",
+    "RandomNormal": "random_normal",
+    "RandomUniform": "random_uniform",
+    "TruncatedNormal": "truncated_normal",
+    "VarianceScaling": "variance_scaling",
+    "GlorotUniform": "glorot_uniform",
+    "GlorotNormal": "glorot_normal",
+    "HeUniform": "he_uniform",
+    "HeNormal": "he_normal",
+    "LecunUniform": "lecun_uniform",
+    "LecunNormal": "lecun_normal",
+    "Orthogonal": "orthogonal",
+    "zero": "zeros",
+    "one": "ones",
+    "normal": "random_normal",
+    "uniform": "random_uniform",
+}
+
+
+@pytest.mark.parametrize(("spelling", "name"), CLASSES.items())
+def test_every_spelling_of_keras_resolves(spelling: str, name: str) -> None:
+    made = [get(i)(KEY, (3, 2), "float64") for i in (spelling, name, INITIALIZERS[name], INITIALIZERS[name]())]
+    for other in made[1:]:
+        np.testing.assert_array_equal(made[0], other)
+
+
+def test_all_are_deterministic_and_traceable() -> None:
+    assert set(CLASSES.values()) | {"zero", "one", "normal", "uniform"} == set(INITIALIZERS)
+    for name in INITIALIZERS:
+        init = get(name)
+        first = init(KEY, (4, 3), "float64")
+        np.testing.assert_array_equal(first, init(KEY, (4, 3), "float64"))
+        traced = fnet.jit(lambda key, init=init: init(key, (4, 3), "float64"), static=("init",))(KEY)
+        np.testing.assert_allclose(traced, first, rtol=1e-13)
+
+
+def test_an_array_is_copied() -> None:
+    value = np.arange(6.0).reshape(2, 3)
+    made = get(value)(KEY, (2, 3), "float32")
+    assert made.dtype == np.float32 and not np.shares_memory(made, value)
+    np.testing.assert_array_equal(made, value)
+    assert not np.shares_memory(get(value)(KEY, (2, 3), "float64"), value)
+
+
+ERRORS: list[tuple[Any, type, str]] = [
+    (lambda: get("glorot_unifrm"), ValueRangeError, r"unknown initializer 'glorot_unifrm'\. Did you mean 'glorot_uniform'"),
+    (lambda: get("qqq"), ValueRangeError, r"unknown initializer 'qqq'\. Known: constant, "),
+    (lambda: get(3), DtypeError, r"an initializer is a name, .* received int 3"),
+    (lambda: get(np.ones(2))(KEY, (3,), "float32"), ShapeError, r"must have shape \(3,\), received \(2,\)"),
+    (lambda: get("identity")(KEY, (3,), "float32"), ShapeError, r"identity: expected a shape with two axes, .*\(3,\)"),
+    (lambda: get("orthogonal")(KEY, (3,), "float32"), ShapeError, r"orthogonal: expected a shape with at least two axes"),
+    (lambda: initializers.random_normal(0, -1), ValueRangeError, r"random_normal: stddev must not be negative, .*-1"),
+    (lambda: initializers.truncated_normal(0, -1), ValueRangeError, r"truncated_normal: stddev must not be negative"),
+    (lambda: initializers.random_uniform(2, 1), ValueRangeError, r"expected minval <= maxval, received 2 and 1"),
+    (lambda: variance_scaling(-1), ValueRangeError, r"variance_scaling: scale must not be negative, received -1"),
+    (lambda: variance_scaling(1, "fan_inn"), ValueRangeError, r"unknown mode 'fan_inn'\. Did you mean 'fan_in'"),
+    (lambda: variance_scaling(1, "fan_in", "norm"), ValueRangeError, r"unknown distribution 'norm'\. Did you mean 'norma"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "error", "text"), ERRORS, ids=[text for _, _, text in ERRORS])
+def test_errors_say_what_was_expected(wrong: Any, error: type, text: str) -> None:
+    with pytest.raises(error, match=text) as caught:
+        wrong()
+    assert len(str(caught.value).splitlines()) <= 3
