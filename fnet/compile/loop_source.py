@@ -119,7 +119,7 @@ class _Writer:
         return d == self.depth - 1 and d == self.last_fold and any(self._in_blocks(w) for w in self.nest.writes)
 
     def _in_blocks(self, write: Write) -> bool:
-        return write.fold == "sum" and write.dtype == "f4" and not self.nest.folds_inside and self.depth > 0
+        return write.fold == "sum" and write.dtype == "f4" and self.nest.loops.endswith(FOLDED)
 
     def _open_fold(self, k: int, write: Write) -> list[str]:
         start = f"{constructor(accumulator(write).str[1:])}({_initial(write)})"

@@ -130,7 +130,7 @@ class _KernelCacheImpl(CompileResultCacheImpl):
 
 
 class _KernelCache(FunctionCache):
-    """Answers a damaged entry by compiling again."""
+    """Answers a damaged entry by forgetting it and compiling again."""
 
     _impl_class = _KernelCacheImpl
 
@@ -138,4 +138,5 @@ class _KernelCache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # a truncated or foreign pickle can raise anything
+            self.flush()
             return None

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-import fnet
 from fnet import random, tree
+from fnet.layer import check_shape, is_single
 from fnet.testing.gradients import check_grads
+from fnet.transforms.jit import jit
 
 VARIABLE = 3  # the size that stands for an axis of size None
 
@@ -28,13 +29,13 @@ def check_layer(
     """Check that `layer` keeps the contract of a layer; raises AssertionError that says which part it breaks.
 
     - ``init`` and ``apply`` are functions: the same arguments give the same bits, and nothing is written in place;
-    - float32 parameters and inputs give float32 outputs, float64 ones float64, and ``out_shape`` tells the shapes;
+    - float32 parameters and inputs give float32 outputs, float64 ones float64, and ``out_shape`` tells the shapes (for floating inputs);
     - state keeps its structure, shapes and dtypes, and with ``train=False`` its values; no key is needed then;
     - every sample is treated alike with ``train=False`` (unless `batch_independent` is false);
     - derivatives in float64, in parameters and floating inputs, training and not, agree with `check_grads`;
     - under `fnet.jit` the results are the same up to `rtol`.
 
-    shape: without the batch axis, None for a variable axis; a tuple of shapes for several inputs.
+    shape: without the batch axis, None for a variable axis; a tuple or dict of shapes for several inputs.
     inputs: a tree of arrays (batch, \\*shape) to use instead of normal ones, e.g. integers for an embedding, or values
     away from kinks. order: 2 to check second derivatives as well.
     """
@@ -45,11 +46,11 @@ class _LayerCheck:
     """The layer under test with its arguments in one dtype at a time."""
 
     def __init__(self, layer: Any, shape: Any, inputs: Any, batch: int, seed: int, rtol: float) -> None:
-        self.layer, self.shape, self.rtol = layer, shape, rtol
-        self.name = getattr(layer, "name", None) or "layer"
+        self.layer, self.shape, self.rtol = layer, check_shape(shape), rtol
+        self.name = layer.name
         self.key = random.key(seed)
         rng = np.random.default_rng(seed)
-        self.inputs = _normal(shape, batch, rng) if inputs is None else inputs
+        self.inputs = _normal(self.shape, batch, rng) if inputs is None else inputs
 
     def run(self, order: int, modes: tuple[str, ...], batch_independent: bool) -> None:
         for dtype in (np.float32, np.float64):
@@ -87,7 +88,8 @@ class _LayerCheck:
             right = leaf.dtype == dtype or leaf.dtype.kind != "f"
             self._require(right, f"apply {when} turned {dtype} into {leaf.dtype}{f' at {path!r}' if path else ''}")
         self._check_state(state, new, train)
-        self._check_shape(y)
+        if all(a.dtype.kind == "f" for a in tree.leaves(x)):
+            self._check_shape(y)
         self._check_jit(given, (y, new), train)
 
     def _check_state(self, state: Any, new: Any, train: bool) -> None:
@@ -97,21 +99,18 @@ class _LayerCheck:
         self._require(specs[0] == specs[1], "apply changed the structure, a shape or a dtype of the state")
 
     def _check_shape(self, y: Any) -> None:
-        if not hasattr(self.layer, "out_shape"):
-            return
         told = self.layer.out_shape(self.shape)
-        for want, leaf in zip(_shapes(told), tree.leaves(y), strict=True):
+        specs, structure = tree.flatten(y)
+        for want, leaf in zip(tree.flatten_like(structure, told, _is_shape), specs, strict=True):
             have = leaf.shape[1:]
             fits = len(want) == len(have) and all(w is None or w == h for w, h in zip(want, have, strict=True))
-            self._require(fits, f"out_shape tells {told}, but apply gave {have} after the batch axis")
+            self._require(fits, f"out_shape tells {want}, but apply gave {have} after the batch axis")
 
     def _check_jit(self, given: tuple, expected: tuple, train: bool) -> None:
-        if not hasattr(fnet, "jit"):
-            return
-        compiled = fnet.jit(lambda p, s, x, key: self.layer.apply(p, s, x, key=key, train=train))
+        compiled = jit(lambda p, s, x, key: self.layer.apply(p, s, x, key=key, train=train))
         got = compiled(*given, self.key)
         for (path, a), b in zip(tree.leaves_with_path(got), tree.leaves(expected), strict=True):
-            self._close(a, b, f"fnet.jit with train={train} differs at '{path}'")
+            self._close(a, b, f"jit with train={train} differs at '{path}'")
 
     def _check_samples(self, params: Any, state: Any, x: Any) -> None:
         y, _ = self._apply(params, state, x, False)
@@ -137,17 +136,12 @@ class _LayerCheck:
         np.testing.assert_allclose(got, expected, self.rtol, self.rtol, err_msg=f"{self.name}: {message}")
 
 
-def _several(shape: Any) -> bool:
-    return any(isinstance(n, list | tuple) for n in shape)
-
-
-def _shapes(shape: Any) -> list[tuple]:
-    return [tuple(s) for s in shape] if _several(shape) else [tuple(shape)]
+def _is_shape(x: Any) -> bool:
+    return isinstance(x, tuple) and is_single(x)
 
 
 def _normal(shape: Any, batch: int, rng: np.random.Generator) -> Any:
-    arrays = tuple(rng.normal(size=(batch, *(n or VARIABLE for n in s))) for s in _shapes(shape))
-    return arrays if _several(shape) else arrays[0]
+    return tree.map(lambda s: rng.normal(size=(batch, *(n or VARIABLE for n in s))), shape, is_leaf=_is_shape)
 
 
 def _cast(a: Any, dtype: Any) -> np.ndarray:

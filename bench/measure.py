@@ -1,0 +1,64 @@
+"""Timing in alternation: round by round every peer runs one burst, so that what slows the machine slows them all."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.peer import Peer
+from bench.protocol import Unavailable
+from bench.rows import Row
+
+PAUSE = 0.03  # seconds between bursts: the last peer's threads stop spinning
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds a step of each peer, one figure a round, and why the others are absent."""
+
+    row: Row
+    seconds: dict[str, list[float]]
+    absent: dict[str, str]
+
+    def median(self, peer: str) -> float:
+        """The median burst of a peer."""
+        return statistics.median(self.seconds[peer])
+
+    def ratio(self, peer: str) -> float:
+        """How many times as long as fnet the peer takes: the median of the rounds' ratios."""
+        return statistics.median(p / f for p, f in zip(self.seconds[peer], self.seconds["fnet"], strict=True))
+
+    def best_peer(self) -> str | None:
+        """The fastest peer, or None where fnet stands alone."""
+        return min((p for p in self.seconds if p != "fnet"), key=self.median, default=None)
+
+
+def measure(row: Row, peers: Sequence[Peer], rounds: int, burst: float) -> Result:
+    """Time one row: `rounds` bursts of about `burst` seconds for each peer."""
+    counts: dict[Peer, int] = {}
+    absent: dict[str, str] = {}
+    for peer in peers:
+        try:
+            peer.prepare(row.key)
+            counts[peer] = _count(peer, burst)
+        except Unavailable as reason:
+            absent[peer.name] = str(reason)
+    seconds: dict[str, list[float]] = {peer.name: [] for peer in counts}
+    order = list(counts)
+    for _ in range(rounds):
+        for peer in order:
+            time.sleep(PAUSE)
+            seconds[peer.name].append(peer.burst(counts[peer]))
+        order.reverse()
+    return Result(row, seconds, absent)
+
+
+def _count(peer: Peer, burst: float) -> int:
+    """Steps that take about `burst` seconds; finding it out warms the peer up."""
+    count, step = 1, peer.burst(1)
+    while step * count < burst / 2 and count < 10**7:
+        count = min(max(int(burst / step), 2 * count), 20 * count)
+        step = peer.burst(count)
+    return max(1, round(burst / step))

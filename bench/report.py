@@ -1,0 +1,55 @@
+"""The figures as Markdown, and the page that keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.measure import Result
+from bench.startup import Startup
+
+PAGE = Path(__file__).parent / "RESULTS.md"
+_NOTES = "<!-- notes: kept by hand; what is below this line survives a new run -->"
+
+
+def peers_table(results: Sequence[Result]) -> str:
+    """One line for each peer of each row: time a step, and how many times fnet's time that is."""
+    lines = ["| row | peer | median us | min us | peer / fnet | target |", "|---|---|---:|---:|---:|---:|"]
+    for result in results:
+        title, best = result.row.title, result.best_peer()
+        for peer, seconds in result.seconds.items():
+            ratio = f"{result.ratio(peer):.2f}" if "fnet" in result.seconds and peer != "fnet" else ""
+            target = result.row.targets.get(peer) or (result.row.targets.get("best") if peer == best else None)
+            cells = [title, peer, _us(result.median(peer)), _us(min(seconds)), ratio, f"{target:g}" if target else ""]
+            lines.append(f"| {' | '.join(cells)} |")
+            title = ""
+    return "\n".join(lines)
+
+
+def startup_table(figures: Sequence[Startup]) -> str:
+    """Seconds beside their targets."""
+    lines = ["| start | seconds | target, below |", "|---|---:|---:|"]
+    lines += [f"| {f.title} | {f.seconds:.2f} | {f.target:g} |" for f in figures]
+    return "\n".join(lines)
+
+
+def absent_list(started: dict[str, str], results: Sequence[Result]) -> str:
+    """Who was skipped, and why; a row that a peer does not offer is no news."""
+    lines = [f"- {peer}: {reason}" for peer, reason in started.items()]
+    for result in results:
+        lines += [
+            f"- {peer}, {result.row.title}: {why}" for peer, why in result.absent.items() if why != "no such row"
+        ]
+    return "\n".join(lines)
+
+
+def write_page(heading: str, tables: Sequence[str]) -> None:
+    """Write the page anew, but for its notes."""
+    old = PAGE.read_text() if PAGE.is_file() else ""
+    notes = old.partition(_NOTES)[2] or "\n\n## Notes\n"
+    body = "\n\n".join(["# Results", heading, *filter(None, tables)])
+    PAGE.write_text(f"{body}\n\n{_NOTES}{notes}")
+
+
+def _us(seconds: float) -> str:
+    return f"{seconds * 1e6:.1f}"

@@ -1,0 +1,28 @@
+"""A worker process: `python -m bench.worker PEER THREADS` imports the peer and does what the parent asks."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from bench.protocol import Unavailable, private_stdout, send, serve
+
+
+def main(peer: str, threads: int) -> None:
+    """Say hello, or why not, then serve.
+
+    The module `bench.worker_<peer>` has `start(threads) -> version` and the table `WORKLOADS`.
+    """
+    pipe = private_stdout()
+    try:
+        module = importlib.import_module(f"bench.worker_{peer}")
+        version = module.start(threads)
+    except (ImportError, Unavailable) as error:
+        send(pipe, unavailable=str(error))
+        return
+    send(pipe, version=version)
+    serve(pipe, module.WORKLOADS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,86 @@
+"""Generated modules: named by their text, the same in every process, never half written, never stale."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fnet.compile import generated
+from fnet.kernels import policy
+
+TEXT = f'''from fnet.kernels.policy import kernel
+
+
+@kernel
+def {generated.NAME}(x, n):
+    for i in range(n):
+        x[i] = 2 * x[i]
+'''
+
+
+def test_equal_text_is_one_function_and_other_text_another():
+    one = generated.define("test", TEXT)
+    assert generated.define("test", TEXT) is one
+    assert generated.function(one.__name__) is one
+    assert generated.define("test", TEXT.replace("2 *", "3 *")) is not one
+
+
+def test_a_damaged_file_is_written_again():
+    name = generated.define("damaged", TEXT).__name__
+    path = policy.cache_directory() / "generated" / f"{name}.py"
+    whole = path.read_text()
+    path.write_text(whole[:20])
+    generated.define.cache_clear()
+    generated._import.cache_clear()
+    generated.define("damaged", TEXT)
+    assert path.read_text() == whole
+
+
+def test_the_hash_of_a_kernel_covers_the_modules_it_imports(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text("from fnet.kernels.scalar import exp_f32\n")
+    before = policy.source_hash(str(file))
+    other = tmp_path / "other.py"
+    other.write_text("from fnet.kernels.scalar import exp_f32\n\n")
+    assert policy.source_hash(str(other)) != before
+    imported = {p for p in Path(policy.__file__).parent.glob("*.py") if p.name in ("scalar.py", "transcendental.py")}
+    assert imported
+
+
+PROGRAM = """
+import numpy as np, fnet
+f = fnet.jit(lambda x: fnet.ops.sum(fnet.ops.exp(x) * 2.0), executor="native")
+f(np.ones(4, np.float32))
+function = f.compiled(np.ones(4, np.float32)).program._runner._function
+print(sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values()))
+"""
+
+
+def run(cache: Path, **settings: str) -> str:
+    env = {**os.environ, "FNET_CACHE_DIR": str(cache), **settings}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_second_process_finds_the_machine_code(tmp_path):
+    assert run(tmp_path) == "0 1"
+    assert run(tmp_path) == "1 0"
+
+
+@pytest.mark.slow
+def test_damaged_machine_code_is_compiled_again(tmp_path):
+    assert run(tmp_path) == "0 1"
+    for file in tmp_path.rglob("*.nb?"):
+        file.write_bytes(file.read_bytes()[:-20])
+    assert run(tmp_path) == "0 1"
+
+
+@pytest.mark.slow
+def test_the_cache_can_be_switched_off(tmp_path):
+    run(tmp_path, FNET_CACHE="0")
+    assert not list(tmp_path.rglob("*.nb?"))

@@ -1,0 +1,209 @@
+"""Laws of `Trainer.fit`: what it computes, that it is pure, and that it repeats to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fnet import losses, optimizers, random, tree
+from fnet.combinators import serial
+from fnet.layers import Dense
+from fnet.train import Trainer, loop
+from fnet.train.data import ORDER, STEP
+from fnet.transforms.vjp import value_and_grad
+
+
+def plain_epoch(trainer: Trainer, ts: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> tuple[Any, float, float]:
+    """One epoch as an ordinary loop over eager steps: the new (params, opt_state), mean loss and mean absolute error."""
+    net, loss, optimizer, _ = trainer._recipe
+    params, opt_state, step = ts.params, ts.opt_state, int(ts.step)
+    order = random.permutation(random.fold_in(random.fold_in(ts.key, ORDER), step), len(x))
+    total, error = 0.0, 0.0
+    for start in range(0, len(x), batch_size):
+        index = order[start : start + batch_size]
+        key = random.fold_in(random.fold_in(ts.key, STEP), step)
+
+        def value_of(params: Any) -> Any:
+            predicted, _ = net.apply(params, {}, x[index], key=key, train=True)
+            return loss(y[index], predicted), predicted
+
+        (value, predicted), gradient = value_and_grad(value_of, has_aux=True)(params)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        params = optimizers.apply_updates(params, updates)
+        total += float(value) * len(index)
+        error += float(np.abs(predicted - y[index]).sum())
+        step += 1
+    return (params, opt_state), total / len(x), error / len(x)
+
+
+def test_an_epoch_is_the_plain_loop(trainer, ts, problem):
+    new, history = trainer.fit(ts, *problem, batch_size=5, verbose=False)
+    (params, opt_state), loss, error = plain_epoch(trainer, ts, *problem, batch_size=5)
+    assert history["loss"] == pytest.approx([loss], rel=1e-6)
+    assert history["mae"] == pytest.approx([error], rel=1e-6)
+    assert int(new.step) == 5
+    for found, expected in zip(tree.leaves((new.params, new.opt_state)), tree.leaves((params, opt_state)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@given(first=st.integers(1, 3), second=st.integers(1, 3), batch_size=st.sampled_from([5, 23, 40]))
+def test_epochs_add_up(first, second, batch_size):
+    trainer, x, y = small()
+    ts = trainer.init(random.key(0), (3,))
+    whole, record = trainer.fit(ts, x, y, batch_size=batch_size, epochs=first + second, verbose=False)
+    half, begun = trainer.fit(ts, x, y, batch_size=batch_size, epochs=first, verbose=False)
+    half, ended = trainer.fit(
+        half, x, y, batch_size=batch_size, epochs=first + second, initial_epoch=first, verbose=False
+    )
+    assert tree.all_equal(whole, half)
+    assert record["loss"] == begun["loss"] + ended["loss"]
+    assert record.epoch == begun.epoch + ended.epoch
+
+
+def small() -> tuple[Trainer, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(23, 3)).astype("float32")
+    return _SMALL, x, x[:, :1] - x[:, 1:2]
+
+
+_SMALL = Trainer(Dense(1), "mse", "sgd")
+
+
+def test_the_same_call_gives_the_same_bits(trainer, ts, problem, same):
+    results = [trainer.fit(ts, *problem, batch_size=5, epochs=3, verbose=False) for _ in range(2)]
+    assert same(results[0][0], results[1][0])
+    assert results[0][1].history == results[1][1].history
+
+
+def test_the_length_of_chunks_does_not_change_the_bits(trainer, ts, problem, same, monkeypatch):
+    results = []
+    for seconds in (0.0, 10.0):
+        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+        results.append(trainer.fit(ts, *problem, batch_size=2, epochs=4, verbose=False))
+    assert same(results[0][0], results[1][0])
+    assert results[0][1].history == results[1][1].history
+
+
+def test_every_epoch_visits_every_sample_once_in_an_order_of_its_own(monkeypatch):
+    seen = orders_seen(monkeypatch, shuffle=True)
+    assert len(seen) == 3
+    assert all(sorted(order.tolist()) == list(range(23)) for order in seen)
+    assert len({tuple(order.tolist()) for order in seen}) == 3
+    assert all(np.array_equal(a, b) for a, b in zip(seen, orders_seen(monkeypatch, shuffle=True), strict=True))
+
+
+def test_without_shuffling_the_order_is_that_of_the_data(monkeypatch):
+    assert all(order.tolist() == list(range(23)) for order in orders_seen(monkeypatch, shuffle=False))
+
+
+def orders_seen(monkeypatch, shuffle: bool) -> list[np.ndarray]:
+    """The orders that three epochs are trained in."""
+    seen: list[np.ndarray] = []
+    run = loop.Pass.run
+
+    def spy(self, carry, order, *leaves):
+        seen.append(order)
+        return run(self, carry, order, *leaves)
+
+    trainer, x, y = small()
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Pass, "run", spy)
+        trainer.fit(trainer.init(random.key(0), (3,)), x, y, batch_size=5, epochs=3, shuffle=shuffle, verbose=False)
+    return seen
+
+
+def test_training_learns_and_dropout_only_acts_in_training(trainer, ts, problem):
+    new, history = trainer.fit(ts, *problem, batch_size=5, epochs=300, verbose=False)
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert trainer.evaluate(new, *problem)["loss"] < 0.7 * history["loss"][-1]
+
+
+def test_the_last_part_is_set_aside_before_shuffling(trainer, ts, problem, same):
+    x, y = problem
+    new, history = trainer.fit(ts, x, y, batch_size=5, validation_split=0.3, verbose=False)
+    at = 16  # floor(23 * 0.7)
+    given, expected = trainer.fit(ts, x[:at], y[:at], batch_size=5, validation_data=(x[at:], y[at:]), verbose=False)
+    assert same(new, given) and history.history == expected.history
+    values = trainer.evaluate(new, x[at:], y[at:], batch_size=5)
+    assert {name: history[f"val_{name}"][-1] for name in values} == values
+
+
+def test_validation_does_not_change_training(trainer, ts, problem, same):
+    with_it, _ = trainer.fit(ts, *problem, batch_size=5, epochs=3, validation_data=problem, verbose=False)
+    without, _ = trainer.fit(ts, *problem, batch_size=5, epochs=3, verbose=False)
+    assert same(with_it, without)
+
+
+def test_names_in_the_record_in_order(trainer, ts, problem):
+    _, history = trainer.fit(ts, *problem, batch_size=5, epochs=2, validation_split=0.2, verbose=False)
+    assert list(history.keys()) == ["loss", "mae", "val_loss", "val_mae"] == list(history)
+    assert all(len(history[name]) == 2 and type(history[name][0]) is float for name in history)
+    assert history.epoch == [0, 1] and not history.interrupted and "mse" not in history and len(history) == 4
+
+
+def test_equal_metric_names_are_numbered(problem):
+    trainer = Trainer(Dense(1), "mse", metrics=["mae", "mae", losses.mse])
+    assert list(trainer.evaluate(trainer.init(random.key(0), (3,)), *problem)) == [
+        "loss",
+        "mae",
+        "mae_1",
+        "mean_squared_error",
+    ]
+
+
+def test_nothing_given_is_changed_and_nothing_returned_changes(trainer, ts, problem, same):
+    before, data = tree.map(np.array, ts), [np.array(part) for part in problem]
+    first, _ = trainer.fit(ts, *problem, batch_size=5, epochs=2, validation_split=0.2, verbose=False)
+    kept = tree.map(np.array, first)
+    trainer.fit(first, *problem, batch_size=5, epochs=2, verbose=False)
+    trainer.evaluate(first, *problem)
+    trainer.predict(first, problem[0])
+    assert same(ts, before) and same(first, kept)
+    assert all(np.array_equal(a, b) for a, b in zip(problem, data, strict=True))
+
+
+def test_callbacks_get_a_state_of_their_own_and_can_stop(trainer, ts, problem, same):
+    seen = []
+
+    def callback(epoch, logs, ts):
+        seen.append((epoch, sorted(logs), int(ts.step)))
+        tree.map(lambda leaf: leaf.fill(0), ts.params)
+        return "stop" if epoch == 1 else None
+
+    stopped, history = trainer.fit(ts, *problem, batch_size=5, epochs=9, verbose=False, callbacks=[callback])
+    assert seen == [(0, ["loss", "mae"], 5), (1, ["loss", "mae"], 10)]
+    assert history.epoch == [0, 1] and not history.interrupted
+    assert same(stopped, trainer.fit(ts, *problem, batch_size=5, epochs=2, verbose=False)[0])
+
+
+def test_weights_of_one_change_nothing_and_of_zero_remove_samples(problem):
+    x, y = problem
+    trainer = Trainer(Dense(1), "mse", "sgd")
+    ts = trainer.init(random.key(0), (3,))
+    plain, record = trainer.fit(ts, x, y, batch_size=5, verbose=False)
+    ones, weighted = trainer.fit(ts, x, y, batch_size=5, sample_weight=np.ones(23), verbose=False)
+    assert record["loss"] == pytest.approx(weighted["loss"])
+    for a, b in zip(tree.leaves(plain.params), tree.leaves(ones.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    weight = (np.arange(23) < 10).astype("float64")
+    assert trainer.evaluate(ts, x, y, sample_weight=weight)["loss"] == pytest.approx(
+        trainer.evaluate(ts, x[:10], y[:10])["loss"] * 10 / 23, rel=1e-5
+    )
+
+
+def test_several_inputs_and_float64(problem):
+    from fnet.combinators import parallel
+    from fnet.layer import Layer
+
+    add = Layer(lambda key, shape, dtype: ({}, {}), lambda p, s, x, key=None, train=False: (x[0] + x[1], s), name="add")
+    trainer = Trainer(serial(parallel(Dense(2), Dense(2)), add, Dense(1)), "mse", "adam")
+    x, y = problem
+    ts = trainer.init(random.key(0), ((3,), (2,)), dtype="float64")
+    new, history = trainer.fit(ts, (x, x[:, :2]), y, batch_size=5, epochs=30, verbose=False)
+    assert {leaf.dtype for leaf in tree.leaves(new.params)} == {np.dtype("float64")}
+    assert history["loss"][-1] < history["loss"][0]
+    assert trainer.predict(new, (x, x[:, :2])).shape == (23, 1)

@@ -1,0 +1,46 @@
+"""`Trainer.evaluate` and `Trainer.predict` against the network applied directly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fnet import random
+from fnet.combinators import fanout, serial
+from fnet.layers import Dense, Dropout
+from fnet.train import Trainer
+
+TRAINER = Trainer(serial(Dense(4, activation="relu"), Dropout(0.5), Dense(2)), "mse", metrics=["mae"])
+STATE = TRAINER.init(random.key(3), (3,))
+
+
+@given(n=st.integers(1, 11), batch_size=st.sampled_from([1, 4, 11, 32]))
+def test_predictions_are_those_of_the_network_in_order(n, batch_size):
+    x = np.random.default_rng(n).normal(size=(n, 3)).astype("float32")
+    expected, _ = TRAINER._recipe.net.apply(STATE.params, STATE.state, x)
+    np.testing.assert_allclose(TRAINER.predict(STATE, x, batch_size=batch_size), expected, rtol=1e-6, atol=1e-7)
+
+
+@given(n=st.integers(1, 11), batch_size=st.sampled_from([1, 4, 11, 32]))
+def test_evaluation_is_the_mean_over_the_samples(n, batch_size):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
+    found = TRAINER.evaluate(STATE, x, y, batch_size=batch_size)
+    difference = TRAINER._recipe.net.apply(STATE.params, STATE.state, x)[0] - y
+    assert found == {
+        "loss": pytest.approx(np.mean(difference**2), rel=1e-5),
+        "mae": pytest.approx(np.mean(np.abs(difference)), rel=1e-5),
+    }
+
+
+def test_predictions_of_several_outputs_come_as_the_tree_the_network_returns():
+    trainer = Trainer(fanout(Dense(2), Dense(3), merge=None), lambda y, p: np.mean(p[0]))
+    ts = trainer.init(random.key(0), (3,))
+    first, second = trainer.predict(ts, np.ones((5, 3)), batch_size=2)
+    assert first.shape == (5, 2) and second.shape == (5, 3)
+
+
+def test_nested_lists_are_data():
+    assert TRAINER.predict(STATE, [[0.0, 1.0, 2.0], [1, 2, 3]]).shape == (2, 2)

@@ -1,0 +1,136 @@
+"""Primitives of the user's own: in every transform, missing rules by name, wrong rules found by `check_grads`."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+import fnet
+from fnet import ops
+from fnet.errors import DerivativeError
+from fnet.spec import ArraySpec
+from fnet.testing import check_grads
+
+X = np.array([0.5, -1.0, 2.0])
+
+
+@numba.njit
+def cube_kernel(x, y):
+    for i in range(x.size):
+        y[i] = x[i] ** 3
+
+
+@numba.njit
+def split_kernel(x, whole, rest, size):
+    for i in range(size):
+        whole[i] = np.int64(np.floor(x[i]))
+        rest[i] = x[i] - np.floor(x[i])
+
+
+@numba.njit
+def scaled_kernel(a, x, y, rows, cols):
+    for i in range(rows):
+        for j in range(cols):
+            y[i * cols + j] = a[i] * x[i * cols + j]
+
+
+def cube_with(**rules):
+    return fnet.primitive("cube", shape=lambda x: x, kernel=cube_kernel, **rules)
+
+
+cube = cube_with(vjp=lambda g, y, x: (g * 3 * x * x,))
+split = fnet.primitive(
+    "split",
+    shape=lambda x: (ArraySpec(x.shape, np.dtype(np.int64)), x),
+    kernel=split_kernel,
+    sizes=lambda x: (x.size,),
+    vjp=lambda g, y, x: (g[1],),
+    multiple=True,
+)
+scaled = fnet.primitive(
+    "scaled",
+    shape=lambda a, x: x,
+    kernel=scaled_kernel,
+    sizes=lambda a, x: x.shape,
+    vjp=lambda g, y, a, x: (ops.sum(g * x, axis=1), scaled(a, g)),
+)
+
+
+def test_a_kernel_in_every_transform():
+    np.testing.assert_array_equal(cube(X), X**3)
+    np.testing.assert_array_equal(fnet.jit(lambda x: cube(x) + 1.0)(X), X**3 + 1)
+    np.testing.assert_allclose(fnet.jit(fnet.grad(lambda x: ops.sum(cube(x))))(X), 3 * X**2)
+    assert fnet.eval_shape(cube, X).shape == (3,)
+    check_grads(cube, X, order=2)
+
+
+def test_kernels_see_contiguous_memory_and_their_sizes():
+    x = np.arange(6.0).reshape(2, 3)
+    np.testing.assert_array_equal(scaled(np.array([1.0, 2.0, 3.0])[::-1], x.T), x.T * [[3], [2], [1]])
+    check_grads(scaled, np.array([1.0, 2.0]), x, order=2)
+
+
+def test_several_results_of_which_one_has_a_derivative():
+    whole, rest = split(np.array([1.25, -0.5]))
+    assert whole.tolist() == [1, -1] and rest.tolist() == [0.25, 0.5]
+    check_grads(lambda x: split(x * x)[1], np.array([1.2, 0.7]))
+    check_grads(lambda x: split(x * x), np.array([1.2, 0.7]))
+
+
+def test_a_missing_rule_is_named_only_when_a_cotangent_needs_it():
+    bare = cube_with()
+    value, pull = fnet.vjp(lambda x: (bare(x), x * 2.0), X)
+    np.testing.assert_array_equal(value[0], X**3)
+    assert pull((None, np.ones(3)))[0].tolist() == [2, 2, 2]
+    with pytest.raises(DerivativeError, match="primitive 'cube' has no vjp rule.*fnet.primitive"):
+        pull((np.ones(3), None))
+    with pytest.raises(DerivativeError, match="primitive 'cube' has no jvp rule"):
+        fnet.jvp(bare, (X,), (X,))
+    with pytest.raises(DerivativeError, match="primitive 'cube' has no vjp rule"):
+        fnet.jit(fnet.grad(lambda x: ops.sum(bare(x))))(X)
+    np.testing.assert_array_equal(fnet.grad(lambda x: ops.sum(x * 2.0) + ops.max(bare(X)))(X), [2, 2, 2])
+
+
+def test_a_rule_may_give_none_for_an_operand():
+    held = cube_with(vjp=lambda g, y, x: (None,))
+    np.testing.assert_array_equal(fnet.grad(lambda x: ops.sum(held(x) + x))(X), np.ones(3))
+
+
+@pytest.mark.parametrize("modes", [("rev",), ("fwd",), ("rev", "fwd")])
+def test_a_derivative_wrong_by_a_thousandth_is_found(modes):
+    wrong = cube_with(vjp=lambda g, y, x: (g * 3.003 * x * x,))
+    with pytest.raises(AssertionError, match="of f in argument '0/w' against the central difference"):
+        check_grads(lambda p: wrong(p["w"]) + p["b"], {"b": X, "w": X}, modes=modes)
+
+
+@pytest.mark.parametrize("modes", [("rev",), ("rev", "fwd")])
+def test_a_second_derivative_wrong_by_a_thousandth_is_found(modes):
+    """The first derivative is right, but the rule of its rule, which only reverse mode uses, is not."""
+    slope = fnet.primitive(
+        "slope", shape=lambda g, x: x, kernel=slope_kernel, vjp=lambda h, y, g, x: (h * 3 * x * x, h * g * 6.006 * x)
+    )
+    wrong = cube_with(vjp=lambda g, y, x: (slope(g, x),))
+    check_grads(wrong, X, modes=modes)
+    with pytest.raises(AssertionError, match="derivative of the (reverse|forward) derivative of f in argument '0'"):
+        check_grads(wrong, X, order=2, modes=modes)
+
+
+@numba.njit
+def slope_kernel(g, x, y):
+    for i in range(x.size):
+        y[i] = g[i] * 3 * x[i] * x[i]
+
+
+def test_modes_that_disagree_are_found():
+    odd = cube_with(vjp=lambda g, y, x: (g * 3 * x * x,), jvp=lambda t, y, x: t[0] * 3.0000001 * x * x)
+    with pytest.raises(AssertionError, match="the modes disagree"):
+        check_grads(odd, X)
+
+
+def test_a_cotangent_of_the_wrong_shape_is_found():
+    odd = fnet.primitive(
+        "scaled", shape=lambda a, x: x, kernel=scaled_kernel, sizes=lambda a, x: x.shape, vjp=lambda g, y, a, x: (g * x, None)
+    )
+    with pytest.raises(AssertionError, match=r"argument '0': shape \(2, 3\), expected \(2,\)"):
+        check_grads(odd, np.ones(2), np.ones((2, 3)), modes=("rev",))
