@@ -68,7 +68,7 @@ def fit(problem: MLP) -> Callable[[int], int]:
     def run(count: int) -> int:
         nonlocal train_state
         epochs = -(-count // FIT_BATCHES)
-        train_state, _ = trainer.fit(train_state, x, t, batch_size=problem.batch, epochs=epochs, verbose=0)
+        train_state, _ = trainer.fit(train_state, x, t, batch_size=problem.batch, epochs=epochs, verbose=False)
         return epochs * FIT_BATCHES
 
     return run

@@ -43,6 +43,10 @@ class TracingError(FnetError, TypeError):
     """A traced value was used where only a concrete one works, or the reverse."""
 
 
+class FileError(FnetError, ValueError):
+    """A file is damaged, hostile, of another kind or of another network."""
+
+
 class NonFiniteError(FnetError, ArithmeticError):
     """Training met a NaN or an infinite loss."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -180,6 +181,7 @@ def truncated_normal(
     if lower > 0:  # the mirrored tail, where probabilities keep their digits
         return ops.negative(truncated_normal(key, sizes, kind, -upper, -lower))
     low, high = (0.5 * math.erfc(-bound / math.sqrt(2)) for bound in (lower, upper))
+    low = max(low, sys.float_info.min)  # the quantile of 0 is not finite
     if not low < high:
         raise ValueRangeError(f"truncated_normal: [{lower}, {upper}] is too narrow or too far out to draw from.")
     return _truncated(key, shape=sizes, dtype=kind, lower=low, upper=high)

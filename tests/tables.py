@@ -85,7 +85,12 @@ LAYERS = [
     Row("serial-random", lambda: serial(Dense(6), Dropout(0.5), Dropout(0.5)), (3,), random=True),
     Row("serial-shared", shared, (4,)),
     Row("parallel", lambda: parallel(Dense(2), Activation("tanh")), ((3,), (2, 2))),
-    Row("parallel-nested", lambda: parallel(parallel(Dense(2), counter()), Flatten()), (((3,), (4,)), (2, 2)), stateful=True),
+    Row(
+        "parallel-nested",
+        lambda: parallel(parallel(Dense(2), counter()), Flatten()),
+        (((3,), (4,)), (2, 2)),
+        stateful=True,
+    ),
     Row("fanout", lambda: fanout(Identity(), Dense(2, "tanh"), Dense(3)), (4,)),
     Row("fanout-axis", lambda: fanout(Dense(3), Dense(3), axis=1), (2, 4)),
     Row("fanout-add", lambda: fanout(Dense(3), Dense(3), merge="add"), (4,)),

@@ -1,4 +1,4 @@
-"""Activations against NumPy formulas and Keras' values, at the edges, and their derivatives of first and second order."""
+"""Activations against NumPy formulas and Keras' values, at the edges, and their first and second derivatives."""
 
 from __future__ import annotations
 
@@ -132,7 +132,13 @@ def test_the_table_is_complete() -> None:
 
 
 @EACH
-@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=3, max_side=3).map(lambda s: (*s[:-1], 4)), elements=st.floats(-30, 30)))
+@given(
+    arrays(
+        np.float64,
+        array_shapes(min_dims=2, max_dims=3, max_side=3).map(lambda s: (*s[:-1], 4)),
+        elements=st.floats(-30, 30),
+    )
+)
 @QUICK
 def test_formula(name: str, x: Any) -> None:
     y = ACTIVATIONS[name](x)
@@ -240,7 +246,13 @@ def test_slopes_at_the_kinks() -> None:
     def slope(name: str, x: float) -> float:
         return float(fnet.grad(ACTIVATIONS[name])(np.float64(x)))
 
-    assert [slope("relu", 0), slope("relu6", 0), slope("relu6", 6), slope("elu", 0), slope("binary_step", 0)] == [0, 0, 0, 1, 0]
+    assert [slope("relu", 0), slope("relu6", 0), slope("relu6", 6), slope("elu", 0), slope("binary_step", 0)] == [
+        0,
+        0,
+        0,
+        1,
+        0,
+    ]
     assert slope("squareplus", 0) == 0.5 and slope("sparse_plus", -1) == 0 and slope("soft_shrink", 0.2) == 0
 
 
@@ -270,5 +282,7 @@ def test_get() -> None:
         get("zzz")
     with pytest.raises(DtypeError, match=r"an activation is a name or a function, received int 3"):
         get(3)
-    with pytest.raises(ShapeError, match=r"glu: axis -1 is cut in halves, so its size must be even, received shape \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"glu: axis -1 is cut in halves, so its size must be even, received shape \(2, 3\)"
+    ):
         activations.glu(np.ones((2, 3)))

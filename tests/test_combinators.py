@@ -21,7 +21,9 @@ from tests.tables import counter, scale
 KEY = random.key(3)
 QUICK = settings(deadline=None, max_examples=25)
 
-KEEPING = st.sampled_from([Identity, scale, counter, lambda: Activation("tanh"), lambda: Dropout(0.5)]).map(lambda f: f())
+KEEPING = st.sampled_from([Identity, scale, counter, lambda: Activation("tanh"), lambda: Dropout(0.5)]).map(
+    lambda f: f()
+)
 LEAVES = KEEPING | st.integers(1, 3).map(lambda n: Dense(n, "tanh"))
 
 
@@ -94,7 +96,14 @@ def test_serial_is_associative(a: Layer, b: Layer, c: Layer) -> None:
 @QUICK
 def test_identity_is_the_unit_of_serial(f: Layer) -> None:
     weights = leaves_of(f)
-    for net in (serial(Identity(), f), serial(f, Identity()), serial(serial(), f), serial(f), repeat(f, 1), parallel_of_one(f)):
+    for net in (
+        serial(Identity(), f),
+        serial(f, Identity()),
+        serial(serial(), f),
+        serial(f),
+        repeat(f, 1),
+        parallel_of_one(f),
+    ):
         same(run(f)[0], run(net, weights)[0])
     x = features()
     assert run(serial(), x=x)[0] is x and run(repeat(f, 0), x=x)[0] is x
@@ -171,7 +180,9 @@ def test_a_layer_gets_the_key_of_its_position() -> None:
 
 
 def test_names_are_numbered_in_their_container() -> None:
-    net = serial(Dense(2), Dense(2), serial(Dense(2), Dense(2)), named("dense_1", Dense(2)), fanout(Dense(1)), residual(Dense(1)))
+    net = serial(
+        Dense(2), Dense(2), serial(Dense(2), Dense(2)), named("dense_1", Dense(2)), fanout(Dense(1)), residual(Dense(1))
+    )
     params, _ = net.init(KEY, (2,))
     assert list(params) == ["dense", "dense_2", "serial", "dense_1", "fanout", "residual"]
     assert list(params["serial"]) == ["dense", "dense_1"]
@@ -190,6 +201,7 @@ def test_an_object_used_twice_shares_its_weights() -> None:
     shared, unshared = serial(twin, Dense(3), twin), serial(Dense(3, "tanh"), Dense(3), Dense(3, "tanh"))
     params, _ = shared.init(KEY, (3,), "float64")
     assert list(params) == ["dense", "dense_1"]
+    assert tree.all_equal(params["dense"], twin.init(random.fold_in(KEY, 0), (3,), "float64")[0])
     equal = {"dense": params["dense"], "dense_1": params["dense_1"], "dense_2": params["dense"]}
     x = features(n=3)
 
@@ -218,7 +230,9 @@ def test_entry_names_never_clash(names: list[str]) -> None:
     layers = [Layer(*scale(), name=name) for name in names]
     params, _ = serial(*layers).init(KEY, (2,))
     assert len(params) == len(names)
-    assert [entry == name or entry.startswith(f"{name}_") for entry, name in zip(params, names, strict=True)] == [True] * len(names)
+    assert [entry == name or entry.startswith(f"{name}_") for entry, name in zip(params, names, strict=True)] == [
+        True
+    ] * len(names)
 
 
 def test_variable_axes_pass_through_containers() -> None:
@@ -266,38 +280,122 @@ def forgetful() -> Layer:
 
 
 ERRORS: list[tuple[Any, type, str]] = [
-    (lambda: NET.apply(PARAMS, STATE, X, train=True), StructureError, r"^in 'fanout/serial/dropout': Dropout is random in .*key=fnet"),
-    (lambda: NET.apply(PARAMS, STATE, X[:, :2]), ShapeError, r"^in 'dense': Dense: expected an input \(batch, \.\.\., 3\), .*\(2, 2\)"),
-    (lambda: NET.apply({}, STATE, X), StructureError, r"^in 'dense': Dense: parameters do not fit: missing 'bias', 'kernel'"),
+    (
+        lambda: NET.apply(PARAMS, STATE, X, train=True),
+        StructureError,
+        r"^in 'fanout/serial/dropout': Dropout is random in .*key=fnet",
+    ),
+    (
+        lambda: NET.apply(PARAMS, STATE, X[:, :2]),
+        ShapeError,
+        r"^in 'dense': Dense: expected an input \(batch, \.\.\., 3\), .*\(2, 2\)",
+    ),
+    (
+        lambda: NET.apply({}, STATE, X),
+        StructureError,
+        r"^in 'dense': Dense: parameters do not fit: missing 'bias', 'kernel'",
+    ),
     (
         lambda: NET.apply({**PARAMS, "fanout": {"conv": {}, "dense": PARAMS["fanout"]["dense"]}}, STATE, X),
         StructureError,
         r"^in 'fanout': params of another network: unexpected 'conv'; the layers without an entry are 'serial'\. Pass",
     ),
-    (lambda: NET.apply({"a": 1, "b": 2}, STATE, X), StructureError, r"^params of another network: unexpected 'a', 'b'; .*'dense_1'"),
+    (
+        lambda: NET.apply({"a": 1, "b": 2}, STATE, X),
+        StructureError,
+        r"^params of another network: unexpected 'a', 'b'; .*'dense_1'",
+    ),
     (lambda: NET.apply(PARAMS, {"a": 1}, X), StructureError, r"^state of another network: unexpected 'a'"),
     (lambda: NET.apply([1], STATE, X), StructureError, r"params of serial is a dict keyed by layer, received list"),
-    (lambda: NET.apply(PARAMS, None, X), StructureError, r"state of serial is a dict keyed by layer, received NoneType"),
-    (lambda: serial(forgetful()).apply({}, {}, X), StructureError, r"^in 'forgetful': apply returned a state, but there was none"),
-    (lambda: serial(Dense(2), Reshape((3,))).init(KEY, (4,)), ShapeError, r"^in 'reshape': .* have 2 elements, .*\(3,\)"),
+    (
+        lambda: NET.apply(PARAMS, None, X),
+        StructureError,
+        r"state of serial is a dict keyed by layer, received NoneType",
+    ),
+    (
+        lambda: serial(forgetful()).apply({}, {}, X),
+        StructureError,
+        r"^in 'forgetful': apply returned a state, but there was none",
+    ),
+    (
+        lambda: serial(Dense(2), Reshape((3,))).init(KEY, (4,)),
+        ShapeError,
+        r"^in 'reshape': .* have 2 elements, .*\(3,\)",
+    ),
     (lambda: serial(serial(Reshape((3,)))).init(KEY, (4,)), ShapeError, r"^in 'serial/reshape': "),
-    (lambda: residual(Dense(2)).init(KEY, (4,)), ShapeError, r"the layer must keep the shape: expected \(3, 4\), received \(3, 2\)"),
-    (lambda: fanout(Dense(2), Reshape((2, 2))).init(KEY, (4,)), ShapeError, r"equally many axes, received shapes \(3, 2\), \(3, 2, 2\)"),
-    (lambda: fanout(Dense(2), Dense(3), merge="add").init(KEY, (4,)), ShapeError, r"add cannot combine shapes \(3, 2\) and"),
-    (lambda: fanout(Dense(2), merge="concatenate"), ValueRangeError, r"unknown merge 'concatenate'\. Did you mean 'concat'\?"),
+    (
+        lambda: residual(Dense(2)).init(KEY, (4,)),
+        ShapeError,
+        r"the layer must keep the shape: expected \(3, 4\), received \(3, 2\)",
+    ),
+    (
+        lambda: fanout(Dense(2), Reshape((2, 2))).init(KEY, (4,)),
+        ShapeError,
+        r"equally many axes, received shapes \(3, 2\), \(3, 2, 2\)",
+    ),
+    (
+        lambda: fanout(Dense(2), Dense(3), merge="add").init(KEY, (4,)),
+        ShapeError,
+        r"add cannot combine shapes \(3, 2\) and",
+    ),
+    (
+        lambda: fanout(Dense(2), merge="concatenate"),
+        ValueRangeError,
+        r"unknown merge 'concatenate'\. Did you mean 'concat'\?",
+    ),
     (lambda: fanout(Dense(2), merge=3), DtypeError, r"fanout: merge is a name, a function or None, received int 3"),
-    (lambda: fanout(Dense(2), axis=0), ValueRangeError, r"fanout: axis 0 is the batch; expected another integer, received 0"),
-    (lambda: fanout(Dense(2), axis="x"), ValueRangeError, r"fanout: axis 0 is the batch; expected another integer, received 'x'"),
+    (
+        lambda: fanout(Dense(2), axis=0),
+        ValueRangeError,
+        r"fanout: axis 0 is the batch; expected another integer, received 0",
+    ),
+    (
+        lambda: fanout(Dense(2), axis="x"),
+        ValueRangeError,
+        r"fanout: axis 0 is the batch; expected another integer, received 'x'",
+    ),
     (lambda: fanout(), ValueRangeError, r"fanout needs at least one branch"),
-    (lambda: parallel(Dense(2), Dense(2)).init(KEY, (4,)), ShapeError, r"parallel of 2 layers expects a tuple of 2 shapes, received \(4,\)"),
-    (lambda: parallel(Dense(2)).apply({}, {}, X), StructureError, r"parallel expects a tuple of 1 inputs, received one ndarray"),
-    (lambda: parallel(Identity()).apply({}, {}, (X, X)), StructureError, r"parallel expects a tuple of 1 inputs, received 2"),
-    (lambda: repeat(Dense(2), -1), ValueRangeError, r"repeat: n is a number of copies, expected an integer >= 0, received -1"),
+    (
+        lambda: parallel(Dense(2), Dense(2)).init(KEY, (4,)),
+        ShapeError,
+        r"parallel of 2 layers expects a tuple of 2 shapes, received \(4,\)",
+    ),
+    (
+        lambda: parallel(Dense(2)).apply({}, {}, X),
+        StructureError,
+        r"parallel expects a tuple of 1 inputs, received one ndarray",
+    ),
+    (
+        lambda: parallel(Identity()).apply({}, {}, (X, X)),
+        StructureError,
+        r"parallel expects a tuple of 1 inputs, received 2",
+    ),
+    (
+        lambda: repeat(Dense(2), -1),
+        ValueRangeError,
+        r"repeat: n is a number of copies, expected an integer >= 0, received -1",
+    ),
     (lambda: repeat(Dense(2), 1.5), ValueRangeError, r"repeat: n is a number of copies"),
-    (lambda: serial(Dense(2, name="a"), named("a", Dense(2))), StructureError, r"two layers are named 'a'\. Give them different"),
-    (lambda: serial(Dense), StructureError, r"serial: argument 0 is a function, expected a Layer\. Call it \(Dense\(\.\.\.\)\)"),
-    (lambda: serial(Dense(2), np.tanh), StructureError, r"serial: argument 1 is a ufunc, .*wrap it: Activation\(tanh\)"),
-    (lambda: serial([Dense(2)]), StructureError, r"serial: argument 0 is a list, expected a Layer\. Unpack it: serial\(\*layers\)"),
+    (
+        lambda: serial(Dense(2, name="a"), named("a", Dense(2))),
+        StructureError,
+        r"two layers are named 'a'\. Give them different",
+    ),
+    (
+        lambda: serial(Dense),
+        StructureError,
+        r"serial: argument 0 is a function, expected a Layer\. Call it \(Dense\(\.\.\.\)\)",
+    ),
+    (
+        lambda: serial(Dense(2), np.tanh),
+        StructureError,
+        r"serial: argument 1 is a ufunc, .*wrap it: Activation\(tanh\)",
+    ),
+    (
+        lambda: serial([Dense(2)]),
+        StructureError,
+        r"serial: argument 0 is a list, expected a Layer\. Unpack it: serial\(\*layers\)",
+    ),
     (lambda: serial((len, len)), StructureError, r"serial: argument 0 is a tuple, .*Wrap it: Layer\(init, apply\)"),
     (lambda: residual(3), StructureError, r"residual: argument 0 is a int, expected a Layer\. Layers are made by"),
     (lambda: repeat(Dense, 2), StructureError, r"repeat: argument 0 is a function"),

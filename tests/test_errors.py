@@ -36,12 +36,13 @@ def test_scopes_build_the_path_from_the_inside():
 
 
 def test_scopes_leave_other_errors_alone():
-    with pytest.raises(KeyError, match="^'w'$"), scope("dense"):
+    with pytest.raises(KeyError, match=r"^'w'$"), scope("dense"):
         raise KeyError("w")
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("rleu", " Did you mean 'relu'?"), ("TANH", " Did you mean 'tanh'?"), ("x", " Known: relu, tanh.")]
+    ("name", "text"),
+    [("rleu", " Did you mean 'relu'?"), ("TANH", " Did you mean 'tanh'?"), ("x", " Known: relu, tanh.")],
 )
 def test_did_you_mean(name, text):
     assert did_you_mean(name, ["tanh", "relu"]) == text
@@ -55,7 +56,11 @@ def test_did_you_mean(name, text):
             ShapeError,
             r"add cannot combine shapes \(2, 3\) and \(2, 4\): expected equal sizes, or 1, on each axis",
         ),
-        (lambda: ops.where(np.ones(2) > 0, np.ones(3), 0.0), ShapeError, r"where cannot combine shapes \(2,\) and \(3,\)"),
+        (
+            lambda: ops.where(np.ones(2) > 0, np.ones(3), 0.0),
+            ShapeError,
+            r"where cannot combine shapes \(2,\) and \(3,\)",
+        ),
         (lambda: ops.exp(np.ones(2, np.float16)), DtypeError, "float16 is not supported.*Convert first"),
         (lambda: ops.exp(np.ones(2, ">f8")), DtypeError, ">f8 is not supported"),
         (lambda: ops.exp(np.ones(2, np.complex128)), DtypeError, "complex128 is not supported"),

@@ -115,13 +115,17 @@ def test_gradients_agree_with_differences_and_projections(row: Row) -> None:
     pairs = [(g, d) for g, d in zip(tree.leaves(pulled), tree.leaves(directions), strict=True) if d is not None]
     assert all(g.shape == d.shape and g.dtype == np.float64 for g, d in pairs)
     ahead, behind = (output(*moved((params, x), directions, s)) for s in (step, -step))
-    numeric = sum(np.sum(w * (a - b)) / (2 * step) for w, a, b in zip(*map(tree.leaves, (weights, ahead, behind)), strict=True))
+    numeric = sum(
+        np.sum(w * (a - b)) / (2 * step) for w, a, b in zip(*map(tree.leaves, (weights, ahead, behind)), strict=True)
+    )
     analytic = sum(np.sum(g * d) for g, d in pairs)
     assert analytic == pytest.approx(numeric, rel=1e-7, abs=1e-8)
     assert row.slope == any(np.any(g != 0) for g in tree.leaves(pulled[1]) if g is not None)
     if not row.classes:
         forward = fnet.jvp(output, (params, x), directions)[1]
-        close(sum(np.sum(w * t) for w, t in zip(tree.leaves(weights), tree.leaves(forward), strict=True)), analytic, 1e-10)
+        close(
+            sum(np.sum(w * t) for w, t in zip(tree.leaves(weights), tree.leaves(forward), strict=True)), analytic, 1e-10
+        )
 
 
 @EACH
@@ -195,6 +199,8 @@ def test_dense_takes_initializers_of_every_kind() -> None:
     params, _ = layer.init(KEY, (2,))
     np.testing.assert_array_equal(params["kernel"], kernel)
     np.testing.assert_array_equal(params["bias"], [2, 2, 2])
+    drawn, _ = Dense(3, kernel_initializer="normal", bias_initializer="normal").init(KEY, (1,))
+    assert not np.any(drawn["kernel"][0] == drawn["bias"])
     assert not np.shares_memory(params["kernel"], kernel)
 
 
@@ -280,14 +286,26 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: Dense(2, name=""), StructureError, r"non-empty string without '/', received ''"),
     (lambda: Dense(2).init(KEY, ()), ShapeError, r"Dense expects a feature axis: .*, received \(\)"),
     (lambda: Dense(2).init(KEY, (None,)), ShapeError, r"Dense makes parameters for axis -1, .*received \(None,\)"),
-    (lambda: Dense(2).init(KEY, ((3,), (4,))), ShapeError, r"Dense takes one input, received shapes \(\(3,\), \(4,\)\)"),
+    (
+        lambda: Dense(2).init(KEY, ((3,), (4,))),
+        ShapeError,
+        r"Dense takes one input, received shapes \(\(3,\), \(4,\)\)",
+    ),
     (lambda: Dense(2).init(KEY, 3), ShapeError, r"a shape is a tuple .* e\.g\. \(3,\), received 3"),
     (lambda: Dense(2).init(KEY, "ab"), ShapeError, r"a shape is a tuple of sizes without the batch axis"),
     (lambda: Dense(2).init(KEY, (0,)), ShapeError, r"sizes are positive integers, .*received \(0,\)"),
     (lambda: Dense(2).init(KEY, (2.5,)), ShapeError, r"sizes are positive integers, .*received \(2\.5,\)"),
     (lambda: Dense(2).init(KEY, (3,), "int32"), DtypeError, r"parameters are float32 or float64, received dtype int32"),
-    (lambda: dense_on(ones(4, 5)), ShapeError, r"Dense: expected an input \(batch, \.\.\., 3\), received \(4, 5\)\. Put Fl"),
-    (lambda: dense_on(ones(3)), ShapeError, r"expected an input \(batch, \.\.\., 3\), received \(3,\)\. Add a batch axis"),
+    (
+        lambda: dense_on(ones(4, 5)),
+        ShapeError,
+        r"Dense: expected an input \(batch, \.\.\., 3\), received \(4, 5\)\. Put Fl",
+    ),
+    (
+        lambda: dense_on(ones(3)),
+        ShapeError,
+        r"expected an input \(batch, \.\.\., 3\), received \(3,\)\. Add a batch axis",
+    ),
     (lambda: Dense(2).apply({}, {}, ones(1, 3)), StructureError, r"Dense: .*missing 'bias', 'kernel', unexpected none"),
     (lambda: Dense(2).apply({"w": 1}, {}, ones(1, 3)), StructureError, r"missing 'bias', 'kernel', unexpected 'w'"),
     (lambda: Dropout(1.5), ValueRangeError, r"Dropout: rate is a fraction, expected 0 <= rate <= 1, received 1\.5"),
@@ -298,13 +316,25 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: Reshape((0,)), ShapeError, r"Reshape: target_shape is a tuple of positive integers"),
     (lambda: Reshape((5,)).init(KEY, (2, 2)), ShapeError, r"samples of shape \(2, 2\) have 4 elements, .*\(5,\)"),
     (lambda: Reshape((3, -1)).apply({}, {}, ones(2, 4)), ShapeError, r"samples of shape \(4,\) have 4 elements"),
-    (lambda: Reshape((1,)).apply({}, {}, 1.0), ShapeError, r"Reshape: expected an input \(batch, \.\.\.\), received a scal"),
+    (
+        lambda: Reshape((1,)).apply({}, {}, 1.0),
+        ShapeError,
+        r"Reshape: expected an input \(batch, \.\.\.\), received a scal",
+    ),
     (lambda: Flatten().init(KEY, ((2,), (3,))), ShapeError, r"Flatten takes one input"),
     (lambda: Activation("sofmax"), ValueRangeError, r"unknown activation 'sofmax'. Did you mean 'softmax'\?"),
     (lambda: Layer(1, 2), StructureError, r"Layer: init must be a function, received int"),
-    (lambda: returning({}, 1).init(KEY, (1,)), StructureError, r"init must return the pair \(params, state\), .*a dict"),
+    (
+        lambda: returning({}, 1).init(KEY, (1,)),
+        StructureError,
+        r"init must return the pair \(params, state\), .*a dict",
+    ),
     (lambda: returning(({}, {}), [1, 2]).apply({}, {}, 1), StructureError, r"apply must return .* a list of length 2"),
-    (lambda: fnet.jit(lambda t: Dense(2).apply({}, {}, ones(1, 3), train=t))(True), TracingError, r"train .*mark it as"),
+    (
+        lambda: fnet.jit(lambda t: Dense(2).apply({}, {}, ones(1, 3), train=t))(True),
+        TracingError,
+        r"train .*mark it as",
+    ),
     (lambda: returning(({}, {}), (ones(2, 2), {})).out_shape((1,)), ShapeError, r"keep the batch .*received \(2, 2\)"),
 ]
 

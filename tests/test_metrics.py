@@ -83,7 +83,8 @@ def test_update_is_pure(case):
     for array in (y, p, *state.values()):
         array.flags.writeable = False
     new = metric.update(state, y, p, np.ones(6))
-    assert {name: (x.dtype, x.shape) for name, x in new.items()} == dict.fromkeys(("total", "count"), (np.float64, ()))
+    for totals in (state, new):
+        assert {k: (x.dtype, x.shape) for k, x in totals.items()} == dict.fromkeys(("total", "count"), (np.float64, ()))
     assert all(x == 0 for x in state.values())
 
 

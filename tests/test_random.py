@@ -122,7 +122,9 @@ def test_truncated_normal_is_the_conditioned_normal(dtype: str, lower: float, up
     assert np.all(x >= lower - 1e-6 * abs(lower)) and np.all(x <= upper + 1e-6 * abs(upper))
     sign = -1.0 if lower > 0 else 1.0  # probabilities of the left tail keep their digits
     mass = [0.5 * math.erfc(-sign * b / math.sqrt(2)) for b in (lower, upper)]
-    ranks = np.array([(0.5 * math.erfc(-sign * v / math.sqrt(2)) - mass[0]) / (mass[1] - mass[0]) for v in x.astype(float)])
+    ranks = np.array(
+        [(0.5 * math.erfc(-sign * v / math.sqrt(2)) - mass[0]) / (mass[1] - mass[0]) for v in x.astype(float)]
+    )
     distance = np.max(np.abs(np.sort(ranks) - (np.arange(n) + 0.5) / n))
     assert distance < 1.95 / math.sqrt(n)  # Kolmogorov, 0.1 %
 
@@ -219,20 +221,36 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: random.bits(KEY, (2, -3)), ShapeError, r"shape: sizes must not be negative, received -3"),
     (lambda: random.bits(KEY, (2.5,)), DtypeError, r"shape: expected an integer, received float 2\.5"),
     (lambda: random.permutation(KEY, -1), ShapeError, r"permutation: sizes must not be negative, received -1"),
-    (lambda: random.permutation(KEY, np.array(1.5)), ShapeError, r"permutation: expected an integer or an array with an"),
+    (
+        lambda: random.permutation(KEY, np.array(1.5)),
+        ShapeError,
+        r"permutation: expected an integer or an array with an",
+    ),
     (lambda: random.fold_in(KEY, 0.5), DtypeError, r"fold_in: data is one integer, received float 0\.5"),
     (lambda: random.fold_in(KEY, np.arange(2)), DtypeError, r"fold_in: data is one integer, received int64\[2\]"),
     (lambda: random.uniform(KEY, (), "int32"), DtypeError, r"uniform: expected float32 or float64, received int32"),
     (lambda: random.normal(KEY, (), "float16"), DtypeError, r"element type float16 is not supported"),
-    (lambda: random.truncated_normal(KEY, (), lower=2, upper=1), ValueRangeError, r"expected lower < upper, received 2"),
+    (
+        lambda: random.truncated_normal(KEY, (), lower=2, upper=1),
+        ValueRangeError,
+        r"expected lower < upper, received 2",
+    ),
     (lambda: random.truncated_normal(KEY, (), lower=60, upper=61), ValueRangeError, r"too narrow or too far out"),
     (lambda: random.bernoulli(KEY, 1.5), ValueRangeError, r"bernoulli: p is a probability, .*received 1\.5"),
     (lambda: random.bernoulli(KEY, np.nan), ValueRangeError, r"bernoulli: p is a probability"),
     (lambda: random.randint(KEY, (), 3, 3), ValueRangeError, r"randint: expected low < high, received 3 and 3"),
-    (lambda: random.randint(KEY, (), 0, 2**63 + 1), ValueRangeError, r"randint: the range \[0, .*does not fit in int64"),
+    (
+        lambda: random.randint(KEY, (), 0, 2**63 + 1),
+        ValueRangeError,
+        r"randint: the range \[0, .*does not fit in int64",
+    ),
     (lambda: random.randint(KEY, (), 0, 0.5), DtypeError, r"randint: expected an integer, received float 0\.5"),
     (lambda: random.categorical(KEY, 1.0), ShapeError, r"categorical: expected logits with at least one axis"),
-    (lambda: random.orthogonal(KEY, (3,)), ShapeError, r"orthogonal: expected a shape with at least two axes, .*\(3,\)"),
+    (
+        lambda: random.orthogonal(KEY, (3,)),
+        ShapeError,
+        r"orthogonal: expected a shape with at least two axes, .*\(3,\)",
+    ),
     (lambda: fnet.jit(lambda n: random.bits(KEY, (n,)))(3), TracingError, r"sizes and bounds must be static, received"),
 ]
 

@@ -189,7 +189,8 @@ def _of_booleans(sign: str, operation: Callable) -> Callable:
 
     def checked(*args: Any) -> Any:
         if any(spec_of(a).dtype.kind != "b" for a in args):
-            raise DtypeError(f"'{sign}' on traced values takes booleans, received {', '.join(str(spec_of(a)) for a in args)}.")
+            received = ", ".join(str(spec_of(a)) for a in args)
+            raise DtypeError(f"'{sign}' on traced values takes booleans, received {received}.")
         return operation(*args)
 
     return checked
@@ -259,7 +260,8 @@ def _attach() -> None:
         setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
     for name, method in _METHODS.items():
         setattr(Tracer, name, method)
-    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": _of_booleans("~", ar.logical_not)}.items():
+    inverted = _of_booleans("~", ar.logical_not)
+    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": inverted}.items():
         setattr(Tracer, f"__{name}__", unary)
     for name, attribute in {"T": sh.transpose}.items():
         setattr(Tracer, name, property(attribute))

@@ -39,7 +39,8 @@ def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Pri
 
 
 def _slice_view(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
-    return x[(*(slice(*i) if isinstance(i, tuple) else i for i in index), ...)]  # with ... always a view, never a scalar
+    # the Ellipsis makes it a view even where integers on every axis would give a scalar, which is a copy
+    return x[(*(slice(*i) if isinstance(i, tuple) else i for i in index), ...)]
 
 
 def _reshape_view(x: np.ndarray, *, shape: Shape) -> np.ndarray:

@@ -130,7 +130,8 @@ class _Checker:
         self._compare(got, expected, size, f"reverse derivative {where} against the central difference")
         if tangent is not None and not abs(got - _inner(weights, tangent)[0]) <= DUALITY * size:
             raise AssertionError(
-                f"derivative {where}: the modes disagree, reverse gives {got!r}, forward {_inner(weights, tangent)[0]!r}."
+                f"derivative {where}: the modes disagree, reverse gives {got!r}, "
+                f"forward {_inner(weights, tangent)[0]!r}."
             )
 
     def _compare(self, got: Any, expected: Any, scale: float, what: str) -> None:

@@ -29,15 +29,16 @@ def check_layer(
     """Check that `layer` keeps the contract of a layer; raises AssertionError that says which part it breaks.
 
     - ``init`` and ``apply`` are functions: the same arguments give the same bits, and nothing is written in place;
-    - float32 parameters and inputs give float32 outputs, float64 ones float64, and ``out_shape`` tells the shapes (for floating inputs);
+    - float32 parameters and inputs give float32 outputs, float64 ones float64;
+    - ``out_shape`` tells the shapes that floating inputs give;
     - state keeps its structure, shapes and dtypes, and with ``train=False`` its values; no key is needed then;
     - every sample is treated alike with ``train=False`` (unless `batch_independent` is false);
     - derivatives in float64, in parameters and floating inputs, training and not, agree with `check_grads`;
     - under `fnet.jit` the results are the same up to `rtol`.
 
     shape: without the batch axis, None for a variable axis; a tuple or dict of shapes for several inputs.
-    inputs: a tree of arrays (batch, \\*shape) to use instead of normal ones, e.g. integers for an embedding, or values
-    away from kinks. order: 2 to check second derivatives as well.
+    inputs: a tree of arrays of shape (batch, ...) to use instead of normal ones, e.g. integers for an embedding, or
+    values away from kinks. order: 2 to check second derivatives as well.
     """
     _LayerCheck(layer, shape, inputs, batch, seed, rtol).run(order, modes, batch_independent)
 
@@ -66,7 +67,9 @@ class _LayerCheck:
     def _init(self, dtype: Any) -> tuple[Any, Any]:
         params, state = self.layer.init(self.key, self.shape, dtype=dtype)
         again = self.layer.init(self.key, self.shape, dtype=dtype)
-        self._require(tree.all_equal((params, state), again), "init with the same key gave different parameters or state")
+        self._require(
+            tree.all_equal((params, state), again), "init with the same key gave different parameters or state"
+        )
         for path, leaf in tree.leaves_with_path(params):
             right = leaf.dtype == np.dtype(dtype) or leaf.dtype.kind != "f"
             self._require(right, f"init(dtype={np.dtype(dtype)}) gave parameter '{path}' as {leaf.dtype}")
@@ -120,13 +123,17 @@ class _LayerCheck:
             self._close(other[::-1], all_of, "a sample's output depends on its place in the batch")
             self._close(one, all_of[:1], "a sample's output depends on the rest of the batch")
 
-    def _check_gradients(self, params: Any, state: Any, x: Any, train: bool, order: int, modes: tuple[str, ...]) -> None:
+    def _check_gradients(
+        self, params: Any, state: Any, x: Any, train: bool, order: int, modes: tuple[str, ...]
+    ) -> None:
         if not any(leaf.dtype.kind == "f" for leaf in tree.leaves((params, x))):
             return
         try:
             check_grads(lambda p, i: self._apply(p, state, i, train)[0], params, x, order=order, modes=modes)
         except AssertionError as error:
-            raise AssertionError(f"{self.name}: gradients with train={train} (0 = params, 1 = inputs): {error}") from error
+            raise AssertionError(
+                f"{self.name}: gradients with train={train} (0 = params, 1 = inputs): {error}"
+            ) from error
 
     def _require(self, condition: bool, message: str) -> None:
         if not condition:

@@ -35,7 +35,8 @@ def arrays(
         if dtype.kind == "b":
             return rng.random(size) < 0.5
         if dtype.kind in "iu":
-            return rng.integers(max(low, 0) if dtype.kind == "u" else low, high, size, endpoint=True).astype(dtype)
+            first = int(max(low, 0) if dtype.kind == "u" else low)
+            return rng.integers(first, int(high), size, endpoint=True).astype(dtype)
         x = np.asarray(rng.uniform(low, high, size))
         for kink in kinks:
             x = np.where(np.abs(x - kink) < margin, kink + np.where(x < kink, -margin, margin), x)
@@ -63,7 +64,8 @@ def transposed(x: np.ndarray) -> np.ndarray:
 def sliced(x: np.ndarray) -> np.ndarray:
     """`x` as every second element of a larger array, along every axis."""
     big = np.zeros([2 * n + 1 for n in x.shape], x.dtype)
-    view = big[(*(slice(1, None, 2) for _ in x.shape), ...)]
+    odd: tuple[Any, ...] = (*(slice(1, None, 2) for _ in x.shape), ...)
+    view = big[odd]
     view[...] = x
     return view
 

@@ -33,14 +33,14 @@ def check_state(ts: Any) -> TrainState:
 def check_network(net: Layer, ts: TrainState, x: Any) -> None:
     """Refuse `x` and `ts` that do not belong to `net`: what `init` makes for samples like these must be like `ts`.
 
-    Raises `StructureError` where an entry is missing or unknown, `ShapeError` where a shape differs, and what
-    `net.init` raises for a shape that it cannot take.
+    Raises `StructureError` where an entry is missing or unknown, `ShapeError` where a shape differs or the network
+    cannot take samples like these.
     """
     shapes, dtype = tree.map(lambda a: a.shape[1:], x), floating_dtype(ts.params)
     try:
-        expected = eval_shape(lambda key: net.init(key, shapes, dtype), ArraySpec((2,), np.dtype(np.uint32)))
-    except TracingError:  # an init that looks at its key
-        expected = net.init(random.key(0), shapes, dtype)
+        expected = _initial(net, shapes, dtype)
+    except ShapeError as error:
+        raise ShapeError(f"the network cannot take samples of shape {shapes} as in x: {error}") from None
     for name, like, given in zip(("params", "state"), expected, (ts.params, ts.state), strict=True):
         own = tree.structure(like)
         try:
@@ -53,6 +53,14 @@ def check_network(net: Layer, ts: TrainState, x: Any) -> None:
                     f"x has samples of shape {shapes}, for which '{path}' of the network has the shape {wanted.shape}, "
                     f"but ts.{name} has {spec_of(leaf).shape}. Pass x shaped as in trainer.init, or make a new ts."
                 )
+
+
+def _initial(net: Layer, shapes: Any, dtype: np.dtype) -> tuple[Any, Any]:
+    """What `net.init` makes, as specs where it can be traced."""
+    try:
+        return eval_shape(lambda key: net.init(key, shapes, dtype), ArraySpec((2,), np.dtype(np.uint32)))
+    except TracingError:  # an init that looks at its key
+        return net.init(random.key(0), shapes, dtype)
 
 
 def check_optimizer(init: Callable[[Any], Any], ts: TrainState) -> None:

@@ -89,8 +89,9 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
                 raise DerivativeError(f"a tangent was given for a {spec} input; give None where inputs are not floating.")
             traced.append(primal)
             continue
-        if tangent is None or spec_of(tangent).shape != spec.shape:
-            raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {spec_of(tangent) if tangent is not None else None}.")
+        received = None if tangent is None else spec_of(tangent)
+        if received is None or received.shape != spec.shape:
+            raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {received}.")
         traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype)))
     outputs = f(*tree.unflatten(structure, traced))
     value = tree.map(lambda o: o.primal if trace.owns(o) else o, outputs)

@@ -96,7 +96,8 @@ class Tracer:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TracingError(
-            f"a traced {self.spec} cannot be written in place. Build the new value, e.g. with np.where or np.concatenate."
+            f"a traced {self.spec} cannot be written in place. "
+            f"Build the new value, e.g. with np.where or np.concatenate."
         )
 
     def __hash__(self) -> int:

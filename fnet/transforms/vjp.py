@@ -108,7 +108,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)
         pulled = [
-            (cotangents.get(id(t)) if id(t) in cotangents else zeros_like(t.primal)) if tape.owns(t) else None
+            (_writable(cotangents[id(t)]) if id(t) in cotangents else zeros_like(t.primal)) if tape.owns(t) else None
             for t in traced
         ]
         return tree.unflatten(structure, pulled)
@@ -204,6 +204,11 @@ def check_scalar(value: Any) -> None:
             f"grad needs a scalar floating-point value, but the function returned {spec}. "
             f"Reduce it first, e.g. with np.mean or np.sum."
         )
+
+
+def _writable(g: Any) -> Any:
+    """A gradient that the caller may change; some rules give read-only views, e.g. that of the sum."""
+    return g if isinstance(g, Tracer) or g.flags.writeable else g.copy()
 
 
 def _check_cotangent(expected: Any, g: Any) -> None:

@@ -82,7 +82,9 @@ OPS = [
     _analytic("cosh"),
     _analytic("tanh"),
     _analytic("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
-    _analytic("softplus", lambda x: np.log1p(np.exp(-abs(x))) + np.maximum(x, 0) if np.isrealobj(x) else np.log1p(np.exp(x))),
+    _analytic(
+        "softplus", lambda x: np.log1p(np.exp(-abs(x))) + np.maximum(x, 0) if np.isrealobj(x) else np.log1p(np.exp(x))
+    ),
     _analytic("erf", special.erf),
     _analytic("reciprocal", lambda x: 1 / x, low=0.3),
     Op("square", ops.square, np.square, analytic=True, booleans=False),

@@ -54,10 +54,12 @@ def test_nan_and_inf_travel_as_in_numpy(op: Op, dtype):
 
 
 @pytest.mark.parametrize(
-    ("op", "dtype"), [(op, d) for op in OPS for d in (np.int64, np.uint8, bool) if op.booleans or d is not bool], ids=str
+    ("op", "dtype"),
+    [(op, d) for op in OPS for d in (np.int64, np.uint8, bool) if op.booleans or d is not bool],
+    ids=str,
 )
 def test_integers_and_booleans(op: Op, dtype):
-    """As in NumPy, with one exception: where NumPy gives float16, or float64 for a quotient of 8 bits, it is float32."""
+    """As in NumPy, but float32 where NumPy gives float16, or float64 for a quotient of 8 bits."""
     values = np.array([0, 1, 2, 3, 5, 4], np.int64).astype(dtype)
     operands = [values, np.roll(values, 1).astype(dtype), np.roll(values, 2).astype(dtype)][: op.arity]
     if op.name == "clip":
@@ -83,7 +85,14 @@ def test_dtypes_combine_as_in_numpy(dtypes, number):
 
 def test_python_numbers_yield_to_arrays():
     x = np.ones(3, np.float32)
-    for y in (x * 2.5, ops.multiply(x, 2.5), ops.add(x, 1), ops.power(x, 2), ops.power(x, 2.5), ops.where(x > 0, 1.0, x)):
+    for y in (
+        x * 2.5,
+        ops.multiply(x, 2.5),
+        ops.add(x, 1),
+        ops.power(x, 2),
+        ops.power(x, 2.5),
+        ops.where(x > 0, 1.0, x),
+    ):
         assert y.dtype == np.float32
     assert ops.multiply(x, np.float64(2)).dtype == np.float64
     assert ops.power(x, np.float64(2)).dtype == np.float64
@@ -192,7 +201,7 @@ def test_nan_reaches_the_gradient(name):
     operands = [np.full(3, np.nan)] * op.arity
     y, pull = fnet.vjp(op.function, *operands)
     assert np.isnan(y).all()
-    if name not in ("relu",):  # the derivative of relu is a choice between g and 0: NaN is not positive
+    if name != "relu":  # its derivative is a choice between g and 0, and NaN is not positive
         assert all(np.isnan(g).all() or np.array_equal(g, np.ones(3)) for g in pull(np.ones(3)))
 
 

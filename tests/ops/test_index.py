@@ -21,8 +21,8 @@ INDICES = [
     1, -1, slice(None), slice(1, None), slice(None, None, -1), slice(3, 0, -2), slice(5, 2), ..., None, (0, 1, 2),
     (..., 0), (0, ..., None), (slice(None), None, 2), (slice(None, None, 2), slice(1, 3), -1), ROWS, [0, 2], [],
     (slice(None), ROWS), (..., ROWS), (1, ROWS), (ROWS, 1), (ROWS, ROWS - 1), (slice(1, 3), ROWS, ROWS),
-    ROWS.reshape(2, 2), np.array([True, False, True]), X[:, :, 0] > 0, X > 0, (slice(None), X[0, :, 0] > 0), np.int64(1),
-    np.array(1), (ROWS[:, None], np.array([0, 1])),
+    ROWS.reshape(2, 2), np.array([True, False, True]), X[:, :, 0] > 0, X > 0, (slice(None), X[0, :, 0] > 0),
+    np.int64(1), np.array(1), (ROWS[:, None], np.array([0, 1])),
 ]  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def test_einsum_is_numpys(case):
     check_grads(lambda *x: ops.einsum(text, *x), *operands)
 
 
-@pytest.mark.parametrize("shapes", [((), (3,)), ((3,), ()), ((3,), (3,)), ((2, 3), (3, 2)), ((2, 3), (4, 3, 2))], ids=str)
+@pytest.mark.parametrize(
+    "shapes", [((), (3,)), ((3,), ()), ((3,), (3,)), ((2, 3), (3, 2)), ((2, 3), (4, 3, 2))], ids=str
+)
 def test_dot_is_numpys(shapes):
     a, b = drawn(*shapes)
     close(ops.dot(a, b), np.asarray(np.dot(a, b)), 5)
@@ -131,10 +133,18 @@ def test_derivatives_of_empty_products(sizes):
 @pytest.mark.parametrize(
     ("call", "error", "text"),
     [
-        (lambda a: ops.matmul(a, a), ShapeError, r"matmul cannot multiply \(2, 3\) by \(2, 3\).*last size of the first, 3"),
+        (
+            lambda a: ops.matmul(a, a),
+            ShapeError,
+            r"matmul cannot multiply \(2, 3\) by \(2, 3\).*last size of the first, 3",
+        ),
         (lambda a: ops.matmul(a, a[0, :2]), ShapeError, "the only size of the second, 2"),
         (lambda a: ops.matmul(a, 2.0), ShapeError, "at least one axis"),
-        (lambda a: ops.matmul(np.ones((2, 1, 3)), np.ones((3, 3, 1))), ShapeError, "leading axes of .* do not broadcast"),
+        (
+            lambda a: ops.matmul(np.ones((2, 1, 3)), np.ones((3, 3, 1))),
+            ShapeError,
+            "leading axes of .* do not broadcast",
+        ),
         (lambda a: ops.einsum("ij,jk->ik", a), ValueRangeError, "names 2 operands, received 1"),
         (lambda a: ops.einsum("ij,jk->ik", a, a), ShapeError, "axis 'j' has sizes 3 and 2"),
         (lambda a: ops.einsum("ijk->i", a), ShapeError, r"must name each of the 2 axes of \(2, 3\) once"),

@@ -121,7 +121,11 @@ def test_dropout_uses_one_mask_forwards_and_backwards():
         (lambda: ops.softmax(np.float64(1)), ShapeError, "softmax: axis -1 is out of range for an array with 0 axes"),
         (lambda: ops.sparse_crossentropy(Z, LABELS[0]), ShapeError, r"expected \(2, 3\), received \(3,\)"),
         (lambda: ops.sparse_crossentropy(Z, LABELS * 1.0), DtypeError, "labels must be integers"),
-        (lambda: ops.sparse_crossentropy(Z, LABELS + 1), ValueRangeError, "label 4 of sample 1 is out of range: expected 0 to 3"),
+        (
+            lambda: ops.sparse_crossentropy(Z, LABELS + 1),
+            ValueRangeError,
+            "label 4 of sample 1 is out of range: expected 0 to 3",
+        ),
         (lambda: ops.sparse_crossentropy(Z, LABELS - 1), ValueRangeError, "label -1 of sample 0"),
         (lambda: ops.categorical_crossentropy(Z, TARGETS[0]), ShapeError, "For integer labels use the sparse form"),
         (lambda: ops.dropout(Z, np.zeros(2, np.uint32), 1.5), ValueRangeError, "0 <= rate <= 1, received 1.5"),

@@ -24,7 +24,7 @@ SPREADS = ["mean", "var", "std"]
 
 def axes_of(x: np.ndarray) -> st.SearchStrategy:
     every = [None, *range(-x.ndim, x.ndim)]
-    every += [pair for pair in itertools.combinations(range(x.ndim), 2)]
+    every += itertools.combinations(range(x.ndim), 2)
     return st.sampled_from(every)
 
 

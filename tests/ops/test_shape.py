@@ -97,7 +97,9 @@ def test_broadcast_to_and_its_sum(shapes_drawn):
     x = np.random.default_rng(0).normal(size=shape)
     wide = ops.broadcast_to(x, (2, *shape))
     close(wide, np.broadcast_to(x, (2, *shape)))
-    np.testing.assert_allclose(fnet.grad(lambda v: ops.sum(ops.broadcast_to(v, (2, *shape)) * 3.0))(x), np.full(shape, 6.0))
+    np.testing.assert_allclose(
+        fnet.grad(lambda v: ops.sum(ops.broadcast_to(v, (2, *shape)) * 3.0))(x), np.full(shape, 6.0)
+    )
 
 
 LINEAR = [
@@ -120,7 +122,9 @@ LINEAR = [
 def test_derivatives(number):
     x = np.random.default_rng(0).normal(size=X.shape)
     check_grads(LINEAR[number], x)
-    check_grads(lambda v: [y * y for y in fnet.tree.leaves(LINEAR[number](v))], x[:1, :, :2] if number == 1 else x, order=2)
+    check_grads(
+        lambda v: [y * y for y in fnet.tree.leaves(LINEAR[number](v))], x[:1, :, :2] if number == 1 else x, order=2
+    )
 
 
 def test_a_joined_constant_gets_no_cotangent():
@@ -158,7 +162,11 @@ def test_astype_carries_derivatives_back_in_the_first_dtype():
         (lambda: ops.broadcast_to(X, (2, 3, 5)), ShapeError, r"cannot broadcast \(2, 3, 4\) to \(2, 3, 5\)"),
         (lambda: ops.broadcast_to(X, (4,)), ShapeError, "cannot broadcast"),
         (lambda: ops.concatenate([]), ShapeError, "at least one array"),
-        (lambda: ops.concatenate([X, X[:, :2]], 0), ShapeError, r"expected \(2, 3, 4\), received \(2, 2, 4\) as input 1"),
+        (
+            lambda: ops.concatenate([X, X[:, :2]], 0),
+            ShapeError,
+            r"expected \(2, 3, 4\), received \(2, 2, 4\) as input 1",
+        ),
         (lambda: ops.concatenate([X, X[0]], 0), ShapeError, "as input 1"),
         (lambda: ops.concatenate([np.float64(1), np.float64(2)]), ShapeError, "out of range for an array with 0 axes"),
         (lambda: ops.split(X, 3, 2), ShapeError, "cannot cut axis 2 of size 4 into 3 equal sections"),

@@ -29,7 +29,9 @@ def test_a_tangent_is_linear(x, u, v, c):
 
 def test_structures_of_arguments_and_results():
     primals = ({"w": X, "none": None}, np.arange(3), 2.0)
-    value, tangent = fnet.jvp(lambda p, n, c: {"y": p["w"] * c, "n": n}, primals, ({"w": np.ones(3), "none": None}, None, 1.0))
+    value, tangent = fnet.jvp(
+        lambda p, n, c: {"y": p["w"] * c, "n": n}, primals, ({"w": np.ones(3), "none": None}, None, 1.0)
+    )
     np.testing.assert_array_equal(value["y"], 2 * X)
     np.testing.assert_array_equal(tangent["y"], 2 + X)
     assert value["n"].tolist() == [0, 1, 2] and not np.any(tangent["n"])
@@ -89,7 +91,11 @@ def test_hessians_are_symmetric():
     [
         (lambda: fnet.jvp(f, (X,), (np.ones(2),)), ShapeError, r"expected float64\[3\], received float64\[2\]"),
         (lambda: fnet.jvp(f, (X,), (None,)), ShapeError, r"expected float64\[3\], received None"),
-        (lambda: fnet.jvp(f, (np.arange(3),), (np.ones(3),)), DerivativeError, r"tangent was given for a int64\[3\] input"),
+        (
+            lambda: fnet.jvp(f, (np.arange(3),), (np.ones(3),)),
+            DerivativeError,
+            r"tangent was given for a int64\[3\] input",
+        ),
         (lambda: fnet.jvp(f, (X,), ()), StructureError, "trees differ"),
     ],
 )

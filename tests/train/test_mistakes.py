@@ -1,0 +1,135 @@
+"""Mistakes of a caller: each is told by its text, before anything is computed."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import numpy as np
+import pytest
+
+from fnet import losses, random, tree
+from fnet.combinators import serial
+from fnet.errors import DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
+from fnet.layers import Dense
+from fnet.train import Trainer, TrainState
+
+X, Y = np.ones((6, 3), "float32"), np.zeros((6, 1), "float32")
+
+FIT = {
+    "lengths": ({"y": Y[:5]}, ShapeError, "y has 5 samples and x has 6: expected the same number"),
+    "weights": ({"sample_weight": np.ones(4)}, ShapeError, "sample_weight has 4 samples and x has 6"),
+    "empty": ({"x": X[:0], "y": Y[:0]}, ValueRangeError, "x and y have no samples. Pass at least one"),
+    "nothing": ({"x": (), "y": ()}, (ValueRangeError, ShapeError), "no array|no samples"),
+    "features": ({"x": np.ones((6, 4))}, ShapeError, "x has samples of shape (4,), for which 'dense/kernel'"),
+    "rank": ({"x": np.ones(6)}, ShapeError, "the network cannot take samples of shape () as in x: in 'dense': Dense"),
+    "scalar": ({"x": 3.0}, ShapeError, "x must have the samples on its first axis, received a scalar"),
+    "ragged": ({"x": [[1.0], [1.0, 2.0]]}, ShapeError, "x does not make an array"),
+    "text": ({"x": [["a", "b", "c"]] * 6}, DtypeError, "x must hold numbers or booleans, received dtype <U1"),
+    "objects": ({"y": np.array([None] * 6)}, DtypeError, "y must hold numbers or booleans, received a ndarray"),
+    "generator": ({"x": (row for row in X)}, DtypeError, "x must hold numbers or booleans, received a generator"),
+    "complex": ({"x": X.astype(complex)}, DtypeError, "x must hold numbers or booleans, received dtype complex128"),
+    "targets": ({"y": np.zeros((6, 2))}, ShapeError, "mean_squared_error: expected y_true shaped like y_pred"),
+    "batch 0": ({"batch_size": 0}, ValueRangeError, "batch_size: expected an integer of at least 1, received 0"),
+    "batch 2.5": ({"batch_size": 2.5}, ValueRangeError, "batch_size: expected an integer of at least 1, received 2.5"),
+    "batch True": ({"batch_size": True}, ValueRangeError, "batch_size: expected an integer of at least 1, received True"),
+    "epochs": ({"epochs": -1}, ValueRangeError, "epochs: expected an integer of at least 1, received -1"),
+    "initial": ({"initial_epoch": -1}, ValueRangeError, "initial_epoch: expected an integer of at least 0"),
+    "split 1": ({"validation_split": 1.0}, ValueRangeError, "expected 0 <= validation_split < 1, received 1.0"),
+    "split -": ({"validation_split": -0.1}, ValueRangeError, "expected 0 <= validation_split < 1, received -0.1"),
+    "split nan": ({"validation_split": float("nan")}, ValueRangeError, "expected 0 <= validation_split < 1, received nan"),
+    "split text": ({"validation_split": "0.1"}, ValueRangeError, "expected 0 <= validation_split < 1, received '0.1'"),
+    "split all": ({"validation_split": 0.99}, ValueRangeError, "leaves 0 for training and 6 for validation"),
+    "validation": ({"validation_data": X}, StructureError, "validation_data is a tuple (x, y)"),
+    "validation y": ({"validation_data": (X, Y[:2])}, ShapeError, "validation_data y has 2 samples"),
+    "state": ({"ts": {}}, StructureError, "expected a TrainState as the first argument, received a dict"),
+}
+
+
+@pytest.fixture(scope="module")
+def trainer() -> Trainer:
+    return Trainer(serial(Dense(2), Dense(1)), "mse")
+
+
+@pytest.fixture
+def ts(trainer: Trainer) -> TrainState:
+    return trainer.init(random.key(0), (3,))
+
+
+@pytest.mark.parametrize("name", FIT)
+def test_fit(name, trainer, ts):
+    arguments, kind, message = FIT[name]
+    before = tree.map(np.array, ts)
+    with pytest.raises(kind, match=re.escape(message) if "|" not in message else message):
+        trainer.fit(**{"ts": ts, "x": X, "y": Y, "verbose": False, **arguments})
+    assert tree.all_equal(ts, before)
+
+
+@pytest.mark.parametrize("name", ["lengths", "empty", "features", "text", "batch 0", "state"])
+def test_evaluate_and_predict(name, trainer, ts):
+    arguments, kind, message = FIT[name]
+    arguments = {"ts": ts, "x": X, "y": Y, **arguments}
+    with pytest.raises(kind, match=re.escape(message)):
+        trainer.evaluate(**arguments)
+    del arguments["y"]
+    if name != "lengths":
+        with pytest.raises(kind, match=re.escape(message.replace("x and y have", "x have"))):
+            trainer.predict(**arguments)
+
+
+def test_a_state_of_another_network(trainer, ts):
+    other = Trainer(Dense(1), "mse").init(random.key(0), (3,))
+    with pytest.raises(StructureError, match="ts.params does not belong to this network: trees differ at 'kernel'"):
+        trainer.predict(other, X)
+    wider = Trainer(serial(Dense(5), Dense(1)), "mse").init(random.key(0), (3,))
+    with pytest.raises(ShapeError, match=r"'dense/kernel' of the network has the shape \(3, 2\), but ts.params has \(3, 5\)"):
+        trainer.fit(wider, X, Y, verbose=False)
+    with pytest.raises(StructureError, match="ts.opt_state does not belong to this optimizer"):
+        Trainer(serial(Dense(2), Dense(1)), "mse", "sgd").fit(ts, X, Y, verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "message"),
+    [
+        ("sparse_categorical_crossentropy", [0, 1, 2, 0, 3, 1], "label 3 of sample 4 is out of range"),
+        ("sparse_categorical_crossentropy", [0, 1, 2, -1, 3, 1], "label -1 of sample 3 is out of range"),
+        ("sparse_categorical_crossentropy", [0, 1, 0.5, 0, 0, 0], "received 0.5 in sample 2"),
+        ("categorical_crossentropy", np.eye(6, 3) * 2, "y has values outside [0, 1], first in sample 0"),
+        ("binary_crossentropy", -np.eye(6, 3, -2), "y has values outside [0, 1], first in sample 2"),
+    ],
+)
+def test_targets_out_of_range_name_the_sample(loss, y, message):
+    trainer = Trainer(Dense(3), functools.partial(losses.get(loss), from_logits=True))
+    ts = trainer.init(random.key(0), (3,))
+    with pytest.raises(ValueRangeError, match=re.escape(message)):
+        trainer.fit(ts, X, y, verbose=False)
+    with pytest.raises(ValueRangeError, match=re.escape(message)):
+        trainer.evaluate(ts, X, y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": "msee"}, "(?i)unknown loss 'msee'.* Did you mean 'mse'?"),
+        ({"optimizer": "adm"}, "(?i)unknown optimizer 'adm'.* Did you mean 'adam'?"),
+        ({"metrics": ["accurracy"]}, "(?i)unknown metric 'accurracy'.* Did you mean 'accuracy'?"),
+        ({"metrics": "accurracy"}, "(?i)unknown metric 'accurracy'.* Did you mean 'accuracy'?"),
+        ({"net": "dense"}, "net is a Layer, received a str"),
+    ],
+)
+def test_trainer(arguments, message):
+    with pytest.raises(FnetError, match=message):
+        Trainer(**{"net": Dense(1), "loss": "mse", **arguments})
+
+
+def test_a_state_that_changes_its_dtype_is_refused():
+    from fnet.layer import Layer
+
+    counting = Layer(
+        lambda key, shape, dtype: ({}, {"count": np.zeros((), "int64")}),
+        lambda params, state, x, key=None, train=False: (x, {"count": state["count"] + 0.5}),
+        name="counting",
+    )
+    trainer = Trainer(serial(Dense(1), counting), "mse")
+    with pytest.raises(DtypeError, match=r"state of the network at 'counting/count' was int64\[\] and became float64\[\]"):
+        trainer.fit(trainer.init(random.key(0), (3,)), X, Y, verbose=False)
