@@ -12,6 +12,7 @@ from bench.protocol import Unavailable
 from bench.rows import Row
 
 PAUSE = 0.03  # seconds between bursts: the last peer's threads stop spinning
+WARM_UP = 32  # steps before the first timing: first calls compile, and some libraries compile anew after a few
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def measure(row: Row, peers: Sequence[Peer], rounds: int, burst: float) -> Resul
 
 
 def _count(peer: Peer, burst: float) -> int:
-    """Steps that take about `burst` seconds; finding it out warms the peer up."""
-    count, step = 1, peer.burst(1)
-    while step * count < burst / 2 and count < 10**7:
+    """Steps that take about `burst` seconds, after a warm-up; the best of three, as one may still meet a compiler."""
+    peer.burst(WARM_UP)
+    count = 1
+    while (step := min(peer.burst(count) for _ in range(3))) * count < burst / 2:
         count = min(max(int(burst / step), 2 * count), 20 * count)
-        step = peer.burst(count)
     return max(1, round(burst / step))

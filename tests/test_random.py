@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fnet
@@ -61,6 +61,7 @@ def test_uniform_is_the_leading_bits(seed: int, n: int) -> None:
 
 
 @given(SEEDS, st.integers(0, 11), st.integers(-(2**63), 2**63 - 1), st.integers(1, 2**63 - 1))
+@example(1, 11, -(2**62), 2**63 - 1)
 @QUICK
 def test_randint_is_the_scaled_word(seed: int, n: int, low: int, span: int) -> None:
     key, high = random.key(seed), min(low + span, 2**63)
