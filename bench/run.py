@@ -19,6 +19,7 @@ from bench.startup import measure_startup
 def main() -> None:
     """Parse the options, measure, report."""
     options = _options()
+    busy = os.getloadavg()[0]
     _bind(options.threads)
     absent: dict[str, str] = {}
     results: list[Result] = []
@@ -42,8 +43,9 @@ def main() -> None:
     if not options.dry:
         date = datetime.date.today().isoformat()
         heading = (
-            f"{date}. {describe()}.\n{versions}.\n{options.threads} threads; {options.rounds} bursts of "
-            f"{options.burst:g} s for each peer, in alternation; ratios are medians of the rounds' ratios."
+            f"{date}. {describe()}; load before the run {busy:.1f}.\n{versions}.\n{options.threads} threads; "
+            f"{options.rounds} bursts of {options.burst:g} s for each peer, in alternation; ratios are medians of the "
+            f"rounds' ratios."
         )
         skipped = f"Skipped:\n{skipped}" if skipped else ""
         write_page(heading, [peers_table(results), startup_table(startup) if startup else "", skipped])

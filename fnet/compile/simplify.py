@@ -46,7 +46,7 @@ def merge_common(graph: Graph) -> Graph:
 def _identity(node: Node, inputs: list[Value]) -> Value | None:
     """The input that the node would return unchanged, if it is one."""
     spec, name = node.outputs[0].spec, node.primitive.name
-    if name in ("reshape", "broadcast_to", "cast") and inputs[0].spec == spec:
+    if name in ("reshape", "broadcast_to", "cast", "stop_gradient") and inputs[0].spec == spec:
         return inputs[0]
     if name in ("multiply", "divide") and _is_one(inputs[1]) and inputs[0].spec == spec:
         return inputs[0]

@@ -15,10 +15,8 @@ MAX_DEPTH = 64
 
 def module() -> Any:
     """h5py, imported when first needed."""
-    try:
-        import h5py
-    except ImportError:
-        raise FileError("HDF5 files need the package h5py. Install it: pip install h5py.") from None
+    import h5py
+
     return h5py
 
 
@@ -29,7 +27,9 @@ def members(group: Any, path: str = "", depth: int = 0) -> list[str]:
     than `MAX_DEPTH`, which a group that contains itself has too.
     """
     if depth > MAX_DEPTH:
-        raise FileError(f"groups are nested deeper than {MAX_DEPTH} at '{path[:80]}...': the file is damaged or hostile.")
+        raise FileError(
+            f"groups are nested deeper than {MAX_DEPTH} at '{path[:80]}...': the file is damaged or hostile."
+        )
     found: list[str] = []
     for name in group:
         here = f"{path}/{name}" if path else name
@@ -54,7 +54,9 @@ def dataset(file: Any, path: str) -> Any:
     plist = node.id.get_create_plist()
     filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
     if filters - _FILTERS:
-        raise FileError(f"'{path}' uses the filters {sorted(filters - _FILTERS)}; only deflate, shuffle, fletcher32 are read.")
+        raise FileError(
+            f"'{path}' uses the filters {sorted(filters - _FILTERS)}; only deflate, shuffle, fletcher32 are read."
+        )
     return node
 
 
@@ -71,7 +73,9 @@ def read(node: Any, shape: tuple[int, ...], dtype: np.dtype, path: str) -> np.nd
 def _child(group: Any, name: str, path: str) -> Any:
     link = group.get(name, getlink=True)
     if not isinstance(link, module().HardLink):
-        raise FileError(f"'{path}' is a {type(link).__name__}, which is refused: only what is in the file itself is read.")
+        raise FileError(
+            f"'{path}' is a {type(link).__name__}, which is refused: only what is in the file itself is read."
+        )
     child = group.get(name)
     if not isinstance(child, module().Group | module().Dataset):
         raise FileError(f"'{path}' is neither a group nor a dataset.")

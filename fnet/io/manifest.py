@@ -25,6 +25,7 @@ class Entry(NamedTuple):
 
 
 def entry(array: np.ndarray) -> Entry:
+    """What the manifest says of an array."""
     return Entry(array.shape, array.dtype.name, digest(array))
 
 

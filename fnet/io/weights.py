@@ -84,7 +84,9 @@ def _read(path: Path, template: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         for name, leaf in template.items():
             loaded[name] = _array(file, name, leaf)
             if manifest.digest(loaded[name]) != entries[name].sha256:
-                raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
+                raise FileError(
+                    f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy."
+                )
         return loaded
 
 
@@ -121,7 +123,9 @@ def _leaves(params: Any, state: Any) -> dict[str, Any]:
     leaves = dict(pairs)
     for name in leaves:
         if any(part in ("", ".") or "\0" in part for part in name.split("/")):
-            raise StructureError(f"'{name}' cannot be a path in an HDF5 file: keys must not be empty, '.', or contain NUL.")
+            raise StructureError(
+                f"'{name}' cannot be a path in an HDF5 file: keys must not be empty, '.', or contain NUL."
+            )
     inner = {"/".join(name.split("/")[:depth]) for name in leaves for depth in range(1, name.count("/") + 1)}
     if len(leaves) < len(pairs) or inner & set(leaves):
         raise StructureError("two leaves have the same path, or one lies within another: use keys without '/'.")
@@ -143,4 +147,7 @@ def _check_net(net: Any) -> None:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
+    return (
+        ", ".join(f"'{name}'" for name in names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+        or "none"
+    )

@@ -21,6 +21,7 @@ from fnet.ops.arithmetic import negative as negative
 from fnet.ops.arithmetic import not_equal as not_equal
 from fnet.ops.arithmetic import power as power
 from fnet.ops.arithmetic import remainder as remainder
+from fnet.ops.arithmetic import stop_gradient as stop_gradient
 from fnet.ops.arithmetic import subtract as subtract
 from fnet.ops.arithmetic import where as where
 from fnet.ops.index import one_hot as one_hot

@@ -60,6 +60,7 @@ _select = elementwise(
     lambda g, y, c, a, b: _select(c, g, zeros_of(g)),
     lambda g, y, c, a, b: _select(c, zeros_of(g), g),
 )
+_stop_gradient = elementwise("stop_gradient", "{0}", None)
 _comparisons = {
     name: elementwise(name, f"{{0}} {sign} {{1}}", dtype=BOOL)
     for name, sign in {
@@ -171,6 +172,16 @@ def minimum(a: Any, b: Any) -> Any:
     """The smaller of `a` and `b`; NaN where either is NaN. In a tie each operand gets half of the cotangent."""
     x, y = promote(a, b)
     return (_minimum if spec_of(x).differentiable else _integer_minimum)(x, y)
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x` itself, as a constant for differentiation.
+
+    >>> import numpy as np, fnet
+    >>> fnet.grad(lambda x: x * stop_gradient(x))(np.array(3.0))
+    array(3.)
+    """
+    return _stop_gradient(lift(x))
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:

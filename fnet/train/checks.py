@@ -1,4 +1,4 @@
-"""Mistakes found before training: a state of another network, samples of another shape, targets the loss cannot take."""
+"""Mistakes found before training: a state of another network, samples of another shape, targets out of range."""
 
 from __future__ import annotations
 

@@ -49,10 +49,13 @@ def count(data: dict[str, Any]) -> int:
 def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:
     """The first ``floor(n (1 - fraction))`` samples and the others, in their order, as views.
 
-    Raises `ValueRangeError` unless ``0 <= fraction < 1`` and both parts have samples. Source: Keras ``validation_split``.
+    Raises `ValueRangeError` unless ``0 <= fraction < 1`` and both parts have samples. Source: Keras
+    ``validation_split``.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 <= fraction < 1:
-        raise ValueRangeError(f"validation_split is a fraction, expected 0 <= validation_split < 1, received {fraction!r}.")
+        raise ValueRangeError(
+            f"validation_split is a fraction, expected 0 <= validation_split < 1, received {fraction!r}."
+        )
     at = math.floor(n * (1 - fraction))
     if not 0 < at < n:
         raise ValueRangeError(
@@ -102,10 +105,11 @@ def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
     return array if array.flags.carray else np.array(array, order="C")
 
 
-def as_pair(validation_data: Any) -> tuple[Any, ...]:
+def as_triple(validation_data: Any) -> tuple[Any, Any, Any]:
     """``(x, y)`` or ``(x, y, sample_weight)`` as three, or a `StructureError`."""
     if isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3):
-        return (*validation_data, None)[:3]
+        x, y, *weight = validation_data
+        return x, y, weight[0] if weight else None
     size = f" of length {len(validation_data)}" if isinstance(validation_data, tuple | list) else ""
     raise StructureError(
         f"validation_data is a tuple (x, y) or (x, y, sample_weight), received a "

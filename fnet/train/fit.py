@@ -24,7 +24,7 @@ Callback = Callable[[int, dict[str, float], TrainState], Any]
 
 @dataclass
 class Run:
-    """One call of `fit`.
+    """The state of one call of `fit`, and how it goes on.
 
     passes: the compiled steps over the training data; carry: what they hand on; empty: the totals at the beginning of
     an epoch; results: the numbers of an epoch from its totals; validate: those of the validation data for
@@ -82,7 +82,8 @@ class Run:
         ts = self.carry.ts
         order = epoch_order(ts.key, int(ts.step), self.n, self.shuffle)
         start = self.carry._replace(start=np.zeros((), np.int64), totals=self.empty)
-        for done, self.carry in self.passes.run(start, order, *tree.leaves(self.data)):
+        for done, carry in self.passes.run(start, order, *tree.leaves(self.data)):
+            self.carry = carry
             if self.carry.bad >= 0:
                 raise self._not_finite(epoch, int(self.carry.bad))
             yield done
@@ -100,7 +101,9 @@ class Run:
             wrong = np.flatnonzero(~np.isfinite(leaf))
             if wrong.size:
                 sample = int(wrong[0]) // max(leaf.size // len(leaf), 1)
-                advice = f"{path} has {wrong.size} values that are not finite, first in sample {sample}: clean the data."
+                advice = (
+                    f"{path} has {wrong.size} values that are not finite, first in sample {sample}: clean the data."
+                )
                 break
         return NonFiniteError(
             f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "

@@ -16,7 +16,7 @@ class Progress:
         self._verbose = verbose
         self._epochs = epochs
         self._steps = steps
-        self._tqdm = _tqdm() if verbose and sys.stderr.isatty() else None
+        self._bars = verbose and sys.stderr.isatty()
         self._bar: Any = None
         self._began = 0.0
         self._shown = 0.0
@@ -24,9 +24,11 @@ class Progress:
     def begin(self, epoch: int) -> None:
         """An epoch (from 0) begins."""
         self._began = time.perf_counter()
-        if self._tqdm is not None and self._due(epoch):
+        if self._bars and self._due(epoch):
+            from tqdm import tqdm
+
             title = f"epoch {epoch + 1}/{self._epochs}"
-            self._bar = self._tqdm(total=self._steps, desc=title, unit="step", mininterval=SECONDS_BETWEEN)
+            self._bar = tqdm(total=self._steps, desc=title, unit="step", mininterval=SECONDS_BETWEEN)
 
     def advance(self, steps: int, loss: float) -> None:
         """Steps are done; `loss` is the mean over the epoch so far."""
@@ -42,7 +44,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self.close()
-        elif self._tqdm is None and self._due(epoch):
+        elif not self._bars and self._due(epoch):
             seconds = time.perf_counter() - self._began
             print(f"epoch {epoch + 1}/{self._epochs}  {text}  ({seconds:.2f} s)", flush=True)
         else:
@@ -62,11 +64,3 @@ class Progress:
 def _number(value: float) -> str:
     """Four decimals, or scientific below 0.001."""
     return f"{value:.4f}" if value == 0 or not abs(value) < 1e-3 else f"{value:.4e}"
-
-
-def _tqdm() -> Any:
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm

@@ -33,7 +33,7 @@ class Recipe(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over the batches of an epoch: of loss times batch size and of batch sizes, () float64; states of the metrics."""
+    """Over the batches of an epoch: sums of loss times batch size and of batch sizes, () float64; states of metrics."""
 
     loss: Any
     count: Any
@@ -41,8 +41,10 @@ class Totals(NamedTuple):
 
 
 class Training(NamedTuple):
-    """What a training step carries: `start` is the first sample of the batch, `bad` the first step with a loss that is
-    not finite, or -1."""
+    """What a training step carries.
+
+    start: the position of the batch in the epoch; bad: the first step with a loss that is not finite, or -1.
+    """
 
     ts: TrainState
     start: Any
@@ -60,6 +62,7 @@ class Evaluation(NamedTuple):
 
 
 def no_totals(metrics: tuple[Metric, ...]) -> Totals:
+    """The totals before the first batch."""
     return Totals(np.zeros(()), np.zeros(()), tuple(metric.init() for metric in metrics))
 
 
@@ -82,7 +85,9 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
 
         (value, (y, state)), gradient = value_and_grad(value_of, has_aux=True)(ts.params)
         updates, opt_state = optimizer.update(gradient, ts.opt_state, ts.params)
-        bad = ops.where(ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad)
+        bad = ops.where(
+            ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad
+        )
         new = TrainState(
             apply_updates(ts.params, updates),
             _like(ts.state, state, "state of the network"),
@@ -125,7 +130,7 @@ def _loss(loss: Callable[..., Any], batch: dict[str, Any], y: Any) -> Any:
 
 
 def _added(totals: Totals, metrics: tuple[Metric, ...], value: Any, size: int, batch: dict[str, Any], y: Any) -> Totals:
-    """The totals with one batch more; the loss is a mean over the batch, so it counts as many times as it has samples."""
+    """The totals with one batch more; the loss is a mean, so it counts as many times as the batch has samples."""
     return Totals(
         ops.add(totals.loss, ops.multiply(astype(value, np.float64), float(size))),
         ops.add(totals.count, float(size)),
@@ -140,5 +145,5 @@ def _like(before: Any, after: Any, name: str) -> Any:
     for path, old, new in zip(own.paths(), tree.leaves(before), leaves, strict=True):
         was, now = spec_of(old), spec_of(new)
         if (was.shape, was.dtype) != (now.shape, now.dtype):
-            raise DtypeError(f"the {name} at '{path}' was {was} and became {now} in a step. Keep its shape and dtype.")
+            raise DtypeError(f"the {name} at '{path}' was {was} and became {now}. Keep its shape and dtype in a step.")
     return tree.unflatten(own, leaves)

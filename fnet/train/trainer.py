@@ -13,7 +13,7 @@ from fnet.errors import ShapeError, StructureError
 from fnet.layer import Layer
 from fnet.train import steps
 from fnet.train.checks import check_network, check_optimizer, check_state, check_targets, floating_dtype
-from fnet.train.data import as_arrays, as_pair, count, require_count, split
+from fnet.train.data import as_arrays, as_triple, count, require_count, split
 from fnet.train.fit import Callback, Run
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
@@ -52,7 +52,9 @@ class Trainer:
         metrics: Any = (),
     ) -> None:
         if not isinstance(net, Layer):
-            raise StructureError(f"Trainer: net is a Layer, received a {type(net).__name__}. Wrap it: Layer(init, apply).")
+            raise StructureError(
+                f"Trainer: net is a Layer, received a {type(net).__name__}. Wrap it: Layer(init, apply)."
+            )
         several = isinstance(metrics, list | tuple) and not isinstance(metrics, metric_functions.Metric)
         watched = tuple(map(metric_functions.get, metrics if several else (metrics,)))
         self._recipe = steps.Recipe(net, losses.get(loss), optimizers.get(optimizer), watched)
@@ -108,7 +110,7 @@ class Trainer:
         initial_epoch = require_count("initial_epoch", initial_epoch, least=0)
         data, validation = self._data(ts, x, y, sample_weight), None
         if validation_data is not None:
-            validation = self._data(ts, *as_pair(validation_data), prefix="validation_data ")
+            validation = self._data(ts, *as_triple(validation_data), "validation_data ")
         elif validation_split != 0:
             data, validation = split(data, count(data), validation_split)
         check_optimizer(self._recipe.optimizer.init, ts)
@@ -154,7 +156,9 @@ class Trainer:
         """The arguments as arrays, checked against each other, the network and the loss."""
         dtype = floating_dtype(ts.params)
         given = {"x": x, "y": y, "sample_weight": sample_weight}
-        data = {name: None if value is None else as_arrays(prefix + name, value, dtype) for name, value in given.items()}
+        data = {
+            name: None if value is None else as_arrays(prefix + name, value, dtype) for name, value in given.items()
+        }
         count({prefix + name: value for name, value in data.items()})
         check_network(self._recipe.net, ts, data["x"])
         check_targets(self._recipe.loss, data["y"], self._output(ts, data["x"]))
@@ -162,11 +166,15 @@ class Trainer:
 
     def _output(self, ts: TrainState, x: Any) -> Any:
         """The specs of the output for all of `x`."""
-        output = eval_shape(lambda params, state, x: self._recipe.net.apply(params, state, x)[0], ts.params, ts.state, x)
+        output = eval_shape(
+            lambda params, state, x: self._recipe.net.apply(params, state, x)[0], ts.params, ts.state, x
+        )
         n = len(tree.leaves(x)[0])
         for spec in tree.leaves(output):
             if spec.shape[:1] != (n,):
-                raise ShapeError(f"the network must keep the batch as its first axis: {n} samples gave the shape {spec.shape}.")
+                raise ShapeError(
+                    f"the network must keep the batch as its first axis: {n} samples gave the shape {spec.shape}."
+                )
         return output
 
     def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
@@ -176,11 +184,12 @@ class Trainer:
         passes = Pass(lambda size: self._step(steps.evaluation_step, size, structure), start, count(data), batch_size)
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
-            carry = start._replace(params=params, state=state)
-            for _, carry in passes.run(carry, *leaves):
+            totals = start.totals
+            for _, carry in passes.run(start._replace(params=params, state=state), *leaves):
+                totals = carry.totals
                 if interrupt is not None and interrupt.requested:
                     return None
-            return self._results(carry.totals)
+            return self._results(totals)
 
         return evaluate
 

@@ -36,7 +36,9 @@ def test_any_tree_comes_back(tmp_path_factory, data):
     dtype = st.sampled_from(["float32", "float64", "int64", "uint8", "bool"])
     leaf = st.builds(lambda s, d: np.random.default_rng(len(s)).integers(0, 2, s).astype(d), shape, dtype)
     key = st.text("abc_Ä0 .", min_size=1, max_size=4).filter(lambda k: k != ".")
-    trees = st.recursive(leaf, lambda child: st.dictionaries(key, child, max_size=3) | st.tuples(child, child), max_leaves=6)
+    trees = st.recursive(
+        leaf, lambda child: st.dictionaries(key, child, max_size=3) | st.tuples(child, child), max_leaves=6
+    )
     params, state = data.draw(trees), data.draw(trees)
     path = tmp_path_factory.mktemp("any") / "weights.h5"
     save_weights(path, NET, params, state)
@@ -71,7 +73,9 @@ def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
 def test_what_was_written_is_read_back_before_it_takes_its_place(path, monkeypatch):
     before = path.read_bytes()
     create = h5py.Group.create_dataset
-    monkeypatch.setattr(h5py.Group, "create_dataset", lambda g, n, data: create(g, n, data=data * 2 if "b" in n else data))
+    monkeypatch.setattr(
+        h5py.Group, "create_dataset", lambda g, n, data: create(g, n, data=data * 2 if "b" in n else data)
+    )
     with pytest.raises(FileError, match="does not have the checksum"):
         save_weights(path, NET, tree.map(lambda x: x + 1, PARAMS), STATE)
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
@@ -203,7 +207,10 @@ MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "sizes": (lambda m: m["leaves"][BIAS].update(shape=[-3]), f"the entry of '{BIAS}' has values of the wrong kind"),
     "keys": (lambda m: m["leaves"][BIAS].pop("dtype"), f"the entry of '{BIAS}' needs shape, dtype and sha256"),
     "leaf": (lambda m: m["leaves"].pop(BIAS) and None, f"the manifest is of another network: missing '{BIAS}'"),
-    "dtype": (lambda m: m["leaves"][BIAS].update(dtype="int8"), f"'{BIAS}' is int8 .* in the manifest, expected float32"),
+    "dtype": (
+        lambda m: m["leaves"][BIAS].update(dtype="int8"),
+        f"'{BIAS}' is int8 .* in the manifest, expected float32",
+    ),
 }
 
 
@@ -232,7 +239,9 @@ def test_no_file_and_a_directory(tmp_path):
 
 def test_another_network_lists_what_is_missing_and_suggests(path):
     params = {"dense": PARAMS["dense"], "dense_2": PARAMS["dense_1"]}
-    with pytest.raises(FileError, match="missing 'params/dense_2/kernel', 'params/dense_2/bias'; unexpected .* Did you mean"):
+    with pytest.raises(
+        FileError, match=r"missing 'params/dense_2/kernel', 'params/dense_2/bias'; unexpected .* Did you mean"
+    ):
         load_weights(path, NET, params, STATE)
 
 

@@ -18,20 +18,20 @@ from fnet.transforms.vjp import value_and_grad
 
 
 def plain_epoch(trainer: Trainer, ts: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> tuple[Any, float, float]:
-    """One epoch as an ordinary loop over eager steps: the new (params, opt_state), mean loss and mean absolute error."""
+    """One epoch as a plain loop over eager steps: the new (params, opt_state), mean loss and mean absolute error."""
     net, loss, optimizer, _ = trainer._recipe
     params, opt_state, step = ts.params, ts.opt_state, int(ts.step)
     order = random.permutation(random.fold_in(random.fold_in(ts.key, ORDER), step), len(x))
+
+    def value_of(params: Any, index: np.ndarray, key: np.ndarray) -> Any:
+        predicted, _ = net.apply(params, {}, x[index], key=key, train=True)
+        return loss(y[index], predicted), predicted
+
     total, error = 0.0, 0.0
     for start in range(0, len(x), batch_size):
         index = order[start : start + batch_size]
         key = random.fold_in(random.fold_in(ts.key, STEP), step)
-
-        def value_of(params: Any) -> Any:
-            predicted, _ = net.apply(params, {}, x[index], key=key, train=True)
-            return loss(y[index], predicted), predicted
-
-        (value, predicted), gradient = value_and_grad(value_of, has_aux=True)(params)
+        (value, predicted), gradient = value_and_grad(value_of, has_aux=True)(params, index, key)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         params = optimizers.apply_updates(params, updates)
         total += float(value) * len(index)
@@ -118,9 +118,7 @@ def orders_seen(monkeypatch, shuffle: bool) -> list[np.ndarray]:
 
 def test_training_learns(problem):
     trainer = Trainer(serial(Dense(8, activation="tanh"), Dense(1)), "mse", optimizers.adam(0.02))
-    new, history = trainer.fit(
-        trainer.init(random.key(0), (3,)), *problem, batch_size=5, epochs=150, verbose=False
-    )
+    new, history = trainer.fit(trainer.init(random.key(0), (3,)), *problem, batch_size=5, epochs=150, verbose=False)
     assert history["loss"][-1] < 0.1 * history["loss"][0]
     assert trainer.evaluate(new, *problem)["loss"] < 0.1 * history["loss"][0]
 

@@ -32,12 +32,20 @@ FIT = {
     "targets": ({"y": np.zeros((6, 2))}, ShapeError, "mean_squared_error: expected y_true shaped like y_pred"),
     "batch 0": ({"batch_size": 0}, ValueRangeError, "batch_size: expected an integer of at least 1, received 0"),
     "batch 2.5": ({"batch_size": 2.5}, ValueRangeError, "batch_size: expected an integer of at least 1, received 2.5"),
-    "batch True": ({"batch_size": True}, ValueRangeError, "batch_size: expected an integer of at least 1, received True"),
+    "batch True": (
+        {"batch_size": True},
+        ValueRangeError,
+        "batch_size: expected an integer of at least 1, received True",
+    ),
     "epochs": ({"epochs": -1}, ValueRangeError, "epochs: expected an integer of at least 1, received -1"),
     "initial": ({"initial_epoch": -1}, ValueRangeError, "initial_epoch: expected an integer of at least 0"),
     "split 1": ({"validation_split": 1.0}, ValueRangeError, "expected 0 <= validation_split < 1, received 1.0"),
     "split -": ({"validation_split": -0.1}, ValueRangeError, "expected 0 <= validation_split < 1, received -0.1"),
-    "split nan": ({"validation_split": float("nan")}, ValueRangeError, "expected 0 <= validation_split < 1, received nan"),
+    "split nan": (
+        {"validation_split": float("nan")},
+        ValueRangeError,
+        "expected 0 <= validation_split < 1, received nan",
+    ),
     "split text": ({"validation_split": "0.1"}, ValueRangeError, "expected 0 <= validation_split < 1, received '0.1'"),
     "split all": ({"validation_split": 0.99}, ValueRangeError, "leaves 0 for training and 6 for validation"),
     "validation": ({"validation_data": X}, StructureError, "validation_data is a tuple (x, y)"),
@@ -79,12 +87,14 @@ def test_evaluate_and_predict(name, trainer, ts):
 
 def test_a_state_of_another_network(trainer, ts):
     other = Trainer(Dense(1), "mse").init(random.key(0), (3,))
-    with pytest.raises(StructureError, match="ts.params does not belong to this network: trees differ at 'kernel'"):
+    with pytest.raises(StructureError, match=r"ts\.params does not belong to this network: trees differ at 'kernel'"):
         trainer.predict(other, X)
     wider = Trainer(serial(Dense(5), Dense(1)), "mse").init(random.key(0), (3,))
-    with pytest.raises(ShapeError, match=r"'dense/kernel' of the network has the shape \(3, 2\), but ts.params has \(3, 5\)"):
+    with pytest.raises(
+        ShapeError, match=r"'dense/kernel' of the network has the shape \(3, 2\), but ts.params has \(3, 5\)"
+    ):
         trainer.fit(wider, X, Y, verbose=False)
-    with pytest.raises(StructureError, match="ts.opt_state does not belong to this optimizer"):
+    with pytest.raises(StructureError, match=r"ts\.opt_state does not belong to this optimizer"):
         Trainer(serial(Dense(2), Dense(1)), "mse", "sgd").fit(ts, X, Y, verbose=False)
 
 
@@ -131,5 +141,7 @@ def test_a_state_that_changes_its_dtype_is_refused():
         name="counting",
     )
     trainer = Trainer(serial(Dense(1), counting), "mse")
-    with pytest.raises(DtypeError, match=r"state of the network at 'counting/count' was int64\[\] and became float64\[\]"):
+    with pytest.raises(
+        DtypeError, match=r"state of the network at 'counting/count' was int64\[\] and became float64\[\]"
+    ):
         trainer.fit(trainer.init(random.key(0), (3,)), X, Y, verbose=False)
