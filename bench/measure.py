@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.peer import Peer
-from bench.protocol import Unavailable
+from bench.protocol import UnavailableError
 from bench.rows import Row
 
 PAUSE = 0.03  # seconds between bursts: the last peer's threads stop spinning
@@ -44,7 +44,7 @@ def measure(row: Row, peers: Sequence[Peer], rounds: int, burst: float) -> Resul
         try:
             peer.prepare(row.key)
             counts[peer] = _count(peer, burst)
-        except Unavailable as reason:
+        except UnavailableError as reason:
             absent[peer.name] = str(reason)
     seconds: dict[str, list[float]] = {peer.name: [] for peer in counts}
     order = list(counts)

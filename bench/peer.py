@@ -8,13 +8,13 @@ import subprocess
 import sys
 from typing import Any
 
-from bench.protocol import Unavailable
+from bench.protocol import UnavailableError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class Peer:
-    """One library in a process of its own, bound to `threads` processors; raises `Unavailable` if it cannot start."""
+    """One library in a process of its own; raises `UnavailableError` if it cannot start."""
 
     def __init__(self, name: str, threads: int) -> None:
         self.name = name
@@ -28,12 +28,12 @@ class Peer:
         )
         try:
             self.version: str = self._receive()["version"]
-        except Unavailable:
+        except UnavailableError:
             self.close()
             raise
 
     def prepare(self, row: str) -> None:
-        """Build and compile the workload of this row, or raise `Unavailable`."""
+        """Build and compile the workload of this row, or raise `UnavailableError`."""
         self._ask(prepare=row)
 
     def burst(self, count: int) -> float:
@@ -50,16 +50,19 @@ class Peer:
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # _receive says that the process has ended
         return self._receive()
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise Unavailable(f"its process ended with status {self._process.wait()}")
+            raise UnavailableError(f"its process ended with status {self._process.wait()}")
         reply: dict[str, Any] = json.loads(line)
         if "unavailable" in reply:
-            raise Unavailable(reply["unavailable"])
+            raise UnavailableError(reply["unavailable"])
         return reply

@@ -9,7 +9,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class MLP:
-    """Dense layers of `sizes` with ReLU between them, Adam at 1e-3; classes: integer labels, else mean squared error."""
+    """Dense layers of `sizes` with ReLU between them, trained with Adam at 1e-3.
+
+    classes: the targets are integer labels, the loss is cross-entropy from logits; else mean squared error.
+    """
 
     sizes: tuple[int, ...]
     batch: int

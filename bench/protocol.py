@@ -12,9 +12,10 @@ from typing import Any, TextIO
 
 # Makes everything ready and returns `run`; `run(count)` does about `count` steps to the end and returns how many.
 Workload = Callable[[], Callable[[int], int]]
+NO_SUCH_ROW = "no such row"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """This peer cannot do this here: the message says why."""
 
 
@@ -43,7 +44,7 @@ def serve(pipe: TextIO, table: Mapping[str, Workload]) -> None:
             if "prepare" in request:
                 run = None  # lets go of the last workload's memory
                 if request["prepare"] not in table:
-                    raise Unavailable("no such row")
+                    raise UnavailableError(NO_SUCH_ROW)
                 run = table[request["prepare"]]()
                 run(1)
                 send(pipe, ready=True)
@@ -52,7 +53,7 @@ def serve(pipe: TextIO, table: Mapping[str, Workload]) -> None:
                 start = time.perf_counter()
                 steps = run(request["count"])
                 send(pipe, seconds=time.perf_counter() - start, steps=steps)
-        except Unavailable as reason:
+        except UnavailableError as reason:
             send(pipe, unavailable=str(reason))
         except Exception as error:
             traceback.print_exc()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.measure import Result
+from bench.protocol import NO_SUCH_ROW
 from bench.startup import Startup
 
 PAGE = Path(__file__).parent / "RESULTS.md"
@@ -27,20 +28,21 @@ def peers_table(results: Sequence[Result]) -> str:
 
 
 def startup_table(figures: Sequence[Startup]) -> str:
-    """Seconds beside their targets."""
+    """Seconds beside their targets; nothing for no figures."""
+    if not figures:
+        return ""
     lines = ["| start | seconds | target, below |", "|---|---:|---:|"]
     lines += [f"| {f.title} | {f.seconds:.2f} | {f.target:g} |" for f in figures]
     return "\n".join(lines)
 
 
 def absent_list(started: dict[str, str], results: Sequence[Result]) -> str:
-    """Who was skipped, and why; a row that a peer does not offer is no news."""
+    """Who was skipped, and why; nothing for no one. A row that a peer does not offer is no news."""
     lines = [f"- {peer}: {reason}" for peer, reason in started.items()]
     for result in results:
-        lines += [
-            f"- {peer}, {result.row.title}: {why}" for peer, why in result.absent.items() if why != "no such row"
-        ]
-    return "\n".join(lines)
+        reasons = {peer: why for peer, why in result.absent.items() if why != NO_SUCH_ROW}
+        lines += [f"- {peer}, {result.row.title}: {why}" for peer, why in reasons.items()]
+    return "\n".join(["Skipped:\n", *lines]) if lines else ""
 
 
 def write_page(heading: str, tables: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The rows of the table: what is measured, and what fnet aims at (../DESIGN section 6 has the reasons)."""
+"""The rows of the table: what is measured, and what fnet aims at."""
 
 from __future__ import annotations
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import sys
 from contextlib import ExitStack
 
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.peer import Peer
-from bench.protocol import Unavailable
+from bench.protocol import UnavailableError
 from bench.report import absent_list, peers_table, startup_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import measure_startup
@@ -28,7 +29,7 @@ def main() -> None:
         for name in options.peers:
             try:
                 peers.append(Peer(name, options.threads))
-            except Unavailable as reason:
+            except UnavailableError as reason:
                 absent[name] = str(reason)
             else:
                 stack.callback(peers[-1].close)
@@ -37,9 +38,8 @@ def main() -> None:
             if row.key in options.rows:
                 results.append(measure(row, peers, options.rounds, options.burst))
                 print(peers_table(results[-1:]), flush=True)
-    startup = [] if options.no_startup else measure_startup(5)
-    skipped = absent_list(absent, results)
-    print("", startup_table(startup) if startup else "", f"Skipped:\n{skipped}" if skipped else "", sep="\n")
+    tables = [startup_table([] if options.no_startup else measure_startup(5)), absent_list(absent, results)]
+    print("", *filter(None, tables), sep="\n\n")
     if not options.dry:
         date = datetime.date.today().isoformat()
         heading = (
@@ -47,8 +47,9 @@ def main() -> None:
             f"{options.rounds} bursts of {options.burst:g} s for each peer, in alternation; ratios are medians of the "
             f"rounds' ratios."
         )
-        skipped = f"Skipped:\n{skipped}" if skipped else ""
-        write_page(heading, [peers_table(results), startup_table(startup) if startup else "", skipped])
+        write_page(heading, [peers_table(results), *tables])
+    if "fnet" in options.peers and not all("fnet" in result.seconds for result in results):
+        sys.exit("fnet itself is missing from a row")
 
 
 def _options() -> argparse.Namespace:

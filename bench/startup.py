@@ -1,4 +1,4 @@
-"""What starting costs, each in fresh processes: importing fnet, and the first training step with a warm and a cold cache."""
+"""What starting costs, in fresh processes: importing fnet, the first training step with a warm and a cold cache."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from bench.protocol import Unavailable, private_stdout, send, serve
+from bench.protocol import UnavailableError, private_stdout, send, serve
 
 
 def main(peer: str, threads: int) -> None:
@@ -17,7 +17,7 @@ def main(peer: str, threads: int) -> None:
     try:
         module = importlib.import_module(f"bench.worker_{peer}")
         version = module.start(threads)
-    except (ImportError, Unavailable) as error:
+    except (ImportError, UnavailableError) as error:
         send(pipe, unavailable=str(error))
         return
     send(pipe, version=version)

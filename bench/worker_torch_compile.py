@@ -6,13 +6,13 @@ import shutil
 
 from bench import worker_torch
 from bench.problems import DIGITS, SMALL
-from bench.protocol import Unavailable, Workload
+from bench.protocol import UnavailableError, Workload
 
 
 def start(threads: int) -> str:
     """Set the number of threads; returns what this peer is."""
     if not any(map(shutil.which, ("g++", "clang++"))):
-        raise Unavailable("torch.compile needs a C++ compiler")
+        raise UnavailableError("torch.compile needs a C++ compiler")
     return f"{worker_torch.start(threads)}, torch.compile"
 
 

@@ -3,7 +3,7 @@
     python examples/digits.py                     # writes digits.png and digits.h5 to the current directory
     python examples/digits.py --epochs 10 --curves curves.pdf --weights weights.h5
 
-Needs scikit-learn (for the data, 1797 pictures of 8 x 8 pixels), matplotlib and h5py: pip install fnet[examples].
+Needs scikit-learn (for the data, 1797 pictures of 8 x 8 pixels) and matplotlib: pip install fnet[examples].
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Fusion: elementwise operations over one index space, and folds of their results, become one loop nest.
 
-Regions stay free of cycles: two parts merge only if no path between them leads through a node outside.
+Two regions merge only if no third one both reads from them and is read by them, directly or not: so the graph of
+regions stays free of cycles.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ MAX_NODES = 48
 
 @dataclass(slots=True, eq=False)
 class Region:
-    """Nodes that run together: one loop nest, or a single node of any other kind."""
+    """Nodes that run together: one loop nest, or a single node of any other kind.
+
+    `space` is the index space of a nest, `folded` the axes that its folds fold; `first` and `last` are the least and
+    the greatest position of its nodes in the trace.
+    """
 
     nodes: list[Node]
-    space: tuple[int, ...] | None = None
-    folded: frozenset[int] | None = None
-    members: int = 0
-    ancestors: int = 0
+    space: tuple[int, ...] | None
+    folded: frozenset[int] | None
+    first: int
+    last: int
 
     @property
     def fused(self) -> bool:
@@ -30,22 +35,14 @@ class Region:
 
 def fuse(graph: Graph) -> list[Region]:
     """Partition the nodes into regions, in an order in which they can run."""
-    index = {node: i for i, node in enumerate(graph.nodes)}
-    ancestors: list[int] = []
     region_of: dict[Node, Region] = {}
     for i, node in enumerate(graph.nodes):
-        above = 1 << i
-        for value in node.inputs:
-            if value.node is not None:
-                above |= ancestors[index[value.node]]
-        ancestors.append(above)
-        region = Region([node], *_space(node), members=1 << i, ancestors=above)
-        region_of[node] = region
+        region = region_of[node] = Region([node], *_space(node), first=i, last=i)
         if region.fused:
             for value in node.inputs:
                 producer = value.node
                 if producer is not None and producer.is_elementwise and value.spec.shape == region.space:
-                    region = _merge(region_of[producer], region, ancestors, region_of)
+                    region = _merge(region_of[producer], region, region_of)
     return _ordered(graph, region_of)
 
 
@@ -61,25 +58,18 @@ def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
     return None, None
 
 
-def _merge(one: Region, other: Region, ancestors: list[int], region_of: dict[Node, Region]) -> Region:
+def _merge(one: Region, other: Region, region_of: dict[Node, Region]) -> Region:
     """The union of two regions if they fit together, else `other` as it is."""
     if one is other:
         return other
     fits = one.space == other.space and (one.folded is None or other.folded is None or one.folded == other.folded)
     nodes = one.nodes + other.nodes
-    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes):
+    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes) or _encloses(one, other, region_of):
         return other
-    members, above = one.members | other.members, one.ancestors | other.ancestors
-    outside = above & ~members
-    while outside:
-        node = outside.bit_length() - 1
-        if ancestors[node] & members:
-            return other
-        outside &= ~(1 << node)
     folded = one.folded if one.folded is not None else other.folded
-    union = Region(nodes, one.space, folded, members, above)
-    for member in union.nodes:
-        region_of[member] = union
+    union = Region(nodes, one.space, folded, min(one.first, other.first), max(one.last, other.last))
+    for node in nodes:
+        region_of[node] = union
     return union
 
 
@@ -89,27 +79,44 @@ def _reads_fold(nodes: list[Node]) -> bool:
     return any(value.node in folds for node in nodes for value in node.inputs)
 
 
+def _encloses(one: Region, other: Region, region_of: dict[Node, Region]) -> bool:
+    """Whether a third region lies on a path from the two back to the two."""
+    first = min(one.first, other.first)
+    seen: set[Region] = {one, other}
+    waiting = _sources(one, region_of) + _sources(other, region_of)
+    while waiting:
+        region = waiting.pop()
+        if region in seen or region.last < first:  # what ends before the two begin cannot read from them
+            continue
+        seen.add(region)
+        sources = _sources(region, region_of)
+        if one in sources or other in sources:
+            return True
+        waiting += sources
+    return False
+
+
+def _sources(region: Region, region_of: dict[Node, Region]) -> list[Region]:
+    """The regions that a region reads from, itself included where its nodes read each other."""
+    return [region_of[v.node] for node in region.nodes for v in node.inputs if v.node is not None]
+
+
 def _ordered(graph: Graph, region_of: dict[Node, Region]) -> list[Region]:
     """Regions so that each comes after those it reads from, otherwise in the order of the trace."""
     index = {node: i for i, node in enumerate(graph.nodes)}
     order: list[Region] = []
-    done: set[Region] = set()
-
-    def place(region: Region) -> None:
-        stack = [(region, False)]
-        while stack:
-            current, ready = stack.pop()
-            if current in done:
-                continue
-            if ready:
-                done.add(current)
-                current.nodes.sort(key=index.__getitem__)
-                order.append(current)
-                continue
-            stack.append((current, True))
-            needs = {region_of[v.node] for n in current.nodes for v in n.inputs if v.node is not None} - {current}
-            stack += [(r, False) for r in sorted(needs - done, key=lambda r: -min(index[n] for n in r.nodes))]
-
+    placed: set[Region] = set()
     for node in graph.nodes:
-        place(region_of[node])
+        stack = [region_of[node]]
+        while stack:
+            region = stack[-1]
+            needed = {source for source in _sources(region, region_of) if source not in placed} - {region}
+            if region not in placed and needed:
+                stack += sorted(needed, key=lambda r: -r.first)
+                continue
+            stack.pop()
+            if region not in placed:
+                placed.add(region)
+                region.nodes.sort(key=index.__getitem__)
+                order.append(region)
     return order

@@ -97,20 +97,24 @@ class _Source:
     def _arg(self, arg: Slot | int) -> str:
         if not isinstance(arg, Slot):
             return self._entry(arg)
-        buffer = arg.buffer
-        if buffer.place == ARENA or buffer.place == STATE:
-            base, skip = buffer.place, buffer.offset + arg.skip
-        elif buffer.place == INPUT:
-            base, skip = f"in{self.inputs.index(buffer.index)}", arg.skip
-        else:
-            base, skip = f"out{self.outputs.index(buffer.index)}", arg.skip
         code = "b1" if arg.dtype.kind == "b" else arg.dtype.str[1:]
-        key = (base, skip, arg.count, code)
-        if key not in self.views:
-            name = self.views[key] = f"a{len(self.views)}"
+        key = (id(arg.buffer) if arg.buffer.place in (ARENA, STATE) else arg.buffer.index, arg.buffer.place)
+        view = (*key, arg.skip, arg.count, code)
+        if view not in self.views:
+            base, skip = self._base(arg)
+            name = self.views[view] = f"a{len(self.views)}"
             self.view_names.add(f"view_{code}")
             self.view_lines.append(f"{name} = view_{code}({base}, {self._entry(skip)}, {self._entry(arg.count)})")
-        return self.views[key]
+        return self.views[view]
+
+    def _base(self, slot: Slot) -> tuple[str, int]:
+        """The array that a slot lies in, and how many bytes after its beginning."""
+        buffer = slot.buffer
+        if buffer.place in (ARENA, STATE):
+            return buffer.place, buffer.offset + slot.skip
+        if buffer.place == INPUT:
+            return f"in{self.inputs.index(buffer.index)}", slot.skip
+        return f"out{self.outputs.index(buffer.index)}", slot.skip
 
 
 def _import_of(kernel: Callable, alias: str) -> list[str]:

@@ -18,6 +18,8 @@ from fnet.train.progress import Progress
 from fnet.train.state import TrainState, copied
 from fnet.train.steps import Totals, Training
 
+_ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
+
 Callback = Callable[[int, dict[str, float], TrainState], Any]
 """Called as ``callback(epoch, logs, ts)`` after each epoch; returning "stop" ends the training."""
 
@@ -60,6 +62,7 @@ class Run:
                 interrupt.requested = True
             finally:
                 progress.close()
+        self._check_parameters()
         history.interrupted = interrupt.requested
         return history
 
@@ -95,8 +98,17 @@ class Run:
         ts = copied(self.carry.ts)
         return "stop" in [callback(epoch, logs, ts) for callback in callbacks]
 
+    def _check_parameters(self) -> None:
+        """Refuse what the last update may have made; earlier ones show in the loss."""
+        for path, leaf in tree.leaves_with_path(self.carry.ts.params):
+            if not np.isfinite(leaf).all():
+                raise NonFiniteError(
+                    f"the parameter '{path}' became NaN or infinite at step {int(self.carry.ts.step) - 1} (counted "
+                    f"from 0), the last one; the state given to fit is unchanged. {_ADVICE}"
+                )
+
     def _not_finite(self, epoch: int, step: int) -> NonFiniteError:
-        advice = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
+        advice = _ADVICE
         for path, leaf in tree.leaves_with_path(self.data):
             wrong = np.flatnonzero(~np.isfinite(leaf))
             if wrong.size:

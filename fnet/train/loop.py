@@ -21,14 +21,17 @@ class Loop:
     The leaves of `carry` are views of the memory that the compiled step works on: to change them, write into them.
     """
 
-    def __init__(self, step: Jitted, carry: Any) -> None:
+    def __init__(self, step: Jitted) -> None:
         self.step = step
-        self.carry = carry
+        self.carry: Any = None
         self.chunk = 1
 
     def load(self, values: Any) -> None:
-        """Go on from these values, a tree like the carry."""
-        assign(self.carry, values)
+        """Go on from these values, which are copied: here, or by the first call of the compiled step."""
+        if self.carry is None:
+            self.carry = values
+        else:
+            assign(self.carry, values)
 
     def run(self, steps: int, *inputs: np.ndarray) -> Iterator[int]:
         """Do `steps` steps; yields after each chunk how many it had.
@@ -55,13 +58,12 @@ def assign(target: Any, values: Any) -> None:
 class Pass:
     """Passes over n samples: a loop of full batches, then one step on what is left, each compiled for its size.
 
-    make: the compiled step for a batch size; carry: a tree like those that will be given to `run`, with arrays that
-    this object may overwrite.
+    make: gives the compiled step for a batch size.
     """
 
-    def __init__(self, make: Callable[[int], Jitted], carry: Any, n: int, batch_size: int) -> None:
+    def __init__(self, make: Callable[[int], Jitted], n: int, batch_size: int) -> None:
         sizes = ((batch_size, n // batch_size), (n % batch_size, 1))
-        self._parts = [(Loop(make(size), tree.map(np.array, carry)), steps) for size, steps in sizes if size and steps]
+        self._parts = [(Loop(make(size)), steps) for size, steps in sizes if size and steps]
         self.steps = sum(steps for _, steps in self._parts)
 
     def run(self, carry: Any, *inputs: np.ndarray) -> Iterator[tuple[int, Any]]:

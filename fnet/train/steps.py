@@ -115,7 +115,7 @@ def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[.
 
 
 def prediction(net: Layer, structure: TreeDef) -> Callable[..., tuple[Any, ...]]:
-    """The function ``f((params, state), *leaves of x)`` that returns its first argument and the leaves of the output."""
+    """``f((params, state), *leaves of x)`` that returns its first argument and the leaves of the output."""
 
     def predict(network: tuple[Any, Any], *leaves: Any) -> tuple[Any, ...]:
         y, _ = net.apply(*network, tree.unflatten(structure, list(leaves)))

@@ -115,9 +115,9 @@ class Trainer:
             data, validation = split(data, count(data), validation_split)
         check_optimizer(self._recipe.optimizer.init, ts)
         n, empty = count(data), steps.no_totals(self._recipe.metrics)
-        carry = steps.Training(copied(ts), np.zeros((), np.int64), empty, np.full((), -1, np.int64))
+        carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(steps.training_step, size, structure), carry, n, batch_size)
+        passes = Pass(lambda size: self._step(steps.training_step, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
         run = Run(passes, carry, data, n, shuffle, empty, self._results, validate)
         history = run.epochs(initial_epoch, epochs, verbose, tuple(callbacks))
@@ -181,7 +181,7 @@ class Trainer:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), steps.no_totals(self._recipe.metrics))
-        passes = Pass(lambda size: self._step(steps.evaluation_step, size, structure), start, count(data), batch_size)
+        passes = Pass(lambda size: self._step(steps.evaluation_step, size, structure), count(data), batch_size)
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
             totals = start.totals

@@ -97,18 +97,22 @@ class Jitted:
         return self._specialise(args, leaves, structures)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Keyword arguments in their positions, defaults filled in."""
+        """Keyword arguments in their positions; defaults that nothing overrides stay the function's own constants."""
         if self._parameters is None:
             if kwargs:
                 raise StructureError("this function takes no keyword arguments under fnet.jit: its signature is unknown.")
             return args
         bound = self._parameters.bind(*args, **kwargs)
-        bound.apply_defaults()
         if bound.kwargs:
             raise StructureError(
                 f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by fnet.jit; make them positional."
             )
-        return bound.args
+        if not kwargs:
+            return args
+        names = list(self._parameters.parameters)
+        given = max(names.index(name) for name in bound.arguments) + 1
+        bound.apply_defaults()
+        return bound.args[: max(given, len(args))]
 
     def _flatten(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
         leaves: list[Any] = []

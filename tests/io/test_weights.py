@@ -108,6 +108,11 @@ def virtual_data(file: h5py.File) -> None:
     file.create_virtual_dataset("params/dense/bias", layout)
 
 
+def unknown_filter(file: h5py.File) -> None:
+    del file["params/dense/bias"]
+    file.create_dataset("params/dense/bias", data=np.zeros(3, "f4"), compression="lzf")
+
+
 def cycle(file: h5py.File) -> None:
     file["params/dense/self"] = file["params"]
 
@@ -163,6 +168,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "soft link": (soft_link, "'params/dense/bias' is a SoftLink, which is refused"),
     "external data": (external_data, "the data of 'params/dense/bias' are in another file"),
     "virtual data": (virtual_data, "the data of 'params/dense/bias' are in another file"),
+    "filter": (unknown_filter, r"'params/dense/bias' uses the filters \[32000\]"),
     "cycle": (cycle, "groups are nested deeper than 64"),
     "shape": (other_shape, r"'params/dense/bias' is float32 \(1048576,\), expected float32 \(3,\)"),
     "huge shape": (huge_shape, r"'params/dense/bias' is float32 \(35184372088832,\), expected float32 \(3,\)"),

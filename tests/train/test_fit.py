@@ -174,6 +174,7 @@ def test_nothing_given_is_changed_and_nothing_returned_changes(trainer, ts, prob
     trainer.evaluate(first, *problem)
     trainer.predict(first, problem[0])
     assert same(ts, before) and same(first, kept)
+    assert all(leaf.flags.owndata for leaf in tree.leaves(first))
     assert all(np.array_equal(a, b) for a, b in zip(problem, data, strict=True))
 
 
@@ -189,6 +190,19 @@ def test_callbacks_get_a_state_of_their_own_and_can_stop(trainer, ts, problem, s
     assert seen == [(0, ["loss", "mae"], 5), (1, ["loss", "mae"], 10)]
     assert history.epoch == [0, 1] and not history.interrupted
     assert same(stopped, trainer.fit(ts, *problem, batch_size=5, epochs=2, verbose=False)[0])
+
+
+def test_a_callback_may_use_the_same_trainer(trainer, ts, problem, same):
+    def callback(epoch, logs, inner):
+        trainer.evaluate(inner, *problem, batch_size=5)
+        trainer.fit(inner, *problem, batch_size=5, verbose=False)
+        trainer.predict(inner, problem[0])
+
+    arguments = {"batch_size": 5, "epochs": 4, "validation_data": problem, "verbose": False}
+    disturbed, record = trainer.fit(ts, *problem, **arguments, callbacks=[callback])
+    quiet, expected = trainer.fit(ts, *problem, **arguments)
+    assert same(disturbed, quiet)
+    assert record.history == expected.history
 
 
 def test_weights_of_one_change_nothing_and_of_zero_remove_samples(problem):

@@ -75,9 +75,16 @@ def test_a_diverging_loss_names_the_epoch_and_the_step(problem):
     trainer = Trainer(Dense(1), "mse", optimizers.sgd(1e25))
     ts = trainer.init(random.key(0), (3,))
     before = tree.map(np.array, ts)
-    with pytest.raises(NonFiniteError, match=r"NaN or infinite in epoch 0 at step [1-4] .*ts|Lower the learning rate"):
+    with pytest.raises(NonFiniteError, match=r"the loss became NaN or infinite in epoch 0 at step [1-4] .*Lower the"):
         trainer.fit(ts, *problem, batch_size=5, epochs=3, verbose=False)
     assert tree.all_equal(ts, before)
+
+
+def test_a_last_update_that_diverges_is_found_too(problem):
+    x, y = problem
+    trainer = Trainer(Dense(1), "mse", optimizers.sgd(1e30))
+    with pytest.raises(NonFiniteError, match="the parameter 'kernel' became NaN or infinite at step 0 .*Lower"):
+        trainer.fit(trainer.init(random.key(0), (3,)), x * 1e10, y, batch_size=23, verbose=False)
 
 
 @pytest.mark.parametrize(("sample", "step"), [(0, 10), (7, 11), (22, 14)])

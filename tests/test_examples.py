@@ -1,0 +1,35 @@
+"""The examples run as they are documented."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(example: str, folder: Path, *arguments: str) -> str:
+    """What the example prints when it is run in `folder`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "examples" / example), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_digits(tmp_path):
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    printed = run("digits.py", tmp_path)
+    found = re.search(r"test accuracy (\d\.\d{4})", printed)
+    assert found is not None
+    assert float(found[1]) >= 0.97
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.h5", "digits.png"]
+    again = run("digits.py", tmp_path)
+    assert again.splitlines()[-4:] == printed.splitlines()[-4:]
