@@ -68,6 +68,20 @@ def test_fusion_makes_no_cycle_around_a_product():
     np.testing.assert_allclose(fnet.jit(f)(X, square), 2 * np.exp(X), rtol=1e-6)
 
 
+def test_fusion_makes_no_cycle_through_another_nest():
+    """Two nests that each need something of the other: joined nodes of one read from the other and are read by it."""
+
+    def f(x: Any, v: Any) -> Any:
+        wide, narrow = ops.exp(x), ops.tanh(v)
+        summed = ops.tanh(ops.sum(wide, axis=1)) + narrow
+        return summed, wide * ops.expand_dims(narrow, 1)
+
+    v = np.linspace(-1, 1, 8, dtype=np.float32)
+    summed, product = fnet.jit(f)(X, v)
+    np.testing.assert_allclose(summed, np.tanh(np.exp(X).sum(1)) + np.tanh(v), rtol=1e-6)
+    np.testing.assert_allclose(product, np.exp(X) * np.tanh(v)[:, None], rtol=1e-6)
+
+
 def test_common_subexpressions_are_computed_once():
     plan = kernels(lambda x, w: (x @ w) + ops.square(x @ w), X, W)
     assert plan == ["gemm", "loop"]

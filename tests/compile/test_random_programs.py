@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fnet
 from fnet import ops
+from fnet.compile.fuse import fuse
+from fnet.compile.simplify import simplify
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import stage
 
 ROWS, COLUMNS = 3, 4
 UNARY: list[Callable[[Any], Any]] = [
@@ -100,3 +104,20 @@ def test_native_code_gives_the_bits_of_the_walker(seed, donate):
     native = fnet.jit(f, donate=donate, executor="native")(x, y)
     for a, b in zip(walked, native, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@settings(max_examples=150)
+@given(st.lists(step, min_size=4, max_size=16), outputs)
+def test_regions_run_after_those_they_read_from(plan, chosen):
+    f, arrays = program(plan, chosen), arguments()
+
+    def loss(x: Any, y: Any) -> Any:
+        return sum(ops.sum(ops.sigmoid(v)) for v in f(x, y))
+
+    graph, _ = stage(fnet.grad(loss, argnums=(0, 1)), [spec_of(a) for a in arrays], tuple)
+    graph = simplify(graph)
+    regions = fuse(graph)
+    place = {node: i for i, region in enumerate(regions) for node in region.nodes}
+    assert set(place) == set(graph.nodes)
+    for i, region in enumerate(regions):
+        assert all(place[v.node] <= i for node in region.nodes for v in node.inputs if v.node is not None)
