@@ -42,7 +42,8 @@ class _Builder:
         self._place_outputs()
 
     def plan(self) -> Plan:
-        for self.position, region in enumerate(self.regions):
+        for position, region in enumerate(self.regions):
+            self.position = position
             self.label = _label(region)
             self._region(region)
         self.position, self.label = self.end, "copy to output"
@@ -250,4 +251,3 @@ def _root(value: Value) -> Value:
 def _label(region: Region) -> str:
     names = [node.primitive.name for node in region.nodes]
     return "+".join(names) if len(names) <= 4 else f"{'+'.join(names[:3])}+{len(names) - 3} more"
-

@@ -18,7 +18,12 @@ from fnet.compile.loops import FOLDED, LoopNest, Write, accumulator
 BLOCK = 4096
 _SUFFIX = {"f4": "f32", "f8": "f64"}
 _CALLS = re.compile(r"\b([a-z]\w*_f(?:32|64))\(")
-_FOLDS = {"sum": "accumulate_{t}({0}, {1})", "prod": "{0} * {1}", "max": "maximum_{t}({0}, {1})", "min": "minimum_{t}({0}, {1})"}
+_FOLDS = {
+    "sum": "accumulate_{t}({0}, {1})",
+    "prod": "{0} * {1}",
+    "max": "maximum_{t}({0}, {1})",
+    "min": "minimum_{t}({0}, {1})",
+}
 _INTEGER_FOLDS = {**_FOLDS, "sum": "{0} + {1}", "max": "max({0}, {1})", "min": "min({0}, {1})"}
 
 
@@ -77,9 +82,7 @@ class _Writer:
 
     def _loads(self) -> None:
         for k, read in enumerate(self.nest.reads):
-            terms = [
-                f"i{d}" if step == "1" else f"i{d} * u{k}_{d}" for d, step in enumerate(read.steps) if step != "0"
-            ]
+            terms = [f"i{d}" if step == "1" else f"i{d} * u{k}_{d}" for d, step in enumerate(read.steps) if step != "0"]
             level = max((d + 1 for d, step in enumerate(read.steps) if step != "0"), default=0)
             self.level_of.append(level)
             self.levels[level].append(f"v{k} = x{k}[{' + '.join(terms) or '0'}]")
@@ -145,7 +148,9 @@ class _Writer:
         assert write.fold is not None
         dtype = write.dtype if self._in_blocks(write) else accumulator(write).str[1:]
         templates = _FOLDS if dtype in _SUFFIX else _INTEGER_FOLDS
-        return f"{constructor(dtype)}({expression(templates[write.fold], dtype, total, f'{constructor(dtype)}({value})')})"
+        return (
+            f"{constructor(dtype)}({expression(templates[write.fold], dtype, total, f'{constructor(dtype)}({value})')})"
+        )
 
     def _close_fold(self, k: int, write: Write) -> list[str]:
         kept = [d for d in range(self.depth) if self.nest.loops[d] != FOLDED and d not in self.row]

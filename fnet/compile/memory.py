@@ -30,6 +30,7 @@ class Buffer:
 
 
 def aligned(nbytes: int) -> int:
+    """The least multiple of `ALIGNMENT` that holds `nbytes`."""
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 

@@ -58,7 +58,7 @@ class Program:
     def donate(self, leaves: list[np.ndarray]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
         self.bind(allocate(self.plan.state_bytes))
-        for i, buffer in self.plan.state.items():
+        for i in self.plan.state:
             self.state_array(i)[...] = leaves[i]
 
     def state_array(self, i: int) -> np.ndarray:
@@ -99,7 +99,7 @@ class Program:
             return self._native
         if self.executor == "native":
             raise ValueRangeError(
-                f"generated code cannot import the compiled kernel '{own}'. Define it with @numba.njit at the top of an "
-                f"importable module, or leave executor='auto'."
+                f"generated code cannot import the compiled kernel '{own}'. Define it with @numba.njit at the top of "
+                f"an importable module, or leave executor='auto'."
             )
         return Walker(self.plan, self._arena, self._state)

@@ -4,8 +4,6 @@ Everything is straight-line arithmetic with selects, so LLVM turns a loop over a
 Coefficients are minimax fits of this project (Remez exchange); NaN gives NaN and limits are exact.
 """
 
-# ruff: noqa: FURB136, PLR0124 (selects and x == x decide how NaN travels and keep loops vectorisable)
-
 from __future__ import annotations
 
 from typing import Any

@@ -127,7 +127,10 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
     na, nb = spec_of(a).ndim, spec_of(b).ndim
     if isinstance(axes, int):
         axes = (list(range(na - axes, na)), list(range(axes)))
-    over_a, over_b = ([axes[0]] if isinstance(axes[0], int) else axes[0]), ([axes[1]] if isinstance(axes[1], int) else axes[1])
+    over_a, over_b = (
+        ([axes[0]] if isinstance(axes[0], int) else axes[0]),
+        ([axes[1]] if isinstance(axes[1], int) else axes[1]),
+    )
     if len(over_a) != len(over_b):
         raise ShapeError(f"tensordot: expected as many axes of the first as of the second, received {axes}.")
     letters = "abcdefghijklmnopqrstuvwxyz"

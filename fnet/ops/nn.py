@@ -156,7 +156,9 @@ def sparse_crossentropy(logits: Any, labels: Any) -> Any:
     labels = lift(labels)
     wanted, have = spec_of(logits).shape, spec_of(labels).shape
     if have != wanted[:-1]:
-        raise ShapeError(f"labels must be shaped like the logits without classes: expected {wanted[:-1]}, received {have}.")
+        raise ShapeError(
+            f"labels must be shaped like the logits without classes: expected {wanted[:-1]}, received {have}."
+        )
     if spec_of(labels).dtype.kind not in "iu":
         raise DtypeError(f"labels must be integers, received {spec_of(labels)}. Use .astype('int64').")
     check_labels(labels, wanted[-1])

@@ -143,4 +143,3 @@ def _position(x: Any, axis: int | None, largest: bool) -> Any:
     if spec_of(x).shape[axis] == 0:
         raise ShapeError(f"argmax of nothing: axis {axis} of shape {spec_of(x).shape} holds no element.")
     return _arg(moveaxis(x, axis, -1), largest=largest)
-

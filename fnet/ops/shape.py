@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -121,7 +122,9 @@ def _concatenate_vjp(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]
 
 
 def _concatenate_jvp(tangents: tuple[Any, ...], y: Any, *inputs: Any, axis: int) -> Any:
-    filled = [np.zeros(spec_of(x).shape, spec_of(x).dtype) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
+    filled = [
+        np.zeros(spec_of(x).shape, spec_of(x).dtype) if t is None else t for t, x in zip(tangents, inputs, strict=True)
+    ]
     return _concatenate(*filled, axis=axis)
 
 
@@ -158,7 +161,9 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     if wanted.count(-1) == 1 and known and math.prod(old) % known == 0:
         wanted = tuple(math.prod(old) // known if n == -1 else n for n in wanted)
     if -1 in wanted or math.prod(wanted) != math.prod(old):
-        raise ShapeError(f"cannot reshape {old} ({math.prod(old)} elements) to {wanted}: the numbers of elements differ.")
+        raise ShapeError(
+            f"cannot reshape {old} ({math.prod(old)} elements) to {wanted}: the numbers of elements differ."
+        )
     return x if wanted == old else _reshape(x, shape=wanted)
 
 
@@ -297,4 +302,4 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
         cuts = list(sections)
     edges = [0, *cuts, size]
     axis %= spec_of(x).ndim
-    return [take_range(x, a, b, axis) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [take_range(x, a, b, axis) for a, b in itertools.pairwise(edges)]

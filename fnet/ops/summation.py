@@ -70,7 +70,5 @@ def sum_to(x: Any, shape: tuple[int, ...]) -> Any:
     if len(have) < len(shape) or any(h == 1 < n for h, n in zip(have[len(have) - len(shape) :], shape, strict=True)):
         return broadcast_to(x, shape)
     lead = len(have) - len(shape)
-    axes = tuple(range(lead)) + tuple(
-        lead + a for a, n in enumerate(shape) if n == 1 and have[lead + a] != 1
-    )
+    axes = tuple(range(lead)) + tuple(lead + a for a, n in enumerate(shape) if n == 1 and have[lead + a] != 1)
     return reshape(_sum(x, axes=axes) if axes else x, shape)

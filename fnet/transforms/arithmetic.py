@@ -39,10 +39,12 @@ def cast(x: Any, dtype: np.dtype) -> Any:
 
 
 def zeros_like(x: Any) -> np.ndarray:
+    """Zeros of the shape and dtype of `x`, which may be traced."""
     spec = spec_of(x)
     return np.zeros(spec.shape, spec.dtype)
 
 
 def ones_like(x: Any) -> np.ndarray:
+    """Ones of the shape and dtype of `x`, which may be traced."""
     spec = spec_of(x)
     return np.ones(spec.shape, spec.dtype)

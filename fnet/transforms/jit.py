@@ -21,9 +21,7 @@ from fnet.transforms.tracer import Tracer
 Names = str | int | Sequence[str | int]
 
 
-def jit(
-    f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto"
-) -> Any:
+def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto") -> Any:
     """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
 
     donate: arguments (names or positions) whose arrays the call may reuse for its results. Trees that a call returned
@@ -100,12 +98,14 @@ class Jitted:
         """Keyword arguments in their positions; defaults that nothing overrides stay the function's own constants."""
         if self._parameters is None:
             if kwargs:
-                raise StructureError("this function takes no keyword arguments under fnet.jit: its signature is unknown.")
+                raise StructureError(
+                    "this function takes no keyword arguments under fnet.jit: its signature is unknown."
+                )
             return args
         bound = self._parameters.bind(*args, **kwargs)
         if bound.kwargs:
             raise StructureError(
-                f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by fnet.jit; make them positional."
+                f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by jit. Make them positional."
             )
         if not kwargs:
             return args
@@ -131,7 +131,9 @@ class Jitted:
         try:
             found = self._compiled.get((structures, specs))
         except TypeError as error:
-            raise StructureError(f"static arguments must be hashable: {error}. Pass a tuple instead of a list.") from None
+            raise StructureError(
+                f"static arguments must be hashable: {error}. Pass a tuple instead of a list."
+            ) from None
         if found is None:
             found = _Compiled(self._f, args, specs, self._static, self._donate, self._executor)
             self._compiled[structures, specs] = found
@@ -156,7 +158,9 @@ class Jitted:
             elif name in known:
                 positions.add(known.index(name))
             else:
-                raise ValueRangeError(f"{option}={name!r} is not an argument of the function.{did_you_mean(name, known)}")
+                raise ValueRangeError(
+                    f"{option}={name!r} is not an argument of the function.{did_you_mean(name, known)}"
+                )
         return frozenset(positions)
 
 
@@ -279,14 +283,17 @@ class _Compiled:
             self._loose.append((position, a, args[position].dtype, args[position].shape))
         self._pairs, self._returned = pairs, result
 
-    def _place_of(self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]) -> int | None:
+    def _place_of(
+        self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]
+    ) -> int | None:
         """The part of the result that is donated argument `position`, updated: same structure, same buffers."""
         a, b = self._spans[position]
         structure, kept = tree.structure(args[position]), self.program.plan.kept
         for place, (c, d) in enumerate(spans):
-            if d - c == b - a and all(kept[k] is not None and kept[k].index == a + k - c for k in range(c, d)):  # type: ignore[union-attr]
-                if tree.structure(result[place]) == structure:
-                    return place
+            own = [kept[k] for k in range(c, d)]
+            in_place = [buffer is not None and buffer.index == a + i for i, buffer in enumerate(own)]
+            if d - c == b - a and all(in_place) and tree.structure(result[place]) == structure:
+                return place
         return None
 
 
@@ -301,5 +308,3 @@ def _parameters(f: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(f)
     except (TypeError, ValueError):
         return None
-
-

@@ -86,7 +86,9 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
         spec = spec_of(primal)
         if not spec.differentiable:
             if tangent is not None:
-                raise DerivativeError(f"a tangent was given for a {spec} input; give None where inputs are not floating.")
+                raise DerivativeError(
+                    f"a tangent was given for a {spec} input; give None where inputs are not floating."
+                )
             traced.append(primal)
             continue
         received = None if tangent is None else spec_of(tangent)

@@ -28,7 +28,19 @@ class Primitive:
     jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
     """
 
-    __slots__ = ("abstract", "epilogues", "jvp", "lower", "multiple", "name", "reduction", "strided", "template", "view", "vjp")
+    __slots__ = (
+        "abstract",
+        "epilogues",
+        "jvp",
+        "lower",
+        "multiple",
+        "name",
+        "reduction",
+        "strided",
+        "template",
+        "view",
+        "vjp",
+    )
 
     def __init__(
         self,
@@ -121,6 +133,7 @@ def spec_of(value: Any) -> ArraySpec:
 
 
 def missing_rule(primitive: Primitive, kind: str) -> DerivativeError:
+    """The error for a primitive without the rule ("vjp" or "jvp") that a transform needs."""
     return DerivativeError(
         f"primitive '{primitive.name}' has no {kind} rule, so its {kind} is not defined. "
         f"Keep it out of the differentiated path, or give it one: fnet.primitive(..., {kind}=...)."

@@ -51,7 +51,9 @@ class _Staging:
         if isinstance(x, _GraphTracer) and x.trace is self:
             return x.value
         if isinstance(x, Tracer):
-            raise TracingError("a value of an outer transform was met where only fnet.jit's own or concrete ones can be.")
+            raise TracingError(
+                "a value of an outer transform was met where only fnet.jit's own or concrete ones can be."
+            )
         array = np.array(x)  # a copy: later changes to the caller's array must not change the program
         check_dtype(array.dtype)
         if array.size > 1 and (array == array.flat[0]).all():
@@ -68,7 +70,9 @@ class _Staging:
         return node.outputs[0]
 
 
-def stage(f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]) -> tuple[Graph, Any]:
+def stage(
+    f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]
+) -> tuple[Graph, Any]:
     """Trace ``f(*rebuild(leaves))`` on inputs of the given specs; returns the graph and the tree of the result.
 
     Leaves of the result that are not numbers or arrays are refused.

@@ -174,6 +174,7 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
 
 
 def is_none(x: Any) -> bool:
+    """Whether a leaf is None, which trees otherwise hold as an empty node."""
     return x is None
 
 
@@ -183,6 +184,7 @@ def as_primal(x: Any) -> Any:
 
 
 def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
+    """What `f` returned as (value, aux), aux None without `has_aux`."""
     if not has_aux:
         return result, None
     if not (isinstance(result, tuple) and len(result) == 2):
@@ -191,6 +193,7 @@ def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
 
 
 def check_scalar(value: Any) -> None:
+    """Refuse what has no gradient: anything but one scalar."""
     if isinstance(value, tuple | list | dict):
         raise StructureError(
             f"grad needs a function that returns one scalar, but it returned a {type(value).__name__}. "

@@ -12,14 +12,14 @@ import pytest
 from fnet.compile import generated
 from fnet.kernels import policy
 
-TEXT = f'''from fnet.kernels.policy import kernel
+TEXT = f"""from fnet.kernels.policy import kernel
 
 
 @kernel
 def {generated.NAME}(x, n):
     for i in range(n):
         x[i] = 2 * x[i]
-'''
+"""
 
 
 def test_equal_text_is_one_function_and_other_text_another():

@@ -207,7 +207,7 @@ def test_without_the_jit_compiler():
 
 @pytest.mark.parametrize("name", ["avx2", "generic"])
 def test_narrower_vectors(name):
-    done = run_python(SHAPES, FNET_SIMD=name)
+    done = run_python(SHAPES, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
     assert done.stdout.split() == [name, "0"], done.stderr
 
 

@@ -1,4 +1,4 @@
-"""`stop_gradient`: the value passes, derivatives of every mode and order do not, and compiled code has no trace of it."""
+"""`stop_gradient`: the value passes, derivatives of every mode and order do not; compiled code has no trace of it."""
 
 from __future__ import annotations
 

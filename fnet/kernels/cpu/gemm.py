@@ -1,9 +1,9 @@
 """Matrix products ``C = act(A B + bias)``, built from the FMA tiles of `fnet.kernels.cpu.simd`; single-threaded.
 
-The loops: a block of k (`K_BLOCK`), a block of rows (`M_BLOCK`, so that its part of A stays in the second-level cache), a
-panel of columns (as wide as the tile; its part of B stays in the first-level cache), then the tiles down the rows.
-Strides are in elements, so each of A and B may be transposed. A is always read in place, one broadcast element at a time.
-B is read in place where its rows are contiguous, unless it is large: then, and where its columns are contiguous,
+The loops: a block of k (`K_BLOCK`), a block of rows (`M_BLOCK`, so that its part of A stays in the second-level cache),
+a panel of columns (as wide as the tile; its part of B stays in the first-level cache), then the tiles down the rows.
+Strides are in elements, so each of A and B may be transposed. A is always read in place, one broadcast element at a
+time. B is read in place where its rows are contiguous, unless it is large: then, and where its columns are contiguous,
 each panel is first packed into `work`.
 
 An element of C is one chain of multiply-adds over p = 0 .. k-1 that starts from the bias: all tiles and blockings give

@@ -1,4 +1,4 @@
-"""Explicit vector instructions: the FMA tile that everything matrix-shaped is built on, and the packing of its operands.
+"""Explicit vector instructions: the FMA tile that everything matrix-shaped is built on, the packing of its operands.
 
 Numba has no vector type, so each operation here is an *intrinsic*: a function whose LLVM code is written by hand.
 How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few rows and ``vectors * lanes`` columns
@@ -13,9 +13,9 @@ The accumulators are phis (loop-carried values) and stay in registers, so the lo
 An element's sum is one chain of multiply-adds in the order of p: its bits do not depend on the tile, on the vector
 width or on the other rows.
 
-The vector width is the host's, or what ``FNET_SIMD`` says at import: ``avx512`` (64 bytes), ``avx2`` (32) or ``generic``
-(16). `fnet.kernels.policy.cache_directory` hashes that variable into its path, and Numba's cache index holds the host's
-name and features, so machine code of one width is never answered for another.
+The vector width is the host's, or what ``FNET_SIMD`` says at import: ``avx512`` (64 bytes), ``avx2`` (32) or
+``generic`` (16). `fnet.kernels.policy.cache_directory` hashes that variable into its path, and Numba's cache index
+holds the host's name and features, so machine code of one width is never answered for another.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _intrinsic(write: Callable[[_Vectors, Sequence[ir.Value]], None], in_python:
     if config.DISABLE_JIT:
         return in_python
 
-    def function(typing, *kinds):  # type: ignore[no-untyped-def]
+    def function(typing, *kinds):
         element = next(kind.dtype for kind in kinds if isinstance(kind, types.CPointer))
         signature = types.void(*(kind if isinstance(kind, types.CPointer) else types.int64 for kind in kinds))
 
@@ -193,7 +193,7 @@ def _intrinsic(write: Callable[[_Vectors, Sequence[ir.Value]], None], in_python:
 
 
 @intrinsic
-def _at(typing, x, offset):  # type: ignore[no-untyped-def]
+def _at(typing, x, offset):
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         address, offset = values
         if isinstance(x, types.Array):
@@ -204,7 +204,7 @@ def _at(typing, x, offset):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _lanes(typing, address):  # type: ignore[no-untyped-def]
+def _lanes(typing, address):
     count = VECTOR_BYTES * 8 // address.dtype.bitwidth
     return types.int64(address), lambda context, builder, signature, values: _INT(count)
 
@@ -222,9 +222,10 @@ lanes: Any = (lambda address: VECTOR_BYTES // address.itemsize) if config.DISABL
 def fma_tile(rows: int, vectors: int, *, partial: bool) -> Any:
     """Make the micro-kernel of `rows` rows and `vectors` vectors of columns.
 
-    ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes ``C[i, j] = S[i, j] + sum over p of
-    A[i, p] B[p, j]`` with ``A[i, p] = a[i*a_row + p*a_col]``, ``B[p, j] = b[p*b_row + j]``, ``C[i, j] = c[i*c_row + j]``;
-    a, b, c and bias are addresses. `start` is `FROM_ZERO`, `FROM_BIAS` (``S[i, j] = bias[j]``) or `FROM_C`;
+    ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes
+    ``C[i, j] = S[i, j] + sum over p of A[i, p] B[p, j]`` with ``A[i, p] = a[i*a_row + p*a_col]``,
+    ``B[p, j] = b[p*b_row + j]`` and ``C[i, j] = c[i*c_row + j]``; a, b, c and bias are addresses.
+    `start` is `FROM_ZERO`, `FROM_BIAS` (``S[i, j] = bias[j]``) or `FROM_C`;
     ``relu != 0`` ends with ``max(C, 0)``.
 
     A full tile (``partial=False``) takes m = rows and n = vectors * lanes. A partial one takes any m >= 1: its rows
@@ -291,7 +292,7 @@ def _zeros(module: ir.Module, vectors: int) -> ir.Value:
     return module.globals[name]
 
 
-def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):  # type: ignore[no-untyped-def]
+def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):
     columns = min(n, vectors * lanes(c))
     for i in range(min(m, rows)):
         row = c[i * c_row :][:columns]
@@ -337,7 +338,7 @@ def _write_dot_tile(rows: int, simd: _Vectors, values: Sequence[ir.Value]) -> No
         builder.store(simd.relu_if(relu, builder.fadd(first, simd.sum(total))), target)
 
 
-def _dot_tile_in_python(rows, a, a_row, b, c, start, relu, k, m):  # type: ignore[no-untyped-def]
+def _dot_tile_in_python(rows, a, a_row, b, c, start, relu, k, m):
     for i in range(min(rows, m)):
         total = (c[i] if start == FROM_C else 0) + (a[i * a_row :][:k] * b[:k]).sum()
         c[i] = np.maximum(total, 0) if relu else total
@@ -360,7 +361,7 @@ def _write_copy(vectors: int, simd: _Vectors, values: Sequence[ir.Value]) -> Non
     loop.close([simd.at(read, source_row), simd.at(write, vectors * simd.lanes)])
 
 
-def _copy_in_python(vectors, source, source_row, target, rows):  # type: ignore[no-untyped-def]
+def _copy_in_python(vectors, source, source_row, target, rows):
     width = vectors * lanes(target)
     for r in range(rows):
         target[r * width :][:width] = source[r * source_row :][:width]
@@ -393,7 +394,7 @@ def _write_transpose(simd: _Vectors, values: Sequence[ir.Value]) -> None:
         simd.store(vector, simd.at(target, multiply(target_row, _INT(j))))
 
 
-def _transpose_in_python(source, source_row, target, target_row, rows, columns):  # type: ignore[no-untyped-def]
+def _transpose_in_python(source, source_row, target, target_row, rows, columns):
     for i in range(lanes(target)):
         for j in range(lanes(target)):
             target[j * target_row + i] = source[min(i, rows - 1) * source_row + j] if j < columns else 0
