@@ -1,11 +1,12 @@
 """Fusion: elementwise operations over one index space, and folds of their results, become one loop nest.
 
 Two regions merge only if no third one both reads from them and is read by them, directly or not: so the graph of
-regions stays free of cycles.
+regions stays free of cycles. Which regions a region reads from, and which read from it, are bits of integers.
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 from fnet.compile.graph import Graph, Node
@@ -18,32 +19,47 @@ MAX_NODES = 48
 class Region:
     """Nodes that run together: one loop nest, or a single node of any other kind.
 
-    `space` is the index space of a nest, `folded` the axes that its folds fold; `first` and `last` are the least and
-    the greatest position of its nodes in the trace.
+    `space` is the index space of a nest, `folded` the axes that its folds fold. `number` is the region's bit in the
+    sets `above` (the regions that it needs, directly or not) and `below` (those that need it).
     """
 
     nodes: list[Node]
     space: tuple[int, ...] | None
     folded: frozenset[int] | None
-    first: int
-    last: int
+    number: int
+    above: int = 0
+    below: int = 0
 
     @property
     def fused(self) -> bool:
         return self.space is not None
 
+    @property
+    def bit(self) -> int:
+        return 1 << self.number
+
+    def needs(self, other: Region) -> bool:
+        return bool(self.above & other.bit)
+
 
 def fuse(graph: Graph) -> list[Region]:
     """Partition the nodes into regions, in an order in which they can run."""
+    regions: list[Region] = []
     region_of: dict[Node, Region] = {}
-    for i, node in enumerate(graph.nodes):
-        region = region_of[node] = Region([node], *_space(node), first=i, last=i)
+    for number, node in enumerate(graph.nodes):
+        region = region_of[node] = Region([node], *_space(node), number=number)
+        for source in _sources(region, region_of):
+            region.above |= source.above | source.bit
+        for other in regions:
+            if region.needs(other):
+                other.below |= region.bit
+        regions.append(region)
         if region.fused:
             for value in node.inputs:
                 producer = value.node
                 if producer is not None and producer.is_elementwise and value.spec.shape == region.space:
-                    region = _merge(region_of[producer], region, region_of)
-    return _ordered(graph, region_of)
+                    region = _merge(region_of[producer], region, regions, region_of)
+    return _ordered(regions, region_of, {node: i for i, node in enumerate(graph.nodes)})
 
 
 def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
@@ -58,19 +74,26 @@ def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
     return None, None
 
 
-def _merge(one: Region, other: Region, region_of: dict[Node, Region]) -> Region:
-    """The union of two regions if they fit together, else `other` as it is."""
+def _merge(one: Region, other: Region, regions: list[Region], region_of: dict[Node, Region]) -> Region:
+    """Let `one` take over `other` if they fit together; returns the region that then holds the nodes of `other`."""
     if one is other:
         return other
     fits = one.space == other.space and (one.folded is None or other.folded is None or one.folded == other.folded)
-    nodes = one.nodes + other.nodes
-    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes) or _encloses(one, other, region_of):
+    nodes, both = one.nodes + other.nodes, one.bit | other.bit
+    above, below = (one.above | other.above) & ~both, (one.below | other.below) & ~both
+    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes) or above & below:
         return other
-    folded = one.folded if one.folded is not None else other.folded
-    union = Region(nodes, one.space, folded, min(one.first, other.first), max(one.last, other.last))
-    for node in nodes:
-        region_of[node] = union
-    return union
+    one.nodes, one.above, one.below = nodes, above, below
+    one.folded = one.folded if one.folded is not None else other.folded
+    regions.remove(other)
+    for node in other.nodes:
+        region_of[node] = one
+    for region in regions:
+        if above & region.bit:
+            region.below = region.below & ~other.bit | one.bit | below
+        if below & region.bit:
+            region.above = region.above & ~other.bit | one.bit | above
+    return one
 
 
 def _reads_fold(nodes: list[Node]) -> bool:
@@ -79,44 +102,30 @@ def _reads_fold(nodes: list[Node]) -> bool:
     return any(value.node in folds for node in nodes for value in node.inputs)
 
 
-def _encloses(one: Region, other: Region, region_of: dict[Node, Region]) -> bool:
-    """Whether a third region lies on a path from the two back to the two."""
-    first = min(one.first, other.first)
-    seen: set[Region] = {one, other}
-    waiting = _sources(one, region_of) + _sources(other, region_of)
-    while waiting:
-        region = waiting.pop()
-        if region in seen or region.last < first:  # what ends before the two begin cannot read from them
-            continue
-        seen.add(region)
-        sources = _sources(region, region_of)
-        if one in sources or other in sources:
-            return True
-        waiting += sources
-    return False
-
-
 def _sources(region: Region, region_of: dict[Node, Region]) -> list[Region]:
     """The regions that a region reads from, itself included where its nodes read each other."""
     return [region_of[v.node] for node in region.nodes for v in node.inputs if v.node is not None]
 
 
-def _ordered(graph: Graph, region_of: dict[Node, Region]) -> list[Region]:
-    """Regions so that each comes after those it reads from, otherwise in the order of the trace."""
-    index = {node: i for i, node in enumerate(graph.nodes)}
+def _ordered(regions: list[Region], region_of: dict[Node, Region], place: dict[Node, int]) -> list[Region]:
+    """Each region after those it reads from, otherwise in the order of the trace."""
+    for region in regions:
+        region.nodes.sort(key=place.__getitem__)
+    by_number = {region.number: region for region in regions}
+    missing = {r.number: {s.number for s in _sources(r, region_of)} - {r.number} for r in regions}
+    readers: dict[int, list[int]] = {number: [] for number in by_number}
+    for number, sources in missing.items():
+        for source in sources:
+            readers[source].append(number)
+    ready = [(place[r.nodes[0]], r.number) for r in regions if not missing[r.number]]
+    heapq.heapify(ready)
     order: list[Region] = []
-    placed: set[Region] = set()
-    for node in graph.nodes:
-        stack = [region_of[node]]
-        while stack:
-            region = stack[-1]
-            needed = {source for source in _sources(region, region_of) if source not in placed} - {region}
-            if region not in placed and needed:
-                stack += sorted(needed, key=lambda r: -r.first)
-                continue
-            stack.pop()
-            if region not in placed:
-                placed.add(region)
-                region.nodes.sort(key=index.__getitem__)
-                order.append(region)
+    while ready:
+        _, number = heapq.heappop(ready)
+        order.append(by_number[number])
+        for reader in readers[number]:
+            missing[reader].discard(number)
+            if not missing[reader]:
+                heapq.heappush(ready, (place[by_number[reader].nodes[0]], reader))
+    assert len(order) == len(regions), "regions form a cycle"
     return order

@@ -33,26 +33,44 @@ def unreachable(plan: Plan) -> str | None:
 
 
 class Native:
-    """A plan compiled to one function, which works in `arena` and on the donated arrays in `state`."""
+    """A plan compiled to one function, which works in `arena` and on the donated arrays in `state`.
+
+    The table that the function reads holds addresses in both blocks, and the sizes of everything.
+    """
 
     def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
         self._function = source.define()
         self._table = np.array(source.table, np.int64)
-        self._arena, self.state = arena, state
         self._inputs = _chooser(source.inputs)
         self._outputs = _chooser(source.outputs)
+        self._arena = arena
+        self._table[source.places[ARENA]] += _address(arena)
+        self._in_state = source.places[STATE]
+        self._offsets = self._table[self._in_state]
+        self.bind(state)
+
+    def bind(self, state: np.ndarray) -> None:
+        """Work on another block of donated arrays from now on."""
+        self._state = state
+        self._table[self._in_state] = self._offsets + _address(state)
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
-        arrays = self._inputs(inputs) + self._outputs(outputs)
-        self._function(repeat, self._arena, self.state, self._table, *arrays)
+        self._function(repeat, self._table, *self._inputs(inputs), *self._outputs(outputs))
+
+
+def _address(block: np.ndarray) -> int:
+    return block.__array_interface__["data"][0]
 
 
 def _chooser(positions: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:
     """A fast function that picks these positions of a list."""
     if len(positions) > 1:
         return operator.itemgetter(*positions)
-    return lambda items: tuple(items[i] for i in positions)
+    if not positions:
+        return lambda items: ()
+    (only,) = positions
+    return lambda items: (items[only],)
 
 
 class _Source:
@@ -60,6 +78,7 @@ class _Source:
 
     def __init__(self, plan: Plan) -> None:
         self.table: list[int] = []
+        self.places: dict[str, list[int]] = {ARENA: [], STATE: []}
         slots = [slot for call in plan.calls for slot in call.slots]
         self.inputs = sorted({s.buffer.index for s in slots if s.buffer.place == INPUT})
         self.outputs = sorted({s.buffer.index for s in slots if s.buffer.place not in (INPUT, ARENA, STATE)})
@@ -79,7 +98,7 @@ class _Source:
             lines += _import_of(kernel, alias)
         if self.view_names:
             lines.append(f"from fnet.kernels.views import {', '.join(sorted(self.view_names))}")
-        parameters = ["repeat", "arena", "state", "t"]
+        parameters = ["repeat", "t"]
         parameters += [f"in{i}" for i in range(len(self.inputs))] + [f"out{k}" for k in range(len(self.outputs))]
         lines += ["", "", "@kernel", f"def {NAME}({', '.join(parameters)}):"]
         lines += [f"    {line}" for line in self.view_lines]
@@ -101,20 +120,19 @@ class _Source:
         key = (id(arg.buffer) if arg.buffer.place in (ARENA, STATE) else arg.buffer.index, arg.buffer.place)
         view = (*key, arg.skip, arg.count, code)
         if view not in self.views:
-            base, skip = self._base(arg)
             name = self.views[view] = f"a{len(self.views)}"
             self.view_names.add(f"view_{code}")
-            self.view_lines.append(f"{name} = view_{code}({base}, {self._entry(skip)}, {self._entry(arg.count)})")
+            self.view_lines.append(f"{name} = view_{code}({self._start(arg)}, {self._entry(arg.count)})")
         return self.views[view]
 
-    def _base(self, slot: Slot) -> tuple[str, int]:
-        """The array that a slot lies in, and how many bytes after its beginning."""
+    def _start(self, slot: Slot) -> str:
+        """Where a slot begins: an address from the table, or an argument and how many bytes to skip."""
         buffer = slot.buffer
-        if buffer.place in (ARENA, STATE):
-            return buffer.place, buffer.offset + slot.skip
-        if buffer.place == INPUT:
-            return f"in{self.inputs.index(buffer.index)}", slot.skip
-        return f"out{self.outputs.index(buffer.index)}", slot.skip
+        if buffer.place in self.places:
+            self.places[buffer.place].append(len(self.table))
+            return f"{self._entry(buffer.offset + slot.skip)}, 0"
+        name, arrays = ("in", self.inputs) if buffer.place == INPUT else ("out", self.outputs)
+        return f"{name}{arrays.index(buffer.index)}, {self._entry(slot.skip)}"
 
 
 def _import_of(kernel: Callable, alias: str) -> list[str]:

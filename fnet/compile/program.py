@@ -44,6 +44,7 @@ class Program:
             assert buffer.constant is not None
             self._arena[buffer.offset : buffer.offset + buffer.nbytes] = buffer.constant.reshape(-1).view(np.uint8)
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
+        self._no_outputs: list[Any] = [None] * len(plan.outputs)
         self._light = plan.traffic < LIGHT_TRAFFIC
         self._native: Any = None
         self.bind(allocate(plan.state_bytes))
@@ -52,7 +53,7 @@ class Program:
         """Make `state` the block of donated arrays from now on."""
         self._state = state
         if self._native is not None:
-            self._native.state = state
+            self._native.bind(state)
         self._runner = self._native or self._make_runner()
 
     def donate(self, leaves: list[np.ndarray]) -> None:
@@ -68,7 +69,7 @@ class Program:
 
     def run(self, inputs: list[Any], repeat: int = 1) -> list[Any]:
         """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""
-        outputs: list[Any] = [None] * len(self.plan.outputs)
+        outputs = self._no_outputs.copy()
         for k, shape, dtype in self._fresh:
             outputs[k] = np.empty(shape, dtype)
         self._runner.run(repeat, inputs, outputs)

@@ -1,11 +1,12 @@
 """Typed one-dimensional views of raw memory, made inside compiled code, without reference counting.
 
-``VIEWS[dtype](base, skip, count)`` sees `count` elements of `dtype`, starting `skip` bytes after the first element of
-`base`, an array of any type and rank. The caller keeps `base` alive.
+``view_f4(base, skip, count)`` sees `count` elements of float32, starting `skip` bytes after `base`: the first element
+of an array of any type and rank, or an address. The caller keeps the memory alive.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +30,11 @@ def _compiled_view(dtype: np.dtype) -> Callable:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             base_type, _, _ = signature.args
             source, skipped, size = args
-            start = builder.bitcast(make_array(base_type)(context, builder, source).data, ir.IntType(8).as_pointer())
+            if isinstance(base_type, types.Integer):
+                start = builder.inttoptr(source, ir.IntType(8).as_pointer())
+            else:
+                array = make_array(base_type)(context, builder, source)
+                start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
             pointer = builder.gep(start, [skipped], source_etype=ir.IntType(8))
             data_type = context.get_data_type(element).as_pointer()
             item = context.get_constant(types.intp, dtype.itemsize)
@@ -50,8 +55,11 @@ def _compiled_view(dtype: np.dtype) -> Callable:
 
 
 def _interpreted_view(dtype: np.dtype) -> Callable:
-    def view(base: np.ndarray, skip: int, count: int) -> np.ndarray:
-        return base.reshape(-1).view(np.uint8)[skip : skip + count * dtype.itemsize].view(dtype)
+    def view(base: Any, skip: int, count: int) -> np.ndarray:
+        size = int(count) * dtype.itemsize
+        if isinstance(base, np.ndarray):
+            return base.reshape(-1).view(np.uint8)[skip : skip + size].view(dtype)
+        return np.frombuffer((ctypes.c_uint8 * size).from_address(int(base) + skip), dtype)
 
     return view
 

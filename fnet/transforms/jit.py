@@ -222,32 +222,27 @@ class _Compiled:
 
         Nothing is flattened or bound: only the new arrays are passed.
         """
-        with self.program.lock:
-            if not self._steady(args):
+        program = self.program
+        with program.lock:
+            returned = self._returned
+            if returned is None or len(args) != len(self._spans):
                 return None
+            for position, place in self._pairs:
+                if args[position] is not returned[place]:
+                    return None
             inputs = self._no_inputs.copy()
-            for position, i, _, _ in self._loose:
-                inputs[i] = args[position]
-            outputs = self.program.run(inputs, repeat)
-            result = list(self._returned)  # type: ignore[arg-type]
+            for position, i, dtype, shape in self._loose:
+                array = args[position]
+                if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+                    return None
+                if not array.flags.carray:
+                    return None
+                inputs[i] = array
+            outputs = program.run(inputs, repeat)
+            result = list(returned)
             for place, k in self._fresh:
                 result[place] = outputs[k]
             return tuple(result)
-
-    def _steady(self, args: tuple[Any, ...]) -> bool:
-        returned = self._returned
-        if returned is None or len(args) != len(self._spans):
-            return False
-        for position, place in self._pairs:
-            if args[position] is not returned[place]:
-                return False
-        for position, _, dtype, shape in self._loose:
-            array = args[position]
-            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-                return False
-            if not array.flags.carray:
-                return False
-        return True
 
     def _remember(self, args: tuple[Any, ...], result: Any, outputs: list[Any]) -> None:
         """Prepare the steady state: donated trees that come back whole, plain arrays elsewhere, a tuple returned."""

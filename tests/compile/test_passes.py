@@ -82,6 +82,18 @@ def test_fusion_makes_no_cycle_through_another_nest():
     np.testing.assert_allclose(product, np.exp(X) * np.tanh(v)[:, None], rtol=1e-6)
 
 
+def test_fusion_makes_no_cycle_through_a_nest_that_began_before():
+    def f(x: Any, w: Any, z: Any) -> Any:
+        one = ops.sin(x)
+        product, factor = one @ w, ops.cos(z)
+        return one * factor, factor * product
+
+    x, w, z = np.ones(4, np.float32), np.ones((4, 1), np.float32), np.ones(1, np.float32)
+    first, second = fnet.jit(f)(x, w, z)
+    np.testing.assert_allclose(first, np.sin(x) * np.cos(z), rtol=1e-6)
+    np.testing.assert_allclose(second, 4 * np.sin(1) * np.cos(z), rtol=1e-6)
+
+
 def test_common_subexpressions_are_computed_once():
     plan = kernels(lambda x, w: (x @ w) + ops.square(x @ w), X, W)
     assert plan == ["gemm", "loop"]
