@@ -35,28 +35,29 @@ def unreachable(plan: Plan) -> str | None:
 class Native:
     """A plan compiled to one function, which works in `arena` and on the donated arrays in `state`.
 
-    The table that the function reads holds addresses in both blocks, and the sizes of everything.
+    The table that the function reads holds addresses in both blocks, and the sizes of everything. The arrays it takes
+    are the inputs and outputs of the plan with the numbers `inputs` and `outputs`.
     """
 
     def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
-        self._function = source.define()
-        self._table = np.array(source.table, np.int64)
-        self._inputs = _chooser(source.inputs)
-        self._outputs = _chooser(source.outputs)
+        self.function = source.define()
+        self.table = np.array(source.table, np.int64)
+        self.inputs, self.outputs = source.inputs, source.outputs
+        self._choose_inputs, self._choose_outputs = _chooser(source.inputs), _chooser(source.outputs)
         self._arena = arena
-        self._table[source.places[ARENA]] += _address(arena)
+        self.table[source.places[ARENA]] += _address(arena)
         self._in_state = source.places[STATE]
-        self._offsets = self._table[self._in_state]
+        self._offsets = self.table[self._in_state]
         self.bind(state)
 
     def bind(self, state: np.ndarray) -> None:
         """Work on another block of donated arrays from now on."""
         self._state = state
-        self._table[self._in_state] = self._offsets + _address(state)
+        self.table[self._in_state] = self._offsets + _address(state)
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
-        self._function(repeat, self._table, *self._inputs(inputs), *self._outputs(outputs))
+        self.function(repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
 
 
 def _address(block: np.ndarray) -> int:

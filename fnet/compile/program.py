@@ -46,15 +46,15 @@ class Program:
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._no_outputs: list[Any] = [None] * len(plan.outputs)
         self._light = plan.traffic < LIGHT_TRAFFIC
-        self._native: Any = None
+        self.native: Any = None
         self.bind(allocate(plan.state_bytes))
 
     def bind(self, state: np.ndarray) -> None:
         """Make `state` the block of donated arrays from now on."""
         self._state = state
-        if self._native is not None:
-            self._native.bind(state)
-        self._runner = self._native or self._make_runner()
+        if self.native is not None:
+            self.native.bind(state)
+        self._runner = self.native or self._make_runner()
 
     def donate(self, leaves: list[np.ndarray]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
@@ -96,8 +96,8 @@ class Program:
 
         own = unreachable(self.plan)
         if own is None:
-            self._native = Native(self.plan, self._arena, self._state)
-            return self._native
+            self.native = Native(self.plan, self._arena, self._state)
+            return self.native
         if self.executor == "native":
             raise ValueRangeError(
                 f"generated code cannot import the compiled kernel '{own}'. Define it with @numba.njit at the top of "

@@ -16,6 +16,7 @@ from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mea
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage
+from fnet.transforms.steady import Steady, steady_call
 from fnet.transforms.tracer import Tracer
 
 Names = str | int | Sequence[str | int]
@@ -58,7 +59,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._latest is not None and not kwargs:
-            result = self._latest.run_steady(args)
+            result = self._latest.call(args)
             if result is not None:
                 return result
         args = self._bind(args, kwargs)
@@ -96,19 +97,15 @@ class Jitted:
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Keyword arguments in their positions; defaults that nothing overrides stay the function's own constants."""
-        if self._parameters is None:
-            if kwargs:
-                raise StructureError(
-                    "this function takes no keyword arguments under fnet.jit: its signature is unknown."
-                )
+        if not kwargs:
             return args
+        if self._parameters is None:
+            raise StructureError("this function takes no keyword arguments under fnet.jit: its signature is unknown.")
         bound = self._parameters.bind(*args, **kwargs)
         if bound.kwargs:
             raise StructureError(
                 f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by jit. Make them positional."
             )
-        if not kwargs:
-            return args
         names = list(self._parameters.parameters)
         given = max(names.index(name) for name in bound.arguments) + 1
         bound.apply_defaults()
@@ -127,16 +124,17 @@ class Jitted:
         return leaves, tuple(structures)
 
     def _specialise(self, args: tuple[Any, ...], leaves: list[Any], structures: tuple[Any, ...]) -> _Compiled:
-        specs = tuple(self._spec(x, args) for x in leaves)
+        kinds = tuple([(x.dtype, x.shape) if type(x) is np.ndarray else self._spec(x, args) for x in leaves])
         try:
-            found = self._compiled.get((structures, specs))
+            found = self._compiled.get((structures, kinds))
         except TypeError as error:
             raise StructureError(
                 f"static arguments must be hashable: {error}. Pass a tuple instead of a list."
             ) from None
         if found is None:
+            specs = tuple(self._spec(x, args) for x in leaves)
             found = _Compiled(self._f, args, specs, self._static, self._donate, self._executor)
-            self._compiled[structures, specs] = found
+            self._compiled[structures, kinds] = found
         return found
 
     def _spec(self, leaf: Any, args: tuple[Any, ...]) -> ArraySpec:
@@ -197,15 +195,13 @@ class _Compiled:
         self._specs = specs
         self._static = static
         self._donate = sorted(p for p in donate if p < len(args))
-        self._returned: tuple[Any, ...] | None = None
-        self._pairs: list[tuple[int, int]] = []
-        self._fresh: list[tuple[int, int]] = []
-        self._loose: list[tuple[int, int, np.dtype, tuple[int, ...]]] = []
-        self._no_inputs: list[Any] = [None] * len(specs)
+        self.lock = self.program.lock
+        self.steady: Steady | None = None
+        self.call: Callable[[tuple[Any, ...]], Any] = self.run_steady
 
     def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
         """Run on new trees: donated leaves are copied into a fresh state block."""
-        with self.program.lock:
+        with self.lock:
             inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
             if self._donate:
                 self.program.donate(inputs)
@@ -214,42 +210,31 @@ class _Compiled:
                 if buffer is not None:
                     outputs[k] = self.program.kept_array(k)
             result = tree.unflatten(self._result, outputs)
-            self._remember(args, result, outputs)
+            self.steady, self.call = self._steady(args, result), self.run_steady
             return result
 
     def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> tuple[Any, ...] | None:
-        """Run in place if the donated trees are those returned last and other arrays are of the same kind, else None.
-
-        Nothing is flattened or bound: only the new arrays are passed.
-        """
-        program = self.program
-        with program.lock:
-            returned = self._returned
-            if returned is None or len(args) != len(self._spans):
+        """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
+        with self.lock:
+            steady = self.steady
+            if steady is None or not steady.matches(args):
                 return None
-            for position, place in self._pairs:
-                if args[position] is not returned[place]:
-                    return None
-            inputs = self._no_inputs.copy()
-            for position, i, dtype, shape in self._loose:
-                array = args[position]
-                if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
-                    return None
-                if not array.flags.carray:
-                    return None
-                inputs[i] = array
-            outputs = program.run(inputs, repeat)
-            result = list(returned)
-            for place, k in self._fresh:
-                result[place] = outputs[k]
-            return tuple(result)
+            inputs: list[Any] = [None] * len(self._specs)
+            for position, i, _, _ in steady.loose:
+                inputs[i] = args[position]
+            outputs = self.program.run(inputs, repeat)
+            if self.program.native is not None:
+                self.call = steady_call(steady, self.program.native, self)
+            return steady.result(outputs)
 
-    def _remember(self, args: tuple[Any, ...], result: Any, outputs: list[Any]) -> None:
-        """Prepare the steady state: donated trees that come back whole, plain arrays elsewhere, a tuple returned."""
-        self._returned = None
+    def _steady(self, args: tuple[Any, ...], result: Any) -> Steady | None:
+        """What the next call looks like if it is steady; None where a steady call is not possible.
+
+        It is where the result is a tuple of donated trees, each whole, and of single new arrays, and where the other
+        arguments are single arrays.
+        """
         if type(result) is not tuple:
-            return
-        kept = self.program.plan.kept
+            return None
         spans, start = [], 0
         for part in result:
             stop = start + tree.structure(part).num_leaves
@@ -259,24 +244,22 @@ class _Compiled:
         for position in self._donate:
             place = self._place_of(position, args, result, spans)
             if place is None:
-                return
+                return None
             pairs.append((position, place))
-        paired = {place for _, place in pairs}
-        self._fresh = []
+        fresh, loose, paired = [], [], {place for _, place in pairs}
         for place, (a, b) in enumerate(spans):
             if place in paired:
                 continue
-            if b - a != 1 or isinstance(result[place], dict | list | tuple) or kept[a] is not None:
-                return
-            self._fresh.append((place, a))
-        self._loose = []
+            if b - a != 1 or isinstance(result[place], dict | list | tuple) or self.program.plan.kept[a] is not None:
+                return None
+            fresh.append((place, a, result[place].dtype, result[place].shape))
         for position, (a, b) in enumerate(self._spans):
             if position in self._donate:
                 continue
             if position in self._static or b - a != 1 or not isinstance(args[position], np.ndarray):
-                return
-            self._loose.append((position, a, args[position].dtype, args[position].shape))
-        self._pairs, self._returned = pairs, result
+                return None
+            loose.append((position, a, args[position].dtype, args[position].shape))
+        return Steady(len(args), result, pairs, loose, fresh)
 
     def _place_of(
         self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]
@@ -294,6 +277,8 @@ class _Compiled:
 
 def _usable(x: Any, spec: ArraySpec) -> np.ndarray:
     """An array that kernels can read: of the native type, row-major, aligned and writeable (it is never written)."""
+    if type(x) is np.ndarray and x.flags.carray:
+        return x
     array = np.asarray(x, spec.dtype, order="C")
     return array if array.flags.carray else np.array(array, order="C")
 

@@ -139,4 +139,4 @@ def test_batch_sizes_share_the_generated_code():
     f(np.ones((9, 3), np.float32))
     one, other = f.compiled(np.ones((4, 3), np.float32)), f.compiled(np.ones((9, 3), np.float32))
     assert one is not other
-    assert one.program._runner._function is other.program._runner._function
+    assert one.program._runner.function is other.program._runner.function
