@@ -66,5 +66,6 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(str(name).lower(), [n.lower() for n in names], n=1)
     if close:
-        return f" Did you mean '{next(n for n in names if n.lower() == close[0])}'?"
+        alike = [n for n in names if n.lower() == close[0]]
+        return f" Did you mean '{close[0] if close[0] in alike else alike[0]}'?"
     return f" Known: {', '.join(names)}."

@@ -14,6 +14,7 @@ from pathlib import Path
 from fnet.kernels.policy import cache_directory
 
 NAME = "__NAME__"
+PACKAGE = "fnet_generated"
 
 
 @functools.cache
@@ -30,7 +31,7 @@ def function(name: str) -> Callable:
 
 @functools.cache
 def _import(path: Path, name: str) -> Callable:
-    spec = importlib.util.spec_from_file_location(f"fnet_generated.{name}", path)
+    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where Numba looks for the globals of cached code

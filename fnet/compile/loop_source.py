@@ -1,7 +1,9 @@
 """Source text of the kernel for a `LoopNest`.
 
 Loads and expressions sit in the outermost loop in which they vary. Indices are unsigned, so that no wrap-around code
-stands in the way of vectorisation. Floating sums accumulate in blocks of float32 that are added up in float64.
+stands in the way of vectorisation; an operand that is overwritten is read and written at the same index expression, so
+that the compiler sees that no other element is meant. Floating sums over the innermost loop accumulate in blocks of
+`BLOCK` elements of float32 that are added up in float64, other floating sums in a row of float64 accumulators.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fnet.compile.generated import NAME, define
-from fnet.compile.loops import FOLDED, LoopNest, Write, accumulator
+from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest, Write, accumulator
 
 BLOCK = 4096
 _SUFFIX = {"f4": "f32", "f8": "f64"}
@@ -75,17 +77,22 @@ class _Writer:
         return names + [f"s{k}_{d}" for k, d in self._strided()]
 
     def _strided(self) -> list[tuple[int, int]]:
-        return [(k, d) for k, read in enumerate(self.nest.reads) for d, step in enumerate(read.steps) if step == "s"]
+        return [
+            (k, d) for k, read in enumerate(self.nest.reads) for d, step in enumerate(read.steps) if step == STRIDES
+        ]
 
     def _stride_lines(self) -> list[str]:
         return [f"    u{k}_{d} = np.uintp(s{k}_{d})" for k, d in self._strided()]
 
     def _loads(self) -> None:
         for k, read in enumerate(self.nest.reads):
-            terms = [f"i{d}" if step == "1" else f"i{d} * u{k}_{d}" for d, step in enumerate(read.steps) if step != "0"]
-            level = max((d + 1 for d, step in enumerate(read.steps) if step != "0"), default=0)
+            terms = [
+                f"i{d}" if step == NEXT else f"i{d} * u{k}_{d}" for d, step in enumerate(read.steps) if step != STAYS
+            ]
+            level = max((d + 1 for d, step in enumerate(read.steps) if step != STAYS), default=0)
+            place = self._position(range(self.depth)) if SAME in read.steps else " + ".join(terms) or "0"
             self.level_of.append(level)
-            self.levels[level].append(f"v{k} = x{k}[{' + '.join(terms) or '0'}]")
+            self.levels[level].append(f"v{k} = x{k}[{place}]")
 
     def _steps(self) -> None:
         first = len(self.nest.reads)
@@ -131,6 +138,7 @@ class _Writer:
         return [f"for j in range({self._row_size()}):", f"    c{k}[j] = {start}"]
 
     def _store(self) -> list[str]:
+        """Innermost lines: store results, add to folds."""
         lines = []
         for k, write in enumerate(self.nest.writes):
             value = f"v{write.value}"
@@ -138,19 +146,18 @@ class _Writer:
                 lines.append(f"{self._target(k, write)}[{self._position(range(self.depth))}] = {value}")
             elif self.nest.folds_inside:
                 cell = f"c{k}[{self._position(self.row)}]"
-                lines.append(f"{cell} = {self._combine(write, cell, value)}")
+                lines.append(f"{cell} = {self._combine(write, cell, value, accumulator(write).str[1:])}")
+            elif self._in_blocks(write):
+                lines.append(f"p{k} = {self._combine(write, f'p{k}', value, write.dtype)}")
             else:
-                name = f"p{k}" if self._in_blocks(write) else f"a{k}"
-                lines.append(f"{name} = {self._combine(write, name, value)}")
+                lines.append(f"a{k} = {self._combine(write, f'a{k}', value, accumulator(write).str[1:])}")
         return lines
 
-    def _combine(self, write: Write, total: str, value: str) -> str:
+    def _combine(self, write: Write, total: str, value: str, dtype: str) -> str:
         assert write.fold is not None
-        dtype = write.dtype if self._in_blocks(write) else accumulator(write).str[1:]
-        templates = _FOLDS if dtype in _SUFFIX else _INTEGER_FOLDS
-        return (
-            f"{constructor(dtype)}({expression(templates[write.fold], dtype, total, f'{constructor(dtype)}({value})')})"
-        )
+        template = (_FOLDS if dtype in _SUFFIX else _INTEGER_FOLDS)[write.fold]
+        cast = constructor(dtype)
+        return f"{cast}({expression(template, dtype, total, f'{cast}({value})')})"
 
     def _close_fold(self, k: int, write: Write) -> list[str]:
         kept = [d for d in range(self.depth) if self.nest.loops[d] != FOLDED and d not in self.row]

@@ -16,11 +16,15 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref, contiguous
 
 KEPT, FOLDED = "K", "R"
+STAYS, NEXT, STRIDES, SAME = "0", "1", "s", "="
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An operand: its dtype and, for each loop, how it moves: '0' stays, '1' next element, 's' by a given stride."""
+    """An operand: its dtype and, for each loop, how it moves.
+
+    It `STAYS`, goes to the `NEXT` element, `STRIDES` by a given number, or moves the `SAME` as what overwrites it.
+    """
 
     dtype: str
     steps: str
@@ -83,10 +87,14 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
         return
     reads = [_readable(ref, emit) for ref in work.reads]
     sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
+    overwritten = {w.overwrites for w in work.writes}
     kinds_text = "".join(FOLDED if k else KEPT for k in kinds)
     nest = LoopNest(
         kinds_text,
-        tuple(Read(r.dtype.str[1:], _steps(s)) for r, s in zip(reads, strides, strict=True)),
+        tuple(
+            Read(r.dtype.str[1:], SAME * len(sizes) if k in overwritten else _steps(s))
+            for k, (r, s) in enumerate(zip(reads, strides, strict=True))
+        ),
         tuple(work.steps),
         tuple(work.writes),
     )
@@ -97,7 +105,7 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
         arguments += [emit.scratch(row, accumulator(w)) for w in work.writes if w.fold]
     arguments += sizes
     for read, stride in zip(nest.reads, strides, strict=True):
-        arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == "s"]
+        arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == STRIDES]
     emit.call(loop_kernel(nest), *arguments)
 
 
@@ -119,7 +127,7 @@ def _readable(ref: Ref, emit: Emitter) -> Ref:
 
 def _steps(strides: Sequence[int]) -> str:
     last = len(strides) - 1
-    return "".join("0" if s == 0 else "1" if s == 1 and i == last else "s" for i, s in enumerate(strides))
+    return "".join(STAYS if s == 0 else NEXT if s == 1 and i == last else STRIDES for i, s in enumerate(strides))
 
 
 def _collapse(

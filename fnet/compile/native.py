@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba.core import config
 
-from fnet.compile.generated import NAME, define
+from fnet.compile.generated import NAME, PACKAGE, define
 from fnet.compile.memory import ARENA, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels.policy import source_hash
@@ -24,6 +24,8 @@ def unreachable(plan: Plan) -> str | None:
     """The first kernel that generated code could not import and call, as ``module.name``, or None."""
     for call in plan.calls:
         python = getattr(call.kernel, "py_func", call.kernel)
+        if python.__module__.startswith(PACKAGE):
+            continue
         module = sys.modules.get(python.__module__)
         importable = module is not None and module.__name__ != "__main__"
         compiled = hasattr(call.kernel, "py_func") or config.DISABLE_JIT
@@ -140,6 +142,6 @@ def _import_of(kernel: Callable, alias: str) -> list[str]:
     """Bring a kernel into the generated module: by import, or by name if it is generated itself."""
     python = getattr(kernel, "py_func", kernel)
     module, name, stamp = python.__module__, python.__name__, source_hash(python.__code__.co_filename)[:16]
-    if module.startswith("fnet_generated"):
+    if module.startswith(PACKAGE):
         return [f'{alias} = function("{name}")  # {stamp}']
     return [f"from {module} import {name} as {alias}  # {stamp}"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.ops.arithmetic import multiply, negative, subtract
+from fnet.ops.arithmetic import greater, multiply, negative, subtract, where
 from fnet.ops.index import one_hot
 from fnet.ops.maths import exp
 from fnet.ops.promotion import astype, lift, promote
@@ -226,7 +226,12 @@ def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:
 
 
 def binary_crossentropy_with_logits(logits: Any, targets: Any) -> Any:
-    """``max(z, 0) - z t + log(1 + e^-|z|)`` element by element."""
+    """``-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))`` element by element, accurate for every z.
+
+    Computed as ``z (1 - t) + log(1 + e^-z)`` for z > 0, else as ``log(1 + e^z) - z t``.
+    """
     from fnet.ops.maths import softplus
 
-    return subtract(softplus(logits), multiply(logits, targets))
+    z, t = promote(logits, targets, floating=True)
+    above = multiply(z, subtract(1, t)) + softplus(negative(z))
+    return where(greater(z, 0), above, subtract(softplus(z), multiply(z, t)))

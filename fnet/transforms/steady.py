@@ -50,12 +50,14 @@ def _is_alike(array: Any, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
 def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any, ...]], Any]:
     """The function of a tuple of arguments that makes a steady call, or returns None where the call is not steady.
 
+    It also returns None while another thread is in a call.
+
     native: a `fnet.compile.native.Native`; owner: has the attribute `steady`, which is another object as soon as
     the memory behind `steady` is no longer in use, and the `lock` under which that changes.
     """
     names = [f"a{position}" for position in range(steady.arity)]
-    values: dict[str, Any] = {"owner": owner, "steady": steady, "lock": owner.lock, "ndarray": np.ndarray}
-    values |= {"empty": np.empty, "function": native.function, "table": native.table}
+    values: dict[str, Any] = {"owner": owner, "steady": steady, "function": native.function, "table": native.table}
+    values |= {"acquire": owner.lock.acquire, "release": owner.lock.release, "ndarray": np.ndarray, "empty": np.empty}
     conditions = ["owner.steady is steady"]
     for position, place in steady.pairs:
         values[f"r{place}"] = steady.returned[place]
@@ -74,11 +76,14 @@ def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any,
         "def call(args):",
         f"    if len(args) == {steady.arity}:",
         f"        {', '.join(names)}, = args" if names else "        pass",
-        "        with lock:",
-        f"            if {' and '.join(conditions)}:",
-        *(f"                o{k} = empty(os{k}, od{k})" for _, k, _, _ in steady.fresh),
-        f"                function(1, table, {', '.join(arrays)})",
-        f"                return ({', '.join(parts[place] for place in range(len(steady.returned)))},)",
+        "        if acquire(False):",
+        "            try:",
+        f"                if {' and '.join(conditions)}:",
+        *(f"                    o{k} = empty(os{k}, od{k})" for _, k, _, _ in steady.fresh),
+        f"                    function(1, table, {', '.join(arrays)})",
+        f"                    return ({', '.join(parts[place] for place in range(len(steady.returned)))},)",
+        "            finally:",
+        "                release()",
         "    return None",
     ]
     exec("\n".join(lines), values)  # the text holds only numbers and the names above

@@ -73,7 +73,13 @@ class _Tape:
             g: Any = tuple(by_primal.get(id(p)) for p in record.primal)
         else:
             g = cotangents[id(record.outputs[0])]
-        return tuple(primitive.vjp(g, record.primal, *primals, **record.params))
+        pulled = tuple(primitive.vjp(g, record.primal, *primals, **record.params))
+        if len(pulled) != len(primals):
+            raise DerivativeError(
+                f"the vjp rule of primitive '{primitive.name}' must return one cotangent (or None) for each of its "
+                f"{len(primals)} inputs, it returned {len(pulled)}."
+            )
+        return pulled
 
 
 def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:

@@ -138,3 +138,9 @@ def test_a_cotangent_of_the_wrong_shape_is_found():
     )
     with pytest.raises(AssertionError, match=r"argument '0': shape \(2, 3\), expected \(2,\)"):
         check_grads(odd, np.ones(2), np.ones((2, 3)), modes=("rev",))
+
+
+def test_a_rule_with_the_wrong_number_of_cotangents_is_named():
+    broken = fnet.primitive("pair_sum", shape=lambda x, y: x, kernel=lambda x, y, z: None, vjp=lambda g, z, x, y: (g,))
+    with pytest.raises(DerivativeError, match=r"vjp rule of primitive 'pair_sum'.*each of its 2 inputs.*returned 1"):
+        fnet.grad(lambda x: np.sum(broken(x, x)))(np.ones(2))
