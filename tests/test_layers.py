@@ -344,3 +344,8 @@ def test_errors_say_what_was_expected(wrong: Any, error: type, text: str) -> Non
     with pytest.raises(error, match=text) as caught:
         wrong()
     assert len(str(caught.value).splitlines()) <= 3
+
+
+def test_an_unknown_layer_is_met_with_the_nearest_name():
+    with pytest.raises(AttributeError, match=r"fnet\.layers has no layer 'Dens'\. Did you mean 'Dense'\?"):
+        fnet.layers.Dens  # noqa: B018

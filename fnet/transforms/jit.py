@@ -26,8 +26,8 @@ def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Name
     """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
 
     donate: arguments (names or positions) whose arrays the call may reuse for its results. Trees that a call returned
-        and that come back in are recognised by identity and updated in place; arrays given for the first time are
-        copied, so the caller's own are never touched.
+        and that come back in are recognised by identity and updated in place: copy what you want to keep, and build
+        a new tree to change one. Arrays given for the first time are copied, so the caller's own are never touched.
     static: arguments that are ordinary Python values; `f` is traced anew for each distinct (hashable) value.
     executor: "walk" runs the plan from Python, "native" compiles it to one function, "auto" chooses.
     Returns a callable with the signature of `f` and a method ``plan(*args)`` that shows the kernels.
