@@ -37,26 +37,27 @@ def unreachable(plan: Plan) -> str | None:
 class Native:
     """A plan compiled to one function, which works in `arena` and on the donated arrays in `state`.
 
-    The table that the function reads holds addresses in both blocks, and the sizes of everything. The arrays it takes
-    are the inputs and outputs of the plan with the numbers `inputs` and `outputs`.
+    The table that the function reads, at the address `table`, holds addresses in both blocks and the sizes of
+    everything. The arrays it takes are the inputs and outputs of the plan with the numbers `inputs` and `outputs`.
     """
 
     def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
         self.function = source.define()
-        self.table = np.array(source.table, np.int64)
+        self._table = np.array(source.table, np.int64)
+        self.table = _address(self._table)
         self.inputs, self.outputs = source.inputs, source.outputs
         self._choose_inputs, self._choose_outputs = _chooser(source.inputs), _chooser(source.outputs)
         self._arena = arena
-        self.table[source.places[ARENA]] += _address(arena)
+        self._table[source.places[ARENA]] += _address(arena)
         self._in_state = source.places[STATE]
-        self._offsets = self.table[self._in_state]
+        self._offsets = self._table[self._in_state]
         self.bind(state)
 
     def bind(self, state: np.ndarray) -> None:
         """Work on another block of donated arrays from now on."""
         self._state = state
-        self.table[self._in_state] = self._offsets + _address(state)
+        self._table[self._in_state] = self._offsets + _address(state)
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
         self.function(repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
@@ -99,11 +100,11 @@ class _Source:
         lines.append("from fnet.kernels.policy import kernel")
         for kernel, alias in self.kernels.items():
             lines += _import_of(kernel, alias)
-        if self.view_names:
-            lines.append(f"from fnet.kernels.views import {', '.join(sorted(self.view_names))}")
-        parameters = ["repeat", "t"]
+        lines.append(f"from fnet.kernels.views import {', '.join(sorted(self.view_names | {'view_i8'}))}")
+        parameters = ["repeat", "table"]
         parameters += [f"in{i}" for i in range(len(self.inputs))] + [f"out{k}" for k in range(len(self.outputs))]
         lines += ["", "", "@kernel", f"def {NAME}({', '.join(parameters)}):"]
+        lines += [f"    t = view_i8(table, 0, {len(self.table)})"]
         lines += [f"    {line}" for line in self.view_lines]
         lines += ["    for _ in range(repeat):"]
         lines += [f"        {line}" for line in self.lines or ["pass"]]

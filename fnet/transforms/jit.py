@@ -58,8 +58,9 @@ class Jitted:
             raise ValueRangeError("an argument cannot be both donated and static.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._latest is not None and not kwargs:
-            result = self._latest.call(args)
+        latest = self._latest
+        if latest is not None and not kwargs:
+            result = latest.call(args)
             if result is not None:
                 return result
         args = self._bind(args, kwargs)
