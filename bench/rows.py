@@ -15,7 +15,8 @@ class Row:
 
 
 ROWS = (
-    Row("step_small", "training step, MLP 16-16-1, batch 32, Adam", {"jax": 10}),
+    Row("step_small", "training step, MLP 16-16-1, batch 32, Adam", {"jax": 10, "torch": 15}),
+    Row("step_small_read", "the same, its loss read after every step", {"jax": 10, "torch": 15}),
     Row("fit_small", "the same step inside fit", {"keras": 300, "keras_torch": 300}),
     Row("step_digits", "training step, MLP 784-300-100-10, batch 128, Adam", {"best": 1.5}),
     Row("infer_digits", "inference, MLP 784-300-100-10, batch 1", {"best": 1.3}),

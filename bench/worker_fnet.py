@@ -32,8 +32,8 @@ def loss_of(problem: MLP) -> Callable[..., Any]:
     return fnet.losses.mean_squared_error
 
 
-def training_step(problem: MLP) -> Callable[[int], int]:
-    """Forward, loss, backward and Adam on one batch, in place."""
+def training_step(problem: MLP, read: bool = False) -> Callable[[int], int]:
+    """Forward, loss, backward and Adam on one batch, in place; `read` looks at the loss of every step."""
     net, loss, optimizer = network(problem), loss_of(problem), fnet.optimizers.adam(1e-3)
 
     def loss_fn(params: Any, state: Any, x: Any, t: Any) -> Any:
@@ -53,7 +53,9 @@ def training_step(problem: MLP) -> Callable[[int], int]:
     def run(count: int) -> int:
         nonlocal params, state, opt_state
         for _ in range(count):
-            params, state, opt_state, _ = step(params, state, opt_state, x, t)
+            params, state, opt_state, value = step(params, state, opt_state, x, t)
+            if read:
+                float(value)
         return count
 
     return run
@@ -91,6 +93,7 @@ def inference(problem: MLP) -> Callable[[int], int]:
 
 WORKLOADS: dict[str, Workload] = {
     "step_small": lambda: training_step(SMALL),
+    "step_small_read": lambda: training_step(SMALL, read=True),
     "fit_small": lambda: fit(SMALL),
     "step_digits": lambda: training_step(DIGITS),
     "infer_digits": lambda: inference(DIGITS),

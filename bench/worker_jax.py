@@ -37,8 +37,8 @@ def forward(params: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Arra
     return x @ kernel + bias
 
 
-def training_step(problem: MLP) -> Callable[[int], int]:
-    """Forward, loss, backward and Adam on one batch."""
+def training_step(problem: MLP, read: bool = False) -> Callable[[int], int]:
+    """Forward, loss, backward and Adam on one batch; `read` looks at the loss of every step."""
     optimizer = optax.adam(1e-3)
 
     def loss_fn(params: Any, x: jax.Array, t: jax.Array) -> jax.Array:
@@ -60,7 +60,9 @@ def training_step(problem: MLP) -> Callable[[int], int]:
     def run(count: int) -> int:
         nonlocal params, opt_state
         for _ in range(count):
-            params, opt_state, _ = step(params, opt_state, x, t)
+            params, opt_state, loss = step(params, opt_state, x, t)
+            if read:
+                float(loss)
         jax.block_until_ready(params)
         return count
 
@@ -83,6 +85,7 @@ def inference(problem: MLP) -> Callable[[int], int]:
 
 WORKLOADS: dict[str, Workload] = {
     "step_small": lambda: training_step(SMALL),
+    "step_small_read": lambda: training_step(SMALL, read=True),
     "step_digits": lambda: training_step(DIGITS),
     "infer_digits": lambda: inference(DIGITS),
 }

@@ -25,8 +25,8 @@ def mlp(problem: MLP) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def training_step(problem: MLP, compiled: bool = False) -> Callable[[int], int]:
-    """Forward, loss, backward and Adam on one batch."""
+def training_step(problem: MLP, compiled: bool = False, read: bool = False) -> Callable[[int], int]:
+    """Forward, loss, backward and Adam on one batch; `read` looks at the loss of every step."""
     model = mlp(problem)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     loss_of = nn.functional.cross_entropy if problem.classes else nn.functional.mse_loss
@@ -41,8 +41,11 @@ def training_step(problem: MLP, compiled: bool = False) -> Callable[[int], int]:
     def run(count: int) -> int:
         for _ in range(count):
             optimizer.zero_grad()
-            forward().backward()
+            loss = forward()
+            loss.backward()
             optimizer.step()
+            if read:
+                loss.item()
         return count
 
     return run
@@ -65,6 +68,7 @@ def inference(problem: MLP, compiled: bool = False) -> Callable[[int], int]:
 
 WORKLOADS: dict[str, Workload] = {
     "step_small": lambda: training_step(SMALL),
+    "step_small_read": lambda: training_step(SMALL, read=True),
     "step_digits": lambda: training_step(DIGITS),
     "infer_digits": lambda: inference(DIGITS),
 }

@@ -18,6 +18,7 @@ def start(threads: int) -> str:
 
 WORKLOADS: dict[str, Workload] = {
     "step_small": lambda: worker_torch.training_step(SMALL, compiled=True),
+    "step_small_read": lambda: worker_torch.training_step(SMALL, compiled=True, read=True),
     "step_digits": lambda: worker_torch.training_step(DIGITS, compiled=True),
     "infer_digits": lambda: worker_torch.inference(DIGITS, compiled=True),
 }
