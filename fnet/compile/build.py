@@ -243,7 +243,7 @@ class _Builder:
 
 def _root(value: Value) -> Value:
     """The value that an output shows through reshapes: it can be computed right in the output's place."""
-    while value.node is not None and value.node.primitive.name == "reshape":
+    while value.node is not None and value.node.operation == "reshape":
         value = value.node.inputs[0]
     return value
 

@@ -34,6 +34,11 @@ class Node:
     outputs: list[Value] = field(default_factory=list)
 
     @property
+    def operation(self) -> str:
+        """The name of an elementwise operation, view or fold; empty for a primitive with kernels of its own."""
+        return "" if self.primitive.lower is not None else self.primitive.name
+
+    @property
     def is_view(self) -> bool:
         return self.primitive.view is not None
 

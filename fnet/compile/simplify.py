@@ -45,7 +45,7 @@ def merge_common(graph: Graph) -> Graph:
 
 def _identity(node: Node, inputs: list[Value]) -> Value | None:
     """The input that the node would return unchanged, if it is one."""
-    spec, name = node.outputs[0].spec, node.primitive.name
+    spec, name = node.outputs[0].spec, node.operation
     if name in ("reshape", "broadcast_to", "cast", "stop_gradient") and inputs[0].spec == spec:
         return inputs[0]
     if name in ("multiply", "divide") and _is_one(inputs[1]) and inputs[0].spec == spec:
@@ -54,7 +54,7 @@ def _identity(node: Node, inputs: list[Value]) -> Value | None:
         return inputs[1]
     if name == "negative":
         inner = inputs[0].node
-        return inner.inputs[0] if inner is not None and inner.primitive.name == "negative" else None
+        return inner.inputs[0] if inner is not None and inner.operation == "negative" else None
     if name == "transpose" and node.params["axes"] == tuple(range(len(spec.shape))):
         return inputs[0]
     return None
@@ -62,7 +62,7 @@ def _identity(node: Node, inputs: list[Value]) -> Value | None:
 
 def _is_one(value: Value) -> bool:
     """A constant 1, also behind a broadcast."""
-    while value.node is not None and value.node.primitive.name == "broadcast_to":
+    while value.node is not None and value.node.operation == "broadcast_to":
         value = value.node.inputs[0]
     return value.constant is not None and value.spec.size > 0 and bool(np.all(value.constant == 1))
 
@@ -71,9 +71,9 @@ def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[s
     """A view of a view of the same kind as one view."""
     inner, params = inputs[0].node if inputs else None, node.params
     if inner is not None and inner.primitive is node.primitive:
-        if node.primitive.name in ("reshape", "broadcast_to"):
+        if node.operation in ("reshape", "broadcast_to"):
             return node.primitive, list(inner.inputs), params
-        if node.primitive.name == "transpose":
+        if node.operation == "transpose":
             axes = tuple(inner.params["axes"][a] for a in params["axes"])
             return node.primitive, list(inner.inputs), {"axes": axes}
     return node.primitive, inputs, params
@@ -109,7 +109,7 @@ def absorb_epilogues(graph: Graph) -> Graph:
         absorbed = _path(node, last, only_reader)
         result = product.outputs[0]
         if last.outputs[0].spec != result.spec:
-            reshape = next(n.primitive for n in absorbed if n.primitive.name == "reshape")
+            reshape = next(n.primitive for n in absorbed if n.operation == "reshape")
             back = make_node(reshape, [result], {"shape": last.outputs[0].spec.shape})
             nodes.append(back)
             result = back.outputs[0]
@@ -122,7 +122,7 @@ def _epilogue(product: Node, only_reader: Any) -> tuple[Value | None, str, Node]
     bias, activation, last, at = None, "linear", product, product
     columns = product.outputs[0].spec.shape[-1]
     while (reader := only_reader(at.outputs[0])) is not None:
-        name, value = reader.primitive.name, at.outputs[0]
+        name, value = reader.operation, at.outputs[0]
         if name == "reshape":
             if not reader.outputs[0].spec.shape or reader.outputs[0].spec.shape[-1] != columns:
                 break

@@ -144,3 +144,17 @@ def test_a_rule_with_the_wrong_number_of_cotangents_is_named():
     broken = fnet.primitive("pair_sum", shape=lambda x, y: x, kernel=lambda x, y, z: None, vjp=lambda g, z, x, y: (g,))
     with pytest.raises(DerivativeError, match=r"vjp rule of primitive 'pair_sum'.*each of its 2 inputs.*returned 1"):
         fnet.grad(lambda x: np.sum(broken(x, x)))(np.ones(2))
+
+
+@numba.njit
+def _plus_one(x, y):
+    for i in range(x.size):
+        y[i] = x[i] + 1
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "negative", "reshape", "add", "multiply"])
+def test_a_primitive_may_have_the_name_of_an_operation(name):
+    """What the passes know of an operation does not hold for a primitive that is only called the same."""
+    own = fnet.primitive(name, shape=lambda x: x, kernel=_plus_one)
+    x, w = np.ones((2, 3)), np.full((3, 3), 2.0)
+    np.testing.assert_array_equal(fnet.jit(lambda x, w: own(own(x @ w)))(x, w), x @ w + 2)
