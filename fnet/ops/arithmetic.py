@@ -49,8 +49,8 @@ _integer_minimum = elementwise("minimum", "min({0}, {1})")
 _logaddexp = elementwise(
     "logaddexp",
     "logaddexp_{t}({0}, {1})",
-    lambda g, y, a, b: _multiply(g, _exp(_subtract(a, y))),
-    lambda g, y, a, b: _multiply(g, _exp(_subtract(b, y))),
+    lambda g, y, a, b: _multiply(g, _weight(a, b)),
+    lambda g, y, a, b: _multiply(g, _weight(b, a)),
 )
 _negative = elementwise("negative", "-{0}", lambda g, y, x: _negative(g))
 _select = elementwise(
@@ -77,10 +77,12 @@ _or = elementwise("logical_or", "{0} or {1}", dtype=BOOL)
 _not = elementwise("logical_not", "not {0}", dtype=BOOL)
 
 
-def _exp(x: Any) -> Any:
-    from fnet.ops.maths import exp
+def _weight(a: Any, b: Any) -> Any:
+    """``e^a / (e^a + e^b)``; 1/2 where both are the same infinity."""
+    from fnet.ops.maths import isinf, sigmoid
 
-    return exp(x)
+    same = logical_and(equal(a, b), isinf(a))
+    return where(same, 0.5, sigmoid(_subtract(where(same, 0, a), where(same, 0, b))))
 
 
 def _log_or_zero(a: Any) -> Any:

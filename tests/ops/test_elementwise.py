@@ -215,3 +215,11 @@ def test_no_overflow_far_out(name, dtype):
     assert np.isfinite(y).all()
     assert all(np.isfinite(g).all() for g in pull(np.ones_like(y)))
     close(y, op.reference(*(v.astype(np.float64) for v in operands)).astype(dtype), scale=4)
+
+
+@pytest.mark.parametrize("value", [-np.inf, 0.0, np.inf])
+def test_logaddexp_of_equal_values_shares_the_cotangent(value):
+    x = np.array(value)
+    assert [float(g) for g in fnet.grad(ops.logaddexp, argnums=(0, 1))(x, x)] == [0.5, 0.5]
+    if np.isfinite(value):
+        check_grads(ops.logaddexp, x, x, order=2)
