@@ -19,10 +19,6 @@ class Value:
     node: Node | None = None
     constant: np.ndarray | None = None
 
-    @property
-    def is_scalar_constant(self) -> bool:
-        return self.constant is not None and self.spec.size == 1
-
 
 @dataclass(slots=True, eq=False)
 class Node:

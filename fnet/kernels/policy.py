@@ -31,12 +31,12 @@ _ROOT = Path(__file__).parent
 _IMPORT = re.compile(r"^from (fnet\.kernels[\w.]*) import \(?([\w, ]*)", re.MULTILINE)
 
 
-def kernel(function: Callable | None = None, *, reassoc: bool = False, parallel: bool = False) -> Any:
+def kernel(function: Callable | None = None, *, reassoc: bool = False) -> Any:
     """Compile `function` lazily as a kernel; `reassoc` lets sums vectorise, at the price of a fixed order."""
     if function is None:
-        return functools.partial(kernel, reassoc=reassoc, parallel=parallel)
+        return functools.partial(kernel, reassoc=reassoc)
     flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
-    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags, parallel=parallel)(function))
+    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags)(function))
 
 
 def scalar(function: Callable | None = None, *, reassoc: bool = False) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet.ops.elementwise import BOOL, elementwise
-from fnet.ops.promotion import astype, common_dtype, lift, promote, to_bool
+from fnet.ops.promotion import astype, lift, promote, to_bool
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
@@ -267,9 +267,3 @@ def _truth(x: Any) -> Any:
     if isinstance(value, Tracer):
         return value if value.dtype == BOOL else to_bool(value)
     return value if value.dtype == BOOL else value != 0
-
-
-def common_floating(*args: Any) -> np.dtype:
-    """The floating dtype in which operands of these types are combined."""
-    dtype = common_dtype(*args)
-    return dtype if dtype.kind == "f" else np.result_type(dtype, np.float32)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
@@ -85,10 +84,3 @@ def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> 
 
 cast = provide(Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp))
 to_bool = Primitive("to_bool", lambda x: ArraySpec(x.shape, np.dtype(bool)), template="{0} != 0")
-
-
-def require_floating(name: str, x: Any) -> None:
-    """Raise a `DtypeError` unless `x` is floating."""
-    spec = spec_of(x)
-    if not spec.differentiable:
-        raise DtypeError(f"{name} expects float32 or float64, received {spec}. Convert with .astype('float32').")

@@ -38,15 +38,30 @@ def test_a_damaged_file_is_written_again():
     assert path.read_text() == whole
 
 
-def test_the_hash_of_a_kernel_covers_the_modules_it_imports(tmp_path):
-    file = tmp_path / "own.py"
-    file.write_text("from fnet.kernels.scalar import exp_f32\n")
-    before = policy.source_hash(str(file))
-    other = tmp_path / "other.py"
-    other.write_text("from fnet.kernels.scalar import exp_f32\n\n")
-    assert policy.source_hash(str(other)) != before
-    imported = {p for p in Path(policy.__file__).parent.glob("*.py") if p.name in ("scalar.py", "transcendental.py")}
-    assert imported
+def test_the_hash_of_a_kernel_covers_what_it_imports_directly_or_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(policy, "_ROOT", tmp_path)
+    files = {
+        "own.py": "from fnet.kernels.cpu.middle import f",
+        "cpu/middle.py": "from fnet.kernels import scalar",
+        "scalar.py": "x = 1",
+        "other.py": "x = 1",
+    }
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    def hash_after_editing(name: str) -> str:
+        (tmp_path / name).write_text(files[name] + "  # edited")
+        policy.source_hash.cache_clear()
+        edited = policy.source_hash(str(tmp_path / "own.py"))
+        (tmp_path / name).write_text(files[name])
+        return edited
+
+    policy.source_hash.cache_clear()
+    before = policy.source_hash(str(tmp_path / "own.py"))
+    assert all(hash_after_editing(name) != before for name in ("own.py", "cpu/middle.py", "scalar.py"))
+    assert hash_after_editing("other.py") == before
+    policy.source_hash.cache_clear()
 
 
 PROGRAM = """
