@@ -1,4 +1,4 @@
-"""Matrix products ``C = act(A B + bias)``, built from the FMA tiles of `fnet.kernels.cpu.simd`; single-threaded.
+"""Matrix products ``C = act(A B + bias)``, built from the FMA tiles of `fnet.kernels.cpu.tiles`; single-threaded.
 
 The loops: a block of k (`K_BLOCK`), a block of rows (`M_BLOCK`, so that its part of A stays in the second-level cache),
 a panel of columns (as wide as the tile; its part of B stays in the first-level cache), then the tiles down the rows.
@@ -17,19 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
-from fnet.kernels.cpu.simd import (
-    FROM_BIAS,
-    FROM_C,
-    FROM_ZERO,
-    INSTRUCTION_SET,
-    VECTOR_BYTES,
-    at,
-    dot_tile,
-    fma_tile,
-    lanes,
-    row_copier,
-    square_transposer,
-)
+from fnet.kernels.cpu.packing import row_copier, square_transposer
+from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO, dot_tile, fma_tile
 from fnet.kernels.policy import FASTMATH, kernel
 from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
 

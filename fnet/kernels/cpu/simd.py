@@ -1,17 +1,8 @@
-"""Explicit vector instructions: the FMA tile that everything matrix-shaped is built on, the packing of its operands.
+"""Explicit vector instructions: what the hand-written code of tiles and packing is written with.
 
-Numba has no vector type, so each operation here is an *intrinsic*: a function whose LLVM code is written by hand.
-How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few rows and ``vectors * lanes`` columns
-(`_write_fma_tile`):
-
-1. load the starting value of every accumulator: zeros, the bias, or C itself when an earlier block of k began the sum;
-2. for each p in ``range(k)``: load ``vectors`` vectors of row p of B; for every row, broadcast ``A[row, p]`` to all
-   lanes and add ``broadcast * B[p]`` to the row's accumulators, one fused multiply-add for each;
-3. apply the optional relu and store the accumulators to C.
-
-The accumulators are phis (loop-carried values) and stay in registers, so the loop is nothing but loads and arithmetic.
-An element's sum is one chain of multiply-adds in the order of p: its bits do not depend on the tile, on the vector
-width or on the other rows.
+Numba has no vector type, so every vector operation is an *intrinsic*: a function whose LLVM code is written by hand.
+`vector_code` makes one from a writer, which gets a `Vectors` (loads, stores, arithmetic, shuffles, masks of one element
+type) and uses `Loop` for its loops; `at` and `lanes` are the addresses that kernels pass around.
 
 The vector width is the host's, or what ``FNET_SIMD`` says at import: ``avx512`` (64 bytes), ``avx2`` (32) or
 ``generic`` (16). `fnet.kernels.policy.cache_directory` hashes that variable into its path, and Numba's cache index
@@ -20,14 +11,12 @@ holds the host's name and features, so machine code of one width is never answer
 
 from __future__ import annotations
 
-import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import config
@@ -35,10 +24,8 @@ from numba.extending import intrinsic
 
 from fnet.errors import ValueRangeError
 
-FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
-
 _BYTES = {"avx512": 64, "avx2": 32, "generic": 16}
-_INT = ir.IntType(64)
+INT = ir.IntType(64)
 
 
 def _instruction_set() -> str:
@@ -61,7 +48,7 @@ VECTOR_BYTES = _BYTES[INSTRUCTION_SET]
 # ---------------------------------------------------------------------------------------- writing LLVM code
 
 
-class _Vectors:
+class Vectors:
     """Writes instructions on vectors of one element type at the builder's position."""
 
     def __init__(self, builder: ir.IRBuilder, element: ir.Type) -> None:
@@ -74,7 +61,7 @@ class _Vectors:
 
     def at(self, address: ir.Value, offset: ir.Value | int) -> ir.Value:
         """The address `offset` elements behind `address`."""
-        offset = _INT(offset) if isinstance(offset, int) else offset
+        offset = INT(offset) if isinstance(offset, int) else offset
         return self.builder.gep(address, [offset], inbounds=True, source_etype=self.element)
 
     def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
@@ -100,7 +87,7 @@ class _Vectors:
 
     def relu_if(self, relu: ir.Value, value: ir.Value) -> ir.Value:
         """``max(floor, value)``: relu with the floor 0, the identity with -inf; both keep NaN."""
-        is_set = self.builder.icmp_signed("!=", relu, _INT(0))
+        is_set = self.builder.icmp_signed("!=", relu, INT(0))
         floor = self.builder.select(is_set, self.element(0.0), self.element(float("-inf")))
         floor = self.broadcast(floor) if value.type == self.type else floor
         return self.builder.select(self.builder.fcmp_ordered(">", floor, value), floor, value)
@@ -128,13 +115,13 @@ class _Vectors:
 
     def lanes_below(self, count: ir.Value) -> ir.Value:
         """The mask of the lanes 0 .. count-1."""
-        numbers = ir.VectorType(_INT, self.lanes)(list(range(self.lanes)))
+        numbers = ir.VectorType(INT, self.lanes)(list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.broadcast(count))
 
     def rows_below(self, count: ir.Value, rows: int) -> list[ir.Value]:
         """The row numbers 0 .. rows-1, those from `count` on replaced by count-1."""
-        last = self.builder.sub(count, _INT(1))
-        return [self.builder.select(self.builder.icmp_signed("<", _INT(r), last), _INT(r), last) for r in range(rows)]
+        last = self.builder.sub(count, INT(1))
+        return [self.builder.select(self.builder.icmp_signed("<", INT(r), last), INT(r), last) for r in range(rows)]
 
     def _call(self, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
         function = self.builder.module.globals.get(name)
@@ -143,7 +130,7 @@ class _Vectors:
         return self.builder.call(function, arguments)
 
 
-class _Loop:
+class Loop:
     """``for index in range(count)`` with loop-carried values; `index` and `values` are the phis."""
 
     def __init__(self, builder: ir.IRBuilder, count: ir.Value, starts: list[ir.Value]) -> None:
@@ -151,8 +138,8 @@ class _Loop:
         self._head, body, self._done = (builder.append_basic_block(name) for name in ("head", "body", "done"))
         builder.branch(self._head)
         builder.position_at_end(self._head)
-        self.index = builder.phi(_INT)
-        self.index.add_incoming(_INT(0), before)
+        self.index = builder.phi(INT)
+        self.index.add_incoming(INT(0), before)
         self.values = [builder.phi(start.type) for start in starts]
         for value, start in zip(self.values, starts, strict=True):
             value.add_incoming(start, before)
@@ -161,14 +148,14 @@ class _Loop:
 
     def close(self, values: list[ir.Value]) -> None:
         """Ends the body; the builder goes on behind the loop, where the phis hold the last values."""
-        self.index.add_incoming(self._builder.add(self.index, _INT(1)), self._builder.block)
+        self.index.add_incoming(self._builder.add(self.index, INT(1)), self._builder.block)
         for phi, value in zip(self.values, values, strict=True):
             phi.add_incoming(value, self._builder.block)
         self._builder.branch(self._head)
         self._builder.position_at_end(self._done)
 
 
-def _intrinsic(write: Callable[[_Vectors, Sequence[ir.Value]], None], in_python: Callable[..., None]) -> Any:
+def vector_code(write: Callable[[Vectors, Sequence[ir.Value]], None], in_python: Callable[..., None]) -> Any:
     """A void function of addresses and integers for kernels: `write` its code, or call `in_python` without the JIT."""
     if config.DISABLE_JIT:
         return in_python
@@ -178,7 +165,7 @@ def _intrinsic(write: Callable[[_Vectors, Sequence[ir.Value]], None], in_python:
         signature = types.void(*(kind if isinstance(kind, types.CPointer) else types.int64 for kind in kinds))
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-            write(_Vectors(builder, context.get_value_type(element)), values)
+            write(Vectors(builder, context.get_value_type(element)), values)
             return context.get_dummy_value()
 
         return signature, generate
@@ -206,7 +193,7 @@ def _at(typing, x, offset):
 @intrinsic
 def _lanes(typing, address):
     count = VECTOR_BYTES * 8 // address.dtype.bitwidth
-    return types.int64(address), lambda context, builder, signature, values: _INT(count)
+    return types.int64(address), lambda context, builder, signature, values: INT(count)
 
 
 # `at(x, i)` is the address of element i of an array, or of i elements behind another address; `lanes(address)` is the
@@ -214,187 +201,3 @@ def _lanes(typing, address):
 # (5 ns for each copy of one) of seven words each. Without the JIT compiler an address is a view.
 at: Any = (lambda x, offset: x[offset:]) if config.DISABLE_JIT else _at
 lanes: Any = (lambda address: VECTOR_BYTES // address.itemsize) if config.DISABLE_JIT else _lanes
-
-
-# ------------------------------------------------------------------------------------------------ FMA tiles
-
-
-def fma_tile(rows: int, vectors: int, *, partial: bool) -> Any:
-    """Make the micro-kernel of `rows` rows and `vectors` vectors of columns.
-
-    ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes
-    ``C[i, j] = S[i, j] + sum over p of A[i, p] B[p, j]`` with ``A[i, p] = a[i*a_row + p*a_col]``,
-    ``B[p, j] = b[p*b_row + j]`` and ``C[i, j] = c[i*c_row + j]``; a, b, c and bias are addresses.
-    `start` is `FROM_ZERO`, `FROM_BIAS` (``S[i, j] = bias[j]``) or `FROM_C`;
-    ``relu != 0`` ends with ``max(C, 0)``.
-
-    A full tile (``partial=False``) takes m = rows and n = vectors * lanes. A partial one takes any m >= 1: its rows
-    beyond m repeat row m-1 and store the same values again; with one vector it takes any n >= 1, lanes beyond n masked.
-    """
-    write = functools.partial(_write_fma_tile, rows, vectors, partial)
-    return _intrinsic(write, functools.partial(_fma_tile_in_python, rows, vectors))
-
-
-def _write_fma_tile(rows: int, vectors: int, partial: bool, simd: _Vectors, values: Sequence[ir.Value]) -> None:
-    a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n = values
-    builder = simd.builder
-    mask = simd.lanes_below(n) if partial and vectors == 1 else None
-    numbers = simd.rows_below(m, rows) if partial else [_INT(r) for r in range(rows)]
-
-    # Step 1. The three kinds of start differ in nothing but an address and the distance of its rows.
-    zeros = builder.bitcast(_zeros(builder.module, vectors), c.type)
-    from_c, from_bias = (builder.icmp_signed("==", start, _INT(code)) for code in (FROM_C, FROM_BIAS))
-    source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
-    source_row = builder.select(from_c, c_row, _INT(0))
-    source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
-    starts = [simd.load(simd.at(row, v * simd.lanes), mask) for row in source_rows for v in range(vectors)]
-
-    # Step 2. The addresses in A and B are carried from one p to the next, like the sums.
-    addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
-    loop = _Loop(builder, k, [b, *addresses, *starts])
-    b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
-    b_vectors = [simd.load(simd.at(b, v * simd.lanes), mask) for v in range(vectors)]
-    sums_after = []
-    for r in range(rows):
-        element = simd.broadcast(builder.load(locate(r, addresses), align=simd.bytes, typ=simd.element))
-        sums_after += [simd.multiply_add(element, b_vectors[v], sums[r * vectors + v]) for v in range(vectors)]
-    loop.close([simd.at(b, b_row), *(simd.at(address, a_col) for address in addresses), *sums_after])
-
-    # Step 3.
-    for r, number in enumerate(numbers):
-        row = simd.at(c, builder.mul(number, c_row))
-        for v in range(vectors):
-            simd.store(simd.relu_if(relu, sums[r * vectors + v]), simd.at(row, v * simd.lanes), mask)
-
-
-def _row_addresses(
-    simd: _Vectors, a: ir.Value, a_row: ir.Value, numbers: list[ir.Value], partial: bool
-) -> tuple[list[ir.Value], Callable[[int, list[ir.Value]], ir.Value]]:
-    """The addresses in A that the loop carries, and how to find row r from them.
-
-    Repeated rows need one address each. Regular ones need one for every four rows: the processor adds 0, 1, 2 or 3
-    times the row stride while it loads, so that 14 rows fit into the general registers.
-    """
-    multiply = simd.builder.mul
-    if partial:
-        return [simd.at(a, multiply(number, a_row)) for number in numbers], lambda r, addresses: addresses[r]
-    offsets = [multiply(a_row, _INT(i)) for i in range(4)]
-    groups = [simd.at(a, multiply(a_row, _INT(r))) for r in range(0, len(numbers), 4)]
-    return groups, lambda r, addresses: simd.at(addresses[r // 4], offsets[r % 4])
-
-
-def _zeros(module: ir.Module, vectors: int) -> ir.Value:
-    """The address of constant zeros."""
-    name = f"fnet.zeros.{vectors}x{VECTOR_BYTES}"
-    if name not in module.globals:
-        data = ir.GlobalVariable(module, ir.ArrayType(ir.IntType(8), vectors * VECTOR_BYTES), name)
-        data.linkage, data.global_constant, data.initializer = "internal", True, data.value_type(None)
-    return module.globals[name]
-
-
-def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):
-    columns = min(n, vectors * lanes(c))
-    for i in range(min(m, rows)):
-        row = c[i * c_row :][:columns]
-        if start != FROM_C:
-            row[:] = bias[:columns] if start == FROM_BIAS else 0
-        for p in range(k):
-            row += a[i * a_row + p * a_col] * b[p * b_row :][:columns]
-        if relu:
-            np.maximum(row, 0, out=row)
-
-
-def dot_tile(rows: int) -> Any:
-    """Make the micro-kernel of a matrix with contiguous rows times a contiguous vector.
-
-    ``tile(a, a_row, b, c, start, relu, k, m)`` computes ``c[i] = s + sum over p of a[i*a_row + p] b[p]`` for i < min(m,
-    rows), with s = 0 or c[i] (`start` is `FROM_ZERO` or `FROM_C`). Each lane sums every lanes-th product, then the
-    lanes are added by halves: the order depends on the vector width, but not on the other rows.
-    """
-    return _intrinsic(functools.partial(_write_dot_tile, rows), functools.partial(_dot_tile_in_python, rows))
-
-
-def _write_dot_tile(rows: int, simd: _Vectors, values: Sequence[ir.Value]) -> None:
-    a, a_row, b, c, start, relu, k, m = values
-    builder, width = simd.builder, _INT(simd.lanes)
-    numbers = simd.rows_below(m, rows)
-    addresses = [simd.at(a, builder.mul(number, a_row)) for number in numbers]
-
-    def add_products(p: ir.Value, sums: list[ir.Value], mask: ir.Value | None) -> list[ir.Value]:
-        factor = simd.load(simd.at(b, p), mask)
-        vectors = [simd.load(simd.at(address, p), mask) for address in addresses]
-        return [simd.multiply_add(vector, factor, total) for vector, total in zip(vectors, sums, strict=True)]
-
-    blocks = builder.sdiv(k, width)
-    loop = _Loop(builder, blocks, [simd.constant(0.0)] * rows)
-    loop.close(add_products(builder.mul(loop.index, width), loop.values, None))
-    done = builder.mul(blocks, width)
-    sums = add_products(done, loop.values, simd.lanes_below(builder.sub(k, done)))
-
-    from_c = builder.icmp_signed("==", start, _INT(FROM_C))
-    targets = [simd.at(c, number) for number in numbers]
-    starts = [builder.select(from_c, builder.load(target, typ=simd.element), simd.element(0.0)) for target in targets]
-    for target, first, total in zip(targets, starts, sums, strict=True):
-        builder.store(simd.relu_if(relu, builder.fadd(first, simd.sum(total))), target)
-
-
-def _dot_tile_in_python(rows, a, a_row, b, c, start, relu, k, m):
-    for i in range(min(rows, m)):
-        total = (c[i] if start == FROM_C else 0) + (a[i * a_row :][:k] * b[:k]).sum()
-        c[i] = np.maximum(total, 0) if relu else total
-
-
-# -------------------------------------------------------------------------------------------------- packing
-
-
-def row_copier(vectors: int) -> Any:
-    """Make ``copy(source, source_row, target, rows)``, which moves rows of `vectors` vectors next to each other."""
-    return _intrinsic(functools.partial(_write_copy, vectors), functools.partial(_copy_in_python, vectors))
-
-
-def _write_copy(vectors: int, simd: _Vectors, values: Sequence[ir.Value]) -> None:
-    source, source_row, target, rows = values
-    loop = _Loop(simd.builder, rows, [source, target])
-    read, write = loop.values
-    for v in range(vectors):
-        simd.store(simd.load(simd.at(read, v * simd.lanes)), simd.at(write, v * simd.lanes))
-    loop.close([simd.at(read, source_row), simd.at(write, vectors * simd.lanes)])
-
-
-def _copy_in_python(vectors, source, source_row, target, rows):
-    width = vectors * lanes(target)
-    for r in range(rows):
-        target[r * width :][:width] = source[r * source_row :][:width]
-
-
-def square_transposer() -> Any:
-    """Make ``transpose(source, source_row, target, target_row, rows, columns)`` for a square of lanes x lanes elements.
-
-    ``T[j, i] = S[i, j]``. Rows beyond `rows` (at least 1) repeat the last one and columns beyond `columns` are zeros:
-    memory outside of S is not touched, the whole square T is written.
-    """
-    return _intrinsic(_write_transpose, _transpose_in_python)
-
-
-def _write_transpose(simd: _Vectors, values: Sequence[ir.Value]) -> None:
-    source, source_row, target, target_row, rows, columns = values
-    multiply, mask = simd.builder.mul, simd.lanes_below(columns)
-    numbers = simd.rows_below(rows, simd.lanes)
-    square = [simd.load(simd.at(source, multiply(number, source_row)), mask) for number in numbers]
-    # Swap the off-diagonal quarters, then do the same inside of each quarter.
-    half = simd.lanes // 2
-    while half:
-        upper = [lane if not lane & half else simd.lanes + lane - half for lane in range(simd.lanes)]
-        lower = [lane + half if not lane & half else simd.lanes + lane for lane in range(simd.lanes)]
-        for i in (i for i in range(simd.lanes) if not i & half):
-            a, b = square[i], square[i + half]
-            square[i], square[i + half] = simd.shuffle(a, b, upper), simd.shuffle(a, b, lower)
-        half //= 2
-    for j, vector in enumerate(square):
-        simd.store(vector, simd.at(target, multiply(target_row, _INT(j))))
-
-
-def _transpose_in_python(source, source_row, target, target_row, rows, columns):
-    for i in range(lanes(target)):
-        for j in range(lanes(target)):
-            target[j * target_row + i] = source[min(i, rows - 1) * source_row + j] if j < columns else 0

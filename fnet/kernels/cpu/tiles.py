@@ -1,0 +1,152 @@
+"""The register-blocked micro-kernels that everything matrix-shaped is built on.
+
+How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few rows and ``vectors * lanes`` columns
+(`_write_fma_tile`):
+
+1. load the starting value of every accumulator: zeros, the bias, or C itself when an earlier block of k began the sum;
+2. for each p in ``range(k)``: load ``vectors`` vectors of row p of B; for every row, broadcast ``A[row, p]`` to all
+   lanes and add ``broadcast * B[p]`` to the row's accumulators, one fused multiply-add for each;
+3. apply the optional relu and store the accumulators to C.
+
+The accumulators are phis (loop-carried values) and stay in registers, so the loop is nothing but loads and arithmetic.
+An element's sum is one chain of multiply-adds in the order of p: its bits do not depend on the tile, on the vector
+width or on the other rows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes, vector_code
+
+FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
+
+
+def fma_tile(rows: int, vectors: int, *, partial: bool) -> Any:
+    """Make the micro-kernel of `rows` rows and `vectors` vectors of columns.
+
+    ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes
+    ``C[i, j] = S[i, j] + sum over p of A[i, p] B[p, j]`` with ``A[i, p] = a[i*a_row + p*a_col]``,
+    ``B[p, j] = b[p*b_row + j]`` and ``C[i, j] = c[i*c_row + j]``; a, b, c and bias are addresses.
+    `start` is `FROM_ZERO`, `FROM_BIAS` (``S[i, j] = bias[j]``) or `FROM_C`;
+    ``relu != 0`` ends with ``max(C, 0)``.
+
+    A full tile (``partial=False``) takes m = rows and n = vectors * lanes. A partial one takes any m >= 1: its rows
+    beyond m repeat row m-1 and store the same values again; with one vector it takes any n >= 1, lanes beyond n masked.
+    """
+    write = functools.partial(_write_fma_tile, rows, vectors, partial)
+    return vector_code(write, functools.partial(_fma_tile_in_python, rows, vectors))
+
+
+def _write_fma_tile(rows: int, vectors: int, partial: bool, simd: Vectors, values: Sequence[ir.Value]) -> None:
+    a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n = values
+    builder = simd.builder
+    mask = simd.lanes_below(n) if partial and vectors == 1 else None
+    numbers = simd.rows_below(m, rows) if partial else [INT(r) for r in range(rows)]
+
+    # Step 1. The three kinds of start differ in nothing but an address and the distance of its rows.
+    zeros = builder.bitcast(_zeros(builder.module, vectors), c.type)
+    from_c, from_bias = (builder.icmp_signed("==", start, INT(code)) for code in (FROM_C, FROM_BIAS))
+    source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
+    source_row = builder.select(from_c, c_row, INT(0))
+    source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
+    starts = [simd.load(simd.at(row, v * simd.lanes), mask) for row in source_rows for v in range(vectors)]
+
+    # Step 2. The addresses in A and B are carried from one p to the next, like the sums.
+    addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
+    loop = Loop(builder, k, [b, *addresses, *starts])
+    b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
+    b_vectors = [simd.load(simd.at(b, v * simd.lanes), mask) for v in range(vectors)]
+    sums_after = []
+    for r in range(rows):
+        element = simd.broadcast(builder.load(locate(r, addresses), align=simd.bytes, typ=simd.element))
+        sums_after += [simd.multiply_add(element, b_vectors[v], sums[r * vectors + v]) for v in range(vectors)]
+    loop.close([simd.at(b, b_row), *(simd.at(address, a_col) for address in addresses), *sums_after])
+
+    # Step 3.
+    for r, number in enumerate(numbers):
+        row = simd.at(c, builder.mul(number, c_row))
+        for v in range(vectors):
+            simd.store(simd.relu_if(relu, sums[r * vectors + v]), simd.at(row, v * simd.lanes), mask)
+
+
+def _row_addresses(
+    simd: Vectors, a: ir.Value, a_row: ir.Value, numbers: list[ir.Value], partial: bool
+) -> tuple[list[ir.Value], Callable[[int, list[ir.Value]], ir.Value]]:
+    """The addresses in A that the loop carries, and how to find row r from them.
+
+    Repeated rows need one address each. Regular ones need one for every four rows: the processor adds 0, 1, 2 or 3
+    times the row stride while it loads, so that 14 rows fit into the general registers.
+    """
+    multiply = simd.builder.mul
+    if partial:
+        return [simd.at(a, multiply(number, a_row)) for number in numbers], lambda r, addresses: addresses[r]
+    offsets = [multiply(a_row, INT(i)) for i in range(4)]
+    groups = [simd.at(a, multiply(a_row, INT(r))) for r in range(0, len(numbers), 4)]
+    return groups, lambda r, addresses: simd.at(addresses[r // 4], offsets[r % 4])
+
+
+def _zeros(module: ir.Module, vectors: int) -> ir.Value:
+    """The address of constant zeros."""
+    name = f"fnet.zeros.{vectors}x{VECTOR_BYTES}"
+    if name not in module.globals:
+        data = ir.GlobalVariable(module, ir.ArrayType(ir.IntType(8), vectors * VECTOR_BYTES), name)
+        data.linkage, data.global_constant, data.initializer = "internal", True, data.value_type(None)
+    return module.globals[name]
+
+
+def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):
+    columns = min(n, vectors * lanes(c))
+    for i in range(min(m, rows)):
+        row = c[i * c_row :][:columns]
+        if start != FROM_C:
+            row[:] = bias[:columns] if start == FROM_BIAS else 0
+        for p in range(k):
+            row += a[i * a_row + p * a_col] * b[p * b_row :][:columns]
+        if relu:
+            np.maximum(row, 0, out=row)
+
+
+def dot_tile(rows: int) -> Any:
+    """Make the micro-kernel of a matrix with contiguous rows times a contiguous vector.
+
+    ``tile(a, a_row, b, c, start, relu, k, m)`` computes ``c[i] = s + sum over p of a[i*a_row + p] b[p]`` for i < min(m,
+    rows), with s = 0 or c[i] (`start` is `FROM_ZERO` or `FROM_C`). Each lane sums every lanes-th product, then the
+    lanes are added by halves: the order depends on the vector width, but not on the other rows.
+    """
+    return vector_code(functools.partial(_write_dot_tile, rows), functools.partial(_dot_tile_in_python, rows))
+
+
+def _write_dot_tile(rows: int, simd: Vectors, values: Sequence[ir.Value]) -> None:
+    a, a_row, b, c, start, relu, k, m = values
+    builder, width = simd.builder, INT(simd.lanes)
+    numbers = simd.rows_below(m, rows)
+    addresses = [simd.at(a, builder.mul(number, a_row)) for number in numbers]
+
+    def add_products(p: ir.Value, sums: list[ir.Value], mask: ir.Value | None) -> list[ir.Value]:
+        factor = simd.load(simd.at(b, p), mask)
+        vectors = [simd.load(simd.at(address, p), mask) for address in addresses]
+        return [simd.multiply_add(vector, factor, total) for vector, total in zip(vectors, sums, strict=True)]
+
+    blocks = builder.sdiv(k, width)
+    loop = Loop(builder, blocks, [simd.constant(0.0)] * rows)
+    loop.close(add_products(builder.mul(loop.index, width), loop.values, None))
+    done = builder.mul(blocks, width)
+    sums = add_products(done, loop.values, simd.lanes_below(builder.sub(k, done)))
+
+    from_c = builder.icmp_signed("==", start, INT(FROM_C))
+    targets = [simd.at(c, number) for number in numbers]
+    starts = [builder.select(from_c, builder.load(target, typ=simd.element), simd.element(0.0)) for target in targets]
+    for target, first, total in zip(targets, starts, sums, strict=True):
+        builder.store(simd.relu_if(relu, builder.fadd(first, simd.sum(total))), target)
+
+
+def _dot_tile_in_python(rows, a, a_row, b, c, start, relu, k, m):
+    for i in range(min(rows, m)):
+        total = (c[i] if start == FROM_C else 0) + (a[i * a_row :][:k] * b[:k]).sum()
+        c[i] = np.maximum(total, 0) if relu else total
