@@ -21,6 +21,8 @@ from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer
 from fnet.spec import ArraySpec as ArraySpec
+from fnet.threads import get_num_threads as get_num_threads
+from fnet.threads import set_num_threads as set_num_threads
 from fnet.train.history import History as History
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer

@@ -18,6 +18,12 @@ from fnet.compile.emit import Emitter, Ref, contiguous
 KEPT, FOLDED = "K", "R"
 STAYS, NEXT, STRIDES, SAME = "0", "1", "s", "="
 
+# A nest that takes longer than this is divided, whatever the number of threads: the order of folds depends on it.
+DIVIDE_FROM = 10_000  # nanoseconds
+PARTS = 16
+BYTES_PER_NANOSECOND = 20
+_FUNCTION = "_{t}("  # marks a call of a vector function in a template
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -51,17 +57,23 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class LoopNest:
-    """`loops` has one letter a loop, outermost first: KEPT or FOLDED."""
+    """`loops` has one letter a loop, outermost first: KEPT or FOLDED; a `divided` one runs its outermost in parts."""
 
     loops: str
     reads: tuple[Read, ...]
     steps: tuple[Step, ...]
     writes: tuple[Write, ...]
+    divided: bool = False
 
     @property
     def folds_inside(self) -> bool:
         """True when a kept loop runs inside folded ones, so that folds need a row of accumulators."""
         return FOLDED in self.loops and self.loops.endswith(KEPT)
+
+    @property
+    def folds_parts(self) -> bool:
+        """True when the divided loop is a folded one, so that the folds of the parts must be combined at the end."""
+        return self.divided and self.loops.startswith(FOLDED)
 
 
 @dataclass(slots=True)
@@ -88,6 +100,7 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
     reads = [_readable(ref, emit) for ref in work.reads]
     sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
     overwritten = {w.overwrites for w in work.writes}
+    time = _nanoseconds(math.prod(sizes), reads, work)
     kinds_text = "".join(FOLDED if k else KEPT for k in kinds)
     nest = LoopNest(
         kinds_text,
@@ -97,16 +110,27 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
         ),
         tuple(work.steps),
         tuple(work.writes),
+        divided=time >= DIVIDE_FROM and sizes[0] >= PARTS,
     )
     arguments: list[Any] = list(reads)
     arguments += [t for t, w in zip(work.targets, work.writes, strict=True) if w.overwrites is None]
-    if nest.folds_inside:
+    if nest.folds_inside or nest.folds_parts:
         row = math.prod(sizes[nest.loops.rfind(FOLDED) + 1 :])
-        arguments += [emit.scratch(row, accumulator(w)) for w in work.writes if w.fold]
+        rows = PARTS if nest.divided else 1
+        arguments += [emit.scratch(rows * row, accumulator(w)) for w in work.writes if w.fold]
+    if nest.divided:
+        arguments.append(time)
     arguments += sizes
     for read, stride in zip(nest.reads, strides, strict=True):
         arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == STRIDES]
     emit.call(loop_kernel(nest), *arguments)
+
+
+def _nanoseconds(size: int, reads: list[Ref], work: Computation) -> int:
+    """Roughly how long one thread takes: for each element, what its operands and its expressions cost."""
+    moved = sum(ref.size * ref.dtype.itemsize for ref in (*reads, *work.targets))
+    called = sum(_FUNCTION in step.template for step in work.steps)
+    return int(moved / BYTES_PER_NANOSECOND + size * (0.05 * len(work.steps) + 0.25 * called))
 
 
 def foldable(shape: tuple[int, ...], folded: frozenset[int]) -> bool:

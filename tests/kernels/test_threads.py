@@ -1,0 +1,134 @@
+"""Parallel loops: each task once, the same result for any number of threads, safe when nested, shared or forked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from numba.core import config
+
+from fnet.errors import ValueRangeError
+from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.policy import kernel
+
+
+@kernel
+def _count(i, y, step, weight):
+    y[i * step] += weight
+
+
+@kernel
+def count(y, tasks, workers, step, weight):
+    parallel_for(_count, tasks, workers, at(y, 0), step, weight)
+
+
+@kernel
+def _outer(i, y, tasks):
+    parallel_for(_count, tasks, 4, at(y, i * tasks), 1, np.float32(1))
+
+
+@kernel
+def nested(y, tasks):
+    parallel_for(_outer, tasks, 4, at(y, 0), tasks)
+
+
+@kernel
+def advise(y, nanoseconds):
+    y[0] = threads_for(nanoseconds)
+
+
+@pytest.fixture
+def four_threads():
+    before = threads.thread_count()
+    threads.set_thread_count(4)
+    yield
+    threads.set_thread_count(before)
+
+
+@pytest.mark.parametrize("workers", [-1, 0, 1, 2, 3, 4, 100])
+@pytest.mark.parametrize("tasks", [0, 1, 2, 7, 1000])
+def test_every_task_runs_once(tasks, workers):
+    y = np.zeros(2 * tasks + 1, np.float32)
+    count(y, tasks, workers, 2, np.float32(1.5))
+    np.testing.assert_array_equal(y, [1.5 if i % 2 == 0 and i < 2 * tasks else 0 for i in range(2 * tasks + 1)])
+
+
+def test_nested_loops_run():
+    y = np.zeros(64, np.float32)
+    nested(y, 8)
+    assert (y == 1).all()
+
+
+def test_launches_from_several_python_threads_at_once():
+    arrays = [np.zeros(50, np.float32) for _ in range(4)]
+
+    def work(y: np.ndarray) -> None:
+        for _ in range(200):
+            count(y, 50, 2, 1, np.float32(1))
+
+    users = [threading.Thread(target=work, args=(y,)) for y in arrays]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    for y in arrays:
+        assert (y == 200).all()
+    assert threads._CONTROL[threads._BUSY] == 0
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+def test_long_work_is_worth_threads_and_short_work_is_not(four_threads):
+    y = np.zeros(1)
+    advised = []
+    for nanoseconds in (0, threads.GRAIN, 2 * threads.GRAIN, 1e9):
+        advise(y, nanoseconds)
+        advised.append(y[0])
+    assert advised == [1, 1, 2, 4]
+
+
+def test_the_number_of_threads_must_be_positive():
+    with pytest.raises(ValueRangeError, match="the number of threads must be at least 1, received 0"):
+        threads.set_thread_count(0)
+
+
+def _run(code: str, **variables: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_environment_sets_the_number_of_threads():
+    code = "from fnet.kernels.cpu import threads; print(threads.thread_count())"
+    assert _run(code, FNET_NUM_THREADS="3").stdout.strip() == "3"
+    assert (
+        "FNET_NUM_THREADS is 'many', expected a number of threads such as 4."
+        in _run(code, FNET_NUM_THREADS="many").stderr
+    )
+
+
+FORK = """
+import os
+import numpy as np
+import fnet
+
+x = np.ones((4096, 64), np.float32)
+f = fnet.jit(lambda x: np.sum(np.exp(x), axis=1))
+want = f(x)
+child = os.fork()
+if child == 0:
+    os._exit(0 if np.array_equal(f(x), want) and np.array_equal(np.sum(fnet.ops.exp(x), axis=1), want) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(f(x), want))
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT or not hasattr(os, "fork"), reason="needs threads and fork")
+@pytest.mark.parametrize("layer", ["default", "workqueue"])
+def test_a_forked_child_computes_the_same_alone(layer):
+    done = _run(FORK, NUMBA_THREADING_LAYER=layer, FNET_NUM_THREADS="2", NUMBA_NUM_THREADS="2")
+    assert done.stdout.split() == ["0", "True"], done.stderr
