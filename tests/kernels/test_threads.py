@@ -12,7 +12,7 @@ import pytest
 from numba.core import config
 
 from fnet.errors import ValueRangeError
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu import pool, threads
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.policy import kernel
@@ -79,7 +79,7 @@ def test_launches_from_several_python_threads_at_once():
         user.join()
     for y in arrays:
         assert (y == 200).all()
-    assert threads._CONTROL[threads._BUSY] == 0
+    assert pool.get(pool.BUSY) == pool.get(pool.JOINED) == 0
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
@@ -122,13 +122,39 @@ f = fnet.jit(lambda x: np.sum(np.exp(x), axis=1))
 want = f(x)
 child = os.fork()
 if child == 0:
+    if COUNT > 1:
+        fnet.set_num_threads(COUNT)
+    if fnet.get_num_threads() != COUNT:
+        os._exit(2)
     os._exit(0 if np.array_equal(f(x), want) and np.array_equal(np.sum(fnet.ops.exp(x), axis=1), want) else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(f(x), want))
 """
 
 
 @pytest.mark.skipif(config.DISABLE_JIT or not hasattr(os, "fork"), reason="needs threads and fork")
-@pytest.mark.parametrize("layer", ["default", "workqueue"])
-def test_a_forked_child_computes_the_same_alone(layer):
-    done = _run(FORK, NUMBA_THREADING_LAYER=layer, FNET_NUM_THREADS="2", NUMBA_NUM_THREADS="2")
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_forked_child_computes_the_same_alone_or_with_threads_of_its_own(count):
+    done = _run(FORK.replace("COUNT", str(count)), FNET_NUM_THREADS="2")
     assert done.stdout.split() == ["0", "True"], done.stderr
+
+
+SLEEP = """
+import time
+import numpy as np
+from fnet.kernels.cpu import pool, threads
+import test_threads
+
+y = np.zeros(64, np.float32)
+for round in range(20):
+    while pool.get(pool.ASLEEP) < 2:
+        time.sleep(0.001)
+    test_threads.count(y, 64, 3, 1, np.float32(1))
+print((y == 20).all())
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+def test_sleeping_workers_wake_up_and_end_with_the_process():
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = _run(SLEEP, FNET_NUM_THREADS="3", PYTHONPATH=path)
+    assert (done.stdout.strip(), done.returncode) == ("True", 0), done.stderr
