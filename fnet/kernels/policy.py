@@ -22,6 +22,7 @@ from typing import Any
 
 import llvmlite
 import numba
+from numba import types
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
@@ -99,9 +100,14 @@ def _cache_root() -> Path:
 
 
 def _cached(dispatcher: Any) -> Any:
-    """Give a Numba dispatcher fnet's cache instead of Numba's own."""
-    if cache_enabled() and not config.DISABLE_JIT:
+    """Give a Numba dispatcher fnet's cache instead of Numba's own, and one version for all values of an integer."""
+    if config.DISABLE_JIT:
+        return dispatcher
+    if cache_enabled():
         dispatcher._cache = _KernelCache(dispatcher.py_func)
+    template = dispatcher.get_call_template
+    # Numba would compile a kernel anew for every constant that another kernel passes to it.
+    dispatcher.get_call_template = lambda args, kws: template([types.unliteral(kind) for kind in args], kws)
     return dispatcher
 
 

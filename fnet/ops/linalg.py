@@ -18,6 +18,7 @@ from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 
 EPILOGUES = ("linear", "relu", "tanh", "sigmoid")
+FEW, LARGE = 16, 1 << 21  # products of a stack, multiplications in each: then it is the products that threads share
 
 
 def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, activation: str = "linear") -> ArraySpec:
@@ -27,6 +28,7 @@ def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, activation: s
 def _matmul_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, activation: str = "linear") -> None:
     """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
     from fnet.kernels import cpu
+    from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
 
     a, b, *bias = inputs
     (c,) = outputs
@@ -35,7 +37,9 @@ def _matmul_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, activ
     work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
-    emit.call(cpu.gemm.gemm, a, b, c, added, work, m, n, k, *a.strides, *b.strides, int(bool(bias)), code)
+    kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
+    start = FROM_BIAS if bias else FROM_ZERO
+    emit.call(kernel, a, b, c, added, work, m, n, k, *a.strides, *b.strides, start, code)
 
 
 def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
@@ -44,9 +48,18 @@ def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None
     a, b = (_regular(r, emit) for r in inputs)
     (c,) = outputs
     (count, m, k), n = a.shape, b.shape[2]
-    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
+    if count < FEW and m * n * k > LARGE:
+        for s in range(count):
+            _matmul_lower(emit, [_sample(a, s), _sample(b, s)], [_sample(c, s)])
+        return
+    work = emit.scratch(cpu.gemm.batched_workspace(count, m, n, k, c.dtype), c.dtype)
     (a_step, *a_strides), (b_step, *b_strides) = a.strides, b.strides
     emit.call(cpu.gemm.batched_gemm, a, b, c, work, count, a_step, b_step, m, n, k, *a_strides, *b_strides)
+
+
+def _sample(ref: Ref, number: int) -> Ref:
+    """One matrix of a stack."""
+    return Ref(ref.buffer, ref.dtype, ref.shape[1:], ref.strides[1:], ref.offset + number * ref.strides[0])
 
 
 def _regular(ref: Ref, emit: Emitter) -> Ref:

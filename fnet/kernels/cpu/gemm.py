@@ -1,184 +1,226 @@
-"""Matrix products ``C = act(A B + bias)``, built from the FMA tiles of `fnet.kernels.cpu.tiles`; single-threaded.
+"""Matrix products ``C = act(A B + bias)`` of arrays, and batches of them, on all threads.
 
-The loops: a block of k (`K_BLOCK`), a block of rows (`M_BLOCK`, so that its part of A stays in the second-level cache),
-a panel of columns (as wide as the tile; its part of B stays in the first-level cache), then the tiles down the rows.
-Strides are in elements, so each of A and B may be transposed. A is always read in place, one broadcast element at a
-time. B is read in place where its rows are contiguous, unless it is large: then, and where its columns are contiguous,
-each panel is first packed into `work`.
+They are made of the single-threaded kernels of `fnet.kernels.cpu.product` in one of two ways:
 
-An element of C is one chain of multiply-adds over p = 0 .. k-1 that starts from the bias: all tiles and blockings give
-the same bits, so rows can be computed in any grouping (and be shared among threads). A product with one column (n = 1)
-sums by lanes instead where both operands are contiguous; its rows are independent of each other, too.
+- Products with few rows, or with a B so small that it is read in place, are split by columns or by rows; every task is
+  a `product` of its own.
+- Larger ones go block by block of k: tasks pack the rows p .. p + `K_BLOCK` of B into panels, then tasks compute tiles
+  of C, each packing the rows of A that it works on.
+
+An element of C is the same chain of multiply-adds in all of these (see `product`), so its bits depend neither on the
+number of threads nor on the split.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import overload
 
-from fnet.kernels.cpu.packing import row_copier, square_transposer
-from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO, dot_tile, fma_tile
-from fnet.kernels.policy import FASTMATH, kernel
-from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
+from fnet.kernels.cpu.product import K_BLOCK as PRODUCT_K_BLOCK
+from fnet.kernels.cpu.product import (
+    LINEAR,
+    PACK_SIZE,
+    RELU,
+    ROWS,
+    VECTORS,
+    activate,
+    pack_panel,
+    panel_product,
+    product,
+    product_workspace,
+)
+from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.threads import parallel_for, thread_count, threads_for
+from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
+from fnet.kernels.policy import kernel, scalar
 
-LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
-
-# AVX-512 has 32 vector registers: 14 x 2 accumulators, 2 vectors of B, 1 broadcast of A. The others have 16: 6 x 2.
-VECTORS = 2
-ROWS = 14 if INSTRUCTION_SET == "avx512" else 6
-LAST_ROWS = 4
-NARROW_ROWS = 8
-WIDE_VECTORS = 8
-DOT_ROWS = 8
-
-K_BLOCK = 256
-M_BLOCK = 8 * ROWS
-PACK_SIZE = 1 << 15  # elements of B from which on reading it in place misses the caches
-
-_tile = fma_tile(ROWS, VECTORS, partial=False)
-_last_rows = fma_tile(LAST_ROWS, VECTORS, partial=True)
-_narrow = fma_tile(NARROW_ROWS, 1, partial=True)
-_one_row = fma_tile(1, WIDE_VECTORS, partial=False)
-_dot = dot_tile(DOT_ROWS)
-_copy = row_copier(VECTORS)
-_transpose = square_transposer()
-
-
-@kernel
-def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, has_bias, act):
-    """``C = act(A B + bias)``.
-
-    c: (m, n), contiguous; ``A[i, p] = a[i*a_row + p*a_col]``; ``B[p, j] = b[p*b_row + j*b_col]``; bias: (n,), read if
-    ``has_bias != 0``; work: `gemm_workspace` elements; act: `LINEAR`, `RELU`, `TANH` or `SIGMOID`. c overlaps no input.
-    """
-    y = at(c, 0)
-    start = FROM_BIAS if has_bias else FROM_ZERO
-    if has_bias and n == 1:  # one column may be computed as one row, for which the bias is not a vector
-        for i in range(m):
-            y[i] = bias[0]
-        start = FROM_C
-    relu = 1 if act == RELU else 0
-    _product(at(a, 0), at(b, 0), y, at(bias, 0), at(work, 0), m, n, k, a_row, a_col, b_row, b_col, start, relu)
-    if act == TANH:
-        for i in range(m * n):
-            y[i] = _tanh(y[i])
-    elif act == SIGMOID:
-        for i in range(m * n):
-            y[i] = _sigmoid(y[i])
-
-
-@kernel
-def batched_gemm(a, b, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col):
-    """``C[s] = A[s] B[s]`` for s < batch.
-
-    c: (batch, m, n), contiguous; A[s] starts at ``a[s*a_batch]`` and B[s] at ``b[s*b_batch]`` (0: shared by all); the
-    rest as in `gemm`.
-    """
-    for s in range(batch):
-        x, y, z = at(a, s * a_batch), at(b, s * b_batch), at(c, s * m * n)
-        _product(x, y, z, z, at(work, 0), m, n, k, a_row, a_col, b_row, b_col, FROM_ZERO, 0)
+K_BLOCK = 384
+M_TILES = 12  # tiles in a block of rows, whose part of A stays in the second-level cache
+FEW_ROWS = 4 * ROWS  # rows of A up to which packing all of B ahead does not pay
+PACK_COLUMNS = 512  # columns of B from which on packing A pays
+SMALL = 1 << 19  # multiplications, an element moved counting as 8
+TASKS = 4  # for each thread: a slow core does not hold up the others for long
 
 
 def gemm_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `gemm` and `batched_gemm` need for these sizes, whatever the strides.
+    """The elements of `work` that `gemm` needs for these sizes, whatever the strides.
 
     >>> gemm_workspace(32, 0, 16, "float32")
     0
     """
+    if m <= FEW_ROWS or n == 1:
+        return product_workspace(m, n, k, dtype)
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
-    width = VECTORS * lanes
-    columns = m if n == 1 else n
-    return -(-columns // width) * width * min(K_BLOCK, -(-k // lanes) * lanes)
+    width, depth = VECTORS * lanes, min(K_BLOCK, -(-k // lanes) * lanes)
+    panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)
+    if n < PACK_COLUMNS:
+        return panels
+    slots = 1 if thread_count() == 1 else min(TASKS * thread_count(), tiles)
+    return panels + slots * min(M_TILES, tiles) * -(-ROWS // lanes) * lanes * depth
+
+
+def batched_workspace(batch: int, m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
+    """The elements of `work` that `batched_gemm` needs for these sizes, whatever the strides.
+
+    >>> batched_workspace(0, 32, 16, 16, "float32")
+    0
+    """
+    if batch == 0:
+        return 0
+    together = 1 if thread_count() == 1 else min(TASKS * thread_count(), batch)
+    return together * product_workspace(m, n, k, dtype)
+
+
+def is_small(m: int, n: int, k: int) -> bool:
+    """Whether one thread computes a product so fast that `small_gemm` is as good as `gemm`."""
+    return m * n * k + 8 * (m * k + k * n + m * n) < SMALL
 
 
 @kernel
-def _product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, relu):
-    """``C = S + A B`` for addresses, S being what `start` says, and max(C, 0) if `relu`."""
-    # With a_row = 1 it is not the rows of A that are contiguous but its columns, even if there is only one row.
-    if n == 1 and a_col == 1 and a_row != 1 and b_row == 1:
-        for i in range(0, m, DOT_ROWS):
-            _dot(at(a, i * a_row), a_row, b, at(c, i), start, relu, k, m - i)
-        return
-    if n == 1:  # C' = B' A'
-        a, b, m, n, a_row, a_col, b_row, b_col = b, a, 1, m, 0, b_row, a_col, a_row
-    one, width, wide = lanes(c), VECTORS * lanes(c), WIDE_VECTORS * lanes(c)
-    panel_rows = min(K_BLOCK, (k + one - 1) // one * one)
-    pack_all = b_col != 1
-    pack_full = pack_all or (k * n > PACK_SIZE and m > 4 * ROWS)
-    p = 0
-    while True:
-        size = min(K_BLOCK, k - p)
-        first = start if p == 0 else FROM_C
-        last = relu if p + size == k else 0
-        for i_block in range(0, m, M_BLOCK):
-            i_end = min(i_block + M_BLOCK, m)
-            j = 0
-            while j < n:
-                columns = min(width, n - j)
-                panel, panel_row = at(b, p * b_row + j * b_col), b_row
-                if m == 1 and not pack_all and j + wide <= n:
-                    x, y, s = at(a, p * a_col), at(c, j), at(bias, j)
-                    _one_row(x, a_row, a_col, panel, panel_row, y, n, s, first, last, size, 1, wide)
-                    j += wide
-                    continue
-                if pack_all or (pack_full and columns == width):
-                    if i_block == 0:
-                        _pack(panel, b_row, b_col, at(work, j * panel_rows), size, columns)
-                    panel, panel_row = at(work, j * panel_rows), width
-                i = i_block
-                while i < i_end:
-                    x, y, s, rows = at(a, i * a_row + p * a_col), at(c, i * n + j), at(bias, j), i_end - i
-                    if columns < width:
-                        for v in range(0, columns, one):
-                            z, t, u, left = at(panel, v), at(y, v), at(s, v), columns - v
-                            _narrow(x, a_row, a_col, z, panel_row, t, n, u, first, last, size, rows, left)
-                        i += NARROW_ROWS
-                    elif rows < ROWS:
-                        _last_rows(x, a_row, a_col, panel, panel_row, y, n, s, first, last, size, rows, width)
-                        i += LAST_ROWS
-                    else:
-                        _tile(x, a_row, a_col, panel, panel_row, y, n, s, first, last, size, ROWS, width)
-                        i += ROWS
-                j += width
-        p += size
-        if p >= k:
-            break
+def small_gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+    """`gemm` on one thread, which compiles faster and starts sooner."""
+    x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
+    product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
 
 
 @kernel
-def _pack(b, b_row, b_col, panel, k, n):
-    """Copy a panel of n columns of B to contiguous rows as wide as the tile."""
-    width = VECTORS * lanes(panel)
-    if b_col == 1:
-        _copy(b, b_row, panel, k)
-    elif b_row == 1:
-        for j in range(0, n, lanes(panel)):
-            for p in range(0, k, lanes(panel)):
-                _transpose(at(b, j * b_col + p), b_col, at(panel, p * width + j), width, n - j, k - p)
+def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+    """``C = act(S + A B)``.
+
+    c: (m, n), contiguous; ``A[i, p] = a[i*a_row + p*a_col]``; ``B[p, j] = b[p*b_row + j*b_col]``; S: zero
+    (start = `FROM_ZERO`), ``bias[j]`` (`FROM_BIAS`, else bias is not read) or C (`FROM_C`: accumulate); work:
+    `gemm_workspace` elements; act: `LINEAR`, `RELU`, `TANH` or `SIGMOID`. c overlaps no input.
+    """
+    x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
+    threads = threads_for(_nanoseconds(lanes(z), m, n, k))
+    if m > FEW_ROWS and n > 1 and k > 0 and (b_col != 1 or k * n > PACK_SIZE):
+        large_product(x, y, z, s, w, work.size, threads, m, n, k, a_row, a_col, b_row, b_col, start, act)
+    elif threads == 1:
+        product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
     else:
-        for p in range(k):
-            for j in range(n):
-                panel[p * width + j] = b[p * b_row + j * b_col]
+        by_rows = 1 if n == 1 or m > FEW_ROWS else 0
+        unit = ROWS if n > 1 and by_rows else VECTORS * lanes(z)
+        units = ((m if by_rows else n) + unit - 1) // unit
+        count = min(TASKS * threads, units)
+        parallel_for(
+            _band, count, threads, count, units, unit, by_rows, x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col,
+            start, act,
+        )  # fmt: skip
 
 
-def _tanh(x):
-    return tanh_f32(x) if isinstance(x, np.float32) else tanh_f64(x)
+@kernel
+def batched_gemm(a, b, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col):
+    """``C[s] = A[s] B[s]`` for s < batch, each by one thread: for many products that are not large.
+
+    c: (batch, m, n), contiguous; A[s] starts at ``a[s*a_batch]`` and B[s] at ``b[s*b_batch]`` (0: shared by all);
+    work: `batched_workspace` elements; the rest as in `gemm`.
+    """
+    x, y, z, w = at(a, 0), at(b, 0), at(c, 0), at(work, 0)
+    threads = threads_for(batch * _nanoseconds(lanes(z), m, n, k))
+    one, width = lanes(z), VECTORS * lanes(z)
+    columns = m if n == 1 else n
+    room = (columns + width - 1) // width * width * min(PRODUCT_K_BLOCK, (k + one - 1) // one * one)
+    count = 1 if threads == 1 else min(batch, TASKS * threads, work.size // max(room, 1))
+    parallel_for(
+        _samples, count, threads, count, room, x, y, z, w, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col
+    )
 
 
-def _sigmoid(x):
-    return sigmoid_f32(x) if isinstance(x, np.float32) else sigmoid_f64(x)
+@kernel
+def _samples(task, count, room, a, b, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col):
+    """Some of the products of a batch, each by one thread."""
+    own = at(work, task * room)
+    for s in range(task * batch // count, (task + 1) * batch // count):
+        x, y, z = at(a, s * a_batch), at(b, s * b_batch), at(c, s * m * n)
+        product(x, y, z, z, own, m, n, k, a_row, a_col, b_row, b_col, n, FROM_ZERO, LINEAR)
 
 
-_INLINED = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
+@scalar
+def _nanoseconds(lanes, m, n, k):
+    """What a product takes one thread: 8 multiply-adds for each lane, or 16 elements moved, in a nanosecond."""
+    return m * n * k // (8 * lanes) + (m * k + k * n + m * n) // 16
 
 
-@overload(_tanh, jit_options=_INLINED)
-def _compiled_tanh(x):
-    return (lambda x: tanh_f32(x)) if x.bitwidth == 32 else (lambda x: tanh_f64(x))
+@kernel
+def _band(
+    task, count, units, unit, by_rows, a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act
+):  # fmt: skip
+    """A band of rows, or of columns, of C."""
+    first = task * units // count * unit
+    size = min((task + 1) * units // count * unit, m if by_rows else n) - first
+    one = lanes(c)
+    work = at(work, first * min(PRODUCT_K_BLOCK, (k + one - 1) // one * one))
+    if by_rows:
+        a, c, m = at(a, first * a_row), at(c, first * n), size
+        product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
+    else:
+        b, c, bias = at(b, first * b_col), at(c, first), at(bias, first)
+        product(a, b, c, bias, work, m, size, k, a_row, a_col, b_row, b_col, n, start, act)
 
 
-@overload(_sigmoid, jit_options=_INLINED)
-def _compiled_sigmoid(x):
-    return (lambda x: sigmoid_f32(x)) if x.bitwidth == 32 else (lambda x: sigmoid_f64(x))
+@kernel
+def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_row, b_col, start, act):
+    """``C = act(S + A B)`` of addresses for k > 0 by blocks of k; room: the size of `work`, the rest as in `gemm`.
+
+    Tasks are bands of rows, split by columns, too, where there are too few of them.
+    """
+    one, width = lanes(c), VECTORS * lanes(c)
+    depth = min(K_BLOCK, (k + one - 1) // one * one)
+    tiles, panels, tasks = (m + ROWS - 1) // ROWS, (n + width - 1) // width, 1 if threads == 1 else TASKS * threads
+    slot = min(M_TILES, tiles) * ((ROWS + one - 1) // one) * one * depth
+    slots = (room - panels * width * depth) // slot
+    bands = max(1, min(tasks, tiles // (M_TILES // 2)))
+    columns = 1 if bands >= 2 * threads else min(panels, (tasks + bands - 1) // bands)
+    if threads == 1:
+        columns = 1
+    if n < PACK_COLUMNS * columns or bands * columns > slots:
+        slot = 0  # A is read in place
+    blocks = at(work, panels * width * depth)
+    packers = min(tasks, panels)
+    for p in range(0, k, K_BLOCK):
+        size = min(K_BLOCK, k - p)
+        x, y = at(a, p * a_col), at(b, p * b_row)
+        first, last = start if p == 0 else FROM_C, act if p + size == k else LINEAR
+        parallel_for(_pack, packers, threads, packers, panels, y, work, n, size, depth, b_row, b_col)
+        parallel_for(
+            _tiles, bands * columns, threads, bands, columns, x, work, c, bias, blocks, slot, m, n, size, depth,
+            a_row, a_col, first, last,
+        )  # fmt: skip
+
+
+@kernel
+def _pack(task, count, panels, b, work, n, k, depth, b_row, b_col):
+    """Some of the panels of B."""
+    width = VECTORS * lanes(b)
+    for panel in range(task * panels // count, (task + 1) * panels // count):
+        j = panel * width
+        pack_panel(at(b, j * b_col), b_row, b_col, at(work, j * depth), width, k, min(width, n - j))
+
+
+@kernel
+def _tiles(task, bands, columns, a, packed, c, bias, blocks, slot, m, n, k, depth, a_row, a_col, start, act):
+    """A band of rows of C, by blocks of rows, or a part of the columns of one."""
+    one, width = lanes(c), VECTORS * lanes(c)
+    band, part = task // columns, task % columns
+    tiles, panels = (m + ROWS - 1) // ROWS, (n + width - 1) // width
+    first, end = band * tiles // bands, (band + 1) * tiles // bands
+    left, right = part * panels // columns * width, min(n, (part + 1) * panels // columns * width)
+    count = (end - first + M_TILES - 1) // M_TILES
+    block, a_width = at(blocks, task * slot), (ROWS + one - 1) // one * one
+    relu = 1 if act == RELU else 0
+    for number in range(count):
+        i = (first + number * (end - first) // count) * ROWS
+        rows = min(m, (first + (number + 1) * (end - first) // count) * ROWS) - i
+        x, x_row, x_col, x_tile = at(a, i * a_row), a_row, a_col, ROWS * a_row
+        if slot:
+            for r in range(0, rows, ROWS):
+                tile = at(block, r // ROWS * a_width * depth)
+                pack_panel(at(x, r * a_row), a_col, a_row, tile, a_width, k, min(ROWS, rows - r))
+            x, x_row, x_col, x_tile = block, 1, a_width, a_width * depth
+        for j in range(left, right, width):
+            y, z, s, most = at(packed, j * depth), at(c, i * n + j), at(bias, j), min(width, right - j)
+            step = ROWS if slot and most < width else rows
+            for r in range(0, rows, step):
+                tile, t = at(x, r // ROWS * x_tile), at(z, r * n)
+                panel_product(tile, x_row, x_col, x_tile, y, width, t, n, s, start, relu, k, min(step, rows - r), most)
+        activate(at(c, i * n + left), rows, right - left, n, act)

@@ -43,9 +43,21 @@ def _instruction_set() -> str:
 
 INSTRUCTION_SET = _instruction_set()
 VECTOR_BYTES = _BYTES[INSTRUCTION_SET]
+# Whether the host multiplies pairs of bfloat16 (`Vectors.multiply_add_pairs`).
+HAS_BFLOAT16 = INSTRUCTION_SET == "avx512" and bool(llvm.get_host_cpu_features().get("avx512bf16"))
 
 
 # ---------------------------------------------------------------------------------------- writing LLVM code
+
+
+class _BFloat(ir.types._BaseFloatType):
+    """LLVM's bfloat, which llvmlite does not have: a name is enough for vectors of it."""
+
+    def __str__(self) -> str:
+        return "bfloat"
+
+
+_BFloat._create_instance()
 
 
 class Vectors:
@@ -57,6 +69,7 @@ class Vectors:
         self.bytes = 4 if isinstance(element, ir.FloatType) else 8
         self.lanes = VECTOR_BYTES // self.bytes
         self.type = ir.VectorType(element, self.lanes)
+        self.integers = ir.VectorType(ir.IntType(self.bytes * 8), self.lanes)
         self._suffix = f"v{self.lanes}f{self.bytes * 8}"
 
     def at(self, address: ir.Value, offset: ir.Value | int) -> ir.Value:
@@ -70,7 +83,7 @@ class Vectors:
         if mask is None:
             return self.builder.load(address, align=self.bytes, typ=self.type)
         arguments = [address, ir.IntType(32)(self.bytes), mask, self.constant(0.0)]
-        return self._call(f"llvm.masked.load.{self._suffix}.p0", self.type, arguments)
+        return self.call(f"llvm.masked.load.{self._suffix}.p0", self.type, arguments)
 
     def store(self, vector: ir.Value, address: ir.Value, mask: ir.Value | None = None) -> None:
         """A vector to memory, but for the lanes outside of the mask."""
@@ -79,11 +92,17 @@ class Vectors:
             self.builder.store(vector, address, align=self.bytes)
         else:
             arguments = [vector, address, ir.IntType(32)(self.bytes), mask]
-            self._call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), arguments)
+            self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), arguments)
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """``a * b + c``, rounded once where the host has that instruction."""
-        return self._call(f"llvm.fmuladd.{self._suffix}", self.type, [a, b, c])
+        return self.call(f"llvm.fmuladd.{self._suffix}", self.type, [a, b, c])
+
+    def multiply_add_pairs(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """``a_low b_low + a_high b_high + c`` for words a and b that hold two bfloat16 each; AVX-512 only."""
+        halves = ir.VectorType(_BFloat(), 2 * self.lanes)
+        arguments = [c, self.builder.bitcast(a, halves), self.builder.bitcast(b, halves)]
+        return self.call("llvm.x86.avx512bf16.dpbf16ps.512", self.type, arguments)
 
     def relu_if(self, relu: ir.Value, value: ir.Value) -> ir.Value:
         """``max(floor, value)``: relu with the floor 0, the identity with -inf; both keep NaN."""
@@ -123,7 +142,8 @@ class Vectors:
         last = self.builder.sub(count, INT(1))
         return [self.builder.select(self.builder.icmp_signed("<", INT(r), last), INT(r), last) for r in range(rows)]
 
-    def _call(self, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
+    def call(self, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
+        """A call of an LLVM function by its full name."""
         function = self.builder.module.globals.get(name)
         if function is None:
             function = ir.Function(self.builder.module, ir.FunctionType(result, [a.type for a in arguments]), name)
@@ -161,7 +181,8 @@ def vector_code(write: Callable[[Vectors, Sequence[ir.Value]], None], in_python:
         return in_python
 
     def function(typing, *kinds):
-        element = next(kind.dtype for kind in kinds if isinstance(kind, types.CPointer))
+        pointed = [kind.dtype for kind in kinds if isinstance(kind, types.CPointer)]
+        element = next((kind for kind in pointed if isinstance(kind, types.Float)), types.float32)
         signature = types.void(*(kind if isinstance(kind, types.CPointer) else types.int64 for kind in kinds))
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:

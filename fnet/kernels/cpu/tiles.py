@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from fnet.kernels.cpu.packing import transposed
 from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes, vector_code
 
 FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
 
 
-def fma_tile(rows: int, vectors: int, *, partial: bool) -> Any:
+def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None) -> Any:
     """Make the micro-kernel of `rows` rows and `vectors` vectors of columns.
 
     ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes
@@ -36,18 +37,28 @@ def fma_tile(rows: int, vectors: int, *, partial: bool) -> Any:
     `start` is `FROM_ZERO`, `FROM_BIAS` (``S[i, j] = bias[j]``) or `FROM_C`;
     ``relu != 0`` ends with ``max(C, 0)``.
 
-    A full tile (``partial=False``) takes m = rows and n = vectors * lanes. A partial one takes any m >= 1: its rows
-    beyond m repeat row m-1 and store the same values again; with one vector it takes any n >= 1, lanes beyond n masked.
+    A and B of 32-bit integers hold pairs of bfloat16 (`fnet.kernels.cpu.bfloat16`), C being of float32: then a
+    product ``A[i, p] B[p, j]`` is the sum of the products of both halves.
+
+    A full tile (``partial=False``) takes m = rows. A partial one takes any m >= 1: its rows beyond m repeat row m-1
+    and store the same values again. A masked tile takes any n >= 1, no memory of columns beyond n being touched, the
+    others n = vectors * lanes; by default the partial tiles of one vector are masked.
     """
-    write = functools.partial(_write_fma_tile, rows, vectors, partial)
+    masked = partial and vectors == 1 if masked is None else masked
+    write = functools.partial(_write_fma_tile, rows, vectors, partial, masked)
     return vector_code(write, functools.partial(_fma_tile_in_python, rows, vectors))
 
 
-def _write_fma_tile(rows: int, vectors: int, partial: bool, simd: Vectors, values: Sequence[ir.Value]) -> None:
+def _write_fma_tile(
+    rows: int, vectors: int, partial: bool, masked: bool, simd: Vectors, values: Sequence[ir.Value]
+) -> None:
     a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n = values
     builder = simd.builder
-    mask = simd.lanes_below(n) if partial and vectors == 1 else None
+    firsts = [v * simd.lanes for v in range(vectors)]
+    masks = [simd.lanes_below(builder.sub(n, INT(v))) if masked else None for v in firsts]
+    columns = list(zip(firsts, masks, strict=True))
     numbers = simd.rows_below(m, rows) if partial else [INT(r) for r in range(rows)]
+    multiply_add = simd.multiply_add_pairs if isinstance(a.type.pointee, ir.IntType) else simd.multiply_add
 
     # Step 1. The three kinds of start differ in nothing but an address and the distance of its rows.
     zeros = builder.bitcast(_zeros(builder.module, vectors), c.type)
@@ -55,24 +66,24 @@ def _write_fma_tile(rows: int, vectors: int, partial: bool, simd: Vectors, value
     source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
     source_row = builder.select(from_c, c_row, INT(0))
     source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
-    starts = [simd.load(simd.at(row, v * simd.lanes), mask) for row in source_rows for v in range(vectors)]
+    starts = [simd.load(simd.at(row, first), mask) for row in source_rows for first, mask in columns]
 
     # Step 2. The addresses in A and B are carried from one p to the next, like the sums.
     addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
     loop = Loop(builder, k, [b, *addresses, *starts])
     b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
-    b_vectors = [simd.load(simd.at(b, v * simd.lanes), mask) for v in range(vectors)]
+    b_vectors = [simd.load(simd.at(b, first), mask) for first, mask in columns]
     sums_after = []
     for r in range(rows):
         element = simd.broadcast(builder.load(locate(r, addresses), align=simd.bytes, typ=simd.element))
-        sums_after += [simd.multiply_add(element, b_vectors[v], sums[r * vectors + v]) for v in range(vectors)]
+        sums_after += [multiply_add(element, b_vectors[v], sums[r * vectors + v]) for v in range(vectors)]
     loop.close([simd.at(b, b_row), *(simd.at(address, a_col) for address in addresses), *sums_after])
 
     # Step 3.
     for r, number in enumerate(numbers):
         row = simd.at(c, builder.mul(number, c_row))
-        for v in range(vectors):
-            simd.store(simd.relu_if(relu, sums[r * vectors + v]), simd.at(row, v * simd.lanes), mask)
+        for v, (first, mask) in enumerate(columns):
+            simd.store(simd.relu_if(relu, sums[r * vectors + v]), simd.at(row, first), mask)
 
 
 def _row_addresses(
@@ -150,3 +161,50 @@ def _dot_tile_in_python(rows, a, a_row, b, c, start, relu, k, m):
     for i in range(min(rows, m)):
         total = (c[i] if start == FROM_C else 0) + (a[i * a_row :][:k] * b[:k]).sum()
         c[i] = np.maximum(total, 0) if relu else total
+
+
+def transposed_row_tile() -> Any:
+    """Make the micro-kernel of one row times a matrix with contiguous columns, which it transposes in registers.
+
+    ``tile(a, a_col, b, b_col, c, bias, start, relu, k, n)`` computes ``c[j] = S[j] + sum over p of a[p*a_col]
+    b[j*b_col + p]`` for j < min(n, lanes), n >= 1; S and `relu` as of `fma_tile`, with the same bits.
+    """
+    return vector_code(_write_transposed_row_tile, _transposed_row_tile_in_python)
+
+
+def _write_transposed_row_tile(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    a, a_col, b, b_col, c, bias, start, relu, k, n = values
+    builder, width, columns = simd.builder, INT(simd.lanes), simd.lanes_below(n)
+    addresses = [simd.at(b, builder.mul(number, b_col)) for number in simd.rows_below(n, simd.lanes)]
+
+    def add_products(p: ir.Value, total: ir.Value, left: ir.Value | None) -> ir.Value:
+        """One square of B, of which `left` rows exist (all if None)."""
+        mask = None if left is None else simd.lanes_below(left)
+        numbers = [INT(i) for i in range(simd.lanes)] if left is None else simd.rows_below(left, simd.lanes)
+        square = [simd.load(simd.at(address, p), mask) for address in addresses]
+        for i, (number, vector) in enumerate(zip(numbers, transposed(simd, square), strict=True)):
+            factor = builder.load(simd.at(a, builder.mul(builder.add(p, number), a_col)), typ=simd.element)
+            after = simd.multiply_add(simd.broadcast(factor), vector, total)
+            exists = None if left is None else builder.icmp_signed("<", INT(i), left)
+            total = after if exists is None else builder.select(exists, after, total)
+        return total
+
+    zeros = builder.bitcast(_zeros(builder.module, 1), c.type)
+    from_c, from_bias = (builder.icmp_signed("==", start, INT(code)) for code in (FROM_C, FROM_BIAS))
+    source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
+    squares = builder.sdiv(k, width)
+    loop = Loop(builder, squares, [simd.load(source, columns)])
+    loop.close([add_products(builder.mul(loop.index, width), loop.values[0], None)])
+    done = builder.mul(squares, width)
+    left = builder.sub(k, done)
+    end = Loop(builder, builder.zext(builder.icmp_signed(">", left, INT(0)), INT), loop.values)
+    end.close([add_products(done, end.values[0], left)])
+    simd.store(simd.relu_if(relu, end.values[0]), c, columns)
+
+
+def _transposed_row_tile_in_python(a, a_col, b, b_col, c, bias, start, relu, k, n):
+    for j in range(min(n, lanes(c))):
+        total = c.dtype.type(0) if start == FROM_ZERO else (bias if start == FROM_BIAS else c)[j]
+        for p in range(k):
+            total += a[p * a_col] * b[j * b_col + p]
+        c[j] = np.maximum(total, 0) if relu else total
