@@ -1,0 +1,127 @@
+"""The tables of offsets that convolution kernels walk: which rows there are, and what is summed over for them.
+
+A table is a vector of integers: the number of its regions, then for each region the fields below, then what they point
+to. Where a table says "at", it means a place in the table itself. The region of most work comes first.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from fnet.kernels.taps import Axis, Region, input_regions, output_regions
+
+Axes = tuple[Axis, ...]
+
+# The fields of a region: the number of rows for each sample, and where their offsets in x and in c are; the number of
+# runs, and where their starts in x (in elements) and in b (in rows) are; the steps of a run, and how far they lead.
+ENTRIES, ROWS_X, ROWS_C, RUNS, RUNS_X, RUNS_B, STEPS, STEP_X, STEP_B = range(9)
+FIELDS = 9
+
+
+@functools.lru_cache(maxsize=64)
+def output_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """For a convolution: rows are output pixels, runs go over the taps and the `depth` channels that each tap reads.
+
+    channels, filters: the numbers of channels of the whole input and output; depth: of the input, within one group.
+    """
+    regions = [output_regions(axis) for axis in axes]
+    sizes, outputs = [a.size for a in axes], [a.outputs for a in axes]
+    return _pixel_table(axes, regions, sizes, outputs, channels, filters, depth)
+
+
+@functools.lru_cache(maxsize=64)
+def input_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """For the input gradient: rows are input pixels, runs go over the reversed taps and `depth` channels of outputs."""
+    regions = [input_regions(axis) for axis in axes]
+    sizes, outputs = [a.size for a in axes], [a.outputs for a in axes]
+    return _pixel_table(axes, regions, outputs, sizes, filters, channels, depth)
+
+
+@functools.lru_cache(maxsize=64)
+def weight_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """For the weight gradient: rows are the weights (tap, channel), runs go over the output pixels."""
+    sizes, outputs, kernel = ([getattr(a, name) for a in axes] for name in ("size", "outputs", "kernel"))
+    in_steps, out_steps = _strides(sizes), _strides(outputs)
+    records = []
+    for region in itertools.product(*(output_regions(axis) for axis in axes)):
+        taps = _grid([r.taps for r in region], _strides(kernel))
+        shifts = _grid([r.shifts for r in region], in_steps) * channels
+        within = np.arange(depth)
+        rows_x = (shifts[:, None] + within).ravel()
+        rows_c = ((taps[:, None] * depth + within) * filters).ravel()
+        longest = max(range(len(axes)), key=lambda a: (len(region[a].targets), a))
+        starts = [r.targets[:1] if a == longest else r.targets for a, r in enumerate(region)]
+        sources = [r.sources[:1] if a == longest else r.sources for a, r in enumerate(region)]
+        steps = len(region[longest].targets)
+        apart = [(np.diff(p[:2]).sum()) for p in (region[longest].sources, region[longest].targets)]
+        step_x, step_b = apart[0] * in_steps[longest] * channels, apart[1] * out_steps[longest]
+        runs = (_grid(sources, in_steps) * channels, _grid(starts, out_steps))
+        records.append(((rows_x, rows_c), runs, steps, step_x, step_b))
+    return _packed(records)
+
+
+def _pixel_table(
+    axes: Axes,
+    regions: Sequence[list[Region]],
+    sizes: list[int],
+    targets: list[int],
+    channels: int,
+    filters: int,
+    depth: int,
+) -> np.ndarray:
+    """Rows are pixels of the target array of `filters` channels, which read the source array of `channels`."""
+    in_steps, out_steps, kernel_steps = _strides(sizes), _strides(targets), _strides([a.kernel for a in axes])
+    records = []
+    for region in itertools.product(*regions):
+        rows_x = _grid([r.sources for r in region], in_steps) * channels
+        rows_c = _grid([r.targets for r in region], out_steps) * filters
+        *outer, last = region
+        shift, gap = (last.shifts[1] if len(last.shifts) > 1 else 1) * channels, last.taps.step
+        # The steps of a run go through all taps of the last axis where their elements lie evenly, else through one.
+        together = depth == 1 or (depth == channels == shift and gap == 1)
+        taps, shifts = (last.taps[:1], last.shifts[:1]) if together else (last.taps, last.shifts)
+        runs_x = _grid([*(r.shifts for r in outer), shifts], in_steps) * channels
+        runs_b = _grid([*(r.taps for r in outer), taps], kernel_steps) * depth
+        steps, step_x, step_b = depth, 1, 1
+        if together:
+            steps = depth * len(last.taps)
+            step_x, step_b = (shift, gap) if depth == 1 else (1, 1)
+        records.append(((rows_x, rows_c), (runs_x, runs_b), steps, step_x, step_b))
+    return _packed(records)
+
+
+def _packed(
+    records: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int]],
+) -> np.ndarray:
+    """The table of regions, those without rows left out."""
+    records = [r for r in records if r[0][0].size]
+    records.sort(key=lambda r: r[0][0].size * r[1][0].size * r[2], reverse=True)
+    parts, place = [], 1 + FIELDS * len(records)
+    fields = np.zeros((len(records), FIELDS), np.int64)
+    for field, (rows, runs, steps, step_x, step_b) in zip(fields, records, strict=True):
+        field[[ENTRIES, RUNS, STEPS, STEP_X, STEP_B]] = rows[0].size, runs[0].size, steps, step_x, step_b
+        for name, part in zip((ROWS_X, ROWS_C, RUNS_X, RUNS_B), (*rows, *runs), strict=True):
+            field[name] = place
+            place += part.size
+            parts.append(part)
+    return np.concatenate([[len(records)], fields.ravel(), *parts]).astype(np.int64)
+
+
+def _strides(sizes: Sequence[int]) -> list[int]:
+    """Row-major strides."""
+    steps = [1]
+    for size in sizes[:0:-1]:
+        steps.insert(0, steps[0] * size)
+    return steps
+
+
+def _grid(positions: Sequence[Sequence[int]], steps: Sequence[int]) -> np.ndarray:
+    """The flat places of all combinations of positions, row-major."""
+    places = np.zeros(1, np.int64)
+    for along, step in zip(positions, steps, strict=True):
+        places = (places[:, None] + np.asarray(along, np.int64) * step).ravel()
+    return places

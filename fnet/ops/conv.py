@@ -1,0 +1,158 @@
+"""Convolution and transposed convolution over any number of axes, channels last, in groups of channels."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.ops.bilinear import bilinear_trio
+from fnet.ops.linalg import EPILOGUES, matmul
+from fnet.ops.promotion import promote
+from fnet.ops.shape import reshape
+from fnet.ops.window import Axes, Padding, Sizes, spatial, transposed_axes, window_axes
+from fnet.spec import ArraySpec
+from fnet.transforms.primitive import spec_of
+
+# ----------------------------------------------------------------------------------------------- primitives
+
+
+def _output(x: ArraySpec, w: ArraySpec, *bias: ArraySpec, axes: Axes, **params: Any) -> ArraySpec:
+    return ArraySpec((x.shape[0], *(a.outputs for a in axes), w.shape[-1]), x.dtype)
+
+
+def _input(g: ArraySpec, w: ArraySpec, *bias: ArraySpec, axes: Axes, groups: int, **params: Any) -> ArraySpec:
+    return ArraySpec((g.shape[0], *(a.size for a in axes), w.shape[-2] * groups), g.dtype)
+
+
+def _weight(x: ArraySpec, g: ArraySpec, *, axes: Axes, groups: int) -> ArraySpec:
+    return ArraySpec((*(a.kernel for a in axes), x.shape[-1] // groups, g.shape[-1]), x.dtype)
+
+
+def _lower_output(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **act: str) -> None:
+    """The rows of packed weights are (tap, channel), their columns filters."""
+    from fnet.kernels import cpu
+
+    depth, filters = inputs[1].shape[-2:]
+    table = cpu.conv_table.output_table(axes, depth * groups, filters, depth)
+    steps = (0, filters // groups, depth * filters, filters, 1)
+    _gather(emit, inputs, outputs[0], table, groups, depth, filters // groups, steps, **act)
+
+
+def _lower_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **act: str) -> None:
+    """The rows of packed weights are (reversed tap, filter), their columns channels."""
+    from fnet.kernels import cpu
+
+    channels, filters = inputs[1].shape[-2:]
+    table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
+    steps = (1, filters // groups, channels * filters, 1, filters)
+    _gather(emit, inputs, outputs[0], table, groups, filters // groups, channels, steps, **act)
+
+
+def _gather(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
+    steps: tuple[int, ...], activation: str = "linear",
+) -> None:  # fmt: skip
+    from fnet.kernels import cpu
+
+    x, w, *bias = inputs
+    taps = math.prod(w.shape[:-2])
+    packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), y.dtype)
+    emit.call(cpu.conv.pack, w, packed, groups, taps, depth, columns, *steps)
+    x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
+    emit.call(
+        cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
+        groups, depth, columns, taps * depth, int(bool(bias)), EPILOGUES.index(activation),
+    )  # fmt: skip
+
+
+def _lower_weight(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int) -> None:
+    from fnet.kernels import cpu
+
+    (x, g), (dw,) = inputs, outputs
+    depth, filters = dw.shape[-2:]
+    table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
+    parts = cpu.conv_weight.part_count(x.shape[0], x.size + g.size, dw.size)
+    partial = emit.scratch(parts * dw.size if parts > 1 else 0, dw.dtype)
+    x_sample, g_sample = (math.prod(r.shape[1:]) for r in (x, g))
+    emit.call(
+        cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), x.shape[0], x_sample, g_sample,
+        groups, depth, filters // groups, math.prod(dw.shape[:-1]), parts,
+    )  # fmt: skip
+
+
+_conv, _conv_input, _conv_weight = bilinear_trio(
+    ("conv", "conv_input", "conv_weight"),
+    (_output, _input, _weight),
+    (_lower_output, _lower_input, _lower_weight),
+)
+_conv.epilogues = _conv_input.epilogues = EPILOGUES
+
+
+# ----------------------------------------------------------------------------------------------- operations
+
+
+def conv(x: Any, w: Any, strides: Sizes = 1, padding: Padding = "valid", dilation: Sizes = 1, groups: int = 1) -> Any:
+    """``y[n, o, f] = sum over t, c of x[n, o*stride + t*dilation - before, c] w[t, c, f]`` (a cross-correlation).
+
+    x: (N, *sizes, C), w: (*kernel, C / groups, F) -> (N, *outputs, F); o and t range over one axis or several.
+    padding: "valid"; "same", ``outputs = ceil(size / stride)``, the larger half behind; "causal", all in front (one
+    axis); or a pair (before, after) for each axis. Group i of the filters sees group i of the channels.
+    Raises `ShapeError` where sizes do not fit and `ValueRangeError` for arguments out of range.
+
+    >>> import numpy as np
+    >>> conv(np.ones((1, 4, 4, 2)), np.ones((3, 3, 2, 5)), padding="same")[0, :, :, 0]
+    array([[ 8., 12., 12.,  8.],
+           [12., 18., 18., 12.],
+           [12., 18., 18., 12.],
+           [ 8., 12., 12.,  8.]])
+    """
+    x, w = promote(x, w, floating=True)
+    sizes, kernel = spatial("conv", x, w)
+    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1:
+        raise ValueRangeError(f"conv: groups must be a positive integer, received {groups!r:.40}.")
+    channels, (depth, filters) = spec_of(x).shape[-1], spec_of(w).shape[-2:]
+    if channels != depth * groups:
+        raise ShapeError(
+            f"conv: an input {spec_of(x).shape} in {groups} groups needs a kernel (*sizes, channels / groups, filters) "
+            f"for {channels} channels, received {spec_of(w).shape}."
+        )
+    if filters % groups:
+        raise ShapeError(f"conv: groups must divide the filters, received {filters} filters in {groups} groups.")
+    axes = window_axes("conv", sizes, kernel, strides, padding, dilation)
+    if groups == 1 and all((a.kernel, a.stride, a.before, a.outputs) == (1, 1, 0, a.size) for a in axes):
+        return matmul(x, reshape(w, (channels, filters)))
+    return _conv(x, w, axes=axes, groups=int(groups))
+
+
+def conv_transpose(
+    x: Any,
+    w: Any,
+    strides: Sizes = 1,
+    padding: str = "valid",
+    dilation: Sizes = 1,
+    output_padding: Sizes | None = None,
+) -> Any:
+    """``y[n, o*stride + t*dilation - before, f] += x[n, o, c] w[t, f, c]``: the transpose of `conv`.
+
+    x: (N, *sizes, C), w: (*kernel, F, C) -> (N, *outputs, F). With ``span = (kernel - 1) dilation + 1`` and without
+    output_padding, outputs is ``(size - 1) stride + max(span, stride)`` for padding "valid" and ``size * stride`` for
+    "same"; with it, ``(size - 1) stride + output_padding`` and span for "valid", ``span % 2`` for "same".
+    Raises as `conv`. Source: Keras ``ops.conv_transpose``.
+
+    >>> import numpy as np
+    >>> conv_transpose(np.ones((1, 3, 1)), np.ones((2, 1, 1)), strides=2)[0, :, 0]
+    array([1., 1., 1., 1., 1., 1.])
+    """
+    x, w = promote(x, w, floating=True)
+    sizes, kernel = spatial("conv_transpose", x, w)
+    if spec_of(x).shape[-1] != spec_of(w).shape[-1]:
+        raise ShapeError(
+            f"conv_transpose: an input {spec_of(x).shape} needs a kernel (*sizes, filters, channels) for "
+            f"{spec_of(x).shape[-1]} channels, received {spec_of(w).shape}."
+        )
+    axes = transposed_axes("conv_transpose", sizes, kernel, strides, padding, dilation, output_padding)
+    return _conv_input(x, w, axes=axes, groups=1)

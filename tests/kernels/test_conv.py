@@ -1,0 +1,324 @@
+"""The kernels of convolution against the definition in float64: any axes, channels, groups, around every tile edge."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fnet.kernels.cpu import conv as kernels
+from fnet.kernels.cpu import conv_weight, depthwise, simd, threads
+from fnet.kernels.cpu.conv_table import input_table, output_table, weight_table
+from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
+from fnet.kernels.taps import Axis, input_regions, output_regions
+from tests.kernels import conv_reference as reference
+
+DTYPES = ("float32", "float64")
+ACTIVATIONS = {
+    LINEAR: lambda x: x,
+    RELU: lambda x: np.maximum(x, 0),
+    TANH: np.tanh,
+    SIGMOID: lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
+def window(size, kernel, stride=1, dilation=1, before=0, after=0):
+    """An axis with padding on both sides; no output where the kernel does not fit."""
+    span = (kernel - 1) * dilation + 1
+    return Axis(size, max(0, (size + before + after - span) // stride + 1), kernel, stride, dilation, before)
+
+
+AXIS = st.builds(
+    window,
+    st.integers(1, 7),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.integers(0, 3),
+    st.integers(0, 3),
+)
+AXES = st.lists(AXIS, min_size=1, max_size=3).map(tuple)
+# Around the lanes and the panels of the narrowest and the widest vectors, per group.
+COLUMNS = st.sampled_from([1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 33, 48, 65])
+DEPTH = st.integers(1, 4)
+
+
+def draw(seed, *shape, dtype="float64"):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+class Guarded:
+    """An output of uncertain contents between borders that must stay."""
+
+    def __init__(self, shape, dtype):
+        self.memory = np.full(int(np.prod(shape)) + 64, 77, dtype)
+        self.flat, self.shape = self.memory[32:-32], shape
+
+    def checked(self):
+        assert (self.memory[:32] == 77).all() and (self.memory[-32:] == 77).all()
+        return self.flat.reshape(self.shape)
+
+
+def packed(w, taps, depth, columns, groups, *steps):
+    target = Guarded((kernels.packed_size(taps * depth, columns, groups, w.dtype),), w.dtype)
+    kernels.pack(w.ravel(), target.flat, groups, taps, depth, columns, *steps)
+    return target.checked()
+
+
+def conv(x, w, axes, groups=1, bias=None, act=LINEAR):
+    (depth, filters), taps = w.shape[-2:], int(np.prod(w.shape[:-2]))
+    panels = packed(w, taps, depth, filters // groups, groups, 0, filters // groups, depth * filters, filters, 1)
+    table = output_table(axes, depth * groups, filters, depth)
+    y = Guarded((len(x), *(a.outputs for a in axes), filters), x.dtype)
+    return gathered(x, panels, bias, y, table, groups, depth, filters // groups, taps * depth, act)
+
+
+def conv_input(g, w, axes, groups=1, bias=None, act=LINEAR):
+    (columns, filters), taps = w.shape[-2:], int(np.prod(w.shape[:-2]))
+    depth = filters // groups
+    panels = packed(w, taps, depth, columns, groups, 1, depth, columns * filters, 1, filters)
+    table = input_table(axes, columns * groups, filters, depth)
+    dx = Guarded((len(g), *(a.size for a in axes), columns * groups), g.dtype)
+    return gathered(g, panels, bias, dx, table, groups, depth, columns, taps * depth, act)
+
+
+def gathered(x, panels, bias, y, table, groups, depth, columns, rows, act):
+    sizes = len(x), int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
+    added = y.flat if bias is None else bias
+    kernels.gather(
+        x.ravel(), panels, added, y.flat, table, *sizes, groups, depth, columns, rows, int(bias is not None), act
+    )
+    return y.checked()
+
+
+def conv_weights(x, g, axes, groups=1, parts=1):
+    (depth, filters), taps = (x.shape[-1] // groups, g.shape[-1]), [a.kernel for a in axes]
+    dw = Guarded((*taps, depth, filters), x.dtype)
+    partial = Guarded((parts * dw.flat.size,), x.dtype)
+    table = weight_table(axes, x.shape[-1], filters, depth)
+    sizes = len(x), int(np.prod(x.shape[1:])), int(np.prod(g.shape[1:]))
+    rows = int(np.prod(taps)) * depth
+    conv_weight.weight_gradient(
+        x.ravel(), g.ravel(), dw.flat, partial.flat, table, *sizes, groups, depth, filters // groups, rows, parts
+    )
+    partial.checked()
+    return dw.checked()
+
+
+def depthwise_conv(x, w, axes, transposed=False, bias=None, act=LINEAR):
+    channels = x.shape[-1]
+    sizes = [a.size if transposed else a.outputs for a in axes]
+    table = (input_table if transposed else output_table)(axes, channels, channels, 1)
+    w = np.ascontiguousarray(np.flip(w, tuple(range(w.ndim - 1))) if transposed else w)
+    y = Guarded((len(x), *sizes, channels), x.dtype)
+    samples, taps = (int(np.prod(s[1:])) for s in (x.shape, y.shape)), int(np.prod(w.shape[:-1]))
+    added = y.flat if bias is None else bias
+    depthwise.gather_channels(
+        x.ravel(), w.ravel(), added, y.flat, table, len(x), *samples, channels, taps, int(bias is not None), act
+    )
+    return y.checked()
+
+
+def depthwise_weight(x, g, axes, parts=1):
+    channels, taps = x.shape[-1], [a.kernel for a in axes]
+    dw = Guarded((*taps, channels), x.dtype)
+    partial = Guarded((parts * dw.flat.size,), x.dtype)
+    table = weight_table(axes, channels, channels, 1)
+    samples = (int(np.prod(s[1:])) for s in (x.shape, g.shape))
+    depthwise.channel_weight_gradient(
+        x.ravel(), g.ravel(), dw.flat, partial.flat, table, len(x), *samples, channels, int(np.prod(taps)), parts
+    )
+    partial.checked()
+    return dw.checked()
+
+
+def assert_sum(result, exact, size, terms):
+    """Within the bound of a sum of products: terms eps sum |a b|; activations have a slope of at most 1."""
+    allowed = np.finfo(result.dtype).eps * ((terms + 2) * size + 4)
+    assert result.shape == exact.shape
+    assert (np.abs(result - exact) <= allowed).all()
+
+
+def check_convolutions(axes, samples, groups, depth, columns, dtype, act, biased, parts, seed):
+    """The three kernels on one geometry."""
+    x = draw(seed, samples, *(a.size for a in axes), depth * groups, dtype=dtype)
+    w = draw(seed + 1, *(a.kernel for a in axes), depth, columns * groups, dtype=dtype)
+    g = draw(seed + 2, samples, *(a.outputs for a in axes), columns * groups, dtype=dtype)
+    taps, add = int(np.prod(w.shape[:-2])), lambda n, i: draw(seed + i, n, dtype=dtype) if biased else None
+    for ours, exact, a, terms, bias in (
+        (conv, reference.conv, x, taps * depth, add(columns * groups, 3)),
+        (conv_input, reference.conv_input, g, taps * columns, add(depth * groups, 4)),
+    ):
+        plus = 0.0 if bias is None else bias.astype(np.float64)
+        expected = ACTIVATIONS[act](exact(a, w, axes, groups) + plus)
+        size = exact(np.abs(a), np.abs(w), axes, groups) + np.abs(plus)
+        assert_sum(ours(a, w, axes, groups, bias, act), expected, size, terms)
+    size = reference.conv_weight(np.abs(x), np.abs(g), axes, groups)
+    pixels = samples * int(np.prod([a.outputs for a in axes]))
+    assert_sum(conv_weights(x, g, axes, groups, parts), reference.conv_weight(x, g, axes, groups), size, pixels)
+
+
+def check_depthwise(axes, samples, channels, dtype, act, biased, parts, seed):
+    x = draw(seed, samples, *(a.size for a in axes), channels, dtype=dtype)
+    w = draw(seed + 1, *(a.kernel for a in axes), channels, dtype=dtype)
+    g = draw(seed + 2, samples, *(a.outputs for a in axes), channels, dtype=dtype)
+    bias, one = draw(seed + 3, channels, dtype=dtype) if biased else None, w[..., None, :]
+    plus, taps = 0.0 if bias is None else bias.astype(np.float64), int(np.prod(w.shape[:-1]))
+    for transposed, exact, a in ((False, reference.conv, x), (True, reference.conv_input, g)):
+        expected = ACTIVATIONS[act](exact(a, one, axes, channels) + plus)
+        size = exact(np.abs(a), np.abs(one), axes, channels) + np.abs(plus)
+        assert_sum(depthwise_conv(a, w, axes, transposed, bias, act), expected, size, taps)
+    pixels = samples * int(np.prod([a.outputs for a in axes]))
+    exact, size = (reference.conv_weight(f(x), f(g), axes, channels)[..., 0, :] for f in (lambda a: a, np.abs))
+    assert_sum(depthwise_weight(x, g, axes, parts), exact, size, pixels)
+
+
+GEOMETRY = {
+    "axes": AXES, "samples": st.integers(0, 4), "dtype": st.sampled_from(DTYPES),
+    "act": st.sampled_from(list(ACTIVATIONS)), "biased": st.booleans(), "parts": st.integers(1, 3),
+    "seed": st.integers(0, 99),
+}  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(**GEOMETRY, groups=st.integers(1, 2), depth=DEPTH, columns=COLUMNS)
+def test_convolutions_of_any_geometry(**case):
+    check_convolutions(**case)
+
+
+@settings(deadline=None, max_examples=40)
+@given(**GEOMETRY, channels=st.sampled_from([1, 3, 4, 7, 8, 16, 17, 33, 65]))
+def test_depthwise_convolutions_of_any_geometry(**case):
+    check_depthwise(**case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [16, 31, 64, 100])
+def test_more_rows_than_a_chunk(columns, dtype):
+    axes = (window(15, 3, before=1, after=1), window(14, 3, 1, 1, 1, 1))
+    x, w = draw(0, 3, 15, 14, 5, dtype=dtype), draw(1, 3, 3, 5, columns, dtype=dtype)
+    g = draw(2, 3, 15, 14, columns, dtype=dtype)
+    size = reference.conv(np.abs(x), np.abs(w), axes)
+    assert_sum(conv(x, w, axes), reference.conv(x, w, axes), size, 45)
+    size = reference.conv_weight(np.abs(x), np.abs(g), axes)
+    assert_sum(conv_weights(x, g, axes), reference.conv_weight(x, g, axes), size, 630)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_input_gradient_is_the_transpose_and_weight_gradient_too(dtype):
+    axes = (window(9, 3, 2, 1, 1, 1), window(8, 2, 1, 2, 0, 2))
+    x, w = draw(0, 2, 9, 8, 6, dtype=dtype), draw(1, 3, 2, 3, 40, dtype=dtype)
+    g = draw(2, 2, *(a.outputs for a in axes), 40, dtype=dtype)
+    inner = [
+        float(np.sum(a.astype(np.float64) * b))
+        for a, b in ((conv(x, w, axes, 2), g), (x, conv_input(g, w, axes, 2)), (conv_weights(x, g, axes, 2), w))
+    ]
+    np.testing.assert_allclose(inner, inner[0], rtol=1e3 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_threads_samples_or_neighbours(dtype):
+    axes = (window(20, 3, before=1, after=1),) * 2
+    x, w = draw(0, 6, 20, 20, 16, dtype=dtype), draw(1, 3, 3, 16, 70, dtype=dtype)
+    g, one = draw(2, 6, 20, 20, 70, dtype=dtype), draw(3, 3, 3, 16, dtype=dtype)
+    calls = (
+        lambda: conv(x, w, axes), lambda: conv_input(g, w, axes), lambda: conv_weights(x, g, axes, 1, 3),
+        lambda: depthwise_conv(x, one, axes), lambda: depthwise_weight(x, g[..., :16].copy(), axes, 3),
+    )  # fmt: skip
+    before = threads.thread_count()
+    try:
+        threads.set_thread_count(1)
+        single = [call() for call in calls]
+        for count in (2, 4):
+            threads.set_thread_count(count)
+            for call, expected in zip(calls, single, strict=True):
+                np.testing.assert_array_equal(call(), expected)
+    finally:
+        threads.set_thread_count(before)
+    np.testing.assert_array_equal(conv(x[2:3].copy(), w, axes), single[0][2:3])
+    np.testing.assert_array_equal(conv(x, w[..., 64:].copy(), axes), single[0][..., 64:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("act", [LINEAR, RELU])
+@pytest.mark.parametrize("columns", [1, 40])
+def test_nan_and_infinity_reach_the_pixels_that_see_them_and_no_others(dtype, act, columns):
+    axes = (window(6, 3, before=1, after=1),) * 2
+    w = np.ones((3, 3, 2, columns), dtype)
+    for value in (np.nan, np.inf):
+        x = np.zeros((2, 6, 6, 2), dtype)
+        x[1, 0, 3, 1] = value
+        expected = np.zeros((2, 6, 6, columns), dtype)
+        expected[1, :2, 2:5] = value
+        np.testing.assert_array_equal(conv(x, w, axes, 1, None, act), expected)
+        np.testing.assert_array_equal(depthwise_conv(x, w[:, :, 0, :1].repeat(2, -1), axes)[..., 1:], expected[..., :1])
+    w[0] = np.inf  # padding is not multiplied: no 0 * inf in the first row, whose pixels do not see these weights
+    y = conv(np.ones((1, 6, 6, 2), dtype), w, axes, 1, None, act)
+    assert np.isfinite(y[:, 0]).all() and np.isposinf(y[:, 1:]).all()
+
+
+def test_weights_that_only_ever_see_padding_have_gradient_zero():
+    axes = (window(1, 3, before=1, after=1),)
+    dw = conv_weights(np.ones((2, 1, 1)), np.ones((2, 1, 4)), axes)
+    np.testing.assert_array_equal(dw[:, 0], [[0] * 4, [2] * 4, [0] * 4])
+
+
+@settings(deadline=None, max_examples=200)
+@given(axis=AXIS)
+def test_regions_name_every_product_once(axis):
+    """Both tables are the same set of (input, tap, output), read from either side."""
+    expected = {
+        (o * axis.stride + t * axis.dilation - axis.before, t, o)
+        for o in range(axis.outputs)
+        for t in range(axis.kernel)
+    }
+    expected = sorted((i, t, o) for i, t, o in expected if 0 <= i < axis.size)
+    forward = [
+        (source + shift, tap, o)
+        for r in output_regions(axis)
+        for o, source in zip(r.targets, r.sources, strict=True)
+        for tap, shift in zip(r.taps, r.shifts, strict=True)
+    ]
+    backward = [
+        (i, axis.kernel - 1 - tap, source + shift)
+        for r in input_regions(axis)
+        for i, source in zip(r.targets, r.sources, strict=True)
+        for tap, shift in zip(r.taps, r.shifts, strict=True)
+    ]
+    assert sorted(forward) == expected
+    assert sorted(backward) == expected
+    for regions, count in ((output_regions(axis), axis.outputs), (input_regions(axis), axis.size)):
+        assert sorted(t for r in regions for t in r.targets) == list(range(count))
+
+
+SHAPES = """
+import test_conv as t
+same, strided = t.window(5, 3, 1, 1, 1, 1), t.window(6, 2, 2, 1, 0, 1)
+for dtype in t.DTYPES:
+    for act in t.ACTIVATIONS:
+        t.check_convolutions((same, strided), 2, 2, 2, 19, dtype, act, True, 2, 0)
+        t.check_depthwise((same,), 2, 21, dtype, act, True, 2, 0)
+print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
+"""
+
+
+def run_python(code, **environment):
+    folder = os.path.dirname(__file__)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path]), **environment}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_the_jit_compiler():
+    done = run_python(SHAPES, NUMBA_DISABLE_JIT="1")
+    assert done.stdout.split() == [simd.INSTRUCTION_SET, "1"], done.stderr
+
+
+@pytest.mark.parametrize("name", ["avx2", "generic"])
+def test_narrower_vectors(name):
+    done = run_python(SHAPES, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
+    assert done.stdout.split() == [name, "0"], done.stderr
