@@ -71,14 +71,6 @@ def draw(name: str, key: Any, n: int, *more: Any) -> np.ndarray:
     return out[:n]
 
 
-def drop(x: np.ndarray, key: Any, rate: float) -> np.ndarray:
-    y = np.full(x.size + 1, 77, x.dtype)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kernels.dropout(x, u32(key), np.array([rate], x.dtype), y, x.size)
-    assert y[-1] == 77
-    return y[:-1]
-
-
 def probability(x: float) -> np.ndarray:
     return np.array([NormalDist().cdf(x)])
 
@@ -242,28 +234,6 @@ def test_truncated_normal_without_room_or_without_bounds(name: str) -> None:
     np.testing.assert_allclose(free, draw(name.replace("truncated_", ""), (5, 6), 50), rtol=1e-5, atol=1e-6)
 
 
-@settings(deadline=None)
-@given(KEYS, SIZES, st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]), st.sampled_from(DTYPES))
-def test_dropout(key: tuple, n: int, rate: float, dtype: Any) -> None:
-    x = np.arange(1, n + 1).astype(dtype)
-    keep = draw("uniform_f32", key, n) >= np.float32(rate)
-    expected = np.where(keep, x / dtype(1 - rate) if rate < 1 else 0, 0)
-    y = drop(x, key, rate)
-    np.testing.assert_allclose(y, expected, rtol=4 * float(np.finfo(dtype).eps))
-    assert (y[~keep] == 0).all()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_dropout_at_the_ends_and_of_nan(dtype: Any) -> None:
-    x = np.array([1.5, -2, np.nan, np.inf, 0, 3, 7], dtype)
-    np.testing.assert_array_equal(drop(x, (1, 2), 0.0), x)
-    assert drop(x, (1, 2), 1.0).tolist() == [0] * 7
-    keep = draw("uniform_f32", (1, 2), 400) >= 0.5
-    y = drop(np.full(400, np.nan, dtype), (1, 2), 0.5)
-    assert np.isnan(y[keep]).all()
-    assert (y[~keep] == 0).all()
-
-
 FAMILIES = ("uniform", "normal", "truncated_normal")
 DRAWS = ["random_bits", *(f"{name}_{size}" for name, size in product(FAMILIES, ("f32", "f64")))]
 
@@ -275,13 +245,6 @@ def test_a_shorter_draw_is_a_prefix_of_a_longer_one(name: str) -> None:
     whole = draw(name, (8, 9), 203, *more)
     for n in (0, 1, 2, 3, 64, 101, 198):
         np.testing.assert_array_equal(draw(name, (8, 9), n, *more), whole[:n])
-
-
-def test_a_shorter_dropout_is_a_prefix_of_a_longer_one() -> None:
-    x = np.arange(1, 204, dtype=np.float32)
-    whole = drop(x, (8, 9), 0.4)
-    for n in (0, 1, 2, 3, 64, 101, 198):
-        np.testing.assert_array_equal(drop(x[:n].copy(), (8, 9), 0.4), whole[:n])
 
 
 def kolmogorov_smirnov(x: np.ndarray, cdf: Any) -> float:

@@ -1,39 +1,95 @@
-"""Gather and scatter along one axis; an index outside the table gives NaN (0 for integers), never a stray read."""
+"""Gather and scatter along one axis; an index outside the table gives NaN (0 for integers), never a stray read.
+
+Threads share a gather by output rows and a scatter by columns, so that every element of a scatter is summed in the
+order of the indices on any number of threads.
+"""
 
 from __future__ import annotations
 
-from fnet.kernels.policy import kernel
+from fnet.kernels.cpu import spans
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.policy import kernel, scalar
+
+_NARROW = 4  # rows with fewer elements are copied element by element
+_LINE = 32  # neighbouring elements that one thread writes, at least: cache lines are not shared
+_ELEMENTS = 16384  # of a task that copies or clears
+_AHEAD, _FETCHED = 8, 128  # rows between a fetch and its use, elements of a row that are fetched
+
+
+@scalar
+def _pieces(size, piece):
+    return (size + piece - 1) // piece
+
+
+@scalar
+def _row_of(index, c, size):
+    """The row that an index means, or -1."""
+    k = index[c] + size if index[c] < 0 else index[c]
+    return k if 0 <= k < size else -1
+
+
+@kernel
+def _take_rows(task, x, index, missing, y, size, count, inner, rows):
+    outer = task // _pieces(count, rows)
+    first = (task - outer * _pieces(count, rows)) * rows
+    last = min(first + rows, count)
+    for c in range(first, last):
+        ahead = max(0, _row_of(index, min(c + _AHEAD, last - 1), size))
+        spans.fetch(at(x, (outer * size + ahead) * inner), min(inner, _FETCHED))
+        k, target = _row_of(index, c, size), (outer * count + c) * inner
+        if k >= 0:
+            spans.copy(at(y, target), at(x, (outer * size + k) * inner), inner)
+        else:
+            for i in range(target, target + inner):
+                y[i] = missing[0]
+
+
+@kernel
+def _take_elements(task, x, index, missing, y, size, count, inner, rows):
+    outer = task // _pieces(count, rows)
+    first = (task - outer * _pieces(count, rows)) * rows
+    for c in range(first, min(first + rows, count)):
+        k, target = _row_of(index, c, size), (outer * count + c) * inner
+        for i in range(inner):
+            y[target + i] = x[(outer * size + k) * inner + i] if k >= 0 else missing[0]
 
 
 @kernel
 def take(x, index, missing, y, outer, size, count, inner):
     """``y[o, c, i] = x[o, index[c], i]`` for x: (outer, size, inner), index: (count,), y: (outer, count, inner)."""
-    for o in range(outer):
-        for c in range(count):
-            k = index[c]
-            if k < 0:
-                k += size
-            target = (o * count + c) * inner
-            if 0 <= k < size:
-                source = (o * size + k) * inner
-                for i in range(inner):
-                    y[target + i] = x[source + i]
-            else:
-                for i in range(inner):
-                    y[target + i] = missing[0]
+    rows = max(1, _ELEMENTS // max(1, inner))
+    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (2 + inner // 8))
+    if inner < _NARROW:
+        parallel_for(_take_elements, tasks, threads, x, index, missing, y, size, count, inner, rows)
+    else:
+        parallel_for(_take_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
+
+
+@kernel
+def _clear(task, y, piece, total):
+    first = task * piece
+    spans.clear(at(y, first), min(piece, total - first))
+
+
+@kernel
+def _add_columns(task, g, index, y, size, count, inner, columns):
+    outer = task // _pieces(inner, columns)
+    first = (task - outer * _pieces(inner, columns)) * columns
+    width = min(columns, inner - first)
+    for c in range(count):
+        k = _row_of(index, c, size)
+        if k >= 0:
+            source, target = (outer * count + c) * inner, (outer * size + k) * inner
+            spans.add(at(y, target + first), at(g, source + first), width)
 
 
 @kernel
 def scatter_add(g, index, y, outer, size, count, inner):
     """``y[o, index[c], i] += g[o, c, i]`` in the order of c, from zeros; indices outside the table are left out."""
-    for i in range(outer * size * inner):
-        y[i] = 0
-    for o in range(outer):
-        for c in range(count):
-            k = index[c]
-            if k < 0:
-                k += size
-            if 0 <= k < size:
-                source, target = (o * count + c) * inner, (o * size + k) * inner
-                for i in range(inner):
-                    y[target + i] += g[source + i]
+    total = outer * size * inner
+    piece = 4 * _ELEMENTS
+    parallel_for(_clear, _pieces(total, piece), threads_for(total // 16), y, piece, total)
+    threads = threads_for(outer * count * (2 + inner // 8))
+    columns = max(_LINE, _pieces(_pieces(inner, threads), _LINE) * _LINE)
+    parallel_for(_add_columns, outer * _pieces(inner, columns), threads, g, index, y, size, count, inner, columns)

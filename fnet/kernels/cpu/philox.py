@@ -1,7 +1,7 @@
 """Random numbers as a pure function of (key, position): Philox4x32-10 and the distributions made from its words.
 
 Word i of a key's stream is word i % 4 of the cipher at counter (i // 4, stream): any part of a stream can be computed
-alone, in any order, on any number of threads, on either device. `uniform`, `normal` and `dropout` read the stream
+alone, in any order, on any number of threads, on either device. `uniform`, `normal` and dropout read the stream
 that `random_bits` shows; `split` and `fold_in` read streams of their own, counters that no drawn number uses.
 
 Every kernel takes ``key: (2,) uint32``.
@@ -15,16 +15,17 @@ import numpy as np
 from fnet.kernels.policy import kernel, scalar
 from fnet.kernels.quantile import normal_quantile_f32, normal_quantile_f64
 
+ROUNDS = 10
 STREAM_BITS, STREAM_SPLIT, STREAM_FOLD = np.uint64(0), np.uint64(1), np.uint64(2)
 
 # Unsigned 64-bit throughout: mixing in a signed integer would make Numba compute in float64.
 _0, _1, _2, _3, _11, _21, _31, _32 = (np.uint64(v) for v in (0, 1, 2, 3, 11, 21, 31, 32))
-_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+MULTIPLIER_0, MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+WEYL_0, WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW_32, _LOW_31, _LOW_52 = np.uint64(0xFFFFFFFF), np.uint64(0x7FFFFFFF), np.uint64((1 << 52) - 1)
 
 _8 = np.uint32(8)
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_HALF = np.float32(0.5)
 _PER_24, _PER_32 = np.float32(2.0**-24), np.float32(2.0**-32)
 _PER_32_F64, _PER_52, _PER_53 = 2.0**-32, 2.0**-52, 2.0**-53
 
@@ -35,10 +36,10 @@ _PER_32_F64, _PER_52, _PER_53 = 2.0**-32, 2.0**-52, 2.0**-53
 @scalar
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Four uint32 words from counter (c0, c1, c2, c3) and key (k0, k1), given as uint64 below 2**32; ten rounds."""
-    for _ in range(10):
-        p, q = _MULTIPLIER_0 * c0, _MULTIPLIER_1 * c2
+    for _ in range(ROUNDS):
+        p, q = MULTIPLIER_0 * c0, MULTIPLIER_1 * c2
         c0, c1, c2, c3 = (q >> _32) ^ c1 ^ k0, q & _LOW_32, (p >> _32) ^ c3 ^ k1, p & _LOW_32
-        k0, k1 = (k0 + _WEYL_0) & _LOW_32, (k1 + _WEYL_1) & _LOW_32
+        k0, k1 = (k0 + WEYL_0) & _LOW_32, (k1 + WEYL_1) & _LOW_32
     return np.uint32(c0), np.uint32(c1), np.uint32(c2), np.uint32(c3)
 
 
@@ -244,25 +245,3 @@ def truncated_normal_f64(key, out, n, lower, upper):
     for i in range(blocks << _1, n):
         w = block(blocks, STREAM_BITS, key)
         out[i] = truncated_quantile(centre_of_words(w[0], w[1]), p, q, low, high)
-
-
-@kernel
-def dropout(x, key, rate, y, n):
-    """``y[i] = x[i] / (1 - rate)`` where the key's float32 uniform i is at least rate, else exactly 0.
-
-    ``x, y: (n,)`` and ``rate: (1,)`` have one dtype. Applied to a gradient it is its own backward pass.
-    """
-    threshold = np.float32(rate[0])
-    scale = _ONE / (_ONE - rate[0])
-    n = np.uint64(n)
-    blocks = n >> _2
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _2
-        y[i] = _ZERO if uniform_of_word(w[0]) < threshold else x[i] * scale
-        y[i + _1] = _ZERO if uniform_of_word(w[1]) < threshold else x[i + _1] * scale
-        y[i + _2] = _ZERO if uniform_of_word(w[2]) < threshold else x[i + _2] * scale
-        y[i + _3] = _ZERO if uniform_of_word(w[3]) < threshold else x[i + _3] * scale
-    for i in range(blocks << _2, n):
-        w = block(blocks, STREAM_BITS, key)[i & _3]
-        y[i] = _ZERO if uniform_of_word(w) < threshold else x[i] * scale

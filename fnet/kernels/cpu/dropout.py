@@ -1,0 +1,129 @@
+"""Dropout by the words of a key's Philox stream (see `philox`), several blocks of the cipher at a time.
+
+Element i is kept where the float32 uniform number of word i is at least the rate, so the mask depends on the key and
+on i alone: not on the vector width, nor on the threads, which share the elements.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from fnet.kernels.cpu.philox import (
+    MULTIPLIER_0,
+    MULTIPLIER_1,
+    ROUNDS,
+    STREAM_BITS,
+    WEYL_0,
+    WEYL_1,
+    block,
+    philox4x32,
+)
+from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, at, vector_code
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.policy import kernel
+
+_BLOCKS = VECTOR_BYTES // 8  # blocks of the cipher that are computed together
+_STEP = 4 * _BLOCKS  # the words of these blocks
+_CHUNK = 32768  # elements of a task, a multiple of every _STEP
+
+_2, _3, _8 = np.uint64(2), np.uint64(3), np.uint32(8)
+_ZERO, _ONE, _LEVELS = np.float32(0), np.float32(1), np.float32(2.0**24)
+
+
+def _write_words(simd: Vectors, counter: ir.Value, key0: ir.Value, key1: ir.Value) -> list[ir.Value]:
+    """The words of `_BLOCKS` blocks from `counter` on, in their order, as two vectors of 32-bit integers.
+
+    The numbers of the cipher are the low halves of 64-bit lanes; what is above them is left as it comes, since the
+    multiplication does not look at it.
+    """
+    builder = simd.builder
+    wide = ir.VectorType(INT, _BLOCKS)
+    low, shift = wide([0xFFFFFFFF] * _BLOCKS), wide([32] * _BLOCKS)
+
+    def all_lanes(value: ir.Value) -> ir.Value:
+        first = builder.insert_element(wide(ir.Undefined), value, ir.IntType(32)(0))
+        return builder.shuffle_vector(first, wide(ir.Undefined), ir.VectorType(ir.IntType(32), _BLOCKS)([0] * _BLOCKS))
+
+    def product(factor: np.uint64, value: ir.Value) -> ir.Value:
+        return builder.mul(wide([int(factor)] * _BLOCKS), builder.and_(value, low))
+
+    blocks = builder.add(all_lanes(counter), wide(list(range(_BLOCKS))))
+    c0, c1, c2, c3 = blocks, builder.lshr(blocks, shift), wide([0] * _BLOCKS), wide([int(STREAM_BITS)] * _BLOCKS)
+    for _ in range(ROUNDS):
+        p, q = product(MULTIPLIER_0, c0), product(MULTIPLIER_1, c2)
+        c0 = builder.xor(builder.xor(builder.lshr(q, shift), c1), all_lanes(key0))
+        c2 = builder.xor(builder.xor(builder.lshr(p, shift), c3), all_lanes(key1))
+        c1, c3 = q, p
+        key0, key1 = builder.add(key0, INT(int(WEYL_0))), builder.add(key1, INT(int(WEYL_1)))
+    pairs = [builder.or_(builder.and_(a, low), builder.shl(b, shift)) for a, b in ((c0, c1), (c2, c3))]
+    halves = []
+    for start in (0, _BLOCKS // 2):
+        order = [lane + side * _BLOCKS for lane in range(start, start + _BLOCKS // 2) for side in (0, 1)]
+        mixed = builder.shuffle_vector(*pairs, ir.VectorType(ir.IntType(32), _BLOCKS)(order))
+        halves.append(builder.bitcast(mixed, ir.VectorType(ir.IntType(32), 2 * _BLOCKS)))
+    return halves
+
+
+def _write_dropout(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, y, rate, first, steps, key0, key1, limit = values
+    builder = simd.builder
+    one = simd.element(1.0)
+    scale = simd.broadcast(builder.fdiv(one, builder.fsub(one, builder.load(rate, typ=simd.element))))
+    narrow = ir.VectorType(ir.IntType(32), 2 * _BLOCKS)
+    level = builder.trunc(limit, narrow.element)
+    level = builder.insert_element(narrow(ir.Undefined), level, ir.IntType(32)(0))
+    level = builder.shuffle_vector(level, narrow(ir.Undefined), narrow([0] * 2 * _BLOCKS))
+
+    loop = Loop(builder, steps, [])
+    counter = builder.add(first, builder.mul(loop.index, INT(_BLOCKS)))
+    offset = builder.mul(loop.index, INT(_STEP))
+    for half, words in enumerate(_write_words(simd, counter, key0, key1)):
+        kept = builder.icmp_signed(">=", builder.lshr(words, narrow([8] * 2 * _BLOCKS)), level)
+        for part in range(2 * _BLOCKS // simd.lanes):
+            lanes = range(part * simd.lanes, (part + 1) * simd.lanes)
+            mask = builder.shuffle_vector(kept, kept, ir.VectorType(ir.IntType(32), simd.lanes)(list(lanes)))
+            place = builder.add(offset, INT(half * 2 * _BLOCKS + part * simd.lanes))
+            value = builder.fmul(simd.load(simd.at(x, place)), scale)
+            simd.store(builder.select(mask, value, simd.constant(0.0)), simd.at(y, place))
+    loop.close([])
+
+
+def _dropout_in_python(x, y, rate, first, steps, key0, key1, limit):
+    blocks = np.arange(first, first + steps * _BLOCKS, dtype=np.uint64)
+    zeros, low = np.zeros_like(blocks), np.uint64(0xFFFFFFFF)
+    key = np.uint64(key0), np.uint64(key1)
+    words = np.stack(philox4x32(blocks & low, blocks >> np.uint64(32), zeros, zeros + STREAM_BITS, *key), -1).ravel()
+    n = words.size
+    y[:n] = np.where(words >> _8 < limit, 0, x[:n] * (_ONE / (_ONE - rate[0])))
+
+
+# `steps` times _STEP elements, the first of which has word 0 of block `first`; those whose leading 24 bits are below
+# `limit` are dropped.
+_dropout_steps = vector_code(_write_dropout, _dropout_in_python)
+
+
+@kernel
+def _dropout_chunk(task, x, key, rate, y, limit, n):
+    first = task * _CHUNK
+    last = min(first + _CHUNK, n)
+    steps = (last - first) // _STEP
+    _dropout_steps(at(x, first), at(y, first), at(rate, 0), first // 4, steps, int(key[0]), int(key[1]), limit)
+    scale = _ONE / (_ONE - rate[0])
+    for i in range(first + steps * _STEP, last):
+        word = block(np.uint64(i) >> _2, STREAM_BITS, key)[np.uint64(i) & _3]
+        y[i] = _ZERO if np.int64(word >> _8) < limit else x[i] * scale
+
+
+@kernel
+def dropout(x, key, rate, y, n):
+    """``y[i] = x[i] / (1 - rate)`` where the key's float32 uniform i is at least rate, else exactly 0.
+
+    ``x, y: (n,)`` and ``rate: (1,)`` have one dtype, ``key: (2,) uint32``. Applied to a gradient it is its own
+    backward pass.
+    """
+    limit = math.ceil(np.float32(rate[0]) * _LEVELS)
+    parallel_for(_dropout_chunk, (n + _CHUNK - 1) // _CHUNK, threads_for(n // 5), x, key, rate, y, limit, n)

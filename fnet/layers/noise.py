@@ -1,0 +1,127 @@
+"""Layers that are random in training: dropout of whole channels, Gaussian noise, dropout that keeps mean and variance.
+
+`fnet.layers.dropout` has the plain one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from fnet import ops, random
+from fnet.errors import DtypeError, ValueRangeError
+from fnet.layer import Layer
+from fnet.layers.activation import nothing
+from fnet.layers.checks import fraction, image, needed_key
+from fnet.layers.names import make_layer
+from fnet.ops.promotion import promote
+from fnet.transforms.primitive import spec_of
+
+# What an element is set to by AlphaDropout: the limit of selu at -inf.
+_SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
+
+
+def SpatialDropout1D(rate: float, name: str | None = None) -> Layer:
+    """In training, each channel of a sample is 0 in all steps with probability `rate`, else divided by ``1 - rate``.
+
+    x: (N, T, C) -> (N, T, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout1D``).
+    """
+    return _spatial("SpatialDropout1D", rate, 1, name)
+
+
+def SpatialDropout2D(rate: float, name: str | None = None) -> Layer:
+    """In training, each channel of a sample is 0 in all pixels with probability `rate`, else divided by ``1 - rate``.
+
+    x: (N, H, W, C) -> (N, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout2D``).
+
+    >>> import numpy as np
+    >>> y, _ = SpatialDropout2D(0.5).apply({}, {}, np.ones((1, 2, 2, 8), "float32"), key=random.key(0), train=True)
+    >>> bool(np.all(y == y[:, :1, :1]))
+    True
+    """
+    return _spatial("SpatialDropout2D", rate, 2, name)
+
+
+def SpatialDropout3D(rate: float, name: str | None = None) -> Layer:
+    """In training, each channel of a sample is 0 in all voxels with probability `rate`, else divided by ``1 - rate``.
+
+    x: (N, D, H, W, C) -> (N, D, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout3D``).
+    """
+    return _spatial("SpatialDropout3D", rate, 3, name)
+
+
+def GaussianNoise(stddev: float, name: str | None = None) -> Layer:
+    """In training, ``x + stddev z`` with standard normal z for each element. Source: Keras ``GaussianNoise``."""
+    if isinstance(stddev, bool) or not isinstance(stddev, int | float):
+        raise DtypeError(f"GaussianNoise: stddev is a number, received {type(stddev).__name__} {stddev!r:.40}.")
+    if not 0 <= stddev < math.inf:
+        raise ValueRangeError(f"GaussianNoise: stddev is a finite number that is not negative, received {stddev}.")
+
+    def noisy(x: Any, key: Any) -> Any:
+        return x + random.normal(key, spec_of(x).shape, spec_of(x).dtype, stddev=stddev)
+
+    return _noise("GaussianNoise", "stddev", float(stddev), noisy, name)
+
+
+def GaussianDropout(rate: float, name: str | None = None) -> Layer:
+    """In training, ``x (1 + z sqrt(rate / (1 - rate)))`` with standard normal z for each element, for a rate below 1.
+
+    Mean and variance are those of dropout with this rate. Source: N. Srivastava et al. 2014 (Keras
+    ``GaussianDropout``).
+    """
+    rate = _below_one("GaussianDropout", rate)
+    stddev = math.sqrt(rate / (1 - rate))
+
+    def noisy(x: Any, key: Any) -> Any:
+        return x * random.normal(key, spec_of(x).shape, spec_of(x).dtype, mean=1.0, stddev=stddev)
+
+    return _noise("GaussianDropout", "rate", rate, noisy, name)
+
+
+def AlphaDropout(rate: float, name: str | None = None) -> Layer:
+    """In training, each element is replaced by selu's limit at -inf, s, with probability `rate`, and all are rescaled.
+
+    ``a (x or s) + b`` with ``a = ((1 - rate) (1 + rate s^2))^(-1/2)`` and ``b = -a rate s``, which keeps mean 0 and
+    variance 1; for a rate below 1. Source: G. Klambauer et al. 2017 (Keras ``AlphaDropout``).
+    """
+    rate = _below_one("AlphaDropout", rate)
+    scale = ((1 - rate) * (1 + rate * _SELU_LIMIT**2)) ** -0.5
+    offset = -scale * rate * _SELU_LIMIT
+
+    def noisy(x: Any, key: Any) -> Any:
+        dropped = ops.less(random.uniform(key, spec_of(x).shape), rate)
+        return ops.where(dropped, _SELU_LIMIT, x) * scale + offset
+
+    return _noise("AlphaDropout", "rate", rate, noisy, name)
+
+
+def _spatial(kind: str, rate: float, rank: int, name: str | None) -> Layer:
+    rate = fraction(kind, "rate", rate)
+
+    def noisy(x: Any, key: Any) -> Any:
+        batch, *_, channels = spec_of(image(kind, x, rank)).shape
+        ones = ops.broadcast_to(ops.astype(1.0, spec_of(x).dtype), (batch, *(1,) * rank, channels))
+        factor = ops.dropout(ones, key, rate)
+        return ops.where(ops.greater(factor, 0), x * factor, 0)
+
+    return _noise(kind, "rate", rate, noisy, name)
+
+
+def _noise(kind: str, argument: str, amount: float, noisy: Callable[[Any, Any], Any], name: str | None) -> Layer:
+    """A layer that does ``noisy(x, key)`` in training, unless the amount of noise is 0."""
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        if not train or amount == 0:
+            return x, state
+        (x,) = promote(x, floating=True)
+        return noisy(x, needed_key(kind, key)), state
+
+    return make_layer(kind, nothing, apply, {argument: amount}, name)
+
+
+def _below_one(kind: str, rate: Any) -> float:
+    rate = fraction(kind, "rate", rate)
+    if rate == 1:
+        raise ValueRangeError(f"{kind}: with a rate of 1 nothing is left to scale, expected 0 <= rate < 1.")
+    return rate

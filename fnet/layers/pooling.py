@@ -1,0 +1,225 @@
+"""Layers that shrink an image: maxima and means over windows, or over the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fnet import ops
+from fnet.errors import ValueRangeError
+from fnet.layer import Layer
+from fnet.layers.checks import check_data_format, image, image_shape, per_axis
+from fnet.layers.names import make_layer
+from fnet.ops.pooling import PADDINGS
+from fnet.ops.window import Sizes
+from fnet.transforms.primitive import spec_of
+
+
+def MaxPooling1D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The largest of `pool_size` steps, ``y[n, i, c] = max_p x[n, i strides + p, c]``, NaN where there is one.
+
+    x: (N, T, C) -> (N, T', C) with ``T' = (T - pool_size) // strides + 1`` for padding "valid", ``ceil(T / strides)``
+    for "same"; `strides` is `pool_size` by default. The gradient goes to the first largest element.
+    Source: Keras ``MaxPooling1D``.
+
+    >>> MaxPooling1D(3).out_shape((10, 4))
+    (3, 4)
+    """
+    return _pooling("MaxPooling1D", ops.max_pool, 1, pool_size, strides, padding, data_format, name)
+
+
+def MaxPooling2D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The largest of the pixels in each window, NaN where there is one.
+
+    x: (N, H, W, C) -> (N, H', W', C); arguments and sizes as for `MaxPooling1D`, one number or one for each axis.
+    Source: Keras ``MaxPooling2D``.
+
+    >>> MaxPooling2D().out_shape((28, 28, 32))
+    (14, 14, 32)
+    """
+    return _pooling("MaxPooling2D", ops.max_pool, 2, pool_size, strides, padding, data_format, name)
+
+
+def MaxPooling3D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The largest of the voxels in each window, NaN where there is one.
+
+    x: (N, D, H, W, C) -> (N, D', H', W', C); arguments and sizes as for `MaxPooling1D`, one number or one for each
+    axis. Source: Keras ``MaxPooling3D``.
+    """
+    return _pooling("MaxPooling3D", ops.max_pool, 3, pool_size, strides, padding, data_format, name)
+
+
+def AveragePooling1D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The mean of `pool_size` steps; padding is not counted.
+
+    x: (N, T, C) -> (N, T', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling1D``.
+    """
+    return _pooling("AveragePooling1D", ops.average_pool, 1, pool_size, strides, padding, data_format, name)
+
+
+def AveragePooling2D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The mean of the pixels in each window; padding is not counted.
+
+    x: (N, H, W, C) -> (N, H', W', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling2D``.
+
+    >>> AveragePooling2D((2, 3), padding="same").out_shape((5, 5, 8))
+    (3, 2, 8)
+    """
+    return _pooling("AveragePooling2D", ops.average_pool, 2, pool_size, strides, padding, data_format, name)
+
+
+def AveragePooling3D(
+    pool_size: Sizes = 2,
+    strides: Sizes | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+    name: str | None = None,
+) -> Layer:
+    """The mean of the voxels in each window; padding is not counted.
+
+    x: (N, D, H, W, C) -> (N, D', H', W', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling3D``.
+    """
+    return _pooling("AveragePooling3D", ops.average_pool, 3, pool_size, strides, padding, data_format, name)
+
+
+def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The largest over all steps, ``max_t x[n, t, c]``; the gradient goes to the first one.
+
+    x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalMaxPooling1D``.
+
+    >>> GlobalMaxPooling1D().out_shape((None, 4))
+    (4,)
+    """
+    return _global("GlobalMaxPooling1D", _whole_max, 1, data_format, keepdims, name)
+
+
+def GlobalMaxPooling2D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The largest over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
+
+    Source: Keras ``GlobalMaxPooling2D``.
+    """
+    return _global("GlobalMaxPooling2D", _whole_max, 2, data_format, keepdims, name)
+
+
+def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The largest over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
+
+    Source: Keras ``GlobalMaxPooling3D``.
+    """
+    return _global("GlobalMaxPooling3D", _whole_max, 3, data_format, keepdims, name)
+
+
+def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The mean over all steps, ``mean_t x[n, t, c]``.
+
+    x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalAveragePooling1D``.
+    """
+    return _global("GlobalAveragePooling1D", _whole_mean, 1, data_format, keepdims, name)
+
+
+def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The mean over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
+
+    Source: Keras ``GlobalAveragePooling2D``.
+
+    >>> GlobalAveragePooling2D(keepdims=True).out_shape((7, 7, 64))
+    (1, 1, 64)
+    """
+    return _global("GlobalAveragePooling2D", _whole_mean, 2, data_format, keepdims, name)
+
+
+def GlobalAveragePooling3D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+    """The mean over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
+
+    Source: Keras ``GlobalAveragePooling3D``.
+    """
+    return _global("GlobalAveragePooling3D", _whole_mean, 3, data_format, keepdims, name)
+
+
+def _pooling(
+    kind: str,
+    pool: Callable,
+    rank: int,
+    pool_size: Any,
+    strides: Any,
+    padding: str,
+    data_format: str | None,
+    name: str | None,
+) -> Layer:
+    check_data_format(kind, data_format)
+    window = per_axis(kind, "pool_size", pool_size, rank)
+    steps = window if strides is None else per_axis(kind, "strides", strides, rank)
+    if padding not in PADDINGS:
+        raise ValueRangeError(f"{kind}: padding is 'valid' or 'same', received {padding!r}.")
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        return pool(image(kind, x, rank), window, steps, padding), state
+
+    config = {"pool_size": window, "strides": steps, "padding": padding}
+    return _layer(kind, rank, apply, config, name)
+
+
+def _global(kind: str, reduce: Callable, rank: int, data_format: str | None, keepdims: bool, name: str | None) -> Layer:
+    check_data_format(kind, data_format)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        y = reduce(image(kind, x, rank))
+        return y if keepdims else ops.squeeze(y, tuple(range(1, rank + 1))), state
+
+    return _layer(kind, rank, apply, {"keepdims": keepdims}, name)
+
+
+def _layer(kind: str, rank: int, apply: Callable, config: dict[str, Any], name: str | None) -> Layer:
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        image_shape(kind, shape, rank)
+        return {}, {}
+
+    return make_layer(kind, init, apply, config, name)
+
+
+def _whole_max(x: Any) -> Any:
+    return ops.max_pool(x, spec_of(x).shape[1:-1])
+
+
+def _whole_mean(x: Any) -> Any:
+    return ops.mean(x, tuple(range(1, spec_of(x).ndim - 1)), keepdims=True)
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)

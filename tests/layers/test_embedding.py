@@ -1,0 +1,78 @@
+"""Embedding: a table lookup like a product with one-hot vectors, gradients that add up, and mistakes found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.layers import Embedding
+
+KEY = fnet.random.key(3)
+IDS = np.array([[0, 6, 6, 2], [5, 6, 0, 0]])
+
+
+def made(dtype: str = "float64") -> tuple[Any, Any]:
+    layer = Embedding(7, 3)
+    return layer, layer.init(KEY, (4,), dtype)[0]
+
+
+def test_parameters() -> None:
+    params, state = Embedding(1000, 20).init(KEY, (None,))
+    assert list(params) == ["embeddings"] and not state
+    table = params["embeddings"]
+    assert table.shape == (1000, 20) and table.dtype == np.float32
+    assert -0.05 <= table.min() < -0.049 and 0.049 < table.max() < 0.05
+    assert Embedding(4, 2, "ones").init(KEY, ())[0]["embeddings"].tolist() == [[1, 1]] * 4
+    assert Embedding(4, 2).name == "embedding"
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64", "int64", "float32"])
+def test_it_is_a_product_with_one_hot_vectors(dtype: str) -> None:
+    layer, params = made()
+    expected = np.eye(7)[IDS] @ params["embeddings"]
+    for apply in (layer.apply, fnet.jit(layer.apply)):
+        np.testing.assert_array_equal(apply(params, {}, IDS.astype(dtype))[0], expected)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3), (None, 5)])
+def test_shapes(shape: Any) -> None:
+    assert Embedding(7, 3).out_shape(shape) == (*shape, 3)
+
+
+def test_the_gradient_of_a_row_is_the_sum_over_its_uses() -> None:
+    layer, params = made()
+    y, pull = fnet.vjp(lambda p: layer.apply(p, {}, IDS)[0], params)
+    g = np.random.default_rng(0).normal(size=y.shape)
+    expected = np.zeros((7, 3))
+    np.add.at(expected, IDS.ravel(), g.reshape(-1, 3))
+    np.testing.assert_array_equal(pull(g)[0]["embeddings"], expected)
+
+
+def test_under_jit_rows_of_unknown_integers_are_nan() -> None:
+    layer, params = made()
+    for wrong in (np.array([[1, 7, -1]]), np.array([[1, 200, 255]], np.uint8), np.array([[1, -7, 9]], np.int8)):
+        y = fnet.jit(layer.apply)(params, {}, wrong)[0]
+        assert np.isnan(y).all(-1).tolist() == [[False, True, True]]
+
+
+ERRORS = [
+    (lambda: Embedding(0, 3), ValueRangeError, "Embedding: input_dim is a positive integer, received 0"),
+    (lambda: Embedding(7, 2.0), DtypeError, "Embedding: output_dim is a positive integer, received float 2.0"),
+    (
+        lambda: made()[0].apply(made()[1], {}, np.array([[1, 2], [7, 0]])), ValueRangeError,
+        r"Embedding: 7 at position \(1, 0\) is outside of the table of 7 rows: expected 0 to 6\. Check the",
+    ),
+    (lambda: made()[0].apply(made()[1], {}, [[-1.0]]), ValueRangeError, r"-1 at position \(0, 0\) is outside"),
+    (lambda: made()[0].apply({}, {}, IDS), StructureError, "Embedding: .*missing 'embeddings'"),
+    (lambda: Embedding(7, 3).init(KEY, ((2,), (3,))), ShapeError, "Embedding takes one input"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "error", "text"), ERRORS, ids=[text for *_, text in ERRORS])
+def test_errors(wrong: Any, error: type, text: str) -> None:
+    with pytest.raises(error, match=text):
+        wrong()
