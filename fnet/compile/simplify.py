@@ -12,7 +12,7 @@ from fnet.compile.graph import Graph, Node, Value, make_node
 
 def simplify(graph: Graph) -> Graph:
     """All passes, in the order in which they help each other."""
-    return drop_dead_code(absorb_epilogues(drop_dead_code(merge_common(graph))))
+    return drop_dead_code(absorb_masks(absorb_epilogues(drop_dead_code(merge_common(graph)))))
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -48,9 +48,9 @@ def _identity(node: Node, inputs: list[Value]) -> Value | None:
     spec, name = node.outputs[0].spec, node.operation
     if name in ("reshape", "broadcast_to", "cast", "stop_gradient") and inputs[0].spec == spec:
         return inputs[0]
-    if name in ("multiply", "divide") and _is_one(inputs[1]) and inputs[0].spec == spec:
+    if name in ("multiply", "divide") and _is_constant(inputs[1], 1) and inputs[0].spec == spec:
         return inputs[0]
-    if name == "multiply" and _is_one(inputs[0]) and inputs[1].spec == spec:
+    if name == "multiply" and _is_constant(inputs[0], 1) and inputs[1].spec == spec:
         return inputs[1]
     if name == "negative":
         inner = inputs[0].node
@@ -60,11 +60,11 @@ def _identity(node: Node, inputs: list[Value]) -> Value | None:
     return None
 
 
-def _is_one(value: Value) -> bool:
-    """A constant 1, also behind a broadcast."""
+def _is_constant(value: Value, number: int) -> bool:
+    """Whether all elements are a constant `number`, also behind a broadcast."""
     while value.node is not None and value.node.operation == "broadcast_to":
         value = value.node.inputs[0]
-    return value.constant is not None and value.spec.size > 0 and bool(np.all(value.constant == 1))
+    return value.constant is not None and value.spec.size > 0 and bool(np.all(value.constant == number))
 
 
 def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[str, Any]]:
@@ -80,9 +80,10 @@ def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[s
 
 
 def absorb_epilogues(graph: Graph) -> Graph:
-    """Move a bias and an activation that follow a matrix product into the product's epilogue.
+    """Move a bias and an activation that follow a matrix product (or its like) into the product's epilogue.
 
-    A reshape in between keeps the last axis, so it moves behind them.
+    A reshape in between keeps the last axis, so it moves behind them. Where there are several results, the epilogue is
+    that of the first, and there is no bias.
     """
     readers = graph.consumers()
     kept = set(graph.outputs)
@@ -114,6 +115,7 @@ def absorb_epilogues(graph: Graph) -> Graph:
             nodes.append(back)
             result = back.outputs[0]
         replaced |= {n.outputs[0]: result for n in absorbed}
+        replaced |= dict(zip(node.outputs[1:], product.outputs[1:], strict=True))
     return Graph(graph.inputs, nodes, [replaced.get(v, v) for v in graph.outputs])
 
 
@@ -128,7 +130,7 @@ def _epilogue(product: Node, only_reader: Any) -> tuple[Value | None, str, Node]
                 break
             at = reader
             continue
-        if name == "add" and bias is None and activation == "linear":
+        if name == "add" and bias is None and activation == "linear" and not product.primitive.multiple:
             other = reader.inputs[0] if reader.inputs[1] is value else reader.inputs[1]
             if other is value or other.spec.shape != (columns,) or reader.outputs[0].spec.shape != value.spec.shape:
                 break
@@ -151,6 +153,31 @@ def _path(first: Node, last: Node, only_reader: Any) -> list[Node]:
         first = only_reader(first.outputs[0])
         path.append(first)
     return path
+
+
+def absorb_masks(graph: Graph) -> Graph:
+    """Let the gradient of an operation with relu in its epilogue leave out by itself what relu left out."""
+    for node in graph.nodes:
+        forward = node.primitive.gradient_of
+        g = _behind_relu(node.inputs[-1], forward, node.inputs) if forward is not None else None
+        if g is not None:
+            node.inputs[-1] = g
+            node.params = {**node.params, "activation": "relu"}
+    return graph
+
+
+def _behind_relu(value: Value, forward: Any, inputs: list[Value]) -> Value | None:
+    """The g of ``where(y > 0, g, 0)``, if y is what `forward` gave with relu for the same inputs."""
+    select = value.node
+    if select is None or select.operation != "where" or not _is_constant(select.inputs[2], 0):
+        return None
+    greater = select.inputs[0].node
+    if greater is None or greater.operation != "greater" or not _is_constant(greater.inputs[1], 0):
+        return None
+    y = greater.inputs[0].node
+    if y is None or y.primitive is not forward or y.params.get("activation") != "relu":
+        return None
+    return select.inputs[1] if y.inputs == inputs[: len(y.inputs)] and select.inputs[1].spec == value.spec else None
 
 
 def drop_dead_code(graph: Graph) -> Graph:

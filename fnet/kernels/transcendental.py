@@ -25,14 +25,14 @@ _0, _HALF, _1, _2, _INF, _NAN = _single(0, 0.5, 1, 2, np.inf, np.nan)
 _LOG2E = np.float32(1.4426950408889634)
 _LN2_HI, _LN2_LO = _single(0.693359375, -2.12194440e-4)
 _ROUND = np.float32(12582912.0)
-_EXP = _single(0.5000000027, 0.1666657662, 0.04166637412, 0.008363237886, 0.00139412156)
+EXP_TERMS = _single(0.5000000027, 0.1666657662, 0.04166637412, 0.008363237886, 0.00139412156)
 _EXP_MIN, _EXP_MAX, _EXPM1_MIN, _EXPM1_TINY = _single(-104.0, 89.0, -18.0, 2.0**-26)
 _BIAS, _BIAS_1, _MANTISSA = np.int32(127), np.int32(126), np.int32(23)
 
 _LOG2E_64 = 1.4426950408889634
 _LN2_HI_64, _LN2_LO_64 = 6.93145751953125e-1, 1.42860682030941723212e-6
 _ROUND_64 = 6755399441055744.0
-_EXP_64 = (
+EXP_TERMS_64 = (
     0.5, 0.16666666666666671, 0.0416666666666666839, 0.00833333333332608199, 0.00138888888888742938,
     0.000198412698750056688, 0.0000248015873475871783, 2.75572551662452336e-6, 2.75572526732923682e-7,
     2.51053141165349434e-8, 2.09216701791207105e-9,
@@ -93,7 +93,7 @@ def exp_f32(x):
     shifted = x * _LOG2E + _ROUND
     n = shifted - _ROUND
     r = x - n * _LN2_HI - n * _LN2_LO
-    p = (((_EXP[4] * r + _EXP[3]) * r + _EXP[2]) * r + _EXP[1]) * r + _EXP[0]
+    p = (((EXP_TERMS[4] * r + EXP_TERMS[3]) * r + EXP_TERMS[2]) * r + EXP_TERMS[1]) * r + EXP_TERMS[0]
     # 2^n as two factors, so that it neither overflows nor underflows before the result does.
     half = np.float32(n * _HALF + _ROUND).view(np.int32)
     high = np.int32((half + _BIAS) << _MANTISSA).view(np.float32)
@@ -109,9 +109,9 @@ def exp_f64(x):
     shifted = x * _LOG2E_64 + _ROUND_64
     n = shifted - _ROUND_64
     r = x - n * _LN2_HI_64 - n * _LN2_LO_64
-    p = (((_EXP_64[10] * r + _EXP_64[9]) * r + _EXP_64[8]) * r + _EXP_64[7]) * r + _EXP_64[6]
-    p = (((p * r + _EXP_64[5]) * r + _EXP_64[4]) * r + _EXP_64[3]) * r + _EXP_64[2]
-    p = (p * r + _EXP_64[1]) * r + _EXP_64[0]
+    p = (((EXP_TERMS_64[10] * r + EXP_TERMS_64[9]) * r + EXP_TERMS_64[8]) * r + EXP_TERMS_64[7]) * r + EXP_TERMS_64[6]
+    p = (((p * r + EXP_TERMS_64[5]) * r + EXP_TERMS_64[4]) * r + EXP_TERMS_64[3]) * r + EXP_TERMS_64[2]
+    p = (p * r + EXP_TERMS_64[1]) * r + EXP_TERMS_64[0]
     half = np.float64(n * 0.5 + _ROUND_64).view(np.int64)
     high = np.int64((half + 1023) << 52).view(np.float64)
     low = np.int64((np.float64(shifted).view(np.int64) - half + 1023) << 52).view(np.float64)
@@ -126,7 +126,7 @@ def expm1_f32(x):
     shifted = y * _LOG2E + _ROUND
     n = shifted - _ROUND
     r = y - n * _LN2_HI - n * _LN2_LO
-    p = (((_EXP[4] * r + _EXP[3]) * r + _EXP[2]) * r + _EXP[1]) * r + _EXP[0]
+    p = (((EXP_TERMS[4] * r + EXP_TERMS[3]) * r + EXP_TERMS[2]) * r + EXP_TERMS[1]) * r + EXP_TERMS[0]
     # Half of 2^n stays finite at the upper end.
     scale = np.int32((np.float32(shifted).view(np.int32) + _BIAS_1) << _MANTISSA).view(np.float32)
     y = (scale * (r * r * p + r) + (scale - _HALF)) * _2
@@ -141,9 +141,9 @@ def expm1_f64(x):
     shifted = y * _LOG2E_64 + _ROUND_64
     n = shifted - _ROUND_64
     r = y - n * _LN2_HI_64 - n * _LN2_LO_64
-    p = (((_EXP_64[10] * r + _EXP_64[9]) * r + _EXP_64[8]) * r + _EXP_64[7]) * r + _EXP_64[6]
-    p = (((p * r + _EXP_64[5]) * r + _EXP_64[4]) * r + _EXP_64[3]) * r + _EXP_64[2]
-    p = (p * r + _EXP_64[1]) * r + _EXP_64[0]
+    p = (((EXP_TERMS_64[10] * r + EXP_TERMS_64[9]) * r + EXP_TERMS_64[8]) * r + EXP_TERMS_64[7]) * r + EXP_TERMS_64[6]
+    p = (((p * r + EXP_TERMS_64[5]) * r + EXP_TERMS_64[4]) * r + EXP_TERMS_64[3]) * r + EXP_TERMS_64[2]
+    p = (p * r + EXP_TERMS_64[1]) * r + EXP_TERMS_64[0]
     scale = np.int64((np.float64(shifted).view(np.int64) + 1022) << 52).view(np.float64)
     y = (scale * (r * r * p + r) + (scale - 0.5)) * 2.0
     return x if abs(x) < 2.0**-56 else y

@@ -28,14 +28,16 @@ def _per_row(x: ArraySpec, *others: ArraySpec) -> ArraySpec:
     return ArraySpec(x.shape[:-1], x.dtype)
 
 
-def _rows(family: str, kernel: str) -> Any:
-    """A lowering rule: call `kernel` on inputs and output with the numbers of rows and columns."""
+def _rows(family: str, kernel: str, scratch: int = 0) -> Any:
+    """A lowering rule: call `kernel` on inputs, output, `scratch` numbers for each row, numbers of rows and columns."""
 
     def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
         from fnet.kernels import cpu
 
         *lead, columns = inputs[0].shape
-        emit.call(getattr(getattr(cpu, family), kernel), *inputs, *outputs, math.prod(lead), columns)
+        rows = math.prod(lead)
+        work = [emit.scratch(scratch * rows, inputs[0].dtype)] if scratch else []
+        emit.call(getattr(getattr(cpu, family), kernel), *inputs, *outputs, *work, rows, columns)
 
     return lower
 
@@ -47,7 +49,7 @@ def _row_sum(x: Any) -> Any:
 _softmax = Primitive(
     "softmax",
     _same,
-    lower=_rows("softmax", "softmax"),
+    lower=_rows("softmax", "softmax", scratch=1),
     vjp=lambda g, y, x: (_softmax_vjp(y, g),),
     jvp=lambda tangents, y, x: _softmax_vjp(y, tangents[0]),
 )
@@ -60,7 +62,7 @@ _softmax_vjp = Primitive(
 _log_softmax = Primitive(
     "log_softmax",
     _same,
-    lower=_rows("softmax", "log_softmax"),
+    lower=_rows("softmax", "log_softmax", scratch=2),
     vjp=lambda g, y, x: (_log_softmax_vjp(y, g),),
     jvp=lambda tangents, y, x: tangents[0] - _row_sum(exp(y) * tangents[0]),
 )
@@ -73,21 +75,21 @@ _log_softmax_vjp = Primitive(
 _logsumexp = Primitive(
     "logsumexp",
     _per_row,
-    lower=_rows("softmax", "logsumexp"),
+    lower=_rows("softmax", "logsumexp", scratch=1),
     vjp=lambda g, y, x: (expand_dims(g, -1) * _softmax(x),),
     jvp=lambda tangents, y, x: sum(_softmax(x) * tangents[0], axis=-1),
 )
 _sparse = Primitive(
     "sparse_crossentropy",
     _per_row,
-    lower=_rows("crossentropy", "sparse_crossentropy"),
+    lower=_rows("crossentropy", "sparse_crossentropy", scratch=1),
     vjp=lambda g, y, x, labels: (_sparse_vjp(x, labels, g), None),
     jvp=lambda tangents, y, x, labels: sum(_minus_one_hot(x, labels) * tangents[0], axis=-1),
 )
 _sparse_vjp = Primitive(
     "sparse_crossentropy_vjp",
     _same,
-    lower=_rows("crossentropy", "sparse_crossentropy_vjp"),
+    lower=_rows("crossentropy", "sparse_crossentropy_vjp", scratch=1),
     vjp=lambda h, out, x, labels, g: (
         expand_dims(g, -1) * _softmax_vjp(_softmax(x), h),
         None,
@@ -97,13 +99,13 @@ _sparse_vjp = Primitive(
 _dense_target = Primitive(
     "categorical_crossentropy",
     _per_row,
-    lower=_rows("crossentropy", "categorical_crossentropy"),
+    lower=_rows("crossentropy", "categorical_crossentropy", scratch=1),
     vjp=lambda g, y, x, t: (_dense_target_vjp(x, t, g), negative(expand_dims(g, -1) * _log_softmax(x))),
 )
 _dense_target_vjp = Primitive(
     "categorical_crossentropy_vjp",
     _same,
-    lower=_rows("crossentropy", "categorical_crossentropy_vjp"),
+    lower=_rows("crossentropy", "categorical_crossentropy_vjp", scratch=1),
     vjp=lambda h, out, x, t, g: (
         expand_dims(g, -1) * _row_sum(t) * _softmax_vjp(_softmax(x), h),
         expand_dims(g, -1) * (_row_sum(_softmax(x) * h) - h),
@@ -193,7 +195,7 @@ def _dropout_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None
     from fnet.kernels import cpu
 
     x, key, rate = inputs
-    emit.call(cpu.philox.dropout, x, key, rate, outputs[0], x.size)
+    emit.call(cpu.dropout.dropout, x, key, rate, outputs[0], x.size)
 
 
 _dropout = Primitive(

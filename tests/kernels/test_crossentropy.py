@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import config
 
 from fnet.kernels.cpu import crossentropy as k
+from fnet.kernels.cpu import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan
@@ -29,25 +31,25 @@ def draw(shape, dtype, seed=0, labels=np.int64):
 
 def sparse(logits, labels):
     loss = np.full(logits.shape[0], 7, logits.dtype)
-    k.sparse_crossentropy(logits.ravel(), labels, loss, *logits.shape)
+    k.sparse_crossentropy(logits.ravel(), labels, loss, np.empty_like(loss), *logits.shape)
     return loss
 
 
 def sparse_vjp(logits, labels, g):
     d = np.full_like(logits, 7)
-    k.sparse_crossentropy_vjp(logits.ravel(), labels, g, d.reshape(-1), *logits.shape)
+    k.sparse_crossentropy_vjp(logits.ravel(), labels, g, d.reshape(-1), np.empty_like(g), *logits.shape)
     return d
 
 
 def categorical(logits, targets):
     loss = np.full(logits.shape[0], 7, logits.dtype)
-    k.categorical_crossentropy(logits.ravel(), targets.ravel(), loss, *logits.shape)
+    k.categorical_crossentropy(logits.ravel(), targets.ravel(), loss, np.empty_like(loss), *logits.shape)
     return loss
 
 
 def categorical_vjp(logits, targets, g):
     d = np.full_like(logits, 7)
-    k.categorical_crossentropy_vjp(logits.ravel(), targets.ravel(), g, d.reshape(-1), *logits.shape)
+    k.categorical_crossentropy_vjp(logits.ravel(), targets.ravel(), g, d.reshape(-1), np.empty_like(g), *logits.shape)
     return d
 
 
@@ -146,9 +148,29 @@ def test_the_gradient_may_replace_the_logits(dtype):
     x, label, t, g = draw((20, 33), dtype)
     expected = sparse_vjp(x, label, g), categorical_vjp(x, t, g)
     y = x.copy()
-    k.sparse_crossentropy_vjp(y.reshape(-1), label, g, y.reshape(-1), 20, 33)
+    k.sparse_crossentropy_vjp(y.reshape(-1), label, g, y.reshape(-1), np.empty_like(g), 20, 33)
     near = {"rtol": 1e-5, "atol": 8 * np.finfo(dtype).eps}
     np.testing.assert_allclose(y, expected[0], **near)
     y = x.copy()
-    k.categorical_crossentropy_vjp(y.reshape(-1), t.ravel(), g, y.reshape(-1), 20, 33)
+    k.categorical_crossentropy_vjp(y.reshape(-1), t.ravel(), g, y.reshape(-1), np.empty_like(g), 20, 33)
     np.testing.assert_allclose(y, expected[1], **near)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has no threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_the_number_of_threads(dtype):
+    x, label, t, g = draw((3000, 21), dtype)
+
+    def everything():
+        return sparse(x, label), sparse_vjp(x, label, g), categorical(x, t), categorical_vjp(x, t, g)
+
+    before = threads.thread_count()
+    try:
+        threads.set_thread_count(1)
+        alone = everything()
+        for count in (2, 4):
+            threads.set_thread_count(count)
+            for got, wanted in zip(everything(), alone, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+    finally:
+        threads.set_thread_count(before)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core import config
 
 from fnet.kernels.cpu import softmax as k
+from fnet.kernels.cpu import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan
@@ -24,16 +26,21 @@ def matrix(shape, dtype, scale=3.0, seed=0):
     return np.random.default_rng(seed).normal(size=shape, scale=scale).astype(dtype)
 
 
+def scratch(kernel, x):
+    """The scratch memory that a kernel takes besides."""
+    return [np.empty(2 * x.shape[0], x.dtype)] if kernel in (k.softmax, k.log_softmax, k.logsumexp) else []
+
+
 def rows_to_rows(kernel, *inputs):
     """Run a kernel whose result has the shape of its first input."""
     out = np.full_like(inputs[0], 7)
-    kernel(*[a.ravel() for a in inputs], out.reshape(-1), *inputs[0].shape)
+    kernel(*[a.ravel() for a in inputs], out.reshape(-1), *scratch(kernel, inputs[0]), *inputs[0].shape)
     return out
 
 
 def logsumexp(x):
     out = np.full(x.shape[0], 7, x.dtype)
-    k.logsumexp(x.ravel(), out, *x.shape)
+    k.logsumexp(x.ravel(), out, *scratch(k.logsumexp, x), *x.shape)
     return out
 
 
@@ -107,7 +114,8 @@ def test_laws(rows, cols, seed, scale, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("cols", [3, 40, 700])
 def test_masked_and_non_finite_rows(cols, dtype):
-    x = np.zeros((6, cols), dtype)
+    x = np.zeros((7, cols), dtype)
+    x[6, :2] = INF, NAN
     x[0] = -INF
     x[1, 1:] = -INF
     x[2, 1] = NAN
@@ -123,7 +131,7 @@ def test_masked_and_non_finite_rows(cols, dtype):
     np.testing.assert_array_equal(logarithm[0], -INF)
     np.testing.assert_array_equal(logarithm[1], np.where(np.arange(cols) == 0, 0, -INF))
     assert np.isnan(logarithm[[2, 4]]).all()
-    np.testing.assert_array_equal(total, np.array([-INF, 0, NAN, INF, NAN, np.finfo(dtype).max], dtype))
+    np.testing.assert_array_equal(total, np.array([-INF, 0, NAN, INF, NAN, np.finfo(dtype).max, NAN], dtype))
     g = np.ones_like(x)
     for backward, value in ((k.softmax_vjp, y), (k.log_softmax_vjp, logarithm)):
         dx = rows_to_rows(backward, value, g)
@@ -147,7 +155,7 @@ def test_a_row_does_not_see_its_neighbours(dtype):
 def test_the_output_may_be_the_input(forward, dtype):
     x = matrix((40, 30), dtype)
     expected, y = rows_to_rows(forward, x), x.copy()
-    forward(y.reshape(-1), y.reshape(-1), 40, 30)
+    forward(y.reshape(-1), y.reshape(-1), *scratch(forward, y), 40, 30)
     np.testing.assert_allclose(y, expected, rtol=8 * np.finfo(dtype).eps)
 
 
@@ -163,6 +171,29 @@ def test_the_gradient_may_replace_either_input(backward, dtype):
         np.testing.assert_allclose(out, expected, rtol=1e-5, atol=8 * np.finfo(dtype).eps)
 
 
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has no threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(3000, 21), (130, 1000)])
+def test_bits_do_not_depend_on_the_number_of_threads(shape, dtype):
+    x, g = matrix(shape, dtype), matrix(shape, dtype, seed=1)
+
+    def everything():
+        y, logarithm = rows_to_rows(k.softmax, x), rows_to_rows(k.log_softmax, x)
+        pulled = rows_to_rows(k.softmax_vjp, y, g), rows_to_rows(k.log_softmax_vjp, logarithm, g)
+        return [y, logarithm, *pulled, logsumexp(x)]
+
+    before = threads.thread_count()
+    try:
+        threads.set_thread_count(1)
+        alone = everything()
+        for count in (2, 4):
+            threads.set_thread_count(count)
+            for got, wanted in zip(everything(), alone, strict=True):
+                np.testing.assert_array_equal(got, wanted)
+    finally:
+        threads.set_thread_count(before)
+
+
 PROGRAM = """
 import numpy as np, warnings
 from fnet.kernels.cpu import softmax as k, crossentropy as c
@@ -170,15 +201,15 @@ warnings.simplefilter("error", DeprecationWarning)
 warnings.simplefilter("ignore", RuntimeWarning)
 for dtype in (np.float32, np.float64):
     x = np.array([0.5, -1.0, 3.0, -np.inf, -np.inf, -np.inf, 1.0, 2.0, np.nan], dtype)
-    y, r, g = np.empty_like(x), np.empty(3, dtype), np.ones(3, dtype)
-    for run in (lambda: k.softmax(x, y, 3, 3), lambda: k.log_softmax(x, y, 3, 3), lambda: k.softmax_vjp(y, x, y, 3, 3),
-                lambda: k.log_softmax_vjp(x, x, y, 3, 3),
-                lambda: c.sparse_crossentropy_vjp(x, np.array([0, 9, 2], np.int32), g, y, 3, 3),
-                lambda: c.categorical_crossentropy_vjp(x, np.eye(3, dtype=dtype).ravel(), g, y, 3, 3)):
+    y, r, g, w = np.empty_like(x), np.empty(3, dtype), np.ones(3, dtype), np.empty(6, dtype)
+    for run in (lambda: k.softmax(x, y, w, 3, 3), lambda: k.log_softmax(x, y, w, 3, 3),
+                lambda: k.softmax_vjp(y, x, y, 3, 3), lambda: k.log_softmax_vjp(x, x, y, 3, 3),
+                lambda: c.sparse_crossentropy_vjp(x, np.array([0, 9, 2], np.int32), g, y, w, 3, 3),
+                lambda: c.categorical_crossentropy_vjp(x, np.eye(3, dtype=dtype).ravel(), g, y, w, 3, 3)):
         run()
         print(*map(float, y))
-    for run in (lambda: k.logsumexp(x, r, 3, 3), lambda: c.sparse_crossentropy(x, np.array([0, 1, -1]), r, 3, 3),
-                lambda: c.categorical_crossentropy(x, np.eye(3, dtype=dtype).ravel(), r, 3, 3)):
+    for run in (lambda: k.logsumexp(x, r, w, 3, 3), lambda: c.sparse_crossentropy(x, np.array([0, 1, -1]), r, w, 3, 3),
+                lambda: c.categorical_crossentropy(x, np.eye(3, dtype=dtype).ravel(), r, w, 3, 3)):
         run()
         print(*map(float, r))
 """

@@ -9,78 +9,100 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.softmax import block_rows, exp_rows, row_exp_sum, row_shift, row_sum
+from fnet.kernels.cpu.row_passes import combine_row, row_total, scale_row, target_dot
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.softmax import exp_rows, log_totals, row_threads, rows_of_block, rows_of_task
+from fnet.kernels.cpu.threads import parallel_for
 from fnet.kernels.policy import kernel
-from fnet.kernels.scalar import exp, log
 
-_0, _NAN = np.float32(0), np.float32(np.nan)
+_0, _INF, _NAN = np.float32(0), np.float32(np.inf), np.float32(np.nan)
+
+
+# ------------------------------------------------------------------------------------------ integer labels
 
 
 @kernel
-def sparse_crossentropy(logits, labels, loss, rows, cols):
-    """loss[i] = log(sum(exp(row i))) - logits[i, labels[i]]."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        label = labels[i]
-        if label < 0 or label >= cols:
+def _sparse_task(task, logits, labels, loss, shifts, rows, n):
+    first, last = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows)
+    log_totals(logits, loss, shifts, first, last, n)
+    for i in range(first, last):
+        label, size = labels[i], loss[i]
+        if label < 0 or label >= n:
             loss[i] = _NAN
         else:
-            shift = row_shift(logits, i * n, i * n + n)
-            total = row_exp_sum(logits, shift, i * n, i * n + n)
-            size = _0 if total == _0 else log(total)
-            loss[i] = size + (shift - logits[i * n + np.uintp(label)])
+            loss[i] = (_0 if size == -_INF else size) + (shifts[i] - logits[i * n + label])
 
 
 @kernel
-def sparse_crossentropy_vjp(logits, labels, g, dlogits, rows, cols):
-    """dlogits[i] = g[i] (softmax(row i) - onehot(labels[i]))."""
-    m, n, step = np.uintp(rows), np.uintp(cols), block_rows(cols)
-    for first in range(np.uintp(0), m, step):
-        last = min(first + step, m)
-        exp_rows(logits, dlogits, first, last, n)
-        for i in range(first, last):
-            total = row_sum(dlogits, i * n, i * n + n)
-            label = labels[i]
-            known = label >= 0 and label < cols
-            scale = (_0 if total == _0 else g[i] / total) if known else _NAN
-            for j in range(i * n, i * n + n):
-                dlogits[j] *= scale
+def sparse_crossentropy(logits, labels, loss, work, rows, cols):
+    """loss[i] = log(sum(exp(row i))) - logits[i, labels[i]]; `work` has as many elements as the loss."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.4)
+    parallel_for(_sparse_task, tasks, threads, at(logits, 0), at(labels, 0), at(loss, 0), at(work, 0), rows, cols)
+
+
+@kernel
+def _sparse_vjp_task(task, logits, labels, g, dlogits, totals, rows, n):
+    first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        exp_rows(logits, dlogits, totals, start, stop, n)
+        for i in range(start, stop):
+            d, label, total = at(dlogits, i * n), labels[i], totals[i]
+            known = label >= 0 and label < n
+            scale_row(d, d, (_0 if total == _0 else g[i] / total) if known else _NAN, n)
             if known and total != _0:
-                dlogits[i * n + np.uintp(label)] -= g[i]
-
-
-@kernel(reassoc=True)
-def _target_sums(logits, targets, shift, start, stop):
-    """The sums of exp(v), t and t v with v = logits - shift, over start:stop."""
-    total, weight, dot = _0, _0, _0
-    for j in range(start, stop):
-        t, v = targets[j], logits[j] - shift
-        total += exp(v)
-        weight += t
-        dot += _0 if t == _0 else t * v
-    return total, weight, dot
+                d[label] -= g[i]
 
 
 @kernel
-def categorical_crossentropy(logits, targets, loss, rows, cols):
-    """loss[i] = sum_j targets[i, j] (log(sum(exp(row i))) - logits[i, j]); a zero target contributes nothing."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        shift = row_shift(logits, i * n, i * n + n)
-        total, weight, dot = _target_sums(logits, targets, shift, i * n, i * n + n)
-        size = _0 if total == _0 else log(total)
-        loss[i] = weight * size - dot
+def sparse_crossentropy_vjp(logits, labels, g, dlogits, work, rows, cols):
+    """dlogits[i] = g[i] (softmax(row i) - onehot(labels[i])); `work` has an element for each row."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.4)
+    parallel_for(
+        _sparse_vjp_task, tasks, threads, at(logits, 0), at(labels, 0), at(g, 0), at(dlogits, 0), at(work, 0),
+        rows, cols,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------ target distributions
 
 
 @kernel
-def categorical_crossentropy_vjp(logits, targets, g, dlogits, rows, cols):
-    """dlogits[i] = g[i] (softmax(row i) sum(targets[i]) - targets[i])."""
-    m, n, step = np.uintp(rows), np.uintp(cols), block_rows(cols)
-    for first in range(np.uintp(0), m, step):
-        last = min(first + step, m)
-        exp_rows(logits, dlogits, first, last, n)
-        for i in range(first, last):
-            total, weight = row_sum(dlogits, i * n, i * n + n), row_sum(targets, i * n, i * n + n)
-            scale, factor = (_0, _0) if total == _0 else (g[i] * weight / total, g[i])
-            for j in range(i * n, i * n + n):
-                dlogits[j] = dlogits[j] * scale - factor * targets[j]
+def _categorical_task(task, logits, targets, loss, shifts, rows, n):
+    first, last = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows)
+    log_totals(logits, loss, shifts, first, last, n)
+    for i in range(first, last):
+        t, size = at(targets, i * n), _0 if loss[i] == -_INF else loss[i]
+        loss[i] = row_total(t, n) * size - target_dot(t, at(logits, i * n), shifts[i], n)
+
+
+@kernel
+def categorical_crossentropy(logits, targets, loss, work, rows, cols):
+    """loss[i] = sum_j targets[i, j] (log(sum(exp(row i))) - logits[i, j]); a zero target contributes nothing.
+
+    `work` has as many elements as the loss.
+    """
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.5)
+    parallel_for(_categorical_task, tasks, threads, at(logits, 0), at(targets, 0), at(loss, 0), at(work, 0), rows, cols)
+
+
+@kernel
+def _categorical_vjp_task(task, logits, targets, g, dlogits, totals, rows, n):
+    first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        exp_rows(logits, dlogits, totals, start, stop, n)
+        for i in range(start, stop):
+            t, d, empty = at(targets, i * n), at(dlogits, i * n), totals[i] == _0
+            scale = _0 if empty else g[i] * row_total(t, n) / totals[i]
+            combine_row(d, t, d, scale, _0 if empty else g[i], n)
+
+
+@kernel
+def categorical_crossentropy_vjp(logits, targets, g, dlogits, work, rows, cols):
+    """dlogits[i] = g[i] (softmax(row i) sum(targets[i]) - targets[i]); `work` has an element for each row."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.5)
+    parallel_for(
+        _categorical_vjp_task, tasks, threads, at(logits, 0), at(targets, 0), at(g, 0), at(dlogits, 0), at(work, 0),
+        rows, cols,
+    )  # fmt: skip

@@ -1,171 +1,191 @@
 """Softmax, log-softmax and log-sum-exp over the rows of a matrix, with their vector-Jacobian products.
 
 Every row is shifted by its maximum, so finite logits of any size give finite results. A row of only -inf (fully
-masked) has softmax zero, log-softmax and log-sum-exp -inf, and gradient zero; NaN anywhere makes its row NaN.
-Matrices are flat and row-major; the output may be the first input itself.
+masked) has softmax zero, log-softmax and log-sum-exp -inf, and gradient zero; NaN or +inf anywhere makes its row NaN,
+but for log-sum-exp, which is +inf then. Matrices are flat and row-major; the output may be an input itself.
+
+A row is the work of one task, whatever the number of threads.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import overload
 
-from fnet.kernels.policy import FASTMATH, kernel, scalar
-from fnet.kernels.scalar import exp, log
+from fnet.kernels.cpu.row_passes import (
+    center_row,
+    exp_row,
+    exp_total,
+    less_exp_row,
+    lower_row,
+    row_dot,
+    row_max,
+    row_total,
+    scale_row,
+)
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.scalar import log
 
 _0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
 
-# Bits of a float as an integer of the same order: what lies below the sign is flipped for negative numbers.
-_LOWEST, _REST, _SIGN = np.int32(-(2**31)), np.int32(2**31 - 1), np.int32(31)
-_LOWEST_64, _REST_64, _SIGN_64 = np.int64(-(2**63)), np.int64(2**63 - 1), np.int64(63)
-
-# Narrow rows are taken in blocks of about this many elements, so that the loop over `exp` fills vectors.
-_BLOCK = 512
+_TASK = 8192  # elements that a task takes, about
+# A pass runs over some narrow rows before the next one begins: their chains of dependent instructions overlap.
+_BLOCK_ROWS, _BLOCK = 8, 2048
 
 
 # ------------------------------------------------------------------------------------------ parts of kernels
 
 
 @scalar
-def _row_max_f32(x, start, stop):
-    top = _LOWEST
-    for j in range(start, stop):
-        bits = np.float32(x[j]).view(np.int32)
-        key = np.int32(bits ^ ((bits >> _SIGN) & _REST))
-        top = max(top, key)
-    return np.int32(top ^ ((top >> _SIGN) & _REST)).view(np.float32)
+def rows_of_task(cols):
+    """The number of rows that one task takes."""
+    return max(_BLOCK_ROWS, _TASK // max(1, cols))
 
 
 @scalar
-def _row_max_f64(x, start, stop):
-    top = _LOWEST_64
-    for j in range(start, stop):
-        bits = np.float64(x[j]).view(np.int64)
-        key = bits ^ ((bits >> _SIGN_64) & _REST_64)
-        top = max(top, key)
-    return np.int64(top ^ ((top >> _SIGN_64) & _REST_64)).view(np.float64)
-
-
-def row_max(x, start, stop):
-    """Maximum of x[start:stop] by integer comparisons, which vectorise; a NaN may win or be passed over."""
-    return _row_max_f32(x, start, stop) if x.dtype == np.float32 else _row_max_f64(x, start, stop)
-
-
-@overload(row_max, jit_options={"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True})
-def _row_max(x, start, stop):
-    if x.dtype.bitwidth == 32:
-        return lambda x, start, stop: _row_max_f32(x, start, stop)
-    return lambda x, start, stop: _row_max_f64(x, start, stop)
+def rows_of_block(cols):
+    """The number of rows that every pass goes over before the next."""
+    return max(1, min(_BLOCK_ROWS, _BLOCK // max(1, cols)))
 
 
 @scalar
-def row_shift(x, start, stop):
-    """What to subtract from x[start:stop] before `exp`: the maximum, or 0 where that is not finite."""
-    top = row_max(x, start, stop)
+def row_threads(rows, cols, nanoseconds):
+    """How many threads are worth it when an element takes this long, and a row eight of that besides."""
+    return threads_for(rows * (cols + 8) * nanoseconds)
+
+
+@scalar
+def finite_or_zero(top):
+    """What to subtract from a row before `exp`: its maximum, or 0 where that is not finite."""
     return top if abs(top) < _INF else _0
 
 
 @scalar
-def block_rows(cols):
-    """The number of rows that one block takes."""
-    return np.uintp(max(1, _BLOCK // max(1, cols)))
+def row_shift(x, start, stop):
+    """What to subtract from x[start:stop] before `exp`."""
+    return finite_or_zero(row_max(at(x, start), stop - start))
 
 
-@kernel(reassoc=True)
+@scalar
 def row_sum(x, start, stop):
-    """Sum of x[start:stop]; only sums are reordered, since `reassoc` would undo the shift in x - shift - log(total)."""
-    total = _0
-    for j in range(start, stop):
-        total += x[j]
-    return total
+    """Sum of x[start:stop]."""
+    return row_total(at(x, start), stop - start)
 
 
-@kernel(reassoc=True)
-def row_dot(x, y, start, stop):
-    """Sum of x y over start:stop."""
-    total = _0
-    for j in range(start, stop):
-        total += x[j] * y[j]
-    return total
+@scalar
+def safe_total(x, shift, top, n):
+    """sum(exp(x - shift)) for a row with the maximum `top`: +inf, not NaN, where that is and no element is NaN."""
+    if top == _INF:
+        for j in range(n):
+            top = x[j] if x[j] != x[j] else top
+        return top
+    return exp_total(x, shift, n)
 
 
-@kernel(reassoc=True)
-def row_exp_sum(x, shift, start, stop):
-    """Sum of exp(x - shift) over start:stop."""
-    total = _0
-    for j in range(start, stop):
-        total += exp(x[j] - shift)
-    return total
-
-
-@kernel
-def exp_rows(x, y, first, last, n):
-    """y = exp(x - row shift) for the rows first to last of width n."""
+@scalar
+def exp_rows(x, y, totals, first, last, n):
+    """y = exp(x - row shift) for the rows first to last, and their sums."""
     for i in range(first, last):
-        shift = row_shift(x, i * n, i * n + n)
-        for j in range(i * n, i * n + n):
-            y[j] = x[j] - shift
-    for j in range(first * n, last * n):
-        y[j] = exp(y[j])
+        totals[i] = finite_or_zero(row_max(at(x, i * n), n))
+    for i in range(first, last):
+        totals[i] = exp_row(at(x, i * n), at(y, i * n), totals[i], n)
+
+
+@scalar
+def log_totals(x, sizes, shifts, first, last, n):
+    """sizes[i] = log(sum(exp(row i - shifts[i]))) with all logarithms at once, since one alone is slow."""
+    step = rows_of_block(n)
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        for i in range(start, stop):
+            sizes[i] = row_max(at(x, i * n), n)
+        for i in range(start, stop):
+            shifts[i] = finite_or_zero(sizes[i])
+            sizes[i] = safe_total(at(x, i * n), shifts[i], sizes[i], n)
+    for i in range(first, last):
+        sizes[i] = log(sizes[i])
 
 
 # -------------------------------------------------------------------------------------------------- softmax
 
 
 @kernel
-def softmax(x, y, rows, cols):
-    """y = exp(x) / sum(exp(x)) in each row."""
-    m, n, step = np.uintp(rows), np.uintp(cols), block_rows(cols)
-    for first in range(np.uintp(0), m, step):
-        last = min(first + step, m)
-        exp_rows(x, y, first, last, n)
-        for i in range(first, last):
-            total = row_sum(y, i * n, i * n + n)
-            scale = _0 if total == _0 else _1 / total
-            for j in range(i * n, i * n + n):
-                y[j] *= scale
+def _softmax_task(task, x, y, totals, rows, n):
+    first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    for start in range(first, last, step):
+        stop = min(start + step, last)
+        exp_rows(x, y, totals, start, stop, n)
+        for i in range(start, stop):
+            scale_row(at(y, i * n), at(y, i * n), _0 if totals[i] == _0 else _1 / totals[i], n)
+
+
+@kernel
+def softmax(x, y, work, rows, cols):
+    """y = exp(x) / sum(exp(x)) in each row; `work` has an element for each row."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.4)
+    parallel_for(_softmax_task, tasks, threads, at(x, 0), at(y, 0), at(work, 0), rows, cols)
+
+
+@kernel
+def _softmax_vjp_task(task, y, g, dx, rows, n):
+    step = rows_of_task(n)
+    for i in range(task * step, min((task + 1) * step, rows)):
+        p, h = at(y, i * n), at(g, i * n)
+        center_row(p, h, at(dx, i * n), row_dot(p, h, n), n)
 
 
 @kernel
 def softmax_vjp(y, g, dx, rows, cols):
     """dx = y (g - sum(g y)) in each row, from the softmax y."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        dot = row_dot(g, y, i * n, i * n + n)
-        for j in range(i * n, i * n + n):
-            dx[j] = y[j] * (g[j] - dot)
+    tasks = -(-rows // rows_of_task(cols))
+    parallel_for(_softmax_vjp_task, tasks, row_threads(rows, cols, 0.2), at(y, 0), at(g, 0), at(dx, 0), rows, cols)
 
 
 # ---------------------------------------------------------------------------------- log-softmax, log-sum-exp
 
 
 @kernel
-def log_softmax(x, y, rows, cols):
-    """y = x - log(sum(exp(x))) in each row."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        shift = row_shift(x, i * n, i * n + n)
-        total = row_exp_sum(x, shift, i * n, i * n + n)
-        size = _0 if total == _0 else log(total)
-        for j in range(i * n, i * n + n):
-            y[j] = (x[j] - shift) - size
+def _log_softmax_task(task, x, y, sizes, shifts, rows, n):
+    first, last = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows)
+    log_totals(x, sizes, shifts, first, last, n)
+    for i in range(first, last):
+        lower_row(at(x, i * n), at(y, i * n), shifts[i], _0 if sizes[i] == -_INF else sizes[i], n)
+
+
+@kernel
+def log_softmax(x, y, work, rows, cols):
+    """y = x - log(sum(exp(x))) in each row; `work` has 2 rows elements."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.4)
+    parallel_for(_log_softmax_task, tasks, threads, at(x, 0), at(y, 0), at(work, 0), at(work, rows), rows, cols)
+
+
+@kernel
+def _log_softmax_vjp_task(task, y, g, dx, rows, n):
+    step = rows_of_task(n)
+    for i in range(task * step, min((task + 1) * step, rows)):
+        p, h = at(y, i * n), at(g, i * n)
+        keep = _0 if row_max(p, n) == -_INF and row_total(p, n) == -_INF else _1
+        less_exp_row(p, h, at(dx, i * n), keep, row_total(h, n), n)
 
 
 @kernel
 def log_softmax_vjp(y, g, dx, rows, cols):
     """dx = g - exp(y) sum(g) in each row, from the log-softmax y."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        keep = _0 if row_max(y, i * n, i * n + n) == -_INF else _1
-        total = row_sum(g, i * n, i * n + n)
-        for j in range(i * n, i * n + n):
-            dx[j] = keep * g[j] - exp(y[j]) * total
+    tasks = -(-rows // rows_of_task(cols))
+    parallel_for(_log_softmax_vjp_task, tasks, row_threads(rows, cols, 0.4), at(y, 0), at(g, 0), at(dx, 0), rows, cols)
 
 
 @kernel
-def logsumexp(x, y, rows, cols):
-    """y[i] = log(sum(exp(x))) of row i."""
-    n = np.uintp(cols)
-    for i in range(np.uintp(rows)):
-        shift = row_shift(x, i * n, i * n + n)
-        y[i] = shift + log(row_exp_sum(x, shift, i * n, i * n + n))
+def _logsumexp_task(task, x, y, shifts, rows, n):
+    first, last = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows)
+    log_totals(x, y, shifts, first, last, n)
+    for i in range(first, last):
+        y[i] += shifts[i]
+
+
+@kernel
+def logsumexp(x, y, work, rows, cols):
+    """y[i] = log(sum(exp(x))) of row i; `work` has as many elements as y."""
+    tasks, threads = -(-rows // rows_of_task(cols)), row_threads(rows, cols, 0.4)
+    parallel_for(_logsumexp_task, tasks, threads, at(x, 0), at(y, 0), at(work, 0), rows, cols)

@@ -1,0 +1,156 @@
+"""Normalisation of the rows of a matrix: layer normalisation and root-mean-square normalisation, with gradients.
+
+A row's variance takes a second pass over the row, which is in the cache by then. Long rows are summed in blocks of the
+data's precision that are added up in float64. Sums over rows (the gradients of scale and offset) run within fixed
+chunks of rows, one for each task, and the chunks are added up in order.
+
+Source: J. Ba, J. Kiros and G. Hinton 2016; B. Zhang and R. Sennrich 2019.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.policy import kernel, scalar
+
+_0 = np.float32(0)
+_BLOCK = 4096  # elements that are summed in the precision of the data
+_TASKS = 64
+_ELEMENTS = 4096  # a task has at least about so many
+
+
+def plan(rows: int, cols: int) -> int:
+    """How many tasks share the rows, by the shape alone."""
+    return max(1, min(_TASKS, rows, rows * cols // _ELEMENTS))
+
+
+def work_size(cols: int, tasks: int) -> int:
+    """Elements of scratch memory that the gradient needs."""
+    return tasks * (2 * cols + 2)
+
+
+# ------------------------------------------------------------------------------------------------ sums over a row
+
+
+@scalar(reassoc=True)
+def _sum(x, first, last):
+    total = _0
+    for j in range(first, last):
+        total += x[j]
+    return total
+
+
+@scalar(reassoc=True)
+def _sum_squares(x, center, first, last):
+    total = _0
+    for j in range(first, last):
+        total += (x[j] - center) * (x[j] - center)
+    return total
+
+
+@scalar(reassoc=True)
+def _sum_products(x, gamma, g, center, first, last):
+    """The sums of gamma g and of gamma g (x - center)."""
+    total, moment = _0, _0
+    for j in range(first, last):
+        h = gamma[j] * g[j]
+        total += h
+        moment += h * (x[j] - center)
+    return total, moment
+
+
+@scalar
+def _row_mean(x, cols):
+    total = 0.0
+    for first in range(0, cols, _BLOCK):
+        total += _sum(x, first, min(first + _BLOCK, cols))
+    return total / cols
+
+
+@scalar
+def _row_variance(x, center, cols):
+    total = 0.0
+    for first in range(0, cols, _BLOCK):
+        total += _sum_squares(x, center, first, min(first + _BLOCK, cols))
+    return total / cols
+
+
+@scalar
+def _rows_of(task, tasks, rows):
+    return task * rows // tasks, (task + 1) * rows // tasks
+
+
+# -------------------------------------------------------------------------------------------------- forwards
+
+
+@kernel
+def _normalize_task(task, x, gamma, beta, epsilon, y, mean, inverse, rows, cols, centered, tasks):
+    first, last = _rows_of(task, tasks, rows)
+    for i in range(first, last):
+        a, b = at(x, i * cols), at(y, i * cols)
+        mean[i] = _row_mean(a, cols) if centered else 0.0
+        center = mean[i]
+        inverse[i] = 1.0 / np.sqrt(_row_variance(a, center, cols) + epsilon)
+        scale = inverse[i]
+        for j in range(cols):
+            b[j] = (a[j] - center) * scale * gamma[j] + beta[j]
+
+
+@kernel
+def layer_norm(x, gamma, beta, epsilon, y, mean, inverse, rows, cols, centered, tasks):
+    """y = (x - mean) inverse gamma + beta with inverse = 1 / sqrt(variance + epsilon) for each row.
+
+    Where `centered` is 0 the mean is taken as 0, which is root-mean-square normalisation.
+    """
+    threads = threads_for(rows * cols * 0.3)
+    parallel_for(
+        _normalize_task, tasks, threads, at(x, 0), at(gamma, 0), at(beta, 0), np.float64(epsilon[0]), at(y, 0),
+        at(mean, 0), at(inverse, 0), rows, cols, centered, tasks,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- backwards
+
+
+@kernel
+def _gradient_task(task, x, gamma, mean, inverse, g, dx, record, rows, cols, centered, tasks):
+    first, last = _rows_of(task, tasks, rows)
+    dgamma = at(record, task * (2 * cols + 2))
+    dbeta, coefficients = at(dgamma, cols), at(dgamma, 2 * cols)
+    for j in range(2 * cols):
+        dgamma[j] = 0
+    for i in range(first, last):
+        a, b, d = at(x, i * cols), at(g, i * cols), at(dx, i * cols)
+        center, scale = mean[i], inverse[i]
+        total, moment = 0.0, 0.0
+        for start in range(0, cols, _BLOCK):
+            t, m = _sum_products(a, gamma, b, center, start, min(start + _BLOCK, cols))
+            total += t
+            moment += m
+        # Through memory they take the precision of the data.
+        coefficients[0] = total / cols if centered else 0.0
+        coefficients[1] = moment * np.float64(scale) * scale / cols
+        offset, slope = coefficients[0], coefficients[1]
+        for j in range(cols):
+            u = a[j] - center
+            dgamma[j] += b[j] * (u * scale)
+            dbeta[j] += b[j]
+            d[j] = scale * ((gamma[j] * b[j] - offset) - slope * u)
+
+
+@kernel
+def layer_norm_vjp(x, gamma, mean, inverse, g, dx, dgamma, dbeta, record, rows, cols, centered, tasks):
+    """The gradient of `layer_norm` in x, gamma and beta, for the gradient g of its y."""
+    threads = threads_for(rows * cols * 0.4)
+    parallel_for(
+        _gradient_task, tasks, threads, at(x, 0), at(gamma, 0), at(mean, 0), at(inverse, 0), at(g, 0), at(dx, 0),
+        at(record, 0), rows, cols, centered, tasks,
+    )  # fmt: skip
+    for task in range(1, tasks):
+        part = at(record, task * (2 * cols + 2))
+        for j in range(2 * cols):
+            record[j] += part[j]
+    for j in range(cols):
+        dgamma[j], dbeta[j] = record[j], record[cols + j]

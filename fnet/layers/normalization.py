@@ -1,0 +1,240 @@
+"""Layers that normalise: by the statistics of the batch, of a sample, of groups of channels, of a vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import ops
+from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.layer import Layer
+from fnet.layers.axes import Makers, axis_places, axis_sizes, made, makers, named_axes, over_axes
+from fnet.layers.checks import entries, fraction, positive_integer
+from fnet.ops.promotion import astype, lift, promote
+from fnet.random import fold_in
+from fnet.transforms.primitive import spec_of
+
+
+def BatchNormalization(
+    axis: int = -1,
+    momentum: float = 0.99,
+    epsilon: float = 1e-3,
+    center: bool = True,
+    scale: bool = True,
+    beta_initializer: Any = "zeros",
+    gamma_initializer: Any = "ones",
+    moving_mean_initializer: Any = "zeros",
+    moving_variance_initializer: Any = "ones",
+    name: str | None = None,
+) -> Layer:
+    """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with one mean and variance for each entry of `axis`.
+
+    In training they are those of the batch over all other axes (the variance without correction), and the state moves:
+    ``moving = momentum moving + (1 - momentum) batch``. In inference they are the moving ones.
+
+    x: (N, ..., C) -> (N, ..., C). Params: ``gamma: (C,)`` with `scale`, ``beta: (C,)`` with `center`; state:
+    ``moving_mean: (C,)``, ``moving_variance: (C,)``. `axis` counts the batch axis; other axes than the last cost a
+    transposition. Raises `ShapeError` where the size of `axis` is not C.
+    Source: S. Ioffe and C. Szegedy 2015 (Keras ``BatchNormalization``).
+
+    >>> from fnet import random
+    >>> params, state = BatchNormalization().init(random.key(0), (8, 8, 3))
+    >>> list(params), list(state), state["moving_mean"].shape
+    (['gamma', 'beta'], ['moving_mean', 'moving_variance'], (3,))
+    """
+    config = {
+        "axis": axis,
+        "momentum": momentum,
+        "epsilon": epsilon,
+        "center": center,
+        "scale": scale,
+        "beta_initializer": beta_initializer,
+        "gamma_initializer": gamma_initializer,
+        "moving_mean_initializer": moving_mean_initializer,
+        "moving_variance_initializer": moving_variance_initializer,
+    }
+    axes = named_axes("BatchNormalization", axis, several=False)
+    momentum, epsilon = fraction("BatchNormalization", "momentum", momentum), _epsilon("BatchNormalization", epsilon)
+    trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
+    moving = makers(moving_mean=moving_mean_initializer, moving_variance=moving_variance_initializer)
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        sizes = axis_sizes("BatchNormalization", shape, axes)
+        return made(trained, key, sizes, dtype), made(moving, fold_in(key, 2), sizes, dtype)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        params = dict(zip(trained, entries("BatchNormalization", params, *trained), strict=True))
+        mean, variance = entries("BatchNormalization", state, *moving)
+        sizes, dtype = spec_of(mean).shape, spec_of(mean).dtype
+        x = astype(lift(x), dtype)
+        (place,) = axis_places("BatchNormalization", x, axes, sizes)
+        gamma, beta = params.get("gamma", np.ones(sizes, dtype)), params.get("beta", np.zeros(sizes, dtype))
+        x = ops.moveaxis(x, place, -1)
+        if train:
+            y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
+            state = {
+                "moving_mean": momentum * mean + (1 - momentum) * batch_mean,
+                "moving_variance": momentum * variance + (1 - momentum) * batch_variance,
+            }
+        else:
+            y = (x - mean) * (gamma / ops.sqrt(variance + epsilon)) + beta
+        return ops.moveaxis(y, -1, place), state
+
+    layer = Layer(init, apply, name="batch_normalization", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def LayerNormalization(
+    axis: int | Sequence[int] = -1,
+    epsilon: float = 1e-3,
+    center: bool = True,
+    scale: bool = True,
+    beta_initializer: Any = "zeros",
+    gamma_initializer: Any = "ones",
+    name: str | None = None,
+) -> Layer:
+    """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with the statistics of each sample over `axis`.
+
+    x: (N, ..., D) -> (N, ..., D). Params, of the shape of the normalised axes in ascending order: ``gamma`` with
+    `scale`, ``beta`` with `center`. `axis` counts the batch axis; other axes than the last ones cost a transposition.
+    Source: J. Ba, J. Kiros and G. Hinton 2016 (Keras ``LayerNormalization``).
+
+    >>> from fnet import random
+    >>> params, _ = LayerNormalization(axis=(1, 2)).init(random.key(0), (4, 5))
+    >>> params["gamma"].shape
+    (4, 5)
+    """
+    config = {
+        "axis": axis,
+        "epsilon": epsilon,
+        "center": center,
+        "scale": scale,
+        "beta_initializer": beta_initializer,
+        "gamma_initializer": gamma_initializer,
+    }
+    axes, epsilon = named_axes("LayerNormalization", axis), _epsilon("LayerNormalization", epsilon)
+    trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
+
+    def normalize(x: Any, gamma: Any = None, beta: Any = None) -> Any:
+        size, dtype = spec_of(x).shape[-1:], spec_of(x).dtype
+        gamma, beta = np.ones(size, dtype) if gamma is None else gamma, np.zeros(size, dtype) if beta is None else beta
+        return ops.layer_normalization(x, gamma, beta, epsilon)
+
+    init, apply = over_axes("LayerNormalization", axes, trained, normalize)
+    layer = Layer(init, apply, name="layer_normalization", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def GroupNormalization(
+    groups: int = 32,
+    axis: int = -1,
+    epsilon: float = 1e-3,
+    center: bool = True,
+    scale: bool = True,
+    beta_initializer: Any = "zeros",
+    gamma_initializer: Any = "ones",
+    name: str | None = None,
+) -> Layer:
+    """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta``, statistics of each sample over a group of channels.
+
+    Groups are C / groups neighbouring entries of `axis`, with all other axes but the batch; ``groups=-1`` gives every
+    channel its own (instance normalisation), ``groups=1`` all channels one.
+
+    x: (N, ..., C) -> (N, ..., C). Params: ``gamma: (C,)`` with `scale`, ``beta: (C,)`` with `center`. `axis` counts the
+    batch axis; other axes than the last cost a transposition. Raises `ShapeError` where `groups` does not divide C.
+    Source: Y. Wu and K. He 2018 (Keras ``GroupNormalization``).
+
+    >>> GroupNormalization(groups=2).out_shape((8, 8, 4))
+    (8, 8, 4)
+    """
+    config = {
+        "groups": groups,
+        "axis": axis,
+        "epsilon": epsilon,
+        "center": center,
+        "scale": scale,
+        "beta_initializer": beta_initializer,
+        "gamma_initializer": gamma_initializer,
+    }
+    axes, epsilon = named_axes("GroupNormalization", axis, several=False), _epsilon("GroupNormalization", epsilon)
+    groups = -1 if groups == -1 else positive_integer("GroupNormalization", "groups", groups)
+    trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        (size,) = axis_sizes("GroupNormalization", shape, axes)
+        _check_groups(groups, size)
+        return made(trained, key, (size,), dtype), {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        params = dict(zip(trained, entries("GroupNormalization", params, *trained), strict=True))
+        (x,) = promote(x, floating=True)
+        for value in params.values():
+            x = astype(x, spec_of(value).dtype)
+        (place,) = axis_places("GroupNormalization", x, axes, next((spec_of(p).shape for p in params.values()), None))
+        size, dtype = spec_of(x).shape[place], spec_of(x).dtype
+        _check_groups(groups, size)
+        gamma, beta = params.get("gamma", np.ones(size, dtype)), params.get("beta", np.zeros(size, dtype))
+        x = ops.moveaxis(x, place, -1)
+        y = ops.group_normalization(x, gamma, beta, size if groups == -1 else groups, epsilon)
+        return ops.moveaxis(y, -1, place), state
+
+    layer = Layer(init, apply, name="group_normalization", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6, name: str | None = None) -> Layer:
+    """``y = x scale / sqrt(mean(x^2) + epsilon)`` with the mean over `axis` of each sample.
+
+    x: (N, ..., D) -> (N, ..., D). Params: ``scale``, of the shape of the normalised axes in ascending order.
+    Source: B. Zhang and R. Sennrich 2019 (Keras ``RMSNormalization``).
+
+    >>> RMSNormalization().out_shape((3, 4))
+    (3, 4)
+    """
+    config = {"axis": axis, "epsilon": epsilon}
+    axes, epsilon = named_axes("RMSNormalization", axis), _epsilon("RMSNormalization", epsilon)
+
+    def normalize(x: Any, scale: Any) -> Any:
+        return ops.rms_normalization(x, scale, epsilon)
+
+    init, apply = over_axes("RMSNormalization", axes, makers(scale="ones"), normalize)
+    layer = Layer(init, apply, name="rms_normalization", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def UnitNormalization(axis: int | Sequence[int] = -1, name: str | None = None) -> Layer:
+    """``y = x / sqrt(max(sum(x^2), 1e-24))`` with the sum over `axis` of each sample, so that vectors have length 1.
+
+    x: (N, ..., D) -> (N, ..., D). Source: Keras ``UnitNormalization``.
+
+    >>> y, _ = UnitNormalization().apply({}, {}, np.array([[3.0, 4.0]]))
+    >>> y
+    array([[0.6, 0.8]])
+    """
+
+    def normalize(x: Any) -> Any:
+        return ops.l2_normalize(x, -1, 1e-24)
+
+    init, apply = over_axes("UnitNormalization", named_axes("UnitNormalization", axis), {}, normalize)
+    layer = Layer(init, apply, name="unit_normalization", config={"axis": axis})
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def _check_groups(groups: int, size: int) -> None:
+    if groups > size or size % groups:
+        raise ShapeError(f"GroupNormalization: {groups} groups must divide the channels, received {size} of them.")
+
+
+def _scale_and_offset(scale: bool, gamma_initializer: Any, center: bool, beta_initializer: Any) -> Makers:
+    """The initializers of ``gamma`` with `scale` and of ``beta`` with `center`."""
+    return makers(**({"gamma": gamma_initializer} if scale else {}), **({"beta": beta_initializer} if center else {}))
+
+
+def _epsilon(layer: str, epsilon: Any) -> float:
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number):
+        raise DtypeError(f"{layer}: epsilon is a number, received {type(epsilon).__name__} {epsilon!r:.40}.")
+    if not epsilon >= 0:
+        raise ValueRangeError(f"{layer}: epsilon must not be negative, received {epsilon}.")
+    return float(epsilon)
