@@ -26,17 +26,21 @@ class Primitive:
       reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
     vjp(g, y, *inputs, **params) -> one cotangent (or None) for each input, in terms of other primitives.
     jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
+    taped: another primitive that runs in its place where `vjp` records it: with the same results, followed by what the
+    vjp rule of the other needs besides.
     """
 
     __slots__ = (
         "abstract",
         "epilogues",
+        "gradient_of",
         "jvp",
         "lower",
         "multiple",
         "name",
         "reduction",
         "strided",
+        "taped",
         "template",
         "view",
         "vjp",
@@ -55,6 +59,7 @@ class Primitive:
         jvp: Rule | None = None,
         multiple: bool = False,
         strided: bool = False,
+        taped: Primitive | None = None,
     ) -> None:
         self.name = name
         self.abstract = abstract
@@ -66,7 +71,11 @@ class Primitive:
         self.jvp = jvp
         self.multiple = multiple
         self.strided = strided
+        self.taped = taped
+        # Set on primitives that graph passes know: activations that can follow at once, given as ``activation=``; and
+        # of which primitive with epilogues this one is the gradient, called as (*its inputs, ..., g).
         self.epilogues: tuple[str, ...] = ()
+        self.gradient_of: Primitive | None = None
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         return bind(self, args, params)

@@ -42,6 +42,7 @@ class _Tape:
         self.records: list[_Record] = []
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        primitive = primitive.taped or primitive
         primals = tuple(a.primal if self.owns(a) else a for a in args)
         primal = bind(primitive, primals, params)
         results = primal if primitive.multiple else (primal,)

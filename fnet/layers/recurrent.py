@@ -1,0 +1,105 @@
+"""Recurrent layers: SimpleRNN, LSTM and GRU over sequences (N, T, D)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fnet.layer import Layer
+from fnet.layers.recurrence import Recurrence
+
+
+def SimpleRNN(
+    units: int,
+    activation: Any = "tanh",
+    use_bias: bool = True,
+    kernel_initializer: Any = "glorot_uniform",
+    recurrent_initializer: Any = "orthogonal",
+    bias_initializer: Any = "zeros",
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    name: str | None = None,
+) -> Layer:
+    """``h_t = activation(x_t K + h_{t-1} R + b)``, the last h or all of them.
+
+    x: (N, T, D), or a tuple (x, h_0) with the initial state (N, units), zeros by default -> (N, units), or with
+    `return_sequences` (N, T, units); with `return_state` the tuple of that and the last state.
+    Params: ``kernel: (D, units)``, ``recurrent_kernel: (units, units)`` and with `use_bias` ``bias: (units,)``.
+    go_backwards: read the sequence from its end; the sequence returned is then in the order of reading.
+    dropout, recurrent_dropout: fractions of the features of x_t and of h_{t-1} that are 0 in training, the same ones in
+    every step. Raises `ShapeError` for other shapes. Source: J. Elman 1990 (Keras ``SimpleRNN``).
+
+    >>> SimpleRNN(3).out_shape((None, 4)), SimpleRNN(3, return_sequences=True).out_shape((None, 4))
+    ((3,), (None, 3))
+    """
+    return _layer("simple_rnn", {**locals()})
+
+
+def LSTM(
+    units: int,
+    activation: Any = "tanh",
+    recurrent_activation: Any = "sigmoid",
+    use_bias: bool = True,
+    kernel_initializer: Any = "glorot_uniform",
+    recurrent_initializer: Any = "orthogonal",
+    bias_initializer: Any = "zeros",
+    unit_forget_bias: bool = True,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    name: str | None = None,
+) -> Layer:
+    """Long short-term memory: ``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)``, the last h or all of them.
+
+    The gates i, f, o are recurrent_activation and the candidate g is activation of ``x_t K + h_{t-1} R + b``, whose
+    column blocks are i, f, g, o. With `unit_forget_bias` the bias of f is 1 at first, whatever `bias_initializer` says.
+    x: (N, T, D), or (x, h_0, c_0) -> as `SimpleRNN`; the states are h and c.
+    Params: ``kernel: (D, 4 units)``, ``recurrent_kernel: (units, 4 units)``, ``bias: (4 units,)``.
+    Source: S. Hochreiter and J. Schmidhuber 1997, F. Gers et al. 2000 (Keras ``LSTM``).
+
+    >>> LSTM(3, return_state=True).out_shape((5, 4))
+    ((3,), (3,), (3,))
+    """
+    return _layer("lstm", {**locals()})
+
+
+def GRU(
+    units: int,
+    activation: Any = "tanh",
+    recurrent_activation: Any = "sigmoid",
+    use_bias: bool = True,
+    kernel_initializer: Any = "glorot_uniform",
+    recurrent_initializer: Any = "orthogonal",
+    bias_initializer: Any = "zeros",
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    return_sequences: bool = False,
+    return_state: bool = False,
+    go_backwards: bool = False,
+    reset_after: bool = True,
+    name: str | None = None,
+) -> Layer:
+    """Gated recurrent unit: ``h_t = z h_{t-1} + (1 - z) g``, the last h or all of them.
+
+    The gates z, r are recurrent_activation of ``x_t K + h_{t-1} R + b``; the candidate g is the activation of
+    ``x_t K_g + b_g + r (h_{t-1} R_g + b'_g)``, or with ``reset_after=False`` of ``x_t K_g + b_g + (r h_{t-1}) R_g``.
+    x: (N, T, D), or (x, h_0) -> as `SimpleRNN`.
+    Params, in column blocks z, r, g: ``kernel: (D, 3 units)``, ``recurrent_kernel: (units, 3 units)`` and ``bias:
+    (2, 3 units)``, of x_t and of h_{t-1}, or (3 units,) with ``reset_after=False``, which runs slower, step by step.
+    Source: K. Cho et al. 2014 (Keras ``GRU``).
+
+    >>> GRU(3, return_sequences=True).out_shape((5, 4))
+    (5, 3)
+    """
+    return _layer("gru", {**locals()})
+
+
+def _layer(kind: str, config: dict[str, Any]) -> Layer:
+    name = config.pop("name")
+    recurrence = Recurrence(kind, config)
+    layer = Layer(recurrence.init, recurrence.apply, name=kind, config=config)
+    return layer if name is None else layer.relabel(name, named=True)

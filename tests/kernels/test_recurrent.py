@@ -1,0 +1,313 @@
+"""Recurrent kernels against plain NumPy: forward, backward, masks, directions, strides, threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fnet.kernels.cpu import recurrent_gru, recurrent_lstm, recurrent_simple, simd, threads
+from fnet.kernels.cpu.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.policy import kernel
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+EXAMPLES = 15 if simd.config.DISABLE_JIT else 100
+DTYPES = ("float32", "float64")
+CELLS = {"simple": (recurrent_simple, 1, 1), "lstm": (recurrent_lstm, 4, 2), "gru": (recurrent_gru, 3, 1)}
+ACTIVATIONS = [lambda x: x, lambda x: np.maximum(x, 0), np.tanh, lambda x: 1 / (1 + np.exp(-x))]
+SLOPES = [np.ones_like, lambda y: np.where(y > 0, 1.0, 0.0), lambda y: 1 - y * y, lambda y: y - y * y]
+
+
+class Problem:
+    """One call: random operands, its results by kernels, and what they should be."""
+
+    def __init__(self, cell, n, steps, features, units, dtype, backwards=False, masked=False, acts=(SIGMOID, TANH)):
+        self.cell, self.dtype, self.backwards, self.masked = cell, np.dtype(dtype), backwards, masked
+        self.module, self.blocks, self.states = CELLS[cell]
+        self.n, self.steps, self.features, self.units = n, steps, features, units
+        self.acts = acts if cell != "simple" else acts[1:]
+        rng, self.k = np.random.default_rng(0), features + 1 + units
+        width = self.blocks * units
+
+        def draw(*shape):
+            return (rng.normal(size=shape) * 0.7).astype(dtype)
+
+        self.x, self.dys = draw(n, steps, features), draw(n, steps, units)
+        self.weights = [draw(features + 1, width), draw(1 + units, width)] if cell == "gru" else [draw(self.k, width)]
+        self.first = [draw(n, units) for _ in range(self.states)]
+        self.dlast = [draw(n, units) for _ in range(self.states)]
+        self.mask = (rng.random((n, steps)) < 0.6).astype(np.uint8)
+
+    def kept_sizes(self):
+        return {"simple": [self.k], "lstm": [4 * self.units, self.units, self.k], "gru": [4 * self.units, self.k]}[
+            self.cell
+        ]
+
+    def new(self, *shape):
+        return np.full(shape, 77, self.dtype)
+
+    def guarded(self, size):
+        memory = self.new(size + 16)
+        return memory[:size], memory[size:]
+
+    def forward(self, saving=True, stretch=1):
+        n, steps, units = self.n, self.steps, self.units
+        ys, lasts = self.new(n, steps, units), [self.new(n, units) for _ in range(self.states)]
+        kept = [self.new(n, steps, size) for size in self.kept_sizes()] if saving else [ys] * len(self.kept_sizes())
+        work, guard = self.guarded(self.module.workspace(n, self.features, units, self.dtype))
+        x = self.new(n, steps * stretch, self.features)
+        x[:, ::stretch] = self.x
+        arrays = [x, *self.weights, *self.first, self.mask, ys, *lasts, *kept]
+        sizes = (n, steps, self.features, units, steps * stretch * self.features, stretch * self.features, units)
+        flags = (int(self.backwards), int(self.masked), int(saving))
+        self.module.forward(*(a.reshape(-1) for a in arrays), work, *sizes, *flags, *self.acts)
+        assert (guard == 77).all()
+        return ys, lasts, kept
+
+    def backward(self, kept, ys):
+        n, steps, units = self.n, self.steps, self.units
+        blocks = 4 if self.cell == "gru" else self.blocks
+        dz, dfirst = self.new(n, steps, blocks * units), [self.new(n, units) for _ in range(self.states)]
+        work, guard = self.guarded(self.module.backward_workspace(n, units, self.dtype))
+        operands = {
+            "simple": lambda: [*self.weights, ys],
+            "lstm": lambda: [*self.weights, self.first[1], kept[0], kept[1]],
+            "gru": lambda: [self.weights[1], *kept],
+        }[self.cell]()
+        strides = [steps * units, units] + [units] * (3 if self.cell == "lstm" else 1)
+        arrays = [self.dys, *self.dlast, *operands, self.mask, dz, *dfirst]
+        sizes = (n, steps, self.features, units, *strides, int(self.backwards), int(self.masked))
+        self.module.backward(*(a.reshape(-1) for a in arrays), work, *sizes, *self.acts)
+        assert (guard == 77).all()
+        return dz, dfirst
+
+    # What NumPy says, in float64.
+
+    def order(self):
+        return reversed(range(self.steps)) if self.backwards else range(self.steps)
+
+    def on(self, t):
+        return self.mask[:, t, None] != 0 if self.masked else np.ones((self.n, 1), bool)
+
+    def expected(self):
+        """Outputs, last states, and for each step what the backward pass needs."""
+        ys, states, tape = np.zeros(self.dys.shape), [s.astype(float) for s in self.first], {}
+        for t in self.order():
+            new, tape[t] = getattr(self, f"{self.cell}_step")(self.x[:, t].astype(float), states)
+            states = [np.where(self.on(t), a, b) for a, b in zip(new, states, strict=True)]
+            ys[:, t] = states[0]
+        return ys, states, tape
+
+    def expected_gradients(self, tape):
+        d = [g.astype(float) for g in self.dlast]
+        dz = {}
+        for t in reversed(list(self.order())):
+            d[0] = d[0] + self.dys[:, t]
+            step, before = getattr(self, f"{self.cell}_back")(tape[t], d)
+            dz[t] = np.where(self.on(t), step, 0)
+            d = [np.where(self.on(t), a, b) for a, b in zip(before, d, strict=True)]
+        empty = np.zeros((self.n, 0, (4 if self.cell == "gru" else self.blocks) * self.units))
+        return np.stack([dz[t] for t in range(self.steps)], 1) if self.steps else empty, d
+
+    def row(self, x, h):
+        return np.concatenate([x, np.ones((self.n, 1)), h], 1)
+
+    def recurrent_weights(self):
+        return self.weights[0][self.features + 1 :].astype(float)
+
+    def simple_step(self, x, states):
+        h = ACTIVATIONS[self.acts[0]](self.row(x, states[0]) @ self.weights[0])
+        return [h], h
+
+    def simple_back(self, h, d):
+        dz = d[0] * SLOPES[self.acts[0]](h)
+        return dz, [dz @ self.recurrent_weights().T]
+
+    def lstm_step(self, x, states):
+        rec, act = (ACTIVATIONS[code] for code in self.acts)
+        i, f, g, o = np.split(self.row(x, states[0]) @ self.weights[0], 4, 1)
+        i, f, g, o = rec(i), rec(f), act(g), rec(o)
+        c = f * states[1] + i * g
+        return [o * act(c), c], (i, f, g, o, c, states[1])
+
+    def lstm_back(self, kept, d):
+        (i, f, g, o, c, before), (rec, act) = kept, (SLOPES[code] for code in self.acts)
+        y = ACTIVATIONS[self.acts[1]](c)
+        dc = d[1] + d[0] * o * act(y)
+        dz = np.concatenate([dc * g * rec(i), dc * before * rec(f), dc * i * act(g), d[0] * y * rec(o)], 1)
+        return dz, [dz @ self.recurrent_weights().T, dc * f]
+
+    def gru_step(self, x, states):
+        rec, act = (ACTIVATIONS[code] for code in self.acts)
+        ones, u, h = np.ones((self.n, 1)), self.units, states[0]
+        of_x, of_h = np.concatenate([x, ones], 1) @ self.weights[0], np.concatenate([ones, h], 1) @ self.weights[1]
+        z, r, q = rec(of_x[:, :u] + of_h[:, :u]), rec((of_x + of_h)[:, u : 2 * u]), of_h[:, 2 * u :]
+        g = act(of_x[:, 2 * u :] + r * q)
+        return [z * h + (1 - z) * g], (z, r, g, q, h)
+
+    def gru_back(self, kept, d):
+        (z, r, g, q, h), (rec, act) = kept, (SLOPES[code] for code in self.acts)
+        da, dz = d[0] * (1 - z) * act(g), d[0] * (h - g) * rec(z)
+        dr, dq = da * q * rec(r), da * r
+        return np.concatenate([da, dz, dr, dq], 1), [
+            d[0] * z + np.concatenate([dz, dr, dq], 1) @ self.weights[1][1:].T.astype(float)
+        ]
+
+    def check(self):
+        tolerance = {"rtol": 2e-4, "atol": 2e-5} if self.dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-12}
+        ys, lasts, kept = self.forward()
+        expected, states, tape = self.expected()
+        np.testing.assert_allclose(ys, expected, **tolerance)
+        for got, want in zip(lasts, states, strict=True):
+            np.testing.assert_allclose(got, want, **tolerance)
+        self.check_rows(kept[-1], ys)
+        dz, dfirst = self.backward(kept, ys)
+        wanted, dstates = self.expected_gradients(tape)
+        np.testing.assert_allclose(dz, wanted, **tolerance)
+        for got, want in zip(dfirst, dstates, strict=True):
+            np.testing.assert_allclose(got, want, **tolerance)
+
+    def check_rows(self, rows, ys):
+        """``[x_t, 1, h_{t-1}]``, or zeros where the mask is off."""
+        before = self.first[0]
+        for t in self.order():
+            np.testing.assert_array_equal(rows[:, t], np.where(self.on(t), self.row(self.x[:, t], before), 0))
+            before = ys[:, t]
+
+
+SIZES = st.sampled_from([1, 2, 3, 8, 15, 16, 17, 33])
+
+
+@settings(deadline=None, max_examples=EXAMPLES)
+@given(
+    cell=st.sampled_from(list(CELLS)), n=st.sampled_from([0, 1, 2, 5, 15, 31]), steps=st.integers(0, 4), features=SIZES,
+    units=SIZES, dtype=st.sampled_from(DTYPES), backwards=st.booleans(), masked=st.booleans(),
+)  # fmt: skip
+@example(cell="lstm", n=60, steps=2, features=3, units=40, dtype="float32", backwards=False, masked=False)
+@example(cell="gru", n=60, steps=2, features=0, units=40, dtype="float32", backwards=True, masked=True)
+def test_values_and_gradients_of_any_sizes(cell, n, steps, features, units, dtype, backwards, masked):
+    Problem(cell, n, steps, features, units, dtype, backwards, masked).check()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("acts", [(RELU, LINEAR), (LINEAR, RELU), (TANH, SIGMOID), (SIGMOID, SIGMOID)])
+def test_activations(cell, acts):
+    Problem(cell, 3, 3, 2, 9, "float64", acts=acts).check()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cell", CELLS)
+def test_inference_gives_the_same_bits_and_keeps_nothing(cell, dtype):
+    problem = Problem(cell, 5, 4, 3, 17, dtype, masked=True)
+    ys, lasts, _ = problem.forward()
+    for again in (problem.forward(saving=False), problem.forward(stretch=3)):
+        for a, b in zip([ys, *lasts], [again[0], *again[1]], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_threads_change_no_bits(cell):
+    problem, before = Problem(cell, 37, 6, 30, 50, "float32", masked=True), threads.thread_count()
+    results = []
+    try:
+        for count in (1, 2, 4):
+            threads.set_thread_count(count)
+            ys, lasts, kept = problem.forward()
+            dz, dfirst = problem.backward(kept, ys)
+            results.append(
+                [ys, *lasts, *(a * np.repeat(problem.mask[..., None], a.shape[2], 2) for a in kept), dz, *dfirst]
+            )
+    finally:
+        threads.set_thread_count(before)
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_sample_does_not_see_its_neighbours(cell):
+    problem = Problem(cell, 20, 3, 4, 18, "float32")
+    ys, _, _ = problem.forward()
+    problem.x[7] = np.nan
+    problem.x[9, 1] = np.inf
+    bad, lasts, _ = problem.forward()
+    keep = [i for i in range(20) if i not in (7, 9)]
+    np.testing.assert_array_equal(bad[keep], ys[keep])
+    np.testing.assert_array_equal(bad[9, 0], ys[9, 0])
+    assert np.isnan(bad[7]).all()
+    assert np.isnan(lasts[0][7]).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_masked_does_not_matter(cell):
+    problem = Problem(cell, 6, 5, 3, 10, "float64", masked=True)
+    results = []
+    for filler in (0.0, np.nan):
+        problem.x[problem.mask == 0] = filler
+        ys, lasts, kept = problem.forward()
+        dz, dfirst = problem.backward(kept, ys)
+        weights_gradient = np.einsum("ntk,ntg->kg", kept[-1], dz)
+        results.append([ys, *lasts, dz, *dfirst, weights_gradient])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert np.isfinite(a).all()
+
+
+_activate = lanewise(lambda math, code, x: (math.activate(code, x),), 1, "y")
+_slope = lanewise(lambda math, code, g, y: (math.times_slope(g, code, y),), 1, "dx")
+
+
+@kernel
+def activate(x, y, dx, code):
+    _activate(x.size, code, at(x, 0), at(y, 0))
+    _slope(x.size, code, at(x, 0), at(y, 0), at(dx, 0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("code", [LINEAR, RELU, TANH, SIGMOID])
+def test_activations_are_accurate_to_two_units_in_the_last_place(code, dtype):
+    x = np.concatenate([np.random.default_rng(0).normal(size=500) * s for s in (1e-6, 0.1, 1, 10)]).astype(dtype)
+    y, dx = np.empty_like(x), np.empty_like(x)
+    activate(x, y, dx, code)
+    exact, eps = ACTIVATIONS[code](x.astype(np.longdouble)), np.finfo(dtype).eps
+    np.testing.assert_allclose(y, exact.astype(float), rtol=2 * eps)
+    np.testing.assert_allclose(dx, x * SLOPES[code](exact.astype(float)), rtol=2 * eps, atol=40 * eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_at_their_limits(dtype):
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30], dtype)
+    for code, want in (
+        (LINEAR, x),
+        (RELU, [np.nan, np.inf, 0, 0, 0, 1e30, 0]),
+        (TANH, [np.nan, 1, -1, 0, 0, 1, -1]),
+        (SIGMOID, [np.nan, 1, 0, 0.5, 0.5, 1, 0]),
+    ):
+        y, dx = np.empty_like(x), np.empty_like(x)
+        activate(x, y, dx, code)
+        np.testing.assert_allclose(y, np.asarray(want, dtype), atol=1e-37)
+        assert np.isnan(y[0])
+
+
+PROGRAM = """
+import test_recurrent as t
+for cell in t.CELLS:
+    for n, features, units in [(3, 2, 5), (7, 3, 19)]:
+        t.Problem(cell, n, 3, features, units, "float32", masked=n == 3, backwards=n == 7).check()
+print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
+"""
+
+
+@pytest.mark.parametrize("setting", [{"NUMBA_DISABLE_JIT": "1"}, {"FNET_SIMD": "avx2"}, {"FNET_SIMD": "generic"}])
+def test_without_the_jit_compiler_and_with_narrower_vectors(setting):
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "0", **setting}
+    environment["PYTHONPATH"] = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
+    expected = [setting.get("FNET_SIMD", simd.INSTRUCTION_SET), setting.get("NUMBA_DISABLE_JIT", "0")]
+    assert done.stdout.split() == expected, done.stderr

@@ -1,0 +1,196 @@
+"""Recurrent operations: derivatives, laws of sequences, masks, compiled equals eager, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import ops
+from fnet.errors import DerivativeError, ShapeError, ValueRangeError
+from fnet.testing import check_grads
+
+RNG = np.random.default_rng(0)
+N, T, D, H = 3, 4, 2, 5
+BLOCKS = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+STATES = {"simple_rnn": 1, "lstm": 2, "gru": 1}
+MASK = np.array([[1, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 0]], bool)
+EACH = pytest.mark.parametrize("name", BLOCKS)
+
+
+def operands(name, steps=T):
+    width = BLOCKS[name] * H
+    shapes = [(N, steps, D), (D, width), (H, width), (2, width) if name == "gru" else (width,)]
+    return [RNG.normal(size=shape) * 0.7 for shape in shapes]
+
+
+def states(name):
+    return tuple(RNG.normal(size=(N, H)) for _ in range(STATES[name]))
+
+
+@EACH
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["", "masked"])
+def test_derivatives_in_every_operand_and_from_every_output(name, backwards, mask):
+    def f(x, kernel, recurrent, bias, initial):
+        return getattr(ops, name)(x, kernel, recurrent, bias, initial, mask, backwards=backwards)
+
+    arguments = (*operands(name), states(name))
+    check_grads(f, *arguments, modes=("rev",))
+    for output in range(1 + STATES[name]):
+        check_grads(lambda *args, k=output: f(*args)[k], *arguments, modes=("rev",))
+
+
+@EACH
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_and_differentiated_calls_give_the_same_bits(name, dtype):
+    x, kernel, recurrent, bias = (a.astype(dtype) for a in operands(name))
+    arguments = (x, kernel, recurrent, bias, tuple(s.astype(dtype) for s in states(name)), MASK)
+    f = getattr(ops, name)
+    eager = f(*arguments)
+    compiled = fnet.jit(f)(*arguments)
+    differentiated, pull = fnet.vjp(lambda *a: f(*a, arguments[4], MASK), x, kernel, recurrent, bias)
+    for other in (compiled, differentiated):
+        assert all(np.array_equal(a, b) for a, b in zip(eager, other, strict=True))
+    gradients = pull(differentiated)
+    again = fnet.jit(lambda *a: fnet.vjp(lambda *b: f(*b, arguments[4], MASK), *a)[1](differentiated))(
+        x, kernel, recurrent, bias
+    )
+    assert all(a.dtype == dtype for a in (*eager, *gradients))
+    for a, b in zip(gradients, again, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6)
+
+
+@EACH
+def test_a_sequence_in_two_parts_is_the_whole_sequence(name):
+    x, *weights = operands(name, steps=7)
+    f = getattr(ops, name)
+    ys, *last = f(x, *weights)
+    first, *middle = f(x[:, :3], *weights)
+    second, *end = f(x[:, 3:], *weights, tuple(middle))
+    np.testing.assert_array_equal(np.concatenate([first, second], 1), ys)
+    assert all(np.array_equal(a, b) for a, b in zip(end, last, strict=True))
+
+
+@EACH
+def test_backwards_is_forwards_on_the_flipped_sequence(name):
+    x, *weights = operands(name)
+    f = getattr(ops, name)
+    ys, *last = f(x, *weights, backwards=True, mask=MASK)
+    flipped, *same = f(x[:, ::-1], *weights, mask=MASK[:, ::-1])
+    np.testing.assert_array_equal(ys, flipped[:, ::-1])
+    assert all(np.array_equal(a, b) for a, b in zip(last, same, strict=True))
+
+
+@EACH
+def test_padding_behind_a_mask_changes_nothing(name):
+    x, *weights = operands(name)
+    f = getattr(ops, name)
+    ys, *last = f(x, *weights)
+    padded = np.concatenate([x, np.full((N, 2, D), np.nan)], 1)
+    mask = np.array([[1] * T + [0] * 2] * N)
+    more, *same = f(padded, *weights, mask=mask)
+    np.testing.assert_array_equal(more[:, :T], ys)
+    np.testing.assert_array_equal(more[:, T:], np.repeat(ys[:, -1:], 2, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(last, same, strict=True))
+
+
+@EACH
+def test_bias_and_states_are_zero_by_default(name):
+    x, kernel, recurrent, bias = operands(name)
+    f, zeros = getattr(ops, name), tuple(np.zeros((N, H)) for _ in range(STATES[name]))
+    for a, b in zip(f(x, kernel, recurrent), f(x, kernel, recurrent, 0 * bias, zeros), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@EACH
+def test_inference_keeps_nothing_for_a_gradient(name):
+    x, *weights = operands(name, steps=50)
+    f = fnet.jit(lambda x: getattr(ops, name)(x, *weights)[1])
+    grad = fnet.jit(fnet.grad(lambda x: ops.sum(getattr(ops, name)(x, *weights)[1])))
+    outputs = N * 50 * H * 8
+    assert f.plan(x).arena_bytes < outputs + 16384
+    assert grad.plan(x).arena_bytes > 2 * outputs + 16384
+
+
+@EACH
+@pytest.mark.parametrize("steps", [0, 1])
+def test_short_sequences(name, steps):
+    x, *weights = operands(name, steps)
+    first = states(name)
+    ys, *last = getattr(ops, name)(x, *weights, first)
+    assert ys.shape == (N, steps, H)
+    if steps:
+        np.testing.assert_array_equal(ys[:, 0], last[0])
+    else:
+        assert all(np.array_equal(a, b) for a, b in zip(last, first, strict=True))
+    gradients = fnet.vjp(lambda *w: getattr(ops, name)(x, *w, first), *weights)[1]((ys, *last))
+    assert all(np.isfinite(g).all() for g in gradients)
+
+
+@EACH
+def test_inputs_may_be_views(name):
+    x, *weights = operands(name)
+    f = fnet.jit(lambda x, *w: getattr(ops, name)(ops.transpose(x, (1, 0, 2)), *w)[0])
+    np.testing.assert_array_equal(f(x.transpose(1, 0, 2).copy(), *weights), getattr(ops, name)(x, *weights)[0])
+
+
+def test_masked_outputs_are_those_of_keras():
+    x = np.arange(24.0).reshape(2, 4, 3)
+    weights = np.full((3, 8), 0.01), np.full((2, 8), 0.02), np.array([0.03] * 2 + [1.0] * 2 + [0.03] * 4)
+    mask = np.array([[1, 1, 1, 0], [1, 1, 0, 0]])
+    ys, _, _ = ops.lstm(x, *weights, mask=mask)
+    rows = [[0.0158891, 0.05552048, 0.11755939, 0.11755939], [0.14185596, 0.28556206, 0.28556206, 0.28556206]]
+    np.testing.assert_allclose(ys, np.repeat(np.array(rows)[..., None], 2, 2), rtol=1e-6)
+    mask = np.array([[0, 1, 1, 1], [0, 0, 1, 1]])
+    _, h, _ = ops.lstm(x, *weights, mask=mask, backwards=True)
+    np.testing.assert_allclose(h, np.repeat([[0.15341201], [0.3844719]], 2, 1), rtol=1e-6)
+    weights = np.full((3, 6), 0.01), np.full((2, 6), 0.02), np.full((2, 6), 0.03)
+    ys, _ = ops.gru(x, *weights, mask=np.array([[1, 1, 0, 1], [1, 0, 0, 1]]))
+    rows = [[0.03606692, 0.09497581, 0.09497581, 0.19393763], [0.16051409, 0.16051409, 0.16051409, 0.30818558]]
+    np.testing.assert_allclose(ys, np.repeat(np.array(rows)[..., None], 2, 2), rtol=1e-6)
+
+
+def test_derivatives_that_are_not_there_are_refused():
+    x, *weights = operands("lstm")
+
+    def loss(x):
+        return ops.sum(ops.lstm(x, *weights)[1])
+
+    with pytest.raises(DerivativeError, match="primitive 'lstm_vjp' has no vjp rule"):
+        fnet.grad(lambda x: ops.sum(fnet.grad(loss)(x) ** 2))(x)
+    with pytest.raises(DerivativeError, match="primitive 'lstm' has no jvp rule"):
+        fnet.jvp(loss, (x,), (x,))
+
+
+def call(name="lstm", **changes):
+    x, kernel, recurrent, bias = operands(name)
+    given = {"x": x, "kernel": kernel, "recurrent_kernel": recurrent, "bias": bias} | changes
+    return getattr(ops, name)(**given)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "text"),
+    [
+        ({"x": np.ones((3, 2))}, ShapeError, r"lstm: expected an input \(batch, time, features\), received \(3, 2\)"),
+        ({"recurrent_kernel": np.ones(5)}, ShapeError, r"lstm: recurrent_kernel is a matrix, received \(5,\)"),
+        (
+            {"recurrent_kernel": np.ones((5, 15))},
+            ShapeError,
+            r"expected recurrent_kernel \(5, 20\), received \(5, 15\)",
+        ),
+        ({"kernel": np.ones((3, 20))}, ShapeError, r"lstm: expected kernel \(2, 20\), received \(3, 20\)"),
+        ({"bias": np.ones(5)}, ShapeError, r"lstm: expected bias \(20,\), received \(5,\)"),
+        ({"initial_state": np.ones((3, 5))}, ShapeError, r"lstm: expected 2 initial states, received 1"),
+        (
+            {"initial_state": [np.ones((3, 5)), np.ones((2, 5))]},
+            ShapeError,
+            r"initial_state \(3, 5\), received \(2, 5\)",
+        ),
+        ({"mask": np.ones((3, 5))}, ShapeError, r"lstm: expected mask \(3, 4\), received \(3, 5\)"),
+        ({"activation": "gelu"}, ValueRangeError, r"an activation of: linear, relu, tanh, sigmoid, received 'gelu'"),
+    ],
+)
+def test_errors_say_what_was_expected(wrong, error, text):
+    with pytest.raises(error, match=text):
+        call(**wrong)
