@@ -1,0 +1,122 @@
+"""Where a step stands in its sequence: encodings to be added to its features, and a rotation of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fnet import initializers, ops
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.layer import Layer
+from fnet.layers.activation import nothing
+from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.ops.promotion import astype, lift, promote
+from fnet.transforms.primitive import spec_of
+
+
+def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform", name: str | None = None) -> Layer:
+    """A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``.
+
+    x: (N, T, F), T up to `sequence_length` (init within a container wants it known) -> (N, T, F), whatever x holds.
+    Params: ``position_embeddings: (sequence_length, F)``. Raises `ShapeError` for a longer sequence.
+    Source: Keras-hub ``PositionEmbedding``.
+
+    >>> PositionEmbedding(10).out_shape((7, 3))
+    (7, 3)
+    """
+    length = positive_integer("PositionEmbedding", "sequence_length", sequence_length)
+    make = initializers.get(initializer)
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        if len(shape) != 2:
+            raise ShapeError(f"PositionEmbedding: expected a shape (steps, features), received {shape}.")
+        return {"position_embeddings": make(key, (length, known_size("PositionEmbedding", shape)), dtype)}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        (table,) = entries("PositionEmbedding", params, "position_embeddings")
+        shape = spec_of(lift(x)).shape
+        if len(shape) != 3 or shape[1] > length or shape[2] != spec_of(table).shape[1]:
+            wanted = f"(batch, up to {length} steps, {spec_of(table).shape[1]})"
+            raise ShapeError(f"PositionEmbedding: expected {wanted}, received {shape}.")
+        return ops.broadcast_to(table[: shape[1]], shape), state
+
+    config = {"sequence_length": sequence_length, "initializer": initializer}
+    layer = Layer(init, apply, name="position_embedding", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def SinePositionEncoding(max_wavelength: float = 10000.0, name: str | None = None) -> Layer:
+    """Waves of the position, to be added: ``y[n, t, 2i] = sin(t / w^(2i/F))`` and ``y[n, t, 2i+1] = cos`` of the same.
+
+    x: (N, T, F) -> (N, T, F), whatever the values of x; w is `max_wavelength`. No parameters.
+    Source: A. Vaswani et al. 2017 (Keras-hub ``SinePositionEncoding``).
+
+    >>> import numpy as np
+    >>> SinePositionEncoding().apply({}, {}, np.ones((1, 2, 2)))[0]
+    array([[[0.        , 1.        ],
+            [0.84147098, 0.54030231]]])
+    """
+    if not max_wavelength > 0:
+        raise ValueRangeError(f"SinePositionEncoding: max_wavelength is positive, received {max_wavelength}.")
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        (x,) = promote(x, floating=True)
+        shape = spec_of(x).shape
+        if len(shape) != 3:
+            raise ShapeError(f"SinePositionEncoding: expected (batch, steps, features), received {shape}.")
+        feature = np.arange(shape[2])
+        angles = np.arange(shape[1])[:, None] / max_wavelength ** (2 * (feature // 2) / max(shape[2], 1))
+        waves = np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))
+        return ops.broadcast_to(astype(waves, spec_of(x).dtype), shape), state
+
+    layer = Layer(nothing, apply, name="sine_position_encoding", config={"max_wavelength": max_wavelength})
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0, name: str | None = None) -> Layer:
+    """Features rotated by the position, see `rotate_by_position`: (N, T, ..., F) -> (N, T, ..., F), F even.
+
+    `MultiHeadAttention` does it to its queries and keys with ``rotary=True``. Source: Keras-hub ``RotaryEmbedding``.
+
+    >>> RotaryEmbedding().out_shape((7, 2, 4))
+    (7, 2, 4)
+    """
+    for argument, value in (("max_wavelength", max_wavelength), ("scaling_factor", scaling_factor)):
+        if not value > 0:
+            raise ValueRangeError(f"RotaryEmbedding: {argument} is positive, received {value}.")
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        return rotate_by_position(x, None, max_wavelength, scaling_factor), state
+
+    config = {"max_wavelength": max_wavelength, "scaling_factor": scaling_factor}
+    layer = Layer(nothing, apply, name="rotary_embedding", config=config)
+    return layer if name is None else layer.relabel(name, named=True)
+
+
+def rotate_by_position(
+    x: Any, positions: Any = None, max_wavelength: float = 10000.0, scaling_factor: float = 1.0
+) -> Any:
+    """Rotate features i and i + F/2 of step t, as coordinates of a plane, by ``t / (c w^(2i/F))``.
+
+    x: (N, T, ..., F) -> the same shape; positions: (T,), 0 .. T-1 by default. The inner product of two rotated vectors
+    depends on the distance of their positions only. Raises `ShapeError` for odd F.
+    Source: J. Su et al., RoFormer, 2021 (Keras-hub ``RotaryEmbedding``).
+
+    >>> import numpy as np
+    >>> rotate_by_position(np.array([[[1.0, 0.0], [1.0, 0.0]]]))
+    array([[[1.        , 0.        ],
+            [0.54030231, 0.84147098]]])
+    """
+    (x,) = promote(x, floating=True)
+    shape = spec_of(x).shape
+    if len(shape) < 3 or shape[-1] % 2:
+        raise ShapeError(f"rotary embedding: expected (batch, steps, ..., even number of features), received {shape}.")
+    half = shape[-1] // 2
+    frequencies = 1 / (max_wavelength ** (np.arange(half) / max(half, 1)) * scaling_factor)
+    positions = np.arange(shape[1]) if positions is None else lift(positions)
+    angles = ops.multiply(ops.reshape(astype(positions, np.float64), (-1, 1)), frequencies)
+    wide = (shape[1], *(1,) * (len(shape) - 3), half)
+    cos, sin = (astype(ops.reshape(f(angles), wide), spec_of(x).dtype) for f in (ops.cos, ops.sin))
+    first, second = x[..., :half], x[..., half:]
+    return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

@@ -1,0 +1,169 @@
+"""Scaled dot-product attention, computed without the matrix of scores."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref, contiguous
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.ops.arithmetic import logical_and, multiply, where
+from fnet.ops.linalg import einsum
+from fnet.ops.nn import dropout, softmax
+from fnet.ops.promotion import lift, promote
+from fnet.ops.shape import reshape
+from fnet.spec import ArraySpec
+from fnet.transforms.arithmetic import zeros_like
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.vjp import vjp
+
+
+def _abstract(q: ArraySpec, k: ArraySpec, v: ArraySpec, *more: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
+    batch, queries, heads, _ = q.shape
+    return ArraySpec((batch, queries, heads, v.shape[3]), q.dtype), ArraySpec((batch, heads, queries), q.dtype)
+
+
+def _vjp_abstract(q: ArraySpec, k: ArraySpec, v: ArraySpec, *more: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
+    return tuple(ArraySpec(x.shape, x.dtype) for x in (q, k, v))
+
+
+def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    from fnet.kernels.cpu import attention as kernels
+
+    arguments, layout = _arguments(emit, inputs, **params)
+    slot = kernels.forward_slot(layout[kernels.DEPTH], layout[kernels.VALUE_DEPTH], inputs[0].dtype)
+    _emit_tasks(emit, kernels.attention, [*arguments, *outputs], layout, slot, inputs[0].dtype)
+
+
+def _vjp_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    from fnet.kernels.cpu import attention as kernels
+
+    *forward, o, logsum, g = inputs
+    arguments, layout = _arguments(emit, forward, **params)
+    slot = kernels.backward_slot(layout[kernels.DEPTH], layout[kernels.VALUE_DEPTH], g.dtype)
+    rest = [contiguous(x, emit) for x in (o, logsum, g)]
+    _emit_tasks(emit, kernels.attention_vjp, [*arguments, *rest, *outputs], layout, slot, g.dtype)
+
+
+def _arguments(
+    emit: Emitter, inputs: list[Ref], *, scale: float, causal: bool, rate: float, masked: bool
+) -> tuple[list[Ref], list[int]]:
+    """What both kernels take first, and their `layout` but for the number of tasks and their scratch memory."""
+    q, k, v = (x if x.strides[3] == 1 and not x.backwards else contiguous(x, emit) for x in inputs[:3])
+    (batch, queries, heads, depth), keys, value_depth = q.shape, k.shape[1], v.shape[3]
+    nothing = emit.constant(np.zeros(1, bool))
+    mask = contiguous(inputs[3], emit) if masked else nothing
+    steps = mask.broadcast((batch, heads, queries, keys)).strides if masked else (0, 0, 0, 0)
+    key = contiguous(inputs[-1], emit) if rate else emit.constant(np.zeros(2, np.uint32))
+    numbers = emit.constant(np.array([scale * math.log2(math.e), scale, rate, math.log2(math.e)], q.dtype))
+    layout = [batch, heads, queries, keys, depth, value_depth, int(causal), int(masked), int(rate > 0), 0, 0]
+    for x in (q, k, v):
+        layout += x.strides[:3]
+    return [q, k, v, mask, key, numbers], [*layout, *steps]
+
+
+def _emit_tasks(emit: Emitter, kernel: Any, refs: list[Ref], layout: list[int], slot: int, dtype: np.dtype) -> None:
+    from fnet.kernels.cpu import attention as kernels
+
+    width = kernels.panel_width(dtype)
+    count = layout[kernels.BATCH] * layout[kernels.HEADS] * -(-layout[kernels.QUERIES] // width)
+    layout[kernels.TASKS] = max(1, min(count, kernels.MAX_TASKS))
+    layout[kernels.SLOT] = slot
+    scratch = emit.scratch(layout[kernels.TASKS] * slot, dtype)
+    emit.call(kernel, *refs, scratch, emit.constant(np.array(layout, np.int64)))
+
+
+def _vjp(g: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any) -> tuple[Any, ...]:
+    pulled = _attention_vjp(q, k, v, *more, *outputs, g[0], **params)
+    return (*pulled, *(None for _ in more))
+
+
+def _vjp_vjp(h: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any) -> tuple[Any, ...]:
+    """Second order, through the matrix of weights; the output and the log-sum-exp are functions of q, k and v."""
+    *extra, _, _, g = more
+
+    def first_order(q: Any, k: Any, v: Any, g: Any) -> Any:
+        return vjp(lambda *qkv: _materialized(*qkv, *extra, **params), q, k, v)[1](g)
+
+    given = tuple(zeros_like(x) if t is None else t for t, x in zip(h, (q, k, v), strict=True))
+    dq, dk, dv, dg = vjp(first_order, q, k, v, g)[1](given)
+    return (dq, dk, dv, *(None for _ in extra), None, None, dg)
+
+
+_attention = Primitive("attention", _abstract, lower=_lower, vjp=_vjp, multiple=True, strided=True)
+_attention_vjp = Primitive("attention_vjp", _vjp_abstract, lower=_vjp_lower, vjp=_vjp_vjp, multiple=True, strided=True)
+
+
+def _materialized(q: Any, k: Any, v: Any, *more: Any, scale: float, causal: bool, rate: float, masked: bool) -> Any:
+    """The same values from plain operations, of which every derivative exists."""
+    (batch, queries, heads, _), keys = spec_of(q).shape, spec_of(k).shape[1]
+    visible: Any = np.tri(queries, keys, dtype=bool) if causal else np.ones((queries, keys), bool)
+    if masked:
+        visible = logical_and(more[0], visible)
+    scores = multiply(einsum("bthd,bshd->bhts", q, k), scale)
+    weights = softmax(where(visible, scores, -math.inf))
+    if rate:
+        # The kernel counts keys up to a multiple of four.
+        kept = dropout(np.ones((batch, heads, queries, -(-keys // 4) * 4), spec_of(q).dtype), more[-1], rate)
+        weights = multiply(weights, kept[..., :keys])
+    return einsum("bhts,bshe->bthe", weights, v)
+
+
+def dot_product_attention(
+    q: Any,
+    k: Any,
+    v: Any,
+    mask: Any = None,
+    *,
+    scale: float | None = None,
+    causal: bool = False,
+    rate: float = 0.0,
+    key: Any = None,
+) -> Any:
+    """``sum over s of w[t, s] v[s]`` with ``w[t] = softmax over s of scale q[t] . k[s]``, for every head.
+
+    q: (B, T, H, D), k: (B, S, H, D), v: (B, S, H, E) -> (B, T, H, E).
+    mask: booleans that broadcast to (B, H, T, S), true where query t sees key s; with `causal` it sees those with
+    s <= t only. A query that sees no key gives zeros. scale: ``1 / sqrt(D)`` by default.
+    rate: the fraction of weights that dropout zeroes, as a function of `key`; it is 0 for none.
+    Raises `ShapeError` where sizes do not fit, `DtypeError` for a mask that is not boolean.
+    Source: A. Vaswani et al., Attention is all you need, 2017 (``keras.ops.dot_product_attention``).
+
+    >>> import numpy as np
+    >>> q, k, v = np.zeros((1, 2, 1, 4)), np.zeros((1, 3, 1, 4)), np.array([1.0, 2.0, 6.0]).reshape(1, 3, 1, 1)
+    >>> dot_product_attention(q, k, v).ravel()
+    array([3., 3.])
+    >>> dot_product_attention(q, k, v, causal=True).ravel()
+    array([1. , 1.5])
+    """
+    q, k, v = promote(q, k, v, floating=True)
+    _check_shapes(spec_of(q).shape, spec_of(k).shape, spec_of(v).shape)
+    if not 0 <= rate <= 1:
+        raise ValueRangeError(f"attention: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
+    if rate and key is None:
+        raise StructureError("attention: dropout needs a key: dot_product_attention(..., rate=0.1, key=key).")
+    (batch, queries, heads, depth), keys = spec_of(q).shape, spec_of(k).shape[1]
+    more = [] if mask is None else [_four_axes(lift(mask), (batch, heads, queries, keys))]
+    more += [key] if rate else []
+    scale = 1 / math.sqrt(max(depth, 1)) if scale is None else float(scale)
+    params = {"scale": scale, "causal": bool(causal), "rate": float(rate), "masked": mask is not None}
+    return _attention(q, k, v, *more, **params)[0]
+
+
+def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> None:
+    right = len(q) == len(k) == len(v) == 4 and k[:3] == v[:3]
+    if not (right and (q[0], q[2], q[3]) == (k[0], k[2], k[3])):
+        raise ShapeError(f"attention: expected q (B, T, H, D), k (B, S, H, D), v (B, S, H, E), received {q}, {k}, {v}.")
+
+
+def _four_axes(mask: Any, shape: tuple[int, int, int, int]) -> Any:
+    """The mask with four axes, each of size 1 or that of `shape`."""
+    spec = spec_of(mask)
+    if spec.dtype.kind != "b":
+        raise DtypeError(f"attention: the mask is boolean, true where a query sees a key, received {spec}.")
+    full = (1,) * (4 - spec.ndim) + spec.shape
+    if spec.ndim > 4 or any(n not in (1, m) for n, m in zip(full, shape, strict=True)):
+        raise ShapeError(f"attention: the mask must broadcast to (B, H, T, S) = {shape}, received {spec.shape}.")
+    return reshape(mask, full)
