@@ -13,6 +13,7 @@ from bench.rows import Row
 
 PAUSE = 0.03  # seconds between bursts: the last peer's threads stop spinning
 WARM_UP = 32  # steps before the first timing: first calls compile, and some libraries compile anew after a few
+WARM_UP_BURSTS = 5  # after so much time the warm-up ends: a large step compiles once
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def measure(row: Row, peers: Sequence[Peer], rounds: int, burst: float) -> Resul
     absent: dict[str, str] = {}
     for peer in peers:
         try:
-            peer.prepare(row.key)
+            peer.prepare(row)
             counts[peer] = _count(peer, burst)
         except UnavailableError as reason:
             absent[peer.name] = str(reason)
@@ -58,7 +59,10 @@ def measure(row: Row, peers: Sequence[Peer], rounds: int, burst: float) -> Resul
 
 def _count(peer: Peer, burst: float) -> int:
     """Steps that take about `burst` seconds, after a warm-up; the best of three, as one may still meet a compiler."""
-    peer.burst(WARM_UP)
+    steps, end = 0, time.perf_counter() + WARM_UP_BURSTS * burst
+    while steps < WARM_UP and time.perf_counter() < end:
+        peer.burst(1)
+        steps += 1
     count = 1
     while (step := min(peer.burst(count) for _ in range(3))) * count < burst / 2:
         count = min(max(int(burst / step), 2 * count), 20 * count)

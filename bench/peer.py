@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from bench.problems import Network
 from bench.protocol import UnavailableError
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+from bench.rows import Row
 
 
 class Peer:
@@ -18,13 +19,11 @@ class Peer:
 
     def __init__(self, name: str, threads: int) -> None:
         self.name = name
-        environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker", name, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
         )
         try:
             self.version: str = self._receive()["version"]
@@ -32,14 +31,23 @@ class Peer:
             self.close()
             raise
 
-    def prepare(self, row: str) -> None:
+    def prepare(self, row: Row) -> None:
         """Build and compile the workload of this row, or raise `UnavailableError`."""
-        self._ask(prepare=row)
+        self._ask(prepare=row.do, problem=row.problem.to_json())
+
+    def losses(self, problem: Network, count: int) -> list[float]:
+        """The losses of the first steps, or `UnavailableError`."""
+        return list(self._ask(losses=count, problem=problem.to_json())["losses"])
 
     def burst(self, count: int) -> float:
         """Seconds a step, over about `count` steps in a row."""
         reply = self._ask(count=count)
         return float(reply["seconds"] / reply["steps"])
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes that the process has in memory now, and the most it ever had."""
+        reply = self._ask(memory=True)
+        return int(reply["now"]), int(reply["peak"])
 
     def close(self) -> None:
         """End the process."""
@@ -66,3 +74,19 @@ class Peer:
         if "unavailable" in reply:
             raise UnavailableError(reply["unavailable"])
         return reply
+
+
+@contextmanager
+def started(names: Sequence[str], threads: int) -> Iterator[tuple[list[Peer], dict[str, str]]]:
+    """The peers that can start, and why the others cannot; their processes end with the block."""
+    peers: list[Peer] = []
+    absent: dict[str, str] = {}
+    with ExitStack() as stack:
+        for name in names:
+            try:
+                peers.append(Peer(name, threads))
+            except UnavailableError as reason:
+                absent[name] = str(reason)
+            else:
+                stack.callback(peers[-1].close)
+        yield peers, absent

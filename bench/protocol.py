@@ -7,16 +7,33 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
 
-# Makes everything ready and returns `run`; `run(count)` does about `count` steps to the end and returns how many.
-Workload = Callable[[], Callable[[int], int]]
+from bench.machine import UnavailableError as UnavailableError
+from bench.machine import memory
+from bench.problems import Network, Problem, from_json
+
+Run = Callable[[int], int]
+"""`run(count)` does about `count` steps to their end and returns how many."""
 NO_SUCH_ROW = "no such row"
 
 
-class UnavailableError(Exception):
-    """This peer cannot do this here: the message says why."""
+class Worker(Protocol):
+    """What the module of a peer has."""
+
+    def start(self, threads: int) -> str:
+        """Make ready; returns name and version."""
+
+    def workload(self, do: str, problem: Problem) -> Run:
+        """Make ready what a row does.
+
+        With a network "step", "read" (a step whose loss is read), "fit" or "infer"; with an operation "forward" or
+        "both", which is its value and its gradients.
+        """
+
+    def losses(self, problem: Network, count: int) -> list[float]:
+        """The losses of the first steps on the first batch."""
 
 
 def private_stdout() -> TextIO:
@@ -32,22 +49,29 @@ def send(pipe: TextIO, **message: Any) -> None:
     pipe.flush()
 
 
-def serve(pipe: TextIO, table: Mapping[str, Workload]) -> None:
+def serve(pipe: TextIO, worker: Worker) -> None:
     """Answer requests until stdin closes.
 
-    {"prepare": row} -> {"ready": true} or {"unavailable": reason}; {"count": n} -> {"seconds": s, "steps": n}.
+    {"prepare": what to do, "problem": which} -> {"ready": true}; {"count": n} -> {"seconds": s, "steps": n};
+    {"losses": n, "problem": which} -> {"losses": [...]}; {"memory": true} -> {"now": bytes, "peak": bytes};
+    any of them -> {"unavailable": reason}.
     """
-    run: Callable[[int], int] | None = None
+    run: Run | None = None
     for line in sys.stdin:
         request = json.loads(line)
         try:
             if "prepare" in request:
                 run = None  # lets go of the last workload's memory
-                if request["prepare"] not in table:
-                    raise UnavailableError(NO_SUCH_ROW)
-                run = table[request["prepare"]]()
+                run = worker.workload(request["prepare"], from_json(request["problem"]))
                 run(1)
                 send(pipe, ready=True)
+            elif "losses" in request:
+                network = from_json(request["problem"])
+                assert isinstance(network, Network)
+                send(pipe, losses=worker.losses(network, request["losses"]))
+            elif "memory" in request:
+                now, peak = memory()
+                send(pipe, now=now, peak=peak)
             else:
                 assert run is not None, "prepare comes first"
                 start = time.perf_counter()

@@ -7,10 +7,26 @@ from pathlib import Path
 
 from bench.measure import Result
 from bench.protocol import NO_SUCH_ROW
-from bench.startup import Startup
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 _NOTES = "<!-- notes: kept by hand; what is below this line survives a new run -->"
+
+
+def summary_table(results: Sequence[Result]) -> str:
+    """One line for each row: fnet beside the fastest peer and the target."""
+    lines = [
+        "| training step or call | fnet us | fastest peer | us | peer / fnet | target |",
+        "|---|---:|---|---:|---:|---:|",
+    ]
+    for result in results:
+        best = result.best_peer()
+        if best is None or "fnet" not in result.seconds:
+            continue
+        target = result.row.targets.get("best") or result.row.targets.get(best)
+        cells = [result.row.title, _us(result.median("fnet")), best, _us(result.median(best))]
+        cells += [f"{result.ratio(best):.2f}", f"{target:g}" if target else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def peers_table(results: Sequence[Result]) -> str:
@@ -27,15 +43,6 @@ def peers_table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def startup_table(figures: Sequence[Startup]) -> str:
-    """Seconds beside their targets; nothing for no figures."""
-    if not figures:
-        return ""
-    lines = ["| start | seconds | target, below |", "|---|---:|---:|"]
-    lines += [f"| {f.title} | {f.seconds:.2f} | {f.target:g} |" for f in figures]
-    return "\n".join(lines)
-
-
 def absent_list(started: dict[str, str], results: Sequence[Result]) -> str:
     """Who was skipped, and why; nothing for no one. A row that a peer does not offer is no news."""
     lines = [f"- {peer}: {reason}" for peer, reason in started.items()]
@@ -45,11 +52,11 @@ def absent_list(started: dict[str, str], results: Sequence[Result]) -> str:
     return "\n".join(["Skipped:\n", *lines]) if lines else ""
 
 
-def write_page(heading: str, tables: Sequence[str]) -> None:
+def write_page(heading: str, sections: Sequence[str]) -> None:
     """Write the page anew, but for its notes."""
     old = PAGE.read_text() if PAGE.is_file() else ""
     notes = old.partition(_NOTES)[2] or "\n\n## Notes\n"
-    body = "\n\n".join(["# Results", heading, *filter(None, tables)])
+    body = "\n\n".join(["# Results", heading, *filter(None, sections)])
     PAGE.write_text(f"{body}\n\n{_NOTES}{notes}")
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.run`: every row, every peer that is installed, one table; also written to RESULTS.md."""
+"""`python -m bench.run`: every row and every peer that is installed; prints tables, writes RESULTS.md and plots."""
 
 from __future__ import annotations
 
@@ -6,40 +6,35 @@ import argparse
 import datetime
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
 
+from bench import kernels, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
-from bench.peer import Peer
-from bench.protocol import UnavailableError
-from bench.report import absent_list, peers_table, startup_table, write_page
+from bench.memory import memory_table
+from bench.peer import started
+from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
-from bench.startup import measure_startup
+from bench.startup import compilers_table, measure_startup, startup_table
+
+PARTS = ("rows", "startup", "memory", "kernels", "scaling")
 
 
 def main() -> None:
     """Parse the options, measure, report."""
     options = _options()
     busy = os.getloadavg()[0]
-    _bind(options.threads)
-    absent: dict[str, str] = {}
-    results: list[Result] = []
-    with ExitStack() as stack:
-        peers = []
-        for name in options.peers:
-            try:
-                peers.append(Peer(name, options.threads))
-            except UnavailableError as reason:
-                absent[name] = str(reason)
-            else:
-                stack.callback(peers[-1].close)
+    with started(options.peers, options.threads) as (peers, absent):
         versions = "; ".join(peer.version for peer in peers)
-        for row in ROWS:
+        results = []
+        for row in ROWS if "rows" in options.parts else ():
             if row.key in options.rows:
                 results.append(measure(row, peers, options.rounds, options.burst))
                 print(peers_table(results[-1:]), flush=True)
-    tables = [startup_table([] if options.no_startup else measure_startup(5)), absent_list(absent, results)]
-    print("", *filter(None, tables), sep="\n\n")
+    sections = list(_rows(results, absent))
+    for section in _others(options):
+        print(section, flush=True)
+        sections.append(section)
     if not options.dry:
         date = datetime.date.today().isoformat()
         heading = (
@@ -47,9 +42,35 @@ def main() -> None:
             f"{options.rounds} bursts of {options.burst:g} s for each peer, in alternation; ratios are medians of the "
             f"rounds' ratios."
         )
-        write_page(heading, [peers_table(results), *tables])
+        write_page(heading, sections)
     if "fnet" in options.peers and not all("fnet" in result.seconds for result in results):
         sys.exit("fnet itself is missing from a row")
+
+
+def _rows(results: list[Result], absent: dict[str, str]) -> Iterator[str]:
+    if results:
+        yield f"## Rows\n\n{summary_table(results)}"
+        yield f"## Every peer\n\n{peers_table(results)}"
+    yield absent_list(absent, results)
+
+
+def _others(options: argparse.Namespace) -> Iterator[str]:
+    """The parts beside the rows, one after the other."""
+    names, parts = options.peers, options.parts
+    if "startup" in parts and "fnet" in names:
+        figures = measure_startup(3)
+        yield f"## Starting\n\n{startup_table(figures)}\n\n{compilers_table(figures)}"
+    if "memory" in parts:
+        yield f"## Memory\n\n{memory_table(names, options.threads, options.rows)}"
+    rounds, burst = max(1, options.rounds // 2), options.burst / 2
+    if "kernels" in parts:
+        counts = sorted({1, options.threads})
+        yield "\n\n".join(["## Single operations", *kernels.tables(names, counts, rounds, burst)])
+    if "scaling" in parts:
+        lines = scaling.measure_curves(names, options.threads, rounds, burst)
+        if not options.dry:
+            scaling.plot(lines)
+        yield f"## Scaling\n\n![time of a step by size](plots/scaling.svg)\n\n{scaling.curves_table(lines)}"
 
 
 def _options() -> argparse.Namespace:
@@ -57,18 +78,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--rows", nargs="+", default=keys, choices=keys, metavar="ROW", help=f"of {', '.join(keys)}")
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS, metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--no-startup", dest="parts", action="store_const", const=("rows",), help="the part rows alone")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--burst", type=float, default=0.1, help="seconds")
-    parser.add_argument("--no-startup", action="store_true", help="leave out import and first-step times")
-    parser.add_argument("--dry", action="store_true", help="print only, keep RESULTS.md as it is")
+    parser.add_argument("--dry", action="store_true", help="print only, keep RESULTS.md and the plots as they are")
     return parser.parse_args()
-
-
-def _bind(threads: int) -> None:
-    """Leave this process and its children `threads` processors, the one limit that every library keeps to."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What starting costs, in fresh processes: importing fnet, the first training step with a warm and a cold cache."""
+"""What starting costs, in fresh processes: importing fnet, first steps with a warm and a cold cache, the compiler."""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -9,46 +10,62 @@ import sys
 import tempfile
 from dataclasses import dataclass
 
-_IMPORT = """
-import time
-start = time.perf_counter()
-import fnet
-print(time.perf_counter() - start)
-"""
+from bench.rows import find
 
-_FIRST_STEP = """
-import time
-start = time.perf_counter()
-from bench.problems import SMALL
-from bench.worker_fnet import training_step
-training_step(SMALL)(1)
-print(time.perf_counter() - start)
-"""
+KEYS = ("mlp", "cnn", "lstm", "vgg", "transformer")
+IMPORT, WARM, COLD, KERNEL = 0.3, 1.0, 15.0, 2.0  # targets, seconds
 
 
 @dataclass(frozen=True)
-class Startup:
-    """One figure and its target, both in seconds."""
+class FirstStep:
+    """Seconds to import fnet, and to import it and do the first step of a row; the compilations of the cold one.
+
+    compiled: by kernel, seconds without and with the kernels that it calls.
+    """
 
     title: str
-    seconds: float
-    target: float
+    imported: float
+    warm: float
+    cold: float
+    compiled: dict[str, tuple[float, float]]
 
 
-def measure_startup(rounds: int) -> list[Startup]:
-    """Medians over fresh processes; the cold cache is a new directory, filled by its one step."""
+def measure_startup(rounds: int) -> list[FirstStep]:
+    """Medians over fresh processes; a cold cache is a new directory, filled by one step."""
+    return [_first_step(key, rounds) for key in KEYS]
+
+
+def startup_table(figures: list[FirstStep]) -> str:
+    """First steps beside their targets."""
+    lines = ["| import and first step | warm cache, s | cold cache, s | kernels compiled |", "|---|---:|---:|---:|"]
+    lines += [f"| {f.title} | {f.warm:.2f} | {f.cold:.2f} | {len(f.compiled)} |" for f in figures]
+    lines.append(f"| target, below | {WARM:g} | {COLD:g} | |")
+    imported = statistics.median(figure.imported for figure in figures)
+    return "\n".join([*lines, "", f"`import fnet`: {imported:.2f} s; target, below: {IMPORT:g}."])
+
+
+def compilers_table(figures: list[FirstStep], top: int = 12) -> str:
+    """The kernels that take longest to compile."""
+    compiled: dict[str, tuple[float, float]] = {}
+    for figure in figures:
+        for name, seconds in figure.compiled.items():
+            compiled[name] = max(seconds, compiled.get(name, (0.0, 0.0)))
+    lines = ["| slowest to compile | s | with the kernels that it calls, s |", "|---|---:|---:|"]
+    slowest = sorted(compiled.items(), key=lambda item: -item[1][0])[:top]
+    lines += [f"| {name} | {own:.2f} | {whole:.2f} |" for name, (own, whole) in slowest]
+    return "\n".join([*lines, f"| target, below | {KERNEL:g} | |"])
+
+
+def _first_step(key: str, rounds: int) -> FirstStep:
     with tempfile.TemporaryDirectory() as cache:
-        cold = _run(_FIRST_STEP, cache)
-        warm = statistics.median(_run(_FIRST_STEP, cache) for _ in range(rounds))
-        importing = statistics.median(_run(_IMPORT, cache) for _ in range(rounds))
-    return [
-        Startup("import fnet", importing, 0.3),
-        Startup("import and first step of the MLP 16-16-1, warm cache", warm, 1.0),
-        Startup("import and first step of the MLP 16-16-1, cold cache", cold, 15.0),
-    ]
+        cold = _run(key, cache)
+        warm = [_run(key, cache) for _ in range(rounds)]
+    seconds, imported = (statistics.median(run[figure] for run in warm) for figure in ("seconds", "imported"))
+    return FirstStep(find(key).title, imported, seconds, cold["seconds"], cold["compiled"])
 
 
-def _run(code: str, cache: str) -> float:
+def _run(key: str, cache: str) -> dict:
     environment = os.environ | {"FNET_CACHE_DIR": cache}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    command = [sys.executable, "-m", "bench.first_step", key]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(done.stdout))

@@ -5,23 +5,22 @@ from __future__ import annotations
 import importlib
 import sys
 
+from bench.machine import bind
 from bench.protocol import UnavailableError, private_stdout, send, serve
 
 
 def main(peer: str, threads: int) -> None:
-    """Say hello, or why not, then serve.
-
-    The module `bench.worker_<peer>` has `start(threads) -> version` and the table `WORKLOADS`.
-    """
+    """Say hello, or why not, then serve."""
+    bind(threads)
     pipe = private_stdout()
     try:
-        module = importlib.import_module(f"bench.worker_{peer}")
+        module = importlib.import_module(f"bench.workers.{peer}")
         version = module.start(threads)
     except (ImportError, UnavailableError) as error:
         send(pipe, unavailable=str(error))
         return
     send(pipe, version=version)
-    serve(pipe, module.WORKLOADS)
+    serve(pipe, module)
 
 
 if __name__ == "__main__":

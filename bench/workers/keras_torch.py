@@ -6,5 +6,6 @@ import os
 
 os.environ["KERAS_BACKEND"] = "torch"
 
-from bench.worker_keras import WORKLOADS as WORKLOADS
-from bench.worker_keras import start as start
+from bench.workers.keras import losses as losses
+from bench.workers.keras import start as start
+from bench.workers.keras import workload as workload

@@ -1,0 +1,33 @@
+"""`python -m bench.first_step ROW`: import fnet and do one step; prints as JSON how long, and what was compiled.
+
+Meant for a fresh process; ``FNET_CACHE_DIR`` decides whether the cache is cold.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+
+def main(key: str) -> None:
+    """Do the first step of a row."""
+    start = time.perf_counter()
+    import fnet
+
+    imported = time.perf_counter() - start
+    from bench.compilations import listen
+    from bench.problems import Network
+    from bench.rows import find
+    from bench.workers.fnet.steps import Training
+
+    stopwatch, problem = listen(), find(key).problem
+    assert isinstance(problem, Network)
+    Training(problem).run(1)
+    seconds = time.perf_counter() - start
+    compiled = {name: (stopwatch.own[name], whole) for name, whole in stopwatch.whole.items()}
+    print(json.dumps({"imported": imported, "seconds": seconds, "compiled": compiled, "version": fnet.__version__}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

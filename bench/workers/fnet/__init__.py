@@ -1,0 +1,33 @@
+"""fnet: the donated jitted step of the contract, `Trainer.fit`, and jitted inference."""
+
+from __future__ import annotations
+
+import fnet
+from bench.problems import Network, Operation, Problem
+from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
+from bench.workers.fnet import operations, steps
+
+
+def start(threads: int) -> str:
+    """NUMBA_NUM_THREADS, which the parent set, is the number of threads; returns what this peer is."""
+    return f"fnet {fnet.__version__}"
+
+
+def workload(do: str, problem: Problem) -> Run:
+    """Prepare what a row does."""
+    if isinstance(problem, Operation):
+        return operations.workload(do, problem)
+    if not isinstance(problem, Network):
+        raise UnavailableError(NO_SUCH_ROW)
+    if do in ("step", "read"):
+        return steps.Training(problem, read=do == "read").run
+    if do == "fit":
+        return steps.fit(problem)
+    if do == "infer":
+        return steps.inference(problem)
+    raise UnavailableError(NO_SUCH_ROW)
+
+
+def losses(problem: Network, count: int) -> list[float]:
+    """The losses of the first steps."""
+    return steps.Training(problem).losses(count)

@@ -1,0 +1,123 @@
+"""Single operations, jitted; a layer where that is what users call."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import fnet
+from bench.problems import Operation
+from bench.problems import operations as kinds
+from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
+from bench.workers.fnet import ceilings
+from fnet import layers, ops
+
+Function = Callable[..., Any]
+
+
+def workload(do: str, operation: Operation) -> Run:
+    """Calls of the operation, or of it and its gradients."""
+    arrays = operation.arrays()
+    if isinstance(operation, kinds.MultiplyAdds):
+        return ceilings.multiply_adds(operation.count)
+    if isinstance(operation, kinds.Copy):
+        return ceilings.copies(*arrays)
+    if isinstance(operation, kinds.AdamUpdate):
+        return _adam(*arrays)
+    function = function_of(operation)
+    whole = [a for a in arrays if a.dtype == np.int32]
+
+    def value_and_gradients(cotangent: Any, *arrays: Any) -> Any:
+        floating = [a for a in arrays if a.dtype != np.int32]
+        value, pull = fnet.vjp(lambda *floating: function(*floating, *whole), *floating)
+        return value, *pull(cotangent)
+
+    jitted = fnet.jit(function if do == "forward" else value_and_gradients)
+    arguments = arrays if do == "forward" else (np.ones_like(function(*arrays)), *arrays)
+
+    def run(count: int) -> int:
+        for _ in range(count):
+            jitted(*arguments)
+        return count
+
+    return run
+
+
+def _adam(parameter: np.ndarray, gradient: np.ndarray) -> Run:
+    optimizer = fnet.optimizers.adam(1e-3)
+
+    @fnet.jit(donate=("parameter", "state"))
+    def update(parameter: Any, state: Any, gradient: Any) -> Any:
+        updates, state = optimizer.update(gradient, state, parameter)
+        return fnet.optimizers.apply_updates(parameter, updates), state
+
+    state = optimizer.init(parameter)
+
+    def run(count: int) -> int:
+        nonlocal parameter, state
+        for _ in range(count):
+            parameter, state = update(parameter, state, gradient)
+        return count
+
+    return run
+
+
+@functools.singledispatch
+def function_of(operation: Operation) -> Function:
+    """The function as a user of fnet would write it."""
+    raise UnavailableError(NO_SUCH_ROW)
+
+
+@function_of.register
+def _(operation: kinds.Gemm) -> Function:
+    return ops.matmul
+
+
+@function_of.register
+def _(operation: kinds.Convolution) -> Function:
+    layer = layers.Conv2D(operation.filters, operation.kernel, strides=operation.stride, padding="same", use_bias=False)
+    return lambda x, kernel: layer.apply({"kernel": kernel}, {}, x)[0]
+
+
+@function_of.register
+def _(operation: kinds.LSTM) -> Function:
+    layer, names = layers.LSTM(operation.units, return_sequences=True), ("kernel", "recurrent_kernel", "bias")
+    return lambda x, *weights: layer.apply(dict(zip(names, weights, strict=True)), {}, x)[0]
+
+
+@function_of.register
+def _(operation: kinds.Attention) -> Function:
+    return lambda query, key, value: ops.dot_product_attention(query, key, value, causal=True)
+
+
+@function_of.register
+def _(operation: kinds.Softmax) -> Function:
+    return ops.softmax
+
+
+@function_of.register
+def _(operation: kinds.LayerNorm) -> Function:
+    return lambda x, gamma, beta: ops.layer_normalization(x, gamma, beta, 1e-5)
+
+
+@function_of.register
+def _(operation: kinds.BatchNorm) -> Function:
+    return lambda x, gamma, beta: ops.batch_normalization(x, gamma, beta, 1e-3)[0]
+
+
+@function_of.register
+def _(operation: kinds.MaxPool) -> Function:
+    return lambda x: ops.max_pool(x, 2)
+
+
+@function_of.register
+def _(operation: kinds.Embedding) -> Function:
+    return ops.take
+
+
+@function_of.register
+def _(operation: kinds.CTC) -> Function:
+    return lambda logits, labels: fnet.losses.ctc(labels, logits)

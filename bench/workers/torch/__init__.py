@@ -1,0 +1,33 @@
+"""PyTorch, eager: its fastest settings for these sizes (fused Adam, inference mode, channels last)."""
+
+from __future__ import annotations
+
+import torch
+
+from bench.problems import Network, Operation, Problem
+from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
+from bench.workers.torch import operations, steps
+
+
+def start(threads: int) -> str:
+    """Set the number of threads; returns what this peer is."""
+    torch.set_num_threads(threads)
+    return f"torch {torch.__version__}"
+
+
+def workload(do: str, problem: Problem, compiled: bool = False) -> Run:
+    """Prepare what a row does."""
+    if isinstance(problem, Operation) and not compiled:
+        return operations.workload(do, problem)
+    if not isinstance(problem, Network):
+        raise UnavailableError(NO_SUCH_ROW)
+    if do in ("step", "read"):
+        return steps.Training(problem, compiled, read=do == "read").run
+    if do == "infer":
+        return steps.inference(problem, compiled)
+    raise UnavailableError(NO_SUCH_ROW)
+
+
+def losses(problem: Network, count: int, compiled: bool = False) -> list[float]:
+    """The losses of the first steps."""
+    return steps.Training(problem, compiled).losses(count)

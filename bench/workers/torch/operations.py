@@ -1,0 +1,127 @@
+"""Single operations, channels last where images are involved."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bench.problems import Operation
+from bench.problems import operations as kinds
+from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
+from bench.workers.torch.weights import load_one
+
+Function = Callable[..., torch.Tensor]
+
+
+def workload(do: str, operation: Operation) -> Run:
+    """Calls of the operation, or of it and its gradients."""
+    if isinstance(operation, kinds.AdamUpdate):
+        return _adam(operation)
+    arrays = tuple(map(torch.from_numpy, operation.arrays()))
+    function, arguments = prepare(operation, *arrays)
+    leaves = [x.requires_grad_() for x in arguments if x.is_floating_point()]
+    with torch.no_grad():
+        cotangent = torch.ones_like(function(*arguments))
+
+    def forward(count: int) -> int:
+        with torch.no_grad():
+            for _ in range(count):
+                function(*arguments)
+        return count
+
+    def both(count: int) -> int:
+        for _ in range(count):
+            torch.autograd.grad(function(*arguments), leaves, cotangent)
+        return count
+
+    return forward if do == "forward" else both
+
+
+def _adam(operation: kinds.AdamUpdate) -> Run:
+    parameter, gradient = map(torch.from_numpy, operation.arrays())
+    parameter.grad = gradient
+    optimizer = torch.optim.Adam([parameter], 1e-3, eps=1e-7, fused=True)
+
+    def run(count: int) -> int:
+        for _ in range(count):
+            optimizer.step()
+        return count
+
+    return run
+
+
+@functools.singledispatch
+def prepare(operation: Operation, *arrays: torch.Tensor) -> tuple[Function, list[torch.Tensor]]:
+    """The function of PyTorch's, and its arguments in PyTorch's layout."""
+    raise UnavailableError(NO_SUCH_ROW)
+
+
+@prepare.register
+def _(operation: kinds.Gemm, *arrays: torch.Tensor) -> Any:
+    return torch.matmul, arrays
+
+
+@prepare.register
+def _(operation: kinds.Convolution, x: torch.Tensor, kernel: torch.Tensor) -> Any:
+    images = x.permute(0, 3, 1, 2)
+    weight = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+    stride, padding = operation.stride, (operation.kernel - 1) // 2
+    return lambda x, w: functional.conv2d(x, w, stride=stride, padding=padding), [images, weight]
+
+
+@prepare.register
+def _(operation: kinds.LSTM, x: torch.Tensor, *weights: torch.Tensor) -> Any:
+    layer = nn.LSTM(operation.features, operation.units, batch_first=True)
+    names = ("kernel", "recurrent_kernel", "bias")
+    load_one(layer, {name: weight.numpy() for name, weight in zip(names, weights, strict=True)})
+    return lambda x, *weights: layer(x)[0], [x, *layer.parameters()]
+
+
+@prepare.register
+def _(operation: kinds.Attention, *arrays: torch.Tensor) -> Any:
+    def attention(*qkv: torch.Tensor) -> torch.Tensor:
+        heads_first = (part.transpose(1, 2) for part in qkv)
+        return functional.scaled_dot_product_attention(*heads_first, is_causal=True).transpose(1, 2)
+
+    return attention, arrays
+
+
+@prepare.register
+def _(operation: kinds.Softmax, *arrays: torch.Tensor) -> Any:
+    return lambda x: torch.softmax(x, -1), arrays
+
+
+@prepare.register
+def _(operation: kinds.LayerNorm, *arrays: torch.Tensor) -> Any:
+    return lambda x, gamma, beta: functional.layer_norm(x, gamma.shape, gamma, beta, 1e-5), arrays
+
+
+@prepare.register
+def _(operation: kinds.BatchNorm, *arrays: torch.Tensor) -> Any:
+    return lambda x, gamma, beta: functional.batch_norm(x, None, None, gamma, beta, True, 0.01, 1e-3), arrays
+
+
+@prepare.register
+def _(operation: kinds.MaxPool, x: torch.Tensor) -> Any:
+    return lambda x: functional.max_pool2d(x, 2), [x.permute(0, 3, 1, 2)]
+
+
+@prepare.register
+def _(operation: kinds.Embedding, table: torch.Tensor, words: torch.Tensor) -> Any:
+    return lambda table, words: functional.embedding(words, table), [table, words.long()]
+
+
+@prepare.register
+def _(operation: kinds.CTC, logits: torch.Tensor, labels: torch.Tensor) -> Any:
+    lengths = [torch.full((operation.batch,), n) for n in (operation.steps, operation.labels)]
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        log_p = functional.log_softmax(logits, -1).transpose(0, 1)
+        return functional.ctc_loss(log_p, labels, *lengths, reduction="none").mean()
+
+    return loss, [logits, labels.long()]

@@ -1,0 +1,130 @@
+"""The benchmarks' own machinery: problems travel to workers, timings become ratios, the page keeps its notes."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import compilations, kernels, protocol, report
+from bench.machine import UnavailableError
+from bench.measure import Result, measure
+from bench.problems import Network, from_json
+from bench.rows import ROWS, Row, find
+from bench.workers.fnet.networks import network
+from bench.workers.fnet.steps import initial, shapes_of
+from fnet import tree
+
+STEPS = [row for row in ROWS if row.do == "step"]
+PARAMETERS = {
+    "mlp": 16 * 16 + 16 + 16 + 1,
+    "cnn": 9 * 32 + 32 + 9 * 32 * 16 + 16 + 400 * 50 + 50 + 50 * 10 + 10,
+    "vgg": 9 * (3 * 64 + 64 * 64 + 64 * 128 + 128 * 128) + 2 * (64 + 64 + 128 + 128) + 8192 * 10 + 10,
+    "lstm": 4 * 128 * (64 + 128 + 1) + 128 + 1,
+    "transformer": 65 * 128 + 64 * 128 + 2 * (12 * 128**2 + 13 * 128) + 2 * 128 + 128 * 65 + 65,
+}
+
+
+@pytest.mark.parametrize("row", [*ROWS, *kernels.rows()], ids=lambda row: row.key)
+def test_a_problem_survives_the_way_to_a_worker(row: Row):
+    assert from_json(json.loads(json.dumps(row.problem.to_json()))) == row.problem
+
+
+@pytest.mark.parametrize("row", STEPS, ids=lambda row: row.key)
+def test_the_network_of_fnet_takes_the_weights_and_gives_what_the_targets_need(row: Row):
+    problem = row.problem
+    assert isinstance(problem, Network)
+    x, t = problem.data()
+    net = network(problem)
+    params, _ = initial(net, problem)
+    given = [leaf for leaves in problem.weights().values() for leaf in leaves.values()]
+    for leaf, weight in zip(tree.leaves(params), given, strict=True):
+        np.testing.assert_array_equal(leaf.ravel(), weight.ravel())
+    if row.key in PARAMETERS:
+        assert sum(weight.size for weight in given) == PARAMETERS[row.key]
+    if problem.loss == "mse":
+        assert net.out_shape(shapes_of(x)) == t.shape[1:]
+
+
+class FakePeer:
+    """A peer whose steps take a known time; its bursts are written down."""
+
+    def __init__(self, name: str, seconds: list[float], bursts: list[str]) -> None:
+        self.name, self.seconds, self.bursts = name, seconds, bursts
+
+    def prepare(self, row: Row) -> None:
+        if not self.seconds:
+            raise UnavailableError("out of order")
+
+    def burst(self, count: int) -> float:
+        self.bursts.append(self.name)
+        return self.seconds[len(self.bursts) % len(self.seconds)]
+
+
+def test_rounds_alternate_and_ratios_are_within_a_round(monkeypatch):
+    monkeypatch.setattr("bench.measure.time.sleep", lambda seconds: None)
+    bursts: list[str] = []
+    peers: Any = [FakePeer("fnet", [0.01], bursts), FakePeer("slow", [0.03], bursts), FakePeer("broken", [], bursts)]
+    result = measure(find("mlp"), peers, rounds=3, burst=0.01)
+    assert bursts[-6:] == ["fnet", "slow", "slow", "fnet", "fnet", "slow"]
+    assert result.ratio("slow") == pytest.approx(3)
+    assert result.absent == {"broken": "out of order"}
+
+
+def test_the_tables_name_the_best_peer_and_its_target():
+    seconds = {"fnet": [1e-6, 3e-6, 2e-6], "jax": [8e-6, 9e-6, 8e-6], "torch": [5e-6, 6e-6, 5e-6]}
+    result = Result(find("fanout"), seconds, {"keras": "absent today"})
+    title = find("fanout").title
+    assert report.summary_table([result]).splitlines()[-1] == f"| {title} | 2.0 | torch | 5.0 | 2.50 | 10 |"
+    lines = report.peers_table([result]).splitlines()
+    assert lines[2] == f"| {title} | fnet | 2.0 | 1.0 |  |  |"
+    assert lines[3:] == ["|  | jax | 8.0 | 8.0 | 4.00 |  |", "|  | torch | 5.0 | 5.0 | 2.50 | 10 |"]
+    assert report.absent_list({"other": "why"}, [result]).splitlines()[2:] == [
+        "- other: why",
+        f"- keras, {title}: absent today",
+    ]
+
+
+def test_a_new_page_keeps_the_notes(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "PAGE", tmp_path / "RESULTS.md")
+    report.write_page("today", ["first"])
+    report.PAGE.write_text(report.PAGE.read_text() + "by hand\n")
+    report.write_page("tomorrow", ["second", ""])
+    text = report.PAGE.read_text()
+    assert text.startswith("# Results\n\ntomorrow\n\nsecond\n\n<!--")
+    assert text.endswith("## Notes\nby hand\n")
+
+
+def test_compilations_inside_of_others_are_counted_apart(monkeypatch):
+    times = iter([0.0, 1.0, 3.0, 7.0])
+    monkeypatch.setattr(compilations.time, "thread_time", lambda: next(times))
+    stopwatch = compilations.Stopwatch()
+    inner, outer = (
+        SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=f)}) for f in (compilations.listen, measure)
+    )
+    stopwatch.on_start(outer), stopwatch.on_start(inner), stopwatch.on_end(inner), stopwatch.on_end(outer)
+    assert stopwatch.own == {"bench.measure.measure": 5.0, "bench.compilations.listen": 2.0}
+    assert stopwatch.whole == {"bench.measure.measure": 7.0, "bench.compilations.listen": 2.0}
+
+
+def test_a_worker_answers_mistakes_and_goes_on(monkeypatch, capsys):
+    def workload(do: str, problem: Any) -> Any:
+        if do == "fail":
+            raise ZeroDivisionError("by zero")
+        return lambda count: 2 * count
+
+    problem = find("mlp").problem.to_json()
+    requests = [{"prepare": "fail", "problem": problem}, {"prepare": "step", "problem": problem}, {"count": 3}]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(request) + "\n" for request in requests)))
+    pipe = io.StringIO()
+    worker: Any = SimpleNamespace(workload=workload)
+    protocol.serve(pipe, worker)
+    first, second, third = map(json.loads, pipe.getvalue().splitlines())
+    assert first == {"unavailable": "ZeroDivisionError: by zero"}
+    assert second == {"ready": True}
+    assert third["steps"] == 6 and third["seconds"] >= 0
+    assert "ZeroDivisionError" in capsys.readouterr().err
