@@ -17,9 +17,12 @@ from fnet.combinators import parallel as parallel
 from fnet.combinators import repeat as repeat
 from fnet.combinators import residual as residual
 from fnet.combinators import serial as serial
+from fnet.embed import njit_apply as njit_apply
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer
+from fnet.precision import current_precision as current_precision
+from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
 from fnet.threads import get_num_threads as get_num_threads
 from fnet.threads import set_num_threads as set_num_threads

@@ -118,11 +118,11 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 
     Source: D. Hendrycks and K. Gimpel 2016.
     """
-    x = _bounded_below(x)
     if approximate:
+        x = _bounded_below(x)
         near = ops.clip(x, -10.0, 10.0)  # where the tanh is +-1; the cube of a larger x could overflow
         return 0.5 * x * (1.0 + ops.tanh(math.sqrt(2 / math.pi) * (near + 0.044715 * (near * near * near))))
-    return 0.5 * x * (1.0 + ops.erf(x * math.sqrt(0.5)))
+    return ops.gelu(x)
 
 
 def softplus(x: Any) -> Any:

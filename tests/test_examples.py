@@ -33,3 +33,14 @@ def test_digits(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digits.h5", "digits.png"]
     again = run("digits.py", tmp_path)
     assert again.splitlines()[-4:] == printed.splitlines()[-4:]
+
+
+@pytest.mark.slow
+def test_njit_embed(tmp_path):
+    printed = run("njit_embed.py", tmp_path)
+    error = re.search(r"largest error in 10 seconds of motion: (\d\.\d{4})", printed)
+    assert error is not None
+    assert float(error[1]) < 0.2
+    ratio = re.search(r"calling fnet from Python: .* us, (\d+) times as long", printed)
+    assert ratio is not None
+    assert int(ratio[1]) >= 3

@@ -121,7 +121,7 @@ def test_gradients_agree_with_differences_and_projections(row: Row) -> None:
     analytic = sum(np.sum(g * d) for g, d in pairs)
     assert analytic == pytest.approx(numeric, rel=1e-7, abs=1e-8)
     assert row.slope == any(np.any(g != 0) for g in tree.leaves(pulled[1]) if g is not None)
-    if not row.classes:
+    if row.forward and not row.classes:
         forward = fnet.jvp(output, (params, x), directions)[1]
         close(
             sum(np.sum(w * t) for w, t in zip(tree.leaves(weights), tree.leaves(forward), strict=True)), analytic, 1e-10

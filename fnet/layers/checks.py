@@ -9,6 +9,10 @@ import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import is_single
+from fnet.ops.promotion import lift
+from fnet.transforms.primitive import spec_of
+
+_AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
 
 def positive_integer(layer: str, argument: str, value: Any) -> int:
@@ -45,6 +49,41 @@ def known_size(layer: str, shape: Any, axis: int = -1) -> int:
     if size is None:
         raise ShapeError(f"{layer} makes parameters for axis {axis}, so its size must be known, received {shape}.")
     return size
+
+
+def per_axis(layer: str, argument: str, value: Any, rank: int) -> tuple[int, ...]:
+    """A positive integer for each of `rank` axes, from one for all of them or a sequence."""
+    values = value if isinstance(value, tuple | list) else (value,) * rank
+    if len(values) != rank:
+        raise ShapeError(f"{layer}: {argument} is an integer or {rank} of them, received {value!r}.")
+    return tuple(positive_integer(layer, argument, n) for n in values)
+
+
+def image_shape(layer: str, shape: Any, rank: int) -> tuple[int | None, ...]:
+    """The shape of samples with `rank` axes before the channels, or a `ShapeError`."""
+    one_shape(layer, shape)
+    if len(shape) != rank + 1:
+        raise ShapeError(f"{layer} takes samples of shape ({_AXES[rank]}, channels), received {shape}.")
+    return shape
+
+
+def image(layer: str, x: Any, rank: int) -> Any:
+    """A batch of samples with `rank` axes before the channels, or a `ShapeError`."""
+    x = lift(x)
+    received = spec_of(x).shape
+    if len(received) != rank + 2:
+        hint = " Add a batch axis: x[None]." if len(received) == rank + 1 else ""
+        raise ShapeError(f"{layer}: expected an input (batch, {_AXES[rank]}, channels), received {received}.{hint}")
+    return x
+
+
+def check_data_format(layer: str, data_format: Any) -> None:
+    """Raise a `ValueRangeError` for any other format than channels on the last axis."""
+    if data_format not in (None, "channels_last"):
+        raise ValueRangeError(
+            f"{layer}: data_format is channels_last, received {data_format!r:.40}. Move the channels of the images "
+            f"to the last axis: np.moveaxis(x, 1, -1)."
+        )
 
 
 def entries(layer: str, params: Any, *names: str) -> tuple[Any, ...]:

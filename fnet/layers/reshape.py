@@ -9,7 +9,9 @@ from typing import Any
 from fnet import ops
 from fnet.errors import ShapeError
 from fnet.layer import Layer, is_single
-from fnet.layers.checks import one_shape
+from fnet.layers.activation import nothing
+from fnet.layers.checks import one_shape, positive_integer
+from fnet.layers.names import make_layer
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -56,6 +58,48 @@ def Reshape(target_shape: Sequence[int], name: str | None = None) -> Layer:
 
     layer = Layer(init, apply, name="reshape", config={"target_shape": target})
     return layer if name is None else layer.relabel(name, named=True)
+
+
+def Permute(dims: Sequence[int], name: str | None = None) -> Layer:
+    """The axes of each sample in another order: axis i of the result is axis ``dims[i]`` of x, counted from 1.
+
+    x: (N, ...) -> (N, ...). Raises `ShapeError` where `dims` is not an order of the axes. Source: Keras ``Permute``.
+
+    >>> Permute((2, 1)).out_shape((10, 64))
+    (64, 10)
+    """
+    order = tuple(dims) if isinstance(dims, tuple | list) else (dims,)
+    if sorted(order, key=str) != sorted(range(1, len(order) + 1), key=str):
+        raise ShapeError(f"Permute: dims is an order of the axes 1, 2, ... of a sample, received {dims!r}.")
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x = lift(x)
+        if spec_of(x).ndim != len(order) + 1:
+            raise ShapeError(
+                f"Permute: expected samples with {len(order)} axes for dims {order}, received an input of shape "
+                f"{spec_of(x).shape}."
+            )
+        return ops.transpose(x, (0, *order)), state
+
+    return make_layer("Permute", nothing, apply, {"dims": order}, name)
+
+
+def RepeatVector(n: int, name: str | None = None) -> Layer:
+    """Each sample `n` times, as steps: (N, D) -> (N, n, D). Source: Keras ``RepeatVector``.
+
+    >>> RepeatVector(5).out_shape((3,))
+    (5, 3)
+    """
+    count = positive_integer("RepeatVector", "n", n)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x = lift(x)
+        shape = spec_of(x).shape
+        if len(shape) != 2:
+            raise ShapeError(f"RepeatVector: expected an input (batch, features), received {shape}.")
+        return ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], count, shape[1])), state
+
+    return make_layer("RepeatVector", nothing, apply, {"n": count}, name)
 
 
 def _with_batch(layer: str, x: Any) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from fnet.errors import ValueRangeError, did_you_mean
 from fnet.losses.crossentropy import binary_crossentropy as binary_crossentropy
 from fnet.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
 from fnet.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fnet.losses.ctc import ctc as ctc
 from fnet.losses.define import Loss as Loss
 from fnet.losses.define import define_loss as define_loss
 from fnet.losses.regression import mean_absolute_error as mean_absolute_error
@@ -19,6 +20,7 @@ _NAMES: dict[Loss, str] = {
     binary_crossentropy: "binary_crossentropy bce BCE BinaryCrossentropy",
     categorical_crossentropy: "categorical_crossentropy CategoricalCrossentropy",
     sparse_categorical_crossentropy: "sparse_categorical_crossentropy SparseCategoricalCrossentropy",
+    ctc: "ctc CTC",
 }
 LOSSES: dict[str, Loss] = {name: loss for loss, names in _NAMES.items() for name in names.split()}
 

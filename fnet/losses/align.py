@@ -74,7 +74,7 @@ def labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         raise ShapeError(f"{name}: expected labels of shape {wanted[:-1]} for y_pred {wanted}, received {have}. {hint}")
     values = known(y_true)
     if values is not None:
-        _require_whole(name, values)
+        require_whole(name, values)
     whole = astype(y_true, np.int64)
     check_labels(whole, wanted[-1])
     return whole, y_pred
@@ -115,7 +115,8 @@ def sample_of(position: int, shape: Shape) -> int:
     return position // max(math.prod(shape[1:]), 1)
 
 
-def _require_whole(name: str, values: np.ndarray) -> None:
+def require_whole(name: str, values: np.ndarray) -> None:
+    """Raise a `ValueRangeError` naming the first sample whose label has a fraction."""
     if values.dtype.kind != "f":
         return
     wrong = np.flatnonzero(values != np.trunc(values))

@@ -42,7 +42,7 @@ def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, 
     y_true = _smooth(name, _targets(name, y_true), label_smoothing, 2)
     if from_logits:
         return nn.binary_crossentropy_with_logits(y_pred, y_true)
-    p = clip(_probabilities(name, y_pred, "sigmoid"), EPSILON, 1 - EPSILON)
+    p = clip(probabilities(name, y_pred, "sigmoid"), EPSILON, 1 - EPSILON)
     return negative(multiply(y_true, log(p)) + multiply(subtract(1, y_true), log(subtract(1, p))))
 
 
@@ -63,7 +63,7 @@ def categorical_crossentropy(
     y_true = _smooth(name, _targets(name, y_true), label_smoothing, spec_of(y_pred).shape[-1])
     if from_logits:
         return nn.categorical_crossentropy(y_pred, y_true)
-    p = _probabilities(name, y_pred, "softmax")
+    p = probabilities(name, y_pred, "softmax")
     p = clip(divide(p, sum(p, axis=-1, keepdims=True)), EPSILON, 1 - EPSILON)
     return negative(sum(multiply(y_true, log(p)), axis=-1))
 
@@ -81,7 +81,7 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bo
     """
     if from_logits:
         return nn.sparse_crossentropy(y_pred, y_true)
-    p = _probabilities("sparse_categorical_crossentropy", y_pred, "softmax")
+    p = probabilities("sparse_categorical_crossentropy", y_pred, "softmax")
     share = divide(_pick(p, y_true), sum(p, axis=-1))
     return negative(log(clip(share, EPSILON, 1 - EPSILON)))
 
@@ -106,7 +106,8 @@ def _targets(name: str, y_true: Any) -> Any:
     return _in_unit_interval(y_true, f"{name}: expected y_true in [0, 1]", "Encode the classes as 0 and 1.")
 
 
-def _probabilities(name: str, y_pred: Any, activation: str) -> Any:
+def probabilities(name: str, y_pred: Any, activation: str) -> Any:
+    """`y_pred` itself, checked to be in [0, 1] where its values are known; `activation` is what the error advises."""
     fix = f"For raw scores pass from_logits=True, or end the network with {activation}."
     return _in_unit_interval(y_pred, f"{name}: expected probabilities in [0, 1]", fix)
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fnet.ops.arithmetic import divide, equal, greater, less, logical_not, multiply, negative, subtract, where, zeros_of
 from fnet.ops.elementwise import BOOL, Rule, elementwise
 from fnet.ops.promotion import lift, promote
@@ -140,6 +142,41 @@ def cosh(x: Any) -> Any:
     """Hyperbolic cosine ``(e^x + e^-x) / 2``."""
     (x,) = promote(x, floating=True)
     return multiply(exp(x) + exp(negative(x)), 0.5)
+
+
+# gelu takes x, Phi(x) and -10^4, below which its value is 0 in either precision, but -Inf * 0 would be NaN. Phi is kept
+# for the derivative, whose rules are total ones in x: Phi is a function of it.
+_normal_cdf: Primitive = elementwise(
+    "normal_cdf",
+    "{1} + {1} * erf_{t}({0} * {2})",
+    lambda g, y, x, half, root: multiply(g, exp(negative(x * x) * half) * (1 / math.sqrt(2 * math.pi))),
+    None,
+    None,
+)
+_gelu: Primitive = elementwise(
+    "gelu",
+    "maximum_{t}({0}, {2}) * {1}",
+    lambda g, y, x, cdf, lowest: multiply(g, _gelu_slope(*_of_dtype(x, cdf, lowest, -0.5, 1 / math.sqrt(2 * math.pi)))),
+    None,
+    None,
+)
+_gelu_slope: Primitive = elementwise(
+    "gelu_slope",
+    "{1} + maximum_{t}({0}, {2}) * exp_{t}({3} * {0} * {0}) * {4}",
+    lambda g, y, x, cdf, lowest, minus_half, scale: multiply(g, (2 - x * x) * exp(x * x * minus_half) * scale),
+    *[None] * 4,
+)
+
+
+def _of_dtype(x: Any, *values: Any) -> list[Any]:
+    """The operands with Python numbers as constants of the dtype of x, which they would change otherwise."""
+    return [x, *(np.asarray(v, spec_of(x).dtype) if isinstance(v, float) else v for v in values)]
+
+
+def gelu(x: Any) -> Any:
+    """``x Phi(x) = x/2 (1 + erf(x / sqrt 2))``. Source: D. Hendrycks and K. Gimpel 2016."""
+    (x,) = promote(x, floating=True)
+    return _gelu(*_of_dtype(x, _normal_cdf(*_of_dtype(x, 0.5, math.sqrt(0.5))), -1e4))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:

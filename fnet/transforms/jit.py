@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +14,11 @@ from fnet import tree
 from fnet.compile.build import build
 from fnet.compile.program import Program, check_executor
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
+from fnet.precision import current_precision, on_change
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage
-from fnet.transforms.steady import Steady, steady_call
+from fnet.transforms.steady import Parts, Steady, steady_call
 from fnet.transforms.tracer import Tracer
 
 Names = str | int | Sequence[str | int]
@@ -43,6 +45,16 @@ def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Name
     return functools.update_wrapper(Jitted(f, donate, static, executor), f)
 
 
+_ALL: weakref.WeakSet[Jitted] = weakref.WeakSet()
+
+
+@on_change
+def _forget_latest() -> None:
+    """The way of the last call is no longer the way of the next one."""
+    for jitted in list(_ALL):
+        jitted._latest = None
+
+
 class Jitted:
     """A compiled function; see `jit`."""
 
@@ -54,6 +66,7 @@ class Jitted:
         self._executor = check_executor(executor)
         self._compiled: dict[Any, _Compiled] = {}
         self._latest: _Compiled | None = None
+        _ALL.add(self)
         if self._donate & self._static:
             raise ValueRangeError("an argument cannot be both donated and static.")
 
@@ -127,7 +140,7 @@ class Jitted:
     def _specialise(self, args: tuple[Any, ...], leaves: list[Any], structures: tuple[Any, ...]) -> _Compiled:
         kinds = tuple([(x.dtype, x.shape) if type(x) is np.ndarray else self._spec(x, args) for x in leaves])
         try:
-            found = self._compiled.get((structures, kinds))
+            found = self._compiled.get((structures, kinds, current_precision()))
         except TypeError as error:
             raise StructureError(
                 f"static arguments must be hashable: {error}. Pass a tuple instead of a list."
@@ -135,7 +148,7 @@ class Jitted:
         if found is None:
             specs = tuple(self._spec(x, args) for x in leaves)
             found = _Compiled(self._f, args, specs, self._static, self._donate, self._executor)
-            self._compiled[structures, kinds] = found
+            self._compiled[structures, kinds, current_precision()] = found
         return found
 
     def _spec(self, leaf: Any, args: tuple[Any, ...]) -> ArraySpec:
@@ -220,10 +233,7 @@ class _Compiled:
             steady = self.steady
             if steady is None or not steady.matches(args):
                 return None
-            inputs: list[Any] = [None] * len(self._specs)
-            for position, i, _, _ in steady.loose:
-                inputs[i] = args[position]
-            outputs = self.program.run(inputs, repeat)
+            outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
             if self.program.native is not None:
                 self.call = steady_call(steady, self.program.native, self)
             return steady.result(outputs)
@@ -232,7 +242,7 @@ class _Compiled:
         """What the next call looks like if it is steady; None where a steady call is not possible.
 
         It is where the result is a tuple of donated trees, each whole, and of single new arrays, and where the other
-        arguments are single arrays.
+        arguments are arrays, or tuples, lists and dicts of them.
         """
         if type(result) is not tuple:
             return None
@@ -247,20 +257,22 @@ class _Compiled:
             if place is None:
                 return None
             pairs.append((position, place))
-        fresh, loose, paired = [], [], {place for _, place in pairs}
+        fresh, paired = [], {place for _, place in pairs}
         for place, (a, b) in enumerate(spans):
             if place in paired:
                 continue
             if b - a != 1 or isinstance(result[place], dict | list | tuple) or self.program.plan.kept[a] is not None:
                 return None
             fresh.append((place, a, result[place].dtype, result[place].shape))
-        for position, (a, b) in enumerate(self._spans):
+        parts = Parts()
+        numbers: list[int] = []
+        for position, span in enumerate(self._spans):
             if position in self._donate:
                 continue
-            if position in self._static or b - a != 1 or not isinstance(args[position], np.ndarray):
+            if position in self._static or not parts.add(args[position], (position,)):
                 return None
-            loose.append((position, a, args[position].dtype, args[position].shape))
-        return Steady(len(args), result, pairs, loose, fresh)
+            numbers += range(*span)
+        return Steady(len(args), result, pairs, parts, numbers, fresh)
 
     def _place_of(
         self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]

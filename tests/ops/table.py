@@ -90,6 +90,7 @@ OPS = [
     Op("square", ops.square, np.square, analytic=True, booleans=False),
     Op("negative", ops.negative, np.negative, analytic=True, booleans=False),
     Op("relu", ops.relu, lambda x: np.maximum(x, 0), kinks=(0.0,), floating=True),
+    Op("gelu", ops.gelu, lambda x: np.maximum(x, -1e4) * special.ndtr(x), floating=True),
     Op("leaky_relu", ops.leaky_relu, lambda x: np.where(x < 0, 0.2 * x, x), kinks=(0.0,)),
     Op("absolute", ops.absolute, np.absolute, kinks=(0.0,)),
     Op("sign", ops.sign, np.sign, kinks=(0.0,), booleans=False),

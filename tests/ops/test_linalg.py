@@ -73,6 +73,12 @@ def test_stacks_of_any_size_and_layout(data, count, m, k, layout):
     close(ops.matmul(laid_out(b.swapaxes(1, 2), layout), a.swapaxes(1, 2)), b.swapaxes(1, 2) @ a.swapaxes(1, 2), 5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_stacks_of_few_large_products(count):
+    a, b = drawn((count, 140, 150), (count, 130, 150), dtype=np.float32)
+    close(ops.matmul(a, b.swapaxes(1, 2)), a @ b.swapaxes(1, 2), 5)
+
+
 @pytest.mark.parametrize("case", EINSUMS, ids=lambda c: c[0])
 def test_einsum_is_numpys(case):
     text, *shapes = case

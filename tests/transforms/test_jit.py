@@ -66,6 +66,38 @@ def test_trees_go_in_and_come_out():
     assert result["c"][0] == 4
 
 
+@pytest.mark.parametrize("executor", ["walk", "native"])
+def test_a_loop_over_trees_of_inputs_works_in_place_and_notices_every_change(executor: str):
+    def sum_of(inputs: Any) -> Any:
+        return inputs[0] + sum(inputs[1]["more"]) * inputs[1]["scale"]
+
+    @fnet.jit(donate="total", executor=executor)
+    def step(total: Any, inputs: Any) -> Any:
+        total = total + sum_of(inputs)
+        return total, ops.sum(total)
+
+    inputs = (X, {"more": [X, 2 * X], "scale": np.float32([2, 3, 4])})
+    total, _ = step(np.zeros(3, np.float32), inputs)
+    expected, address = sum_of(inputs), total.__array_interface__["data"]
+    changed = [
+        inputs,
+        (inputs[0], inputs[1] | {"scale": X}),
+        (inputs[0], dict(reversed(inputs[1].items()))),  # another structure: traced and donated anew
+        (inputs[0], inputs[1] | {"more": [X, X, X]}),
+        [inputs[0], inputs[1]],
+        (inputs[0].astype(np.float64), inputs[1]),
+        inputs,
+    ]
+    for i, given in enumerate(changed):
+        for _ in range(3):
+            total, value = step(total, given)
+            expected = (expected + sum_of(given)).astype(np.float32)
+            np.testing.assert_array_equal(total, expected)
+            assert value == expected.sum()
+        if i < 2:
+            assert total.__array_interface__["data"] == address
+
+
 def test_captured_arrays_are_constants_of_the_moment_of_tracing():
     w = np.ones(3, np.float32)
     f = fnet.jit(lambda x: x * w)

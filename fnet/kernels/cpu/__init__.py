@@ -3,7 +3,33 @@
 import importlib
 from types import ModuleType
 
-_FAMILIES = ("copy", "crossentropy", "gemm", "index", "orthogonal", "permutation", "philox", "reduce", "softmax")
+_FAMILIES = (
+    "attention",
+    "conv",
+    "conv_table",
+    "conv_weight",
+    "copy",
+    "crossentropy",
+    "ctc",
+    "ctc_decode",
+    "depthwise",
+    "dropout",
+    "gemm",
+    "index",
+    "normalize_columns",
+    "normalize_groups",
+    "normalize_rows",
+    "orthogonal",
+    "permutation",
+    "philox",
+    "pooling",
+    "recurrent_gru",
+    "recurrent_lstm",
+    "recurrent_simple",
+    "reduce",
+    "softmax",
+    "threads",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,0 +1,112 @@
+"""Pairs of bfloat16: float32 matrices rounded to the upper halves of their words, two neighbours in one 32-bit word.
+
+A word holds the even-numbered neighbour in its low half; where the number of elements is odd, the last word's high half
+is zero. Instructions for bfloat16 multiply such words: ``c + a_low b_low + a_high b_high``, c in float32. A matrix of
+words is strided and packed like one of float32 with half as many elements along the paired axis, so products of it go
+the ways of `fnet.kernels.cpu.product`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, vector_code
+from fnet.kernels.policy import kernel
+
+
+@kernel
+def pair_columns(x, y, rows, columns, x_row):
+    """``y[i, q] = (x[i, 2q], x[i, 2q+1])``; x: (rows, columns), its rows contiguous -> y: (rows, ceil(columns / 2))."""
+    width = (columns + 1) // 2
+    for i in range(rows):
+        _pair_neighbours(at(x, i * x_row), at(y, i * width), columns)
+
+
+@kernel
+def pair_rows(x, y, rows, columns, x_row):
+    """``y[q, j] = (x[2q, j], x[2q+1, j])``; x: (rows, columns), its rows contiguous -> y: (ceil(rows / 2), columns)."""
+    for q in range((rows + 1) // 2):
+        above = 2 * q
+        _pair_vectors(at(x, above * x_row), x_row, at(y, q * columns), columns, rows - above)
+
+
+def _bfloat16(simd: Vectors, x: ir.Value) -> ir.Value:
+    """The bits, in the low halves, of the bfloat16 numbers nearest to x, ties to even; NaN stays NaN."""
+    builder, kind = simd.builder, simd.integers
+
+    def constant(value: int) -> ir.Constant:
+        return kind([value] * simd.lanes)
+
+    bits = builder.bitcast(x, kind)
+    upper = builder.lshr(bits, constant(16))
+    odd = builder.and_(upper, constant(1))
+    rounded = builder.lshr(builder.add(builder.add(bits, constant(0x7FFF)), odd), constant(16))
+    quiet = builder.or_(upper, constant(0x40))
+    return builder.select(builder.fcmp_unordered("uno", x, x), quiet, rounded)
+
+
+def _paired(simd: Vectors, low: ir.Value, high: ir.Value) -> ir.Value:
+    shift = simd.integers([16] * simd.lanes)
+    return simd.builder.or_(_bfloat16(simd, low), simd.builder.shl(_bfloat16(simd, high), shift))
+
+
+def _write_neighbours(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, y, count = values
+    builder, lanes = simd.builder, simd.lanes
+    step = INT(2 * lanes)
+    steps = builder.sdiv(builder.add(count, INT(2 * lanes - 1)), step)
+    loop = Loop(builder, steps, [])
+    done = builder.mul(loop.index, step)
+    left = builder.sub(count, done)
+    firsts = (0, lanes)
+    vectors = [
+        simd.load(simd.at(x, builder.add(done, INT(first))), simd.lanes_below(builder.sub(left, INT(first))))
+        for first in firsts
+    ]
+    low, high = (simd.shuffle(*vectors, [2 * lane + part for lane in range(lanes)]) for part in (0, 1))
+    words = builder.bitcast(_paired(simd, low, high), simd.type)
+    pairs = builder.sdiv(builder.add(left, INT(1)), INT(2))
+    simd.store(words, simd.at(y, builder.mul(loop.index, INT(lanes))), simd.lanes_below(pairs))
+    loop.close([])
+
+
+def _write_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, x_row, y, columns, rows = values
+    builder, lanes = simd.builder, simd.lanes
+    both = builder.icmp_signed(">", rows, INT(1))
+    below = simd.at(x, builder.select(both, x_row, INT(0)))
+    loop = Loop(builder, builder.sdiv(builder.add(columns, INT(lanes - 1)), INT(lanes)), [])
+    done = builder.mul(loop.index, INT(lanes))
+    mask = simd.lanes_below(builder.sub(columns, done))
+    low = simd.load(simd.at(x, done), mask)
+    high = builder.select(both, simd.load(simd.at(below, done), mask), simd.constant(0.0))
+    simd.store(builder.bitcast(_paired(simd, low, high), simd.type), simd.at(y, done), mask)
+    loop.close([])
+
+
+def _bits_in_python(x: np.ndarray) -> np.ndarray:
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    upper = bits >> 16
+    return np.where(np.isnan(x), upper | 0x40, (bits + (0x7FFF + (upper & 1)).astype(np.uint32)) >> 16)
+
+
+def _words_in_python(low: np.ndarray, high: np.ndarray, y: np.ndarray) -> None:
+    y[: low.size] = (_bits_in_python(low) | _bits_in_python(high) << 16).astype(np.uint32).view(y.dtype)
+
+
+def _neighbours_in_python(x, y, count):
+    high = np.zeros((count + 1) // 2, np.float32)
+    high[: count // 2] = x[1:count:2]
+    _words_in_python(x[:count:2], high, y)
+
+
+def _vectors_in_python(x, x_row, y, columns, rows):
+    high = x[x_row:][:columns] if rows > 1 else np.zeros(columns, np.float32)
+    _words_in_python(x[:columns], high, y)
+
+
+_pair_neighbours = vector_code(_write_neighbours, _neighbours_in_python)
+_pair_vectors = vector_code(_write_vectors, _vectors_in_python)

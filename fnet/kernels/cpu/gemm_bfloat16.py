@@ -1,0 +1,75 @@
+"""Matrix products of float32 by way of bfloat16: both operands are rounded to pairs of it, sums stay in float32.
+
+The multiply-adds of pairs do twice the work of those of float32; rounding an operand costs one pass over it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
+from fnet.kernels.cpu.gemm import gemm_workspace, large_product
+from fnet.kernels.cpu.simd import HAS_BFLOAT16, at
+from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
+from fnet.kernels.policy import kernel
+
+SMALLEST = 32  # sizes from which on a product gains by bfloat16
+PARTS = 16
+
+
+def gains(m: int, n: int, k: int) -> bool:
+    """Whether the host has the instructions and the product is large enough."""
+    return HAS_BFLOAT16 and min(m, n, k) >= SMALLEST
+
+
+def bfloat16_words(m: int, n: int, k: int) -> int:
+    """The 32-bit words that the rounded operands take."""
+    return (m + n) * -(-k // 2)
+
+
+def bfloat16_workspace(m: int, n: int, k: int) -> int:
+    """The 32-bit words of `work` that `gemm_bfloat16` needs."""
+    return gemm_workspace(m, n, -(-k // 2), np.float32)
+
+
+@kernel
+def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_col, has_bias, act):
+    """``C = act(A B + bias)``; arguments as of `gemm`, but that of each operand one stride is 1.
+
+    words: `bfloat16_words` and work: `bfloat16_workspace` unsigned 32-bit integers.
+    """
+    pairs = (k + 1) // 2
+    left, right = at(words, 0), at(words, m * pairs)
+    threads = threads_for(m * n * k // 256 + (m + n) * k // 8)
+    if a_col == 1:
+        parallel_for(_pair_columns, PARTS, threads, at(a, 0), left, m, k, a_row)
+        a_row, a_col = pairs, 1
+    else:
+        parallel_for(_pair_rows, PARTS, threads, at(a, 0), left, k, m, a_col)
+        a_row, a_col = 1, m
+    if b_col == 1:
+        parallel_for(_pair_rows, PARTS, threads, at(b, 0), right, k, n, b_row)
+        b_row, b_col = n, 1
+    else:
+        parallel_for(_pair_columns, PARTS, threads, at(b, 0), right, n, k, b_col)
+        b_row, b_col = 1, pairs
+    start = FROM_BIAS if has_bias else FROM_ZERO
+    x, y, w = at(c, 0), at(bias, 0), at(work, 0)
+    large_product(
+        left, right, x, y, w, work.size, threads, m, n, pairs, a_row, a_col, b_row, b_col, start, act
+    )  # fmt: skip
+
+
+@kernel
+def _pair_columns(part, x, y, rows, columns, x_row):
+    first, last = part * rows // PARTS, (part + 1) * rows // PARTS
+    pair_columns(at(x, first * x_row), at(y, first * ((columns + 1) // 2)), last - first, columns, x_row)
+
+
+@kernel
+def _pair_rows(part, x, y, rows, columns, x_row):
+    pairs = (rows + 1) // 2
+    first, last = part * pairs // PARTS, (part + 1) * pairs // PARTS
+    count = min(2 * last, rows) - 2 * first
+    pair_rows(at(x, 2 * first * x_row), at(y, first * columns), count, columns, x_row)

@@ -1,0 +1,82 @@
+"""How exactly matrix products and convolutions of float32 are computed: a setting and a context manager.
+
+| level | products of float32 | relative error of one product |
+|---|---|---|
+| ``"highest"`` | float32 | 6e-8 |
+| ``"high"`` | float32, or faster where the error stays below | 5e-6 |
+| ``"medium"`` | operands rounded to bfloat16, sums in float32, where the processor has instructions for it | 8e-3 |
+
+A level is a permission, never a duty: where the faster arithmetic is missing or does not pay, a product is computed in
+float32. float64 is always computed in float64. The level belongs to the key under which `fnet.jit` keeps compiled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from fnet.errors import ValueRangeError, did_you_mean
+
+LEVELS = ("highest", "high", "medium")
+
+_level = LEVELS[0]
+_on_change: list[Callable[[], None]] = []
+
+
+def current_precision() -> str:
+    """The level in force."""
+    return _level
+
+
+def on_change(callback: Callable[[], None]) -> Callable[[], None]:
+    """Have `callback` called whenever the level changes."""
+    _on_change.append(callback)
+    return callback
+
+
+def _set(level: str) -> None:
+    global _level
+    if level != _level:
+        _level = level
+        for callback in _on_change:
+            callback()
+
+
+class precision:  # noqa: N801  (used like a function)
+    """Set the precision level of the process from now on; in a ``with`` statement, until the end of its block.
+
+    Raises `ValueRangeError` for an unknown level.
+
+    >>> import fnet
+    >>> with fnet.precision("medium"):
+    ...     print(fnet.current_precision())
+    medium
+    >>> fnet.current_precision()
+    'highest'
+    """
+
+    def __init__(self, level: str) -> None:
+        if level not in LEVELS:
+            raise ValueRangeError(f"precision {level!r} is unknown.{did_you_mean(level, LEVELS)}")
+        self.level = level
+        self._outside: list[str] = []
+        self._fresh = True
+        self._begin()
+
+    def _begin(self) -> None:
+        self._outside.append(current_precision())
+        _set(self.level)
+
+    def __enter__(self) -> precision:
+        if not self._fresh:
+            self._begin()
+        self._fresh = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _set(self._outside.pop())
+
+    def __repr__(self) -> str:
+        return f"precision({self.level!r})"
