@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 import fnet
+from fnet import ops
 from fnet.errors import ValueRangeError
+from fnet.kernels.cpu import simd, threads
+
+BOUND = {"highest": 2e-7, "high": 5e-6, "medium": 8e-3}  # of one product of two numbers
+SHAPES = [(33, 40, 32), (64, 70, 65), (100, 33, 801), (32, 512, 33), (130, 600, 200), (5, 7, 3), (1, 300, 784)]
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +61,74 @@ def test_jit_traces_once_for_each_level():
             f(x)
             f(x)
     assert traced == ["highest", "medium"]
+
+
+def draw(*shapes, dtype="float32"):
+    rng = np.random.default_rng(0)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("level", BOUND)
+@pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)], ids=str)
+@pytest.mark.parametrize("sizes", SHAPES, ids=str)
+def test_a_product_keeps_the_error_bound_of_its_level(sizes, transposed, level):
+    m, n, k = sizes
+    a, b = draw((k, m) if transposed[0] else (m, k), (n, k) if transposed[1] else (k, n))
+    a, b = (x.T if t else x for x, t in zip((a, b), transposed, strict=True))
+    exact = a.astype("f8") @ b.astype("f8")
+    with fnet.precision(level):
+        y = ops.matmul(a, b)
+    sums = np.abs(a).astype("f8") @ np.abs(b) * (BOUND[level] + 1e-6)
+    assert (np.abs(y - exact) <= sums).all()
+
+
+@pytest.mark.skipif(not simd.HAS_BFLOAT16, reason="needs a processor with bfloat16")
+def test_medium_rounds_the_operands_to_bfloat16_and_nothing_else():
+    a, b, bias = draw((64, 65), (65, 48), 48)
+    rounded = [(x.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32) for x in (a, b)]
+    with fnet.precision("medium"):
+        y = fnet.jit(lambda a, b, bias: ops.tanh(ops.matmul(a, b) + bias))(*rounded, bias)
+        assert not np.array_equal(ops.matmul(a, b), a @ b)
+    np.testing.assert_allclose(y, np.tanh(rounded[0] @ rounded[1] + bias), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["high", "medium"])
+def test_float64_is_always_exact(level):
+    a, b = draw((64, 64), (64, 64), dtype="float64")
+    want = ops.matmul(a, b)
+    with fnet.precision(level):
+        np.testing.assert_array_equal(ops.matmul(a, b), want)
+
+
+def test_derivatives_keep_the_level_of_their_product():
+    a, b = draw((64, 48), (48, 40))
+    with fnet.precision("medium"):
+        y, pull = fnet.vjp(ops.matmul, a, b)
+        (wanted,) = (pull(y),)
+    for have, want in zip(pull(y), wanted, strict=True):
+        np.testing.assert_array_equal(have, want)
+    exact = (y.astype("f8") @ b.T.astype("f8"), a.T.astype("f8") @ y.astype("f8"))
+    for have, want in zip(wanted, exact, strict=True):
+        assert np.linalg.norm(have - want) <= 4e-3 * np.linalg.norm(want)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_special_values_pass_through_medium(special):
+    a, b = draw((64, 64), (64, 64))
+    a[3, 5] = special
+    with fnet.precision("medium"), np.errstate(invalid="ignore"):
+        y = ops.matmul(a, b)
+    assert not np.isfinite(y[3]).any()
+    assert np.isfinite(np.delete(y, 3, axis=0)).all()
+
+
+def test_medium_does_not_depend_on_threads_or_jit():
+    a, b = draw((300, 200), (200, 600))
+    before, results = threads.thread_count(), []
+    for count in (1, 2, 4):
+        threads.set_thread_count(count)
+        with fnet.precision("medium"):
+            results += [ops.matmul(a, b), fnet.jit(ops.matmul)(a, b)]
+    threads.set_thread_count(before)
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])

@@ -14,6 +14,7 @@ from fnet.ops.arithmetic import multiply
 from fnet.ops.promotion import promote
 from fnet.ops.shape import broadcast_to, expand_dims, reshape, squeeze, swapaxes, transpose
 from fnet.ops.summation import sum
+from fnet.precision import current_precision
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 
@@ -21,11 +22,18 @@ EPILOGUES = ("linear", "relu", "tanh", "sigmoid")
 FEW, LARGE = 16, 1 << 21  # products of a stack, multiplications in each: then it is the products that threads share
 
 
-def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, activation: str = "linear") -> ArraySpec:
+def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, **params: str) -> ArraySpec:
     return ArraySpec((*a.shape[:-1], b.shape[-1]), a.dtype)
 
 
-def _matmul_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, activation: str = "linear") -> None:
+def _matmul_lower(
+    emit: Emitter,
+    inputs: list[Ref],
+    outputs: list[Ref],
+    *,
+    activation: str = "linear",
+    precision: str = "highest",
+) -> None:
     """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
     from fnet.kernels import cpu
     from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
@@ -34,15 +42,22 @@ def _matmul_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, activ
     (c,) = outputs
     (m, k), n = a.shape, b.shape[1]
     a, b = _regular(a, emit), _regular(b, emit)
-    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
-    kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
     start = FROM_BIAS if bias else FROM_ZERO
+    if precision == "medium" and cpu.gemm_bfloat16.gains(m, n, k):
+        a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
+        words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))
+        work = emit.scratch(cpu.gemm_bfloat16.bfloat16_workspace(m, n, k), np.dtype("uint32"))
+        sizes = (m, n, k, *a.strides, *b.strides)
+        emit.call(cpu.gemm_bfloat16.gemm_bfloat16, a, b, c, added, words, work, *sizes, start, code)
+        return
+    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
+    kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
     emit.call(kernel, a, b, c, added, work, m, n, k, *a.strides, *b.strides, start, code)
 
 
-def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
     from fnet.kernels import cpu
 
     a, b = (_regular(r, emit) for r in inputs)
@@ -50,7 +65,7 @@ def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None
     (count, m, k), n = a.shape, b.shape[2]
     if count < FEW and m * n * k > LARGE:
         for s in range(count):
-            _matmul_lower(emit, [_sample(a, s), _sample(b, s)], [_sample(c, s)])
+            _matmul_lower(emit, [_sample(a, s), _sample(b, s)], [_sample(c, s)], precision=precision)
         return
     work = emit.scratch(cpu.gemm.batched_workspace(count, m, n, k, c.dtype), c.dtype)
     (a_step, *a_strides), (b_step, *b_strides) = a.strides, b.strides
@@ -67,14 +82,14 @@ def _regular(ref: Ref, emit: Emitter) -> Ref:
     return contiguous(ref, emit) if ref.backwards else ref
 
 
-def _matmul_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    return _product(g, swapaxes(b, -1, -2)), _product(swapaxes(a, -1, -2), g)
+def _matmul_vjp(g: Any, y: Any, a: Any, b: Any, precision: str = "highest") -> tuple[Any, Any]:
+    return _product(g, swapaxes(b, -1, -2), precision), _product(swapaxes(a, -1, -2), g, precision)
 
 
-def _matmul_jvp(tangents: tuple[Any, Any], y: Any, a: Any, b: Any) -> Any:
+def _matmul_jvp(tangents: tuple[Any, Any], y: Any, a: Any, b: Any, precision: str = "highest") -> Any:
     ta, tb = tangents
-    parts = [_product(ta, b)] if ta is not None else []
-    parts += [_product(a, tb)] if tb is not None else []
+    parts = [_product(ta, b, precision)] if ta is not None else []
+    parts += [_product(a, tb, precision)] if tb is not None else []
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
@@ -85,8 +100,11 @@ _stacked = Primitive(
 )
 
 
-def _product(a: Any, b: Any) -> Any:
-    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b)
+def _product(a: Any, b: Any, precision: str | None = None) -> Any:
+    """The product at a level of precision, by default the current one; derivatives keep that of their product."""
+    level = current_precision() if precision is None else precision
+    params = {"precision": level} if level == "medium" and spec_of(a).dtype == np.float32 else {}
+    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **params)
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -113,14 +131,14 @@ def matmul(a: Any, b: Any) -> Any:
     if len(right) == 1:
         return squeeze(matmul(a, expand_dims(b, 1)), -1)
     if len(right) == 2:
-        flat = _matmul(reshape(a, (math.prod(left[:-1]), left[-1])), b)
+        flat = _product(reshape(a, (math.prod(left[:-1]), left[-1])), b)
         return reshape(flat, (*left[:-1], right[-1]))
     try:
         lead = np.broadcast_shapes(left[:-2], right[:-2])
     except ValueError:
         raise ShapeError(f"matmul: leading axes of {left} and {right} do not broadcast.") from None
     stacks = [reshape(broadcast_to(x, lead + s[-2:]), (math.prod(lead), *s[-2:])) for x, s in ((a, left), (b, right))]
-    return reshape(_stacked(*stacks), (*lead, left[-2], right[-1]))
+    return reshape(_product(*stacks), (*lead, left[-2], right[-1]))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -216,7 +234,7 @@ def _contract(a_term: str, a: Any, b_term: str, b: Any, later: set[str]) -> tupl
 
     left = grouped(a_term, a, stack, rows, contracted)
     right = grouped(b_term, b, stack, contracted, columns)
-    product = _stacked(left, right) if stack else _matmul(left[0], right[0])
+    product = _product(left, right) if stack else _product(left[0], right[0])
     kept = stack + rows + columns
     return "".join(kept), reshape(product, [size[c] for c in kept])
 

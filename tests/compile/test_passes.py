@@ -128,7 +128,7 @@ def test_temporaries_are_overwritten_in_place():
     plan = fnet.jit(f).plan(X)
     assert [call.label for call in plan.calls] == ["exp", "softmax", "exp+add", "softmax"]
     assert plan.calls[2].slots[0].buffer is plan.calls[3].slots[0].buffer
-    assert plan.arena_bytes <= 2 * 128
+    assert plan.arena_bytes <= 2 * 128 + 64  # the last is scratch memory of softmax
 
 
 def test_the_printed_plan_shows_kernels_shapes_and_bytes():

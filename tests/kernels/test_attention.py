@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numba.core import config
 
@@ -19,10 +19,13 @@ INF, NAN = np.inf, np.nan
 KEY = np.array([7, 11], np.uint32)
 INTERPRETED = bool(config.DISABLE_JIT)
 # Around a vector and a panel of queries, a block of queries, a block of keys.
-QUERIES = [0, 1, 3, 16, 17, 33] if INTERPRETED else [0, 1, 3, 8, 16, 17, 32, 33, 63, 64, 65, 130]
+QUERIES = [0, 1, 2, 3, 16, 17, 33] if INTERPRETED else [0, 1, 2, 3, 8, 16, 17, 32, 33, 63, 64, 65, 130]
 KEYS = [0, 1, 5, 33] if INTERPRETED else [0, 1, 5, 28, 64, 127, 128, 129, 300]
 DEPTHS = [1, 8, 17, 32, 33]
 MASKS = ["none", "keys", "heads", "all"]
+# Several blocks of each kind, and the smallest that a causal mask matters for.
+LARGE = {"b": 1, "t": QUERIES[-1], "s": KEYS[-1], "h": 2, "d": 33, "e": 17, "seed": 0}
+SMALL = {**LARGE, "t": 2, "s": 2, "mask": "none", "rate": 0.0, "causal": True}
 
 
 class Problem:
@@ -137,6 +140,9 @@ def assert_close(result, expected, terms=1):
     d=st.sampled_from(DEPTHS), e=st.sampled_from(DEPTHS), dtype=st.sampled_from(DTYPES), causal=st.booleans(),
     mask=st.sampled_from(MASKS), rate=st.sampled_from([0.0, 0.0, 0.4, 1.0]), seed=st.integers(0, 99),
 )  # fmt: skip
+@example(**LARGE, dtype=np.float32, causal=False, mask="all", rate=0.0)
+@example(**LARGE, dtype=np.float64, causal=True, mask="none", rate=0.4)
+@example(**SMALL, dtype=np.float32)
 def test_output_and_gradients_are_those_of_the_formula(b, t, s, h, d, e, dtype, causal, mask, rate, seed):
     problem = Problem(b, t, s, h, d, e, dtype, causal, mask, rate, seed)
     o, logsum, gradients = problem.reference()

@@ -19,6 +19,7 @@ from fnet.kernels.taps import Axis, input_regions, output_regions
 from tests.kernels import conv_reference as reference
 
 DTYPES = ("float32", "float64")
+FEWER = 6 if simd.config.DISABLE_JIT else 1  # as interpreted kernels take long
 ACTIVATIONS = {
     LINEAR: lambda x: x,
     RELU: lambda x: np.maximum(x, 0),
@@ -185,13 +186,13 @@ GEOMETRY = {
 }  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60 // FEWER)
 @given(**GEOMETRY, groups=st.integers(1, 2), depth=DEPTH, columns=COLUMNS)
 def test_convolutions_of_any_geometry(**case):
     check_convolutions(**case)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=40 // FEWER)
 @given(**GEOMETRY, channels=st.sampled_from([1, 3, 4, 7, 8, 16, 17, 33, 65]))
 def test_depthwise_convolutions_of_any_geometry(**case):
     check_depthwise(**case)
@@ -200,11 +201,11 @@ def test_depthwise_convolutions_of_any_geometry(**case):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("columns", [16, 31, 64, 100])
 def test_more_rows_than_a_chunk(columns, dtype):
-    axes = (window(15, 3, before=1, after=1), window(14, 3, 1, 1, 1, 1))
-    x, w = draw(0, 3, 15, 14, 5, dtype=dtype), draw(1, 3, 3, 5, columns, dtype=dtype)
+    axes = (window(15, 3, before=1, after=1), window(14, 2, 1, 1, 0, 1))
+    x, w = draw(0, 3, 15, 14, 2, dtype=dtype), draw(1, 3, 2, 2, columns, dtype=dtype)
     g = draw(2, 3, 15, 14, columns, dtype=dtype)
     size = reference.conv(np.abs(x), np.abs(w), axes)
-    assert_sum(conv(x, w, axes), reference.conv(x, w, axes), size, 45)
+    assert_sum(conv(x, w, axes), reference.conv(x, w, axes), size, 12)
     size = reference.conv_weight(np.abs(x), np.abs(g), axes)
     assert_sum(conv_weights(x, g, axes), reference.conv_weight(x, g, axes), size, 630)
 

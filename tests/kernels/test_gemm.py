@@ -137,7 +137,7 @@ def test_rows_have_the_same_bits_in_any_grouping(n, k, dtype, a_transposed, b_tr
 
 # Split by columns, by rows, by both; read in place, packed, packed with A; several blocks of k; a band of one column.
 SHARED = [
-    (3, 2100, 60), (1, 3000, 90), (9000, 1, 40), (3000, 40, 30), (130, 300, 400), (75, 97, 900), (230, 545, 420),
+    (40, 4200, 300), (1, 3000, 90), (9000, 1, 40), (3000, 40, 30), (130, 300, 400), (75, 97, 900), (700, 545, 420),
     (57, 33, 800),
 ]  # fmt: skip
 

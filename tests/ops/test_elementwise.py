@@ -25,9 +25,9 @@ DTYPES = sorted(SUPPORTED, key=str)
 def test_the_table_is_complete():
     listed = {op.name for op in OPS}
     elsewhere = {"operators", "stop_gradient", "astype", "binary_crossentropy_with_logits", "dropout", "l2_normalize"}
-    from tests.ops import test_index, test_linalg, test_nn, test_normalization, test_pooling, test_reduce, test_shape
+    from tests.ops import test_conv, test_index, test_linalg, test_nn, test_normalization, test_pooling, test_reduce, test_shape
 
-    for module in (test_index, test_linalg, test_nn, test_normalization, test_pooling, test_reduce, test_shape):
+    for module in (test_conv, test_index, test_linalg, test_nn, test_normalization, test_pooling, test_reduce, test_shape):
         elsewhere |= module.COVERED
     public = {name for name in vars(ops) if not name.startswith("_") and callable(getattr(ops, name))}
     assert public - listed - elsewhere == set()

@@ -110,7 +110,7 @@ def test_inference_keeps_nothing_for_a_gradient(name):
     grad = fnet.jit(fnet.grad(lambda x: ops.sum(getattr(ops, name)(x, *weights)[1])))
     outputs = N * 50 * H * 8
     assert f.plan(x).arena_bytes < outputs + 16384
-    assert grad.plan(x).arena_bytes > 2 * outputs + 16384
+    assert grad.plan(x).arena_bytes > f.plan(x).arena_bytes + outputs
 
 
 @EACH

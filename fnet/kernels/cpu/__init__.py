@@ -15,6 +15,7 @@ _FAMILIES = (
     "depthwise",
     "dropout",
     "gemm",
+    "gemm_bfloat16",
     "index",
     "normalize_columns",
     "normalize_groups",

@@ -66,7 +66,8 @@ def _write_neighbours(simd: Vectors, values: Sequence[ir.Value]) -> None:
         simd.load(simd.at(x, builder.add(done, INT(first))), simd.lanes_below(builder.sub(left, INT(first))))
         for first in firsts
     ]
-    low, high = (simd.shuffle(*vectors, [2 * lane + part for lane in range(lanes)]) for part in (0, 1))
+    first, second = vectors
+    low, high = (simd.shuffle(first, second, [2 * lane + part for lane in range(lanes)]) for part in (0, 1))
     words = builder.bitcast(_paired(simd, low, high), simd.type)
     pairs = builder.sdiv(builder.add(left, INT(1)), INT(2))
     simd.store(words, simd.at(y, builder.mul(loop.index, INT(lanes))), simd.lanes_below(pairs))

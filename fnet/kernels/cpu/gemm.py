@@ -48,8 +48,15 @@ def gemm_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
     >>> gemm_workspace(32, 0, 16, "float32")
     0
     """
-    if m <= FEW_ROWS or n == 1:
-        return product_workspace(m, n, k, dtype)
+    return product_workspace(m, n, k, dtype) if m <= FEW_ROWS or n == 1 else large_workspace(m, n, k, dtype)
+
+
+def large_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
+    """The elements of `work` that `large_product` needs.
+
+    >>> large_workspace(32, 0, 16, "float32")
+    0
+    """
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     width, depth = VECTORS * lanes, min(K_BLOCK, -(-k // lanes) * lanes)
     panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)

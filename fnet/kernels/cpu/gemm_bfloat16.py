@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
-from fnet.kernels.cpu.gemm import gemm_workspace, large_product
+from fnet.kernels.cpu.gemm import large_product, large_workspace
 from fnet.kernels.cpu.simd import HAS_BFLOAT16, at
 from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
 from fnet.kernels.policy import kernel
 
 SMALLEST = 32  # sizes from which on a product gains by bfloat16
@@ -30,12 +29,12 @@ def bfloat16_words(m: int, n: int, k: int) -> int:
 
 def bfloat16_workspace(m: int, n: int, k: int) -> int:
     """The 32-bit words of `work` that `gemm_bfloat16` needs."""
-    return gemm_workspace(m, n, -(-k // 2), np.float32)
+    return large_workspace(m, n, -(-k // 2), np.float32)
 
 
 @kernel
-def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_col, has_bias, act):
-    """``C = act(A B + bias)``; arguments as of `gemm`, but that of each operand one stride is 1.
+def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+    """``C = act(S + A B)``; arguments as of `gemm`, but that of each operand one stride is 1, and no size is 0.
 
     words: `bfloat16_words` and work: `bfloat16_workspace` unsigned 32-bit integers.
     """
@@ -54,11 +53,8 @@ def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_co
     else:
         parallel_for(_pair_columns, PARTS, threads, at(b, 0), right, n, k, b_col)
         b_row, b_col = 1, pairs
-    start = FROM_BIAS if has_bias else FROM_ZERO
     x, y, w = at(c, 0), at(bias, 0), at(work, 0)
-    large_product(
-        left, right, x, y, w, work.size, threads, m, n, pairs, a_row, a_col, b_row, b_col, start, act
-    )  # fmt: skip
+    large_product(left, right, x, y, w, work.size, threads, m, n, pairs, a_row, a_col, b_row, b_col, start, act)
 
 
 @kernel

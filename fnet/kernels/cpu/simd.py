@@ -44,7 +44,12 @@ def _instruction_set() -> str:
 INSTRUCTION_SET = _instruction_set()
 VECTOR_BYTES = _BYTES[INSTRUCTION_SET]
 # Whether the host multiplies pairs of bfloat16 (`Vectors.multiply_add_pairs`).
-HAS_BFLOAT16 = INSTRUCTION_SET == "avx512" and bool(llvm.get_host_cpu_features().get("avx512bf16"))
+HAS_BFLOAT16 = (
+    INSTRUCTION_SET == "avx512"
+    and not config.DISABLE_JIT
+    and config.CPU_NAME != "generic"
+    and bool(llvm.get_host_cpu_features().get("avx512bf16"))
+)
 
 
 # ---------------------------------------------------------------------------------------- writing LLVM code
