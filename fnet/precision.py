@@ -35,7 +35,7 @@ def on_change(callback: Callable[[], None]) -> Callable[[], None]:
 
 
 def _set(level: str) -> None:
-    global _level
+    global _level  # noqa: PLW0603  (the setting is one for the process)
     if level != _level:
         _level = level
         for callback in _on_change:

@@ -224,12 +224,12 @@ def test_input_gradient_is_the_transpose_and_weight_gradient_too(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bits_do_not_depend_on_threads_samples_or_neighbours(dtype):
-    axes = (window(20, 3, before=1, after=1),) * 2
-    x, w = draw(0, 6, 20, 20, 16, dtype=dtype), draw(1, 3, 3, 16, 70, dtype=dtype)
-    g, one = draw(2, 6, 20, 20, 70, dtype=dtype), draw(3, 3, 3, 16, dtype=dtype)
+    axes = (window(10, 3, before=1, after=1),) * 2
+    x, w = draw(0, 6, 10, 10, 8, dtype=dtype), draw(1, 3, 3, 8, 70, dtype=dtype)
+    g, one = draw(2, 6, 10, 10, 70, dtype=dtype), draw(3, 3, 3, 8, dtype=dtype)
     calls = (
         lambda: conv(x, w, axes), lambda: conv_input(g, w, axes), lambda: conv_weights(x, g, axes, 1, 3),
-        lambda: depthwise_conv(x, one, axes), lambda: depthwise_weight(x, g[..., :16].copy(), axes, 3),
+        lambda: depthwise_conv(x, one, axes), lambda: depthwise_weight(x, g[..., :8].copy(), axes, 3),
     )  # fmt: skip
     before = threads.thread_count()
     try:

@@ -14,6 +14,8 @@ from fnet.ops.attention import _materialized
 from fnet.testing import check_grads
 from fnet.testing.strategies import sliced, transposed
 
+COVERED = {"dot_product_attention"}
+
 KEY = fnet.random.key(5)
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -10,6 +10,8 @@ from fnet import ops
 from fnet.errors import DerivativeError, ShapeError, ValueRangeError
 from fnet.testing import check_grads
 
+COVERED = {"simple_rnn", "lstm", "gru"}
+
 RNG = np.random.default_rng(0)
 N, T, D, H = 3, 4, 2, 5
 BLOCKS = {"simple_rnn": 1, "lstm": 4, "gru": 3}

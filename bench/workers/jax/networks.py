@@ -90,18 +90,21 @@ def rnn(params: Any, x: jax.Array) -> jax.Array:
 
 
 def lstm(params: Any, x: jax.Array, reverse: bool = False) -> tuple[jax.Array, jax.Array]:
-    """The last output and all outputs (T, N, U) of an LSTM on (N, T, D)."""
-    inputs = jnp.swapaxes(dense(params, x), 0, 1)
+    """The last output and all outputs (T, N, U) of an LSTM on (N, T, D).
 
-    def step(carry: tuple[jax.Array, jax.Array], gates: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+    On a CPU it is faster to multiply the inputs step by step than all at once before.
+    """
+
+    def step(carry: tuple[jax.Array, jax.Array], x: jax.Array) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         h, c = carry
-        i, f, candidate, o = jnp.split(gates + h @ params["recurrent_kernel"], 4, -1)
+        gates = dense(params, x) + h @ params["recurrent_kernel"]
+        i, f, candidate, o = jnp.split(gates, 4, -1)
         c = sigmoid(f) * c + sigmoid(i) * tanh(candidate)
         h = sigmoid(o) * tanh(c)
         return (h, c), h
 
     start = jnp.zeros((len(x), params["recurrent_kernel"].shape[0]), x.dtype)
-    (h, _), outputs = lax.scan(step, (start, start), inputs, reverse=reverse)
+    (h, _), outputs = lax.scan(step, (start, start), jnp.swapaxes(x, 0, 1), reverse=reverse)
     return h, outputs
 
 

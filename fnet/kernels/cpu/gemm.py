@@ -43,7 +43,7 @@ TASKS = 4  # for each thread: a slow core does not hold up the others for long
 
 
 def gemm_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `gemm` needs for these sizes, whatever the strides.
+    """The elements of `work` that `gemm` and `large_product` need for these sizes, whatever the strides.
 
     >>> gemm_workspace(32, 0, 16, "float32")
     0
@@ -60,7 +60,7 @@ def large_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     width, depth = VECTORS * lanes, min(K_BLOCK, -(-k // lanes) * lanes)
     panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)
-    if n < PACK_COLUMNS:
+    if n < PACK_COLUMNS or m <= FEW_ROWS:
         return panels
     slots = 1 if thread_count() == 1 else min(TASKS * thread_count(), tiles)
     return panels + slots * min(M_TILES, tiles) * -(-ROWS // lanes) * lanes * depth
