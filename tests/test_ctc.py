@@ -119,7 +119,10 @@ def test_impossible_samples():
     labels = np.array([[1, 1, 2], [1, 2, 1]])
     values, pull = fnet.vjp(lambda x: losses.ctc(labels, x, reduction="none"), x)
     np.testing.assert_array_equal(np.isinf(values), [True, False])
-    np.testing.assert_array_equal(pull(np.ones(2))[0][0], 0)
+    for g in (1.0, np.inf, np.nan):
+        gradient = pull(np.array([g, 2.0]))[0]
+        np.testing.assert_array_equal(gradient[0], 0)
+        assert np.all(gradient[1] != 0)
     assert np.isinf(losses.ctc(labels, x))
 
 
@@ -138,8 +141,30 @@ def test_weights_and_training():
     np.testing.assert_array_equal(decoded[:, 3:], -1)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_runs_the_recursion_once_and_keeps_the_bits_of_the_loss(dtype):
+    labels, x = data(dtype=dtype)
+    step = fnet.value_and_grad(lambda x: losses.ctc(labels, x))
+    kernels = [call.kernel.__name__ for call in fnet.jit(step).plan(x).calls]
+    assert [name for name in kernels if name.startswith("ctc")] == ["ctc_loss_and_gradient"]
+    assert step(x)[0] == losses.ctc(labels, x)
+
+
+def test_the_derivative_in_a_direction_is_that_of_the_gradient():
+    labels, x = data()
+    v = np.random.default_rng(1).normal(size=x.shape)
+    value, tangent = fnet.jvp(lambda x: losses.ctc(labels, x), (x,), (v,))
+    expected, gradient = fnet.value_and_grad(lambda x: losses.ctc(labels, x))(x)
+    assert value == expected
+    np.testing.assert_allclose(tangent, np.sum(gradient * v), rtol=1e-12)
+
+
 def test_there_is_no_second_derivative():
     labels, x = data()
+    with pytest.raises(DerivativeError, match="primitive 'ctc_gradient' has no"):
+        fnet.grad(lambda x: fnet.jvp(lambda x: losses.ctc(labels, x), (x,), (x,))[1])(x)
+    with pytest.raises(DerivativeError, match="primitive 'ctc_gradient' has no"):
+        fnet.jvp(lambda x: fnet.jvp(lambda x: losses.ctc(labels, x), (x,), (x,))[1], (x,), (x,))
     with pytest.raises(DerivativeError, match="primitive 'ctc_gradient' has no"):
         fnet.hessian_vector_product(lambda x: losses.ctc(labels, x), x, x)
     with pytest.raises(DerivativeError, match="primitive 'ctc_gradient' has no vjp rule"):

@@ -132,3 +132,34 @@ def test_medium_does_not_depend_on_threads_or_jit():
     threads.set_thread_count(before)
     for result in results[1:]:
         np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize("level", BOUND)
+@pytest.mark.parametrize(("channels", "filters", "strides"), [(32, 34, 1), (34, 32, 2), (33, 32, 1), (3, 40, 1)])
+def test_a_convolution_and_its_gradients_keep_the_bound_of_their_level(channels, filters, strides, level):
+    x, w = draw((2, 9, 8, channels), (3, 2, channels, filters))
+
+    def sums(x, w):
+        return fnet.vjp(lambda x, w: ops.conv(x, w, strides, "same"), x, w)
+
+    exact, pull_exact = sums(x.astype("f8"), w.astype("f8"))
+    total, pull_total = sums(np.abs(x).astype("f8"), np.abs(w).astype("f8"))
+    (g,) = draw(exact.shape)
+    with fnet.precision(level):
+        y, pull = sums(x, w)
+        gradients = pull(g)
+    rounding = BOUND[level] + 1e-6
+    assert (np.abs(y - exact) <= total * rounding).all()
+    for have, want, bound in zip(
+        gradients, pull_exact(g.astype("f8")), pull_total(np.abs(g).astype("f8")), strict=True
+    ):
+        assert (np.abs(have - want) <= bound * rounding).all()
+
+
+@pytest.mark.skipif(not simd.HAS_BFLOAT16, reason="needs a processor with bfloat16")
+def test_medium_reaches_convolutions():
+    x, w = draw((2, 8, 8, 32), (3, 3, 32, 32))
+    exact = ops.conv(x, w)
+    with fnet.precision("medium"):
+        error = np.linalg.norm(ops.conv(x, w) - exact) / np.linalg.norm(exact)
+    assert 1e-4 < error < 4e-3

@@ -10,7 +10,7 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.bilinear import bilinear_trio
-from fnet.ops.linalg import EPILOGUES, matmul
+from fnet.ops.linalg import EPILOGUES, matmul, precision_of
 from fnet.ops.promotion import promote
 from fnet.ops.shape import reshape
 from fnet.ops.window import Axes, Padding, Sizes, spatial, transposed_axes, window_axes
@@ -28,39 +28,80 @@ def _input(g: ArraySpec, w: ArraySpec, *bias: ArraySpec, axes: Axes, groups: int
     return ArraySpec((g.shape[0], *(a.size for a in axes), w.shape[-2] * groups), g.dtype)
 
 
-def _weight(x: ArraySpec, g: ArraySpec, *, axes: Axes, groups: int) -> ArraySpec:
+def _weight(x: ArraySpec, g: ArraySpec, *, axes: Axes, groups: int, **params: Any) -> ArraySpec:
     return ArraySpec((*(a.kernel for a in axes), x.shape[-1] // groups, g.shape[-1]), x.dtype)
 
 
-def _lower_output(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **act: str) -> None:
+def _lower_output(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
+) -> None:
     """The rows of packed weights are (tap, channel), their columns filters."""
     from fnet.kernels import cpu
 
-    depth, filters = inputs[1].shape[-2:]
+    x, w, *bias = inputs
+    depth, filters = w.shape[-2:]
+    if _pairs(x, depth, filters, groups, **params):
+        x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
     table = cpu.conv_table.output_table(axes, depth * groups, filters, depth)
     steps = (0, filters // groups, depth * filters, filters, 1)
-    _gather(emit, inputs, outputs[0], table, groups, depth, filters // groups, steps, **act)
+    _gather(emit, [x, w, *bias], outputs[0], table, groups, depth, filters // groups, steps, **params)
 
 
-def _lower_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **act: str) -> None:
+def _lower_input(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
+) -> None:
     """The rows of packed weights are (reversed tap, filter), their columns channels."""
     from fnet.kernels import cpu
 
-    channels, filters = inputs[1].shape[-2:]
+    g, w, *bias = inputs
+    channels, filters = w.shape[-2:]
+    if _pairs(g, filters, channels, groups, **params):
+        g, w, filters = _paired(emit, g), _paired(emit, w), filters // 2
     table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
     steps = (1, filters // groups, channels * filters, 1, filters)
-    _gather(emit, inputs, outputs[0], table, groups, filters // groups, channels, steps, **act)
+    _gather(emit, [g, w, *bias], outputs[0], table, groups, filters // groups, channels, steps, **params)
+
+
+def _pairs(x: Ref, depth: int, columns: int, groups: int, precision: str = "highest", **params: str) -> bool:
+    """Whether to compute with pairs of bfloat16 along the channels that are summed over."""
+    from fnet.kernels import cpu
+
+    if precision != "medium" or groups > 1 or depth % 2:
+        return False
+    return cpu.gemm_bfloat16.gains(x.size // depth, columns, depth)
+
+
+def _paired(emit: Emitter, x: Ref) -> Ref:
+    """Pairs of neighbours on the last axis, which has an even size."""
+    from fnet.kernels import cpu
+
+    shape = (*x.shape[:-1], x.shape[-1] // 2)
+    rows, columns = x.shape[0], math.prod(x.shape[1:])
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_columns, x, words, rows, columns, columns)
+    return words
+
+
+def _paired_above(emit: Emitter, w: Ref) -> Ref:
+    """Pairs of neighbours on the second-last axis, which has an even size."""
+    from fnet.kernels import cpu
+
+    *taps, depth, filters = w.shape
+    shape = (*taps, depth // 2, filters)
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_rows, w, words, math.prod(taps) * depth, filters, filters)
+    return words
 
 
 def _gather(
     emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
-    steps: tuple[int, ...], activation: str = "linear",
+    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
 ) -> None:  # fmt: skip
     from fnet.kernels import cpu
 
     x, w, *bias = inputs
     taps = math.prod(w.shape[:-2])
-    packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), y.dtype)
+    packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), w.dtype)
     emit.call(cpu.conv.pack, w, packed, groups, taps, depth, columns, *steps)
     x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
     emit.call(
@@ -69,7 +110,10 @@ def _gather(
     )  # fmt: skip
 
 
-def _lower_weight(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int) -> None:
+def _lower_weight(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
+) -> None:
+    """Always in float32: pixels are summed over, whose neighbours are other ones for each tap."""
     from fnet.kernels import cpu
 
     (x, g), (dw,) = inputs, outputs
@@ -125,7 +169,7 @@ def conv(x: Any, w: Any, strides: Sizes = 1, padding: Padding = "valid", dilatio
     axes = window_axes("conv", sizes, kernel, strides, padding, dilation)
     if groups == 1 and all((a.kernel, a.stride, a.before, a.outputs) == (1, 1, 0, a.size) for a in axes):
         return matmul(x, reshape(w, (channels, filters)))
-    return _conv(x, w, axes=axes, groups=int(groups))
+    return _conv(x, w, axes=axes, groups=int(groups), **precision_of(x))
 
 
 def conv_transpose(
@@ -155,4 +199,4 @@ def conv_transpose(
             f"{spec_of(x).shape[-1]} channels, received {spec_of(w).shape}."
         )
     axes = transposed_axes("conv_transpose", sizes, kernel, strides, padding, dilation, output_padding)
-    return _conv_input(x, w, axes=axes, groups=1)
+    return _conv_input(x, w, axes=axes, groups=1, **precision_of(x))

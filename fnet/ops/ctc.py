@@ -8,47 +8,58 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.ops.arithmetic import multiply
+from fnet.ops.arithmetic import equal, multiply, where
 from fnet.ops.nn import log_softmax
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import reshape
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive, missing_rule, spec_of
 from fnet.transforms.tracer import Tracer
 
 _INT = np.dtype(np.int64)
 
 
-def _lower(kernel: str) -> Any:
-    """A lowering rule of the loss or of its gradient: scratch memory for as many samples as run at a time."""
+def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int) -> None:
+    """The losses, and the gradient where it is an output; scratch memory for as many samples as run at a time."""
+    from fnet.kernels import cpu
 
-    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int) -> None:
-        from fnet.kernels import cpu
-
-        batch, frames, classes = inputs[0].shape
-        width = inputs[1].shape[1]
-        size = cpu.ctc.scratch_size(frames, classes, width)[kernel == "ctc_gradient"]
-        slots = max(1, min(batch, 2 * cpu.threads.thread_count()))
-        scratch = emit.scratch(slots * size, inputs[0].dtype)
-        sizes = (slots, size, batch, frames, classes, width, blank)
-        emit.call(getattr(cpu.ctc, kernel), *inputs, *outputs, scratch, *sizes)
-
-    return lower
+    batch, frames, classes = inputs[0].shape
+    width, saving = inputs[1].shape[1], len(outputs) > 1
+    size = cpu.ctc.scratch_size(frames, classes, width)[saving]
+    slots = max(1, min(batch, 2 * cpu.threads.thread_count()))
+    scratch = emit.scratch(slots * size, inputs[0].dtype)
+    kernel = cpu.ctc.ctc_loss_and_gradient if saving else cpu.ctc.ctc_loss
+    emit.call(kernel, *inputs, *outputs, scratch, slots, size, batch, frames, classes, width, blank)
 
 
+def _pulled(g: Any, y: Any, x: Any, *labels: Any, blank: int) -> tuple[Any, ...]:
+    """The gradient of each sample times its cotangent; zero, whatever that is, where the loss is infinite."""
+    (dloss, dgradient), (loss, gradient) = g, y
+    if dgradient is not None:
+        raise missing_rule(_ctc_gradient, "vjp")
+    factor = where(equal(loss, np.inf), 0.0, dloss)
+    return multiply(gradient, reshape(factor, (-1, 1, 1))), None, None, None
+
+
+def _pushed(tangents: Any, y: Any, *operands: Any, blank: int) -> Any:
+    _, gradient = _ctc_gradient(*operands, blank=blank)
+    return sum(multiply(gradient, tangents[0]), axis=(1, 2))
+
+
+_ctc_gradient = Primitive(
+    "ctc_gradient",
+    lambda x, *others, blank: (ArraySpec(x.shape[:1], x.dtype), x),
+    lower=_lower,
+    vjp=_pulled,
+    multiple=True,
+)
 _ctc = Primitive(
     "ctc",
     lambda x, *others, blank: ArraySpec(x.shape[:1], x.dtype),
-    lower=_lower("ctc_loss"),
-    vjp=lambda g, y, x, *labels, blank: (_ctc_gradient(x, *labels, g, blank=blank), None, None, None),
-    jvp=lambda tangents, y, x, *labels, blank: sum(
-        multiply(_ctc_gradient(x, *labels, np.ones(spec_of(y).shape, spec_of(y).dtype), blank=blank), tangents[0]),
-        axis=(1, 2),
-    ),
-)
-_ctc_gradient = Primitive(
-    "ctc_gradient", lambda x, *others, blank: ArraySpec(x.shape, x.dtype), lower=_lower("ctc_gradient")
+    lower=_lower,
+    jvp=_pushed,
+    taped=_ctc_gradient,
 )
 
 

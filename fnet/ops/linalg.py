@@ -102,9 +102,13 @@ _stacked = Primitive(
 
 def _product(a: Any, b: Any, precision: str | None = None) -> Any:
     """The product at a level of precision, by default the current one; derivatives keep that of their product."""
-    level = current_precision() if precision is None else precision
-    params = {"precision": level} if level == "medium" and spec_of(a).dtype == np.float32 else {}
-    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **params)
+    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **precision_of(a, precision))
+
+
+def precision_of(x: Any, level: str | None = None) -> dict[str, str]:
+    """The parameter ``precision`` of a primitive for products of x, where it makes a difference."""
+    level = current_precision() if level is None else level
+    return {"precision": level} if level == "medium" and spec_of(x).dtype == np.float32 else {}
 
 
 def matmul(a: Any, b: Any) -> Any:

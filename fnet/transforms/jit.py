@@ -18,7 +18,7 @@ from fnet.precision import current_precision, on_change
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage
-from fnet.transforms.steady import Parts, Steady, steady_call
+from fnet.transforms.steady import Parts, Results, Steady, follow, rebuilt, steady_call
 from fnet.transforms.tracer import Tracer
 
 Names = str | int | Sequence[str | int]
@@ -227,7 +227,7 @@ class _Compiled:
             self.steady, self.call = self._steady(args, result), self.run_steady
             return result
 
-    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> tuple[Any, ...] | None:
+    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
         """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
         with self.lock:
             steady = self.steady
@@ -241,29 +241,13 @@ class _Compiled:
     def _steady(self, args: tuple[Any, ...], result: Any) -> Steady | None:
         """What the next call looks like if it is steady; None where a steady call is not possible.
 
-        It is where the result is a tuple of donated trees, each whole, and of single new arrays, and where the other
-        arguments are arrays, or tuples, lists and dicts of them.
+        It is where donated trees come back whole, and where the rest of the result and of the arguments are arrays, or
+        tuples, lists and dicts of them.
         """
-        if type(result) is not tuple:
+        donated = {p: (*self._spans[p], tree.structure(args[p])) for p in self._donate}
+        results = Results(self.program.plan.kept, donated)
+        if not results.add(result) or results.donated:
             return None
-        spans, start = [], 0
-        for part in result:
-            stop = start + tree.structure(part).num_leaves
-            spans.append((start, stop))
-            start = stop
-        pairs: list[tuple[int, int]] = []
-        for position in self._donate:
-            place = self._place_of(position, args, result, spans)
-            if place is None:
-                return None
-            pairs.append((position, place))
-        fresh, paired = [], {place for _, place in pairs}
-        for place, (a, b) in enumerate(spans):
-            if place in paired:
-                continue
-            if b - a != 1 or isinstance(result[place], dict | list | tuple) or self.program.plan.kept[a] is not None:
-                return None
-            fresh.append((place, a, result[place].dtype, result[place].shape))
         parts = Parts()
         numbers: list[int] = []
         for position, span in enumerate(self._spans):
@@ -272,20 +256,9 @@ class _Compiled:
             if position in self._static or not parts.add(args[position], (position,)):
                 return None
             numbers += range(*span)
-        return Steady(len(args), result, pairs, parts, numbers, fresh)
-
-    def _place_of(
-        self, position: int, args: tuple[Any, ...], result: tuple, spans: list[tuple[int, int]]
-    ) -> int | None:
-        """The part of the result that is donated argument `position`, updated: same structure, same buffers."""
-        a, b = self._spans[position]
-        structure, kept = tree.structure(args[position]), self.program.plan.kept
-        for place, (c, d) in enumerate(spans):
-            own = [kept[k] for k in range(c, d)]
-            in_place = [buffer is not None and buffer.index == a + i for i, buffer in enumerate(own)]
-            if d - c == b - a and all(in_place) and tree.structure(result[place]) == structure:
-                return place
-        return None
+        known = {path: follow(result, path) for _, path in results.pairs}
+        returned = rebuilt(result, known | {path: None for path, _, _, _ in results.fresh})
+        return Steady(len(args), returned, results.pairs, parts, numbers, results.fresh)
 
 
 def _usable(x: Any, spec: ArraySpec) -> np.ndarray:

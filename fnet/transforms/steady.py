@@ -7,14 +7,18 @@ microseconds a step every loop and every attribute counts, so the comparisons ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from fnet import tree
+
 Path = tuple[Any, ...]
-"""The position of an argument, then the indices and keys that lead to a part of it."""
+"""The indices and keys that lead to a part of the arguments (the first is a position) or of the result."""
+
+_PLAIN = (tuple, list, dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,65 +36,112 @@ class Parts:
         if type(part) is np.ndarray:
             self.arrays.append((path, part.dtype, part.shape))
             return True
-        if type(part) not in (tuple, list, dict):
+        if type(part) not in _PLAIN:
             return False
-        entries = _entries(part)
-        self.containers.append((path, type(part), entries))
-        keys = entries if type(part) is dict else range(entries)
-        return all(self.add(part[key], (*path, key)) for key in keys)
+        self.containers.append((path, type(part), _entries(part)))
+        return all(self.add(part[key], (*path, key)) for key in _keys(part))
+
+
+@dataclass(slots=True)
+class Results:
+    """What is in the result: donated arguments, each whole, and new arrays.
+
+    kept: for each output of the plan the buffer of the donated input that it is, or None;
+    donated: first and last input (exclusive) and structure of the donated arguments not met yet, by position;
+    count: how many outputs were met; pairs and fresh: those of `Steady`.
+    """
+
+    kept: Sequence[Any]
+    donated: dict[int, tuple[int, int, tree.TreeDef]]
+    count: int = 0
+    pairs: list[tuple[int, Path]] = field(default_factory=list)
+    fresh: list[tuple[Path, int, np.dtype, tuple[int, ...]]] = field(default_factory=list)
+
+    def add(self, part: Any, path: Path = ()) -> bool:
+        """Add a part; False where it is neither of both nor a plain tuple, list or dict of them."""
+        position = next((p for p in self.donated if self._is_donated(part, *self.donated[p])), None)
+        if position is not None:
+            start, stop, _ = self.donated.pop(position)
+            self.count += stop - start
+            self.pairs.append((position, path))
+            return True
+        if type(part) is np.ndarray:
+            self.fresh.append((path, self.count, part.dtype, part.shape))
+            self.count += 1
+            return self.kept[self.count - 1] is None
+        return type(part) in _PLAIN and all(self.add(part[key], (*path, key)) for key in _keys(part))
+
+    def _is_donated(self, part: Any, start: int, stop: int, structure: tree.TreeDef) -> bool:
+        """Whether a part is a donated argument, updated: same buffers, same structure."""
+        own = self.kept[self.count : self.count + stop - start]
+        in_place = [buffer is not None and buffer.index == i for i, buffer in enumerate(own, start)]
+        return len(own) == stop - start and all(in_place) and tree.structure(part) == structure
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
     """What a call must look like to be steady, and what it returns.
 
-    returned: the result of the last call; pairs: (position of a donated argument, its place in the result);
+    returned: the result of the last call, with None for the arrays that are new in every call;
+    pairs: (position of a donated argument, its path in the result);
     parts: the other arguments; numbers: the inputs of the plan that their arrays are;
-    fresh: (place of a result that is a new array, number of the output, dtype, shape).
+    fresh: (path of a new array in the result, number of the output, dtype, shape).
     """
 
     arity: int
-    returned: tuple[Any, ...]
-    pairs: list[tuple[int, int]]
+    returned: Any
+    pairs: list[tuple[int, Path]]
     parts: Parts
     numbers: list[int]
-    fresh: list[tuple[int, int, np.dtype, tuple[int, ...]]]
+    fresh: list[tuple[Path, int, np.dtype, tuple[int, ...]]]
 
     def matches(self, args: tuple[Any, ...]) -> bool:
         """Whether a call with these arguments is steady."""
-        if len(args) != self.arity or any(args[position] is not self.returned[place] for position, place in self.pairs):
+        if len(args) != self.arity:
+            return False
+        if any(args[position] is not follow(self.returned, path) for position, path in self.pairs):
             return False
         for path, kind, entries in self.parts.containers:
-            part = _follow(args, path)
+            part = follow(args, path)
             if type(part) is not kind or _entries(part) != entries:
                 return False
-        return all(_is_alike(_follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays)
+        return all(_is_alike(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays)
 
     def inputs(self, args: tuple[Any, ...], count: int) -> list[Any]:
         """The `count` inputs of the plan, None where they are donated."""
         inputs: list[Any] = [None] * count
         for number, (path, _, _) in zip(self.numbers, self.parts.arrays, strict=True):
-            inputs[number] = _follow(args, path)
+            inputs[number] = follow(args, path)
         return inputs
 
-    def result(self, outputs: list[Any]) -> tuple[Any, ...]:
+    def result(self, outputs: list[Any]) -> Any:
         """The result of a steady call: the donated trees as before, with new arrays in the other places."""
-        parts = list(self.returned)
-        for place, k, _, _ in self.fresh:
-            parts[place] = outputs[k]
-        return tuple(parts)
+        known = {path: follow(self.returned, path) for _, path in self.pairs}
+        return rebuilt(self.returned, known | {path: outputs[k] for path, k, _, _ in self.fresh})
+
+
+def rebuilt(part: Any, known: dict[Path, Any], path: Path = ()) -> Any:
+    """A tree like `part`, of new containers down to the `known` parts."""
+    if path in known:
+        return known[path]
+    entries = [rebuilt(part[key], known, (*path, key)) for key in _keys(part)]
+    return dict(zip(part, entries, strict=True)) if type(part) is dict else type(part)(entries)
+
+
+def follow(part: Any, path: Path) -> Any:
+    """What is at the end of a path that begins at `part`."""
+    for key in path:
+        part = part[key]
+    return part
+
+
+def _keys(container: Any) -> Iterable[Any]:
+    return container if type(container) is dict else range(len(container))
 
 
 def _entries(container: Any) -> Any:
     """The keys of a dict, in their order; the length of a tuple or list."""
     return tuple(container) if type(container) is dict else len(container)
-
-
-def _follow(args: tuple[Any, ...], path: Path) -> Any:
-    part: Any = args
-    for key in path:
-        part = part[key]
-    return part
 
 
 def _is_alike(array: Any, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
@@ -110,9 +161,10 @@ def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any,
     values: dict[str, Any] = {"owner": owner, "steady": steady, "function": native.function, "table": native.table}
     values |= {"acquire": owner.lock.acquire, "release": owner.lock.release, "ndarray": np.ndarray, "empty": np.empty}
     conditions = ["owner.steady is steady"]
-    for position, place in steady.pairs:
-        values[f"r{place}"] = steady.returned[place]
-        conditions.append(f"a{position} is r{place}")
+    results: dict[Path, str] = {}
+    for position, path in steady.pairs:
+        results[path], values[f"r{position}"] = f"r{position}", follow(steady.returned, path)
+        conditions.append(f"a{position} is r{position}")
 
     def variable(path: Path) -> str:
         """The name of a part; where it comes first, an expression that assigns it."""
@@ -134,10 +186,10 @@ def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any,
         values |= {f"d{number}": dtype, f"s{number}": shape}
         conditions.append(f"type({first}) is ndarray and {a}.dtype is d{number} and {a}.shape == s{number}")
         conditions.append(f"{a}.flags.carray")
-    for _, k, dtype, shape in steady.fresh:
+    for path, k, dtype, shape in steady.fresh:
+        results[path] = f"o{k}"
         values |= {f"od{k}": dtype, f"os{k}": shape}
     arrays = [inputs[i] for i in native.inputs] + [f"o{k}" for k in native.outputs]
-    parts = {place: f"o{k}" for place, k, _, _ in steady.fresh} | {place: f"r{place}" for _, place in steady.pairs}
     lines = [
         "def call(args):",
         f"    if len(args) == {steady.arity}:",
@@ -147,10 +199,24 @@ def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any,
         f"                if {' and '.join(conditions)}:",
         *(f"                    o{k} = empty(os{k}, od{k})" for _, k, _, _ in steady.fresh),
         f"                    function(1, table, {', '.join(arrays)})",
-        f"                    return ({', '.join(parts[place] for place in range(len(steady.returned)))},)",
+        f"                    return {_display(steady.returned, results, values)}",
         "            finally:",
         "                release()",
         "    return None",
     ]
     exec("\n".join(lines), values)  # the text holds only numbers and the names above
     return values["call"]
+
+
+def _display(part: Any, names: dict[Path, str], values: dict[str, Any], path: Path = ()) -> str:
+    """The text of a tree like `part`, of new containers down to the parts with names; keys are added to `values`."""
+    if path in names:
+        return names[path]
+    entries = [_display(part[key], names, values, (*path, key)) for key in _keys(part)]
+    if type(part) is tuple:
+        return f"({''.join(f'{entry}, ' for entry in entries)})"
+    if type(part) is list:
+        return f"[{', '.join(entries)}]"
+    keys = {f"key{len(values) + i}": key for i, key in enumerate(part)}
+    values |= keys
+    return f"{{{', '.join(f'{key}: {entry}' for key, entry in zip(keys, entries, strict=True))}}}"

@@ -42,13 +42,14 @@ class _Tape:
         self.records: list[_Record] = []
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        multiple = primitive.multiple
         primitive = primitive.taped or primitive
         primals = tuple(a.primal if self.owns(a) else a for a in args)
         primal = bind(primitive, primals, params)
         results = primal if primitive.multiple else (primal,)
         traced = tuple(_VJPTracer(self, r) if spec_of(r).differentiable else r for r in results)
         self.records.append(_Record(primitive, args, primal, params, [t for t in traced if self.owns(t)]))
-        return traced if primitive.multiple else traced[0]
+        return traced if multiple else traced[0]
 
     def owns(self, value: Any) -> bool:
         return isinstance(value, _VJPTracer) and value.trace is self

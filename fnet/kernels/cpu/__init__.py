@@ -5,6 +5,7 @@ from types import ModuleType
 
 _FAMILIES = (
     "attention",
+    "bfloat16",
     "conv",
     "conv_table",
     "conv_weight",

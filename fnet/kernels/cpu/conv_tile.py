@@ -34,6 +34,8 @@ def gather_tile(rows: int, vectors: int, *, lanewise: bool = False, partial: boo
     lanewise: each column has a channel of X of its own (X is read as vectors) instead of sharing one broadcast element.
     partial: memory of B (and of X where it is lanewise) beyond `columns` is not touched.
     onto: S is C itself instead of the bias or zero.
+
+    X and B of 32-bit integers hold pairs of bfloat16 (`fnet.kernels.cpu.bfloat16`), as in `fnet.kernels.cpu.tiles`.
     """
     write = functools.partial(_write_tile, rows, vectors, lanewise, partial, onto)
     return vector_code(write, functools.partial(_tile_in_python, rows, vectors, lanewise, onto))
@@ -45,6 +47,7 @@ def _write_tile(
     x, b, c, bias, rows_x, rows_c, entries, x_sample, c_sample, first, last, *summed, has_bias, relu, columns = values
     runs_x, runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b = summed
     builder = simd.builder
+    multiply_add = simd.multiply_add_pairs if isinstance(x.type.pointee, ir.IntType) else simd.multiply_add
     masks = [simd.lanes_below(builder.sub(columns, INT(v * simd.lanes))) for v in range(vectors)]
     read_masks = masks if partial else [None] * vectors
 
@@ -80,7 +83,7 @@ def _write_tile(
             element = simd.broadcast(builder.load(place, align=simd.bytes, typ=simd.element))
         for v in range(vectors):
             taken = vector(place, v, read_masks[v]) if lanewise else element
-            added.append(simd.multiply_add(taken, factors[v], sums[r * vectors + v]))
+            added.append(multiply_add(taken, factors[v], sums[r * vectors + v]))
     body = builder.block
     over_steps.close([builder.add(x_at, step_x), simd.at(b_at, step_b), *added])
     _keep_rolled(builder.module, body)

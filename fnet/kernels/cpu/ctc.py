@@ -27,7 +27,7 @@ _LN2 = float(np.log(2))
 
 
 def scratch_size(frames: int, classes: int, width: int) -> tuple[int, int]:
-    """How many elements of scratch memory a sample needs, for `ctc_loss` and for `ctc_gradient`."""
+    """How many elements of scratch memory a sample needs, for `ctc_loss` and for `ctc_loss_and_gradient`."""
     section = width + _PADDING + 1
     return (2 * frames + 5) * section + max(classes, _BLOCK), (6 * frames + 10) * section
 
@@ -130,6 +130,12 @@ def _sweep(y, alpha, skip, frames, width, length, step):
 
 
 @kernel
+def _loss(logarithms, mantissa, exponent):
+    """-log P of a sample from the sum of its normalisers and what `_sweep` returns."""
+    return max(0.0, logarithms - (log_f64(mantissa) + exponent * _LN2)) if exponent > POSSIBLE else np.inf
+
+
+@kernel
 def _aligned(states, place, section, top):
     """The mantissa of a state beside the exponent `top`."""
     return math.ldexp(np.float64(states[place]), int(max(states[place + section] - top, -2000.0)))
@@ -158,12 +164,6 @@ def _spread(
 def _fill(x, start, stop, value):
     for k in range(start, stop):
         x[k] = value
-
-
-@kernel
-def _multiply(x, count, factor):
-    for k in range(count):
-        x[k] *= factor
 
 
 # -------------------------------------------------------------------------------------------------- the batch
@@ -196,8 +196,7 @@ def _loss_task(
             continue
         _allow_skips(own, skip, length, padded)
         mantissa, exponent = _sweep(y, alpha, skip, used, padded, length, 0)
-        possible = exponent > POSSIBLE
-        loss[i] = max(0.0, logarithms - (log_f64(mantissa) + exponent * _LN2)) if possible else np.inf
+        loss[i] = _loss(logarithms, mantissa, exponent)
 
 
 @kernel
@@ -220,7 +219,7 @@ def _gradient_task(
     labels,
     label_lengths,
     input_lengths,
-    g,
+    loss,
     dlogits,
     scratch,
     slots,
@@ -236,6 +235,7 @@ def _gradient_task(
         length, used, own = label_lengths[i], input_lengths[i], at(labels, i * width)
         out = at(dlogits, i * frames * classes)
         if not _readable(own, length, used, frames, classes, width):
+            loss[i] = _NAN
             _fill(out, 0, frames * classes, _NAN)
             continue
         padded = _padded(length, y)
@@ -247,27 +247,28 @@ def _gradient_task(
         logarithms = _exponentials(x, own, y, out, length, used, classes, padded, blank, classes)
         _fill(out, used * classes, frames * classes, _0)
         if not logarithms < np.inf:
+            loss[i] = _NAN
             _fill(out, 0, used * classes, _NAN)
             continue
         _allow_skips(own, skip, length, padded)
         mantissa, exponent = _sweep(y, alpha, skip, used, padded, length, 4 * (padded + 1))
-        if exponent < POSSIBLE:
-            _fill(out, 0, used * classes, _0)
-        else:
+        loss[i] = _loss(logarithms, mantissa, exponent)
+        if exponent > POSSIBLE:
             _spread(
                 out, own, y, alpha, states, skip, occupancy, mantissa, exponent, length, used, classes, padded, blank
             )
-            _multiply(out, used * classes, g[i])
+        else:
+            _fill(out, 0, used * classes, _0)
 
 
 @kernel
-def ctc_gradient(
-    logits, labels, label_lengths, input_lengths, g, dlogits, scratch, slots, size, batch, frames, classes, width, blank
+def ctc_loss_and_gradient(
+    logits, labels, label_lengths, input_lengths, loss, dlogits, scratch, slots, size, batch, frames, classes, width, blank
 ):
-    """dlogits = g[i] (softmax - occupancy): the gradient of g[i] loss[i], with loss as in `ctc_loss`."""
+    """The losses of `ctc_loss` and dlogits = softmax - occupancy, the gradient of loss[i] for each sample i."""
     threads = threads_for(2 * batch * frames * (classes + _FRAME_COST))
     parallel_for(
         _gradient_task, slots, threads,
-        at(logits, 0), at(labels, 0), at(label_lengths, 0), at(input_lengths, 0), at(g, 0), at(dlogits, 0),
+        at(logits, 0), at(labels, 0), at(label_lengths, 0), at(input_lengths, 0), at(loss, 0), at(dlogits, 0),
         at(scratch, 0), slots, size, batch, frames, classes, width, blank,
     )  # fmt: skip

@@ -10,11 +10,10 @@ import numpy as np
 from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
 from fnet.kernels.cpu.gemm import large_product, large_workspace
 from fnet.kernels.cpu.simd import HAS_BFLOAT16, at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.threads import threads_for
 from fnet.kernels.policy import kernel
 
 SMALLEST = 32  # sizes from which on a product gains by bfloat16
-PARTS = 16
 
 
 def gains(m: int, n: int, k: int) -> bool:
@@ -40,32 +39,18 @@ def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_co
     """
     pairs = (k + 1) // 2
     left, right = at(words, 0), at(words, m * pairs)
-    threads = threads_for(m * n * k // 256 + (m + n) * k // 8)
     if a_col == 1:
-        parallel_for(_pair_columns, PARTS, threads, at(a, 0), left, m, k, a_row)
+        pair_columns(at(a, 0), left, m, k, a_row)
         a_row, a_col = pairs, 1
     else:
-        parallel_for(_pair_rows, PARTS, threads, at(a, 0), left, k, m, a_col)
+        pair_rows(at(a, 0), left, k, m, a_col)
         a_row, a_col = 1, m
     if b_col == 1:
-        parallel_for(_pair_rows, PARTS, threads, at(b, 0), right, k, n, b_row)
+        pair_rows(at(b, 0), right, k, n, b_row)
         b_row, b_col = n, 1
     else:
-        parallel_for(_pair_columns, PARTS, threads, at(b, 0), right, n, k, b_col)
+        pair_columns(at(b, 0), right, n, k, b_col)
         b_row, b_col = 1, pairs
     x, y, w = at(c, 0), at(bias, 0), at(work, 0)
+    threads = threads_for(m * n * k // 256)
     large_product(left, right, x, y, w, work.size, threads, m, n, pairs, a_row, a_col, b_row, b_col, start, act)
-
-
-@kernel
-def _pair_columns(part, x, y, rows, columns, x_row):
-    first, last = part * rows // PARTS, (part + 1) * rows // PARTS
-    pair_columns(at(x, first * x_row), at(y, first * ((columns + 1) // 2)), last - first, columns, x_row)
-
-
-@kernel
-def _pair_rows(part, x, y, rows, columns, x_row):
-    pairs = (rows + 1) // 2
-    first, last = part * pairs // PARTS, (part + 1) * pairs // PARTS
-    count = min(2 * last, rows) - 2 * first
-    pair_rows(at(x, 2 * first * x_row), at(y, first * columns), count, columns, x_row)
