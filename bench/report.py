@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.measure import Result
@@ -10,6 +10,7 @@ from bench.protocol import NO_SUCH_ROW
 
 PAGE = Path(__file__).parent / "RESULTS.md"
 _NOTES = "<!-- notes: kept by hand; what is below this line survives a new run -->"
+_EMPTY = "\n\n## Notes\n"
 
 
 def summary_table(results: Sequence[Result]) -> str:
@@ -52,12 +53,14 @@ def absent_list(started: dict[str, str], results: Sequence[Result]) -> str:
     return "\n".join(["Skipped:\n", *lines]) if lines else ""
 
 
-def write_page(heading: str, sections: Sequence[str]) -> None:
-    """Write the page anew, but for its notes."""
+def write_page(heading: str, sections: Mapping[str, str]) -> None:
+    """Put sections on the page by their titles, each under `heading`; other sections and the notes stay."""
     old = PAGE.read_text() if PAGE.is_file() else ""
-    notes = old.partition(_NOTES)[2] or "\n\n## Notes\n"
-    body = "\n\n".join(["# Results", heading, *filter(None, sections)])
-    PAGE.write_text(f"{body}\n\n{_NOTES}{notes}")
+    body, _, notes = old.partition(_NOTES)
+    kept = dict(section.strip().split("\n", 1) for section in body.split("\n## ")[1:])
+    kept |= {title: f"\n{heading}\n\n{text}" for title, text in sections.items()}
+    page = [f"## {title}\n{text}" for title, text in kept.items()]
+    PAGE.write_text("\n\n".join(["# Results", *page, f"{_NOTES}{notes or _EMPTY}"]))
 
 
 def _us(seconds: float) -> str:

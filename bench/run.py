@@ -24,53 +24,52 @@ def main() -> None:
     """Parse the options, measure, report."""
     options = _options()
     busy = os.getloadavg()[0]
+    results: list[Result] = []
     with started(options.peers, options.threads) as (peers, absent):
-        versions = "; ".join(peer.version for peer in peers)
-        results = []
+        heading = (
+            f"{datetime.date.today().isoformat()}. {describe()}; load before the run {busy:.1f}.\n"
+            f"{'; '.join(peer.version for peer in peers)}.\n"
+            f"{options.threads} threads; {options.rounds} bursts of {options.burst:g} s for each peer, in alternation; "
+            f"ratios are medians of the rounds' ratios."
+        )
         for row in ROWS if "rows" in options.parts else ():
             if row.key in options.rows:
                 results.append(measure(row, peers, options.rounds, options.burst))
                 print(peers_table(results[-1:]), flush=True)
-    sections = list(_rows(results, absent))
-    for section in _others(options):
-        print(section, flush=True)
-        sections.append(section)
+    sections = dict(_rows(results, absent))
+    print(*sections.values(), sep="\n\n", flush=True)
+    for title, text in _others(options):
+        print(f"\n## {title}\n\n{text}", flush=True)
+        sections[title] = text
     if not options.dry:
-        date = datetime.date.today().isoformat()
-        heading = (
-            f"{date}. {describe()}; load before the run {busy:.1f}.\n{versions}.\n{options.threads} threads; "
-            f"{options.rounds} bursts of {options.burst:g} s for each peer, in alternation; ratios are medians of the "
-            f"rounds' ratios."
-        )
         write_page(heading, sections)
     if "fnet" in options.peers and not all("fnet" in result.seconds for result in results):
         sys.exit("fnet itself is missing from a row")
 
 
-def _rows(results: list[Result], absent: dict[str, str]) -> Iterator[str]:
+def _rows(results: list[Result], absent: dict[str, str]) -> Iterator[tuple[str, str]]:
     if results:
-        yield f"## Rows\n\n{summary_table(results)}"
-        yield f"## Every peer\n\n{peers_table(results)}"
-    yield absent_list(absent, results)
+        yield "Rows", f"{summary_table(results)}\n\n{absent_list(absent, results)}".strip()
+        yield "Every peer", peers_table(results)
 
 
-def _others(options: argparse.Namespace) -> Iterator[str]:
-    """The parts beside the rows, one after the other."""
+def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """The parts beside the rows, one after the other: title and text."""
     names, parts = options.peers, options.parts
     if "startup" in parts and "fnet" in names:
         figures = measure_startup(3)
-        yield f"## Starting\n\n{startup_table(figures)}\n\n{compilers_table(figures)}"
+        yield "Starting", f"{startup_table(figures)}\n\n{compilers_table(figures)}"
     if "memory" in parts:
-        yield f"## Memory\n\n{memory_table(names, options.threads, options.rows)}"
+        yield "Memory", memory_table(names, options.threads, options.rows)
     rounds, burst = max(1, options.rounds // 2), options.burst / 2
     if "kernels" in parts:
         counts = sorted({1, options.threads})
-        yield "\n\n".join(["## Single operations", *kernels.tables(names, counts, rounds, burst)])
+        yield "Single operations", "\n\n".join(kernels.tables(names, counts, rounds, burst))
     if "scaling" in parts:
         lines = scaling.measure_curves(names, options.threads, rounds, burst)
         if not options.dry:
             scaling.plot(lines)
-        yield f"## Scaling\n\n![time of a step by size](plots/scaling.svg)\n\n{scaling.curves_table(lines)}"
+        yield "Scaling", f"![time of a step by size](plots/scaling.svg)\n\n{scaling.curves_table(lines)}"
 
 
 def _options() -> argparse.Namespace:

@@ -48,7 +48,8 @@ class Results:
 
     kept: for each output of the plan the buffer of the donated input that it is, or None;
     donated: first and last input (exclusive) and structure of the donated arguments not met yet, by position;
-    count: how many outputs were met; pairs and fresh: those of `Steady`.
+    count: how many outputs were met; pairs and fresh: those of `Steady`. An array in `fresh` is new only if no donated
+    argument is left: one that comes back in pieces is.
     """
 
     kept: Sequence[Any]
@@ -68,7 +69,7 @@ class Results:
         if type(part) is np.ndarray:
             self.fresh.append((path, self.count, part.dtype, part.shape))
             self.count += 1
-            return self.kept[self.count - 1] is None
+            return True
         return type(part) in _PLAIN and all(self.add(part[key], (*path, key)) for key in _keys(part))
 
     def _is_donated(self, part: Any, start: int, stop: int, structure: tree.TreeDef) -> bool:

@@ -89,14 +89,16 @@ def test_the_tables_name_the_best_peer_and_its_target():
     ]
 
 
-def test_a_new_page_keeps_the_notes(tmp_path, monkeypatch):
+def test_a_new_page_keeps_the_notes_and_what_was_not_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "PAGE", tmp_path / "RESULTS.md")
-    report.write_page("today", ["first"])
+    report.write_page("today", {"Rows": "fast", "Memory": "little"})
     report.PAGE.write_text(report.PAGE.read_text() + "by hand\n")
-    report.write_page("tomorrow", ["second", ""])
+    report.write_page("tomorrow", {"Rows": "faster", "Scaling": "linear"})
     text = report.PAGE.read_text()
-    assert text.startswith("# Results\n\ntomorrow\n\nsecond\n\n<!--")
-    assert text.endswith("## Notes\nby hand\n")
+    page, notes = text.split("<!--")
+    sections = "## Rows\n\ntomorrow\n\nfaster", "## Memory\n\ntoday\n\nlittle", "## Scaling\n\ntomorrow\n\nlinear"
+    assert page == "\n\n".join(["# Results", *sections, ""])
+    assert notes.endswith("## Notes\nby hand\n")
 
 
 def test_compilations_inside_of_others_are_counted_apart(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,76 @@ def test_a_loop_over_trees_of_inputs_works_in_place_and_notices_every_change(exe
             assert value == expected.sum()
         if i < 2:
             assert total.__array_interface__["data"] == address
+
+
+@pytest.mark.parametrize("executor", ["walk", "native"])
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda a, b: a,
+        lambda a, b: [a, (b,)],
+        lambda a, b: {"a": a, 3: {"none": {}, "b": [b, ()]}},
+    ],
+)
+def test_a_result_is_new_in_every_call_whatever_tree_it_is(result: Any, executor: str):
+    f = fnet.jit(lambda x, y: result(x * 2.0, ops.sum(x) + y), executor=executor)
+    kept = []
+    for i in range(5):
+        x, y = X + i, np.float32([i])
+        kept.append((f(x, y), result(x * 2, x.sum() + y)))
+    compiled = f.compiled(X, np.float32([1]))
+    assert compiled.steady is not None
+    assert (compiled.call == compiled.run_steady) == (executor == "walk")
+    for got, expected in kept:  # no call has changed what another one returned
+        assert fnet.tree.structure(got) == fnet.tree.structure(expected)
+        assert fnet.tree.all_equal(got, expected)
+    assert len({id(array) for got, _ in kept for array in fnet.tree.leaves(got)}) == 5 * len(fnet.tree.leaves(got))
+    np.testing.assert_array_equal(fnet.tree.leaves(f(X[:2], np.float32([1])))[0], X[:2] * 2)
+
+
+@pytest.mark.parametrize("executor", ["walk", "native"])
+@pytest.mark.parametrize("names", [(), ("total", "state")])
+def test_a_donated_tree_is_found_anywhere_in_the_result(names: tuple, executor: str):
+    def update(total: Any, state: Any, x: Any) -> Any:
+        total = {"sum": total["sum"] + x}
+        return {"total": total, "more": [state, ops.sum(total["sum"])]} if names else total
+
+    step = fnet.jit(update, donate=names or "total", executor=executor)
+    start = {"sum": np.zeros(3, np.float32)}
+    states = {} if names else np.float32([0])
+    result, expected = step(start, states, X), X
+    for i in range(6):
+        total, state = (result["total"], result["more"][0]) if names else (result, states)
+        if i == 3:
+            total, expected = {"sum": X.copy()}, X  # another tree: donated anew
+        result = step(total, state, X)
+        expected = expected + X
+        updated = result["total"] if names else result
+        assert (updated is total) == (i != 3)
+        np.testing.assert_array_equal(updated["sum"], expected)
+        if names:
+            result["more"].append(None)  # containers around donated trees are the caller's own
+            assert result["more"][1] == expected.sum()
+    np.testing.assert_array_equal(start["sum"], 0)
+
+
+def test_an_output_that_is_part_of_a_donated_tree_is_not_taken_for_a_new_one():
+    step = fnet.jit(lambda p: (p["a"] + 1.0, p["b"] + 1.0), donate="p", executor="native")
+    for _ in range(4):
+        a, b = step({"a": X, "b": X})
+        np.testing.assert_array_equal(a, X + 1)
+        np.testing.assert_array_equal(b, X + 1)
+
+
+def test_threads_share_a_function_of_one_array():
+    f = fnet.jit(lambda x: x * 2.0 + 1.0, executor="native")
+    f(X), f(X)
+
+    def work(i: int) -> bool:
+        return all(np.array_equal(f(X + i), (X + i) * 2 + 1) for _ in range(300))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
 
 
 def test_captured_arrays_are_constants_of_the_moment_of_tracing():

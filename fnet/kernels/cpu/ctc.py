@@ -263,7 +263,20 @@ def _gradient_task(
 
 @kernel
 def ctc_loss_and_gradient(
-    logits, labels, label_lengths, input_lengths, loss, dlogits, scratch, slots, size, batch, frames, classes, width, blank
+    logits,
+    labels,
+    label_lengths,
+    input_lengths,
+    loss,
+    dlogits,
+    scratch,
+    slots,
+    size,
+    batch,
+    frames,
+    classes,
+    width,
+    blank,
 ):
     """The losses of `ctc_loss` and dlogits = softmax - occupancy, the gradient of loss[i] for each sample i."""
     threads = threads_for(2 * batch * frames * (classes + _FRAME_COST))
