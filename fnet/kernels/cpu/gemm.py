@@ -58,7 +58,7 @@ def large_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
     0
     """
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
-    width, depth = VECTORS * lanes, min(K_BLOCK, -(-k // lanes) * lanes)
+    width, depth = VECTORS * lanes, _depth(k, lanes)
     panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)
     if n < PACK_COLUMNS or m <= FEW_ROWS:
         return panels
@@ -172,7 +172,7 @@ def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_r
     Tasks are bands of rows, split by columns, too, where there are too few of them.
     """
     one, width = lanes(c), VECTORS * lanes(c)
-    depth = min(K_BLOCK, (k + one - 1) // one * one)
+    depth = _depth(k, one)
     tiles, panels, tasks = (m + ROWS - 1) // ROWS, (n + width - 1) // width, 1 if threads == 1 else TASKS * threads
     slot = min(M_TILES, tiles) * ((ROWS + one - 1) // one) * one * depth
     slots = (room - panels * width * depth) // slot
@@ -184,8 +184,8 @@ def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_r
         slot = 0  # A is read in place
     blocks = at(work, panels * width * depth)
     packers = min(tasks, panels)
-    for p in range(0, k, K_BLOCK):
-        size = min(K_BLOCK, k - p)
+    for p in range(0, k, depth):
+        size = min(depth, k - p)
         x, y = at(a, p * a_col), at(b, p * b_row)
         first, last = start if p == 0 else FROM_C, act if p + size == k else LINEAR
         parallel_for(_pack, packers, threads, packers, panels, y, work, n, size, depth, b_row, b_col)
@@ -193,6 +193,13 @@ def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_r
             _tiles, bands * columns, threads, bands, columns, x, work, c, bias, blocks, slot, m, n, size, depth,
             a_row, a_col, first, last,
         )  # fmt: skip
+
+
+@scalar
+def _depth(k, lanes):
+    """The rows of a block of k, a whole number of vectors: blocks of about `K_BLOCK`, none much shorter than others."""
+    blocks = max(1, (k + K_BLOCK // 2 - 1) // K_BLOCK)
+    return ((k + blocks - 1) // blocks + lanes - 1) // lanes * lanes
 
 
 @kernel
