@@ -8,18 +8,14 @@ but the length and the vector width. Without the JIT compiler a pass is a line o
 from __future__ import annotations
 
 import functools
-import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.core import config
-from numba.extending import intrinsic
 
-from fnet.kernels.cpu.simd import INT, Loop, Vectors
+from fnet.kernels.cpu.simd import INT, Loop, Vectors, vector_code
 from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 
 _CHAINS = 4  # of a sum, whose additions would wait for each other in one
@@ -32,25 +28,7 @@ _DOUBLE = (0.693145751953125, 1.42860682030941723212e-6), EXP_TERMS_64, 52, 1023
 
 def _row_pass(write: Callable[..., ir.Value | None], in_python: Callable[..., Any], returns: bool = True) -> Any:
     """A function of addresses, numbers of their element type and integers, written by `write`."""
-    if config.DISABLE_JIT:
-        return in_python
-
-    def function(typing, *kinds):
-        element = next(kind.dtype for kind in kinds if isinstance(kind, types.CPointer))
-        given = [k if isinstance(k, types.CPointer) else element if isinstance(k, types.Float) else types.int64
-                 for k in kinds]  # fmt: skip
-        signature = (element if returns else types.void)(*given)
-
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-            result = write(Vectors(builder, context.get_value_type(element)), *values)
-            return result if returns else context.get_dummy_value()
-
-        return signature, generate
-
-    # Numba reads the names of the arguments from the definition, whose first one is the typing context.
-    parameters = [inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    function.__signature__ = inspect.Signature(parameters + list(inspect.signature(in_python).parameters.values()))  # type: ignore[attr-defined]
-    return intrinsic(function)
+    return vector_code(lambda simd, values: write(simd, *values), in_python, returns=returns)
 
 
 def _over_row(

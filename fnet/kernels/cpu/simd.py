@@ -180,19 +180,28 @@ class Loop:
         self._builder.position_at_end(self._done)
 
 
-def vector_code(write: Callable[[Vectors, Sequence[ir.Value]], None], in_python: Callable[..., None]) -> Any:
-    """A void function of addresses and integers for kernels: `write` its code, or call `in_python` without the JIT."""
+def vector_code(
+    write: Callable[[Vectors, Sequence[ir.Value]], Any], in_python: Callable[..., Any], *, returns: bool = False
+) -> Any:
+    """A function of addresses, numbers of their element type and integers for kernels: `write` its code.
+
+    It returns an element if it `returns` at all. Without the JIT `in_python` takes its place.
+    """
     if config.DISABLE_JIT:
         return in_python
 
     def function(typing, *kinds):
         pointed = [kind.dtype for kind in kinds if isinstance(kind, types.CPointer)]
         element = next((kind for kind in pointed if isinstance(kind, types.Float)), types.float32)
-        signature = types.void(*(kind if isinstance(kind, types.CPointer) else types.int64 for kind in kinds))
+        given = [
+            kind if isinstance(kind, types.CPointer) else element if isinstance(kind, types.Float) else types.int64
+            for kind in kinds
+        ]
+        signature = (element if returns else types.void)(*given)
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-            write(Vectors(builder, context.get_value_type(element)), values)
-            return context.get_dummy_value()
+            result = write(Vectors(builder, context.get_value_type(element)), values)
+            return result if returns else context.get_dummy_value()
 
         return signature, generate
 
