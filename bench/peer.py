@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from bench.problems import Network
+from bench.problems import Network, Problem
 from bench.protocol import UnavailableError
 from bench.rows import Row
 
@@ -38,6 +38,10 @@ class Peer:
     def losses(self, problem: Network, count: int) -> list[float]:
         """The losses of the first steps, or `UnavailableError`."""
         return list(self._ask(losses=count, problem=problem.to_json())["losses"])
+
+    def error(self, problem: Problem) -> float:
+        """How far the results are from float64, or `UnavailableError`; see `Worker.results`."""
+        return float(self._ask(error=True, problem=problem.to_json())["error"])
 
     def burst(self, count: int) -> float:
         """Seconds a step, over about `count` steps in a row."""

@@ -7,8 +7,10 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
+
+import numpy as np
 
 from bench.machine import UnavailableError as UnavailableError
 from bench.machine import memory
@@ -35,6 +37,12 @@ class Worker(Protocol):
     def losses(self, problem: Network, count: int) -> list[float]:
         """The losses of the first steps on the first batch."""
 
+    def results(self, problem: Problem, exact: bool) -> list[np.ndarray]:
+        """What an operation gives, or the gradients of a network's first step; `exact` computes in float64.
+
+        Only the peers of `bench.precision` have it.
+        """
+
 
 def private_stdout() -> TextIO:
     """The pipe to the parent; what libraries print to stdout goes to stderr from now on."""
@@ -49,12 +57,18 @@ def send(pipe: TextIO, **message: Any) -> None:
     pipe.flush()
 
 
+def relative_error(found: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float:
+    """The norm of the difference over the norm of the exact values, of all arrays together."""
+    difference = sum(np.sum(np.square(f - e)) for f, e in zip(found, exact, strict=True))
+    return float(np.sqrt(difference / sum(np.sum(np.square(e)) for e in exact)))
+
+
 def serve(pipe: TextIO, worker: Worker) -> None:
     """Answer requests until stdin closes.
 
     {"prepare": what to do, "problem": which} -> {"ready": true}; {"count": n} -> {"seconds": s, "steps": n};
     {"losses": n, "problem": which} -> {"losses": [...]}; {"memory": true} -> {"now": bytes, "peak": bytes};
-    any of them -> {"unavailable": reason}.
+    {"error": true, "problem": which} -> {"error": relative}; any of them -> {"unavailable": reason}.
     """
     run: Run | None = None
     for line in sys.stdin:
@@ -69,6 +83,10 @@ def serve(pipe: TextIO, worker: Worker) -> None:
                 network = from_json(request["problem"])
                 assert isinstance(network, Network)
                 send(pipe, losses=worker.losses(network, request["losses"]))
+            elif "error" in request:
+                problem = from_json(request["problem"])
+                exact = worker.results(problem, exact=True)
+                send(pipe, error=relative_error(worker.results(problem, exact=False), exact))
             elif "memory" in request:
                 now, peak = memory()
                 send(pipe, now=now, peak=peak)

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import kernels, scaling
+from bench import kernels, precision, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,7 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, measure_startup, startup_table
 
-PARTS = ("rows", "startup", "memory", "kernels", "scaling")
+PARTS = ("rows", "startup", "memory", "kernels", "precision", "scaling")
 
 
 def main() -> None:
@@ -65,6 +65,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     if "kernels" in parts:
         counts = sorted({1, options.threads})
         yield "Single operations", "\n\n".join(kernels.tables(names, counts, rounds, burst))
+    if "precision" in parts and "fnet" in names:
+        yield "Precision", precision.measured_table(names, options.threads, rounds, burst)
     if "scaling" in parts:
         lines = scaling.measure_curves(names, options.threads, rounds, burst)
         if not options.dry:

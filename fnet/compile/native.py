@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba.core import config
 
+from fnet.compile.direct import direct
 from fnet.compile.generated import NAME, PACKAGE, define
 from fnet.compile.memory import ARENA, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
@@ -47,6 +48,7 @@ class Native:
         self._table = np.array(source.table, np.int64)
         self.table = _address(self._table)
         self.inputs, self.outputs = source.inputs, source.outputs
+        self.is_direct = False
         self._choose_inputs, self._choose_outputs = _chooser(source.inputs), _chooser(source.outputs)
         self._arena = arena
         self._table[source.places[ARENA]] += _address(arena)
@@ -60,7 +62,10 @@ class Native:
         self._table[self._in_state] = self._offsets + _address(state)
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
-        self.function(repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
+        args = (repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
+        self.function(*args)
+        if not self.is_direct:
+            self.function, self.is_direct = direct(self.function, args), True
 
 
 def _address(block: np.ndarray) -> int:

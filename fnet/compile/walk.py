@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.compile.direct import direct
 from fnet.compile.memory import ARENA, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
 
@@ -30,6 +31,7 @@ class Walker:
                 else:
                     args.append(arg)
             self.calls.append((call.kernel, args, moving))
+        self._are_direct = False
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[np.ndarray | None]) -> None:
         for _ in range(repeat):
@@ -38,6 +40,9 @@ class Walker:
                     array = (inputs if slot.buffer.place == INPUT else outputs)[slot.buffer.index]
                     args[i] = _window(array, slot)
                 kernel(*args)
+        if not self._are_direct:
+            self._are_direct = True
+            self.calls = [(direct(kernel, args), args, moving) for kernel, args, moving in self.calls]
 
 
 def _window(array: Any, slot: Slot) -> np.ndarray:

@@ -234,7 +234,7 @@ class _Compiled:
             if steady is None or not steady.matches(args):
                 return None
             outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-            if self.program.native is not None:
+            if self.program.native is not None and self.program.native.is_direct:
                 self.call = steady_call(steady, self.program.native, self)
             return steady.result(outputs)
 

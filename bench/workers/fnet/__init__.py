@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import fnet
 from bench.problems import Network, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
@@ -31,3 +33,12 @@ def workload(do: str, problem: Problem) -> Run:
 def losses(problem: Network, count: int) -> list[float]:
     """The losses of the first steps."""
     return steps.Training(problem).losses(count)
+
+
+def results(problem: Problem, exact: bool) -> list[np.ndarray]:
+    """What an operation gives, or the gradients of the first step."""
+    dtype = "float64" if exact else "float32"
+    if isinstance(problem, Operation):
+        return [operations.result(problem, dtype)]
+    assert isinstance(problem, Network)
+    return steps.Training(problem).gradients(dtype)

@@ -13,6 +13,7 @@ from bench.problems import Operation
 from bench.problems import operations as kinds
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
 from bench.workers.fnet import ceilings
+from bench.workers.fnet.dtypes import floats_to
 from fnet import layers, ops
 
 Function = Callable[..., Any]
@@ -44,6 +45,11 @@ def workload(do: str, operation: Operation) -> Run:
         return count
 
     return run
+
+
+def result(operation: Operation, dtype: str) -> np.ndarray:
+    """The value of the operation in this floating dtype."""
+    return np.asarray(fnet.jit(function_of(operation))(*floats_to(dtype, operation.arrays())))
 
 
 def _adam(parameter: np.ndarray, gradient: np.ndarray) -> Run:

@@ -9,6 +9,7 @@ import numpy as np
 import fnet
 from bench.problems import Network
 from bench.protocol import Run
+from bench.workers.fnet.dtypes import floats_to
 from bench.workers.fnet.losses import loss_of
 from bench.workers.fnet.networks import network
 
@@ -31,6 +32,7 @@ class Training:
 
         params, state = initial(net, problem)
         self.step = step
+        self.loss_fn = loss_fn
         self.read = read
         self.x, self.t = problem.data()
         self.carried = (params, state, optimizer.init(params))
@@ -58,6 +60,13 @@ class Training:
             self.run(1)
             found.append(float(self.value))
         return found
+
+    def gradients(self, dtype: str) -> list[np.ndarray]:
+        """The gradients of the loss in this floating dtype."""
+        params, state, _ = self.carried
+        gradients = fnet.jit(fnet.value_and_grad(self.loss_fn, has_aux=True))
+        _, grads = gradients(*floats_to(dtype, (params, state, self.x, self.t)))
+        return fnet.tree.leaves(grads)
 
 
 def fit(problem: Network) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from bench.problems import Network, Operation, Problem
@@ -15,14 +16,14 @@ def start(threads: int) -> str:
     return f"torch {torch.__version__}"
 
 
-def workload(do: str, problem: Problem, compiled: bool = False) -> Run:
+def workload(do: str, problem: Problem, compiled: bool = False, dtype: torch.dtype = torch.float32) -> Run:
     """Prepare what a row does."""
     if isinstance(problem, Operation) and not compiled:
-        return operations.workload(do, problem)
+        return operations.workload(do, problem, dtype)
     if not isinstance(problem, Network):
         raise UnavailableError(NO_SUCH_ROW)
     if do in ("step", "read"):
-        return steps.Training(problem, compiled, read=do == "read").run
+        return steps.Training(problem, compiled, read=do == "read", dtype=dtype).run
     if do == "infer":
         return steps.inference(problem, compiled)
     raise UnavailableError(NO_SUCH_ROW)
@@ -31,3 +32,12 @@ def workload(do: str, problem: Problem, compiled: bool = False) -> Run:
 def losses(problem: Network, count: int, compiled: bool = False) -> list[float]:
     """The losses of the first steps."""
     return steps.Training(problem, compiled).losses(count)
+
+
+def results(problem: Problem, exact: bool, dtype: torch.dtype = torch.float32) -> list[np.ndarray]:
+    """What an operation gives, or the gradients of the first step."""
+    dtype = torch.float64 if exact else dtype
+    if isinstance(problem, Operation):
+        return [operations.result(problem, dtype)]
+    assert isinstance(problem, Network)
+    return steps.Training(problem, dtype=dtype).gradients()

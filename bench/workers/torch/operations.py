@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -18,11 +19,11 @@ from bench.workers.torch.weights import load_one
 Function = Callable[..., torch.Tensor]
 
 
-def workload(do: str, operation: Operation) -> Run:
+def workload(do: str, operation: Operation, dtype: torch.dtype) -> Run:
     """Calls of the operation, or of it and its gradients."""
+    arrays = _tensors(operation, dtype)
     if isinstance(operation, kinds.AdamUpdate):
-        return _adam(operation)
-    arrays = tuple(map(torch.from_numpy, operation.arrays()))
+        return _adam(*arrays)
     function, arguments = prepare(operation, *arrays)
     leaves = [x.requires_grad_() for x in arguments if x.is_floating_point()]
     with torch.no_grad():
@@ -42,8 +43,19 @@ def workload(do: str, operation: Operation) -> Run:
     return forward if do == "forward" else both
 
 
-def _adam(operation: kinds.AdamUpdate) -> Run:
-    parameter, gradient = map(torch.from_numpy, operation.arrays())
+@torch.no_grad()
+def result(operation: Operation, dtype: torch.dtype) -> np.ndarray:
+    """The value of the operation in this floating dtype."""
+    function, arguments = prepare(operation, *_tensors(operation, dtype))
+    return function(*arguments).double().numpy()
+
+
+def _tensors(operation: Operation, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    tensors = map(torch.from_numpy, operation.arrays())
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
+
+
+def _adam(parameter: torch.Tensor, gradient: torch.Tensor) -> Run:
     parameter.grad = gradient
     optimizer = torch.optim.Adam([parameter], 1e-3, eps=1e-7, fused=True)
 
