@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 from types import SimpleNamespace
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import compilations, kernels, protocol, report
+from bench import compilations, kernels, precision, protocol, report
 from bench.machine import UnavailableError
 from bench.measure import Result, measure
-from bench.problems import Network, from_json
+from bench.problems import MLP, Network, from_json
+from bench.problems.operations import Convolution, Gemm
 from bench.rows import ROWS, Row, find
+from bench.workers import fnet as fnet_worker
 from bench.workers.fnet.networks import network
 from bench.workers.fnet.steps import initial, shapes_of
 from fnet import tree
@@ -29,7 +32,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("row", [*ROWS, *kernels.rows()], ids=lambda row: row.key)
+@pytest.mark.parametrize("row", [*ROWS, *kernels.rows(), *precision.ROWS], ids=lambda row: row.key)
 def test_a_problem_survives_the_way_to_a_worker(row: Row):
     assert from_json(json.loads(json.dumps(row.problem.to_json()))) == row.problem
 
@@ -130,3 +133,31 @@ def test_a_worker_answers_mistakes_and_goes_on(monkeypatch, capsys):
     assert second == {"ready": True}
     assert third["steps"] == 6 and third["seconds"] >= 0
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_table_of_precision_has_times_as_multiples_of_the_highest_level_and_errors():
+    row = precision.ROWS[0]
+    seconds = {"fnet": [2e-3, 4e-3, 2e-3], "fnet_medium": [1e-3, 2e-3, 1e-3], "torch": [3e-3, 6e-3, 3e-3]}
+    errors = {"fnet": 2e-7, "fnet_medium": 2.5e-3, "torch": 3e-7}
+    peers = ["fnet", "fnet_medium", "torch", "torch_medium"]
+    head, _, line = precision.table([(Result(row, seconds, {}), errors)], peers, 2).splitlines()
+    assert head.endswith("| fnet highest, us | fnet medium | torch highest | torch medium |")
+    assert line == f"| {row.title} | 2000.0 (2.0e-07) | 0.50 (2.5e-03) | 1.50 (3.0e-07) |  |"
+
+
+def test_every_peer_of_precision_is_a_module():
+    assert all(importlib.util.find_spec(f"bench.workers.{peer}") for peer in precision.PEERS)
+
+
+def test_the_relative_error_is_of_all_arrays_together():
+    exact = [np.array([3.0]), np.array([[0.0, 4.0]])]
+    assert protocol.relative_error(exact, exact) == 0
+    assert protocol.relative_error([np.array([3.3]), np.array([[0.4, 4.0]])], exact) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("problem", [Gemm(8, 8, 8), Convolution(1, 4, 2, 8, 3), MLP(4, (8, 1))], ids=str)
+def test_a_worker_tells_the_error_of_its_results(problem, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({"error": True, "problem": problem.to_json()}) + "\n"))
+    pipe = io.StringIO()
+    protocol.serve(pipe, fnet_worker)
+    assert 1e-9 < json.loads(pipe.getvalue())["error"] < 1e-6

@@ -25,7 +25,7 @@ def workload(do: str, problem: Problem, compiled: bool = False, dtype: torch.dty
     if do in ("step", "read"):
         return steps.Training(problem, compiled, read=do == "read", dtype=dtype).run
     if do == "infer":
-        return steps.inference(problem, compiled)
+        return steps.inference(problem, compiled, dtype)
     raise UnavailableError(NO_SUCH_ROW)
 
 

@@ -18,13 +18,16 @@ from bench.workers.torch.weights import load
 class Training:
     """A training loop on one batch: forward, loss, backward and Adam; `read` looks at every loss."""
 
-    def __init__(self, problem: Network, compiled: bool = False, read: bool = False) -> None:
+    def __init__(
+        self, problem: Network, compiled: bool = False, read: bool = False, dtype: torch.dtype = torch.float32
+    ) -> None:
         model = network(problem)
         load(model, problem.weights())
-        self.optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7, fused=True)
+        self.parameters = list(model.to(dtype).parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, 1e-3, eps=1e-7, fused=True)
         self.read = read
         loss = LOSSES[problem.loss]
-        x, t = map(_tensors, problem.data())
+        x, t = (_tensors(arrays, dtype) for arrays in problem.data())
 
         def forward() -> torch.Tensor:
             return loss(model(*x), *t)
@@ -54,12 +57,16 @@ class Training:
             found.append(self.loss.item())
         return found
 
+    def gradients(self) -> list[np.ndarray]:
+        """The gradients of the loss, in float64."""
+        return [g.double().numpy() for g in torch.autograd.grad(self.forward(), self.parameters)]
 
-def inference(problem: Network, compiled: bool = False) -> Run:
+
+def inference(problem: Network, compiled: bool, dtype: torch.dtype) -> Run:
     """One example at a time."""
-    model = network(problem).eval()
+    model = network(problem).eval().to(dtype)
     model = torch.compile(model) if compiled else model
-    x = tuple(tensor[:1] for tensor in _tensors(problem.data()[0]))
+    x = tuple(tensor[:1] for tensor in _tensors(problem.data()[0], dtype))
 
     def run(count: int) -> int:
         with torch.inference_mode():
@@ -70,12 +77,12 @@ def inference(problem: Network, compiled: bool = False) -> Run:
     return run
 
 
-def _tensors(arrays: Any) -> tuple[torch.Tensor, ...]:
-    """A tensor for each array; images as channels-first views of channels-last memory, labels as int64."""
+def _tensors(arrays: Any, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+    """A tensor for each array, floats in `dtype`; images as channels-first views of channels-last memory."""
     found = []
     for array in arrays if isinstance(arrays, tuple) else (arrays,):
         tensor = torch.from_numpy(array)
-        tensor = tensor.long() if array.dtype == np.int32 else tensor
+        tensor = tensor.long() if array.dtype == np.int32 else tensor.to(dtype)
         found.append(tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor)
     return tuple(found)
 
