@@ -22,9 +22,10 @@ from typing import Any
 
 import llvmlite
 import numba
-from numba import types
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+from fnet.kernels.linking import LinkedCacheImpl, link_without_machine_code
 
 FASTMATH = {"contract", "arcp", "nsz", "afn"}
 _OFF = {"0", "off", "false", "no"}
@@ -36,16 +37,14 @@ def kernel(function: Callable | None = None, *, reassoc: bool = False) -> Any:
     """Compile `function` lazily as a kernel; `reassoc` lets sums vectorise, at the price of a fixed order."""
     if function is None:
         return functools.partial(kernel, reassoc=reassoc)
-    flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
-    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags)(function))
+    return _compiled(function, reassoc)
 
 
 def scalar(function: Callable | None = None, *, reassoc: bool = False) -> Any:
     """Compile a function of scalars that is always inlined into its callers; its flags stay on its instructions."""
     if function is None:
         return functools.partial(scalar, reassoc=reassoc)
-    flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
-    return _cached(numba.njit(nogil=True, error_model="numpy", fastmath=flags, forceinline=True)(function))
+    return _compiled(function, reassoc, forceinline=True)
 
 
 @functools.cache
@@ -99,15 +98,16 @@ def _cache_root() -> Path:
     return base / "fnet"
 
 
-def _cached(dispatcher: Any) -> Any:
-    """Give a Numba dispatcher fnet's cache instead of Numba's own, and one version for all values of an integer."""
+def _compiled(function: Callable, reassoc: bool, **options: Any) -> Any:
+    """A Numba dispatcher with fnet's cache instead of Numba's own."""
+    flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
+    options |= {"nogil": True, "error_model": "numpy", "fastmath": flags}
+    dispatcher = numba.njit(**options)(function)
     if config.DISABLE_JIT:
         return dispatcher
     if cache_enabled():
-        dispatcher._cache = _KernelCache(dispatcher.py_func)
-    template = dispatcher.get_call_template
-    # Numba would compile a kernel anew for every constant that another kernel passes to it.
-    dispatcher.get_call_template = lambda args, kws: template([types.unliteral(kind) for kind in args], kws)
+        dispatcher._cache = _KernelCache(function)
+    link_without_machine_code(dispatcher, options, _LinkedCache if cache_enabled() else None)
     return dispatcher
 
 
@@ -146,3 +146,21 @@ class _KernelCache(FunctionCache):
         except Exception:  # a truncated or foreign pickle can raise anything
             self.flush()
             return None
+
+
+class _LinkedCacheImpl(LinkedCacheImpl):
+    _locator_classes = (_KernelLocator,)
+
+
+class _LinkedCache(_KernelCache):
+    """The LLVM code of kernels that others call; that of kernels which Python called is with their machine code."""
+
+    _impl_class = _LinkedCacheImpl
+
+    def __init__(self, kernel: Any) -> None:
+        super().__init__(kernel.py_func)
+        self._called = kernel._cache
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        stored = super().load_overload(sig, target_context)
+        return self._called.load_overload(sig, target_context) if stored is None else stored

@@ -211,6 +211,37 @@ def test_more_rows_than_a_chunk(columns, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [16, 70])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        (window(18, 3, before=1, after=1), window(27, 3, before=1, after=1)),  # two pieces of 70 channels
+        (window(4, 2, 1, 1, 1, 0), window(21, 3, 2, 2, 1, 2)),  # taps as far apart as outputs
+        (window(5, 3, 2, 1, 1, 1), window(19, 6, 1, 1, 2, 3)),  # twice three taps
+        (window(12, 4, before=1, after=2), window(3, 3, before=1, after=1)),  # lines along the first axis
+    ],
+)
+def test_depthwise_lines_longer_than_a_tile(axes, channels, dtype):
+    check_depthwise(axes, 1 if channels == 70 else 2, channels, dtype, RELU, True, 1, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_reaches_the_depthwise_outputs_and_weights_that_see_it_and_no_others(dtype):
+    axes = (window(3, 3, before=1, after=1), window(20, 3, before=1, after=1))
+    x, w = np.ones((1, 3, 20, 65), dtype), np.ones((3, 3, 65), dtype)
+    for place in range(20):
+        x[0, 0, place, 64] = x[0, 0, place, 3] = np.nan
+        seen = np.zeros((1, 3, 20, 65), bool)
+        seen[0, :2, max(0, place - 1) : place + 2, [3, 64]] = True
+        np.testing.assert_array_equal(np.isnan(depthwise_conv(x, w, axes)), seen)
+        seen = np.zeros((3, 3, 65), bool)
+        taps = [t for t in range(3) if 0 <= place + 1 - t < 20]
+        seen[np.ix_([0, 1], taps, [3, 64])] = True
+        np.testing.assert_array_equal(np.isnan(depthwise_weight(x, np.ones_like(x), axes)), seen)
+        x[...] = 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_input_gradient_is_the_transpose_and_weight_gradient_too(dtype):
     axes = (window(9, 3, 2, 1, 1, 1), window(8, 2, 1, 2, 0, 2))
     x, w = draw(0, 2, 9, 8, 6, dtype=dtype), draw(1, 3, 2, 3, 40, dtype=dtype)
@@ -227,9 +258,11 @@ def test_bits_do_not_depend_on_threads_samples_or_neighbours(dtype):
     axes = (window(10, 3, before=1, after=1),) * 2
     x, w = draw(0, 6, 10, 10, 8, dtype=dtype), draw(1, 3, 3, 8, 70, dtype=dtype)
     g, one = draw(2, 6, 10, 10, 70, dtype=dtype), draw(3, 3, 3, 8, dtype=dtype)
+    sides, large = (window(24, 3, before=1, after=1),) * 2, draw(4, 1, 24, 24, 70, dtype=dtype)  # pieces of a sample
     calls = (
         lambda: conv(x, w, axes), lambda: conv_input(g, w, axes), lambda: conv_weights(x, g, axes, 1, 3),
         lambda: depthwise_conv(x, one, axes), lambda: depthwise_weight(x, g[..., :8].copy(), axes, 3),
+        lambda: depthwise_conv(large, draw(5, 3, 3, 70, dtype=dtype), sides),
     )  # fmt: skip
     before = threads.thread_count()
     try:

@@ -17,9 +17,11 @@ from fnet.kernels.taps import Axis, Region, input_regions, output_regions
 Axes = tuple[Axis, ...]
 
 # The fields of a region: the number of rows for each sample, and where their offsets in x and in c are; the number of
-# runs, and where their starts in x (in elements) and in b (in rows) are; the steps of a run, and how far they lead.
-ENTRIES, ROWS_X, ROWS_C, RUNS, RUNS_X, RUNS_B, STEPS, STEP_X, STEP_B = range(9)
-FIELDS = 9
+# runs, and where their starts in x (in elements) and in b (in rows) are; the steps of a run, and how far they lead; the
+# number of rows in a line: rows come in lines, in each of which all offsets grow by the same steps.
+ENTRIES, ROWS_X, ROWS_C, RUNS, RUNS_X, RUNS_B, STEPS, STEP_X, STEP_B, LINE = range(10)
+FIELDS = 10
+LONG = 8  # rows of a line that are enough
 
 
 @functools.lru_cache(maxsize=64)
@@ -60,7 +62,7 @@ def weight_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndar
         apart = [(np.diff(p[:2]).sum()) for p in (region[longest].sources, region[longest].targets)]
         step_x, step_b = apart[0] * in_steps[longest] * channels, apart[1] * out_steps[longest]
         runs = (_grid(sources, in_steps) * channels, _grid(starts, out_steps))
-        records.append(((rows_x, rows_c), runs, steps, step_x, step_b))
+        records.append(((rows_x, rows_c), runs, steps, step_x, step_b, len(region[-1].taps) if depth == 1 else depth))
     return _packed(records)
 
 
@@ -77,8 +79,11 @@ def _pixel_table(
     in_steps, out_steps, kernel_steps = _strides(sizes), _strides(targets), _strides([a.kernel for a in axes])
     records = []
     for region in itertools.product(*regions):
-        rows_x = _grid([r.sources for r in region], in_steps) * channels
-        rows_c = _grid([r.targets for r in region], out_steps) * filters
+        along = max(range(len(axes)), key=lambda a: (min(len(region[a].targets), LONG), a))
+        order = [*(a for a in range(len(axes)) if a != along), along]
+        rows_x = _grid([region[a].sources for a in order], [in_steps[a] for a in order]) * channels
+        rows_c = _grid([region[a].targets for a in order], [out_steps[a] for a in order]) * filters
+        line = len(region[along].targets) if _is_even(region[along]) else 1
         *outer, last = region
         shift, gap = (last.shifts[1] if len(last.shifts) > 1 else 1) * channels, last.taps.step
         # The steps of a run go through all taps of the last axis where their elements lie evenly, else through one.
@@ -90,25 +95,30 @@ def _pixel_table(
         if together:
             steps = depth * len(last.taps)
             step_x, step_b = (shift, gap) if depth == 1 else (1, 1)
-        records.append(((rows_x, rows_c), (runs_x, runs_b), steps, step_x, step_b))
+        records.append(((rows_x, rows_c), (runs_x, runs_b), steps, step_x, step_b, line))
     return _packed(records)
 
 
 def _packed(
-    records: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int]],
+    records: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int, int]],
 ) -> np.ndarray:
     """The table of regions, those without rows left out."""
     records = [r for r in records if r[0][0].size]
     records.sort(key=lambda r: r[0][0].size * r[1][0].size * r[2], reverse=True)
     parts, place = [], 1 + FIELDS * len(records)
     fields = np.zeros((len(records), FIELDS), np.int64)
-    for field, (rows, runs, steps, step_x, step_b) in zip(fields, records, strict=True):
-        field[[ENTRIES, RUNS, STEPS, STEP_X, STEP_B]] = rows[0].size, runs[0].size, steps, step_x, step_b
+    for field, (rows, runs, *numbers) in zip(fields, records, strict=True):
+        field[[ENTRIES, RUNS, STEPS, STEP_X, STEP_B, LINE]] = rows[0].size, runs[0].size, *numbers
         for name, part in zip((ROWS_X, ROWS_C, RUNS_X, RUNS_B), (*rows, *runs), strict=True):
             field[name] = place
             place += part.size
             parts.append(part)
     return np.concatenate([[len(records)], fields.ravel(), *parts]).astype(np.int64)
+
+
+def _is_even(region: Region) -> bool:
+    """Whether positions are evenly spaced; those that see no taps may not be."""
+    return all(len(set(np.diff(places))) < 2 for places in (region.targets, region.sources))
 
 
 def _strides(sizes: Sequence[int]) -> list[int]:

@@ -86,7 +86,7 @@ def _write_tile(
             added.append(multiply_add(taken, factors[v], sums[r * vectors + v]))
     body = builder.block
     over_steps.close([builder.add(x_at, step_x), simd.at(b_at, step_b), *added])
-    _keep_rolled(builder.module, body)
+    keep_rolled(builder.module, body)
     over_runs.close(over_steps.values[2:])
     over_samples.close([builder.add(x_sample_at, sample_x), simd.at(b_sample_at, sample_b), *over_runs.values])
 
@@ -96,7 +96,7 @@ def _write_tile(
             simd.store(total, simd.at(row, v * simd.lanes), masks[v])
 
 
-def _keep_rolled(module: ir.Module, latch: ir.Block) -> None:
+def keep_rolled(module: ir.Module, latch: ir.Block) -> None:
     """Keep a loop from being unrolled, for which twice as many row addresses as there are registers would be needed."""
     disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
     identity = ir.MDValue(module, [disable], name=str(len(module.metadata)))

@@ -99,6 +99,12 @@ class Vectors:
             arguments = [vector, address, ir.IntType(32)(self.bytes), mask]
             self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), arguments)
 
+    def prefetch(self, address: ir.Value, offset: ir.Value) -> None:
+        """Begin to load the cache line `offset` elements behind an address, which may lie outside of all memory."""
+        place = self.builder.gep(address, [offset], source_etype=self.element)
+        kind = [ir.IntType(32)(number) for number in (0, 3, 1)]  # to read, into all caches, data
+        self.call("llvm.prefetch.p0", ir.VoidType(), [self.builder.bitcast(place, ir.IntType(8).as_pointer()), *kind])
+
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
         """``a * b + c``, rounded once where the host has that instruction."""
         return self.call(f"llvm.fmuladd.{self._suffix}", self.type, [a, b, c])

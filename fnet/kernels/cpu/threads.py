@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 
 from fnet.errors import ValueRangeError
 from fnet.kernels.cpu import pool
+from fnet.kernels.linking import linkable
 from fnet.kernels.policy import scalar
 
 GRAIN = 4000  # nanoseconds of work that are worth a thread of their own
@@ -60,12 +61,8 @@ def _become_serial() -> None:
 @intrinsic
 def _parallel_for(typing, task, count, threads, *args):
     kinds = (types.int64, *(types.unliteral(kind) for kind in args))
-    task.get_call_type(typing, kinds, {})
-    compiled = task.dispatcher.overloads[kinds]
-
-    launch = pool.launch
-    launch.compile((types.int64, types.int64, types.int64))
-    (launcher,) = launch.overloads.values()
+    compiled = linkable(task.dispatcher, kinds)
+    launcher = linkable(pool.launch, (types.int64, types.int64, types.int64))
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         _, count, threads, arguments = values
