@@ -135,9 +135,10 @@ def test_medium_does_not_depend_on_threads_or_jit():
 
 
 @pytest.mark.parametrize("level", BOUND)
+@pytest.mark.parametrize("samples", [1, 2, 5])
 @pytest.mark.parametrize(("channels", "filters", "strides"), [(32, 34, 1), (34, 32, 2), (33, 32, 1), (3, 40, 1)])
-def test_a_convolution_and_its_gradients_keep_the_bound_of_their_level(channels, filters, strides, level):
-    x, w = draw((2, 9, 8, channels), (3, 2, channels, filters))
+def test_a_convolution_and_its_gradients_keep_the_bound_of_their_level(channels, filters, strides, samples, level):
+    x, w = draw((samples, 9, 8, channels), (3, 2, channels, filters))
 
     def sums(x, w):
         return fnet.vjp(lambda x, w: ops.conv(x, w, strides, "same"), x, w)
@@ -157,9 +158,14 @@ def test_a_convolution_and_its_gradients_keep_the_bound_of_their_level(channels,
 
 
 @pytest.mark.skipif(not simd.HAS_BFLOAT16, reason="needs a processor with bfloat16")
-def test_medium_reaches_convolutions():
-    x, w = draw((2, 8, 8, 32), (3, 3, 32, 32))
-    exact = ops.conv(x, w)
-    with fnet.precision("medium"):
-        error = np.linalg.norm(ops.conv(x, w) - exact) / np.linalg.norm(exact)
-    assert 1e-4 < error < 4e-3
+@pytest.mark.parametrize("samples", [2, 3])
+def test_medium_reaches_convolutions_and_both_gradients(samples):
+    def run(level):
+        x, w, g = draw((samples, 8, 8, 32), (3, 3, 32, 32), (samples, 6, 6, 32))
+        with fnet.precision(level):
+            y, pull = fnet.vjp(ops.conv, x, w)
+            return y, *pull(g)
+
+    for exact, rounded in zip(run("highest"), run("medium"), strict=True):
+        error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
+        assert 1e-4 < error < 4e-3

@@ -40,7 +40,7 @@ def _lower_output(
 
     x, w, *bias = inputs
     depth, filters = w.shape[-2:]
-    if _pairs(x, depth, filters, groups, **params):
+    if depth % 2 == 0 and _gains(x.size // depth, filters, depth, groups, **params):
         x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
     table = cpu.conv_table.output_table(axes, depth * groups, filters, depth)
     steps = (0, filters // groups, depth * filters, filters, 1)
@@ -55,20 +55,18 @@ def _lower_input(
 
     g, w, *bias = inputs
     channels, filters = w.shape[-2:]
-    if _pairs(g, filters, channels, groups, **params):
+    if filters % 2 == 0 and _gains(g.size // filters, channels, filters, groups, **params):
         g, w, filters = _paired(emit, g), _paired(emit, w), filters // 2
     table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
     steps = (1, filters // groups, channels * filters, 1, filters)
     _gather(emit, [g, w, *bias], outputs[0], table, groups, filters // groups, channels, steps, **params)
 
 
-def _pairs(x: Ref, depth: int, columns: int, groups: int, precision: str = "highest", **params: str) -> bool:
-    """Whether to compute with pairs of bfloat16 along the channels that are summed over."""
+def _gains(pixels: int, columns: int, depth: int, groups: int, precision: str = "highest", **params: str) -> bool:
+    """Whether to compute with pairs of bfloat16."""
     from fnet.kernels import cpu
 
-    if precision != "medium" or groups > 1 or depth % 2:
-        return False
-    return cpu.gemm_bfloat16.gains(x.size // depth, columns, depth)
+    return precision == "medium" and groups == 1 and cpu.gemm_bfloat16.gains(pixels, columns, depth)
 
 
 def _paired(emit: Emitter, x: Ref) -> Ref:
@@ -79,6 +77,17 @@ def _paired(emit: Emitter, x: Ref) -> Ref:
     rows, columns = x.shape[0], math.prod(x.shape[1:])
     words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
     emit.call(cpu.bfloat16.pair_columns, x, words, rows, columns, columns)
+    return words
+
+
+def _paired_samples(emit: Emitter, x: Ref) -> Ref:
+    """Pairs of neighbours on the first axis; a last one alone has zeros beside it."""
+    from fnet.kernels import cpu
+
+    samples, *rest = x.shape
+    shape, size = ((samples + 1) // 2, *rest), math.prod(rest)
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_rows, x, words, samples, size, size)
     return words
 
 
@@ -113,17 +122,19 @@ def _gather(
 def _lower_weight(
     emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
 ) -> None:
-    """Always in float32: pixels are summed over, whose neighbours are other ones for each tap."""
+    """Pairs of bfloat16 are neighbouring samples here, which are summed over with the pixels."""
     from fnet.kernels import cpu
 
     (x, g), (dw,) = inputs, outputs
     depth, filters = dw.shape[-2:]
+    samples, (x_sample, g_sample) = x.shape[0], (math.prod(r.shape[1:]) for r in (x, g))
+    if samples > 1 and _gains(g.size // filters, filters, dw.size // filters, groups, **params):
+        x, g, samples = _paired_samples(emit, x), _paired_samples(emit, g), (samples + 1) // 2
     table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
-    parts = cpu.conv_weight.part_count(x.shape[0], x.size + g.size, dw.size)
+    parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
     partial = emit.scratch(parts * dw.size if parts > 1 else 0, dw.dtype)
-    x_sample, g_sample = (math.prod(r.shape[1:]) for r in (x, g))
     emit.call(
-        cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), x.shape[0], x_sample, g_sample,
+        cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), samples, x_sample, g_sample,
         groups, depth, filters // groups, math.prod(dw.shape[:-1]), parts,
     )  # fmt: skip
 
