@@ -44,7 +44,7 @@ class Native:
 
     def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
-        self.function = source.define()
+        self.function = self.call = source.define()
         self._table = np.array(source.table, np.int64)
         self.table = _address(self._table)
         self.inputs, self.outputs = source.inputs, source.outputs
@@ -63,9 +63,9 @@ class Native:
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
         args = (repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
-        self.function(*args)
+        self.call(*args)
         if not self.is_direct:
-            self.function, self.is_direct = direct(self.function, args), True
+            self.call, self.is_direct = direct(self.function, args), True
 
 
 def _address(block: np.ndarray) -> int:

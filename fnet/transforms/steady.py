@@ -159,7 +159,7 @@ def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any,
     """
     names = [f"a{position}" for position in range(steady.arity)]
     variables: dict[Path, str] = {(position,): name for position, name in enumerate(names)}
-    values: dict[str, Any] = {"owner": owner, "steady": steady, "function": native.function, "table": native.table}
+    values: dict[str, Any] = {"owner": owner, "steady": steady, "function": native.call, "table": native.table}
     values |= {"acquire": owner.lock.acquire, "release": owner.lock.release, "ndarray": np.ndarray, "empty": np.empty}
     conditions = ["owner.steady is steady"]
     results: dict[Path, str] = {}
