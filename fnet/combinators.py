@@ -8,14 +8,16 @@ weights: it has one entry. Layer i gets the key ``fold_in(key, i)``, whatever th
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from fnet import ops, tree
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean, scope
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
 from fnet.layer import Layer, is_single, output_shape
+from fnet.mask_merging import either, mask_of_joined
+from fnet.masking import Masked, join_mask, split_mask
+from fnet.members import Members, check_layers
 from fnet.ops.promotion import astype
-from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
@@ -31,7 +33,7 @@ def serial(*layers: Layer) -> Layer:
 
 def parallel(*layers: Layer) -> Layer:
     """Layer i on input i: a tuple of inputs to the tuple of outputs."""
-    members = _Members("parallel", layers)
+    members = Members("parallel", layers)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         if is_single(shape) or isinstance(shape, dict) or len(shape) != len(layers):
@@ -53,7 +55,7 @@ def parallel(*layers: Layer) -> Layer:
         run = members.start(params, state, key, train)
         return tuple(run(i, part) for i, part in enumerate(x)), run.state
 
-    return Layer(init, apply, name="parallel", children=layers)
+    return members.layer(init, apply, {})
 
 
 def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int = -1) -> Layer:
@@ -66,7 +68,7 @@ def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int 
     >>> fanout(Identity(), Dense(3)).out_shape((4,))
     (7,)
     """
-    members = _Members("fanout", branches)
+    members = Members("fanout", branches)
     if not branches:
         raise ValueRangeError("fanout needs at least one branch, received none.")
     combine = _merge(merge, axis)
@@ -83,12 +85,12 @@ def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int 
         run = members.start(params, state, key, train)
         return combine(*(run(i, x) for i in range(len(branches)))), run.state
 
-    return Layer(init, apply, name="fanout", config={"merge": merge, "axis": axis}, children=branches)
+    return members.layer(init, apply, {"merge": merge, "axis": axis})
 
 
 def residual(layer: Layer) -> Layer:
     """``x + layer(x)``, for a layer that keeps the shape."""
-    members = _Members("residual", (layer,))
+    members = Members("residual", (layer,))
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         params: dict[str, Any] = {}
@@ -99,16 +101,16 @@ def residual(layer: Layer) -> Layer:
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         run = members.start(params, state, key, train)
-        return tree.map(_added, x, run(0, x)), run.state
+        return tree.map(_added, x, run(0, x), is_leaf=lambda part: isinstance(part, Masked)), run.state
 
-    return Layer(init, apply, name="residual", children=(layer,))
+    return members.layer(init, apply, {})
 
 
 def repeat(layer: Layer, n: int) -> Layer:
     """`n` copies of the layer one after the other, each with parameters of its own."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ValueRangeError(f"repeat: n is a number of copies, expected an integer >= 0, received {n!r}.")
-    _check_layers("repeat", (layer,))
+    check_layers("repeat", (layer,))
     return _chain("repeat", tuple(layer.relabel(layer.name, named=False) for _ in range(n)), {"n": n})
 
 
@@ -119,12 +121,12 @@ def named(name: str, layer: Layer) -> Layer:
     >>> named("head", Dense(2)).name
     'head'
     """
-    _check_layers("named", (layer,))
+    check_layers("named", (layer,))
     return layer.relabel(name, named=True)
 
 
 def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any]) -> Layer:
-    members = _Members(kind, layers)
+    members = Members(kind, layers)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         params: dict[str, Any] = {}
@@ -140,117 +142,17 @@ def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any]) -> Laye
             x = run(i, x)
         return x, run.state
 
-    return Layer(init, apply, name=kind, config=config, children=layers)
-
-
-class _Members:
-    """The layers of a container with the names of their entries."""
-
-    def __init__(self, kind: str, layers: tuple[Layer, ...]) -> None:
-        _check_layers(kind, layers)
-        self.kind, self.layers = kind, layers
-        self.names = entry_names(layers)
-
-    def init(self, i: int, params: dict, state: dict, key: Any, shape: Any, dtype: Any) -> None:
-        """Add the entries of layer i, unless an earlier use of the same object has made them."""
-        layer, name = self.layers[i], self.names[i]
-        if name in self.names[:i]:
-            return
-        with scope(name):
-            own_params, own_state = layer.init(fold_in(key, i), shape, dtype)
-        for entries, own in ((params, own_params), (state, own_state)):
-            if tree.leaves(own):
-                entries[name] = own
-
-    def out_shape(self, i: int, params: dict, state: dict, shape: Any, dtype: Any) -> Any:
-        name = self.names[i]
-        with scope(name):
-            return output_shape(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shape, dtype)
-
-    def start(self, params: Any, state: Any, key: Any, train: bool) -> _Run:
-        for what, entries in (("params", params), ("state", state)):
-            self._check_entries(what, entries)
-        return _Run(self, params, state, key, train)
-
-    def _check_entries(self, what: str, entries: Any) -> None:
-        if not isinstance(entries, Mapping):
-            raise StructureError(f"{what} of {self.kind} is a dict keyed by layer, received {type(entries).__name__}.")
-        unexpected = [name for name in entries if name not in self.names]
-        if unexpected:
-            absent = [name for name in dict.fromkeys(self.names) if name not in entries]
-            raise StructureError(
-                f"{what} of another network: unexpected {_quoted(unexpected)}; the layers without an entry are "
-                f"{_quoted(absent)}. Pass what init of this network returned."
-            )
-
-
-class _Run:
-    """One application of a container: calls its layers, threads their state."""
-
-    def __init__(self, members: _Members, params: Mapping, state: Mapping, key: Any, train: bool) -> None:
-        self.members, self.params, self.key, self.train = members, params, key, train
-        self.state = dict(state)
-
-    def __call__(self, i: int, x: Any) -> Any:
-        name = self.members.names[i]
-        key = None if self.key is None else fold_in(self.key, i)
-        with scope(name):
-            params, state = self.params.get(name, {}), self.state.get(name, {})
-            y, new = self.members.layers[i].apply(params, state, x, key=key, train=self.train)
-            if name in self.state:
-                self.state[name] = new
-            elif tree.leaves(new):
-                raise StructureError("apply returned a state, but there was none: create it in init.")
-        return y
-
-
-def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """The name of each layer's entry in its container: one for each object, numbered unless the user chose it.
-
-    Raises `StructureError` when the user gave one name to two layers.
-    """
-    chosen: dict[str, Layer] = {}
-    for layer in layers:
-        if layer.named and chosen.setdefault(layer.name, layer) is not layer:
-            raise StructureError(
-                f"two layers are named '{layer.name}'. Give them different names, or use one Layer object twice to "
-                f"share its weights."
-            )
-    names: dict[int, str] = {id(layer): name for name, layer in chosen.items()}
-    taken = set(chosen)
-    for layer in layers:
-        if id(layer) not in names:
-            name, number = layer.name, 0
-            while name in taken:
-                number += 1
-                name = f"{layer.name}_{number}"
-            names[id(layer)] = name
-            taken.add(name)
-    return tuple(names[id(layer)] for layer in layers)
-
-
-def _check_layers(kind: str, layers: tuple[Any, ...]) -> None:
-    for position, layer in enumerate(layers):
-        if isinstance(layer, Layer):
-            continue
-        if isinstance(layer, list | tuple):
-            filled = any(isinstance(item, Layer) for item in layer)
-            hint = f"Unpack it: {kind}(*layers)." if filled else "Wrap it: Layer(init, apply)."
-        elif callable(layer):
-            name = getattr(layer, "__name__", "it")
-            hint = f"Call it ({name}(...)) if it makes a layer, or wrap it: Activation({name})."
-        else:
-            hint = "Layers are made by fnet.layers, combinators, or Layer(init, apply)."
-        raise StructureError(f"{kind}: argument {position} is a {type(layer).__name__}, expected a Layer. {hint}")
+    return members.layer(init, apply, config)
 
 
 def _added(x: Any, y: Any) -> Any:
+    (x, mask), (y, own_mask) = split_mask(x), split_mask(y)
     if spec_of(x).shape != spec_of(y).shape:
         raise ShapeError(
             f"residual adds input and output, so the layer must keep the shape: expected {spec_of(x).shape}, received "
             f"{spec_of(y).shape}. Change its units, or use fanout(project, layer, merge='add')."
         )
-    return ops.add(astype(x, spec_of(y).dtype), y)
+    return join_mask(ops.add(astype(x, spec_of(y).dtype), y), either([mask, own_mask]))
 
 
 def _merge(merge: str | Callable | None, axis: int) -> Callable:
@@ -263,31 +165,27 @@ def _merge(merge: str | Callable | None, axis: int) -> Callable:
         if isinstance(merge, str):
             raise ValueRangeError(f"fanout: unknown merge '{merge}'.{did_you_mean(merge, _MERGES)}")
         raise DtypeError(f"fanout: merge is a name, a function or None, received {type(merge).__name__} {merge!r}.")
-    if merge == "concat":
-        if isinstance(axis, bool) or not isinstance(axis, int) or axis == 0:
-            raise ValueRangeError(f"fanout: axis 0 is the batch; expected another integer, received {axis!r}.")
-        return functools.partial(_merged, functools.partial(ops.concatenate, axis=axis))
-    return functools.partial(_merged, _MERGES[merge])
+    if merge == "concat" and (isinstance(axis, bool) or not isinstance(axis, int) or axis == 0):
+        raise ValueRangeError(f"fanout: axis 0 is the batch; expected another integer, received {axis!r}.")
+    return functools.partial(_merged, merge, axis)
 
 
-def _merged(merge: Callable, *outputs: Any) -> Any:
-    shapes = [spec_of(y).shape for y in outputs]
+def _merged(merge: str, axis: int, *outputs: Any) -> Any:
+    parts, masks = zip(*map(split_mask, outputs), strict=True)
+    shapes = [spec_of(y).shape for y in parts]
     if len({len(shape) for shape in shapes}) > 1:
         raise ShapeError(
             f"fanout merges outputs with equally many axes, received shapes {', '.join(map(str, shapes))}. "
             f"Reshape in a branch, or give merge=None for the tuple."
         )
-    return merge(outputs)
+    mask = mask_of_joined(parts, masks, axis) if merge == "concat" else either(masks)
+    return join_mask(_MERGES[merge](parts, axis), mask)
 
 
-_MERGES: dict[str, Callable] = {
-    "concat": ops.concatenate,
-    "add": lambda outputs: functools.reduce(ops.add, outputs),
-    "multiply": lambda outputs: functools.reduce(ops.multiply, outputs),
-    "average": lambda outputs: functools.reduce(ops.add, outputs) * (1 / len(outputs)),
-    "maximum": lambda outputs: functools.reduce(ops.maximum, outputs),
+_MERGES: dict[str, Callable[[Any, int], Any]] = {
+    "concat": lambda outputs, axis: ops.concatenate(outputs, axis=axis),
+    "add": lambda outputs, axis: functools.reduce(ops.add, outputs),
+    "multiply": lambda outputs, axis: functools.reduce(ops.multiply, outputs),
+    "average": lambda outputs, axis: functools.reduce(ops.add, outputs) * (1 / len(outputs)),
+    "maximum": lambda outputs, axis: functools.reduce(ops.maximum, outputs),
 }
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:6]) + (", ..." if len(names) > 6 else "") if names else "none"

@@ -14,9 +14,12 @@ class FnetError(Exception):
         super().__init__(message)
         self.message = message
         self.path: tuple[str, ...] = ()
+        self.layer: str | None = None
 
     def __str__(self) -> str:
-        return f"in '{'/'.join(self.path)}': {self.message}" if self.path else self.message
+        where = f"in '{'/'.join(self.path)}': " if self.path else ""
+        which = f"\nThe layer is {self.layer}." if self.layer else ""
+        return f"{where}{self.message}{which}"
 
 
 class ShapeError(FnetError, ValueError):
@@ -52,12 +55,14 @@ class NonFiniteError(FnetError, ArithmeticError):
 
 
 @contextmanager
-def scope(name: str) -> Iterator[None]:
-    """Prefix the path of any `FnetError` raised inside with `name`."""
+def scope(name: str, layer: object = None) -> Iterator[None]:
+    """Prefix the path of any `FnetError` raised inside with `name`; the innermost `layer` is shown with it."""
     try:
         yield
     except FnetError as error:
         error.path = (name, *error.path)
+        if layer is not None and error.layer is None:
+            error.layer = f"{layer!r:.200}"
         raise
 
 

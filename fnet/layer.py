@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from fnet import tree
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
+from fnet.masking import handing_on, unmasked, without_masks
 from fnet.random import check_key
 from fnet.random import key as make_key
 from fnet.spec import ArraySpec
@@ -19,6 +22,9 @@ from fnet.transforms.tracer import Tracer
 # Sizes at which abstract evaluation tries a layer: the batch, and the variable axes (two sizes tell which axes of the
 # output vary; large enough for any usual window, and divisible by most strides).
 BATCH, VARIABLE = 3, (240, 480)
+
+Masks = Literal["dropped", "kept", "used"]
+_FROZEN: ContextVar[bool] = ContextVar("frozen", default=False)
 
 
 class Layer(tuple):
@@ -30,8 +36,13 @@ class Layer(tuple):
     The state is returned because the function is pure: what a call learns (running means, say) leaves it as a value.
 
     Both are pure functions, written with `fnet.ops` or NumPy functions, and take exactly these arguments.
-    `name` names the entry in a container's params; containers number equal names. `config` holds the arguments of the
-    constructor, `children` the layers of a container, `kind` the name before `fnet.named` changed it.
+    `name` names the entry in a container's params; containers number equal names. `kind` is the name of the
+    constructor, `config` holds its arguments, `children` the layers of a container and `entries` the names of theirs.
+    `regularizers` and `constraints` hold functions of parameters by the name of the leaf (see `fnet.penalty` and
+    `fnet.constrain`), `trainable` says whether a trainer changes the parameters (see `fnet.freeze`).
+
+    masks: what the layer does with the mask of its input (a `fnet.masking.Masked`): "dropped", its apply gets values
+    only; "kept", so it does, and its output gets the mask; "used", its apply gets the `Masked` itself.
 
     >>> scale = Layer(
     ...     lambda key, shape, dtype: ({"factor": np.ones(shape, dtype)}, {}),
@@ -46,7 +57,12 @@ class Layer(tuple):
     kind: str
     config: Mapping[str, Any]
     children: tuple[Layer, ...]
+    entries: tuple[str, ...]
+    regularizers: Mapping[str, Callable[[Any], Any]]
+    constraints: Mapping[str, Callable[[Any], Any]]
+    trainable: bool | Callable[[str], bool]  # of a parameter's path within the layer
     named: bool  # whether the user chose the name, which then is not numbered
+    shown: Mapping[str, Any]  # the arguments that repr shows
 
     def __new__(
         cls,
@@ -54,24 +70,49 @@ class Layer(tuple):
         apply: Callable[..., tuple[Any, Any]],
         *,
         name: str = "layer",
+        kind: str | None = None,
         config: Mapping[str, Any] | None = None,
+        shown: Mapping[str, Any] | None = None,
         children: Sequence[Layer] = (),
+        entries: Sequence[str] = (),
+        regularizers: Mapping[str, Callable[[Any], Any]] | None = None,
+        constraints: Mapping[str, Callable[[Any], Any]] | None = None,
+        masks: Masks = "dropped",
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
                 raise StructureError(f"Layer: {role} must be a function, received {type(function).__name__}.")
-        pair = (_checked_init(init), _checked_apply(apply))
-        return cls._of(pair, check_name(name), name, MappingProxyType(dict(config or {})), tuple(children), False)
+        if masks != "used":
+            apply = without_masks(apply) if masks == "dropped" else handing_on(apply)
+        config = MappingProxyType(dict(config or {}))
+        return cls._of(
+            (_checked_init(init), _checked_apply(apply)),
+            name=check_name(name),
+            kind=kind or name,
+            config=config,
+            shown=config if shown is None else MappingProxyType(dict(shown)),
+            children=tuple(children),
+            entries=tuple(entries),
+            regularizers=MappingProxyType(dict(regularizers or {})),
+            constraints=MappingProxyType(dict(constraints or {})),
+            trainable=True,
+            named=False,
+        )
 
     @classmethod
-    def _of(cls, pair: tuple, name: str, kind: str, config: Mapping, children: tuple, named: bool) -> Layer:
+    def _of(cls, pair: tuple, **attributes: Any) -> Layer:
         layer = tuple.__new__(cls, pair)
-        layer.__dict__.update(name=name, kind=kind, config=config, children=children, named=named)
+        layer.__dict__.update(attributes)
         return layer
 
     def relabel(self, name: str, named: bool) -> Layer:
         """Another Layer of the same two functions, with parameters of its own where it is used."""
-        return self._of(tuple(self), check_name(name), self.kind, self.config, self.children, named)
+        return self._of(tuple(self), **{**self.__dict__, "name": check_name(name), "named": named})
+
+    def with_trainable(self, trainable: bool | Callable[[str], bool]) -> Layer:
+        """Another Layer of the same functions; with False a BatchNormalization in it keeps its statistics."""
+        apply = _frozen(self.apply) if trainable is False else self.apply
+        return self._of((self.init, apply), **{**self.__dict__, "trainable": trainable})
 
     @property
     def init(self) -> Callable[..., tuple[Any, Any]]:
@@ -98,16 +139,50 @@ class Layer(tuple):
 
     __delattr__ = __setattr__  # type: ignore[assignment]
 
+    def __call__(self, *inputs: Any) -> Any:
+        """The layer in a graph: its outputs for symbolic inputs, see `fnet.Input` and `fnet.graph`."""
+        for leaf in tree.leaves(inputs):
+            if hasattr(leaf, "feed"):
+                return leaf.feed(self, inputs[0] if len(inputs) == 1 else inputs)
+        raise TracingError(
+            f"{self.kind}: a layer is called on symbolic inputs (fnet.Input) to build a graph, received "
+            f"{type(inputs[0]).__name__ if inputs else 'nothing'}. For arrays: net.apply(params, state, x)."
+        )
+
     def __repr__(self) -> str:
-        parts = [repr(child) for child in self.children] + [f"{k}={v!r}" for k, v in self.config.items()]
-        return f"{self.name}({', '.join(parts)})"
+        name = {"name": self.name} if self.named else {}
+        parts = [*map(repr, self.children), *(f"{k}={v!r:.80}" for k, v in {**self.shown, **name}.items())]
+        return f"{self.kind}({', '.join(parts)})"
+
+
+@contextmanager
+def frozen_layers() -> Iterator[None]:
+    """Layers that are applied inside keep statistics of theirs as they are, also in training."""
+    token = _FROZEN.set(True)
+    try:
+        yield
+    finally:
+        _FROZEN.reset(token)
+
+
+def is_frozen() -> bool:
+    """Whether the layer that is being applied is, or is within, one that is not trainable."""
+    return _FROZEN.get()
+
+
+def _frozen(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    def apply_frozen(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
+        with frozen_layers():
+            return apply(params, state, x, **options)
+
+    return _checked_apply(apply_frozen)
 
 
 def output_shape(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
     """Shapes of what `apply` returns for inputs of `shape`, both without the batch axis, by abstract evaluation."""
 
     def output(params: Any, state: Any, x: Any) -> Any:
-        return apply(params, state, x)[0]
+        return unmasked(apply(params, state, x)[0])
 
     sizes = VARIABLE if _varies(shape) else VARIABLE[:1]
     results = [eval_shape(output, params, state, _probe(shape, n, np.dtype(dtype))) for n in sizes]

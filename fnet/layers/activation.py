@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import activations
-from fnet.layer import Layer
+from fnet.layers.constructor import Pair, constructor
 
 
-def Activation(activation: Any, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def Activation(activation: Any) -> Pair:
     """``activation(x)``, for a name known to `fnet.activations` or a function. Source: Keras ``Activation``.
 
     >>> Activation("softmax").out_shape((3,))
@@ -19,18 +20,17 @@ def Activation(activation: Any, name: str | None = None) -> Layer:
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state
 
-    layer = Layer(nothing, apply, name="activation", config={"activation": activation})
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply
 
 
-def Identity(name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def Identity() -> Pair:
     """``x``. Source: Keras ``Identity``."""
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return x, state
 
-    layer = Layer(nothing, apply, name="identity")
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply
 
 
 def nothing(key: Any, shape: Any, dtype: Any) -> tuple[dict, dict]:

@@ -9,17 +9,16 @@ import numpy as np
 
 from fnet import activations, ops
 from fnet.errors import DtypeError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
 from fnet.layers.checks import entries, one_shape
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.transforms.primitive import spec_of
 
 
-def ReLU(
-    max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, name: str | None = None
-) -> Layer:
+@constructor(masks="kept")
+def ReLU(max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> Pair:
     """`max_value` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``.
 
     Source: Keras ``ReLU``.
@@ -27,18 +26,19 @@ def ReLU(
     >>> ReLU(max_value=6).apply({}, {}, np.array([[-1.0, 3.0, 9.0]]))[0]
     array([[0., 3., 6.]])
     """
-    config = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
-    for argument, value in config.items():
+    options = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
+    for argument, value in options.items():
         if not (argument == "max_value" and value is None):
             _not_negative("ReLU", argument, value)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.relu(x, negative_slope, max_value, threshold), state
 
-    return _layer("re_lu", apply, config, name)
+    return nothing, apply
 
 
-def LeakyReLU(negative_slope: float = 0.3, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def LeakyReLU(negative_slope: float = 0.3) -> Pair:
     """``x`` where positive, else ``negative_slope x``. Source: A. Maas et al. 2013 (Keras ``LeakyReLU``).
 
     >>> LeakyReLU(0.5).apply({}, {}, np.array([[-1.0, 3.0]]))[0]
@@ -49,10 +49,11 @@ def LeakyReLU(negative_slope: float = 0.3, name: str | None = None) -> Layer:
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.leaky_relu(x, negative_slope), state
 
-    return _layer("leaky_re_lu", apply, {"negative_slope": negative_slope}, name)
+    return nothing, apply
 
 
-def ELU(alpha: float = 1.0, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def ELU(alpha: float = 1.0) -> Pair:
     """``x`` where ``x >= 0``, else ``alpha (e^x - 1)``. Source: D.-A. Clevert et al. 2016 (Keras ``ELU``).
 
     >>> ELU().apply({}, {}, np.array([[0.0, 3.0]]))[0]
@@ -63,12 +64,11 @@ def ELU(alpha: float = 1.0, name: str | None = None) -> Layer:
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.elu(x, alpha), state
 
-    return _layer("elu", apply, {"alpha": alpha}, name)
+    return nothing, apply
 
 
-def PReLU(
-    alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | None = None, name: str | None = None
-) -> Layer:
+@constructor(masks="kept", alpha="alpha")
+def PReLU(alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | None = None) -> Pair:
     """``x`` where positive, else ``alpha x``, with a learned ``alpha`` for every element of a sample.
 
     Params: ``alpha`` of the shape of a sample, with size 1 on `shared_axes`, which count the batch axis: ``(1, 2)``
@@ -78,7 +78,6 @@ def PReLU(
     >>> PReLU(shared_axes=(1, 2)).init(random.key(0), (8, 8, 3))[0]["alpha"].shape
     (1, 1, 3)
     """
-    config = {"alpha_initializer": alpha_initializer, "shared_axes": shared_axes}
     shared = () if shared_axes is None else named_axes("PReLU", shared_axes)
     trained = makers(alpha=alpha_initializer)
 
@@ -94,23 +93,18 @@ def PReLU(
         above = ops.greater(x, 0)
         return ops.where(above, x, alpha * ops.where(above, 0, x)), state
 
-    layer = Layer(init, apply, name="p_re_lu", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def Softmax(axis: int | Sequence[int] = -1, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def Softmax(axis: int | Sequence[int] = -1) -> Pair:
     """``e^x / sum(e^x)`` with the sum over `axis`, which counts the batch axis. Source: Keras ``Softmax``.
 
     >>> Softmax().apply({}, {}, np.array([[0.0, 0.0]]))[0]
     array([[0.5, 0.5]])
     """
     _, apply = over_axes("Softmax", named_axes("Softmax", axis), {}, ops.softmax)
-    return _layer("softmax", apply, {"axis": axis}, name)
-
-
-def _layer(kind: str, apply: Any, config: dict[str, Any], name: str | None) -> Layer:
-    layer = Layer(nothing, apply, name=kind, config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply
 
 
 def _number(layer: str, argument: str, value: Any) -> None:

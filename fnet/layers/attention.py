@@ -12,6 +12,7 @@ from fnet import initializers, ops
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layer import Layer, is_single
 from fnet.layers.checks import entries, fraction, known_size, needed_key, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.layers.position import rotate_by_position
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
@@ -21,6 +22,7 @@ from fnet.transforms.tracer import Tracer
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
 
+@constructor(masks="used", kernel="kernel", bias="bias")
 def MultiHeadAttention(
     num_heads: int,
     key_dim: int,
@@ -33,8 +35,7 @@ def MultiHeadAttention(
     rotary: bool = False,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """Every position of the query gathers values from the positions whose keys resemble it, once for each head.
 
     ``y = concat over heads of (softmax(Q K' / sqrt(key_dim)) V) W + b`` with ``Q = query W_q + b_q`` and so on.
@@ -55,19 +56,6 @@ def MultiHeadAttention(
     >>> MultiHeadAttention(2, 4, output_shape=5).out_shape(((7, 6), (3, 8)))
     (7, 5)
     """
-    config = {
-        "num_heads": num_heads,
-        "key_dim": key_dim,
-        "value_dim": value_dim,
-        "dropout": dropout,
-        "use_bias": use_bias,
-        "output_shape": output_shape,
-        "causal": causal,
-        "masked": masked,
-        "rotary": rotary,
-        "kernel_initializer": kernel_initializer,
-        "bias_initializer": bias_initializer,
-    }
     layer_name = "MultiHeadAttention"
     heads = positive_integer(layer_name, "num_heads", num_heads)
     key_size = positive_integer(layer_name, "key_dim", key_dim)
@@ -102,8 +90,7 @@ def MultiHeadAttention(
         mask = None if mask is None else _with_heads(astype(lift(mask), np.bool_))
         return _project(ops.dot_product_attention(q, k, v, mask, causal=causal, **drop), 2, *parts[3]), state
 
-    layer = Layer(init, apply, name="multi_head_attention", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
 def key_value_cache(params: Any, batch: int, length: int) -> dict[str, Any]:
@@ -130,7 +117,7 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     >>> y.shape, int(cache["used"])
     ((1, 1, 6), 1)
     """
-    if layer.kind != "multi_head_attention" or not layer.config["causal"]:
+    if layer.kind != "MultiHeadAttention" or not layer.config["causal"]:
         raise StructureError(f"decode_step: expected a causal MultiHeadAttention, received {layer}.")
     parts, x, used = _weights(params, layer.config["use_bias"]), lift(x), cache["used"]
     _check_inputs(x, x, x, [spec_of(p[0]).shape[0] for p in parts[:3]])

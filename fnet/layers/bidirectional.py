@@ -9,6 +9,7 @@ from fnet import ops
 from fnet.errors import StructureError, ValueRangeError, did_you_mean, scope
 from fnet.layer import Layer
 from fnet.layers.checks import entries
+from fnet.layers.constructor import constructor
 from fnet.layers.recurrence import KINDS, Recurrence
 from fnet.random import fold_in
 
@@ -20,9 +21,8 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def Bidirectional(
-    layer: Layer, merge_mode: str | None = "concat", backward_layer: Layer | None = None, name: str | None = None
-) -> Layer:
+@constructor(masks="used")
+def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_layer: Layer | None = None) -> Layer:
     """`layer` from the beginning and another of its kind from the end, their outputs merged.
 
     ``y = merge(forward(x), backward(x))``; sequences are merged in the order of x.
@@ -69,8 +69,7 @@ def Bidirectional(
         return y, state
 
     children = (layer.relabel(names[0], named=True), backward_layer.relabel(names[1], named=True))
-    made = Layer(init, apply, name="bidirectional", config={"merge_mode": merge_mode}, children=children)
-    return made if name is None else made.relabel(name, named=True)
+    return Layer(init, apply, children=children, entries=names, masks="used")
 
 
 def _turned(layer: Layer) -> Layer:
@@ -80,7 +79,7 @@ def _turned(layer: Layer) -> Layer:
     if not isinstance(layer, Layer) or layer.kind not in KINDS:
         received = layer.kind if isinstance(layer, Layer) else type(layer).__name__
         raise StructureError(f"Bidirectional wraps a SimpleRNN, LSTM or GRU, received {received}.")
-    make = getattr(recurrent, KINDS[layer.kind].title)
+    make = getattr(recurrent, layer.kind)
     return make(**{**layer.config, "go_backwards": not layer.config["go_backwards"]}, name=layer.name)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers.checks import entries, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -15,6 +15,7 @@ from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
+@constructor(kernel="kernel", bias="bias")
 def Conv1D(
     filters: int,
     kernel_size: Sizes,
@@ -27,8 +28,7 @@ def Conv1D(
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y[n, i, f] = activation(sum over t, c of x[n, i strides + t dilation_rate, c] K[t, c, f] + b[f])``.
 
     x: (N, T, C) -> (N, T', filters), with ``T' = (T - span) // strides + 1`` for padding "valid", span being
@@ -44,10 +44,11 @@ def Conv1D(
     return _convolution(
         "Conv1D", 1, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         data_format=data_format, dilation_rate=dilation_rate, groups=groups, activation=activation, use_bias=use_bias,
-        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, name=name,
+        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(kernel="kernel", bias="bias")
 def Conv2D(
     filters: int,
     kernel_size: Sizes,
@@ -60,8 +61,7 @@ def Conv2D(
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y[n, i, j, f] = activation(sum over s, t, c of x[n, i + s, j + t, c] K[s, t, c, f] + b[f])``.
 
     x: (N, H, W, C) -> (N, H', W', filters); arguments and sizes as for `Conv1D`, one number or one for each axis;
@@ -74,10 +74,11 @@ def Conv2D(
     return _convolution(
         "Conv2D", 2, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         data_format=data_format, dilation_rate=dilation_rate, groups=groups, activation=activation, use_bias=use_bias,
-        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, name=name,
+        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(kernel="kernel", bias="bias")
 def Conv3D(
     filters: int,
     kernel_size: Sizes,
@@ -90,8 +91,7 @@ def Conv3D(
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y = activation(x * K + b)`` over depth, height and width.
 
     x: (N, D, H, W, C) -> (N, D', H', W', filters); arguments, params and sizes as for `Conv2D`.
@@ -103,11 +103,11 @@ def Conv3D(
     return _convolution(
         "Conv3D", 3, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         data_format=data_format, dilation_rate=dilation_rate, groups=groups, activation=activation, use_bias=use_bias,
-        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, name=name,
+        kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
-def _convolution(kind: str, rank: int, *, name: str | None, data_format: str | None, **config: Any) -> Layer:
+def _convolution(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
     filters, groups = (positive_integer(kind, argument, config[argument]) for argument in ("filters", "groups"))
     if filters % groups:
         raise ShapeError(f"{kind}: groups must divide the filters, received filters={filters} and groups={groups}.")
@@ -134,5 +134,4 @@ def _convolution(kind: str, rank: int, *, name: str | None, data_format: str | N
         y = ops.conv(x, kernel, window.strides, window.padding, window.dilation_rate, groups)
         return activate(y + bias[0] if bias else y), state
 
-    layer = Layer(init, apply, name=kind.lower(), config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply

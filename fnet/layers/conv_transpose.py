@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import activations, initializers, ops
-from fnet.layer import Layer
 from fnet.layers.checks import entries, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -14,6 +14,7 @@ from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
+@constructor(kernel="kernel", bias="bias")
 def Conv1DTranspose(
     filters: int,
     kernel_size: Sizes,
@@ -26,8 +27,7 @@ def Conv1DTranspose(
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``activation(y + b)`` with ``y[n, i strides + t dilation_rate - before, f] += x[n, i, c] K[t, f, c]``.
 
     x: (N, T, C) -> (N, T', filters), with ``T' = (T - 1) strides + max(span, strides)`` for padding "valid", span being
@@ -43,10 +43,11 @@ def Conv1DTranspose(
     return _transposed(
         "Conv1DTranspose", 1, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         output_padding=output_padding, data_format=data_format, dilation_rate=dilation_rate, activation=activation,
-        use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, name=name,
+        use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(kernel="kernel", bias="bias")
 def Conv2DTranspose(
     filters: int,
     kernel_size: Sizes,
@@ -59,8 +60,7 @@ def Conv2DTranspose(
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The transpose of a convolution over height and width.
 
     x: (N, H, W, C) -> (N, H', W', filters); arguments and sizes as for `Conv1DTranspose`, one number or one for each
@@ -73,11 +73,11 @@ def Conv2DTranspose(
     return _transposed(
         "Conv2DTranspose", 2, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         output_padding=output_padding, data_format=data_format, dilation_rate=dilation_rate, activation=activation,
-        use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer, name=name,
+        use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
-def _transposed(kind: str, rank: int, *, name: str | None, data_format: str | None, **config: Any) -> Layer:
+def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
     filters = positive_integer(kind, "filters", config["filters"])
     window = Window(
         kind, rank, config["kernel_size"], config["strides"], config["padding"], config["dilation_rate"],
@@ -100,5 +100,4 @@ def _transposed(kind: str, rank: int, *, name: str | None, data_format: str | No
         y = ops.conv_transpose(x, kernel, window.strides, window.padding, window.dilation_rate, extra)
         return activate(y + bias[0] if bias else y), state
 
-    layer = Layer(init, apply, name=kind.lower().replace("transpose", "_transpose"), config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply

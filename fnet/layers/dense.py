@@ -6,21 +6,21 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
+@constructor(masks="kept", kernel="kernel", bias="bias")
 def Dense(
     units: int,
     activation: Any = None,
     use_bias: bool = True,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y = activation(x K + b)`` on the last axis.
 
     x: (N, ..., D) -> (N, ..., units). Params: ``kernel: (D, units)``, and with `use_bias` ``bias: (units,)``.
@@ -32,13 +32,6 @@ def Dense(
     >>> params["kernel"].shape, params["bias"].shape
     ((4, 3), (3,))
     """
-    config = {
-        "units": units,
-        "activation": activation,
-        "use_bias": use_bias,
-        "kernel_initializer": kernel_initializer,
-        "bias_initializer": bias_initializer,
-    }
     units = positive_integer("Dense", "units", units)
     activate = activations.get(activation)
     make_kernel, make_bias = initializers.get(kernel_initializer), initializers.get(bias_initializer)
@@ -61,5 +54,4 @@ def Dense(
         y = ops.matmul(astype(x, spec_of(kernel).dtype), kernel)
         return activate(y + bias[0] if bias else y), state
 
-    layer = Layer(init, apply, name="dense", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import activations, initializers, ops
-from fnet.layer import Layer
 from fnet.layers.checks import entries, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -14,6 +14,7 @@ from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
+@constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv1D(
     kernel_size: Sizes,
     strides: Sizes = 1,
@@ -25,8 +26,7 @@ def DepthwiseConv1D(
     use_bias: bool = True,
     depthwise_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y[n, i, c M + m] = activation(sum over t of x[n, i strides + t dilation_rate, c] K[t, c, m] + b[c M + m])``.
 
     x: (N, T, C) -> (N, T', C M) with M = depth_multiplier; T' as for `Conv1D`, padding "valid" or "same".
@@ -40,10 +40,11 @@ def DepthwiseConv1D(
     return _depthwise(
         "DepthwiseConv1D", 1, kernel_size=kernel_size, strides=strides, padding=padding,
         depth_multiplier=depth_multiplier, data_format=data_format, dilation_rate=dilation_rate, activation=activation,
-        use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer, name=name,
+        use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv2D(
     kernel_size: Sizes,
     strides: Sizes = (1, 1),
@@ -55,8 +56,7 @@ def DepthwiseConv2D(
     use_bias: bool = True,
     depthwise_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """A convolution over height and width of every channel for itself.
 
     x: (N, H, W, C) -> (N, H', W', C M); arguments as for `DepthwiseConv1D`, one number or one for each axis.
@@ -69,10 +69,11 @@ def DepthwiseConv2D(
     return _depthwise(
         "DepthwiseConv2D", 2, kernel_size=kernel_size, strides=strides, padding=padding,
         depth_multiplier=depth_multiplier, data_format=data_format, dilation_rate=dilation_rate, activation=activation,
-        use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer, name=name,
+        use_bias=use_bias, depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv1D(
     filters: int,
     kernel_size: Sizes,
@@ -86,8 +87,7 @@ def SeparableConv1D(
     depthwise_initializer: Any = "glorot_uniform",
     pointwise_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """A depthwise convolution, then a product with a matrix at every step: ``activation(depthwise(x, K) P + b)``.
 
     x: (N, T, C) -> (N, T', filters); arguments as for `DepthwiseConv1D`. Params: ``depthwise_kernel: (kernel_size, C,
@@ -101,10 +101,11 @@ def SeparableConv1D(
         "SeparableConv1D", 1, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         data_format=data_format, dilation_rate=dilation_rate, depth_multiplier=depth_multiplier, activation=activation,
         use_bias=use_bias, depthwise_initializer=depthwise_initializer, pointwise_initializer=pointwise_initializer,
-        bias_initializer=bias_initializer, name=name,
+        bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
+@constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv2D(
     filters: int,
     kernel_size: Sizes,
@@ -118,8 +119,7 @@ def SeparableConv2D(
     depthwise_initializer: Any = "glorot_uniform",
     pointwise_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """A depthwise convolution over height and width, then a product with a matrix at every pixel.
 
     x: (N, H, W, C) -> (N, H', W', filters); arguments as for `SeparableConv1D`, one number or one for each axis.
@@ -133,11 +133,11 @@ def SeparableConv2D(
         "SeparableConv2D", 2, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
         data_format=data_format, dilation_rate=dilation_rate, depth_multiplier=depth_multiplier, activation=activation,
         use_bias=use_bias, depthwise_initializer=depthwise_initializer, pointwise_initializer=pointwise_initializer,
-        bias_initializer=bias_initializer, name=name,
+        bias_initializer=bias_initializer,
     )  # fmt: skip
 
 
-def _depthwise(kind: str, rank: int, *, name: str | None, data_format: str | None, **config: Any) -> Layer:
+def _depthwise(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
     multiplier = positive_integer(kind, "depth_multiplier", config["depth_multiplier"])
     window = _window(kind, rank, config, data_format)
     activate, use_bias = activations.get(config["activation"]), config["use_bias"]
@@ -157,11 +157,10 @@ def _depthwise(kind: str, rank: int, *, name: str | None, data_format: str | Non
         y = ops.depthwise_conv(x, kernel, window.strides, window.padding, window.dilation_rate)
         return activate(y + bias[0] if bias else y), state
 
-    layer = Layer(init, apply, name=kind.lower().replace("conv", "_conv"), config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def _separable(kind: str, rank: int, *, name: str | None, data_format: str | None, **config: Any) -> Layer:
+def _separable(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
     filters = positive_integer(kind, "filters", config["filters"])
     multiplier = positive_integer(kind, "depth_multiplier", config["depth_multiplier"])
     window = _window(kind, rank, config, data_format)
@@ -183,8 +182,7 @@ def _separable(kind: str, rank: int, *, name: str | None, data_format: str | Non
         y = ops.conv(y, wide)
         return activate(y + bias[0] if bias else y), state
 
-    layer = Layer(init, apply, name=kind.lower().replace("conv", "_conv"), config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
 def _window(kind: str, rank: int, config: dict[str, Any], data_format: str | None) -> Window:

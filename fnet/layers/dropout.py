@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import ops
-from fnet.layer import Layer
 from fnet.layers.activation import nothing
 from fnet.layers.checks import fraction, needed_key
+from fnet.layers.constructor import Pair, constructor
 
 
-def Dropout(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def Dropout(rate: float) -> Pair:
     """In training, each element is 0 with probability `rate`, the fraction dropped, else divided by ``1 - rate``.
 
     A rate of 0 changes nothing, a rate of 1 gives zeros. Source: N. Srivastava et al. 2014 (Keras ``Dropout``).
@@ -28,5 +29,4 @@ def Dropout(rate: float, name: str | None = None) -> Layer:
             return x, state
         return ops.dropout(x, needed_key("Dropout", key), rate), state
 
-    layer = Layer(nothing, apply, name="dropout", config={"rate": rate})
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply

@@ -8,18 +8,16 @@ import numpy as np
 
 from fnet import initializers, ops
 from fnet.errors import ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.checks import entries, one_shape, positive_integer
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
 
-def Embedding(
-    input_dim: int, output_dim: int, embeddings_initializer: Any = "uniform", name: str | None = None
-) -> Layer:
+@constructor(masks="used", embeddings="embeddings")
+def Embedding(input_dim: int, output_dim: int, embeddings_initializer: Any = "uniform") -> Pair:
     """``y[..., :] = E[x[...]]``: row x of a table, for integers x from 0 to ``input_dim - 1``.
 
     x: (N, ...) of any integer type (floating numbers are truncated) -> (N, ..., output_dim).
@@ -34,7 +32,6 @@ def Embedding(
     >>> layer.apply(params, state, np.array([[1, 2, 3, 0, 0]]))[0].shape
     (1, 5, 4)
     """
-    config = {"input_dim": input_dim, "output_dim": output_dim, "embeddings_initializer": embeddings_initializer}
     rows = positive_integer("Embedding", "input_dim", input_dim)
     columns = positive_integer("Embedding", "output_dim", output_dim)
     make_table = initializers.get(embeddings_initializer)
@@ -47,7 +44,7 @@ def Embedding(
         (table,) = entries("Embedding", params, "embeddings")
         return ops.take(table, _positions(lift(x), spec_of(table).shape[0])), state
 
-    return make_layer("Embedding", init, apply, config, name)
+    return init, apply
 
 
 def _positions(x: Any, rows: int) -> Any:

@@ -1,6 +1,7 @@
-"""Layers that make one array of a tuple of them, and the same as functions.
+"""Layers that make one array of a tuple of them, and the same as functions of arrays or of nodes of a graph.
 
 Element by element, sizes broadcast; an array with fewer axes than another gets axes of size 1 behind the batch axis.
+Where all inputs are masked, so is the output, at the steps that count in one of them; the layers say what differs.
 """
 
 from __future__ import annotations
@@ -11,62 +12,94 @@ from typing import Any
 
 import numpy as np
 
-from fnet import ops
+from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import Layer, is_single
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
+from fnet.mask_merging import either, mask_of_joined, over
+from fnet.masking import join_mask, split_mask
 from fnet.ops.promotion import lift, promote
 from fnet.transforms.primitive import spec_of
 
-Merge = Callable[[Sequence[Any]], Any]
+Merge = Callable[[list[Any], list[Any]], Any]
 
 
-def Add(name: str | None = None) -> Layer:
+@constructor(masks="used")
+def Add() -> Pair:
     """``x_1 + x_2 + ...`` of a tuple of inputs. Source: Keras ``Add``.
 
     >>> Add().out_shape(((3,), (3,)))
     (3,)
     """
-    return _merging("Add", add, {}, name)
+    return _elementwise("Add", ops.add)
 
 
-def Subtract(name: str | None = None) -> Layer:
+@constructor(masks="used")
+def Subtract() -> Pair:
     """``x_1 - x_2`` of two inputs. Source: Keras ``Subtract``."""
-    return _merging("Subtract", subtract, {}, name)
+    return _elementwise("Subtract", ops.subtract, count=2)
 
 
-def Multiply(name: str | None = None) -> Layer:
-    """``x_1 x_2 ...`` of a tuple of inputs, element by element. Source: Keras ``Multiply``."""
-    return _merging("Multiply", multiply, {}, name)
+@constructor(masks="used")
+def Multiply() -> Pair:
+    """``x_1 x_2 ...`` of a tuple of inputs, element by element; a masked entry is a factor of 1.
+
+    Where every input is masked, the output is 0. Source: Keras ``Multiply``.
+    """
+
+    def merge(parts: list[Any], masks: list[Any]) -> Any:
+        factors = [x if m is None else ops.where(over(m, x), x, 1) for x, m in zip(parts, masks, strict=True)]
+        product = functools.reduce(ops.multiply, factors)
+        mask = either(masks)
+        return product if mask is None else ops.where(over(mask, product), product, 0)
+
+    return _merging("Multiply", lambda parts, masks: join_mask(merge(parts, masks), either(masks)))
 
 
-def Average(name: str | None = None) -> Layer:
+@constructor(masks="used")
+def Average() -> Pair:
     """``(x_1 + ... + x_k) / k`` of a tuple of inputs. Source: Keras ``Average``."""
-    return _merging("Average", average, {}, name)
+    return _elementwise("Average", ops.add, finish=lambda total, count: total * (1 / count))
 
 
-def Maximum(name: str | None = None) -> Layer:
-    """The largest of a tuple of inputs, element by element; NaN where one of them is. Source: Keras ``Maximum``."""
-    return _merging("Maximum", maximum, {}, name)
+@constructor(masks="used")
+def Maximum() -> Pair:
+    """The largest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
+
+    Source: Keras ``Maximum``.
+    """
+    return _merging("Maximum", functools.partial(_chosen, ops.maximum))
 
 
-def Minimum(name: str | None = None) -> Layer:
-    """The smallest of a tuple of inputs, element by element; NaN where one of them is. Source: Keras ``Minimum``."""
-    return _merging("Minimum", minimum, {}, name)
+@constructor(masks="used")
+def Minimum() -> Pair:
+    """The smallest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
+
+    Source: Keras ``Minimum``.
+    """
+    return _merging("Minimum", functools.partial(_chosen, ops.minimum))
 
 
-def Concatenate(axis: int = -1, name: str | None = None) -> Layer:
+@constructor(masks="used")
+def Concatenate(axis: int = -1) -> Pair:
     """A tuple of inputs joined along `axis`, which counts the batch axis; the other sizes must be equal.
 
-    Source: Keras ``Concatenate``.
+    Along the steps masks are joined, too; an input without a mask counts in all of its steps. Source: Keras
+    ``Concatenate``.
 
     >>> Concatenate().out_shape(((5, 3), (5, 4)))
     (5, 7)
     """
-    return _merging("Concatenate", functools.partial(concatenate, axis=_checked_axis(axis)), {"axis": axis}, name)
+    axis = _checked_axis(axis)
+
+    def merge(parts: list[Any], masks: list[Any]) -> Any:
+        return join_mask(ops.concatenate(parts, axis=axis), mask_of_joined(parts, masks, axis))
+
+    return _merging("Concatenate", merge, align=False)
 
 
-def Dot(axes: int | tuple[int, int], normalize: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def Dot(axes: int | tuple[int, int], normalize: bool = False) -> Pair:
     """``y[n, i, j] = sum_k a[n, i, k] b[n, j, k]``: two inputs contracted over one axis of each, sample by sample.
 
     axes: the axis of both, or one for each, counted with the batch axis. a: (N, ..., K), b: (N, ..., K) -> the axes of
@@ -77,8 +110,8 @@ def Dot(axes: int | tuple[int, int], normalize: bool = False, name: str | None =
     >>> Dot(axes=-1).out_shape(((5, 8), (7, 8)))
     (5, 7)
     """
-    merge = functools.partial(dot, axes=_checked_axes(axes), normalize=normalize)
-    return _merging("Dot", merge, {"axes": axes, "normalize": normalize}, name)
+    pair = _checked_axes(axes)
+    return _merging("Dot", lambda parts, masks: _contracted(parts, pair, normalize), count=2, align=False)
 
 
 def add(inputs: Sequence[Any]) -> Any:
@@ -88,45 +121,93 @@ def add(inputs: Sequence[Any]) -> Any:
     >>> add([np.ones((1, 2)), np.ones((1, 2))])
     array([[2., 2.]])
     """
-    return functools.reduce(ops.add, _aligned("Add", inputs))
+    return _called(Add(), inputs)
 
 
 def subtract(inputs: Sequence[Any]) -> Any:
     """``x_1 - x_2``, see `Subtract`."""
-    return ops.subtract(*_aligned("Subtract", _checked_inputs("Subtract", inputs, 2)))
+    return _called(Subtract(), inputs)
 
 
 def multiply(inputs: Sequence[Any]) -> Any:
     """``x_1 x_2 ...``, see `Multiply`."""
-    return functools.reduce(ops.multiply, _aligned("Multiply", inputs))
+    return _called(Multiply(), inputs)
 
 
 def average(inputs: Sequence[Any]) -> Any:
     """``(x_1 + ... + x_k) / k``, see `Average`."""
-    parts = _aligned("Average", inputs)
-    return functools.reduce(ops.add, parts) * (1 / len(parts))
+    return _called(Average(), inputs)
 
 
 def maximum(inputs: Sequence[Any]) -> Any:
     """The largest element by element, see `Maximum`."""
-    return functools.reduce(ops.maximum, _aligned("Maximum", inputs))
+    return _called(Maximum(), inputs)
 
 
 def minimum(inputs: Sequence[Any]) -> Any:
     """The smallest element by element, see `Minimum`."""
-    return functools.reduce(ops.minimum, _aligned("Minimum", inputs))
+    return _called(Minimum(), inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1) -> Any:
     """Joined along `axis`, see `Concatenate`."""
-    return ops.concatenate([lift(x) for x in _checked_inputs("Concatenate", inputs)], axis=_checked_axis(axis))
+    return _called(Concatenate(axis), inputs)
 
 
 def dot(inputs: Sequence[Any], axes: int | tuple[int, int], normalize: bool = False) -> Any:
     """Contracted over one axis of each, sample by sample, see `Dot`."""
-    a, b = promote(*_checked_inputs("Dot", inputs, 2), floating=True)
+    return _called(Dot(axes, normalize), inputs)
+
+
+def _called(layer: Layer, inputs: Any) -> Any:
+    if any(hasattr(leaf, "feed") for leaf in tree.leaves(inputs)):
+        return layer(inputs)
+    return layer.apply({}, {}, inputs)[0]
+
+
+def _merging(kind: str, merge: Merge, count: int | None = None, align: bool = True) -> Pair:
+    """The pair of a layer that does ``merge(parts, masks)``, the masks None where there are none."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        if is_single(shape) or isinstance(shape, dict):
+            raise ShapeError(f"{kind} merges a tuple of inputs, so it expects a tuple of shapes, received {shape}.")
+        return {}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        if not isinstance(x, tuple | list) or not x or (count is not None and len(x) != count):
+            received = f"{len(x)}" if isinstance(x, tuple | list) else f"one {type(x).__name__}"
+            raise StructureError(f"{kind} merges a tuple of {count or 'one or more'} inputs, received {received}.")
+        values, masks = zip(*map(split_mask, x), strict=True)
+        parts = [lift(value) for value in values]
+        return merge(_aligned(kind, parts) if align else parts, list(masks)), state
+
+    return init, apply
+
+
+def _elementwise(
+    kind: str, combine: Callable, count: int | None = None, finish: Callable[[Any, int], Any] | None = None
+) -> Pair:
+    def merge(parts: list[Any], masks: list[Any]) -> Any:
+        y = functools.reduce(combine, parts)
+        return join_mask(finish(y, len(parts)) if finish else y, either(masks))
+
+    return _merging(kind, merge, count)
+
+
+def _chosen(choose: Callable[[Any, Any], Any], parts: list[Any], masks: list[Any]) -> Any:
+    """The largest or smallest of the entries that count, element by element, from the first input to the last."""
+    y, kept = parts[0], masks[0]
+    for x, mask in zip(parts[1:], masks[1:], strict=True):
+        x = x if mask is None else ops.where(over(mask, x), x, y)
+        y = y if kept is None else ops.where(over(kept, y), y, x)
+        y, kept = choose(y, x), either([kept, mask])
+    return join_mask(y, kept)
+
+
+def _contracted(parts: list[Any], axes: tuple[int, int], normalize: bool) -> Any:
+    a, b = promote(*parts, floating=True)
     shapes = spec_of(a).shape, spec_of(b).shape
-    over = [_normalized(axis, len(shape)) for axis, shape in zip(_checked_axes(axes), shapes, strict=True)]
+    over = [_normalized(axis, len(shape)) for axis, shape in zip(axes, shapes, strict=True)]
     sizes = [shape[axis] for axis, shape in zip(over, shapes, strict=True)]
     if sizes[0] != sizes[1]:
         raise ShapeError(
@@ -143,28 +224,8 @@ def dot(inputs: Sequence[Any], axes: int | tuple[int, int], normalize: bool = Fa
     return ops.expand_dims(y, 1) if spec_of(y).ndim == 1 else y
 
 
-def _merging(kind: str, merge: Merge, config: dict[str, Any], name: str | None) -> Layer:
-    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        if is_single(shape) or isinstance(shape, dict):
-            raise ShapeError(f"{kind} merges a tuple of inputs, so it expects a tuple of shapes, received {shape}.")
-        return {}, {}
-
-    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        return merge(x), state
-
-    return make_layer(kind, init, apply, config, name)
-
-
-def _checked_inputs(kind: str, inputs: Any, count: int | None = None) -> Sequence[Any]:
-    if not isinstance(inputs, tuple | list) or not inputs or (count is not None and len(inputs) != count):
-        received = f"{len(inputs)}" if isinstance(inputs, tuple | list) else f"one {type(inputs).__name__}"
-        raise StructureError(f"{kind} merges a tuple of {count or 'one or more'} inputs, received {received}.")
-    return inputs
-
-
-def _aligned(kind: str, inputs: Any) -> list[Any]:
+def _aligned(kind: str, parts: list[Any]) -> list[Any]:
     """The inputs with equally many axes, which broadcast."""
-    parts = [lift(x) for x in _checked_inputs(kind, inputs)]
     shapes = [spec_of(x).shape for x in parts]
     rank = max(len(shape) for shape in shapes)
     if rank == 0 or any(not shape for shape in shapes):

@@ -11,10 +11,9 @@ from typing import Any
 
 from fnet import ops, random
 from fnet.errors import DtypeError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.activation import nothing
 from fnet.layers.checks import fraction, image, needed_key
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
@@ -22,15 +21,17 @@ from fnet.transforms.primitive import spec_of
 _SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
 
 
-def SpatialDropout1D(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def SpatialDropout1D(rate: float) -> Pair:
     """In training, each channel of a sample is 0 in all steps with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, T, C) -> (N, T, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout1D``).
     """
-    return _spatial("SpatialDropout1D", rate, 1, name)
+    return _spatial("SpatialDropout1D", rate, 1)
 
 
-def SpatialDropout2D(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def SpatialDropout2D(rate: float) -> Pair:
     """In training, each channel of a sample is 0 in all pixels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, H, W, C) -> (N, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout2D``).
@@ -40,18 +41,20 @@ def SpatialDropout2D(rate: float, name: str | None = None) -> Layer:
     >>> bool(np.all(y == y[:, :1, :1]))
     True
     """
-    return _spatial("SpatialDropout2D", rate, 2, name)
+    return _spatial("SpatialDropout2D", rate, 2)
 
 
-def SpatialDropout3D(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def SpatialDropout3D(rate: float) -> Pair:
     """In training, each channel of a sample is 0 in all voxels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, D, H, W, C) -> (N, D, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout3D``).
     """
-    return _spatial("SpatialDropout3D", rate, 3, name)
+    return _spatial("SpatialDropout3D", rate, 3)
 
 
-def GaussianNoise(stddev: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def GaussianNoise(stddev: float) -> Pair:
     """In training, ``x + stddev z`` with standard normal z for each element. Source: Keras ``GaussianNoise``."""
     if isinstance(stddev, bool) or not isinstance(stddev, int | float):
         raise DtypeError(f"GaussianNoise: stddev is a number, received {type(stddev).__name__} {stddev!r:.40}.")
@@ -61,10 +64,11 @@ def GaussianNoise(stddev: float, name: str | None = None) -> Layer:
     def noisy(x: Any, key: Any) -> Any:
         return x + random.normal(key, spec_of(x).shape, spec_of(x).dtype, stddev=stddev)
 
-    return _noise("GaussianNoise", "stddev", float(stddev), noisy, name)
+    return _noise("GaussianNoise", float(stddev), noisy)
 
 
-def GaussianDropout(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def GaussianDropout(rate: float) -> Pair:
     """In training, ``x (1 + z sqrt(rate / (1 - rate)))`` with standard normal z for each element, for a rate below 1.
 
     Mean and variance are those of dropout with this rate. Source: N. Srivastava et al. 2014 (Keras
@@ -76,10 +80,11 @@ def GaussianDropout(rate: float, name: str | None = None) -> Layer:
     def noisy(x: Any, key: Any) -> Any:
         return x * random.normal(key, spec_of(x).shape, spec_of(x).dtype, mean=1.0, stddev=stddev)
 
-    return _noise("GaussianDropout", "rate", rate, noisy, name)
+    return _noise("GaussianDropout", rate, noisy)
 
 
-def AlphaDropout(rate: float, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def AlphaDropout(rate: float) -> Pair:
     """In training, each element is replaced by selu's limit at -inf, s, with probability `rate`, and all are rescaled.
 
     ``a (x or s) + b`` with ``a = ((1 - rate) (1 + rate s^2))^(-1/2)`` and ``b = -a rate s``, which keeps mean 0 and
@@ -93,10 +98,10 @@ def AlphaDropout(rate: float, name: str | None = None) -> Layer:
         dropped = ops.less(random.uniform(key, spec_of(x).shape), rate)
         return ops.where(dropped, _SELU_LIMIT, x) * scale + offset
 
-    return _noise("AlphaDropout", "rate", rate, noisy, name)
+    return _noise("AlphaDropout", rate, noisy)
 
 
-def _spatial(kind: str, rate: float, rank: int, name: str | None) -> Layer:
+def _spatial(kind: str, rate: float, rank: int) -> Pair:
     rate = fraction(kind, "rate", rate)
 
     def noisy(x: Any, key: Any) -> Any:
@@ -105,10 +110,10 @@ def _spatial(kind: str, rate: float, rank: int, name: str | None) -> Layer:
         factor = ops.dropout(ones, key, rate)
         return ops.where(ops.greater(factor, 0), x * factor, 0)
 
-    return _noise(kind, "rate", rate, noisy, name)
+    return _noise(kind, rate, noisy)
 
 
-def _noise(kind: str, argument: str, amount: float, noisy: Callable[[Any, Any], Any], name: str | None) -> Layer:
+def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any]) -> Pair:
     """A layer that does ``noisy(x, key)`` in training, unless the amount of noise is 0."""
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
@@ -117,7 +122,7 @@ def _noise(kind: str, argument: str, amount: float, noisy: Callable[[Any, Any], 
         (x,) = promote(x, floating=True)
         return noisy(x, needed_key(kind, key)), state
 
-    return make_layer(kind, nothing, apply, {argument: amount}, name)
+    return nothing, apply
 
 
 def _below_one(kind: str, rate: Any) -> float:

@@ -9,14 +9,15 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.axes import Makers, axis_places, axis_sizes, made, makers, named_axes, over_axes
 from fnet.layers.checks import entries, fraction, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
+@constructor(masks="kept", beta="beta", gamma="gamma")
 def BatchNormalization(
     axis: int = -1,
     momentum: float = 0.99,
@@ -27,8 +28,7 @@ def BatchNormalization(
     gamma_initializer: Any = "ones",
     moving_mean_initializer: Any = "zeros",
     moving_variance_initializer: Any = "ones",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with one mean and variance for each entry of `axis`.
 
     In training they are those of the batch over all other axes (the variance without correction), and the state moves:
@@ -44,17 +44,6 @@ def BatchNormalization(
     >>> list(params), list(state), state["moving_mean"].shape
     (['gamma', 'beta'], ['moving_mean', 'moving_variance'], (3,))
     """
-    config = {
-        "axis": axis,
-        "momentum": momentum,
-        "epsilon": epsilon,
-        "center": center,
-        "scale": scale,
-        "beta_initializer": beta_initializer,
-        "gamma_initializer": gamma_initializer,
-        "moving_mean_initializer": moving_mean_initializer,
-        "moving_variance_initializer": moving_variance_initializer,
-    }
     axes = named_axes("BatchNormalization", axis, several=False)
     momentum, epsilon = fraction("BatchNormalization", "momentum", momentum), _epsilon("BatchNormalization", epsilon)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
@@ -82,10 +71,10 @@ def BatchNormalization(
             y = (x - mean) * (gamma / ops.sqrt(variance + epsilon)) + beta
         return ops.moveaxis(y, -1, place), state
 
-    layer = Layer(init, apply, name="batch_normalization", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
+@constructor(masks="kept", beta="beta", gamma="gamma")
 def LayerNormalization(
     axis: int | Sequence[int] = -1,
     epsilon: float = 1e-3,
@@ -93,8 +82,7 @@ def LayerNormalization(
     scale: bool = True,
     beta_initializer: Any = "zeros",
     gamma_initializer: Any = "ones",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with the statistics of each sample over `axis`.
 
     x: (N, ..., D) -> (N, ..., D). Params, of the shape of the normalised axes in ascending order: ``gamma`` with
@@ -106,14 +94,6 @@ def LayerNormalization(
     >>> params["gamma"].shape
     (4, 5)
     """
-    config = {
-        "axis": axis,
-        "epsilon": epsilon,
-        "center": center,
-        "scale": scale,
-        "beta_initializer": beta_initializer,
-        "gamma_initializer": gamma_initializer,
-    }
     axes, epsilon = named_axes("LayerNormalization", axis), _epsilon("LayerNormalization", epsilon)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
 
@@ -123,10 +103,10 @@ def LayerNormalization(
         return ops.layer_normalization(x, gamma, beta, epsilon)
 
     init, apply = over_axes("LayerNormalization", axes, trained, normalize)
-    layer = Layer(init, apply, name="layer_normalization", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
+@constructor(masks="kept", beta="beta", gamma="gamma")
 def GroupNormalization(
     groups: int = 32,
     axis: int = -1,
@@ -135,8 +115,7 @@ def GroupNormalization(
     scale: bool = True,
     beta_initializer: Any = "zeros",
     gamma_initializer: Any = "ones",
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta``, statistics of each sample over a group of channels.
 
     Groups are C / groups neighbouring entries of `axis`, with all other axes but the batch; ``groups=-1`` gives every
@@ -149,15 +128,6 @@ def GroupNormalization(
     >>> GroupNormalization(groups=2).out_shape((8, 8, 4))
     (8, 8, 4)
     """
-    config = {
-        "groups": groups,
-        "axis": axis,
-        "epsilon": epsilon,
-        "center": center,
-        "scale": scale,
-        "beta_initializer": beta_initializer,
-        "gamma_initializer": gamma_initializer,
-    }
     axes, epsilon = named_axes("GroupNormalization", axis, several=False), _epsilon("GroupNormalization", epsilon)
     groups = -1 if groups == -1 else positive_integer("GroupNormalization", "groups", groups)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
@@ -180,11 +150,11 @@ def GroupNormalization(
         y = ops.group_normalization(x, gamma, beta, size if groups == -1 else groups, epsilon)
         return ops.moveaxis(y, -1, place), state
 
-    layer = Layer(init, apply, name="group_normalization", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6, name: str | None = None) -> Layer:
+@constructor(masks="kept", scale="scale")
+def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6) -> Pair:
     """``y = x scale / sqrt(mean(x^2) + epsilon)`` with the mean over `axis` of each sample.
 
     x: (N, ..., D) -> (N, ..., D). Params: ``scale``, of the shape of the normalised axes in ascending order.
@@ -193,18 +163,17 @@ def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6, name
     >>> RMSNormalization().out_shape((3, 4))
     (3, 4)
     """
-    config = {"axis": axis, "epsilon": epsilon}
     axes, epsilon = named_axes("RMSNormalization", axis), _epsilon("RMSNormalization", epsilon)
 
     def normalize(x: Any, scale: Any) -> Any:
         return ops.rms_normalization(x, scale, epsilon)
 
     init, apply = over_axes("RMSNormalization", axes, makers(scale="ones"), normalize)
-    layer = Layer(init, apply, name="rms_normalization", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def UnitNormalization(axis: int | Sequence[int] = -1, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def UnitNormalization(axis: int | Sequence[int] = -1) -> Pair:
     """``y = x / sqrt(max(sum(x^2), 1e-24))`` with the sum over `axis` of each sample, so that vectors have length 1.
 
     x: (N, ..., D) -> (N, ..., D). Source: Keras ``UnitNormalization``.
@@ -218,8 +187,7 @@ def UnitNormalization(axis: int | Sequence[int] = -1, name: str | None = None) -
         return ops.l2_normalize(x, -1, 1e-24)
 
     init, apply = over_axes("UnitNormalization", named_axes("UnitNormalization", axis), {}, normalize)
-    layer = Layer(init, apply, name="unit_normalization", config={"axis": axis})
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
 def _check_groups(groups: int, size: int) -> None:

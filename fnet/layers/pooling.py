@@ -7,21 +7,20 @@ from typing import Any
 
 from fnet import ops
 from fnet.errors import ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.checks import check_data_format, image, image_shape, per_axis
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.window import Sizes
 from fnet.transforms.primitive import spec_of
 
 
+@constructor()
 def MaxPooling1D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The largest of `pool_size` steps, ``y[n, i, c] = max_p x[n, i strides + p, c]``, NaN where there is one.
 
     x: (N, T, C) -> (N, T', C) with ``T' = (T - pool_size) // strides + 1`` for padding "valid", ``ceil(T / strides)``
@@ -31,16 +30,16 @@ def MaxPooling1D(
     >>> MaxPooling1D(3).out_shape((10, 4))
     (3, 4)
     """
-    return _pooling("MaxPooling1D", ops.max_pool, 1, pool_size, strides, padding, data_format, name)
+    return _pooling("MaxPooling1D", ops.max_pool, 1, pool_size, strides, padding, data_format)
 
 
+@constructor()
 def MaxPooling2D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The largest of the pixels in each window, NaN where there is one.
 
     x: (N, H, W, C) -> (N, H', W', C); arguments and sizes as for `MaxPooling1D`, one number or one for each axis.
@@ -49,45 +48,45 @@ def MaxPooling2D(
     >>> MaxPooling2D().out_shape((28, 28, 32))
     (14, 14, 32)
     """
-    return _pooling("MaxPooling2D", ops.max_pool, 2, pool_size, strides, padding, data_format, name)
+    return _pooling("MaxPooling2D", ops.max_pool, 2, pool_size, strides, padding, data_format)
 
 
+@constructor()
 def MaxPooling3D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The largest of the voxels in each window, NaN where there is one.
 
     x: (N, D, H, W, C) -> (N, D', H', W', C); arguments and sizes as for `MaxPooling1D`, one number or one for each
     axis. Source: Keras ``MaxPooling3D``.
     """
-    return _pooling("MaxPooling3D", ops.max_pool, 3, pool_size, strides, padding, data_format, name)
+    return _pooling("MaxPooling3D", ops.max_pool, 3, pool_size, strides, padding, data_format)
 
 
+@constructor()
 def AveragePooling1D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The mean of `pool_size` steps; padding is not counted.
 
     x: (N, T, C) -> (N, T', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling1D``.
     """
-    return _pooling("AveragePooling1D", ops.average_pool, 1, pool_size, strides, padding, data_format, name)
+    return _pooling("AveragePooling1D", ops.average_pool, 1, pool_size, strides, padding, data_format)
 
 
+@constructor()
 def AveragePooling2D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The mean of the pixels in each window; padding is not counted.
 
     x: (N, H, W, C) -> (N, H', W', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling2D``.
@@ -95,24 +94,25 @@ def AveragePooling2D(
     >>> AveragePooling2D((2, 3), padding="same").out_shape((5, 5, 8))
     (3, 2, 8)
     """
-    return _pooling("AveragePooling2D", ops.average_pool, 2, pool_size, strides, padding, data_format, name)
+    return _pooling("AveragePooling2D", ops.average_pool, 2, pool_size, strides, padding, data_format)
 
 
+@constructor()
 def AveragePooling3D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """The mean of the voxels in each window; padding is not counted.
 
     x: (N, D, H, W, C) -> (N, D', H', W', C), with sizes as for `MaxPooling1D`. Source: Keras ``AveragePooling3D``.
     """
-    return _pooling("AveragePooling3D", ops.average_pool, 3, pool_size, strides, padding, data_format, name)
+    return _pooling("AveragePooling3D", ops.average_pool, 3, pool_size, strides, padding, data_format)
 
 
-def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The largest over all steps, ``max_t x[n, t, c]``; the gradient goes to the first one.
 
     x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalMaxPooling1D``.
@@ -120,34 +120,38 @@ def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False, n
     >>> GlobalMaxPooling1D().out_shape((None, 4))
     (4,)
     """
-    return _global("GlobalMaxPooling1D", _whole_max, 1, data_format, keepdims, name)
+    return _global("GlobalMaxPooling1D", _whole_max, 1, data_format, keepdims)
 
 
-def GlobalMaxPooling2D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def GlobalMaxPooling2D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The largest over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalMaxPooling2D``.
     """
-    return _global("GlobalMaxPooling2D", _whole_max, 2, data_format, keepdims, name)
+    return _global("GlobalMaxPooling2D", _whole_max, 2, data_format, keepdims)
 
 
-def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The largest over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalMaxPooling3D``.
     """
-    return _global("GlobalMaxPooling3D", _whole_max, 3, data_format, keepdims, name)
+    return _global("GlobalMaxPooling3D", _whole_max, 3, data_format, keepdims)
 
 
-def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor(masks="used")
+def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The mean over all steps, ``mean_t x[n, t, c]``.
 
     x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalAveragePooling1D``.
     """
-    return _global("GlobalAveragePooling1D", _whole_mean, 1, data_format, keepdims, name)
+    return _global("GlobalAveragePooling1D", _whole_mean, 1, data_format, keepdims)
 
 
-def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The mean over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalAveragePooling2D``.
@@ -155,15 +159,16 @@ def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = Fals
     >>> GlobalAveragePooling2D(keepdims=True).out_shape((7, 7, 64))
     (1, 1, 64)
     """
-    return _global("GlobalAveragePooling2D", _whole_mean, 2, data_format, keepdims, name)
+    return _global("GlobalAveragePooling2D", _whole_mean, 2, data_format, keepdims)
 
 
-def GlobalAveragePooling3D(data_format: str | None = None, keepdims: bool = False, name: str | None = None) -> Layer:
+@constructor()
+def GlobalAveragePooling3D(data_format: str | None = None, keepdims: bool = False) -> Pair:
     """The mean over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalAveragePooling3D``.
     """
-    return _global("GlobalAveragePooling3D", _whole_mean, 3, data_format, keepdims, name)
+    return _global("GlobalAveragePooling3D", _whole_mean, 3, data_format, keepdims)
 
 
 def _pooling(
@@ -174,8 +179,7 @@ def _pooling(
     strides: Any,
     padding: str,
     data_format: str | None,
-    name: str | None,
-) -> Layer:
+) -> Pair:
     check_data_format(kind, data_format)
     window = per_axis(kind, "pool_size", pool_size, rank)
     steps = window if strides is None else per_axis(kind, "strides", strides, rank)
@@ -185,26 +189,25 @@ def _pooling(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return pool(image(kind, x, rank), window, steps, padding), state
 
-    config = {"pool_size": window, "strides": steps, "padding": padding}
-    return _layer(kind, rank, apply, config, name)
+    return _layer(kind, rank, apply)
 
 
-def _global(kind: str, reduce: Callable, rank: int, data_format: str | None, keepdims: bool, name: str | None) -> Layer:
+def _global(kind: str, reduce: Callable, rank: int, data_format: str | None, keepdims: bool) -> Pair:
     check_data_format(kind, data_format)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         y = reduce(image(kind, x, rank))
         return y if keepdims else ops.squeeze(y, tuple(range(1, rank + 1))), state
 
-    return _layer(kind, rank, apply, {"keepdims": keepdims}, name)
+    return _layer(kind, rank, apply)
 
 
-def _layer(kind: str, rank: int, apply: Callable, config: dict[str, Any], name: str | None) -> Layer:
+def _layer(kind: str, rank: int, apply: Callable) -> Pair:
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         image_shape(kind, shape, rank)
         return {}, {}
 
-    return make_layer(kind, init, apply, config, name)
+    return init, apply
 
 
 def _whole_max(x: Any) -> Any:

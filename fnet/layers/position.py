@@ -8,14 +8,15 @@ import numpy as np
 
 from fnet import initializers, ops
 from fnet.errors import ShapeError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.activation import nothing
 from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.transforms.primitive import spec_of
 
 
-def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform", name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform") -> Pair:
     """A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``.
 
     x: (N, T, F), T up to `sequence_length` (init within a container wants it known) -> (N, T, F), whatever x holds.
@@ -41,12 +42,11 @@ def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform",
             raise ShapeError(f"PositionEmbedding: expected {wanted}, received {shape}.")
         return ops.broadcast_to(table[: shape[1]], shape), state
 
-    config = {"sequence_length": sequence_length, "initializer": initializer}
-    layer = Layer(init, apply, name="position_embedding", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def SinePositionEncoding(max_wavelength: float = 10000.0, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def SinePositionEncoding(max_wavelength: float = 10000.0) -> Pair:
     """Waves of the position, to be added: ``y[n, t, 2i] = sin(t / w^(2i/F))`` and ``y[n, t, 2i+1] = cos`` of the same.
 
     x: (N, T, F) -> (N, T, F), whatever the values of x; w is `max_wavelength`. No parameters.
@@ -70,11 +70,11 @@ def SinePositionEncoding(max_wavelength: float = 10000.0, name: str | None = Non
         waves = np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))
         return ops.broadcast_to(astype(waves, spec_of(x).dtype), shape), state
 
-    layer = Layer(nothing, apply, name="sine_position_encoding", config={"max_wavelength": max_wavelength})
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply
 
 
-def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0, name: str | None = None) -> Layer:
+@constructor(masks="kept")
+def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0) -> Pair:
     """Features rotated by the position, see `rotate_by_position`: (N, T, ..., F) -> (N, T, ..., F), F even.
 
     `MultiHeadAttention` does it to its queries and keys with ``rotary=True``. Source: Keras-hub ``RotaryEmbedding``.
@@ -89,9 +89,7 @@ def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return rotate_by_position(x, None, max_wavelength, scaling_factor), state
 
-    config = {"max_wavelength": max_wavelength, "scaling_factor": scaling_factor}
-    layer = Layer(nothing, apply, name="rotary_embedding", config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+    return nothing, apply
 
 
 def rotate_by_position(

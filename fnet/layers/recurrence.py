@@ -22,16 +22,15 @@ from fnet.transforms.primitive import spec_of
 class Kind:
     """What tells one recurrent layer from another."""
 
-    title: str
     blocks: int  # of columns in the kernels: one for each gate and the candidate
     states: int
     fused: Any  # the op that runs all steps at once
 
 
 KINDS = {
-    "simple_rnn": Kind("SimpleRNN", 1, 1, ops.simple_rnn),
-    "lstm": Kind("LSTM", 4, 2, ops.lstm),
-    "gru": Kind("GRU", 3, 1, ops.gru),
+    "SimpleRNN": Kind(1, 1, ops.simple_rnn),
+    "LSTM": Kind(4, 2, ops.lstm),
+    "GRU": Kind(3, 1, ops.gru),
 }
 
 
@@ -40,9 +39,9 @@ class Recurrence:
 
     def __init__(self, kind: str, config: Mapping[str, Any]) -> None:
         self.kind, self.config = KINDS[kind], config
-        self.name = self.kind.title
+        self.name = kind
         self.reset_before = not config.get("reset_after", True)
-        self.step = STEPS["gru_reset_before" if self.reset_before else kind]
+        self.step = STEPS["GRU, reset before" if self.reset_before else kind]
         self.units = positive_integer(self.name, "units", config["units"])
         self.dropout = fraction(self.name, "dropout", config["dropout"])
         self.recurrent_dropout = fraction(self.name, "recurrent_dropout", config["recurrent_dropout"])
@@ -71,7 +70,7 @@ class Recurrence:
             return ops.concatenate(
                 [make(fold_in(key, 0), (units,), dtype), ones, make(fold_in(key, 1), (2 * units,), dtype)]
             )
-        two = self.kind is KINDS["gru"] and not self.reset_before
+        two = self.kind is KINDS["GRU"] and not self.reset_before
         return make(key, (2, width) if two else (width,), dtype)
 
     def apply(self, params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

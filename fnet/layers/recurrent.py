@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.layer import Layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.layers.recurrence import Recurrence
 
 
+@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNN(
     units: int,
     activation: Any = "tanh",
@@ -20,8 +21,7 @@ def SimpleRNN(
     return_sequences: bool = False,
     return_state: bool = False,
     go_backwards: bool = False,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """``h_t = activation(x_t K + h_{t-1} R + b)``, the last h or all of them.
 
     x: (N, T, D), or a tuple (x, h_0) with the initial state (N, units), zeros by default -> (N, units), or with
@@ -34,9 +34,10 @@ def SimpleRNN(
     >>> SimpleRNN(3).out_shape((None, 4)), SimpleRNN(3, return_sequences=True).out_shape((None, 4))
     ((3,), (None, 3))
     """
-    return _layer("simple_rnn", {**locals()})
+    return _pair("SimpleRNN", locals())
 
 
+@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTM(
     units: int,
     activation: Any = "tanh",
@@ -51,8 +52,7 @@ def LSTM(
     return_sequences: bool = False,
     return_state: bool = False,
     go_backwards: bool = False,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """Long short-term memory: ``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)``, the last h or all of them.
 
     The gates i, f, o are recurrent_activation and the candidate g is activation of ``x_t K + h_{t-1} R + b``, whose
@@ -64,9 +64,10 @@ def LSTM(
     >>> LSTM(3, return_state=True).out_shape((5, 4))
     ((3,), (3,), (3,))
     """
-    return _layer("lstm", {**locals()})
+    return _pair("LSTM", locals())
 
 
+@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRU(
     units: int,
     activation: Any = "tanh",
@@ -81,8 +82,7 @@ def GRU(
     return_state: bool = False,
     go_backwards: bool = False,
     reset_after: bool = True,
-    name: str | None = None,
-) -> Layer:
+) -> Pair:
     """Gated recurrent unit: ``h_t = z h_{t-1} + (1 - z) g``, the last h or all of them.
 
     The gates z, r are recurrent_activation of ``x_t K + h_{t-1} R + b``; the candidate g is the activation of
@@ -95,11 +95,9 @@ def GRU(
     >>> GRU(3, return_sequences=True).out_shape((5, 4))
     (5, 3)
     """
-    return _layer("gru", {**locals()})
+    return _pair("GRU", locals())
 
 
-def _layer(kind: str, config: dict[str, Any]) -> Layer:
-    name = config.pop("name")
-    recurrence = Recurrence(kind, config)
-    layer = Layer(recurrence.init, recurrence.apply, name=kind, config=config)
-    return layer if name is None else layer.relabel(name, named=True)
+def _pair(kind: str, arguments: dict[str, Any]) -> Pair:
+    recurrence = Recurrence(kind, arguments)
+    return recurrence.init, recurrence.apply

@@ -79,7 +79,12 @@ def _mixed(z: Any, h: Any, g: Any) -> Any:
     return z * h + (1.0 - z) * g
 
 
-STEPS: dict[str, Callable] = {"simple_rnn": _simple, "lstm": _lstm, "gru": _gru, "gru_reset_before": _gru_reset_before}
+STEPS: dict[str, Callable] = {
+    "SimpleRNN": _simple,
+    "LSTM": _lstm,
+    "GRU": _gru,
+    "GRU, reset before": _gru_reset_before,
+}
 
 
 def walk(

@@ -9,52 +9,50 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
-from fnet.layer import Layer
 from fnet.layers.checks import check_data_format, image, image_shape, per_axis
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.transforms.primitive import spec_of
 
-Pair = tuple[int, int]
-Sides = int | tuple[int, ...] | tuple[Pair, ...]
+Ends = tuple[int, int]
+Sides = int | tuple[int, ...] | tuple[Ends, ...]
 
 
 # ----------------------------------------------------------------------------------------------- upsampling
 
 
-def UpSampling1D(size: Sizes = 2, name: str | None = None) -> Layer:
+@constructor()
+def UpSampling1D(size: Sizes = 2) -> Pair:
     """Each step `size` times in a row: (N, T, C) -> (N, size T, C). Source: Keras ``UpSampling1D``.
 
     >>> UpSampling1D(3).out_shape((4, 2))
     (12, 2)
     """
-    return _upsampling("UpSampling1D", size, 1, "nearest", name)
+    return _upsampling("UpSampling1D", size, 1, "nearest")
 
 
-def UpSampling2D(
-    size: Sizes = 2, data_format: str | None = None, interpolation: str = "nearest", name: str | None = None
-) -> Layer:
+@constructor()
+def UpSampling2D(size: Sizes = 2, data_format: str | None = None, interpolation: str = "nearest") -> Pair:
     """An image of more pixels: (N, H, W, C) -> (N, size H, size W, C), with one size or one for each axis.
 
     interpolation: ``"nearest"`` repeats each pixel; ``"bilinear"`` takes output pixel i from the position
     ``(i + 1/2) / size - 1/2`` of the input, between its neighbours (at the edges it is the edge).
     Source: Keras ``UpSampling2D``.
     """
-    return _upsampling("UpSampling2D", size, 2, interpolation, name, data_format)
+    return _upsampling("UpSampling2D", size, 2, interpolation, data_format)
 
 
-def UpSampling3D(size: Sizes = 2, data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def UpSampling3D(size: Sizes = 2, data_format: str | None = None) -> Pair:
     """Each voxel repeated on every axis: (N, D, H, W, C) -> (N, size D, size H, size W, C).
 
     Source: Keras ``UpSampling3D``.
     """
-    return _upsampling("UpSampling3D", size, 3, "nearest", name, data_format)
+    return _upsampling("UpSampling3D", size, 3, "nearest", data_format)
 
 
-def _upsampling(
-    kind: str, size: Any, rank: int, interpolation: str, name: str | None, data_format: str | None = None
-) -> Layer:
+def _upsampling(kind: str, size: Any, rank: int, interpolation: str, data_format: str | None = None) -> Pair:
     check_data_format(kind, data_format)
     factors = per_axis(kind, "size", size, rank)
     if interpolation not in _INTERPOLATIONS:
@@ -67,10 +65,7 @@ def _upsampling(
             x = x if factor == 1 else stretch(x, axis, factor)
         return x
 
-    config: dict[str, Any] = {"size": factors}
-    if rank == 2:
-        config["interpolation"] = interpolation
-    return _layer(kind, rank, resample, config, name)
+    return _layer(kind, rank, resample)
 
 
 def _repeated(x: Any, axis: int, factor: int) -> Any:
@@ -97,7 +92,8 @@ _INTERPOLATIONS: dict[str, Callable[[Any, int, int], Any]] = {"nearest": _repeat
 # ------------------------------------------------------------------------------------- padding and cropping
 
 
-def ZeroPadding1D(padding: Sides = 1, data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def ZeroPadding1D(padding: Sides = 1, data_format: str | None = None) -> Pair:
     """Zeros before and after the steps: (N, T, C) -> (N, before + T + after, C).
 
     padding: a number for both ends, or ``(before, after)``. Source: Keras ``ZeroPadding1D``.
@@ -105,24 +101,27 @@ def ZeroPadding1D(padding: Sides = 1, data_format: str | None = None, name: str 
     >>> ZeroPadding1D((2, 0)).out_shape((4, 3))
     (6, 3)
     """
-    return _padding("ZeroPadding1D", padding, 1, name, data_format)
+    return _padding("ZeroPadding1D", padding, 1, data_format)
 
 
-def ZeroPadding2D(padding: Sides = (1, 1), data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def ZeroPadding2D(padding: Sides = (1, 1), data_format: str | None = None) -> Pair:
     """Zeros around an image: (N, H, W, C) -> (N, top + H + bottom, left + W + right, C).
 
     padding: a number for all sides, ``(height, width)`` for both sides of each axis, or
     ``((top, bottom), (left, right))``. Source: Keras ``ZeroPadding2D``.
     """
-    return _padding("ZeroPadding2D", padding, 2, name, data_format)
+    return _padding("ZeroPadding2D", padding, 2, data_format)
 
 
-def ZeroPadding3D(padding: Sides = (1, 1, 1), data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def ZeroPadding3D(padding: Sides = (1, 1, 1), data_format: str | None = None) -> Pair:
     """Zeros around a volume, (N, D, H, W, C); `padding` as for `ZeroPadding2D`. Source: Keras ``ZeroPadding3D``."""
-    return _padding("ZeroPadding3D", padding, 3, name, data_format)
+    return _padding("ZeroPadding3D", padding, 3, data_format)
 
 
-def Cropping1D(cropping: Sides = (1, 1), name: str | None = None) -> Layer:
+@constructor()
+def Cropping1D(cropping: Sides = (1, 1)) -> Pair:
     """Without the first and the last steps: (N, T, C) -> (N, T - before - after, C).
 
     cropping: a number for both ends, or ``(before, after)``. Raises `ShapeError` where no step is left.
@@ -131,34 +130,36 @@ def Cropping1D(cropping: Sides = (1, 1), name: str | None = None) -> Layer:
     >>> Cropping1D().out_shape((5, 3))
     (3, 3)
     """
-    return _cropping("Cropping1D", cropping, 1, name)
+    return _cropping("Cropping1D", cropping, 1)
 
 
-def Cropping2D(cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def Cropping2D(cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = None) -> Pair:
     """The inside of an image: (N, H, W, C) -> (N, H - top - bottom, W - left - right, C).
 
     cropping: a number for all sides, ``(height, width)`` for both sides of each axis, or
     ``((top, bottom), (left, right))``. Raises `ShapeError` where no pixel is left. Source: Keras ``Cropping2D``.
     """
-    return _cropping("Cropping2D", cropping, 2, name, data_format)
+    return _cropping("Cropping2D", cropping, 2, data_format)
 
 
-def Cropping3D(cropping: Sides = (1, 1, 1), data_format: str | None = None, name: str | None = None) -> Layer:
+@constructor()
+def Cropping3D(cropping: Sides = (1, 1, 1), data_format: str | None = None) -> Pair:
     """The inside of a volume, (N, D, H, W, C); `cropping` as for `Cropping2D`. Source: Keras ``Cropping3D``."""
-    return _cropping("Cropping3D", cropping, 3, name, data_format)
+    return _cropping("Cropping3D", cropping, 3, data_format)
 
 
-def _padding(kind: str, padding: Any, rank: int, name: str | None, data_format: str | None = None) -> Layer:
+def _padding(kind: str, padding: Any, rank: int, data_format: str | None = None) -> Pair:
     check_data_format(kind, data_format)
     sides = _sides(kind, "padding", padding, rank)
 
     def pad(x: Any) -> Any:
         return ops.pad(x, [(0, 0), *sides, (0, 0)])
 
-    return _layer(kind, rank, pad, {"padding": sides}, name)
+    return _layer(kind, rank, pad)
 
 
-def _cropping(kind: str, cropping: Any, rank: int, name: str | None, data_format: str | None = None) -> Layer:
+def _cropping(kind: str, cropping: Any, rank: int, data_format: str | None = None) -> Pair:
     check_data_format(kind, data_format)
     sides = _sides(kind, "cropping", cropping, rank)
 
@@ -169,10 +170,10 @@ def _cropping(kind: str, cropping: Any, rank: int, name: str | None, data_format
         inside = (slice(before, size - after) for size, (before, after) in zip(sizes, sides, strict=True))
         return x[(slice(None), *inside)]
 
-    return _layer(kind, rank, crop, {"cropping": sides}, name)
+    return _layer(kind, rank, crop)
 
 
-def _sides(kind: str, argument: str, value: Any, rank: int) -> tuple[Pair, ...]:
+def _sides(kind: str, argument: str, value: Any, rank: int) -> tuple[Ends, ...]:
     """(before, after) for each axis; for one axis a pair means both of its ends."""
     values = value if isinstance(value, tuple | list) else (value,) * rank
     if rank == 1 and len(values) == 2:
@@ -184,7 +185,7 @@ def _sides(kind: str, argument: str, value: Any, rank: int) -> tuple[Pair, ...]:
     return pairs
 
 
-def _layer(kind: str, rank: int, function: Callable[[Any], Any], config: dict[str, Any], name: str | None) -> Layer:
+def _layer(kind: str, rank: int, function: Callable[[Any], Any]) -> Pair:
     """A layer without parameters that maps images to images."""
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
@@ -194,4 +195,4 @@ def _layer(kind: str, rank: int, function: Callable[[Any], Any], config: dict[st
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(image(kind, x, rank)), state
 
-    return make_layer(kind, init, apply, config, name)
+    return init, apply

@@ -8,15 +8,16 @@ from typing import Any
 
 from fnet import ops
 from fnet.errors import ShapeError
-from fnet.layer import Layer, is_single
+from fnet.layer import is_single
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape, positive_integer
-from fnet.layers.names import make_layer
+from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
 
-def Flatten(name: str | None = None) -> Layer:
+@constructor()
+def Flatten() -> Pair:
     """All axes of a sample as one, row-major: (N, ...) -> (N, D). Source: Keras ``Flatten``.
 
     >>> Flatten().out_shape((2, 3))
@@ -32,11 +33,11 @@ def Flatten(name: str | None = None) -> Layer:
         batch, *sample = _with_batch("Flatten", x)
         return ops.reshape(x, (batch, math.prod(sample))), state
 
-    layer = Layer(init, apply, name="flatten")
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def Reshape(target_shape: Sequence[int], name: str | None = None) -> Layer:
+@constructor()
+def Reshape(target_shape: Sequence[int]) -> Pair:
     """Each sample in another shape, row-major: (N, ...) -> (N, *target_shape); one size may be -1.
 
     Raises `ShapeError` where the numbers of elements differ. Source: Keras ``Reshape``.
@@ -56,11 +57,11 @@ def Reshape(target_shape: Sequence[int], name: str | None = None) -> Layer:
         batch, *sample = _with_batch("Reshape", x)
         return ops.reshape(x, (batch, *_resolved(target, tuple(sample)))), state
 
-    layer = Layer(init, apply, name="reshape", config={"target_shape": target})
-    return layer if name is None else layer.relabel(name, named=True)
+    return init, apply
 
 
-def Permute(dims: Sequence[int], name: str | None = None) -> Layer:
+@constructor()
+def Permute(dims: Sequence[int]) -> Pair:
     """The axes of each sample in another order: axis i of the result is axis ``dims[i]`` of x, counted from 1.
 
     x: (N, ...) -> (N, ...). Raises `ShapeError` where `dims` is not an order of the axes. Source: Keras ``Permute``.
@@ -81,10 +82,11 @@ def Permute(dims: Sequence[int], name: str | None = None) -> Layer:
             )
         return ops.transpose(x, (0, *order)), state
 
-    return make_layer("Permute", nothing, apply, {"dims": order}, name)
+    return nothing, apply
 
 
-def RepeatVector(n: int, name: str | None = None) -> Layer:
+@constructor()
+def RepeatVector(n: int) -> Pair:
     """Each sample `n` times, as steps: (N, D) -> (N, n, D). Source: Keras ``RepeatVector``.
 
     >>> RepeatVector(5).out_shape((3,))
@@ -99,7 +101,7 @@ def RepeatVector(n: int, name: str | None = None) -> Layer:
             raise ShapeError(f"RepeatVector: expected an input (batch, features), received {shape}.")
         return ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], count, shape[1])), state
 
-    return make_layer("RepeatVector", nothing, apply, {"n": count}, name)
+    return nothing, apply
 
 
 def _with_batch(layer: str, x: Any) -> tuple[int, ...]:

@@ -9,11 +9,13 @@ from fnet.combinators import serial
 from fnet.errors import ShapeError
 from fnet.layer import Layer
 from fnet.layers.checks import one_shape
+from fnet.layers.constructor import constructor
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
 
-def TimeDistributed(layer: Layer, name: str | None = None) -> Layer:
+@constructor(masks="used")
+def TimeDistributed(layer: Layer) -> Layer:
     """``y[:, t] = layer(x[:, t])``, with the same weights for all t.
 
     x: (N, T, ...) -> (N, T, ...). The layer sees the N T steps as one batch, so one that mixes the samples of a batch
@@ -40,5 +42,4 @@ def TimeDistributed(layer: Layer, name: str | None = None) -> Layer:
         y, state = body.apply(params, state, ops.reshape(x, (n * steps, *sample)), key=key, train=train)
         return tree.map(lambda part: ops.reshape(part, (n, steps, *spec_of(part).shape[1:])), y), state
 
-    made = Layer(init, apply, name="time_distributed", children=(layer,))
-    return made if name is None else made.relabel(name, named=True)
+    return Layer(init, apply, children=(layer,), entries=body.entries, masks="used")

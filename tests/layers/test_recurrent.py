@@ -284,7 +284,7 @@ ERRORS: list[tuple[Any, type, str]] = [
         StructureError,
         r"GRU: .*missing 'bias', 'kernel', 'recurrent_k",
     ),
-    (lambda: Bidirectional(Dense(2)), StructureError, r"wraps a SimpleRNN, LSTM or GRU, received dense"),
+    (lambda: Bidirectional(Dense(2)), StructureError, r"wraps a SimpleRNN, LSTM or GRU, received Dense"),
     (lambda: Bidirectional(LSTM), StructureError, r"wraps a SimpleRNN, LSTM or GRU, received function"),
     (lambda: Bidirectional(LSTM(2), "add"), ValueRangeError, r"Bidirectional: unknown merge_mode 'add'"),
     (lambda: Bidirectional(LSTM(2), "sun"), ValueRangeError, r"merge_mode 'sun'. Did you mean 'sum'\?"),

@@ -1,0 +1,77 @@
+"""Functions that remember how they were made: an initializer, a regularizer, a constraint with its arguments."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+
+import numpy as np
+
+from fnet.errors import did_you_mean
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Configured(Generic[R]):
+    """A function with the `name` and the arguments (`config`) of what made it; equal if both are, so it can be saved.
+
+    >>> half = Configured(lambda x: x / 2, "scale", {"factor": 0.5})
+    >>> half(3.0), half, half == Configured(lambda x: x / 2, "scale", {"factor": 0.5})
+    (1.5, scale(factor=0.5), True)
+    """
+
+    name: str
+    config: Mapping[str, Any]
+
+    def __init__(self, function: Callable[..., R], name: str, config: Mapping[str, Any]) -> None:
+        self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        return self.__dict__["_function"](*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{self!r} is immutable: make another one instead of setting '{name}'.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Configured) and (self.name, self.config) == (other.name, other.config)
+
+    def __hash__(self) -> int:
+        return hash((self.name, repr(self.config)))
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
+
+
+def configurable(make: Callable[P, Callable[..., R]]) -> Callable[P, Configured[R]]:
+    """Give what `make` returns its name and arguments, defaults included; NumPy scalars become Python numbers."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def construct(*args: P.args, **kwargs: P.kwargs) -> Configured[R]:
+        config = bound_arguments(make.__name__, signature, args, kwargs)
+        return Configured(make(**config), make.__name__, config)  # type: ignore[call-arg]
+
+    return construct
+
+
+def bound_arguments(
+    name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any], hints: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
+
+    hints: what to say of names that are no arguments, beside the closest one that is.
+    """
+    for given in kwargs:
+        if given not in signature.parameters:
+            hint = hints.get(given) or did_you_mean(given, signature.parameters)
+            raise TypeError(f"{name}() got an unexpected argument '{given}'.{hint}")
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name}(): {error}.") from None
+    bound.apply_defaults()
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in bound.arguments.items()}

@@ -1,0 +1,106 @@
+"""Projections of parameters, done after each update: a constraint is a function ``w -> w``.
+
+Layers take one, or its name, as ``kernel_constraint=`` and the like; `fnet.constrain` applies those of a network.
+Norms are over `axis`, 0 by default: of the weights that lead to one unit of a kernel (D, units).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import ops
+from fnet.configured import configurable
+from fnet.errors import DtypeError, ValueRangeError, did_you_mean
+
+Constraint = Callable[[Any], Any]
+Axis = int | tuple[int, ...]
+EPSILON = 1e-7
+
+
+@configurable
+def max_norm(max_value: float = 2.0, axis: Axis = 0) -> Constraint:
+    """``w min(n, max_value) / (epsilon + n)`` with n the Euclidean norm over `axis`. Source: Keras ``MaxNorm``.
+
+    >>> max_norm(1.0)(np.array([[3.0], [4.0]])).round(3)
+    array([[0.6],
+           [0.8]])
+    """
+    _check("max_norm", max_value=max_value)
+
+    def constrain(w: Any) -> Any:
+        norm = _norm(w, axis)
+        return w * (ops.clip(norm, 0.0, float(max_value)) / (norm + EPSILON))
+
+    return constrain
+
+
+@configurable
+def non_neg() -> Constraint:
+    """``max(w, 0)``. Source: Keras ``NonNeg``."""
+    return lambda w: ops.maximum(w, 0.0)
+
+
+@configurable
+def unit_norm(axis: Axis = 0) -> Constraint:
+    """``w / (epsilon + n)`` with n the Euclidean norm over `axis`. Source: Keras ``UnitNorm``."""
+    return lambda w: w / (_norm(w, axis) + EPSILON)
+
+
+@configurable
+def min_max_norm(min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> Constraint:
+    """``w (rate clip(n, min_value, max_value) + (1 - rate) n) / (epsilon + n)``. Source: Keras ``MinMaxNorm``."""
+    _check("min_max_norm", min_value=min_value, max_value=max_value, rate=rate)
+
+    def constrain(w: Any) -> Any:
+        norm = _norm(w, axis)
+        wanted = ops.clip(norm, float(min_value), float(max_value)) * float(rate) + norm * float(1 - rate)
+        return w * (wanted / (norm + EPSILON))
+
+    return constrain
+
+
+MaxNorm, NonNeg, UnitNorm, MinMaxNorm = max_norm, non_neg, unit_norm, min_max_norm
+CONSTRAINTS: dict[str, Callable[..., Any]] = {
+    "max_norm": max_norm,
+    "non_neg": non_neg,
+    "unit_norm": unit_norm,
+    "min_max_norm": min_max_norm,
+}
+
+
+def get(constraint: Any) -> Constraint | None:
+    """The constraint meant by a name (``"non_neg"``, ``"MaxNorm"``), a function, or None.
+
+    Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else.
+
+    >>> get("UnitNorm")
+    unit_norm(axis=0)
+    """
+    if isinstance(constraint, str):
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", constraint).lower()
+        if name not in CONSTRAINTS:
+            raise ValueRangeError(f"unknown constraint '{constraint}'.{did_you_mean(name, CONSTRAINTS)}")
+        return CONSTRAINTS[name]()
+    if constraint is None or callable(constraint):
+        return constraint() if constraint in CONSTRAINTS.values() else constraint
+    raise DtypeError(
+        f"a constraint is a name, a function of a parameter or None, received {type(constraint).__name__} "
+        f"{constraint!r:.40}."
+    )
+
+
+def _norm(w: Any, axis: Axis) -> Any:
+    axes = tuple(axis) if isinstance(axis, list) else axis
+    return ops.sqrt(ops.sum(ops.square(w), axis=axes, keepdims=True))
+
+
+def _check(name: str, **values: Any) -> None:
+    for argument, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
+        if not value >= 0:
+            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")

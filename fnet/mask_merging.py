@@ -1,0 +1,42 @@
+"""The mask of what is made of several inputs, each with a mask (N, T) or None."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import ops
+from fnet.transforms.primitive import spec_of
+
+
+def either(masks: Sequence[Any]) -> Any:
+    """True where one of the masks is; None if an input has none, so that all of its steps count.
+
+    >>> either([np.array([[True, False]]), np.array([[False, False]])]), either([np.array([[True]]), None])
+    (array([[ True, False]]), None)
+    """
+    return None if any(mask is None for mask in masks) else functools.reduce(ops.logical_or, masks)
+
+
+def mask_of_joined(parts: Sequence[Any], masks: Sequence[Any], axis: int) -> Any:
+    """The mask of `parts` (N, T, ...) joined along `axis`: of a step, whether it counts in one of them.
+
+    Along the steps masks are joined, too. An input without a mask counts in all of its steps; None if all have none.
+    """
+    if all(mask is None for mask in masks):
+        return None
+    counted = [
+        np.ones(spec_of(x).shape, bool) if mask is None else ops.broadcast_to(over(mask, x), spec_of(x).shape)
+        for x, mask in zip(parts, masks, strict=True)
+    ]
+    joined = ops.concatenate(counted, axis=axis)
+    return ops.any(joined, axis=tuple(range(2, spec_of(joined).ndim)))
+
+
+def over(mask: Any, x: Any) -> Any:
+    """The mask (N, T) with axes of size 1 for the further ones of x: (N, T, ...)."""
+    shape = spec_of(mask).shape
+    return ops.reshape(mask, (*shape, *(1,) * (spec_of(x).ndim - len(shape))))

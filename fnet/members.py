@@ -1,0 +1,131 @@
+"""What all containers share: the entries of their layers in params and state, and how those are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fnet import tree
+from fnet.errors import StructureError, scope
+from fnet.layer import Layer, output_shape
+from fnet.random import fold_in
+
+
+class Members:
+    """The layers of a container with the names of their entries."""
+
+    def __init__(self, kind: str, layers: tuple[Layer, ...]) -> None:
+        check_layers(kind, layers)
+        self.kind, self.layers = kind, layers
+        self.names = entry_names(layers)
+
+    def init(self, i: int, params: dict, state: dict, key: Any, shape: Any, dtype: Any) -> None:
+        """Add the entries of layer i, unless an earlier use of the same object has made them."""
+        layer, name = self.layers[i], self.names[i]
+        if name in self.names[:i]:
+            return
+        with scope(name, layer):
+            own_params, own_state = layer.init(fold_in(key, i), shape, dtype)
+        for entries, own in ((params, own_params), (state, own_state)):
+            if tree.leaves(own):
+                entries[name] = own
+
+    def out_shape(self, i: int, params: dict, state: dict, shape: Any, dtype: Any) -> Any:
+        name = self.names[i]
+        with scope(name, self.layers[i]):
+            return output_shape(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shape, dtype)
+
+    def layer(self, init: Callable, apply: Callable, config: dict[str, Any]) -> Layer:
+        """The container with this pair."""
+        shown = {} if self.kind == "fanout" and config == {"merge": "concat", "axis": -1} else config
+        return Layer(
+            init,
+            apply,
+            name=self.kind,
+            config=config,
+            shown=shown,
+            children=self.layers,
+            entries=self.names,
+            masks="used",
+        )
+
+    def start(self, params: Any, state: Any, key: Any, train: bool) -> Run:
+        for what, entries in (("params", params), ("state", state)):
+            self._check_entries(what, entries)
+        return Run(self, params, state, key, train)
+
+    def _check_entries(self, what: str, entries: Any) -> None:
+        if not isinstance(entries, Mapping):
+            raise StructureError(f"{what} of {self.kind} is a dict keyed by layer, received {type(entries).__name__}.")
+        unexpected = [name for name in entries if name not in self.names]
+        if unexpected:
+            absent = [name for name in dict.fromkeys(self.names) if name not in entries]
+            raise StructureError(
+                f"{what} of another network: unexpected {_quoted(unexpected)}; the layers without an entry are "
+                f"{_quoted(absent)}. Pass what init of this network returned."
+            )
+
+
+class Run:
+    """One application of a container: calls its layers, threads their state."""
+
+    def __init__(self, members: Members, params: Mapping, state: Mapping, key: Any, train: bool) -> None:
+        self.members, self.params, self.key, self.train = members, params, key, train
+        self.state = dict(state)
+
+    def __call__(self, i: int, x: Any) -> Any:
+        name = self.members.names[i]
+        key = None if self.key is None else fold_in(self.key, i)
+        with scope(name):
+            params, state = self.params.get(name, {}), self.state.get(name, {})
+            y, new = self.members.layers[i].apply(params, state, x, key=key, train=self.train)
+            if name in self.state:
+                self.state[name] = new
+            elif tree.leaves(new):
+                raise StructureError("apply returned a state, but there was none: create it in init.")
+        return y
+
+
+def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The name of each layer's entry in its container: one for each object, numbered unless the user chose it.
+
+    Raises `StructureError` when the user gave one name to two layers.
+    """
+    chosen: dict[str, Layer] = {}
+    for layer in layers:
+        if layer.named and chosen.setdefault(layer.name, layer) is not layer:
+            raise StructureError(
+                f"two layers are named '{layer.name}'. Give them different names, or use one Layer object twice to "
+                f"share its weights."
+            )
+    names: dict[int, str] = {id(layer): name for name, layer in chosen.items()}
+    taken = set(chosen)
+    for layer in layers:
+        if id(layer) not in names:
+            name, number = layer.name, 0
+            while name in taken:
+                number += 1
+                name = f"{layer.name}_{number}"
+            names[id(layer)] = name
+            taken.add(name)
+    return tuple(names[id(layer)] for layer in layers)
+
+
+def check_layers(kind: str, layers: tuple[Any, ...]) -> None:
+    """Raise a `StructureError` that says how to make a Layer of what is none."""
+    for position, layer in enumerate(layers):
+        if isinstance(layer, Layer):
+            continue
+        if isinstance(layer, list | tuple):
+            filled = any(isinstance(item, Layer) for item in layer)
+            hint = f"Unpack it: {kind}(*layers)." if filled else "Wrap it: Layer(init, apply)."
+        elif callable(layer):
+            name = getattr(layer, "__name__", "it")
+            hint = f"Call it ({name}(...)) if it makes a layer, or wrap it: Activation({name})."
+        else:
+            hint = "Layers are made by fnet.layers, combinators, or Layer(init, apply)."
+        raise StructureError(f"{kind}: argument {position} is a {type(layer).__name__}, expected a Layer. {hint}")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:6]) + (", ..." if len(names) > 6 else "") if names else "none"

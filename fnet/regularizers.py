@@ -1,0 +1,152 @@
+"""Penalties on parameters and on outputs: a regularizer is a function ``penalty(x) -> scalar``.
+
+Layers take one, or its name, as ``kernel_regularizer=`` and the like; `fnet.penalty` sums those of a network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from fnet import ops
+from fnet.configured import Configured, configurable
+from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+from fnet.ops.promotion import promote
+from fnet.transforms.primitive import spec_of
+
+Regularizer = Callable[[Any], Any]
+_REPORTED: ContextVar[list[Any] | None] = ContextVar("reported penalties", default=None)
+
+
+@configurable
+def l1(l1: float = 0.01) -> Regularizer:
+    """``l1 sum |w|``. Source: Keras ``L1``.
+
+    >>> l1(0.5)(np.array([1.0, -3.0]))
+    array(2.)
+    """
+    _check("l1", l1=l1)
+    return lambda w: _absolute(w, l1)
+
+
+@configurable
+def l2(l2: float = 0.01) -> Regularizer:
+    """``l2 sum w^2``, without a factor of one half. Source: Keras ``L2``.
+
+    >>> l2(0.5)(np.array([1.0, -3.0]))
+    array(5.)
+    """
+    _check("l2", l2=l2)
+    return lambda w: _squares(w, l2)
+
+
+@configurable
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
+    """``l1 sum |w| + l2 sum w^2``. Source: Keras ``l1_l2``."""
+    _check("l1_l2", l1=l1, l2=l2)
+    return lambda w: _absolute(w, l1) + _squares(w, l2)
+
+
+def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured:  # noqa: N802 (Keras' name)
+    """As `l1_l2`, with factors of 0 by default. Source: Keras ``L1L2``.
+
+    >>> L1L2(l2=0.1)
+    l1_l2(l1=0.0, l2=0.1)
+    """
+    return l1_l2(l1, l2)
+
+
+@configurable
+def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
+    """``factor`` times the mean ``|cos|`` of the angles between all pairs of rows (or columns) of a matrix.
+
+    w: (R, C) -> scalar, 0 for a single row. Raises `ShapeError` for other than two axes.
+    Source: Keras ``OrthogonalRegularizer``.
+
+    >>> orthogonal(1.0)(np.array([[1.0, 0.0], [0.0, 2.0]]))
+    array(0.)
+    """
+    _check("orthogonal", factor=factor)
+    if mode not in ("rows", "columns"):
+        raise ValueRangeError(f"orthogonal: mode is 'rows' or 'columns', received {mode!r}.")
+
+    def penalty(w: Any) -> Any:
+        (w,) = promote(w, floating=True)
+        if spec_of(w).ndim != 2:
+            raise ShapeError(f"regularizer orthogonal: expected a matrix, received shape {spec_of(w).shape}.")
+        vectors = ops.l2_normalize(w if mode == "rows" else ops.transpose(w), -1)
+        n = spec_of(vectors).shape[0]
+        products = ops.matmul(vectors, ops.transpose(vectors)) * (1 - np.eye(n, dtype=spec_of(w).dtype))
+        return ops.sum(ops.absolute(products)) * (0.5 * factor / max(n * (n - 1) / 2, 1))
+
+    return penalty
+
+
+L1, L2, OrthogonalRegularizer, orthogonal_regularizer = l1, l2, orthogonal, orthogonal
+REGULARIZERS: dict[str, Callable[..., Any]] = {
+    "l1": l1,
+    "l2": l2,
+    "l1_l2": l1_l2,
+    "orthogonal": orthogonal,
+    "orthogonal_regularizer": orthogonal,
+}
+
+
+def get(regularizer: Any) -> Regularizer | None:
+    """The regularizer meant by a name (``"l2"``, ``"L1L2"``), a function, or None.
+
+    Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else.
+
+    >>> get("L2")
+    l2(l2=0.01)
+    """
+    if isinstance(regularizer, str):
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", regularizer).lower()
+        if name not in REGULARIZERS:
+            raise ValueRangeError(f"unknown regularizer '{regularizer}'.{did_you_mean(name, REGULARIZERS)}")
+        return REGULARIZERS[name]()
+    if regularizer is None or callable(regularizer):
+        return regularizer() if regularizer in (*REGULARIZERS.values(), L1L2) else regularizer
+    raise DtypeError(
+        f"a regularizer is a name, a function penalty(x) or None, received {type(regularizer).__name__} "
+        f"{regularizer!r:.40}."
+    )
+
+
+@contextmanager
+def reported_penalties() -> Iterator[list[Any]]:
+    """The list of what layers report about their outputs (`report`) while they are applied inside."""
+    penalties: list[Any] = []
+    token = _REPORTED.set(penalties)
+    try:
+        yield penalties
+    finally:
+        _REPORTED.reset(token)
+
+
+def report(regularizer: Regularizer, y: Any) -> None:
+    """Report ``regularizer(y) / N`` of an output y: (N, ...), if anyone asks."""
+    penalties = _REPORTED.get()
+    if penalties is not None:
+        penalties.append(regularizer(y) * (1 / max(spec_of(y).shape[0], 1)))
+
+
+def _absolute(w: Any, factor: float) -> Any:
+    return ops.sum(ops.absolute(w)) * float(factor)
+
+
+def _squares(w: Any, factor: float) -> Any:
+    return ops.sum(ops.square(w)) * float(factor)
+
+
+def _check(name: str, **factors: Any) -> None:
+    for argument, value in factors.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
+        if not 0 <= value < float("inf"):
+            raise ValueRangeError(f"{name}: {argument} is a finite number that is not negative, received {value}.")
