@@ -1,6 +1,7 @@
 """fnet: a JIT-compiled functional deep-learning library. Layers are pure (init, apply) pairs over trees of arrays."""
 
 from fnet import activations as activations
+from fnet import constraints as constraints
 from fnet import initializers as initializers
 from fnet import layers as layers
 from fnet import losses as losses
@@ -8,6 +9,7 @@ from fnet import metrics as metrics
 from fnet import ops as ops
 from fnet import optimizers as optimizers
 from fnet import random as random
+from fnet import regularizers as regularizers
 from fnet import schedules as schedules
 from fnet import testing as testing
 from fnet import tree as tree
@@ -18,9 +20,17 @@ from fnet.combinators import repeat as repeat
 from fnet.combinators import residual as residual
 from fnet.combinators import serial as serial
 from fnet.embed import njit_apply as njit_apply
+from fnet.graph import Input as Input
+from fnet.graph import graph as graph
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer
+from fnet.masking import Masked as Masked
+from fnet.network import apply_with_penalty as apply_with_penalty
+from fnet.network import constrain as constrain
+from fnet.network import freeze as freeze
+from fnet.network import penalty as penalty
+from fnet.network import trainable as trainable
 from fnet.precision import current_precision as current_precision
 from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
@@ -127,12 +128,19 @@ class Layer(tuple):
 
         None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
         """
+        params, state = self.parameter_specs(shape, dtype)
+        return output_shape(self.apply, params, state, check_shape(shape), dtype)
+
+    def parameter_specs(self, shape: Any, dtype: Any = np.float32) -> tuple[Any, Any]:
+        """What init makes for inputs of `shape`: trees of specs, `(params, state)`; nothing is computed.
+
+        An init that looks at its key is run, and gives arrays.
+        """
         shape, dtype = check_shape(shape), _float_dtype(dtype)
         try:
-            params, state = eval_shape(lambda key: self.init(key, shape, dtype), ArraySpec((2,), np.dtype(np.uint32)))
-        except TracingError:  # an init that looks at its key
-            params, state = self.init(make_key(0), shape, dtype)
-        return output_shape(self.apply, params, state, shape, dtype)
+            return eval_shape(lambda key: self.init(key, shape, dtype), ArraySpec((2,), np.dtype(np.uint32)))
+        except TracingError:
+            return self.init(make_key(0), shape, dtype)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a Layer is read-only, '{name}' cannot be set; build another, or use fnet.named.")
@@ -178,18 +186,31 @@ def _frozen(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, A
     return _checked_apply(apply_frozen)
 
 
+@dataclass(frozen=True)
+class Samples:
+    """Shape, without the batch axis, and dtype of one array of samples; None is an axis of variable size."""
+
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
 def output_shape(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
     """Shapes of what `apply` returns for inputs of `shape`, both without the batch axis, by abstract evaluation."""
+    return tree.map(lambda samples: samples.shape, output_samples(apply, params, state, shape, dtype))
+
+
+def output_samples(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
+    """The tree of `Samples` that `apply` returns for inputs of these shapes; `dtype` is one or a tree like `shape`."""
 
     def output(params: Any, state: Any, x: Any) -> Any:
         return unmasked(apply(params, state, x)[0])
 
     sizes = VARIABLE if _varies(shape) else VARIABLE[:1]
-    results = [eval_shape(output, params, state, _probe(shape, n, np.dtype(dtype))) for n in sizes]
+    results = [eval_shape(output, params, state, _probe(shape, n, dtype)) for n in sizes]
     return tree.map(_joined, *results)
 
 
-def _joined(*specs: ArraySpec) -> tuple[int | None, ...]:
+def _joined(*specs: ArraySpec) -> Samples:
     """One output's shape without its batch axis; None where the probes differ."""
     for spec in specs:
         if spec.shape[:1] != (BATCH,):
@@ -198,7 +219,8 @@ def _joined(*specs: ArraySpec) -> tuple[int | None, ...]:
                 f"received {spec.shape}."
             )
     axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
-    return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in axes)
+    shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in axes)
+    return Samples(shape, specs[0].dtype)
 
 
 def is_single(shape: Any) -> bool:
@@ -212,13 +234,14 @@ def _varies(shape: Any) -> bool:
     return any(_varies(s) for s in (shape.values() if isinstance(shape, dict) else shape))
 
 
-def _probe(shape: Any, size: int, dtype: np.dtype) -> Any:
+def _probe(shape: Any, size: int, dtype: Any) -> Any:
     """Specs of inputs of a checked shape, with a batch axis and `size` for None."""
     if is_single(shape):
-        return ArraySpec((BATCH, *(size if n is None else n for n in shape)), dtype)
+        return ArraySpec((BATCH, *(size if n is None else n for n in shape)), np.dtype(dtype))
     if isinstance(shape, dict):
-        return {name: _probe(s, size, dtype) for name, s in shape.items()}
-    return tuple(_probe(s, size, dtype) for s in shape)
+        return {name: _probe(s, size, dtype[name] if isinstance(dtype, dict) else dtype) for name, s in shape.items()}
+    dtypes = dtype if isinstance(dtype, tuple) else (dtype,) * len(shape)
+    return tuple(_probe(s, size, own) for s, own in zip(shape, dtypes, strict=True))
 
 
 def check_shape(shape: Any) -> Any:

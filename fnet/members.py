@@ -7,7 +7,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.layer import Layer, output_shape
+from fnet.layer import Layer, output_samples, output_shape
 from fnet.random import fold_in
 
 
@@ -34,6 +34,13 @@ class Members:
         name = self.names[i]
         with scope(name, self.layers[i]):
             return output_shape(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shape, dtype)
+
+    def out_samples(self, i: int, params: dict, state: dict, samples: Any) -> Any:
+        """The tree of `Samples` that layer i makes of a tree of them."""
+        name = self.names[i]
+        shapes, dtypes = tree.map(lambda s: s.shape, samples), tree.map(lambda s: s.dtype, samples)
+        with scope(name, self.layers[i]):
+            return output_samples(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shapes, dtypes)
 
     def layer(self, init: Callable, apply: Callable, config: dict[str, Any]) -> Layer:
         """The container with this pair."""

@@ -49,7 +49,7 @@ def l2(l2: float = 0.01) -> Regularizer:
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
     """``l1 sum |w| + l2 sum w^2``. Source: Keras ``l1_l2``."""
     _check("l1_l2", l1=l1, l2=l2)
-    return lambda w: _absolute(w, l1) + _squares(w, l2)
+    return lambda w: ops.add(_absolute(w, l1), _squares(w, l2))
 
 
 def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured:  # noqa: N802 (Keras' name)
@@ -82,7 +82,7 @@ def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
         vectors = ops.l2_normalize(w if mode == "rows" else ops.transpose(w), -1)
         n = spec_of(vectors).shape[0]
         products = ops.matmul(vectors, ops.transpose(vectors)) * (1 - np.eye(n, dtype=spec_of(w).dtype))
-        return ops.sum(ops.absolute(products)) * (0.5 * factor / max(n * (n - 1) / 2, 1))
+        return ops.multiply(ops.sum(ops.absolute(products)), 0.5 * factor / max(n * (n - 1) / 2, 1))
 
     return penalty
 
@@ -133,15 +133,15 @@ def report(regularizer: Regularizer, y: Any) -> None:
     """Report ``regularizer(y) / N`` of an output y: (N, ...), if anyone asks."""
     penalties = _REPORTED.get()
     if penalties is not None:
-        penalties.append(regularizer(y) * (1 / max(spec_of(y).shape[0], 1)))
+        penalties.append(ops.multiply(regularizer(y), 1 / max(spec_of(y).shape[0], 1)))
 
 
 def _absolute(w: Any, factor: float) -> Any:
-    return ops.sum(ops.absolute(w)) * float(factor)
+    return ops.multiply(ops.sum(ops.absolute(w)), float(factor))
 
 
 def _squares(w: Any, factor: float) -> Any:
-    return ops.sum(ops.square(w)) * float(factor)
+    return ops.multiply(ops.sum(ops.square(w)), float(factor))
 
 
 def _check(name: str, **factors: Any) -> None:

@@ -63,10 +63,10 @@ def _initial(net: Layer, shapes: Any, dtype: np.dtype) -> tuple[Any, Any]:
         return net.init(random.key(0), shapes, dtype)
 
 
-def check_optimizer(init: Callable[[Any], Any], ts: TrainState) -> None:
-    """Refuse an optimizer state that is not what `init` makes for the parameters."""
+def check_optimizer(init: Callable[[Any], Any], params: Any, opt_state: Any) -> None:
+    """Refuse an optimizer state that is not what `init` makes for the parameters that are trained."""
     try:
-        tree.flatten_like(tree.structure(eval_shape(init, ts.params)), ts.opt_state)
+        tree.flatten_like(tree.structure(eval_shape(init, params)), opt_state)
     except StructureError as error:
         raise StructureError(f"ts.opt_state does not belong to this optimizer: {error}") from None
 

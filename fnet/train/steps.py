@@ -13,7 +13,9 @@ import numpy as np
 from fnet import ops, random, tree
 from fnet.errors import DtypeError
 from fnet.layer import Layer
+from fnet.masking import unmasked
 from fnet.metrics import Metric
+from fnet.network import apply_with_penalty, constrain, trainable
 from fnet.ops.promotion import astype
 from fnet.optimizers import Optimizer, apply_updates
 from fnet.train.data import STEP
@@ -79,17 +81,20 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
         batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
         key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
 
-        def value_of(params: Any) -> Any:
-            y, state = net.apply(params, ts.state, batch["x"], key=key, train=True)
-            return _loss(loss, batch, y), (y, state)
+        trained, frozen = split_trained(net, ts.params)
 
-        (value, (y, state)), gradient = value_and_grad(value_of, has_aux=True)(ts.params)
-        updates, opt_state = optimizer.update(gradient, ts.opt_state, ts.params)
+        def value_of(trained: Any) -> Any:
+            params = tree.combine(trained, frozen)
+            y, state, penalty = apply_with_penalty(net, params, ts.state, batch["x"], key=key, train=True)
+            return _plus(_loss(loss, batch, y), penalty), (y, state)
+
+        (value, (y, state)), gradient = value_and_grad(value_of, has_aux=True)(trained)
+        updates, opt_state = optimizer.update(gradient, ts.opt_state, trained)
         bad = ops.where(
             ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad
         )
         new = TrainState(
-            apply_updates(ts.params, updates),
+            constrain(net, tree.combine(apply_updates(trained, updates), frozen)),
             _like(ts.state, state, "state of the network"),
             _like(ts.opt_state, opt_state, "state of the optimizer"),
             ts.key,
@@ -107,8 +112,8 @@ def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[.
     def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
         index = ops.add(carry.start, np.arange(size))
         batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
-        y, _ = net.apply(carry.params, carry.state, batch["x"])
-        totals = _added(carry.totals, metrics, _loss(loss, batch, y), size, batch, y)
+        y, _, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
+        totals = _added(carry.totals, metrics, _plus(_loss(loss, batch, y), penalty), size, batch, y)
         return (carry._replace(start=ops.add(carry.start, size), totals=totals),)
 
     return step
@@ -119,14 +124,24 @@ def prediction(net: Layer, structure: TreeDef) -> Callable[..., tuple[Any, ...]]
 
     def predict(network: tuple[Any, Any], *leaves: Any) -> tuple[Any, ...]:
         y, _ = net.apply(*network, tree.unflatten(structure, list(leaves)))
-        return (network, *tree.leaves(y))
+        return (network, *tree.leaves(unmasked(y)))
 
     return predict
+
+
+def split_trained(net: Layer, params: Any) -> tuple[Any, Any]:
+    """The parameters that are trained and those that are frozen, each with None in the places of the others."""
+    return tree.partition(params, trainable(net, params))
 
 
 def _loss(loss: Callable[..., Any], batch: dict[str, Any], y: Any) -> Any:
     weights = {} if batch["sample_weight"] is None else {"sample_weight": batch["sample_weight"]}
     return loss(batch["y"], y, **weights)
+
+
+def _plus(value: Any, penalty: Any) -> Any:
+    """Loss and penalty; a network without regularizers has the float 0.0, which costs nothing."""
+    return value if isinstance(penalty, float) else ops.add(value, penalty)
 
 
 def _added(totals: Totals, metrics: tuple[Metric, ...], value: Any, size: int, batch: dict[str, Any], y: Any) -> Totals:

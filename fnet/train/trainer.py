@@ -11,6 +11,7 @@ from fnet import losses, optimizers, random, tree
 from fnet import metrics as metric_functions
 from fnet.errors import ShapeError, StructureError
 from fnet.layer import Layer
+from fnet.masking import unmasked
 from fnet.train import steps
 from fnet.train.checks import check_network, check_optimizer, check_state, check_targets, floating_dtype
 from fnet.train.data import as_arrays, as_triple, count, require_count, split
@@ -71,7 +72,7 @@ class Trainer:
         """
         key_of_net, own_key = random.split(key)
         params, state = copied(self._recipe.net.init(key_of_net, shape, dtype))
-        opt_state = copied(self._recipe.optimizer.init(params))
+        opt_state = copied(self._recipe.optimizer.init(steps.split_trained(self._recipe.net, params)[0]))
         return TrainState(params, state, opt_state, np.array(own_key), np.zeros((), np.int64))
 
     def fit(
@@ -113,7 +114,7 @@ class Trainer:
             validation = self._data(ts, *as_triple(validation_data), "validation_data ")
         elif validation_split != 0:
             data, validation = split(data, count(data), validation_split)
-        check_optimizer(self._recipe.optimizer.init, ts)
+        check_optimizer(self._recipe.optimizer.init, steps.split_trained(self._recipe.net, ts.params)[0], ts.opt_state)
         n, empty = count(data), steps.no_totals(self._recipe.metrics)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
@@ -166,9 +167,8 @@ class Trainer:
 
     def _output(self, ts: TrainState, x: Any) -> Any:
         """The specs of the output for all of `x`."""
-        output = eval_shape(
-            lambda params, state, x: self._recipe.net.apply(params, state, x)[0], ts.params, ts.state, x
-        )
+        apply = self._recipe.net.apply
+        output = eval_shape(lambda params, state, x: unmasked(apply(params, state, x)[0]), ts.params, ts.state, x)
         n = len(tree.leaves(x)[0])
         for spec in tree.leaves(output):
             if spec.shape[:1] != (n,):

@@ -1,0 +1,221 @@
+"""Networks as graphs: symbolic inputs, layers called on them, and the Layer of what lies between inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import ShapeError, StructureError, did_you_mean
+from fnet.layer import Layer, Samples, check_name, check_shape, is_single
+from fnet.masking import join_mask, split_mask
+from fnet.members import Members
+from fnet.node import Call, Node, as_tuples, checked_nodes
+from fnet.ops.promotion import lift
+from fnet.ops.shape import expand_dims, squeeze
+from fnet.spec import check_dtype
+from fnet.transforms.primitive import spec_of
+
+
+def Input(shape: Any, dtype: Any = "float32", name: str | None = None) -> Node:  # noqa: N802 (Keras' name)
+    """A symbolic input of a graph; layers called on it give further nodes.
+
+    shape: that of a sample, without the batch axis; None is an axis of variable size. name: the key of this input
+    where inputs are given as a dict. Source: Keras ``Input``.
+
+    >>> from fnet.layers import Dense, concatenate
+    >>> x = Input((16,))
+    >>> a, b = Dense(16, "relu")(x), Dense(8)(x)
+    >>> net = graph(x, Dense(1)(concatenate([a, b])))
+    >>> net.out_shape((16,))
+    (1,)
+    """
+    sizes = check_shape(shape)
+    if not is_single(sizes):
+        raise ShapeError(f"Input has one shape, received {shape}. Make an Input for each.")
+    return Node(None, Samples(sizes, check_dtype(dtype)), None if name is None else check_name(name))
+
+
+def graph(inputs: Any, outputs: Any) -> Layer:
+    """The Layer that computes the `outputs` from the `inputs`: nodes, or lists, tuples or dicts of them.
+
+    Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them. The output
+    has the form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs
+    to outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn.
+    Raises `StructureError` for an input that is missing, unused or no `Input`, and for a cycle.
+    Source: Keras ``Model(inputs, outputs)``.
+
+    >>> from fnet import random
+    >>> from fnet.layers import Add, Dense
+    >>> left, right = Input((4,), name="left"), Input((4,), name="right")
+    >>> shared = Dense(3)
+    >>> net = graph([left, right], Add()([shared(left), shared(right)]))
+    >>> params, state = net.init(random.key(0), ((4,), (4,)))
+    >>> list(params)
+    ['dense']
+    """
+    structure = Structure(inputs, outputs)
+    config = {"inputs": inputs, "outputs": outputs}
+    members = structure.members
+    return Layer(
+        structure.init,
+        structure.apply,
+        name="graph",
+        config=config,
+        shown={},
+        children=members.layers,
+        entries=members.names,
+        masks="used",
+    )
+
+
+class Structure:
+    """The calls between the inputs and the outputs of a graph, in an order in which they can run."""
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        self.given, self.outputs = inputs, as_tuples(checked_nodes("graph outputs", outputs))
+        self.inputs: list[Node] = tree.leaves(checked_nodes("graph inputs", inputs))
+        self.keys = list(inputs) if isinstance(inputs, dict) else None
+        self.calls = _ordered(tree.leaves(self.outputs), self.inputs)
+        self.members = Members("graph", tuple(call.layer for call in self.calls))
+        self.input_names = tuple(self.keys) if self.keys else _numbered(self.inputs)
+        self._check_inputs()
+
+    def _check_inputs(self) -> None:
+        for position, node in enumerate(self.inputs):
+            if node.call is not None:
+                raise StructureError(f"graph: input {position} is the output of {node.call.layer}, expected an Input.")
+        if len(set(map(id, self.inputs))) < len(self.inputs):
+            raise StructureError("graph: an Input is given twice. Name each once, and use it as often as needed.")
+        used = {id(node) for call in self.calls for node in tree.leaves(call.inputs)}
+        used |= {id(node) for node in tree.leaves(self.outputs)}
+        for node, name in zip(self.inputs, self.input_names, strict=True):
+            if id(node) not in used:
+                raise StructureError(f"graph: no output depends on the input '{name}'. Leave it out, or use it.")
+
+    def init(self, key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        """Entries for the layers, each for the shapes that its first call gets."""
+        params: dict[str, Any] = {}
+        state: dict[str, Any] = {}
+        known = dict(zip(map(id, self.inputs), self._input_samples(shape, dtype), strict=True))
+        for i, call in enumerate(self.calls):
+            samples = tree.map(lambda node: known[id(node)], call.inputs)
+            self.members.init(i, params, state, key, tree.map(lambda s: s.shape, samples), dtype)
+            made = self.members.out_samples(i, params, state, samples)
+            known.update(zip(map(id, tree.leaves(call.outputs)), tree.leaves(made), strict=True))
+        return params, state
+
+    def apply(self, params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        """The outputs, call by call."""
+        run = self.members.start(params, state, key, train)
+        values = dict(zip(map(id, self.inputs), map(_fitted, self.inputs, self._arranged(x)), strict=True))
+        for i, call in enumerate(self.calls):
+            y = run(i, tree.map(lambda node: values[id(node)], call.inputs))
+            values.update(zip(map(id, tree.leaves(call.outputs)), call.parts(y), strict=True))
+        return tree.map(lambda node: values[id(node)], self.outputs), run.state
+
+    def _input_samples(self, shape: Any, dtype: Any) -> list[Samples]:
+        """What init was told of the inputs, compared with what they were declared to be."""
+        shapes = self._arranged(shape, single=is_single, what="shapes")
+        found = []
+        for node, name, given in zip(self.inputs, self.input_names, shapes, strict=True):
+            declared = node.samples.shape
+            fits = len(given) == len(declared) and all(d in (None, g) for d, g in zip(declared, given, strict=True))
+            if not fits:
+                raise ShapeError(f"graph: expected the shape {declared} for the input '{name}', received {given}.")
+            own = dtype if node.samples.dtype.kind == "f" else node.samples.dtype
+            found.append(Samples(given, np.dtype(own)))
+        return found
+
+    def _arranged(self, x: Any, single: Callable[[Any], bool] = lambda x: False, what: str = "arrays") -> list[Any]:
+        """One value for each input, from a value, a sequence, or a dict by name."""
+        if isinstance(x, dict):
+            missing = [name for name in self.input_names if name not in x]
+            extra = [name for name in x if name not in self.input_names]
+            if missing or extra:
+                hint = did_you_mean(extra[0], missing) if missing and extra else ""
+                raise StructureError(
+                    f"graph: expected {what} for the inputs {_listed(self.input_names)}, missing {_listed(missing)}, "
+                    f"unexpected {_listed(extra)}.{hint}"
+                )
+            return [x[name] for name in self.input_names]
+        if len(self.inputs) == 1 and not isinstance(self.given, list | tuple | dict):
+            return [x]
+        if isinstance(x, tuple | list) and not single(x) and len(x) == len(self.inputs):
+            return list(x)
+        received = f"{len(x)}" if isinstance(x, tuple | list) and not single(x) else "one"
+        raise StructureError(
+            f"graph: expected {len(self.inputs)} {what} for the inputs {_listed(self.input_names)}, received "
+            f"{received}. Give a tuple in this order, or a dict by name."
+        )
+
+
+def structure_of(net: Layer) -> Structure | None:
+    """The calls of a graph in their order; None for another Layer."""
+    return Structure(**net.config) if net.kind == "graph" else None
+
+
+def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Call]:
+    """Every call that the outputs need, after those it needs itself, from the first output on."""
+    given, done, running = {id(node) for node in inputs}, dict[int, Call](), dict[int, Call]()
+
+    def needed(node: Node) -> list[Call]:
+        """The call that makes the node, unless it is an input or done."""
+        if id(node) in given:
+            return []
+        if node.call is None:
+            raise StructureError(
+                f"graph: the outputs depend on {node}, which is not among the inputs. Add it: graph([..., x], outputs)."
+            )
+        return [] if id(node.call) in done else [node.call]
+
+    for output in outputs:
+        stack = [(call, False) for call in needed(output)]
+        while stack:
+            call, ready = stack.pop()
+            if ready:
+                del running[id(call)]
+                done[id(call)] = call
+            elif id(call) in running:
+                path = " -> ".join(other.layer.name for other in [*running.values(), call])
+                raise StructureError(f"graph: a cycle cannot be computed: {path}.")
+            elif id(call) not in done:
+                running[id(call)] = call
+                stack.append((call, True))
+                sources = [other for node in tree.leaves(call.inputs) for other in needed(node)]
+                stack.extend((other, False) for other in reversed(sources))
+    return list(done.values())
+
+
+def _numbered(inputs: Sequence[Node]) -> tuple[str, ...]:
+    """The names of the inputs; those without are input, input_1, ..."""
+    chosen = [node.name for node in inputs if node.name is not None]
+    for name in chosen:
+        if chosen.count(name) > 1:
+            raise StructureError(f"graph: two inputs are named '{name}'. Give them different names.")
+    names, number = list[str](), 0
+    for node in inputs:
+        own = node.name
+        while own is None:
+            own, number = ("input" if number == 0 else f"input_{number}"), number + 1
+            own = None if own in chosen else own
+        names.append(own)
+    return tuple(names)
+
+
+def _fitted(node: Node, x: Any) -> Any:
+    """`x` for an input: (N,) for one that was declared (1,) gets this axis, (N, 1) for a number per sample loses it."""
+    values, mask = split_mask(x)
+    values = lift(values)
+    shape, declared = spec_of(values).shape, node.samples.shape
+    if declared == (1,) and len(shape) == 1:
+        values = expand_dims(values, 1)
+    elif declared == () and len(shape) == 2 and shape[1] == 1:
+        values = squeeze(values, 1)
+    return join_mask(values, mask)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"
