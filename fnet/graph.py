@@ -41,10 +41,11 @@ def Input(shape: Any, dtype: Any = "float32", name: str | None = None) -> Node: 
 def graph(inputs: Any, outputs: Any) -> Layer:
     """The Layer that computes the `outputs` from the `inputs`: nodes, or lists, tuples or dicts of them.
 
-    Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them. The output
-    has the form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs
-    to outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn.
-    Raises `StructureError` for an input that is missing, unused or no `Input`, and for a cycle.
+    Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them; a node
+    within a graph can be an input, too, so that the part behind it becomes a network of its own. The output has the
+    form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs to
+    outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn.
+    Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
     >>> from fnet import random
@@ -84,11 +85,8 @@ class Structure:
         self._check_inputs()
 
     def _check_inputs(self) -> None:
-        for position, node in enumerate(self.inputs):
-            if node.call is not None:
-                raise StructureError(f"graph: input {position} is the output of {node.call.layer}, expected an Input.")
         if len(set(map(id, self.inputs))) < len(self.inputs):
-            raise StructureError("graph: an Input is given twice. Name each once, and use it as often as needed.")
+            raise StructureError("graph: an input is given twice. Name each once, and use it as often as needed.")
         used = {id(node) for call in self.calls for node in tree.leaves(call.inputs)}
         used |= {id(node) for node in tree.leaves(self.outputs)}
         for node, name in zip(self.inputs, self.input_names, strict=True):
