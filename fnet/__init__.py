@@ -22,6 +22,9 @@ from fnet.combinators import serial as serial
 from fnet.embed import njit_apply as njit_apply
 from fnet.graph import Input as Input
 from fnet.graph import graph as graph
+from fnet.inspect.plot import model_to_dot as model_to_dot
+from fnet.inspect.plot import plot_model as plot_model
+from fnet.inspect.summary import summary as summary
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer

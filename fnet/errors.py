@@ -26,6 +26,14 @@ class ShapeError(FnetError, ValueError):
     """Sizes or ranks do not fit."""
 
 
+class BatchSizeError(ShapeError):
+    """A layer that keeps something of every sample of a batch got a batch of another size than `expected`."""
+
+    def __init__(self, message: str, expected: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+
+
 class DtypeError(FnetError, TypeError):
     """An element type is not supported, or differs from the one expected."""
 

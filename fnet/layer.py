@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +13,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from fnet import tree
-from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
+from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError, TracingError
 from fnet.masking import handing_on, unmasked, without_masks
 from fnet.random import check_key
 from fnet.random import key as make_key
@@ -205,17 +206,23 @@ def output_samples(apply: Callable[..., tuple[Any, Any]], params: Any, state: An
     def output(params: Any, state: Any, x: Any) -> Any:
         return unmasked(apply(params, state, x)[0])
 
-    sizes = VARIABLE if _varies(shape) else VARIABLE[:1]
-    results = [eval_shape(output, params, state, _probe(shape, n, dtype)) for n in sizes]
-    return tree.map(_joined, *results)
+    def samples(batch: int) -> Any:
+        probes = [probe(shape, batch, n, dtype) for n in (VARIABLE if has_variable_axis(shape) else VARIABLE[:1])]
+        results = [eval_shape(output, params, state, probe) for probe in probes]
+        return tree.map(functools.partial(joined_samples, batch), *results)
+
+    try:
+        return samples(BATCH)
+    except BatchSizeError as error:  # of a layer for batches of one size
+        return samples(error.expected)
 
 
-def _joined(*specs: ArraySpec) -> Samples:
+def joined_samples(batch: int, *specs: ArraySpec) -> Samples:
     """One output's shape without its batch axis; None where the probes differ."""
     for spec in specs:
-        if spec.shape[:1] != (BATCH,):
+        if spec.shape[:1] != (batch,):
             raise ShapeError(
-                f"the output must keep the batch as its first axis: expected ({BATCH}, ...) for a batch of {BATCH}, "
+                f"the output must keep the batch as its first axis: expected ({batch}, ...) for a batch of {batch}, "
                 f"received {spec.shape}."
             )
     axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
@@ -228,20 +235,22 @@ def is_single(shape: Any) -> bool:
     return isinstance(shape, tuple) and not any(isinstance(n, tuple | dict) for n in shape)
 
 
-def _varies(shape: Any) -> bool:
+def has_variable_axis(shape: Any) -> bool:
+    """Whether a checked shape, or one of several, has an axis of variable size."""
     if is_single(shape):
         return None in shape
-    return any(_varies(s) for s in (shape.values() if isinstance(shape, dict) else shape))
+    return any(has_variable_axis(s) for s in (shape.values() if isinstance(shape, dict) else shape))
 
 
-def _probe(shape: Any, size: int, dtype: Any) -> Any:
+def probe(shape: Any, batch: int, size: int, dtype: Any) -> Any:
     """Specs of inputs of a checked shape, with a batch axis and `size` for None."""
     if is_single(shape):
-        return ArraySpec((BATCH, *(size if n is None else n for n in shape)), np.dtype(dtype))
+        return ArraySpec((batch, *(size if n is None else n for n in shape)), np.dtype(dtype))
     if isinstance(shape, dict):
-        return {name: _probe(s, size, dtype[name] if isinstance(dtype, dict) else dtype) for name, s in shape.items()}
+        named = dtype if isinstance(dtype, dict) else dict.fromkeys(shape, dtype)
+        return {name: probe(s, batch, size, named[name]) for name, s in shape.items()}
     dtypes = dtype if isinstance(dtype, tuple) else (dtype,) * len(shape)
-    return tuple(_probe(s, size, own) for s, own in zip(shape, dtypes, strict=True))
+    return tuple(probe(s, batch, size, own) for s, own in zip(shape, dtypes, strict=True))
 
 
 def check_shape(shape: Any) -> Any:

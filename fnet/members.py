@@ -9,6 +9,7 @@ from fnet import tree
 from fnet.errors import StructureError, scope
 from fnet.layer import Layer, output_samples, output_shape
 from fnet.random import fold_in
+from fnet.watching import watched
 
 
 class Members:
@@ -81,11 +82,11 @@ class Run:
         self.state = dict(state)
 
     def __call__(self, i: int, x: Any) -> Any:
-        name = self.members.names[i]
+        name, layer = self.members.names[i], self.members.layers[i]
         key = None if self.key is None else fold_in(self.key, i)
-        with scope(name):
+        with scope(name, layer):
             params, state = self.params.get(name, {}), self.state.get(name, {})
-            y, new = self.members.layers[i].apply(params, state, x, key=key, train=self.train)
+            y, new = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=self.train))
             if name in self.state:
                 self.state[name] = new
             elif tree.leaves(new):

@@ -1,0 +1,1 @@
+"""Networks shown: a table of their layers, a drawing of their graph."""
