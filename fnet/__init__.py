@@ -37,6 +37,9 @@ from fnet.network import trainable as trainable
 from fnet.precision import current_precision as current_precision
 from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
+from fnet.storage import restore as restore
+from fnet.storage import store as store
+from fnet.storage import stored as stored
 from fnet.threads import get_num_threads as get_num_threads
 from fnet.threads import set_num_threads as set_num_threads
 from fnet.train.history import History as History
