@@ -28,6 +28,8 @@ from fnet.inspect.summary import summary as summary
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer
+from fnet.optimizers.second_order.minimize import least_squares as least_squares
+from fnet.optimizers.second_order.minimize import minimize as minimize
 from fnet.masking import Masked as Masked
 from fnet.network import apply_with_penalty as apply_with_penalty
 from fnet.network import constrain as constrain
@@ -45,6 +47,8 @@ from fnet.threads import set_num_threads as set_num_threads
 from fnet.train.history import History as History
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
+from fnet.transforms.hessian import hessian as hessian
+from fnet.transforms.hessian import jacobian as jacobian
 from fnet.transforms.jit import jit as jit
 from fnet.transforms.jvp import hessian_vector_product as hessian_vector_product
 from fnet.transforms.jvp import jvp as jvp

@@ -155,6 +155,29 @@ def structure_of(net: Layer) -> Structure | None:
     return Structure(**net.config) if net.kind == "graph" else None
 
 
+def output_names(net: Layer) -> tuple[str, ...] | None:
+    """The names of the outputs of a graph with several: keys of a dict, else the layers that make them, or inputs.
+
+    None for a single output and for networks that are no graph. Source: Keras ``Model.output_names``.
+    """
+    structure = structure_of(net)
+    if structure is None or isinstance(structure.outputs, Node):
+        return None
+    if isinstance(structure.outputs, dict):
+        return tuple(structure.outputs)
+    made = {id(node): name for node, name in zip(structure.inputs, structure.input_names, strict=True)}
+    for call, name in zip(structure.calls, structure.members.names, strict=True):
+        made |= {id(node): name for node in tree.leaves(call.outputs)}
+    names: list[str] = []
+    for node in structure.outputs:
+        own, number = made.get(id(node), "output"), 0
+        while own in names:
+            number += 1
+            own = f"{made.get(id(node), 'output')}_{number}"
+        names.append(own)
+    return tuple(names)
+
+
 def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Call]:
     """Every call that the outputs need, after those it needs itself, from the first output on."""
     given, done, running = {id(node) for node in inputs}, dict[int, Call](), dict[int, Call]()

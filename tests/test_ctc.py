@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import fnet
 from fnet import losses, ops
 from fnet.errors import DerivativeError, DtypeError, ShapeError, ValueRangeError
+from fnet.masking import Masked
 
 KERAS_LOGITS = (np.arange(24).reshape(2, 4, 3) - 12) / 100
 KERAS_LABELS = np.array([[1, 2, 1, 0], [1, 2, 0, 2]])
@@ -114,6 +116,66 @@ def test_probabilities_with_the_blank_at_the_end():
         losses.ctc(labels, x, from_logits=False)
 
 
+def merged(path, blank):
+    """The labels of a path of classes: repeats merged, then blanks dropped."""
+    kept = [c for c, before in zip(path, (None, *path), strict=False) if c != before]
+    return tuple(c for c in kept if c != blank)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+def test_the_likelihood_is_the_sum_over_all_alignments(blank):
+    rows = [(), (1,), (1, 1), (1, 1, 1), (1, 1, 3), (3, 1, 3), (1, 3, 3, 1)]
+    rng = np.random.default_rng(0)
+    x, used = rng.normal(size=(len(rows), 5, 4)), [3, 5, 4, 5, 5, 3, 5]
+    labels = np.array([row + (0,) * (4 - len(row)) for row in rows])
+    p = softmax(x)
+    total = np.zeros(len(rows))
+    for i, (row, t) in enumerate(zip(rows, used, strict=True)):
+        for path in product(range(4), repeat=t):
+            if merged(path, blank) == row:
+                total[i] += np.prod(p[i, np.arange(t), path])
+    values = losses.ctc(
+        labels, x, label_lengths=[len(r) for r in rows], input_lengths=used, blank_index=blank, reduction="none"
+    )
+    assert np.all(total > 0)
+    np.testing.assert_allclose(values, -np.log(total), rtol=1e-10)
+
+
+def test_no_labels_means_blanks_alone():
+    _, x = data()
+    expected = -np.log(softmax(x))[..., 0].sum(1)
+    for labels in (np.zeros((3, 2), int), np.zeros((3, 0), int)):
+        np.testing.assert_allclose(losses.ctc(labels, x, reduction="none"), expected, rtol=1e-12)
+    gradient = fnet.grad(lambda x: losses.ctc(np.zeros((3, 1), int), x, reduction="sum"))(x)
+    np.testing.assert_allclose(gradient, softmax(x) - np.eye(4)[0], atol=1e-12)
+
+
+def test_a_mask_gives_the_frames():
+    labels, x = data()
+    used = np.array([7, 5, 4])
+    mask = np.arange(7) < used[:, None]
+    expected = losses.ctc(labels, x, input_lengths=used, reduction="none")
+    masked = Masked(x, mask)
+    np.testing.assert_array_equal(losses.ctc(labels, masked, reduction="none"), expected)
+    np.testing.assert_array_equal(fnet.jit(lambda p: losses.ctc(labels, p, reduction="none"))(masked), expected)
+    np.testing.assert_array_equal(losses.ctc(labels, masked, input_lengths=[7] * 3), losses.ctc(labels, x))
+    holes = Masked(x, mask[:, ::-1])
+    with pytest.raises(ValueRangeError, match="ctc: the mask of sample 1 has frames that count after frames that do"):
+        losses.ctc(labels, holes)
+    values = fnet.jit(lambda p: losses.ctc(labels, p, reduction="none"))(holes)
+    np.testing.assert_array_equal(np.isnan(values), [False, True, True])
+
+
+def test_the_older_function_for_batches():
+    labels, x = data()
+    lengths, frames = np.array([[3], [2], [1]]), np.array([[7], [6], [5]])
+    values = losses.ctc_batch_cost(labels - 1, softmax(x), frames, lengths)
+    options = {"label_lengths": lengths, "input_lengths": frames, "blank_index": 3, "reduction": "none"}
+    assert values.shape == (3, 1)
+    np.testing.assert_allclose(values[:, 0], losses.ctc(labels - 1, np.log(softmax(x) + 1e-7), **options), rtol=1e-12)
+    fnet.testing.check_grads(lambda z: losses.ctc_batch_cost(labels - 1, ops.softmax(z), frames, lengths), x)
+
+
 def test_impossible_samples():
     x = np.random.default_rng(0).normal(size=(2, 3, 3))
     labels = np.array([[1, 1, 2], [1, 2, 1]])
@@ -190,6 +252,23 @@ def test_decoders_agree_with_the_loss(seed):
     assert narrow.shape == (1, 2, 5)
 
 
+def test_decoding_by_strategy():
+    _, x = data(batch=2)
+    greedy, path = ops.ctc_greedy_decode(x, [7, 4])
+    labels, scores = losses.ctc_decode(x, [7, 4])
+    np.testing.assert_array_equal(labels, greedy[None])
+    np.testing.assert_array_equal(scores, path[:, None])
+    options = {"beam_width": 20, "top_paths": 3}
+    beams = ops.ctc_beam_search_decode(x, [7, 4], **options)
+    for got, expected in zip(losses.ctc_decode(x, [7, 4], strategy="beam_search", **options), beams, strict=True):
+        np.testing.assert_array_equal(got, expected)
+    last = np.roll(softmax(x), -1, axis=-1)
+    labels, _ = losses.ctc_decode(last, [7, 4], blank_index=-1, from_logits=False)
+    np.testing.assert_array_equal(labels[0], np.where(greedy < 0, -1, greedy - 1))
+    repeated, _ = losses.ctc_decode(x, merge_repeated=False)
+    np.testing.assert_array_equal(repeated[0], ops.ctc_greedy_decode(x, merge_repeated=False)[0])
+
+
 def test_decoders_work_under_jit():
     _, x = data(dtype=np.float32)
     used = np.array([[7], [6], [5]])
@@ -256,6 +335,16 @@ LABELS, X = data()
             lambda: losses.ctc(LABELS + 0.5, X),
             ValueRangeError,
             "ctc: labels must be whole numbers, received",
+        ),
+        (
+            lambda: losses.ctc_decode(X, strategy="beamsearch"),
+            ValueRangeError,
+            "ctc_decode: unknown strategy 'beamsearch'. Did you mean 'beam_search'?",
+        ),
+        (
+            lambda: losses.ctc_decode(X, from_logits=False),
+            ValueRangeError,
+            "ctc_decode: expected probabilities in [0, 1], received",
         ),
         (
             lambda: ops.ctc(X, LABELS, np.full(3, 2.0), [7] * 3),

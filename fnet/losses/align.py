@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ShapeError, TracingError, ValueRangeError
+from fnet.errors import ShapeError
+from fnet.losses.values import require_whole
 from fnet.ops.nn import check_labels
 from fnet.ops.promotion import astype, lift
-from fnet.ops.shape import expand_dims, reshape, squeeze
+from fnet.ops.shape import broadcast_to, expand_dims, reshape, squeeze
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 Shape = tuple[int, ...]
 
@@ -59,6 +59,12 @@ def labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     y_true: (B, ...) or (B, ..., 1), whole numbers in [0, C); y_pred: (B, ..., C). Raises `ShapeError`, and
     `ValueRangeError` naming the sample of a label that is out of range or no whole number.
     """
+    y_true, y_pred = label_shapes(name, y_true, y_pred)
+    return whole_labels(name, y_true, spec_of(y_pred).shape[-1]), y_pred
+
+
+def label_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Labels, one for each row of the predictions, of which only the shape is checked."""
     y_pred, y_true = as_floating(y_pred), lift(y_true)
     have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
     if not wanted:
@@ -72,12 +78,15 @@ def labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             else _meant(have, wanted[:-1])
         )
         raise ShapeError(f"{name}: expected labels of shape {wanted[:-1]} for y_pred {wanted}, received {have}. {hint}")
-    values = known(y_true)
-    if values is not None:
-        require_whole(name, values)
+    return y_true, y_pred
+
+
+def whole_labels(name: str, y_true: Any, classes: int) -> Any:
+    """Labels as int64, checked to be whole numbers in [0, classes) where they are known."""
+    require_whole(name, y_true)
     whole = astype(y_true, np.int64)
-    check_labels(whole, wanted[-1])
-    return whole, y_pred
+    check_labels(whole, classes)
+    return whole
 
 
 def weights_for(name: str, sample_weight: Any, values: Any) -> Any:
@@ -100,32 +109,15 @@ def weights_for(name: str, sample_weight: Any, values: Any) -> Any:
     return reshape(weights, fitted)
 
 
-def known(x: Any) -> np.ndarray | None:
-    """The array behind `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return x.concrete("a check of values")
-    except TracingError:
-        return None
-
-
-def sample_of(position: int, shape: Shape) -> int:
-    """The index on the batch axis of an element given by its position in the flattened array."""
-    return position // max(math.prod(shape[1:]), 1)
-
-
-def require_whole(name: str, values: np.ndarray) -> None:
-    """Raise a `ValueRangeError` naming the first sample whose label has a fraction."""
-    if values.dtype.kind != "f":
-        return
-    wrong = np.flatnonzero(values != np.trunc(values))
-    if wrong.size:
-        sample = sample_of(int(wrong[0]), values.shape)
-        raise ValueRangeError(
-            f"{name}: labels must be whole numbers, received {values.flat[wrong[0]]} in sample {sample}. "
-            f"For target distributions use categorical_crossentropy."
+def mask_for(name: str, mask: Any, values: Any) -> Any:
+    """The mask (B, T) spread over the values (B, T, ...)."""
+    have, wanted = spec_of(mask).shape, spec_of(values).shape
+    if have != wanted[: len(have)]:
+        raise ShapeError(
+            f"{name}: the mask of y_pred {have} does not fit the values of the loss {wanted}. "
+            f"Give the loss one value per step, or take the mask off with fnet.masking.unmasked."
         )
+    return mask if have == wanted else broadcast_to(reshape(mask, have + (1,) * (len(wanted) - len(have))), wanted)
 
 
 def _meant(have: Shape, wanted: Shape) -> str:

@@ -1,23 +1,30 @@
-"""What all losses share: casting, alignment, sample weights, reduction. A loss itself is only its formula."""
+"""What all losses share: options, casting, alignment, masks, sample weights, reduction. A loss is only its formula."""
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, NoReturn
+
+import numpy as np
 
 from fnet.errors import ValueRangeError, did_you_mean
-from fnet.losses.align import pair, weights_for
+from fnet.losses.align import mask_for, pair, same_rank, weights_for
+from fnet.masking import split_mask
 from fnet.ops.arithmetic import divide, equal, multiply, where
+from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import mean
-from fnet.ops.shape import broadcast_to
+from fnet.ops.shape import broadcast_to, expand_dims, moveaxis
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
-Loss = Callable[..., Any]
+Formula = Callable[..., Any]
+Per = Literal["element", "term", "row"]
 Align = Callable[[str, Any, Any], tuple[Any, Any]]
 REDUCTIONS = ("mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight")
+_MEANS = ("mean", "sum_over_batch_size")
 
 _SHARED = """
 
@@ -27,50 +34,201 @@ _SHARED = """
 """
 
 
-def define_loss(per: Literal["element", "row"], align: Align = pair) -> Callable[[Loss], Loss]:
-    """Make a loss ``f(y_true, y_pred, *, sample_weight=None, reduction="mean", **options)`` of a formula.
+@dataclass(frozen=True)
+class Rule:
+    """What is behind a loss, however it is configured."""
+
+    formula: Formula
+    constructor: str
+    per: Per
+    align: Align
+    options: dict[str, inspect.Parameter]
+    along_axis: bool = False
+    takes_mask: bool = False
+
+    @property
+    def kind(self) -> str:
+        return getattr(self.formula, "__name__", type(self.formula).__name__)
+
+
+class Loss:
+    """A loss as a value: ``loss(y_true, y_pred, *, sample_weight=None, reduction="mean", **options)``.
+
+    y_true, y_pred: (B, ...) -> scalar. Where y_pred is a `Masked`, steps that do not count are left out of the mean.
+    `configured` gives the same loss with other defaults, and so do the constructors with Keras' names. Losses of one
+    kind with equal name and options are equal. `kind` is the name of its formula, `config` has its options.
+
+    >>> from fnet import losses
+    >>> loss = losses.Huber(delta=2.0)
+    >>> loss, float(loss([[0.0]], [[3.0]])), loss == losses.huber.configured(delta=2.0)
+    (Huber(delta=2.0), 4.0, True)
+
+    Raises `TypeError` for an unknown option.
+    """
+
+    name: str
+    _rule: Rule
+    _config: dict[str, Any]
+    _default: Loss
+
+    def __init__(self, rule: Rule, config: Mapping[str, Any], name: str, default: Loss | None = None) -> None:
+        self.__dict__.update(
+            name=name,
+            __name__=name,
+            __qualname__=name,
+            __module__=rule.formula.__module__,
+            __wrapped__=rule.formula,
+            __doc__=_with_shared_part(rule.formula.__doc__ or ""),
+            __signature__=_signature(rule, config),
+            _rule=rule,
+            _config=dict(config),
+            _default=self if default is None else default,
+        )
+
+    def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, **options: Any) -> Any:
+        settings = {**self._config, **self._known(options)}
+        reduction = _check_reduction(self.name, settings.pop("reduction"))
+        values, mask = _values(self._rule, self.name, y_true, y_pred, settings)
+        per, at_once = self._rule.per, sample_weight is None and mask is None and reduction in _MEANS
+        if per != "row" and not at_once:
+            values = (mean if per == "element" else sum)(values, axis=-1)
+        value = reduce_values(self.name, values, sample_weight, reduction, mask)
+        return multiply(value, float(spec_of(values).shape[-1])) if per == "term" and at_once else value
+
+    @property
+    def kind(self) -> str:
+        return self._rule.kind
+
+    @property
+    def constructor(self) -> str:
+        return self._rule.constructor
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        return MappingProxyType(self._config)
+
+    def configured(self, *options: Any, name: str | None = None, **named: Any) -> Loss:
+        """This loss with other defaults of its options and another name; options also by position, as in Keras."""
+        order = [*self._rule.options, "reduction"]
+        if len(options) > len(order):
+            raise TypeError(f"{self.constructor}() takes {len(order)} options, received {len(options)}.")
+        given = dict(zip(order, options, strict=False))
+        for option in given.keys() & named.keys():
+            raise TypeError(f"{self.constructor}() got the option '{option}' twice.")
+        chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in {**given, **self._known(named)}.items()}
+        _check_reduction(self.kind, chosen.get("reduction", "mean"))
+        return Loss(self._rule, {**self._config, **chosen}, name or self.name, self._default)
+
+    def _known(self, options: dict[str, Any]) -> dict[str, Any]:
+        for option in options:
+            if option not in self._config:
+                hint = did_you_mean(option, (*self._config, "sample_weight"))
+                raise TypeError(f"{self.kind}() got an unexpected keyword argument '{option}'.{hint}")
+        return options
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Loss):
+            return NotImplemented
+        same = self._rule == other._rule and self.name == other.name
+        return same and all(np.array_equal(v, other._config[k]) for k, v in self._config.items())
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.name))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if self is not self._default:
+            return _restored, (self._default, self._config, self.name)
+        return (from_function, (self._rule.formula,)) if self.constructor == "from_function" else self.kind
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"a loss is immutable: use its `configured` instead of setting '{name}'")
+
+    def __repr__(self) -> str:
+        default = self._default._config
+        shown = [f"{k}={v!r}" for k, v in self._config.items() if not np.array_equal(v, default[k])]
+        shown += [f"name={self.name!r}"] if self.name != self.kind else []
+        return f"{self.constructor}({', '.join(shown)})"
+
+
+def define_loss(constructor: str, per: Per, align: Align = pair, axis: bool = False) -> Callable[[Formula], Loss]:
+    """Make a `Loss` of a formula; `constructor` is the name under which it is configured, Keras' class name.
 
     The formula ``(y_true, y_pred, **options) -> values`` gets arrays that `align` has brought together. With
     ``per="element"`` it gives one value for each element, (B, ..., D), and the loss of a row is their mean over the
-    last axis; with ``per="row"`` it gives (B, ...) itself.
+    last axis; with ``per="term"`` it is their sum; with ``per="row"`` the formula gives the rows, (B, ...), itself.
+    With `axis` the loss has the option of this name, and the formula gets that axis as the last one. A formula with an
+    argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where some of them do not
+    count.
+
+    >>> @define_loss("QuarticError", per="element")
+    ... def quartic_error(y_true, y_pred, *, scale=1.0):
+    ...     return scale * (y_true - y_pred) ** 4
+    >>> float(quartic_error([[1.0]], [[3.0]], scale=0.5))
+    8.0
     """
 
-    def decorate(formula: Loss) -> Loss:
-        name = formula.__name__
-
-        @functools.wraps(formula)
-        def loss(
-            y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: str | None = "mean", **options: Any
-        ) -> Any:
-            values = formula(*align(name, y_true, y_pred), **options)
-            if per == "element" and not (sample_weight is None and reduction in ("mean", "sum_over_batch_size")):
-                values = mean(values, axis=-1)
-            return reduce_values(name, values, sample_weight, reduction)
-
-        loss.__doc__ = _with_shared_part(formula.__doc__ or "")
-        loss.__signature__ = _signature(formula, loss)  # type: ignore[attr-defined]
-        return loss
+    def decorate(formula: Formula) -> Loss:
+        arguments = inspect.signature(formula).parameters
+        options = {k: p for k, p in arguments.items() if p.kind is p.KEYWORD_ONLY and k != "mask"}
+        if axis:
+            options["axis"] = inspect.Parameter("axis", inspect.Parameter.KEYWORD_ONLY, default=-1, annotation=int)
+        config = {**{k: p.default for k, p in options.items()}, "reduction": "mean"}
+        rule = Rule(formula, constructor, per, align, options, axis, "mask" in arguments)
+        return Loss(rule, config, rule.kind)
 
     return decorate
 
 
-def reduce_values(name: str, values: Any, sample_weight: Any = None, reduction: str | None = "mean") -> Any:
+def from_function(f: Formula) -> Loss:
+    """A `Loss` of a plain function ``f(y_true, y_pred) -> values``: one for each sample, (B, ...), or a scalar.
+
+    Arrays of shapes (B,) and (B, 1) are made alike first, as in Keras, so that they do not broadcast to (B, B).
+
+    >>> loss = from_function(lambda y, p: abs(y - p))
+    >>> float(loss(np.array([1.0, 2.0]), np.array([[1.5], [2.0]]), sample_weight=[2.0, 1.0]))
+    0.5
+    """
+    rule = Rule(f, "from_function", "row", _ranks, {})
+    return Loss(rule, {"reduction": "mean"}, rule.kind)
+
+
+def _ranks(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    return same_rank(y_true, y_pred) if all(hasattr(x, "shape") for x in (y_true, y_pred)) else (y_true, y_pred)
+
+
+def takes_weights(f: Callable[..., Any]) -> bool:
+    """Whether a function can be called with ``sample_weight=``."""
+    try:
+        return "sample_weight" in inspect.signature(f).parameters
+    except (TypeError, ValueError):  # built-in functions do not say what they take
+        return False
+
+
+def reduce_values(
+    name: str, values: Any, sample_weight: Any = None, reduction: str | None = "mean", mask: Any = None
+) -> Any:
     """Weight the values (B, ...) of a loss and reduce them to one number (keep them with "none").
 
+    mask: (B, ...), leaves values out of sums and of the means, 0 where none is left.
     Source: Keras ``losses/loss.py``; there "mean" is called "sum_over_batch_size".
     """
-    if reduction is not None and reduction not in REDUCTIONS:
-        raise ValueRangeError(f"{name}: unknown reduction {reduction!r}.{did_you_mean(reduction, REDUCTIONS)}")
     weights = None if sample_weight is None else weights_for(name, sample_weight, values)
     if weights is not None:
         values = multiply(values, weights)
+    if mask is not None:
+        mask = mask_for(name, mask, values)
+        values = where(mask, values, 0)
     if reduction in (None, "none"):
         return values
     if reduction == "sum" or spec_of(values).size == 0:
         return sum(values)
     if reduction == "mean_with_sample_weight" and weights is not None:
-        return divide_or_zero(sum(values), sum(broadcast_to(weights, spec_of(values).shape)))
-    return mean(values)
+        weights = broadcast_to(weights, spec_of(values).shape)
+        return divide_or_zero(sum(values), sum(weights if mask is None else where(mask, weights, 0)))
+    if mask is None:
+        return mean(values)
+    valid = astype(sum(mask), spec_of(values).dtype)
+    return multiply(mean(values), divide_or_zero(float(spec_of(mask).size), valid))
 
 
 def divide_or_zero(a: Any, b: Any) -> Any:
@@ -79,16 +237,56 @@ def divide_or_zero(a: Any, b: Any) -> Any:
     return where(empty, 0, divide(a, where(empty, 1, b)))
 
 
+def _values(rule: Rule, name: str, y_true: Any, y_pred: Any, settings: dict[str, Any]) -> tuple[Any, Any]:
+    """The values of the formula and the mask on them, or None."""
+    y_true, _ = split_mask(y_true)
+    y_pred, mask = split_mask(y_pred)
+    if rule.along_axis and (axis := settings.pop("axis")) != -1:
+        y_true, y_pred = _axis_last(y_true, y_pred, axis)
+    if mask is not None and rule.per == "element":
+        y_true, y_pred = (_with_features(lift(x), mask) for x in (y_true, y_pred))
+    y_true, y_pred = rule.align(name, y_true, y_pred)
+    if rule.takes_mask:
+        values, mask = split_mask(rule.formula(y_true, y_pred, mask=mask, **settings))
+    else:
+        values = lift(rule.formula(y_true, y_pred, **settings))
+    if rule.options and spec_of(values).shape == () and 0 in spec_of(y_pred).shape[:1]:
+        values = np.zeros(0, spec_of(values).dtype)  # one value for the batch, which is empty
+    return values, mask
+
+
+def _with_features(x: Any, mask: Any) -> Any:
+    """`x` with a last axis of size 1, if it has no axis but those of the mask (B, T): each step is a value."""
+    return expand_dims(x, -1) if spec_of(x).ndim == spec_of(mask).ndim else x
+
+
+def _axis_last(y_true: Any, y_pred: Any, axis: int) -> tuple[Any, Any]:
+    y_true, y_pred = lift(y_true), lift(y_pred)
+    same = spec_of(y_true).ndim == spec_of(y_pred).ndim
+    return moveaxis(y_true, axis, -1) if same else y_true, moveaxis(y_pred, axis, -1)
+
+
+def _check_reduction(name: str, reduction: Any) -> Any:
+    if reduction is not None and reduction not in REDUCTIONS:
+        raise ValueRangeError(f"{name}: unknown reduction {reduction!r}.{did_you_mean(reduction, REDUCTIONS)}")
+    return reduction
+
+
+def _restored(default: Loss, config: dict[str, Any], name: str) -> Loss:
+    return default.configured(name=name, **config)
+
+
 def _with_shared_part(doc: str) -> str:
     """The docstring with the paragraph on weights, reduction and shapes after its first one."""
     head, gap, rest = doc.partition("\n\n")
     return head.rstrip() + _SHARED + (gap[1:] + rest if rest else "")
 
 
-def _signature(formula: Loss, loss: Loss) -> inspect.Signature:
-    """The arguments of the loss: y_true, y_pred, those all losses have, and the options of the formula."""
-    shared = inspect.signature(loss, follow_wrapped=False).parameters.values()
-    options = inspect.signature(formula).parameters.values()
-    return inspect.Signature(
-        [p for p in shared if p.kind is not p.VAR_KEYWORD] + [p for p in options if p.kind is p.KEYWORD_ONLY]
-    )
+def _signature(rule: Rule, config: Mapping[str, Any]) -> inspect.Signature:
+    """The arguments of the loss: y_true, y_pred, sample_weight, reduction, and the options with their defaults."""
+    either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    shared = [inspect.Parameter(k, either, annotation="Any") for k in ("y_true", "y_pred")]
+    weight = inspect.Parameter("sample_weight", keyword, default=None, annotation="Any")
+    reduction = inspect.Parameter("reduction", keyword, default=config["reduction"], annotation="str | None")
+    options = [p.replace(default=config[k]) for k, p in rule.options.items()]
+    return inspect.Signature([*shared, weight, reduction, *options])

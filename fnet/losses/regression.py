@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
+from fnet.errors import ValueRangeError
 from fnet.losses.define import define_loss
-from fnet.ops.arithmetic import subtract
-from fnet.ops.maths import absolute, squared_difference
+from fnet.losses.values import EPSILON
+from fnet.ops.arithmetic import (
+    clip,
+    divide,
+    less,
+    logical_or,
+    maximum,
+    multiply,
+    negative,
+    stop_gradient,
+    subtract,
+    where,
+)
+from fnet.ops.maths import absolute, log1p, softplus, sqrt, square, squared_difference
+from fnet.ops.summation import sum
+from fnet.transforms.primitive import spec_of
 
 
-@define_loss(per="element")
+@define_loss("MeanSquaredError", per="element")
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """``mean((y - p)^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
 
@@ -21,7 +39,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return squared_difference(y_pred, y_true)
 
 
-@define_loss(per="element")
+@define_loss("MeanAbsoluteError", per="element")
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """``mean(|y - p|)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar. The derivative at 0 is 0.
 
@@ -31,3 +49,76 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     array(1.)
     """
     return absolute(subtract(y_true, y_pred))
+
+
+@define_loss("MeanAbsolutePercentageError", per="element")
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+    """``100 mean(|y - p| / max(|y|, 1e-7))`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
+
+    Source: Keras ``MeanAbsolutePercentageError``.
+
+    >>> mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]])
+    array(25.)
+    """
+    share = divide(absolute(subtract(y_true, y_pred)), maximum(absolute(y_true), EPSILON))
+    return multiply(share, 100.0)
+
+
+@define_loss("MeanSquaredLogarithmicError", per="element")
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+    """``mean((log(1 + p) - log(1 + y))^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
+
+    Values below 1e-7 count as 1e-7, and have the gradient 0. Source: Keras ``MeanSquaredLogarithmicError``.
+
+    >>> round(float(mean_squared_logarithmic_error([[0.0]], [[1.0]])), 4)  # log(2)^2
+    0.4805
+    """
+    return squared_difference(log1p(clip(y_pred, EPSILON)), log1p(clip(y_true, EPSILON)))
+
+
+@define_loss("Huber", per="element")
+def huber(y_true: Any, y_pred: Any, *, delta: float = 1.0) -> Any:
+    """``e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)``, with ``e = p - y``, averaged over a row.
+
+    y_true, y_pred: (B, ..., D) -> scalar. Raises `ValueRangeError` unless ``delta > 0``.
+    Source: Keras ``Huber``; Huber 1964.
+
+    >>> huber([[0.0, 0.0]], [[1.0, 3.0]])  # (1/2 + 5/2) / 2
+    array(1.5)
+    """
+    if not delta > 0:
+        raise ValueRangeError(f"huber: expected delta > 0, received {delta}.")
+    error = subtract(y_pred, y_true)
+    near = clip(error, -delta, delta)
+    return multiply(near, subtract(error, multiply(near, 0.5)))
+
+
+@define_loss("LogCosh", per="element")
+def log_cosh(y_true: Any, y_pred: Any) -> Any:
+    """``log(cosh(p - y))``, without overflow, averaged over a row; y_true, y_pred: (B, ..., D) -> scalar.
+
+    About ``e^2 / 2`` for a small error and ``|e| - log 2`` for a large one. Source: Keras ``LogCosh``.
+
+    >>> round(float(log_cosh([[0.0]], [[1.0]])), 4)
+    0.4338
+    """
+    error = subtract(y_pred, y_true)
+    return error + softplus(multiply(error, -2.0)) - math.log(2)
+
+
+@define_loss("CosineSimilarity", per="row", axis=True)
+def cosine_similarity(y_true: Any, y_pred: Any) -> Any:
+    """``-sum(y p) / (|y| |p|)`` along `axis`: -1 for equal directions, 1 for opposite ones.
+
+    y_true, y_pred: (B, ..., D) -> scalar. A norm below 1e-7 counts as 1e-7; there the direction is not defined and the
+    gradient 0. Source: Keras ``CosineSimilarity``.
+
+    >>> cosine_similarity([[1.0, 0.0], [0.0, 2.0]], [[3.0, 0.0], [5.0, 0.0]])
+    array(-0.5)
+    """
+    squares = [sum(square(x), axis=-1) for x in (y_true, y_pred)]
+    least = np.asarray(EPSILON**2, spec_of(y_pred).dtype)
+    small = logical_or(less(squares[0], least), less(squares[1], least))
+    lengths = [sqrt(where(less(s, least), least, s)) for s in squares]
+    cosine = divide(sum(multiply(y_true, y_pred), axis=-1), multiply(*lengths))
+    return negative(where(small, stop_gradient(cosine), cosine))

@@ -1,6 +1,8 @@
 """The operations that users, layers, losses and optimizers are written in, on arrays and on traced values alike."""
 
 from fnet.ops import operators as operators
+from fnet.ops.accumulate import bincount as bincount
+from fnet.ops.accumulate import cumsum as cumsum
 from fnet.ops.arithmetic import add as add
 from fnet.ops.arithmetic import clip as clip
 from fnet.ops.arithmetic import divide as divide
@@ -31,6 +33,7 @@ from fnet.ops.ctc import ctc as ctc
 from fnet.ops.ctc import ctc_beam_search_decode as ctc_beam_search_decode
 from fnet.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
 from fnet.ops.depthwise import depthwise_conv as depthwise_conv
+from fnet.ops.edit_distance import edit_distance as edit_distance
 from fnet.ops.index import one_hot as one_hot
 from fnet.ops.index import take as take
 from fnet.ops.linalg import dot as dot
@@ -98,6 +101,8 @@ from fnet.ops.reduce import min as min
 from fnet.ops.reduce import prod as prod
 from fnet.ops.reduce import std as std
 from fnet.ops.reduce import var as var
+from fnet.ops.search import searchsorted as searchsorted
+from fnet.ops.search import top_k as top_k
 from fnet.ops.shape import broadcast_to as broadcast_to
 from fnet.ops.shape import concatenate as concatenate
 from fnet.ops.shape import expand_dims as expand_dims
@@ -111,4 +116,5 @@ from fnet.ops.shape import squeeze as squeeze
 from fnet.ops.shape import stack as stack
 from fnet.ops.shape import swapaxes as swapaxes
 from fnet.ops.shape import transpose as transpose
+from fnet.ops.solve import solve_positive as solve_positive
 from fnet.ops.summation import sum as sum

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from fnet import losses, random, tree
 from fnet.errors import ShapeError, StructureError, TracingError, ValueRangeError
 from fnet.layer import Layer
 from fnet.losses.align import labels
+from fnet.losses.define import Loss
 from fnet.spec import ArraySpec
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
-_UNIT_INTERVAL = (losses.binary_crossentropy, losses.categorical_crossentropy)
+_UNIT_INTERVAL = ("binary_crossentropy", "categorical_crossentropy")
 
 
 def check_state(ts: Any) -> TrainState:
@@ -78,17 +79,27 @@ def check_targets(loss: Callable[..., Any], y: Any, output: Any) -> None:
     """
     while isinstance(loss, functools.partial):
         loss = loss.func
-    if not isinstance(y, np.ndarray) or not isinstance(output, ArraySpec):
+    if not isinstance(loss, Loss) or not isinstance(y, np.ndarray) or not isinstance(output, ArraySpec):
         return
-    if loss is losses.sparse_categorical_crossentropy:
+    if loss.kind == "sparse_categorical_crossentropy":
         predicted = np.broadcast_to(np.float32(0), (len(y), *output.shape[1:]))
-        labels("sparse_categorical_crossentropy", y, predicted)
-    elif loss in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
+        ignored = loss.config["ignore_class"]
+        labels("sparse_categorical_crossentropy", y if ignored is None else np.where(y == ignored, 0, y), predicted)
+    elif loss.kind in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
         sample = int(np.flatnonzero((y < 0) | (y > 1))[0]) // max(y.size // len(y), 1)
         raise ValueRangeError(
-            f"y has values outside [0, 1], first in sample {sample}, but {loss.__name__} expects probabilities. "
+            f"y has values outside [0, 1], first in sample {sample}, but {loss.kind} expects probabilities. "
             f"Encode the classes as 0 and 1, or use sparse_categorical_crossentropy for integer labels."
         )
+
+
+def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight: Any) -> Any:
+    """The weights of the samples by their classes, for a network with a single output and no other weights."""
+    if sample_weight is not None:
+        raise StructureError("give class_weight or sample_weight, not both: multiply them into one sample_weight.")
+    if isinstance(y, dict) or (isinstance(y, tuple | list) and y and hasattr(y[0], "shape")):
+        raise StructureError("class_weight needs a single output; give a sample_weight for each output instead.")
+    return losses.class_weights(class_weight, np.asarray(y))
 
 
 def floating_dtype(params: Any) -> np.dtype:

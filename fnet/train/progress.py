@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 SECONDS_BETWEEN = 0.1
 
 
@@ -36,11 +38,11 @@ class Progress:
             self._bar.set_postfix_str(f"loss {_number(loss)}", refresh=False)
             self._bar.update(steps)
 
-    def end(self, epoch: int, logs: dict[str, float]) -> None:
-        """The epoch is over, with these values."""
+    def end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """The epoch is over, with these values; arrays are not shown."""
         if not self._verbose:
             return
-        text = "  ".join(f"{name} {_number(value)}" for name, value in logs.items())
+        text = "  ".join(f"{name} {_number(value)}" for name, value in logs.items() if np.ndim(value) == 0)
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self.close()

@@ -14,13 +14,14 @@ from fnet import ops, random, tree
 from fnet.errors import DtypeError
 from fnet.layer import Layer
 from fnet.masking import unmasked
-from fnet.metrics import Metric
 from fnet.network import apply_with_penalty, constrain, trainable
 from fnet.ops.promotion import astype
 from fnet.optimizers import Optimizer, apply_updates
 from fnet.train.data import STEP
+from fnet.train.objective import Bound
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import eval_shape
 from fnet.transforms.vjp import value_and_grad
 from fnet.tree import TreeDef
 
@@ -29,16 +30,19 @@ class Recipe(NamedTuple):
     """What is trained, towards what, how, and what is watched."""
 
     net: Layer
-    loss: Callable[..., Any]
+    objective: Bound
     optimizer: Optimizer
-    metrics: tuple[Metric, ...]
 
 
 class Totals(NamedTuple):
-    """Over the batches of an epoch: sums of loss times batch size and of batch sizes, () float64; states of metrics."""
+    """Over the batches of an epoch: sums of losses times batch size and of batch sizes, () float64; states of metrics.
+
+    parts: of each of several outputs.
+    """
 
     loss: Any
     count: Any
+    parts: dict[str, Any]
     metrics: tuple[Any, ...]
 
 
@@ -63,9 +67,10 @@ class Evaluation(NamedTuple):
     totals: Totals
 
 
-def no_totals(metrics: tuple[Metric, ...]) -> Totals:
-    """The totals before the first batch."""
-    return Totals(np.zeros(()), np.zeros(()), tuple(metric.init() for metric in metrics))
+def no_totals(objective: Bound, data: dict[str, Any], output: Any) -> Totals:
+    """The totals before the first batch; `output`: specs of the outputs for the data."""
+    parts = eval_shape(lambda data, y: objective.value(data, y)[1], data, output)
+    return Totals(np.zeros(()), np.zeros(()), dict.fromkeys(parts, np.zeros(())), objective.states(data, output))
 
 
 def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Training]]:
@@ -73,7 +78,7 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
 
     ``step(carry, order, *leaves)``: the batch is the samples ``order[start : start + size]``.
     """
-    net, loss, optimizer, metrics = recipe
+    net, objective, optimizer = recipe
 
     def step(carry: Training, order: Any, *leaves: Any) -> tuple[Training]:
         ts = carry.ts
@@ -86,9 +91,10 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
         def value_of(trained: Any) -> Any:
             params = tree.combine(trained, frozen)
             y, state, penalty = apply_with_penalty(net, params, ts.state, batch["x"], key=key, train=True)
-            return _plus(_loss(loss, batch, y), penalty), (y, state)
+            value, parts = objective.value(batch, y)
+            return _plus(value, penalty), (y, state, parts)
 
-        (value, (y, state)), gradient = value_and_grad(value_of, has_aux=True)(trained)
+        (value, (y, state, parts)), gradient = value_and_grad(value_of, has_aux=True)(trained)
         updates, opt_state = optimizer.update(gradient, ts.opt_state, trained)
         bad = ops.where(
             ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad
@@ -100,20 +106,22 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
             ts.key,
             ops.add(ts.step, 1),
         )
-        return (Training(new, ops.add(carry.start, size), _added(carry.totals, metrics, value, size, batch, y), bad),)
+        totals = _added(carry.totals, objective, value, parts, size, batch, y)
+        return (Training(new, ops.add(carry.start, size), totals, bad),)
 
     return step
 
 
 def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
     """The step ``step(carry, *leaves)`` for the samples from `start` on, in their order, in inference mode."""
-    net, loss, _, metrics = recipe
+    net, objective, _ = recipe
 
     def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
         index = ops.add(carry.start, np.arange(size))
         batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
         y, _, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
-        totals = _added(carry.totals, metrics, _plus(_loss(loss, batch, y), penalty), size, batch, y)
+        value, parts = objective.value(batch, y)
+        totals = _added(carry.totals, objective, _plus(value, penalty), parts, size, batch, y)
         return (carry._replace(start=ops.add(carry.start, size), totals=totals),)
 
     return step
@@ -134,22 +142,24 @@ def split_trained(net: Layer, params: Any) -> tuple[Any, Any]:
     return tree.partition(params, trainable(net, params))
 
 
-def _loss(loss: Callable[..., Any], batch: dict[str, Any], y: Any) -> Any:
-    weights = {} if batch["sample_weight"] is None else {"sample_weight": batch["sample_weight"]}
-    return loss(batch["y"], y, **weights)
-
-
 def _plus(value: Any, penalty: Any) -> Any:
     """Loss and penalty; a network without regularizers has the float 0.0, which costs nothing."""
     return value if isinstance(penalty, float) else ops.add(value, penalty)
 
 
-def _added(totals: Totals, metrics: tuple[Metric, ...], value: Any, size: int, batch: dict[str, Any], y: Any) -> Totals:
+def _added(
+    totals: Totals, objective: Bound, value: Any, parts: dict[str, Any], size: int, batch: dict[str, Any], y: Any
+) -> Totals:
     """The totals with one batch more; the loss is a mean, so it counts as many times as the batch has samples."""
+
+    def plus(total: Any, value: Any) -> Any:
+        return ops.add(total, ops.multiply(astype(value, np.float64), float(size)))
+
     return Totals(
-        ops.add(totals.loss, ops.multiply(astype(value, np.float64), float(size))),
+        plus(totals.loss, value),
         ops.add(totals.count, float(size)),
-        tuple(m.update(s, batch["y"], y) for m, s in zip(metrics, totals.metrics, strict=True)),
+        {name: plus(total, parts[name]) for name, total in totals.parts.items()},
+        objective.updated(totals.metrics, batch, y),
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from fnet import losses, optimizers, random, tree
-from fnet import metrics as metric_functions
-from fnet.errors import ShapeError, StructureError
+from fnet import optimizers, random, tree
+from fnet.errors import BatchSizeError, ShapeError, StructureError
 from fnet.layer import Layer
 from fnet.masking import unmasked
+from fnet.spec import ArraySpec
 from fnet.train import steps
-from fnet.train.checks import check_network, check_optimizer, check_state, check_targets, floating_dtype
+from fnet.train.checks import check_network, check_optimizer, check_state, floating_dtype, weights_of_classes
 from fnet.train.data import as_arrays, as_triple, count, require_count, split
 from fnet.train.fit import Callback, Run
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
+from fnet.train.objective import Bound, Objective
 from fnet.train.state import TrainState, copied
 from fnet.transforms.jit import Jitted, jit
 from fnet.transforms.stage import eval_shape
@@ -30,9 +32,16 @@ Data = dict[str, Any]
 class Trainer:
     """Trains a network towards a loss: pure functions of a `TrainState`, which they never change.
 
-    net: a `fnet.layer.Layer`; loss: a name or ``loss(y_true, y_pred, *, sample_weight=None)``, for options e.g.
-    ``functools.partial(fnet.losses.sparse_categorical_crossentropy, from_logits=True)``; optimizer: a name or an
-    `fnet.optimizers.Optimizer`; metrics: names, functions or `fnet.metrics.Metric`, not weighted by sample weights.
+    net: a `fnet.layer.Layer`; loss: a name, a configured loss (``fnet.losses.Huber(delta=2.0)``) or a function
+    ``loss(y_true, y_pred, *, sample_weight=None)``; optimizer: a name or an `fnet.optimizers.Optimizer`; metrics:
+    names, functions or `fnet.metrics.Metric`, not weighted by sample weights, `weighted_metrics` the same, weighted.
+
+    A network with several outputs has one loss for all, or a list or a dict by output (None for an output without
+    one); the loss to be minimised is their sum, weighted by `loss_weights`, a list or dict of numbers. Metrics are
+    given likewise, one or a list for each output. Outputs are called as `fnet.graph` calls them, else output_0, ...;
+    their losses and metrics are recorded as ``<output>_loss`` and ``<output>_<metric>``. The loss includes the
+    penalties of the layers' regularizers, also in evaluation; constraints are applied after each update; parameters of
+    layers that are not trainable stay as they are (`fnet.freeze`).
     Raises `ValueRangeError` for an unknown name. Source: Keras ``Model.compile``, ``fit``, ``evaluate``, ``predict``.
 
     >>> import numpy as np
@@ -48,18 +57,18 @@ class Trainer:
     def __init__(
         self,
         net: Layer,
-        loss: str | Callable[..., Any],
-        optimizer: str | optimizers.Optimizer = "adam",
+        loss: Any,
+        optimizer: Any = "adam",
         metrics: Any = (),
+        loss_weights: Any = None,
+        weighted_metrics: Any = (),
     ) -> None:
         if not isinstance(net, Layer):
             raise StructureError(
                 f"Trainer: net is a Layer, received a {type(net).__name__}. Wrap it: Layer(init, apply)."
             )
-        several = isinstance(metrics, list | tuple) and not isinstance(metrics, metric_functions.Metric)
-        watched = tuple(map(metric_functions.get, metrics if several else (metrics,)))
-        self._recipe = steps.Recipe(net, losses.get(loss), optimizers.get(optimizer), watched)
-        self._names = _numbered(metric.name for metric in watched)
+        self._net, self._optimizer = net, optimizers.get(optimizer)
+        self._objective = Objective(net, loss, loss_weights, metrics, weighted_metrics)
         self._compiled: dict[Any, Jitted] = {}
 
     def init(self, key: np.ndarray, shape: Any, dtype: Any = "float32") -> TrainState:
@@ -71,8 +80,8 @@ class Trainer:
         ((2, 3), 0)
         """
         key_of_net, own_key = random.split(key)
-        params, state = copied(self._recipe.net.init(key_of_net, shape, dtype))
-        opt_state = copied(self._recipe.optimizer.init(steps.split_trained(self._recipe.net, params)[0]))
+        params, state = copied(self._net.init(key_of_net, shape, dtype))
+        opt_state = copied(self._optimizer.init(steps.split_trained(self._net, params)[0]))
         return TrainState(params, state, opt_state, np.array(own_key), np.zeros((), np.int64))
 
     def fit(
@@ -89,6 +98,7 @@ class Trainer:
         verbose: bool = True,
         initial_epoch: int = 0,
         callbacks: Iterable[Callback] = (),
+        class_weight: Mapping[int, float] | None = None,
     ) -> tuple[TrainState, History]:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
 
@@ -109,18 +119,20 @@ class Trainer:
         check_state(ts)
         batch_size, epochs = require_count("batch_size", batch_size), require_count("epochs", epochs)
         initial_epoch = require_count("initial_epoch", initial_epoch, least=0)
+        sample_weight = sample_weight if class_weight is None else weights_of_classes(class_weight, y, sample_weight)
         data, validation = self._data(ts, x, y, sample_weight), None
         if validation_data is not None:
             validation = self._data(ts, *as_triple(validation_data), "validation_data ")
         elif validation_split != 0:
             data, validation = split(data, count(data), validation_split)
-        check_optimizer(self._recipe.optimizer.init, steps.split_trained(self._recipe.net, ts.params)[0], ts.opt_state)
-        n, empty = count(data), steps.no_totals(self._recipe.metrics)
+        check_optimizer(self._optimizer.init, steps.split_trained(self._net, ts.params)[0], ts.opt_state)
+        objective, empty = self._start(ts, data)
+        n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(steps.training_step, size, structure), n, batch_size)
+        passes = Pass(lambda size: self._step(steps.training_step, objective, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
-        run = Run(passes, carry, data, n, shuffle, empty, self._results, validate)
+        run = Run(passes, carry, data, n, shuffle, empty, functools.partial(_results, objective), validate)
         history = run.epochs(initial_epoch, epochs, verbose, tuple(callbacks))
         return copied(run.carry.ts), history
 
@@ -140,11 +152,11 @@ class Trainer:
         batch_size = require_count("batch_size", batch_size)
         x = as_arrays("x", x, floating_dtype(ts.params))
         n = count({"x": x})
-        check_network(self._recipe.net, ts, x)
+        check_network(self._net, ts, x)
         leaves, structure = tree.flatten(x)
         specs, outputs = tree.flatten(self._output(ts, x))
         results = [np.empty((n, *spec.shape[1:]), spec.dtype) for spec in specs]
-        predict = self._jitted(("predict", structure), lambda: steps.prediction(self._recipe.net, structure))
+        predict = self._jitted(("predict", structure), lambda: steps.prediction(self._net, structure))
         network = (ts.params, ts.state)
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
@@ -161,15 +173,30 @@ class Trainer:
             name: None if value is None else as_arrays(prefix + name, value, dtype) for name, value in given.items()
         }
         count({prefix + name: value for name, value in data.items()})
-        check_network(self._recipe.net, ts, data["x"])
-        check_targets(self._recipe.loss, data["y"], self._output(ts, data["x"]))
+        check_network(self._net, ts, data["x"])
+        output = self._output(ts, data["x"])
+        self._objective.bind(self._objective.outputs(output)).check(data["y"], output)
         return data
+
+    def _start(self, ts: TrainState, data: Data) -> tuple[Bound, steps.Totals]:
+        """The objective for the outputs of the network, and the totals before the first batch."""
+        output = self._output(ts, data["x"])
+        objective = self._objective.bind(self._objective.outputs(output))
+        return objective, steps.no_totals(objective, data, output)
 
     def _output(self, ts: TrainState, x: Any) -> Any:
         """The specs of the output for all of `x`."""
-        apply = self._recipe.net.apply
-        output = eval_shape(lambda params, state, x: unmasked(apply(params, state, x)[0]), ts.params, ts.state, x)
         n = len(tree.leaves(x)[0])
+        try:
+            return self._output_of(ts, x, n)
+        except BatchSizeError as error:  # of a layer for batches of one size
+            output = self._output_of(ts, x, error.expected)
+            return tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), output)
+
+    def _output_of(self, ts: TrainState, x: Any, n: int) -> Any:
+        """The specs of the output for `n` samples like those of `x`."""
+        apply, samples = self._net.apply, tree.map(lambda leaf: ArraySpec((n, *leaf.shape[1:]), leaf.dtype), x)
+        output = eval_shape(lambda params, state, x: unmasked(apply(params, state, x)[0]), ts.params, ts.state, samples)
         for spec in tree.leaves(output):
             if spec.shape[:1] != (n,):
                 raise ShapeError(
@@ -180,8 +207,11 @@ class Trainer:
     def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
-        start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), steps.no_totals(self._recipe.metrics))
-        passes = Pass(lambda size: self._step(steps.evaluation_step, size, structure), count(data), batch_size)
+        objective, empty = self._start(ts, data)
+        start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
+        passes = Pass(
+            lambda size: self._step(steps.evaluation_step, objective, size, structure), count(data), batch_size
+        )
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
             totals = start.totals
@@ -189,12 +219,13 @@ class Trainer:
                 totals = carry.totals
                 if interrupt is not None and interrupt.requested:
                     return None
-            return self._results(totals)
+            return _results(objective, totals)
 
         return evaluate
 
-    def _step(self, make: Callable[..., Any], size: int, structure: tree.TreeDef) -> Jitted:
-        return self._jitted((make, size, structure), lambda: make(self._recipe, size, structure))
+    def _step(self, make: Callable[..., Any], objective: Bound, size: int, structure: tree.TreeDef) -> Jitted:
+        recipe = steps.Recipe(self._net, objective, self._optimizer)
+        return self._jitted((make, objective.outputs, size, structure), lambda: make(recipe, size, structure))
 
     def _jitted(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Jitted:
         """The compiled function of this key; its first argument is carried."""
@@ -202,21 +233,13 @@ class Trainer:
             self._compiled[key] = jit(make(), donate=0)
         return self._compiled[key]
 
-    def _results(self, totals: steps.Totals) -> dict[str, float]:
-        """Loss and metrics by name, from the sums over an epoch."""
-        results = {"loss": float(totals.loss / totals.count)}
-        for name, metric, state in zip(self._names, self._recipe.metrics, totals.metrics, strict=True):
-            results[name] = float(metric.result(state))
-        return results
 
-
-def _numbered(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, distinct among each other and from "loss": the second of a name gets _1, as in Keras."""
-    taken = ["loss"]
-    for name in names:
-        distinct, number = name, 0
-        while distinct in taken:
-            number += 1
-            distinct = f"{name}_{number}"
-        taken.append(distinct)
-    return tuple(taken[1:])
+def _results(objective: Bound, totals: steps.Totals) -> dict[str, Any]:
+    """Losses and metrics by name, from the sums over an epoch; a metric of several numbers gives an array."""
+    results: dict[str, Any] = {"loss": float(totals.loss / totals.count)}
+    for output, total in totals.parts.items():
+        results[f"{output}_loss"] = float(total / totals.count)
+    for watched, state in zip(objective.watched, totals.metrics, strict=True):
+        value = np.asarray(watched.metric.result(state))
+        results[watched.name] = float(value) if value.ndim == 0 else value
+    return results

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 FLOATS = [np.float32, np.float64]
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-3, 30.0, -30.0])
 DTYPES = sorted(SUPPORTED, key=str)
-FAMILIES = ["attention", "conv", "index", "linalg", "nn", "normalization", "pooling", "recurrent", "reduce", "shape"]
+FAMILIES = [
+    "accumulate", "attention", "conv", "index", "linalg", "nn", "normalization", "pooling", "recurrent", "reduce",
+    "search", "shape", "solve",
+]  # fmt: skip
 
 
 def test_the_table_is_complete():

@@ -19,7 +19,7 @@ from fnet.transforms.vjp import value_and_grad
 
 def plain_epoch(trainer: Trainer, ts: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> tuple[Any, float, float]:
     """One epoch as a plain loop over eager steps: the new (params, opt_state), mean loss and mean absolute error."""
-    net, loss, optimizer, _ = trainer._recipe
+    net, loss, optimizer = trainer._net, losses.mean_squared_error, trainer._optimizer
     params, opt_state, step = ts.params, ts.opt_state, int(ts.step)
     order = random.permutation(random.fold_in(random.fold_in(ts.key, ORDER), step), len(x))
 

@@ -19,7 +19,7 @@ STATE = TRAINER.init(random.key(3), (3,))
 @given(n=st.integers(1, 11), batch_size=st.sampled_from([1, 4, 11, 32]))
 def test_predictions_are_those_of_the_network_in_order(n, batch_size):
     x = np.random.default_rng(n).normal(size=(n, 3)).astype("float32")
-    expected, _ = TRAINER._recipe.net.apply(STATE.params, STATE.state, x)
+    expected, _ = TRAINER._net.apply(STATE.params, STATE.state, x)
     np.testing.assert_allclose(TRAINER.predict(STATE, x, batch_size=batch_size), expected, rtol=1e-6, atol=1e-7)
 
 
@@ -28,7 +28,7 @@ def test_evaluation_is_the_mean_over_the_samples(n, batch_size):
     rng = np.random.default_rng(n)
     x, y = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
     found = TRAINER.evaluate(STATE, x, y, batch_size=batch_size)
-    difference = TRAINER._recipe.net.apply(STATE.params, STATE.state, x)[0] - y
+    difference = TRAINER._net.apply(STATE.params, STATE.state, x)[0] - y
     assert found == {
         "loss": pytest.approx(np.mean(difference**2), rel=1e-5),
         "mae": pytest.approx(np.mean(np.abs(difference)), rel=1e-5),

@@ -4,8 +4,10 @@ import importlib
 from types import ModuleType
 
 _FAMILIES = (
+    "accumulate",
     "attention",
     "bfloat16",
+    "cholesky",
     "conv",
     "conv_table",
     "conv_weight",
@@ -15,6 +17,7 @@ _FAMILIES = (
     "ctc_decode",
     "depthwise",
     "dropout",
+    "edit_distance",
     "gemm",
     "gemm_bfloat16",
     "index",
@@ -29,6 +32,7 @@ _FAMILIES = (
     "recurrent_lstm",
     "recurrent_simple",
     "reduce",
+    "search",
     "softmax",
     "threads",
 )

@@ -1,0 +1,84 @@
+"""Losses that are negative log-likelihoods, or distances of distributions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.losses.align import as_floating, pair
+from fnet.losses.define import define_loss
+from fnet.losses.values import EPSILON, in_unit_interval, known, sample_of
+from fnet.ops.arithmetic import clip, divide, multiply, negative, subtract
+from fnet.ops.maths import exp, log, squared_difference
+from fnet.ops.promotion import lift
+from fnet.ops.shape import expand_dims
+from fnet.transforms.primitive import spec_of
+
+
+@define_loss("KLDivergence", per="term")
+def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+    """``sum(y log(y / p))`` over the last axis, both clipped to [1e-7, 1]; y_true, y_pred: (B, ..., C) -> scalar.
+
+    Rows are taken as they are, they need not sum to 1. Raises `ValueRangeError` naming the sample for values outside
+    [0, 1]. Source: Keras ``KLDivergence``.
+
+    >>> round(float(kl_divergence([[0.0, 1.0]], [[0.5, 0.5]])), 4)  # log(2)
+    0.6931
+    """
+    name = "kl_divergence: expected"
+    y = clip(in_unit_interval(y_true, f"{name} y_true in [0, 1]", "Divide the rows by their sums."), EPSILON, 1)
+    p = clip(in_unit_interval(y_pred, f"{name} y_pred in [0, 1]", "End the network with softmax."), EPSILON, 1)
+    return multiply(y, log(divide(y, p)))
+
+
+@define_loss("Poisson", per="element")
+def poisson(y_true: Any, y_pred: Any) -> Any:
+    """``mean(p - y log(p + 1e-7))``: counts y with the rate p, up to a constant; y_true, y_pred: (B, ..., D) -> scalar.
+
+    Raises `ValueRangeError` naming the sample for a negative rate (under jit its value is NaN). Source: Keras
+    ``Poisson``.
+
+    >>> round(float(poisson([[0.0, 1.0]], [[2.0, 1.0]])), 4)
+    1.5
+    """
+    rates = known(y_pred)
+    if rates is not None and rates.size and rates.min() < 0:
+        sample = sample_of(int(rates.argmin()), rates.shape)
+        raise ValueRangeError(
+            f"poisson: expected rates of at least 0, received {rates.min()} in sample {sample}. "
+            f"End the network with exponential or softplus."
+        )
+    return subtract(y_pred, multiply(y_true, log(y_pred + EPSILON)))
+
+
+def _moments(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Targets like the means, and the predictions; y_true: (B, ..., D), y_pred: (B, ..., 2 D)."""
+    y_pred, y_true = as_floating(y_pred), lift(y_true)
+    have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
+    if not wanted or wanted[-1] % 2:
+        raise ShapeError(
+            f"{name}: expected y_pred of shape (batch, 2 D), D means before D log-variances, received {wanted}. "
+            f"Let the network end in twice as many units as there are targets."
+        )
+    if wanted[-1] == 2 and have == wanted[:-1]:
+        y_true = expand_dims(y_true, -1)
+    return pair(name, y_true, y_pred[..., : wanted[-1] // 2])[0], y_pred
+
+
+@define_loss("GaussianNLL", per="element", align=_moments)
+def gaussian_nll(y_true: Any, y_pred: Any, *, full: bool = False) -> Any:
+    """``mean(s + (y - m)^2 e^-s) / 2``: targets y of mean m and variance ``e^s``; y_true: (B, ..., D) -> scalar.
+
+    y_pred: (B, ..., 2 D), the D means before the D log-variances, so that a network ends in ``Dense(2 * D)`` without
+    an activation; full: add the constant ``log(2 pi) / 2``. Raises `ShapeError` for an odd number of predictions.
+    Source: Nix and Weigend 1994.
+
+    >>> gaussian_nll([[1.0]], [[3.0, 0.0]])
+    array(2.)
+    """
+    size = spec_of(y_true).shape[-1]
+    mean, log_variance = y_pred[..., :size], y_pred[..., size:]
+    constant = math.log(2 * math.pi) if full else 0.0
+    squares = multiply(squared_difference(y_true, mean), exp(negative(log_variance)))
+    return multiply(log_variance + squares + constant, 0.5)

@@ -1,0 +1,67 @@
+"""Checks of the values of targets and predictions, wherever these are known: eagerly, and in a derivative."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import TracingError, ValueRangeError
+from fnet.transforms.tracer import Tracer
+
+EPSILON = 1e-7
+"""Keras' ``epsilon()``: what probabilities are kept away from 0 and 1, and divisors from 0."""
+# A softmax may exceed 1 by rounding; a forgotten one exceeds it by far.
+_SLACK = 1e-5
+
+
+def known(x: Any) -> np.ndarray | None:
+    """The array behind `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
+    if not isinstance(x, Tracer):
+        return x
+    try:
+        return x.concrete("a check of values")
+    except TracingError:
+        return None
+
+
+def sample_of(position: int, shape: tuple[int, ...]) -> int:
+    """The index on the batch axis of an element given by its position in the flattened array."""
+    return position // max(math.prod(shape[1:]), 1)
+
+
+def require_whole(name: str, labels: Any) -> None:
+    """Raise a `ValueRangeError` naming the first sample whose label has a fraction."""
+    values = known(labels)
+    if values is None or values.dtype.kind != "f":
+        return
+    wrong = np.flatnonzero(values != np.trunc(values))
+    if wrong.size:
+        sample = sample_of(int(wrong[0]), values.shape)
+        raise ValueRangeError(
+            f"{name}: labels must be whole numbers, received {values.flat[wrong[0]]} in sample {sample}. "
+            f"For target distributions use categorical_crossentropy."
+        )
+
+
+def in_unit_interval(x: Any, expected: str, fix: str) -> Any:
+    """`x` itself; NaN passes, to show in the loss. Else raise ``"{expected}, received ... in sample ... {fix}"``."""
+    values = known(x)
+    if values is not None and values.size and (values.min() < -_SLACK or not values.max() <= 1 + _SLACK):
+        wrong = np.flatnonzero((values < -_SLACK) | (values > 1 + _SLACK))
+        if wrong.size:
+            sample = sample_of(int(wrong[0]), values.shape)
+            raise ValueRangeError(f"{expected}, received {values.flat[wrong[0]]} in sample {sample}. {fix}")
+    return x
+
+
+def targets(name: str, y_true: Any) -> Any:
+    """`y_true` itself, checked to be in [0, 1]."""
+    return in_unit_interval(y_true, f"{name}: expected y_true in [0, 1]", "Encode the classes as 0 and 1.")
+
+
+def probabilities(name: str, y_pred: Any, activation: str) -> Any:
+    """`y_pred` itself, checked to be in [0, 1]; `activation` is what the error advises."""
+    fix = f"For raw scores pass from_logits=True, or end the network with {activation}."
+    return in_unit_interval(y_pred, f"{name}: expected probabilities in [0, 1]", fix)

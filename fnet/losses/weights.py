@@ -1,0 +1,50 @@
+"""Weights of samples from weights of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.ops.arithmetic import greater_equal, less_equal, logical_and, where
+from fnet.ops.index import take
+from fnet.ops.maths import round
+from fnet.ops.promotion import astype, lift
+from fnet.ops.reduce import argmax
+from fnet.ops.shape import reshape, squeeze
+from fnet.transforms.primitive import spec_of
+
+
+def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
+    """Sample weights: that of its class for each target, 1 for a class that is not named.
+
+    class_weight: ``{class: weight}``; y_true: labels (B,) or (B, 1), or one-hot (B, ..., C) -> (B, ...) float64. Works
+    under jit. Raises `ValueRangeError` for a class that is no whole number and for a weight below 0.
+    Source: Keras ``class_weight`` of ``fit``.
+
+    >>> class_weights({0: 0.5, 2: 4.0}, [0, 1, 2])
+    array([0.5, 1. , 4. ])
+    """
+    for label, weight in class_weight.items():
+        if isinstance(label, bool) or not isinstance(label, int | np.integer):
+            raise ValueRangeError(f"class_weight: expected whole numbers as classes, received {label!r}.")
+        if not 0 <= weight < np.inf:
+            raise ValueRangeError(f"class_weight: expected weights of at least 0, received {weight} for class {label}.")
+    y_true = lift(y_true)
+    shape = spec_of(y_true).shape
+    if not shape:
+        raise ShapeError("class_weight: expected targets with a batch axis, received a scalar.")
+    if len(shape) > 1:
+        y_true = squeeze(y_true, -1) if shape[-1] == 1 else argmax(y_true, axis=-1)
+    return _looked_up(class_weight, astype(round(y_true), np.int64))
+
+
+def _looked_up(class_weight: Mapping[int, float], labels: Any) -> Any:
+    """The weight of each label, by a table from the smallest class to the largest, with 1 for all others at its end."""
+    first, last = min(class_weight, default=0), max(class_weight, default=0)
+    table = np.array([class_weight.get(label, 1.0) for label in range(first, last + 1)] + [1.0])
+    inside = logical_and(greater_equal(labels, first), less_equal(labels, last))
+    position = where(inside, labels - first, len(table) - 1)
+    return reshape(take(table, reshape(position, (-1,))), spec_of(labels).shape)

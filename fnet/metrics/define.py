@@ -1,0 +1,141 @@
+"""What all metrics share: the accumulator, sums over samples, weights and masks, options that are checked."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, ParamSpec
+
+import numpy as np
+
+from fnet import ops, tree
+from fnet.configured import bound_arguments
+from fnet.errors import StructureError, ValueRangeError
+from fnet.losses.align import weights_for
+from fnet.masking import split_mask
+from fnet.ops.promotion import lift
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import eval_shape
+
+State = dict[str, Any]
+Shape = tuple[int, ...]
+Direction = Literal["up", "down"]
+P = ParamSpec("P")
+
+
+class Metric(NamedTuple):
+    """``init() -> state``, ``update(state, y_true, y_pred, sample_weight=None) -> state``, ``result(state)``.
+
+    `name` is its key in a history; `direction` says which way is better, "up" or "down" (None: not known).
+    """
+
+    init: Callable[[], Any]
+    update: Callable[..., Any]
+    result: Callable[[Any], Any]
+    name: str = "metric"
+    direction: Direction | None = None
+
+
+def accumulate(
+    name: str,
+    shapes: Mapping[str, Shape],
+    sums: Callable[[Any, Any, Any], State],
+    result: Callable[[State], Any],
+    direction: Direction | None = None,
+) -> Metric:
+    """The metric whose state is a sum over samples, so that any split of them into batches gives the same.
+
+    shapes: those of the sums, by name; an axis of size 1 may grow in the first update. sums(y_true, y_pred,
+    sample_weight) -> the sums over one batch, float64; a mask of y_pred has become a part of the weights.
+    """
+
+    def init() -> State:
+        return {key: np.zeros(shape) for key, shape in shapes.items()}
+
+    def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
+        added = sums(*mask_as_weights(name, y_true, y_pred, sample_weight))
+        return {key: ops.add(total, added[key]) for key, total in state.items()}
+
+    return Metric(init, update, result, name, direction)
+
+
+def initial_state(metric: Metric, y_true: Any, y_pred: Any) -> Any:
+    """``metric.init()`` in the shapes that updates keep, for code that is compiled for one shape of the state.
+
+    y_true, y_pred: a batch, or the `fnet.ArraySpec` of one. The state of a metric with a number for each class or
+    output has one for all of them until the first update. Raises `StructureError` for an update that changes more.
+
+    >>> from fnet.metrics import f1_score
+    >>> initial_state(f1_score(), np.zeros((4, 3)), np.zeros((4, 3)))["true_positives"]
+    array([0., 0., 0.])
+    """
+    state = metric.init()
+    after = eval_shape(lambda state, y, p: metric.update(state, y, p), state, y_true, y_pred)
+    before = tree.structure(state)
+    if tree.structure(after) != before:
+        raise StructureError(f"metric {metric.name}: update must return a state like that of init, {before}.")
+    grown = zip(tree.leaves(state), tree.leaves(after), strict=True)
+    return tree.unflatten(before, [np.array(np.broadcast_to(leaf, spec.shape), spec.dtype) for leaf, spec in grown])
+
+
+def mask_as_weights(name: str, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """``(y_true, y_pred, sample_weight)`` without masks: a step that does not count has weight 0, and zeros as values.
+
+    y_pred: (N, T, ...) under a mask (N, T); a prediction (N, T) becomes (N, T, 1), so that each step is a row.
+    """
+    y_true, (values, mask) = split_mask(y_true)[0], split_mask(y_pred)
+    if mask is None:
+        return y_true, values, sample_weight
+    y_true, values, rank = lift(y_true), lift(values), spec_of(mask).ndim
+    if spec_of(values).ndim == rank:
+        y_true, values = (ops.expand_dims(x, -1) if spec_of(x).ndim == rank else x for x in (y_true, values))
+    weights = ops.astype(mask, np.float64)
+    if sample_weight is not None:
+        weights = ops.multiply(weights, weights_for(name, sample_weight, weights))
+    return _kept(mask, y_true), _kept(mask, values), weights
+
+
+def _kept(mask: Any, x: Any) -> Any:
+    """`x` with zeros where the mask is false, so that padding, whatever it holds, is neither checked nor counted."""
+    lead, ndim = spec_of(mask).shape, spec_of(x).ndim
+    if spec_of(x).shape[: len(lead)] != lead:
+        return x
+    return ops.where(ops.reshape(mask, lead + (1,) * (ndim - len(lead))), x, 0)
+
+
+def full_weights(name: str, sample_weight: Any, shape: Shape) -> Any:
+    """Float64 weights for values of this shape; ones without `sample_weight`."""
+    ones = np.broadcast_to(np.float64(1), shape)
+    if sample_weight is None:
+        return np.ones(shape)
+    return ops.broadcast_to(weights_for(name, sample_weight, ones), shape)
+
+
+def ratio(a: Any, b: Any) -> Any:
+    """``a / b``, and 0 where `b` is 0."""
+    empty = ops.equal(b, 0)
+    return ops.where(empty, 0, ops.divide(a, ops.where(empty, 1, b)))
+
+
+def constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
+    """Let a `TypeError` for an argument that is unknown or missing name the nearest one that is known."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def construct(*args: P.args, **kwargs: P.kwargs) -> Metric:
+        return make(**bound_arguments(make.__name__, signature, args, kwargs))  # type: ignore[call-arg]
+
+    return construct
+
+
+def require_fraction(name: str, argument: str, value: Any) -> None:
+    """Raise a `ValueRangeError` for a number that is not in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise ValueRangeError(f"{name}: expected 0 <= {argument} <= 1, received {value}.")
+
+
+def require_positive(name: str, argument: str, value: Any) -> None:
+    """Raise a `ValueRangeError` for anything but an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueRangeError(f"{name}: {argument} is a positive integer, received {value!r:.40}.")

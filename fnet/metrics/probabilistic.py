@@ -1,0 +1,80 @@
+"""How well predicted probabilities fit, and margins: running means of the losses of classes, and perplexity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import losses, ops
+from fnet.losses.align import weights_for
+from fnet.metrics.define import Metric, State, constructor, mask_as_weights
+from fnet.metrics.reduction import mean_of, of_loss
+from fnet.ops.promotion import lift
+
+kl_divergence = of_loss(losses.kl_divergence)
+poisson = of_loss(losses.poisson)
+hinge = of_loss(losses.hinge)
+squared_hinge = of_loss(losses.squared_hinge)
+categorical_hinge = of_loss(losses.categorical_hinge)
+binary_crossentropy = of_loss(losses.binary_crossentropy)
+categorical_crossentropy = of_loss(losses.categorical_crossentropy)
+crossentropy = of_loss(losses.crossentropy)
+
+
+@constructor
+def sparse_categorical_crossentropy(
+    name: str = "sparse_categorical_crossentropy",
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> Metric:
+    """The running mean of ``-log p[y]``; y_true: (B, ...) labels, y_pred: (B, ..., C).
+
+    Labels `ignore_class` are left out. Source: Keras ``SparseCategoricalCrossentropy``.
+
+    >>> metric = sparse_categorical_crossentropy()
+    >>> state = metric.update(metric.init(), [1, 2], [[0.05, 0.95, 0.0], [0.1, 0.8, 0.1]])
+    >>> round(float(metric.result(state)), 4)
+    1.1769
+    """
+    return _of_labels(name, from_logits, ignore_class, axis, lambda mean: mean)
+
+
+@constructor
+def perplexity(
+    from_logits: bool = False, ignore_class: int | None = None, axis: int = -1, name: str = "perplexity"
+) -> Metric:
+    """``exp(mean(-log p[y]))``, as among how many equally probable labels the choice is; 0 before the first one.
+
+    y_true: (B, ...) labels, y_pred: (B, ..., C) probabilities, or logits with `from_logits`. Labels `ignore_class`,
+    e.g. that of padding, are left out. Source: KerasHub ``Perplexity``.
+
+    >>> metric = perplexity()
+    >>> state = metric.update(metric.init(), [[1, 0]], [[[0.5, 0.5], [0.125, 0.875]]])
+    >>> round(float(metric.result(state)), 4)
+    4.0
+    """
+    return _of_labels(name, from_logits, ignore_class, axis, ops.exp)
+
+
+def _of_labels(
+    name: str, from_logits: bool, ignore_class: int | None, axis: int, finish: Callable[[Any], Any]
+) -> Metric:
+    """The mean cross-entropy of labels, finished, where those to ignore have weight 0."""
+    loss = losses.sparse_categorical_crossentropy
+    metric = mean_of(
+        loss.configured(from_logits=from_logits, ignore_class=ignore_class, axis=axis), name, "down", finish
+    )
+    if ignore_class is None:
+        return metric
+
+    def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
+        y_true, y_pred, sample_weight = mask_as_weights(name, y_true, y_pred, sample_weight)
+        weights = ops.astype(ops.not_equal(lift(y_true), ignore_class), np.float64)
+        if sample_weight is not None:
+            weights = ops.multiply(weights, weights_for(name, sample_weight, weights))
+        return metric.update(state, y_true, y_pred, weights)
+
+    return metric._replace(update=update)

@@ -1,0 +1,124 @@
+"""Running means and sums: of any loss, of a function of samples, of plain values."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import losses, ops
+from fnet.losses.align import weights_for
+from fnet.metrics.define import Direction, Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.ops.promotion import lift
+from fnet.transforms.primitive import spec_of
+
+Values = Callable[[Any, Any], Any]
+ZEROS: dict[str, tuple[int, ...]] = {"total": (), "count": ()}
+
+
+def mean_of(
+    loss: str | Values,
+    name: str | None = None,
+    direction: Direction | None = None,
+    finish: Callable[[Any], Any] = lambda mean: mean,
+) -> Metric:
+    """The running mean of a function of each sample: any loss, by name too, or ``f(y_true, y_pred) -> (B, ...)``.
+
+    ``total += sum(w v)``, ``count += sum(w)``, ``result = finish(total / count)`` (0 before the first sample); values
+    of a sample with several are averaged first, weights too; a value with weight 0 is left out, even if it is NaN.
+    direction: "up" or "down", which is better; by default "down" for a loss. Source: Keras ``MeanMetricWrapper``.
+
+    >>> metric = mean_of("mae")
+    >>> state = metric.update(metric.init(), [[1.0], [2.0]], [[1.5], [2.0]])
+    >>> metric.result(state)
+    array(0.25)
+    """
+    function = losses.get(loss) if isinstance(loss, str) else loss
+    label = name or str(loss if isinstance(loss, str) else getattr(function, "__name__", "metric"))
+    options = {"reduction": "none"} if "reduction" in inspect.signature(function).parameters else {}
+
+    def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
+        values = lift(function(y_true, y_pred, **options))
+        if not spec_of(values).differentiable:
+            values = ops.astype(values, np.float64)
+        return _totals(label, values, sample_weight, y_pred)
+
+    def result(state: State) -> Any:
+        return ops.where(ops.equal(state["count"], 0), 0, finish(ratio(state["total"], state["count"])))
+
+    return accumulate(label, ZEROS, sums, result, direction or ("down" if options else None))
+
+
+def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
+    """Weighted sum over the samples and sum of their weights, in float64; a value for a whole batch counts B times."""
+    shape = spec_of(values).shape
+    each = max(math.prod(shape[1:]), 1)
+    count: Any = float((shape or spec_of(lift(y_pred)).shape or (1,))[0])
+    if sample_weight is not None:
+        weights = weights_for(name, sample_weight, values)
+        values = ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights))
+        count = ops.divide(ops.astype(ops.sum(ops.broadcast_to(weights, shape)), np.float64), each)
+    total = ops.astype(ops.sum(values), np.float64)
+    return {"total": ops.divide(total, each) if shape else ops.multiply(total, count), "count": count}
+
+
+@constructor
+def mean(name: str = "mean") -> Metric:
+    """The running mean of values: ``update(state, values, sample_weight=None)``, values: (B, ...).
+
+    Values of a sample with several are averaged first. Source: Keras ``Mean``.
+
+    >>> metric = mean()
+    >>> metric.result(metric.update(metric.init(), [1.0, 3.0, 5.0, 7.0]))
+    array(4.)
+    """
+    metric = mean_of(lambda _, values: values, name)
+
+    def update(state: State, values: Any, *, sample_weight: Any = None) -> State:
+        return metric.update(state, _floats(name, values), _floats(name, values), sample_weight)
+
+    return metric._replace(update=update)
+
+
+@constructor
+def sum(name: str = "sum") -> Metric:
+    """The sum of values: ``update(state, values, sample_weight=None)``, values: (B, ...). Source: Keras ``Sum``.
+
+    >>> metric = sum()
+    >>> metric.result(metric.update(metric.init(), [1.0, 3.0, 5.0, 7.0]))
+    array(16.)
+    """
+
+    def sums(_: Any, values: Any, sample_weight: Any) -> State:
+        weights = full_weights(name, sample_weight, spec_of(values).shape)
+        return {"total": ops.sum(ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights)))}
+
+    metric = accumulate(name, {"total": ()}, sums, lambda state: ops.add(state["total"], 0))
+
+    def update(state: State, values: Any, *, sample_weight: Any = None) -> State:
+        return metric.update(state, _floats(name, values), _floats(name, values), sample_weight)
+
+    return metric._replace(update=update)
+
+
+def _floats(name: str, values: Any) -> Any:
+    """Values as float64, with a batch axis."""
+    values = ops.astype(lift(values), np.float64)
+    if len(spec_of(values).shape) == 0:
+        values = ops.reshape(values, (1,))
+    return values
+
+
+def of_loss(loss: losses.Loss, name: str | None = None) -> Callable[..., Metric]:
+    """The constructor of the running mean of a loss: it takes a name, and the options of the loss."""
+    default = name or loss.name
+
+    def make(name: str = default, **options: Any) -> Metric:
+        return mean_of(loss.configured(**options), name, "down")
+
+    make.__name__ = make.__qualname__ = default
+    make.__doc__ = f"The running mean of the loss `fnet.losses.{loss.name}`, which takes the options; `name`: its own."
+    return make

@@ -1,0 +1,141 @@
+"""Levenberg and Marquardt's least squares: between Gauss and Newton's step and a short one along the gradient."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnet.ops.arithmetic import where
+from fnet.ops.solve import solve_positive
+from fnet.ops.summation import sum
+from fnet.optimizers.second_order.conjugate_gradients import truncated
+from fnet.optimizers.second_order.minimizer import (
+    LeastSquares,
+    StepInfo,
+    as_kind,
+    check_at_least_zero,
+    finite,
+    report,
+    resume,
+    rounding,
+    start,
+)
+from fnet.optimizers.second_order.normal_equations import FORCING, check_solver, is_dense, normal_matrix
+from fnet.optimizers.second_order.objective import FlatResiduals, Point, Residuals, dot
+from fnet.transforms.jit import jit
+
+MOST_TRIALS = 50  # of the damping in one step
+SMALLEST = 1e-8  # damping that growth begins from
+GROWTH = 2.0  # of the damping when the first trial of a step is refused; it doubles with every other
+
+
+class LevenbergMarquardtState(NamedTuple):
+    """The point, the damping for the next step, and the scaling D: (n,)."""
+
+    point: Point
+    damping: float
+    scaling: np.ndarray
+
+
+def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSquares:
+    """``x <- x - (J^T J + c D)^-1 J^T r`` minimises ``r . r / 2`` of residuals r(x): (m,) with the Jacobian J: (m, n).
+
+    D is the diagonal of ``J^T J``, the largest seen so far, so units of parameters do not matter; with solver "cg" it
+    is the identity. c begins with `damping`. While a step does not decrease the value, it is refused and c grows by 2,
+    4, 8...; when the value decreases by the part q of what the linear model promises, c shrinks by
+    ``max(1/3, 1 - (2 q - 1)^3)``. solver: as in `gauss_newton`. Raises `ValueRangeError`.
+    Source: Levenberg 1944, Marquardt 1963; Moré 1978 on D, Nielsen 1999 on c.
+
+    >>> import numpy as np
+    >>> import fnet
+    >>> t = np.linspace(0.0, 2.0, 9)
+    >>> def residuals(p):
+    ...     return p["a"] * np.exp(p["b"] * t) - 3.0 * np.exp(-1.5 * t)
+    >>> fit = fnet.least_squares(residuals, {"a": np.ones(()), "b": np.zeros(())})
+    >>> fit.converged, round(float(fit.params["a"]), 6), round(float(fit.params["b"]), 6)
+    (True, 3.0, -1.5)
+    """
+    check_at_least_zero("levenberg_marquardt", damping=damping)
+    check_solver("levenberg_marquardt", solver)
+
+    def init(f: Any, params: Any) -> LevenbergMarquardtState:
+        point = start(f, params, Residuals)
+        return LevenbergMarquardtState(point, damping, np.zeros_like(point.x))
+
+    def step(f: Any, params: Any, state: LevenbergMarquardtState) -> tuple[Any, LevenbergMarquardtState, StepInfo]:
+        x, flat = as_kind(f, Residuals).at(params)
+        point, evaluations = resume(flat, x, state.point)
+        model: _Dense | _Products
+        model = _Dense(flat, point, state.scaling) if is_dense(solver, x.size) else _Products(flat, point)
+        new, shift, trials, at_rounding = _trials(flat, point, model, state.damping)
+        counts = {"evaluations": evaluations + trials, "products": model.products, "at_rounding": at_rounding}
+        info = report(new or point, 0.0 if new is None else 1.0, damping=shift, **counts)
+        state = LevenbergMarquardtState(new or point, shift, model.scaling)
+        return (params if new is None else flat.unravel(new.x.copy())), state, info
+
+    return LeastSquares(init, step)
+
+
+class _Dense:
+    """The linear model at a point by its matrix ``A = J^T J``."""
+
+    def __init__(self, flat: FlatResiduals, point: Point, scaling: np.ndarray) -> None:
+        self._matrix, self._gradient = normal_matrix(flat, point.x), point.gradient
+        self.scaling = np.maximum(scaling, np.diagonal(self._matrix))
+        self.products = point.x.size
+
+    def step(self, shift: float) -> tuple[np.ndarray, float]:
+        """The step with this damping, and the decrease that the model promises; NaN where the matrix is singular."""
+        move, promised = _damped(self._matrix, self._gradient, self.scaling, np.asarray(shift, self._gradient.dtype))
+        return move, float(promised)
+
+
+class _Products:
+    """The linear model at a point by products with ``A = J^T J``; D is the identity."""
+
+    def __init__(self, flat: FlatResiduals, point: Point) -> None:
+        self._product, self._point = partial(flat.product, point.x), point
+        self.scaling = np.ones_like(point.x)
+        self.products = 0
+
+    def step(self, shift: float) -> tuple[np.ndarray, float]:
+        """As of `_Dense`; solved to the last digit where the first solution may have missed a flat direction."""
+        x, gradient = self._point.x, self._point.gradient
+        move, promised = gradient, 0.0
+        for forcing in (FORCING, float(np.finfo(x.dtype).eps)):
+            move, slope, used = truncated(self._product, gradient, shift, forcing, 2 * x.size)
+            promised = -slope - 0.5 * float(dot(move, self._product(move)))
+            self.products += used + 1
+            if promised > rounding(self._point):
+                break
+        return move, promised
+
+
+def _trials(
+    flat: FlatResiduals, point: Point, model: _Dense | _Products, shift: float
+) -> tuple[Point | None, float, int, bool]:
+    """The next point, if any decreases the value; the damping; evaluations; whether rounding hides any decrease."""
+    growth, evaluations = GROWTH, 0
+    for _ in range(MOST_TRIALS):
+        move, promised = model.step(shift)
+        if promised <= rounding(point):
+            return None, shift, evaluations, True
+        if promised < math.inf:
+            value, _, moved, gradient = flat.along(point.x, move, np.ones((), point.x.dtype))
+            evaluations += 1
+            new, part = Point(moved, value, gradient), (float(point.value) - float(value)) / promised
+            if part > 0 and finite(new):
+                return new, shift * max(1 / 3, 1 - (2 * part - 1) ** 3), evaluations, False
+        shift, growth = max(shift, SMALLEST) * growth, 2 * growth
+    return None, shift, evaluations, False
+
+
+@jit
+def _damped(matrix: Any, gradient: Any, scaling: Any, shift: Any) -> tuple[Any, Any]:
+    """``p = -(A + c D)^-1 g`` and the decrease ``-(g.p + p.A p / 2) = (c p.D p - g.p) / 2``."""
+    added = shift * where(scaling > 0, scaling, 1)
+    move = solve_positive(matrix + added * np.eye(len(matrix), dtype=matrix.dtype), -gradient)
+    return move, 0.5 * sum(move * (added * move - gradient))

@@ -1,0 +1,62 @@
+"""Newton's method with the full Hessian, for functions of a few hundred parameters."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from fnet.optimizers.second_order.line_search import Found, Line, backtracking
+from fnet.optimizers.second_order.matrix import columns, descent
+from fnet.optimizers.second_order.minimizer import (
+    Minimizer,
+    State,
+    StepInfo,
+    as_kind,
+    check_at_least_zero,
+    report,
+    resume,
+    rounding,
+    start,
+)
+from fnet.optimizers.second_order.objective import Objective
+
+
+def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool = True, c1: float = 1e-4) -> Minimizer:
+    """``x <- x - t (H + c I)^-1 g`` with the Hessian H: (n, n), formed from n products and factored.
+
+    c is `damping` where ``H + c I`` is positive definite, else the first larger one that makes it so; t is
+    `learning_rate`, shortened by `line_search` until the function decreases (Armijo's condition with `c1`). With the
+    defaults a convex quadratic is solved in one step. Raises `ValueRangeError`; `DerivativeError` names an operation
+    without second derivative. Source: Nocedal and Wright 2006, algorithms 3.2 and 3.3.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import newton
+    >>> def f(x):
+    ...     return (x[0] - 3.0) ** 2 + 10.0 * (x[1] - x[0]) ** 2
+    >>> method, x = newton(), np.zeros(2)
+    >>> method.step(f, x, method.init(f, x))[0].round(9)
+    array([3., 3.])
+    """
+    check_at_least_zero("newton", learning_rate=learning_rate, damping=damping, c1=c1)
+
+    def init(f: Any, params: Any) -> State:
+        return State(start(f, params, Objective))
+
+    def step(f: Any, params: Any, state: State) -> tuple[Any, State, StepInfo]:
+        x, flat = as_kind(f, Objective).at(params)
+        point, evaluations = resume(flat, x, state.point)
+        hessian = columns(partial(flat.product, x), x.size, x.dtype)
+        direction, slope, shift = descent(hessian, point.gradient, damping)
+        line = Line(flat, point, direction, slope)
+        if line_search:
+            found = backtracking(line, learning_rate, c1)
+        else:
+            found = Found(line.at(learning_rate), line.evaluations, False)
+        counts = {"evaluations": evaluations + line.evaluations, "products": x.size}
+        if found.trial is None:
+            stuck = report(point, 0.0, damping=shift, **counts)
+            return params, State(point), stuck._replace(at_rounding=-slope * learning_rate <= rounding(point))
+        new = found.trial.point
+        return flat.unravel(new.x.copy()), State(new), report(new, found.trial.step, damping=shift, **counts)
+
+    return Minimizer(init, step)

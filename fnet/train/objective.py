@@ -1,0 +1,179 @@
+"""What a trainer works towards and watches: losses and metrics of a network with one output or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fnet import losses, metrics
+from fnet.errors import StructureError, did_you_mean, scope
+from fnet.graph import output_names
+from fnet.layer import Layer
+from fnet.losses.combine import CombinedLoss
+from fnet.losses.define import Loss
+from fnet.metrics import Metric
+from fnet.train.checks import check_targets
+
+Outputs = tuple[str, ...] | None
+"""The names of several outputs; None for a network with a single one."""
+
+
+class Watched(NamedTuple):
+    """A metric, the name of its numbers, and the output it is of (None for the only one)."""
+
+    name: str
+    metric: Metric
+    output: str | None
+    weighted: bool
+
+
+class Objective:
+    """The loss and the metrics that were asked for, to be bound to the outputs of a network."""
+
+    def __init__(self, net: Layer, loss: Any, loss_weights: Any, unweighted: Any, weighted: Any) -> None:
+        self._known = output_names(net)
+        self._given, self._weights = loss, loss_weights
+        several = _is_several(loss) or loss_weights is not None
+        self._loss = None if several else losses.get(loss)
+        self._metrics = ((_resolved(unweighted), False), (_resolved(weighted), True))
+        self._bound: dict[Outputs, Bound] = {}
+        if self._known is not None:
+            self.bind(self._known)  # mistakes are told at once
+
+    def bind(self, outputs: Outputs) -> Bound:
+        """Loss and metrics for these outputs."""
+        if outputs not in self._bound:
+            self._bound[outputs] = Bound(outputs, self._loss_of(outputs), tuple(self._watched(outputs)))
+        return self._bound[outputs]
+
+    def outputs(self, y: Any) -> Outputs:
+        """The names of the outputs of which `y` is the tree."""
+        if isinstance(y, Mapping):
+            return tuple(y)
+        if not isinstance(y, tuple | list):
+            return None
+        if self._known is not None and len(self._known) == len(y):
+            return self._known
+        return tuple(f"output_{i}" for i in range(len(y)))
+
+    def _loss_of(self, outputs: Outputs) -> Callable[..., Any]:
+        if self._loss is None or (outputs is not None and isinstance(self._loss, Loss)):
+            return CombinedLoss(self._given, self._weights, outputs)
+        return self._loss
+
+    def _watched(self, outputs: Outputs) -> Iterable[Watched]:
+        found = [
+            (output, metric, weighted)
+            for given, weighted in self._metrics
+            for output, several in _by_output(given, outputs).items()
+            for metric in several
+        ]
+        taken = ["loss", *(f"{output}_loss" for output in outputs or ())]
+        for output, metric, weighted in found:
+            name = metric.name if output is None else f"{output}_{metric.name}"
+            name = f"weighted_{name}" if weighted and name in taken else name
+            taken.append(_distinct(name, taken))
+            yield Watched(taken[-1], metric, output, weighted)
+
+
+class Bound:
+    """An `Objective` for given outputs: pure functions of a batch ``{"x", "y", "sample_weight"}`` and its outputs."""
+
+    def __init__(self, outputs: Outputs, loss: Callable[..., Any], watched: tuple[Watched, ...]) -> None:
+        self.outputs, self.loss, self.watched = outputs, loss, watched
+
+    def value(self, batch: Mapping[str, Any], y: Any) -> tuple[Any, dict[str, Any]]:
+        """The loss to be minimised, and the losses of the outputs that have one, if there are several."""
+        options = {} if batch["sample_weight"] is None else {"sample_weight": batch["sample_weight"]}
+        if not isinstance(self.loss, CombinedLoss):
+            return self.loss(batch["y"], y, **options), {}
+        parts = self.loss.values(batch["y"], y, **options)
+        return self.loss.total(parts), {str(name): part for name, part in parts.items()} if self.outputs else {}
+
+    def check(self, y: Any, output: Any) -> None:
+        """Refuse targets out of range, output by output; `output`: specs of the outputs for the data."""
+        if not isinstance(self.loss, CombinedLoss):
+            check_targets(self.loss, y, output)
+            return
+        if self.outputs is None:
+            check_targets(self.loss.losses_of((0,))[0], y, output)
+            return
+        for name in self.outputs:
+            if not isinstance(y, Mapping) or name in y:
+                with scope(f"output {name}"):
+                    check_targets(
+                        self.loss.losses_of(self.outputs)[name], self._part(y, name), self._part(output, name)
+                    )
+
+    def states(self, data: Mapping[str, Any], output: Any) -> tuple[Any, ...]:
+        """The states of the metrics before the first batch; `output`: specs of the outputs for the data."""
+        return tuple(metrics.initial_state(w.metric, *self._of(w, data["y"], output)) for w in self.watched)
+
+    def updated(self, states: tuple[Any, ...], batch: Mapping[str, Any], y: Any) -> tuple[Any, ...]:
+        """The states of the metrics with one batch more."""
+        updates = zip(self.watched, states, strict=True)
+        return tuple(w.metric.update(s, *self._of(w, batch["y"], y), **self._options(w, batch)) for w, s in updates)
+
+    def _options(self, watched: Watched, batch: Mapping[str, Any]) -> dict[str, Any]:
+        weight = batch["sample_weight"]
+        if not watched.weighted or weight is None:
+            return {}
+        return {"sample_weight": self._part(weight, watched.output) if _is_several(weight) else weight}
+
+    def _of(self, watched: Watched, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        """Targets and predictions of one output."""
+        return self._part(y_true, watched.output), self._part(y_pred, watched.output)
+
+    def _part(self, tree: Any, output: str | None) -> Any:
+        if output is None:
+            return tree
+        assert self.outputs is not None
+        return tree[output] if isinstance(tree, Mapping) else tree[self.outputs.index(output)]
+
+
+def _is_several(x: Any) -> bool:
+    return isinstance(x, Mapping | list | tuple)
+
+
+def _resolved(given: Any) -> Any:
+    """The metrics meant by names and functions, in the lists and dicts that they were given in."""
+    if isinstance(given, Mapping):
+        return {name: _resolved(own) for name, own in given.items()}
+    if isinstance(given, list | tuple) and not isinstance(given, Metric):
+        return [_resolved(own) for own in given]
+    return None if given is None else metrics.get(given)
+
+
+def _by_output(given: Any, outputs: Outputs) -> dict[str | None, Sequence[Any]]:
+    """The metrics of each output, from what the user wrote."""
+    if outputs is None:
+        if isinstance(given, Mapping):
+            raise StructureError(f"metrics are given for outputs {', '.join(map(repr, given))}, but there is only one.")
+        return {None: _listed(given)}
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in outputs:
+                raise StructureError(f"metrics: the network has no output {name!r}.{did_you_mean(name, outputs)}")
+        return {name: _listed(given[name]) for name in outputs if name in given}
+    several = _listed(given)
+    if several and len(several) != len(outputs):
+        raise StructureError(
+            f"metrics: expected a dict by output ({', '.join(outputs)}) or a list with an entry for each, received "
+            f"{len(several)} for {len(outputs)} outputs."
+        )
+    return {name: _listed(own) for name, own in zip(outputs, several, strict=False)}
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    if given is None:
+        return ()
+    return given if isinstance(given, list | tuple) and not isinstance(given, Metric) else (given,)
+
+
+def _distinct(name: str, taken: Sequence[str]) -> str:
+    """The name, or the first of name_1, name_2, ... that is free, as in Keras."""
+    distinct, number = name, 0
+    while distinct in taken:
+        number += 1
+        distinct = f"{name}_{number}"
+    return distinct
