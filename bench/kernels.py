@@ -18,7 +18,9 @@ _FORWARD_ONLY: dict[str, Operation] = {
     **{f"GEMM {n} x {n} x {n}": kinds.Gemm(n, n, n) for n in (32, 64, 128, 256, 512, 1024, 2048)},
     "GEMM 128 x 300 x 784": kinds.Gemm(128, 300, 784),
     "GEMM 1 x 300 x 784": kinds.Gemm(1, 300, 784),
-    "Adam on 10 million parameters": kinds.AdamUpdate(10_000_000),
+    "Adam on 10 million parameters": kinds.AdamUpdate(((10_000_000,),)),
+    "Adam on 10 million parameters in 48 arrays": kinds.AdamUpdate(((645, 645), (645,)) * 24),
+    "Adam on the 561 parameters of the MLP 16-16-1": kinds.AdamUpdate(((16, 16), (16,)) * 2 + ((16, 1), (1,))),
 }
 _WITH_GRADIENTS: dict[str, Operation] = {
     "convolution 7x7/2, 224x224x3 to 64, batch 4": kinds.Convolution(4, 224, 3, 64, 7, 2),

@@ -26,8 +26,14 @@ _OPERATIONS = {
     "convolution 3x3, 32x32x64 to 64, batch 32": kinds.Convolution(32, 32, 64, 64, 3),
     "convolution 3x3, 16x16x128 to 128, batch 32": kinds.Convolution(32, 16, 128, 128, 3),
 }
+_TRAINED = {
+    "LSTM(128), 100 steps of 64, batch 64": kinds.LSTM(64, 100, 64, 128),
+    "causal attention, 16 x 64 tokens, 4 heads of 32": kinds.Attention(16, 64, 4, 32),
+    "causal attention, 8 x 512 tokens, 8 heads of 64": kinds.Attention(8, 512, 8, 64),
+}
 ROWS = (
-    *(Row(title, title, "forward", operation) for title, operation in _OPERATIONS.items()),
+    *(Row(title, title, "forward", operation) for title, operation in (_OPERATIONS | _TRAINED).items()),
+    *(Row(f"{title}, both", f"{title}, and gradients", "both", operation) for title, operation in _TRAINED.items()),
     Row("transformer", "training step, 2-block causal transformer, width 128, batch 16", "step", Transformer()),
 )
 Errors = dict[str, float]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,11 @@ class LSTM(Operation):
     def shapes(self) -> Any:
         d, u = self.features, self.units
         return (self.batch, self.steps, d), (d, 4 * u), (u, 4 * u), (4 * u,)
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Weights of a layer's first size: with larger ones the states are chaotic, and errors grow with every step."""
+        x, *weights = super().arrays()
+        return x, *(w / np.sqrt(self.units, dtype=np.float32) for w in weights)
 
 
 @dataclass(frozen=True)
@@ -191,16 +197,17 @@ class CTC(Operation):
 
 @dataclass(frozen=True)
 class AdamUpdate(Operation):
-    """One update of so many parameters in place."""
+    """One update in place of parameters of these shapes; the arguments are all parameters, then all gradients."""
 
-    size: int
+    parameters: tuple[tuple[int, ...], ...]
 
     @property
     def traffic(self) -> int:
-        return 7 * self.size  # reads parameter, gradient and two moments; writes all but the gradient
+        """Reads parameter, gradient and two moments; writes all but the gradient."""
+        return 7 * sum(map(math.prod, self.parameters))
 
     def shapes(self) -> Any:
-        return (self.size,), (self.size,)
+        return self.parameters * 2
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
+from fnet.compile.alike import Row, join_alike, joined
 from fnet.compile.eager import lower
 from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import Region, fuse
 from fnet.compile.graph import Graph, Value
 from fnet.compile.loops import Computation, Step, Write, emit_computation
-from fnet.compile.memory import ARENA, INPUT, OUTPUT, STATE, Buffer, lay_out_arena, lay_out_sequence
+from fnet.compile.memory import ALIGNMENT, ARENA, INPUT, OUTPUT, STATE, Buffer, aligned, lay_out_arena, lay_out_sequence
 from fnet.compile.plan import Call, Plan, Slot
 from fnet.compile.simplify import simplify
 
@@ -26,7 +29,7 @@ class _Builder:
 
     def __init__(self, graph: Graph, donated: frozenset[int]) -> None:
         self.graph = graph
-        self.regions = fuse(graph)
+        self.regions = join_alike(fuse(graph), graph, donated)
         self.end = len(self.regions)
         self.position = 0
         self.label = ""
@@ -37,9 +40,12 @@ class _Builder:
         self.state: dict[int, Buffer] = {}
         self.kept: list[Buffer | None] = [None] * len(graph.outputs)
         self.target: dict[Value, Buffer] = {}
+        self.side_by_side: dict[Value, Ref] = {}
         self.last_use = self._last_uses()
         self._place_inputs(donated)
         self._place_outputs()
+        self._place_rows()
+        self.state_bytes = lay_out_sequence(list(self.state.values()))
 
     def plan(self) -> Plan:
         for position, region in enumerate(self.regions):
@@ -49,10 +55,9 @@ class _Builder:
         self.position, self.label = self.end, "copy to output"
         self._deliver()
         arena_bytes = lay_out_arena(self.arena)
-        state_bytes = lay_out_sequence(list(self.state.values()))
         constants = [b for b in self.arena if b.constant is not None]
         inputs, outputs = [v.spec for v in self.graph.inputs], [v.spec for v in self.graph.outputs]
-        return Plan(self.calls, inputs, outputs, arena_bytes, state_bytes, constants, self.state, self.kept)
+        return Plan(self.calls, inputs, outputs, arena_bytes, self.state_bytes, constants, self.state, self.kept)
 
     # The Emitter protocol.
 
@@ -75,10 +80,15 @@ class _Builder:
 
     # Regions.
 
-    def _region(self, region: Region) -> None:
+    def _region(self, region: Region | Row) -> None:
         node = region.nodes[0]
-        if region.fused:
-            self._fused(region)
+        if isinstance(region, Row):
+            works = [self._computation(member) for member in region.members]
+            whole = joined(works)
+            for work in works if whole is None else [whole]:
+                emit_computation(work, self)
+        elif region.fused:
+            emit_computation(self._computation(region), self)
         elif node.is_view:
             source = self._ref(node.inputs[0])
             if not node.primitive.strided:
@@ -88,7 +98,7 @@ class _Builder:
             targets = [self._result(value) for value in node.outputs]
             lower(node.primitive, [self._ref(v) for v in node.inputs], targets, node.params, self)
 
-    def _fused(self, region: Region) -> None:
+    def _computation(self, region: Region) -> Computation:
         """One loop nest: external operands are its reads, values needed outside its writes."""
         assert region.space is not None
         number: dict[Value, int] = {}
@@ -118,11 +128,13 @@ class _Builder:
                 writes.append(Write(number[value], value.spec.dtype.str[1:], overwrites=overwrites))
                 targets.append(self._result(value, reads[overwrites].buffer if overwrites is not None else None))
         folded = region.folded or frozenset()
-        emit_computation(Computation(region.space, folded, reads, steps, writes, targets), self)
+        return Computation(region.space, folded, reads, steps, writes, targets)
 
     def _overwritten(self, value: Value, reads: list[Ref], taken: set[int]) -> int | None:
         """The read whose buffer `value` may take over: whole, of the same size, last used here, read only so."""
         wanted = self.target.get(value)
+        if value in self.side_by_side:
+            return None
         for k, ref in enumerate(reads):
             buffer = ref.buffer
             if k in taken or ref.shape != value.spec.shape or ref.dtype != value.spec.dtype or not ref.contiguous:
@@ -174,7 +186,7 @@ class _Builder:
                 if match is not None:
                     self.kept[k] = free.pop(match)
         for k, value in enumerate(self.graph.outputs):
-            root = _root(value)
+            root = value.root
             if root.node is None or root in self.target:
                 continue
             buffer = self.kept[k]
@@ -183,8 +195,26 @@ class _Builder:
             else:
                 self.target[root] = buffer
 
+    def _place_rows(self) -> None:
+        """Lay the values that a row reads side by side; memory with padding is used for nothing else: it stays zero."""
+        region_of = {node: i for i, region in enumerate(self.regions) for node in region.nodes}
+        for position, row in enumerate(self.regions):
+            for values in row.made if isinstance(row, Row) else ():
+                ends = list(accumulate(aligned(value.spec.nbytes) for value in values))
+                padded = any(value.spec.nbytes % ALIGNMENT for value in values[:-1])
+                first = 0 if padded else min(region_of[value.node] for value in values if value.node is not None)
+                block = Buffer(ends[-1], first=first, last=self.end if padded else position)
+                self.arena.append(block)
+                for begin, value in zip([0, *ends], values, strict=False):
+                    ref = Ref.whole(block, value.spec.dtype, value.spec.shape)
+                    self.side_by_side.setdefault(value, replace(ref, offset=begin // value.spec.dtype.itemsize))
+
     def _result(self, value: Value, overwritten: Buffer | None = None) -> Ref:
         """Where the result `value` goes: its final place if that is free by now, else the arena."""
+        if value in self.side_by_side:
+            self.refs[value] = self.side_by_side[value]
+            self.refs[value].buffer.live_until(self.last_use.get(value, self.position))
+            return self.refs[value]
         buffer = self.target.get(value)
         if overwritten is not None:
             buffer = overwritten
@@ -241,13 +271,8 @@ class _Builder:
         return Slot(ref.buffer, ref.offset * ref.dtype.itemsize, ref.extent, ref.dtype, ref.shape)
 
 
-def _root(value: Value) -> Value:
-    """The value that an output shows through reshapes: it can be computed right in the output's place."""
-    while value.node is not None and value.node.operation == "reshape":
-        value = value.node.inputs[0]
-    return value
-
-
-def _label(region: Region) -> str:
+def _label(region: Region | Row) -> str:
+    if isinstance(region, Row):
+        return f"{len(region.members)} x {_label(region.members[0])}"
     names = [node.primitive.name for node in region.nodes]
     return "+".join(names) if len(names) <= 4 else f"{'+'.join(names[:3])}+{len(names) - 3} more"

@@ -19,6 +19,14 @@ class Value:
     node: Node | None = None
     constant: np.ndarray | None = None
 
+    @property
+    def root(self) -> Value:
+        """The value that this one shows through reshapes: it can be computed right in this one's place."""
+        value = self
+        while value.node is not None and value.node.operation == "reshape":
+            value = value.node.inputs[0]
+        return value
+
 
 @dataclass(slots=True, eq=False)
 class Node:

@@ -52,6 +52,8 @@ def _identity(node: Node, inputs: list[Value]) -> Value | None:
         return inputs[0]
     if name == "multiply" and _is_constant(inputs[0], 1) and inputs[1].spec == spec:
         return inputs[1]
+    if name == "add" and _is_minus_zero(inputs[1]) and inputs[0].spec == spec:
+        return inputs[0]
     if name == "negative":
         inner = inputs[0].node
         return inner.inputs[0] if inner is not None and inner.operation == "negative" else None
@@ -65,6 +67,11 @@ def _is_constant(value: Value, number: int) -> bool:
     while value.node is not None and value.node.operation == "broadcast_to":
         value = value.node.inputs[0]
     return value.constant is not None and value.spec.size > 0 and bool(np.all(value.constant == number))
+
+
+def _is_minus_zero(value: Value) -> bool:
+    """Whether all elements are -0.0, which added to anything leaves its bits."""
+    return _is_constant(value, 0) and value.constant is not None and bool(np.all(np.signbit(value.constant)))
 
 
 def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[str, Any]]:

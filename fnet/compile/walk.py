@@ -24,7 +24,7 @@ class Walker:
             for i, arg in enumerate(call.args):
                 if isinstance(arg, Slot) and arg.buffer.place in blocks:
                     block = blocks[arg.buffer.place]
-                    args.append(_window(block[arg.buffer.offset : arg.buffer.offset + arg.buffer.nbytes], arg))
+                    args.append(_window(block[arg.buffer.offset :], arg))
                 elif isinstance(arg, Slot):
                     moving.append((i, arg))
                     args.append(None)

@@ -1,37 +1,43 @@
-"""Adam: steps scaled by running moments of the gradient."""
+"""Adam and its kin: steps scaled by running moments of the gradient."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from fnet.ops.arithmetic import add, divide, multiply, negative, power, subtract
-from fnet.ops.maths import sqrt, square
+from fnet.errors import ValueRangeError
+from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, power, subtract
+from fnet.ops.maths import absolute, sqrt, square
 from fnet.optimizers.optimizer import (
+    CommonOptions,
     Init,
     LearningRate,
+    Options,
     Update,
+    by_leaf,
     check_fraction,
     check_learning_rate,
     check_positive,
     constructor,
-    first_step,
     in_dtype,
-    learning_rate_at,
-    map_leaves,
-    next_step,
-    zeros_like,
 )
+from fnet.optimizers.options import with_options
 
 
 @constructor
 def adam(
-    learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
+    learning_rate: LearningRate = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    amsgrad: bool = False,
+    **common: Unpack[Options],
 ) -> tuple[Init, Update]:
     """``m <- m + (1-b1)(g - m)``, ``v <- v + (1-b2)(g^2 - v)``, ``w <- w - a m / (sqrt(v) + epsilon)``.
 
     ``a = lr sqrt(1 - b2^t) / (1 - b1^t)`` with t = 1 at the first step; epsilon is added to the uncorrected
-    ``sqrt(v)`` ("epsilon hat" in the paper). State: ``step``, ``momentum`` (m), ``velocity`` (v).
-    Raises `ValueRangeError`. Source: Keras ``Adam``; Kingma and Ba 2014.
+    ``sqrt(v)`` ("epsilon hat" in the paper). With `amsgrad` the largest v so far takes its place. State: ``step``,
+    ``momentum`` (m), ``velocity`` (v), with amsgrad ``velocity_hat``. common: see `with_options`.
+    Raises `ValueRangeError`. Source: Keras ``Adam``; Kingma and Ba 2014, Reddi et al. 2018.
 
     >>> import numpy as np
     >>> from fnet.optimizers import adam, apply_updates
@@ -40,25 +46,99 @@ def adam(
     >>> apply_updates(params, updates)["w"].round(4)
     array([0.5, 2.5])
     """
-    check_learning_rate("adam", learning_rate)
-    check_fraction("adam", beta_1=beta_1, beta_2=beta_2)
-    check_positive("adam", epsilon=epsilon)
+    rule = _adam("adam", learning_rate, beta_1, beta_2, epsilon, amsgrad)
+    return with_options(rule, learning_rate, common)
 
-    def init(params: Any) -> dict[str, Any]:
-        return first_step(momentum=zeros_like(params), velocity=zeros_like(params))
 
-    def update(grads: Any, state: dict[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
-        step = next_step(state)
-        correction = divide(sqrt(subtract(1.0, power(beta_2, step))), subtract(1.0, power(beta_1, step)))
-        rate = learning_rate_at(learning_rate, state["step"])
+@constructor
+def adamw(
+    learning_rate: LearningRate = 0.001,
+    weight_decay: float = 0.004,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    amsgrad: bool = False,
+    **common: Unpack[CommonOptions],
+) -> tuple[Init, Update]:
+    """`adam` with decoupled weight decay: ``w <- w - lr weight_decay w`` before the step.
+
+    Raises `ValueRangeError`. Source: Keras ``AdamW``; Loshchilov and Hutter 2017.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import adamw, apply_updates
+    >>> opt, params = adamw(1.0, weight_decay=0.25), {"w": np.array([2.0])}
+    >>> updates, state = opt.update({"w": np.array([0.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)
+    {'w': array([1.5])}
+    """
+    if weight_decay is None:
+        raise ValueRangeError("adamw: expected a weight_decay, received None. Use adam for none.")
+    rule = _adam("adamw", learning_rate, beta_1, beta_2, epsilon, amsgrad)
+    return with_options(rule, learning_rate, Options(**common, weight_decay=weight_decay))
+
+
+def _adam(
+    name: str, learning_rate: LearningRate, beta_1: float, beta_2: float, epsilon: float, amsgrad: bool
+) -> tuple[Init, Update]:
+    check_moments(name, learning_rate, beta_1, beta_2, epsilon)
+
+    def rule(rate: Any, t: Any) -> Any:
+        correction = divide(sqrt(subtract(1.0, power(beta_2, t))), subtract(1.0, power(beta_1, t)))
         minus_alpha = in_dtype(negative(multiply(rate, correction)))
 
-        def rule(g: Any, dtype: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
-            m = add(m, multiply(subtract(g, m), 1 - beta_1))
-            v = add(v, multiply(subtract(square(g), v), 1 - beta_2))
-            return divide(multiply(m, minus_alpha(dtype)), add(sqrt(v), epsilon)), m, v
+        def leaf(g: Any, dtype: Any, m: Any, v: Any, *largest: Any) -> tuple[Any, ...]:
+            m, v = toward(m, g, beta_1), toward(v, square(g), beta_2)
+            largest = tuple(maximum(before, v) for before in largest)
+            (spread,) = largest or (v,)
+            return divide(multiply(m, minus_alpha(dtype)), add(sqrt(spread), epsilon)), m, v, *largest
 
-        updates, m, v = map_leaves(rule, grads, params, state["momentum"], state["velocity"])
-        return updates, {"step": step, "momentum": m, "velocity": v}
+        return leaf
 
-    return init, update
+    slots = {"momentum": 0.0, "velocity": 0.0} | ({"velocity_hat": 0.0} if amsgrad else {})
+    return by_leaf(learning_rate, slots, rule)
+
+
+@constructor
+def adamax(
+    learning_rate: LearningRate = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    **common: Unpack[Options],
+) -> tuple[Init, Update]:
+    """``m <- m + (1-b1)(g - m)``, ``u <- max(b2 u, |g|)``, ``w <- w - lr m / ((1 - b1^t)(u + epsilon))``.
+
+    State: ``step``, ``momentum`` (m), ``norm`` (u). common: see `with_options`. Raises `ValueRangeError`.
+    Source: Keras ``Adamax``; Kingma and Ba 2014, section 7.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import adamax, apply_updates
+    >>> opt, params = adamax(0.5), {"w": np.array([1.0, 2.0])}
+    >>> updates, state = opt.update({"w": np.array([6.0, -7.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)["w"].round(4)
+    array([0.5, 2.5])
+    """
+    check_moments("adamax", learning_rate, beta_1, beta_2, epsilon)
+
+    def rule(rate: Any, t: Any) -> Any:
+        minus_alpha = in_dtype(negative(divide(rate, subtract(1.0, power(beta_1, t)))))
+
+        def leaf(g: Any, dtype: Any, m: Any, u: Any) -> tuple[Any, ...]:
+            m, u = toward(m, g, beta_1), maximum(multiply(u, beta_2), absolute(g))
+            return divide(multiply(m, minus_alpha(dtype)), add(u, epsilon)), m, u
+
+        return leaf
+
+    return with_options(by_leaf(learning_rate, {"momentum": 0.0, "norm": 0.0}, rule), learning_rate, common)
+
+
+def toward(average: Any, value: Any, beta: float) -> Any:
+    """``average + (1-beta)(value - average)``."""
+    return add(average, multiply(subtract(value, average), 1 - beta))
+
+
+def check_moments(name: str, learning_rate: LearningRate, beta_1: float, beta_2: float, epsilon: float) -> None:
+    """Refuse options that no rule with two running moments can use."""
+    check_learning_rate(name, learning_rate)
+    check_fraction(name, beta_1=beta_1, beta_2=beta_2)
+    check_positive(name, epsilon=epsilon)

@@ -13,18 +13,21 @@ from fnet.ops.arithmetic import add, clip, divide, maximum, multiply, negative, 
 from fnet.ops.maths import isfinite, sqrt, square
 from fnet.ops.promotion import astype
 from fnet.ops.summation import sum
+from fnet.optimizers.masks import mask_of
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
     Optimizer,
     Update,
     check_learning_rate,
+    check_not_negative,
     check_positive,
     constructor,
     first_step,
     in_dtype,
     learning_rate_at,
     map_leaves,
+    needed,
     next_step,
 )
 
@@ -98,18 +101,21 @@ def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
 
 
 @constructor
-def add_decayed_weights(weight_decay: float) -> tuple[Init, Update]:
+def add_decayed_weights(weight_decay: float, mask: Any = True) -> tuple[Init, Update]:
     """``g + weight_decay w``: before an optimizer an L2 penalty, before `scale_by_learning_rate` decoupled decay.
 
-    Raises `StructureError` if `update` is called without params. Source: optax; Loshchilov and Hutter 2017.
+    mask: which leaves, ``predicate(path, leaf)`` or a tree of bools. Raises `StructureError` if `update` is called
+    without params. Source: optax; Loshchilov and Hutter 2017.
     """
-    if not weight_decay >= 0:
-        raise ValueRangeError(f"add_decayed_weights: expected weight_decay >= 0, received {weight_decay}.")
+    check_not_negative("add_decayed_weights", weight_decay=weight_decay)
 
     def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        if params is None:
-            raise StructureError("add_decayed_weights needs the parameters: call update(grads, opt_state, params).")
-        updates, _ = map_leaves(lambda g, dtype, w: (add(g, multiply(w, weight_decay)), w), grads, params, params)
+        chosen = mask_of("add_decayed_weights", mask, needed(params))
+
+        def leaf(g: Any, dtype: Any, w: Any, decays: bool) -> tuple[Any]:
+            return (add(g, multiply(w, weight_decay)) if decays else g,)
+
+        (updates,) = map_leaves(leaf, grads, params, read=(params, chosen))
         return updates, state
 
     return _no_state, update

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec, TypedDict
 
 import numpy as np
 
 from fnet import tree
-from fnet.errors import DtypeError, ValueRangeError, did_you_mean
-from fnet.ops.arithmetic import add
+from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
+from fnet.ops.arithmetic import add, multiply
 from fnet.ops.promotion import astype
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
@@ -23,7 +24,29 @@ Update = Callable[..., tuple[Any, Any]]
 LearningRate = Any
 """A number, or a schedule: a function of the 0-based step."""
 
-_RENAMED = {"lr": "learning_rate", "eps": "epsilon", "alpha": "rho", "beta1": "beta_1", "beta2": "beta_2"}
+NO_CHANGE = -0.0
+"""The update that leaves every bit of a parameter: x + -0.0 is x, while -0.0 + 0.0 is 0.0."""
+
+_RENAMED = {"eps": "epsilon", "alpha": "rho", "beta1": "beta_1", "beta2": "beta_2"}
+
+
+class CommonOptions(TypedDict, total=False):
+    """Keywords that rules take, as Keras' optimizers do; `fnet.optimizers.options.with_options` says what they mean."""
+
+    exclude_from_weight_decay: Any
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
+
+
+class Options(CommonOptions, total=False):
+    """`CommonOptions` of rules that have no weight decay of their own."""
+
+    weight_decay: float | None
 
 
 class Optimizer(tuple[Init, Update]):
@@ -71,24 +94,42 @@ class Optimizer(tuple[Init, Update]):
 def constructor(rule: Callable[P, tuple[Init, Update]]) -> Callable[P, Optimizer]:
     """Make a function that returns (init, update) one that returns an `Optimizer` with its name and arguments.
 
-    NumPy scalars become Python numbers, which are weak: they leave float32 parameters float32.
+    NumPy scalars become Python numbers, which are weak: they leave float32 parameters float32. ``lr=`` is a deprecated
+    name of ``learning_rate=``.
     """
     signature = inspect.signature(rule)
+    takes_common = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    own = [name for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
+    known = list(dict.fromkeys(own + list(Options.__annotations__) * takes_common))
 
     @functools.wraps(rule)
     def construct(*args: P.args, **kwargs: P.kwargs) -> Optimizer:
-        for name in kwargs:
-            if name not in signature.parameters:
-                meant = _RENAMED.get(name)
-                known = meant in signature.parameters
-                hint = f" Did you mean '{meant}'?" if known else did_you_mean(name, signature.parameters)
-                raise TypeError(f"{rule.__name__}() got an unexpected argument '{name}'.{hint}")
-        bound = signature.bind(*args, **kwargs)
+        given: dict[str, Any] = _with_new_names(rule.__name__, kwargs, known)
+        bound = signature.bind(*args, **given)
         bound.apply_defaults()
-        config = {name: x.item() if isinstance(x, np.generic) else x for name, x in bound.arguments.items()}
+        arguments = {name: bound.arguments[name] for name in own} | {k: v for k, v in given.items() if k not in own}
+        config = {name: x.item() if isinstance(x, np.generic) else x for name, x in arguments.items()}
         return Optimizer(*rule(**config), name=rule.__name__, config=config)  # type: ignore[call-arg]
 
     return construct
+
+
+def _with_new_names(function: str, given: Mapping[str, Any], known: list[str]) -> dict[str, Any]:
+    """The keywords that were given, ``lr`` renamed; TypeError for one that is not known."""
+    given = dict(given)
+    if "lr" in given and "learning_rate" in known and "learning_rate" not in given:
+        warnings.warn(f"{function}(lr=...) is deprecated: write learning_rate=.", DeprecationWarning, stacklevel=3)
+        given["learning_rate"] = given.pop("lr")
+    for name in given:
+        if name == "decay" and "learning_rate" in known:
+            hint = " Give a schedule: learning_rate=fnet.schedules.inverse_time_decay(rate, 1, decay)."
+        elif _RENAMED.get(name) in known:
+            hint = f" Did you mean '{_RENAMED[name]}'?"
+        else:
+            hint = did_you_mean(name, known)
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected argument '{name}'.{hint}")
+    return given
 
 
 def apply_updates(params: Any, updates: Any) -> Any:
@@ -101,15 +142,20 @@ def apply_updates(params: Any, updates: Any) -> Any:
     return tree.map(lambda p, u: add(p, astype(u, spec_of(p).dtype)), params, updates)
 
 
-def zeros_like(params: Any) -> Any:
-    """A tree of zeros; raises `DtypeError` naming the first leaf that is not floating."""
+def full_like(params: Any, value: float = 0.0) -> Any:
+    """A tree of one value; raises `DtypeError` naming the first leaf that is not floating."""
+    check_floating(params)
+    return tree.map(lambda x: np.full(spec_of(x).shape, value, spec_of(x).dtype), params)
+
+
+def check_floating(params: Any) -> None:
+    """Raise `DtypeError` naming the first leaf that is not floating."""
     for path, leaf in tree.leaves_with_path(params):
         if not spec_of(leaf).differentiable:
             raise DtypeError(
                 f"optimizer: parameter '{path}' is {spec_of(leaf)}, expected float32 or float64. "
                 f"Leave it out with fnet.tree.partition, or convert it with .astype('float32')."
             )
-    return tree.map(lambda x: np.zeros(spec_of(x).shape, spec_of(x).dtype), params)
 
 
 def first_step(**slots: Any) -> dict[str, Any]:
@@ -122,18 +168,59 @@ def next_step(state: Mapping[str, Any]) -> Any:
     return add(state["step"], 1)
 
 
-def map_leaves(rule: Callable[..., tuple[Any, ...]], grads: Any, params: Any, *slots: Any) -> tuple[Any, ...]:
-    """The trees of ``rule(g, dtype, *slots) -> (update, *new slots)``, leaf by leaf.
+def map_leaves(
+    rule: Callable[..., tuple[Any, ...]], grads: Any, params: Any, *slots: Any, read: tuple[Any, ...] = ()
+) -> tuple[Any, ...]:
+    """The trees of ``rule(g, dtype, *read, *slots) -> (update, *new slots)``, leaf by leaf.
 
     The structure and dtypes are those of `params`, where given, else of `grads`; `StructureError` names the path of
     a difference.
     """
     like, own = tree.flatten(grads if params is None else params)
     dtypes = [spec_of(leaf).dtype for leaf in like]
-    columns = [tree.flatten_like(own, t) for t in (grads, *slots)]
+    columns = [tree.flatten_like(own, t) for t in (grads, *read, *slots)]
     rows = [rule(astype(g, dtype), dtype, *rest) for dtype, g, *rest in zip(dtypes, *columns, strict=True)]
-    results = zip(*rows, strict=True) if rows else [()] * len(columns)
+    results = zip(*rows, strict=True) if rows else [()] * (1 + len(slots))
     return tuple(tree.unflatten(own, leaves) for leaves in results)
+
+
+def by_leaf(
+    learning_rate: LearningRate,
+    slots: Mapping[str, float],
+    rule: Callable[[Any, Any], Callable[..., tuple[Any, ...]]],
+    reads_params: bool = False,
+) -> tuple[Init, Update]:
+    """The pair of a rule that treats every leaf alike; its state is ``step`` and a tree for each of the `slots`.
+
+    slots: the values with which the trees begin, by name.
+    rule: ``rule(rate, t)``, with t = 1 at the first step, gives ``leaf(g, dtype, *slots) -> (update, *new slots)``;
+        if it `reads_params`, ``leaf(g, dtype, w, *slots)``. Scalars other than Python numbers go through `in_dtype`.
+    """
+
+    def init(params: Any) -> dict[str, Any]:
+        check_floating(params)
+        return first_step(**{name: full_like(params, value) for name, value in slots.items()})
+
+    def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
+        step = next_step(state)
+        leaf = rule(learning_rate_at(learning_rate, state["step"]), step)
+        read = (needed(params),) if reads_params else ()
+        updates, *new = map_leaves(leaf, grads, params, *(state[name] for name in slots), read=read)
+        return updates, {"step": step, **dict(zip(slots, new, strict=True))}
+
+    return init, update
+
+
+def decayed(average: Any, value: Any, rho: float) -> Any:
+    """``rho average + (1-rho) value``."""
+    return add(multiply(average, rho), multiply(value, 1 - rho))
+
+
+def needed(params: Any) -> Any:
+    """The parameters; `StructureError` where `update` was called without them."""
+    if params is None:
+        raise StructureError("this optimizer needs the parameters: call update(grads, opt_state, params).")
+    return params
 
 
 def in_dtype(value: Any) -> Callable[[np.dtype], Any]:
@@ -144,18 +231,27 @@ def in_dtype(value: Any) -> Callable[[np.dtype], Any]:
 
 
 def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
-    """The learning rate of a step: a number, or the value of the schedule at the 0-based step."""
-    return learning_rate(step) if callable(learning_rate) else learning_rate
+    """The learning rate of a step: a number, or the value of the schedule at the 0-based step.
+
+    Raises `ValueRangeError` where the schedule gives a value that is not finite; under `fnet.jit`, where values are not
+    known, such a rate makes the parameters NaN instead.
+    """
+    if not callable(learning_rate):
+        return learning_rate
+    rate = learning_rate(step)
+    if not isinstance(rate, Tracer) and not np.all(np.isfinite(rate)):
+        raise ValueRangeError(f"the learning-rate schedule gave {rate} at step {step}, expected a finite rate.")
+    return rate
 
 
 def check_learning_rate(name: str, learning_rate: LearningRate) -> None:
-    """Refuse what is neither a schedule nor a scalar that is at least 0."""
+    """Refuse what is neither a schedule nor a finite scalar that is at least 0."""
     if callable(learning_rate) or isinstance(learning_rate, Tracer):
         return
     scalar = isinstance(learning_rate, int | float) or (
         isinstance(learning_rate, np.ndarray) and learning_rate.ndim == 0 and learning_rate.dtype.kind in "fiu"
     )
-    if not scalar or not learning_rate >= 0:
+    if not scalar or not 0 <= learning_rate < np.inf:
         raise ValueRangeError(
             f"{name}: expected learning_rate >= 0, or a schedule (a function of the step), received {learning_rate!r}."
         )
@@ -174,3 +270,17 @@ def check_positive(optimizer: str, **values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueRangeError(f"{optimizer}: expected {name} > 0, received {value}.")
+
+
+def check_not_negative(optimizer: str, **values: float) -> None:
+    """Refuse values below 0."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueRangeError(f"{optimizer}: expected {name} >= 0, received {value}.")
+
+
+def check_count(optimizer: str, **values: Any) -> None:
+    """Refuse what is no integer that is at least 1."""
+    for name, value in values.items():
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+            raise ValueRangeError(f"{optimizer}: expected {name} to be an integer >= 1, received {value!r}.")

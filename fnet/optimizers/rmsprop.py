@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
+    Options,
     Update,
+    by_leaf,
     check_fraction,
     check_learning_rate,
     check_positive,
     constructor,
-    first_step,
+    decayed,
     in_dtype,
-    learning_rate_at,
-    map_leaves,
-    next_step,
-    zeros_like,
 )
+from fnet.optimizers.options import with_options
 
 
 @constructor
@@ -30,12 +29,14 @@ def rmsprop(
     momentum: float = 0.0,
     epsilon: float = 1e-7,
     centered: bool = False,
+    **common: Unpack[Options],
 ) -> tuple[Init, Update]:
     """``v <- rho v + (1-rho) g^2``, ``d = lr g / sqrt(v + epsilon)``, ``w <- w - d``.
 
     With momentum ``p <- momentum p + d`` and ``w <- w - p``; with `centered` the running mean a of g is taken off:
     ``v - a^2`` (at least 0) in place of v in d. State: ``step``, ``velocity`` (v), ``momentum`` (p) if it is not 0,
-    ``average_gradient`` (a) if centered. Raises `ValueRangeError`. Source: Keras ``RMSprop``; Hinton's lecture 6e.
+    ``average_gradient`` (a) if centered. common: see `with_options`. Raises `ValueRangeError`.
+    Source: Keras ``RMSprop``; Hinton's lecture 6e.
 
     >>> import numpy as np
     >>> from fnet.optimizers import apply_updates, rmsprop
@@ -50,27 +51,20 @@ def rmsprop(
     check_positive("rmsprop", epsilon=epsilon)
     names = ["velocity", *["momentum"] * bool(momentum), *["average_gradient"] * centered]
 
-    def init(params: Any) -> dict[str, Any]:
-        return first_step(**{name: zeros_like(params) for name in names})
+    def rule(rate: Any, t: Any) -> Any:
+        rate = in_dtype(rate)
 
-    def update(grads: Any, state: dict[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
-        rate = in_dtype(learning_rate_at(learning_rate, state["step"]))
-
-        def decayed(average: Any, value: Any) -> Any:
-            return add(multiply(average, rho), multiply(value, 1 - rho))
-
-        def rule(g: Any, dtype: Any, *values: Any) -> tuple[Any, ...]:
+        def leaf(g: Any, dtype: Any, *values: Any) -> tuple[Any, ...]:
             slots = dict(zip(names, values, strict=True))
-            spread = slots["velocity"] = decayed(slots["velocity"], square(g))
+            spread = slots["velocity"] = decayed(slots["velocity"], square(g), rho)
             if centered:
-                average = slots["average_gradient"] = decayed(slots["average_gradient"], g)
+                average = slots["average_gradient"] = decayed(slots["average_gradient"], g, rho)
                 spread = maximum(subtract(spread, square(average)), 0)
             d = divide(multiply(g, rate(dtype)), sqrt(add(spread, epsilon)))
             if momentum:
                 d = slots["momentum"] = add(multiply(slots["momentum"], momentum), d)
             return negative(d), *slots.values()
 
-        updates, *slots = map_leaves(rule, grads, params, *(state[name] for name in names))
-        return updates, {"step": next_step(state), **dict(zip(names, slots, strict=True))}
+        return leaf
 
-    return init, update
+    return with_options(by_leaf(learning_rate, dict.fromkeys(names, 0.0), rule), learning_rate, common)

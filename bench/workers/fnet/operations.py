@@ -27,7 +27,7 @@ def workload(do: str, operation: Operation) -> Run:
     if isinstance(operation, kinds.Copy):
         return ceilings.copies(*arrays)
     if isinstance(operation, kinds.AdamUpdate):
-        return _adam(*arrays)
+        return _adam(arrays)
     function = function_of(operation)
     whole = [a for a in arrays if a.dtype == np.int32]
 
@@ -52,20 +52,20 @@ def result(operation: Operation, dtype: str) -> np.ndarray:
     return np.asarray(fnet.jit(function_of(operation))(*floats_to(dtype, operation.arrays())))
 
 
-def _adam(parameter: np.ndarray, gradient: np.ndarray) -> Run:
+def _adam(arrays: tuple[np.ndarray, ...]) -> Run:
     optimizer = fnet.optimizers.adam(1e-3)
+    parameters, gradients = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
 
-    @fnet.jit(donate=("parameter", "state"))
-    def update(parameter: Any, state: Any, gradient: Any) -> Any:
-        updates, state = optimizer.update(gradient, state, parameter)
-        return fnet.optimizers.apply_updates(parameter, updates), state
+    @fnet.jit(donate=("parameters", "state"))
+    def update(parameters: Any, state: Any, gradients: Any) -> Any:
+        updates, state = optimizer.update(gradients, state, parameters)
+        return fnet.optimizers.apply_updates(parameters, updates), state
 
-    state = optimizer.init(parameter)
+    state = optimizer.init(parameters)
 
     def run(count: int) -> int:
-        nonlocal parameter, state
-        for _ in range(count):
-            parameter, state = update(parameter, state, gradient)
+        nonlocal parameters, state
+        parameters, state = update.repeat(count, parameters, state, gradients)
         return count
 
     return run

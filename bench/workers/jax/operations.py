@@ -24,7 +24,7 @@ def workload(do: str, operation: Operation) -> Run:
     """Calls of the operation, or of it and its gradients, each waited for."""
     arrays = tuple(map(jnp.asarray, operation.arrays()))
     if isinstance(operation, kinds.AdamUpdate):
-        return _adam(*arrays)
+        return _adam(arrays)
     function = function_of(operation)
     whole = [a for a in arrays if a.dtype == np.int32]
 
@@ -44,21 +44,22 @@ def workload(do: str, operation: Operation) -> Run:
     return run
 
 
-def _adam(parameter: jax.Array, gradient: jax.Array) -> Run:
+def _adam(arrays: tuple[jax.Array, ...]) -> Run:
     optimizer = optax.adam(1e-3, eps=1e-7)
+    parameters, gradients = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
 
     @functools.partial(jax.jit, donate_argnums=(0, 1))
-    def update(parameter: Any, state: Any, gradient: Any) -> Any:
-        updates, state = optimizer.update(gradient, state, parameter)
-        return optax.apply_updates(parameter, updates), state
+    def update(parameters: Any, state: Any, gradients: Any) -> Any:
+        updates, state = optimizer.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, updates), state
 
-    state = optimizer.init(parameter)
+    state = optimizer.init(parameters)
 
     def run(count: int) -> int:
-        nonlocal parameter, state
+        nonlocal parameters, state
         for _ in range(count):
-            parameter, state = update(parameter, state, gradient)
-        jax.block_until_ready(parameter)
+            parameters, state = update(parameters, state, gradients)
+        jax.block_until_ready(parameters)
         return count
 
     return run

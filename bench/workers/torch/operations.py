@@ -23,7 +23,7 @@ def workload(do: str, operation: Operation, dtype: torch.dtype) -> Run:
     """Calls of the operation, or of it and its gradients."""
     arrays = _tensors(operation, dtype)
     if isinstance(operation, kinds.AdamUpdate):
-        return _adam(*arrays)
+        return _adam(arrays)
     function, arguments = prepare(operation, *arrays)
     leaves = [x.requires_grad_() for x in arguments if x.is_floating_point()]
     with torch.no_grad():
@@ -55,9 +55,11 @@ def _tensors(operation: Operation, dtype: torch.dtype) -> tuple[torch.Tensor, ..
     return tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
 
 
-def _adam(parameter: torch.Tensor, gradient: torch.Tensor) -> Run:
-    parameter.grad = gradient
-    optimizer = torch.optim.Adam([parameter], 1e-3, eps=1e-7, fused=True)
+def _adam(arrays: tuple[torch.Tensor, ...]) -> Run:
+    parameters, gradients = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer = torch.optim.Adam(parameters, 1e-3, eps=1e-7, fused=True)
 
     def run(count: int) -> int:
         for _ in range(count):
@@ -90,7 +92,8 @@ def _(operation: kinds.Convolution, x: torch.Tensor, kernel: torch.Tensor) -> An
 def _(operation: kinds.LSTM, x: torch.Tensor, *weights: torch.Tensor) -> Any:
     layer = nn.LSTM(operation.features, operation.units, batch_first=True)
     names = ("kernel", "recurrent_kernel", "bias")
-    load_one(layer, {name: weight.numpy() for name, weight in zip(names, weights, strict=True)})
+    load_one(layer, {name: weight.float().numpy() for name, weight in zip(names, weights, strict=True)})
+    layer.to(x.dtype)
     return lambda x, *weights: layer(x)[0], [x, *layer.parameters()]
 
 

@@ -1,16 +1,14 @@
-"""Learning-rate schedules: pure functions ``step -> value`` of the 0-based step, also of a traced one."""
+"""Constant rates, one after the other, and a linear way up to any schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 from fnet.errors import ValueRangeError
-from fnet.ops.arithmetic import divide, less_equal, multiply, power, where
-from fnet.ops.maths import floor
-
-Schedule = Callable[[Any], Any]
+from fnet.ops.arithmetic import add, divide, less, less_equal, maximum, multiply, subtract, where
+from fnet.schedules.check import Schedule, check_positive, check_rates
 
 
 def constant(value: float) -> Schedule:
@@ -19,29 +17,8 @@ def constant(value: float) -> Schedule:
     >>> constant(0.1)(7)
     0.1
     """
+    check_rates("constant", value=value)
     return lambda step: value
-
-
-def exponential_decay(
-    initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
-) -> Schedule:
-    """``initial_learning_rate * decay_rate^(step / decay_steps)``; with `staircase` the exponent is rounded down.
-
-    Raises `ValueRangeError` unless ``decay_steps > 0`` and ``decay_rate >= 0``. Source: Keras ``ExponentialDecay``.
-
-    >>> exponential_decay(0.1, decay_steps=10, decay_rate=0.5)(20)
-    array(0.025)
-    """
-    if not decay_steps > 0:
-        raise ValueRangeError(f"exponential_decay: expected decay_steps > 0, received {decay_steps}.")
-    if not decay_rate >= 0:
-        raise ValueRangeError(f"exponential_decay: expected decay_rate >= 0, received {decay_rate}.")
-
-    def schedule(step: Any) -> Any:
-        exponent = divide(step, decay_steps)
-        return multiply(power(float(decay_rate), floor(exponent) if staircase else exponent), initial_learning_rate)
-
-    return schedule
 
 
 def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
@@ -62,6 +39,8 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
     if any(a >= b for a, b in pairwise(boundaries)):
         raise ValueRangeError(f"piecewise_constant: boundaries must increase, received {list(boundaries)}.")
 
+    check_rates("piecewise_constant", **{f"values[{i}]": value for i, value in enumerate(values)})
+
     def schedule(step: Any) -> Any:
         value: Any = float(values[-1])
         for boundary, before in zip(reversed(boundaries), reversed(values[:-1]), strict=True):
@@ -69,3 +48,25 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
         return value
 
     return schedule
+
+
+def warmup(schedule: Schedule | float, steps: int, initial: float = 0.0) -> Schedule:
+    """From `initial` linearly to the first value of `schedule` over `steps`, then `schedule` from its step 0 on.
+
+    schedule: a schedule, or a number for a constant one. Raises `ValueRangeError`.
+
+    >>> from fnet.schedules import exponential_decay
+    >>> schedule = warmup(exponential_decay(0.1, 10, 0.5), steps=4)
+    >>> [round(float(schedule(step)), 6) for step in (0, 2, 4, 14)]
+    [0.0, 0.05, 0.1, 0.05]
+    """
+    check_positive("warmup", steps=steps)
+    check_rates("warmup", initial=initial)
+    then = schedule if callable(schedule) else constant(schedule)
+
+    def warmed(step: Any) -> Any:
+        top = then(0)
+        rising = add(multiply(divide(step, steps), subtract(top, initial)), initial)
+        return where(less(step, steps), rising, then(maximum(subtract(step, steps), 0)))
+
+    return warmed

@@ -1,0 +1,159 @@
+"""Loops that do the same to small arrays that lie side by side become one: the update of a tree of parameters.
+
+Donated arrays lie one after the other in the state block. Where regions differ only in which of them they read and
+overwrite, in step with each other, and in which values they read beside, these values are laid out at the same
+distances. Then one loop runs over all, and over the padding between the arrays, which nothing else touches. An element
+that moves from the tail of a loop into its vectors is computed by the same expression, at most rounded otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from fnet.compile.emit import Ref
+from fnet.compile.fuse import Region
+from fnet.compile.graph import Graph, Node, Value
+from fnet.compile.loops import Computation
+from fnet.compile.memory import ALIGNMENT, STATE
+
+# In larger arrays the call of one loop more is nothing, and a gradient that waits for the others leaves the cache.
+MOST_BYTES, MOST_BYTES_TOGETHER = 1 << 16, 1 << 18
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """Regions alike, in the order in which their donated arrays lie.
+
+    made: for each operand that the plan computes, its values, region by region: they should lie side by side, too.
+    """
+
+    members: list[Region]
+    made: list[tuple[Value, ...]]
+
+    @property
+    def nodes(self) -> list[Node]:
+        return [node for region in self.members for node in region.nodes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What regions alike share, the places of the donated arrays of one, and the values it reads beside them."""
+
+    shared: Hashable
+    places: tuple[int, ...]
+    made: tuple[Value, ...]
+
+
+def join_alike(regions: list[Region], graph: Graph, donated: frozenset[int]) -> list[Region | Row]:
+    """Each row of regions alike in the place of its last region; nothing in between may need the others."""
+    places = {graph.inputs[i]: place for place, i in enumerate(sorted(donated))}
+    readers, outputs = graph.consumers(), frozenset(graph.outputs)
+    alike: dict[Hashable, list[tuple[_Kind, Region]]] = {}
+    for region in regions:
+        kind = _kind(region, places, readers, outputs)
+        if kind is not None:
+            alike.setdefault(kind.shared, []).append((kind, region))
+    last: dict[Region, Row] = {}
+    gone: set[Region] = set()
+    position = {region: i for i, region in enumerate(regions)}
+    for found in alike.values():
+        for run in _runs(sorted(found, key=lambda pair: pair[0].places)):
+            members = [region for _, region in run]
+            row = Row(members, list(zip(*(kind.made for kind, _ in run), strict=True)))
+            last[max(members, key=position.__getitem__)] = row
+            gone.update(members)
+    return [last.get(region, region) for region in regions if region in last or region not in gone]
+
+
+def _kind(
+    region: Region, places: dict[Value, int], readers: dict[Value, list[Node]], outputs: frozenset[Value]
+) -> _Kind | None:
+    """The kind of a region that can be in a row: it overwrites donated arrays, and only outputs leave it."""
+    if not region.space or region.folded is not None or 4 * math.prod(region.space) > MOST_BYTES:
+        return None
+    number: dict[Value, int] = {}
+    shared: list[Hashable] = []
+    own: list[Value] = []
+    made: list[Value] = []
+    inside = set(region.nodes)
+    for node in region.nodes:
+        for value in node.inputs:
+            if value in number or value.node in inside:
+                continue
+            number[value] = len(number)
+            if value.spec.shape != region.space:
+                shared.append(value)
+                continue
+            if value in places:
+                own.append(value)
+            elif value.root.node is None or value.root.node.is_view or value in outputs or value.root in outputs:
+                return None
+            else:
+                made.append(value.root)
+            shared.append((value in places, value.spec.dtype))
+    for node in region.nodes:
+        (value,) = node.outputs
+        if any(reader not in inside for reader in readers.get(value, ())):
+            return None
+        shared.append((node.primitive, tuple(number[v] for v in node.inputs), value.spec.dtype, value in outputs))
+        number[value] = len(number)
+    return _Kind(tuple(shared), tuple(places[v] for v in own), tuple(made)) if own else None
+
+
+def _runs(found: list[tuple[_Kind, Region]]) -> list[list[tuple[_Kind, Region]]]:
+    """Two or more at a time whose donated arrays follow each other; no array belongs to two of them."""
+    runs: list[list[tuple[_Kind, Region]]] = []
+    used: set[int] = set()
+    room = 0
+    for kind, region in found:
+        size = 4 * math.prod(region.space or ())
+        before = runs[-1][-1][0].places if runs else ()
+        follows = kind.places == tuple(place + 1 for place in before) and used.isdisjoint(kind.places)
+        if follows and size <= room:
+            runs[-1].append((kind, region))
+            used.update(kind.places)
+            room -= size
+        else:
+            runs.append([(kind, region)])
+            used = set(kind.places)
+            room = MOST_BYTES_TOGETHER - size
+    return [run for run in runs if len(run) > 1]
+
+
+def joined(works: list[Computation]) -> Computation | None:
+    """One computation in place of several, if they are the same but for operands that lie side by side."""
+    first = works[0]
+    same = all((w.steps, w.writes) == (first.steps, first.writes) for w in works)
+    if not same or any(write.overwrites is None for write in first.writes):
+        return None
+    columns = list(zip(*(w.reads for w in works), strict=True))
+    starts = {tuple(_distances(refs)) for refs in columns if not _is_one(refs)}
+    if len(starts) != 1 or not all(_is_one(refs) or _lie_together(refs) for refs in columns):
+        return None
+    size = starts.pop()[-1] + math.prod(works[-1].shape)
+    reads = [refs[0] if _is_one(refs) else replace(refs[0], shape=(size,), strides=(1,)) for refs in columns]
+    targets = [reads[write.overwrites] for write in first.writes if write.overwrites is not None]
+    return Computation((size,), frozenset(), reads, first.steps, first.writes, targets)
+
+
+def _is_one(refs: tuple[Ref, ...]) -> bool:
+    return all(ref == refs[0] for ref in refs)
+
+
+def _lie_together(refs: tuple[Ref, ...]) -> bool:
+    """Whether contiguous windows follow each other in one block with nothing but padding in between."""
+    places = {id(ref.buffer) if ref.buffer.place != STATE else STATE for ref in refs}
+    most = ALIGNMENT // refs[0].dtype.itemsize
+    gaps = [b - a - ref.size for (a, b), ref in zip(pairwise(_distances(refs)), refs, strict=False)]
+    return len(places) == 1 and all(ref.contiguous for ref in refs) and all(0 <= gap < most for gap in gaps)
+
+
+def _distances(refs: tuple[Ref, ...]) -> list[int]:
+    """How many elements behind the first each window begins; the offsets of state buffers are known by now."""
+    begins = [
+        (ref.buffer.offset if ref.buffer.place == STATE else 0) // ref.dtype.itemsize + ref.offset for ref in refs
+    ]
+    return [begin - begins[0] for begin in begins]

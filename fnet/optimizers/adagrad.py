@@ -1,0 +1,94 @@
+"""Adagrad and Adadelta: steps divided by what gradients have added up to."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from fnet.ops.arithmetic import add, divide, multiply, negative
+from fnet.ops.maths import sqrt, square
+from fnet.optimizers.optimizer import (
+    Init,
+    LearningRate,
+    Options,
+    Update,
+    by_leaf,
+    check_fraction,
+    check_learning_rate,
+    check_not_negative,
+    check_positive,
+    constructor,
+    decayed,
+    in_dtype,
+)
+from fnet.optimizers.options import with_options
+
+
+@constructor
+def adagrad(
+    learning_rate: LearningRate = 0.001,
+    initial_accumulator_value: float = 0.1,
+    epsilon: float = 1e-7,
+    **common: Unpack[Options],
+) -> tuple[Init, Update]:
+    """``a <- a + g^2``, ``w <- w - lr g / sqrt(a + epsilon)``.
+
+    State: ``step``, ``accumulator`` (a, at first `initial_accumulator_value`). common: see `with_options`.
+    Raises `ValueRangeError`. Source: Keras ``Adagrad``; Duchi et al. 2011.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import adagrad, apply_updates
+    >>> opt, params = adagrad(0.5), {"w": np.array([1.0, 2.0])}
+    >>> updates, state = opt.update({"w": np.array([1.0, 6.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)["w"].round(4)
+    array([0.5233, 1.5007])
+    """
+    check_learning_rate("adagrad", learning_rate)
+    check_not_negative("adagrad", initial_accumulator_value=initial_accumulator_value)
+    check_positive("adagrad", epsilon=epsilon)
+
+    def rule(rate: Any, t: Any) -> Any:
+        minus_rate = in_dtype(negative(rate))
+
+        def leaf(g: Any, dtype: Any, a: Any) -> tuple[Any, Any]:
+            a = add(a, square(g))
+            return divide(multiply(g, minus_rate(dtype)), sqrt(add(a, epsilon))), a
+
+        return leaf
+
+    slots = {"accumulator": float(initial_accumulator_value)}
+    return with_options(by_leaf(learning_rate, slots, rule), learning_rate, common)
+
+
+@constructor
+def adadelta(
+    learning_rate: LearningRate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **common: Unpack[Options]
+) -> tuple[Init, Update]:
+    """``a <- rho a + (1-rho) g^2``, ``d = -sqrt(s + epsilon) / sqrt(a + epsilon) g``, ``w <- w + lr d``.
+
+    ``s <- rho s + (1-rho) d^2`` after that; the paper's rate is 1. State: ``step``, ``accumulated_gradient`` (a),
+    ``accumulated_change`` (s). common: see `with_options`. Raises `ValueRangeError`.
+    Source: Keras ``Adadelta``; Zeiler 2012.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import adadelta, apply_updates
+    >>> opt, params = adadelta(0.5), {"w": np.array([1.0, 2.0])}
+    >>> updates, state = opt.update({"w": np.array([1.0, 6.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)["w"].round(4)
+    array([0.9993, 1.9993])
+    """
+    check_learning_rate("adadelta", learning_rate)
+    check_fraction("adadelta", rho=rho)
+    check_positive("adadelta", epsilon=epsilon)
+
+    def rule(rate: Any, t: Any) -> Any:
+        rate = in_dtype(rate)
+
+        def leaf(g: Any, dtype: Any, a: Any, s: Any) -> tuple[Any, Any, Any]:
+            a = decayed(a, square(g), rho)
+            d = negative(multiply(divide(sqrt(add(s, epsilon)), sqrt(add(a, epsilon))), g))
+            return multiply(d, rate(dtype)), a, decayed(s, square(d), rho)
+
+        return leaf
+
+    slots = {"accumulated_gradient": 0.0, "accumulated_change": 0.0}
+    return with_options(by_leaf(learning_rate, slots, rule), learning_rate, common)

@@ -1,0 +1,79 @@
+"""FTRL: follow the regularised leader, for sparse weights."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from fnet.errors import ValueRangeError
+from fnet.ops.arithmetic import add, clip, divide, multiply, power, subtract
+from fnet.ops.maths import square
+from fnet.optimizers.optimizer import (
+    Init,
+    LearningRate,
+    Options,
+    Update,
+    by_leaf,
+    check_learning_rate,
+    check_not_negative,
+    check_positive,
+    constructor,
+    in_dtype,
+)
+from fnet.optimizers.options import with_options
+from fnet.transforms.tracer import Tracer
+
+
+@constructor
+def ftrl(
+    learning_rate: LearningRate = 0.001,
+    learning_rate_power: float = -0.5,
+    initial_accumulator_value: float = 0.1,
+    l1_regularization_strength: float = 0.0,
+    l2_regularization_strength: float = 0.0,
+    l2_shrinkage_regularization_strength: float = 0.0,
+    beta: float = 0.0,
+    **common: Unpack[Options],
+) -> tuple[Init, Update]:
+    """``z <- z + g + 2 shrinkage w - (n'^-p - n^-p) / lr w`` and ``w <- (clip(z, -l1, l1) - z) / q``.
+
+    ``n' = n + g^2``, ``q = n'^-p / lr + 2 l2 + beta / lr``, p is `learning_rate_power`. The new w depends on the
+    gradients so far, not on where w began. State: ``step``, ``accumulator`` (n), ``linear`` (z).
+    common: see `with_options`. Raises `ValueRangeError`. Source: Keras ``Ftrl``; McMahan et al. 2013.
+
+    >>> import numpy as np
+    >>> from fnet.optimizers import apply_updates, ftrl
+    >>> opt, params = ftrl(0.5), {"w": np.array([1.0, 2.0])}
+    >>> updates, state = opt.update({"w": np.array([1.0, 6.0])}, opt.init(params), params)
+    >>> apply_updates(params, updates)["w"].round(4)
+    array([0.2218, 1.3954])
+    """
+    check_learning_rate("ftrl", learning_rate)
+    check_not_negative(
+        "ftrl",
+        initial_accumulator_value=initial_accumulator_value,
+        l1_regularization_strength=l1_regularization_strength,
+        l2_regularization_strength=l2_regularization_strength,
+        l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+        beta=beta,
+    )
+    if not callable(learning_rate) and not isinstance(learning_rate, Tracer):
+        check_positive("ftrl", learning_rate=learning_rate)  # the rule divides by it
+    if not learning_rate_power <= 0:
+        raise ValueRangeError(f"ftrl: expected learning_rate_power <= 0, received {learning_rate_power}.")
+    l1, shrinkage = l1_regularization_strength, l2_shrinkage_regularization_strength
+
+    def rule(rate: Any, t: Any) -> Any:
+        inverse, linear_part = in_dtype(divide(1.0, rate)), in_dtype(divide(beta, rate))
+
+        def leaf(g: Any, dtype: Any, w: Any, n: Any, z: Any) -> tuple[Any, Any, Any]:
+            more = add(n, square(g))
+            root, new_root = power(n, -learning_rate_power), power(more, -learning_rate_power)
+            pull = multiply(multiply(subtract(new_root, root), inverse(dtype)), w)
+            z = add(z, subtract(add(g, multiply(w, 2 * shrinkage)), pull))
+            q = add(add(multiply(new_root, inverse(dtype)), 2 * l2_regularization_strength), linear_part(dtype))
+            return subtract(divide(subtract(clip(z, -l1, l1), z), q), w), more, z
+
+        return leaf
+
+    slots = {"accumulator": float(initial_accumulator_value), "linear": 0.0}
+    return with_options(by_leaf(learning_rate, slots, rule, reads_params=True), learning_rate, common)

@@ -1,0 +1,102 @@
+"""The keywords that all rules share, as in Keras: what they do to a rule's (init, update)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fnet import tree
+from fnet.errors import ValueRangeError
+from fnet.ops.arithmetic import multiply, subtract
+from fnet.optimizers.accumulate import accumulate
+from fnet.optimizers.average import ema
+from fnet.optimizers.compose import clip_by_global_norm, clip_by_norm, clip_by_value
+from fnet.optimizers.masks import mask_of
+from fnet.optimizers.optimizer import (
+    Init,
+    LearningRate,
+    Optimizer,
+    Options,
+    Update,
+    check_not_negative,
+    in_dtype,
+    learning_rate_at,
+    needed,
+)
+from fnet.transforms.primitive import spec_of
+
+_CLIPS: dict[str, Callable[[float], Optimizer]] = {
+    "clipnorm": clip_by_norm,
+    "clipvalue": clip_by_value,
+    "global_clipnorm": clip_by_global_norm,
+}
+
+
+def with_options(rule: tuple[Init, Update], learning_rate: LearningRate, options: Options) -> tuple[Init, Update]:
+    """The rule with Keras' common options around it, in this order.
+
+    gradient_accumulation_steps=k: gradients are averaged over k calls, and only the k-th updates (`accumulate`); all
+        that follows, schedules included, counts updates.
+    clipnorm, clipvalue, global_clipnorm: each leaf's norm, each element, or the norm of all is kept below the value;
+        at most one of them.
+    weight_decay: ``w <- w - lr weight_decay w`` before the step (decoupled), except for leaves that
+        exclude_from_weight_decay names: regular expressions searched in the path, ``predicate(path, leaf)``, or a mask.
+    use_ema: a running mean of the parameters after each step is kept (`ema`), with ema_momentum; every
+        ema_overwrite_frequency steps the parameters become this mean.
+
+    Raises `ValueRangeError`. The state of the rule is as without the options, inside that of mean and accumulation.
+    """
+    clips = {key: options.get(key) for key in _CLIPS}
+    chosen: dict[str, Any] = {name: limit for name, limit in clips.items() if limit is not None}
+    if len(chosen) > 1:
+        raise ValueRangeError(f"expected at most one of clipnorm, clipvalue and global_clipnorm, received {chosen}.")
+    weight_decay, steps = options.get("weight_decay"), options.get("gradient_accumulation_steps")
+    if weight_decay is not None:
+        check_not_negative("optimizer", weight_decay=weight_decay)
+        rule = _with_decay(rule, learning_rate, weight_decay, options.get("exclude_from_weight_decay", ()))
+    for name, limit in chosen.items():
+        rule = _after(_CLIPS[name](limit), rule)
+    optimizer = Optimizer(*rule)
+    if options.get("use_ema"):
+        optimizer = ema(optimizer, options.get("ema_momentum", 0.99), options.get("ema_overwrite_frequency"))
+    if steps is not None:
+        optimizer = accumulate(optimizer, steps)
+    return optimizer.init, optimizer.update
+
+
+def _after(first: Optimizer, rule: tuple[Init, Update]) -> tuple[Init, Update]:
+    """The rule on gradients that went through `first`, which has no state."""
+    init, then = rule
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return then(first.update(grads, {}, params)[0], state, params)
+
+    return init, update
+
+
+def _with_decay(
+    rule: tuple[Init, Update], learning_rate: LearningRate, weight_decay: float, exclude: Any
+) -> tuple[Init, Update]:
+    """The rule at decayed parameters; its updates lead on from the parameters as they are."""
+    init, then = rule
+
+    def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, Any]:
+        factor = in_dtype(multiply(learning_rate_at(learning_rate, state["step"]), weight_decay))
+        keeps = mask_of("exclude_from_weight_decay", _as_predicate(exclude), needed(params))
+
+        def lowered(x: Any, w: Any, keep: bool) -> Any:
+            return x if keep else subtract(x, multiply(w, factor(spec_of(w).dtype)))
+
+        updates, state = then(grads, state, tree.map(lowered, params, params, keeps))
+        return tree.map(lowered, updates, params, keeps), state
+
+    return init, update
+
+
+def _as_predicate(exclude: Any) -> Any:
+    """Regular expressions as a predicate of the path; a predicate or a mask as it is."""
+    patterns = [exclude] if isinstance(exclude, str) else exclude
+    if isinstance(patterns, Sequence) and all(isinstance(p, str) for p in patterns):
+        return lambda path, leaf: any(re.search(p, path) for p in patterns)
+    return exclude
