@@ -6,6 +6,10 @@
 | ``"high"`` | float32, or faster where the error stays below | 5e-6 |
 | ``"medium"`` | operands rounded to bfloat16, sums in float32, where the processor has instructions for it | 8e-3 |
 
+It holds for matrix products, convolutions, the products of recurrent layers and those of attention; gates, states and
+softmax stay in float32. Results of recurrent layers and attention, and their gradients, keep the bounds relative to
+their norms.
+
 A level is a permission, never a duty: where the faster arithmetic is missing or does not pay, a product is computed in
 float32. float64 is always computed in float64. The level belongs to the key under which `fnet.jit` keeps compiled code.
 """

@@ -169,3 +169,112 @@ def test_medium_reaches_convolutions_and_both_gradients(samples):
     for exact, rounded in zip(run("highest"), run("medium"), strict=True):
         error = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
         assert 1e-4 < error < 4e-3
+
+
+def differentiated(f, arrays, level):
+    """The result of f and its gradients for a fixed cotangent."""
+    with fnet.precision(level):
+        y, pull = fnet.vjp(f, *arrays)
+        return y, *pull(np.random.default_rng(1).standard_normal(y.shape).astype(y.dtype))
+
+
+def assert_kept(f, arrays, level, smallest=0.0):
+    """The errors of result and gradients, relative to their norms, lie below the bound of the level."""
+    exact = differentiated(f, [a.astype("f8") for a in arrays], "highest")
+    for have, want in zip(differentiated(f, arrays, level), exact, strict=True):
+        error = np.linalg.norm(have - want) / np.linalg.norm(want)
+        assert smallest < error < BOUND[level] + 2e-6
+
+
+CELLS = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+RECURRENCES = [(3, 5, 33, 64), (17, 6, 30, 65), (2, 3, 4, 8)]
+ATTENTIONS = [(70, 65, 33, 17), (64, 64, 8, 8), (130, 257, 32, 32), (5, 9, 4, 4)]
+
+
+def recurrence(cell, sizes, backwards=False):
+    (n, steps, features, units), blocks = sizes, CELLS[cell]
+    bias = (2, blocks * units) if cell == "gru" else blocks * units
+    arrays = draw((n, steps, features), (features, blocks * units), (units, blocks * units), bias)
+    x, kernel, recurrent, bias = (a / np.sqrt(len(a), dtype="f4") if a.ndim == 2 else a for a in arrays)
+    return lambda *a: getattr(ops, cell)(*a, backwards=backwards)[0], [x, kernel, recurrent, bias]
+
+
+def attention(sizes, causal=False, rate=0.0, mask=None):
+    queries, keys, depth, value_depth = sizes
+    arrays = draw((2, queries, 3, depth), (2, keys, 3, depth), (2, keys, 3, value_depth))
+    key = fnet.random.key(3) if rate else None
+    return lambda *a: ops.dot_product_attention(*a, mask, causal=causal, rate=rate, key=key), arrays
+
+
+@pytest.mark.parametrize("level", BOUND)
+@pytest.mark.parametrize("sizes", RECURRENCES, ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_recurrences_keep_the_error_bound_of_their_level(cell, sizes, level):
+    assert_kept(*recurrence(cell, sizes), level)
+    assert_kept(*recurrence(cell, sizes, backwards=True), level)
+
+
+@pytest.mark.parametrize("level", BOUND)
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("sizes", ATTENTIONS, ids=str)
+def test_attention_keeps_the_error_bound_of_its_level(sizes, causal, level):
+    assert_kept(*attention(sizes, causal), level)
+
+
+@pytest.mark.skipif(not simd.HAS_BFLOAT16, reason="needs a processor with bfloat16")
+def test_medium_reaches_the_steps_of_recurrences_and_the_core_of_attention():
+    for cell in CELLS:
+        assert_kept(*recurrence(cell, RECURRENCES[0]), "medium", smallest=5e-4)
+    assert_kept(*attention(ATTENTIONS[0]), "medium", smallest=5e-4)
+    mask = np.random.default_rng(2).random((2, 1, 70, 65)) < 0.7
+    assert_kept(*attention(ATTENTIONS[0], rate=0.3, mask=mask), "medium", smallest=5e-4)
+
+
+@pytest.mark.parametrize("call", [*(recurrence(cell, (37, 5, 40, 72)) for cell in CELLS), attention(ATTENTIONS[2])])
+def test_medium_keeps_its_bits_for_any_number_of_threads(call):
+    before, results = threads.thread_count(), []
+    try:
+        for count in (1, 2, 4, 4):
+            threads.set_thread_count(count)
+            results.append(differentiated(*call, "medium"))
+    finally:
+        threads.set_thread_count(before)
+    for result in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(result, results[0], strict=True))
+
+
+@pytest.mark.parametrize("level", ["high", "medium"])
+@pytest.mark.parametrize(
+    "call", [recurrence("lstm", RECURRENCES[0]), attention(ATTENTIONS[0])], ids=["lstm", "attention"]
+)
+def test_recurrences_and_attention_of_float64_are_always_exact(call, level):
+    f, arrays = call
+    arrays = [a.astype("f8") for a in arrays]
+    for a, b in zip(differentiated(f, arrays, level), differentiated(f, arrays, "highest"), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf])
+def test_special_values_pass_through_recurrences_and_attention_at_medium(special):
+    f, arrays = recurrence("lstm", RECURRENCES[0])
+    arrays[0][1, 2, 3] = special
+    with fnet.precision("medium"), np.errstate(invalid="ignore"):
+        y = f(*arrays)
+    assert np.isfinite(np.delete(y, 1, 0)).all()
+    assert np.isfinite(y[1, :2]).all()
+    assert special == np.inf or np.isnan(y[1, 2:]).all()
+    f, arrays = attention(ATTENTIONS[0])
+    arrays[2][1, 3, 0, 5] = special
+    with fnet.precision("medium"), np.errstate(invalid="ignore"):
+        y = f(*arrays)
+    assert not np.isfinite(y[1, :, 0, 5]).any()
+    assert np.isfinite(y).sum() == y.size - y.shape[1]
+
+
+def test_derivatives_of_recurrences_and_attention_keep_their_level():
+    for f, arrays in (recurrence("gru", RECURRENCES[0]), attention(ATTENTIONS[0])):
+        with fnet.precision("medium"):
+            y, pull = fnet.vjp(f, *arrays)
+            inside = pull(y)
+        for a, b in zip(inside, pull(y), strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -10,7 +10,7 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.ops.arithmetic import logical_and, multiply, where
-from fnet.ops.linalg import einsum
+from fnet.ops.linalg import einsum, precision_of
 from fnet.ops.nn import dropout, softmax
 from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
@@ -18,6 +18,8 @@ from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import zeros_like
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import vjp
+
+SMALLEST = 64  # queries and keys from which on products gain by pairs of bfloat16
 
 
 def _abstract(q: ArraySpec, k: ArraySpec, v: ArraySpec, *more: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
@@ -29,22 +31,24 @@ def _vjp_abstract(q: ArraySpec, k: ArraySpec, v: ArraySpec, *more: ArraySpec, **
     return tuple(ArraySpec(x.shape, x.dtype) for x in (q, k, v))
 
 
-def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    from fnet.kernels.cpu import attention as kernels
+def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], precision: str = "highest", **params: Any) -> None:
+    from fnet.kernels.cpu import attention_operands as sizes
+    from fnet.kernels.cpu.attention import attention
 
     arguments, layout = _arguments(emit, inputs, **params)
-    slot = kernels.forward_slot(layout[kernels.DEPTH], layout[kernels.VALUE_DEPTH], inputs[0].dtype)
-    _emit_tasks(emit, kernels.attention, [*arguments, *outputs], layout, slot, inputs[0].dtype)
+    slot = sizes.forward_slot(layout[sizes.QUERIES], layout[sizes.KEYS], layout[sizes.DEPTH], inputs[0].dtype)
+    _emit_tasks(emit, attention, [*arguments, *outputs], layout, slot, inputs[0].dtype, precision, backward=False)
 
 
-def _vjp_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    from fnet.kernels.cpu import attention as kernels
+def _vjp_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], precision: str = "highest", **params: Any) -> None:
+    from fnet.kernels.cpu import attention_operands as sizes
+    from fnet.kernels.cpu.attention import attention_vjp
 
     *forward, o, logsum, g = inputs
     arguments, layout = _arguments(emit, forward, **params)
-    slot = kernels.backward_slot(layout[kernels.DEPTH], layout[kernels.VALUE_DEPTH], g.dtype)
+    slot = sizes.backward_slot(layout[sizes.DEPTH], layout[sizes.VALUE_DEPTH], g.dtype)
     rest = [contiguous(x, emit) for x in (o, logsum, g)]
-    _emit_tasks(emit, kernels.attention_vjp, [*arguments, *rest, *outputs], layout, slot, g.dtype)
+    _emit_tasks(emit, attention_vjp, [*arguments, *rest, *outputs], layout, slot, g.dtype, precision, backward=True)
 
 
 def _arguments(
@@ -64,15 +68,23 @@ def _arguments(
     return [q, k, v, mask, key, numbers], [*layout, *steps]
 
 
-def _emit_tasks(emit: Emitter, kernel: Any, refs: list[Ref], layout: list[int], slot: int, dtype: np.dtype) -> None:
-    from fnet.kernels.cpu import attention as kernels
+def _emit_tasks(
+    emit: Emitter, kernel: Any, refs: list[Ref], layout: list[int], slot: int, dtype: np.dtype, precision: str,
+    *, backward: bool,
+) -> None:  # fmt: skip
+    from fnet.kernels.cpu import attention_operands as sizes
+    from fnet.kernels.cpu.operands import PAIRS
+    from fnet.kernels.cpu.simd import HAS_BFLOAT16
 
-    width = kernels.panel_width(dtype)
-    count = layout[kernels.BATCH] * layout[kernels.HEADS] * -(-layout[kernels.QUERIES] // width)
-    layout[kernels.TASKS] = max(1, min(count, kernels.MAX_TASKS))
-    layout[kernels.SLOT] = slot
-    scratch = emit.scratch(layout[kernels.TASKS] * slot, dtype)
-    emit.call(kernel, *refs, scratch, emit.constant(np.array(layout, np.int64)))
+    width = sizes.panel_width(dtype)
+    count = layout[sizes.BATCH] * layout[sizes.HEADS] * -(-layout[sizes.QUERIES] // width)
+    tasks = layout[sizes.TASKS] = max(1, min(count, sizes.MAX_TASKS))
+    layout[sizes.SLOT] = slot
+    gains = min(layout[sizes.QUERIES], layout[sizes.KEYS]) >= SMALLEST
+    operands = PAIRS if precision == "medium" and HAS_BFLOAT16 and gains else dtype
+    layout += [sizes.shared_words(layout, operands, backward), sizes.own_words(layout, operands)]
+    words = emit.scratch(layout[sizes.SHARED_WORDS] + tasks * layout[sizes.OWN_WORDS], operands)
+    emit.call(kernel, *refs, emit.scratch(tasks * slot, dtype), words, emit.constant(np.array(layout, np.int64)))
 
 
 def _vjp(g: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any) -> tuple[Any, ...]:
@@ -83,6 +95,7 @@ def _vjp(g: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any
 def _vjp_vjp(h: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any) -> tuple[Any, ...]:
     """Second order, through the matrix of weights; the output and the log-sum-exp are functions of q, k and v."""
     *extra, _, _, g = more
+    params.pop("precision", None)
 
     def first_order(q: Any, k: Any, v: Any, g: Any) -> Any:
         return vjp(lambda *qkv: _materialized(*qkv, *extra, **params), q, k, v)[1](g)
@@ -149,7 +162,7 @@ def dot_product_attention(
     more += [key] if rate else []
     scale = 1 / math.sqrt(max(depth, 1)) if scale is None else float(scale)
     params = {"scale": scale, "causal": bool(causal), "rate": float(rate), "masked": mask is not None}
-    return _attention(q, k, v, *more, **params)[0]
+    return _attention(q, k, v, *more, **params, **precision_of(q))[0]
 
 
 def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) -> None:

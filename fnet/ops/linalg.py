@@ -83,13 +83,13 @@ def _regular(ref: Ref, emit: Emitter) -> Ref:
 
 
 def _matmul_vjp(g: Any, y: Any, a: Any, b: Any, precision: str = "highest") -> tuple[Any, Any]:
-    return _product(g, swapaxes(b, -1, -2), precision), _product(swapaxes(a, -1, -2), g, precision)
+    return matrix_product(g, swapaxes(b, -1, -2), precision), matrix_product(swapaxes(a, -1, -2), g, precision)
 
 
 def _matmul_jvp(tangents: tuple[Any, Any], y: Any, a: Any, b: Any, precision: str = "highest") -> Any:
     ta, tb = tangents
-    parts = [_product(ta, b, precision)] if ta is not None else []
-    parts += [_product(a, tb, precision)] if tb is not None else []
+    parts = [matrix_product(ta, b, precision)] if ta is not None else []
+    parts += [matrix_product(a, tb, precision)] if tb is not None else []
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
@@ -100,8 +100,11 @@ _stacked = Primitive(
 )
 
 
-def _product(a: Any, b: Any, precision: str | None = None) -> Any:
-    """The product at a level of precision, by default the current one; derivatives keep that of their product."""
+def matrix_product(a: Any, b: Any, precision: str | None = None) -> Any:
+    """The product of matrices, or of stacks of them, at a level of precision, by default the current one.
+
+    Derivatives keep the level of their product.
+    """
     return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **precision_of(a, precision))
 
 
@@ -135,14 +138,14 @@ def matmul(a: Any, b: Any) -> Any:
     if len(right) == 1:
         return squeeze(matmul(a, expand_dims(b, 1)), -1)
     if len(right) == 2:
-        flat = _product(reshape(a, (math.prod(left[:-1]), left[-1])), b)
+        flat = matrix_product(reshape(a, (math.prod(left[:-1]), left[-1])), b)
         return reshape(flat, (*left[:-1], right[-1]))
     try:
         lead = np.broadcast_shapes(left[:-2], right[:-2])
     except ValueError:
         raise ShapeError(f"matmul: leading axes of {left} and {right} do not broadcast.") from None
     stacks = [reshape(broadcast_to(x, lead + s[-2:]), (math.prod(lead), *s[-2:])) for x, s in ((a, left), (b, right))]
-    return reshape(_product(*stacks), (*lead, left[-2], right[-1]))
+    return reshape(matrix_product(*stacks), (*lead, left[-2], right[-1]))
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -238,7 +241,7 @@ def _contract(a_term: str, a: Any, b_term: str, b: Any, later: set[str]) -> tupl
 
     left = grouped(a_term, a, stack, rows, contracted)
     right = grouped(b_term, b, stack, contracted, columns)
-    product = _product(left, right) if stack else _product(left[0], right[0])
+    product = matrix_product(left, right) if stack else matrix_product(left[0], right[0])
     kept = stack + rows + columns
     return "".join(kept), reshape(product, [size[c] for c in kept])
 

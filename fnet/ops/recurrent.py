@@ -9,9 +9,8 @@ import numpy as np
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops import recurrent_primitives as primitives
 from fnet.ops.arithmetic import not_equal
-from fnet.ops.linalg import EPILOGUES
+from fnet.ops.linalg import EPILOGUES, precision_of
 from fnet.ops.promotion import astype, lift, promote
-from fnet.ops.shape import concatenate, reshape, take_range
 from fnet.transforms.primitive import spec_of
 
 # The activations that the kernels know, in the order of their codes.
@@ -43,9 +42,8 @@ def simple_rnn(
     ((2, 3, 5), (2, 5))
     """
     call = _Call("simple_rnn", 1, x, kernel, recurrent_kernel, bias, initial_state, mask)
-    params = {"backwards": backwards, "act": _code("simple_rnn", activation)}
     ys, h, *_ = primitives.simple(
-        call.x, concatenate([call.kernel, call.bias, call.recurrent]), *call.states, *call.mask, **params
+        *call.operands, act=_code("simple_rnn", activation), backwards=backwards, **call.params
     )
     return ys, h
 
@@ -76,9 +74,8 @@ def lstm(
     [(2, 3, 5), (2, 5), (2, 5)]
     """
     call = _Call("lstm", 4, x, kernel, recurrent_kernel, bias, initial_state, mask, states=2)
-    params = {"backwards": backwards, "rec": _code("lstm", recurrent_activation), "act": _code("lstm", activation)}
-    weights = concatenate([call.kernel, call.bias, call.recurrent])
-    ys, h, c, *_ = primitives.lstm(call.x, weights, *call.states, *call.mask, **params)
+    codes = {"rec": _code("lstm", recurrent_activation), "act": _code("lstm", activation)}
+    ys, h, c, *_ = primitives.lstm(*call.operands, **codes, backwards=backwards, **call.params)
     return ys, h, c
 
 
@@ -107,10 +104,8 @@ def gru(
     [(2, 3, 5), (2, 5)]
     """
     call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, initial_state, mask, biases=2)
-    params = {"backwards": backwards, "rec": _code("gru", recurrent_activation), "act": _code("gru", activation)}
-    weights = concatenate([call.kernel, take_range(call.bias, 0, 1, 0)])
-    recurrent = concatenate([take_range(call.bias, 1, 2, 0), call.recurrent])
-    ys, h, *_ = primitives.gru(call.x, weights, recurrent, *call.states, *call.mask, **params)
+    codes = {"rec": _code("gru", recurrent_activation), "act": _code("gru", activation)}
+    ys, h, *_ = primitives.gru(*call.operands, **codes, backwards=backwards, **call.params)
     return ys, h
 
 
@@ -124,21 +119,20 @@ class _Call:
         self.name = name
         given = [bias] if bias is not None else []
         first = self._states(initial_state, states)
-        self.x, self.kernel, self.recurrent, *rest = promote(x, kernel, recurrent_kernel, *given, *first, floating=True)
-        shape, (units, width) = spec_of(self.x).shape, self._matrix("recurrent_kernel", self.recurrent)
+        x, kernel, recurrent, *rest = promote(x, kernel, recurrent_kernel, *given, *first, floating=True)
+        shape, (units, width) = spec_of(x).shape, self._matrix("recurrent_kernel", recurrent)
         if len(shape) != 3:
             raise ShapeError(f"{name}: expected an input (batch, time, features), received {shape}.")
-        self._require("recurrent_kernel", self.recurrent, (units, blocks * units))
-        self._require("kernel", self.kernel, (shape[2], blocks * units))
-        dtype = spec_of(self.x).dtype
+        self._require("recurrent_kernel", recurrent, (units, blocks * units))
+        self._require("kernel", kernel, (shape[2], blocks * units))
         rows = (biases, width) if biases > 1 else (width,)
-        self.bias = rest.pop(0) if given else np.zeros(rows, dtype)
-        self._require("bias", self.bias, rows)
-        self.bias = reshape(self.bias, (biases, width))
-        self.states = rest or [np.zeros(units, dtype)] * states
+        bias = rest.pop(0) if given else np.zeros(rows, spec_of(x).dtype)
+        self._require("bias", bias, rows)
         for state in rest:
             self._require("initial_state", state, (shape[0], units))
-        self.mask = [] if mask is None else [self._mask(mask, shape[:2])]
+        masks = [] if mask is None else [self._mask(mask, shape[:2])]
+        self.operands = [x, kernel, bias, recurrent, *rest, *masks]
+        self.params = {"started": bool(first), "masked": bool(masks), **precision_of(x)}
 
     def _states(self, given: Any, count: int) -> list[Any]:
         if given is None:

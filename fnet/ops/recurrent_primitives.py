@@ -1,19 +1,25 @@
-"""The primitives of recurrent layers: how the kernels are called, and how their gradients are composed."""
+"""The primitives of recurrent layers: how the kernels are called, and how their gradients are composed.
+
+The operands are ``x, kernel, bias, recurrent kernel``, then the initial states if the layer is `started` with any, then
+the mask if it is `masked`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.ops.linalg import matmul
+from fnet.ops.linalg import matrix_product
 from fnet.ops.shape import concatenate, reshape, take_range, transpose
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 
 Shape = tuple[int, ...]
+WEIGHTS = 3  # kernel, bias, recurrent kernel
+PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by pairs of bfloat16
 
 
 def _recurrence(
@@ -21,58 +27,83 @@ def _recurrence(
 ) -> Primitive:
     """The primitive of a layer with so many states, computed by the kernels of this family.
 
-    ``(x, weights ..., states ..., mask?) -> (ys, last states ...)``, and where it is taped also what `vjp` needs,
-    arrays (N, T, C) for every C that ``kept(features, units)`` tells. One row of a state stands for all samples.
+    ``operands -> (ys, last states ...)``, and where it is taped also what `vjp` needs, arrays (T, N, C) for every C
+    that ``kept(features, units)`` tells.
     """
 
-    def abstract(x: ArraySpec, *operands: ArraySpec, backwards: bool, **codes: int) -> tuple[ArraySpec, ...]:
-        (n, steps, _), units = x.shape, _units(operands)
+    def abstract(x: ArraySpec, *operands: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
+        (n, steps, _), units = x.shape, operands[WEIGHTS - 1].shape[0]
         return (ArraySpec((n, steps, units), x.dtype), *([ArraySpec((n, units), x.dtype)] * states))
 
     def taped_abstract(x: ArraySpec, *operands: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
         n, steps, features = x.shape
-        sizes = kept(features, _units(operands))
-        return (*abstract(x, *operands, **params), *(ArraySpec((n, steps, size), x.dtype) for size in sizes))
+        sizes = kept(features, operands[WEIGHTS - 1].shape[0])
+        return (*abstract(x, *operands, **params), *(ArraySpec((steps, n, size), x.dtype) for size in sizes))
 
-    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, backwards: bool, **codes: int) -> None:
+    def lower(
+        emit: Emitter, inputs: list[Ref], outputs: list[Ref], *,
+        started: bool, masked: bool, backwards: bool, precision: str = "highest", **codes: int,
+    ) -> None:  # fmt: skip
         from fnet.kernels import cpu
 
         module = getattr(cpu, family)
-        x, (operands, mask, masked) = _rows_in_place(inputs[0], emit), _with_mask(inputs[1:], emit)
-        (n, steps, features), ys = x.shape, outputs[0]
-        units, saving = ys.shape[2], len(outputs) > 1 + states
-        absent = [] if saving else [ys] * len(kept(features, units))
-        work = emit.scratch(module.workspace(n, features, units, x.dtype), x.dtype)
-        sizes = (n, steps, features, units, *x.strides[:2], _row_stride(operands[-1]))
-        flags = (int(backwards), masked, int(saving))
-        emit.call(module.forward, x, *operands, mask, *outputs, *absent, work, *sizes, *flags, *_ordered(codes))
+        x, *weights = (_rows_in_place(inputs[0], emit), *(contiguous(r, emit) for r in inputs[1 : 1 + WEIGHTS]))
+        (n, steps, features), units = x.shape, outputs[0].shape[2]
+        initial = [contiguous(r, emit) for r in inputs[1 + WEIGHTS :][:states]] if started else [None] * states
+        first = _rows(initial, units, x.dtype, emit)
+        saving = len(outputs) > 1 + states
+        scratch = [] if saving else [emit.scratch(n * size, x.dtype) for size in kept(features, units)]
+        operands = _operands(precision, (features + 1 + units) * weights[-1].shape[1], x.dtype)
+        memory = module.workspace(n, features, units, x.dtype, operands)
+        sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
+        flags = (int(started), int(backwards), int(masked), int(saving))
+        emit.call(
+            module.forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
+            emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags, *_ordered(codes),
+        )  # fmt: skip
 
     taped = Primitive(name, taped_abstract, lower=lower, vjp=vjp, multiple=True, strided=True)
     return Primitive(name, abstract, lower=lower, multiple=True, strided=True, taped=taped)
 
 
-def _pulled(name: str, family: str, states: int, blocks: int, shared: tuple[int, ...]) -> Primitive:
-    """``(dys, d(last states) ..., operands ..., mask?) -> (dz, d(first states) ...)``, dz having `blocks` of units.
+def _pulled(name: str, family: str, states: int, blocks: int, shared: int) -> Primitive:
+    """``(cotangents ..., operands ..., mask?) -> (dz, d(initial states) ... if there are any)``, dz: (T, N, G).
 
-    dys may be one row for all steps; `shared` are the others of which all samples may have one row.
+    present: for dys and each of the last states, whether its cotangent is among the inputs. Behind those come what the
+    kernel takes, of which the first `shared` are states that are missing where the layer was not started with any.
     """
 
-    def abstract(dys: ArraySpec, *others: Any, shape: Shape, units: int, **params: Any) -> tuple[ArraySpec, ...]:
-        n, steps, _ = shape
-        return (ArraySpec((n, steps, blocks * units), dys.dtype), *([ArraySpec((n, units), dys.dtype)] * states))
+    def abstract(*inputs: ArraySpec, shape: Shape, units: int, started: bool, **params: Any) -> tuple[ArraySpec, ...]:
+        from fnet.kernels.cpu.operands import padded
+
+        (n, steps, _), dtype = shape, inputs[0].dtype
+        firsts = [ArraySpec((n, units), dtype)] * states if started else []
+        return (ArraySpec((steps, n, padded(blocks * units)), dtype), *firsts)
 
     def lower(
-        emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, units: int, backwards: bool, **codes: int
-    ) -> None:
+        emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, units: int, present: tuple[bool, ...],
+        started: bool, masked: bool, backwards: bool, precision: str = "highest", **codes: int,
+    ) -> None:  # fmt: skip
         from fnet.kernels import cpu
 
-        module = getattr(cpu, family)
-        dys, (others, mask, masked) = _rows_in_place(inputs[0], emit), _with_mask(inputs[1:], emit)
-        work = emit.scratch(module.backward_workspace(shape[0], units, dys.dtype), dys.dtype)
-        steps_of = dys.strides[:2] if len(dys.shape) == 3 else (0, 0)
-        strides = (*steps_of, *(_row_stride(others[i]) for i in shared))
-        sizes = (*shape, units, *strides, int(backwards), masked)
-        emit.call(module.backward, dys, *others, mask, *outputs, work, *sizes, *_ordered(codes))
+        module, dz, (n, steps, features) = getattr(cpu, family), outputs[0], shape
+        waiting = inputs[: len(inputs) - masked]
+        given = [waiting.pop(0) if here else None for here in present]
+        first = [waiting.pop(0) if started else None for _ in range(shared)]
+        dys, *rows = _rows([*given, *first], units, dz.dtype, emit)
+        lasts, firsts = rows[:states], rows[states:]
+        recurrent, *saved = (contiguous(r, emit) for r in waiting)
+        targets = outputs[1:] or [emit.scratch(n * units, dz.dtype) for _ in range(states)]
+        operands = _operands(precision, recurrent.size, dz.dtype)
+        memory = module.backward_workspace(n, units, dz.dtype, operands)
+        sizes = (n, steps, features, units)
+        dys_strides = dys.strides[:2] if len(dys.shape) == 3 else (0, 0)
+        strides = (*dys_strides, *map(_row_stride, rows), dz.strides[1])
+        emit.call(
+            module.backward, dys, *lasts, recurrent, *firsts, *saved, _mask(inputs, masked, emit), dz, *targets,
+            emit.scratch(memory.panels, operands), emit.scratch(memory.work, dz.dtype),
+            *sizes, *strides, int(started), int(backwards), int(masked), *_ordered(codes),
+        )  # fmt: skip
 
     return Primitive(f"{name}_vjp", abstract, lower=lower, multiple=True, strided=True)
 
@@ -82,14 +113,23 @@ def _ordered(codes: dict[str, int]) -> list[int]:
     return [codes[role] for role in ("rec", "act") if role in codes]
 
 
+def _operands(precision: str, weights: int, dtype: np.dtype) -> np.dtype:
+    """The type of the operands of a step's product with so many weights: that of the data, or pairs of bfloat16."""
+    from fnet.kernels.cpu.operands import PAIRS
+    from fnet.kernels.cpu.simd import HAS_BFLOAT16
+
+    return PAIRS if precision == "medium" and HAS_BFLOAT16 and weights >= PAIRED_WEIGHTS else dtype
+
+
+def _rows(refs: Sequence[Ref | None], units: int, dtype: np.dtype, emit: Emitter) -> list[Ref]:
+    """Windows with contiguous rows, one row of zeros for those that are absent."""
+    zeros = emit.constant(np.zeros(units, dtype))
+    return [zeros if ref is None else _rows_in_place(ref, emit) for ref in refs]
+
+
 def _row_stride(ref: Ref) -> int:
-    """The distance of the rows of a contiguous matrix, 0 for one row that stands for all."""
+    """The distance of the rows of a matrix, 0 for one row that stands for all."""
     return ref.strides[0] if len(ref.shape) == 2 else 0
-
-
-def _units(operands: tuple[ArraySpec, ...]) -> int:
-    """The size of the states, which follow the weights and are followed by the mask."""
-    return next(o.shape[-1] for o in reversed(operands) if o.differentiable)
 
 
 def _rows_in_place(ref: Ref, emit: Emitter) -> Ref:
@@ -97,40 +137,24 @@ def _rows_in_place(ref: Ref, emit: Emitter) -> Ref:
     return ref if ref.strides[-1] == 1 and not ref.backwards else contiguous(ref, emit)
 
 
-def _with_mask(inputs: list[Ref], emit: Emitter) -> tuple[list[Ref], Ref, int]:
-    """The floating inputs, the mask that may follow them (else an element of no meaning), and whether there is one."""
-    refs = [contiguous(r, emit) for r in inputs]
-    if refs[-1].dtype.kind != "f":
-        return refs[:-1], refs[-1], 1
-    return refs, emit.scratch(1, np.dtype(np.uint8)), 0
+def _mask(inputs: list[Ref], masked: bool, emit: Emitter) -> Ref:
+    """The last input, or an element of no meaning."""
+    return contiguous(inputs[-1], emit) if masked else emit.scratch(1, np.dtype(np.uint8))
 
 
 # --------------------------------------------------------------------------------------------- gradients
 
 
-def _cotangents(g: tuple[Any, ...], x: Any, states: tuple[Any, ...]) -> list[Any]:
-    """The cotangents of the outputs, one row of zeros for those that are absent."""
-    zeros = np.zeros(spec_of(states[0]).shape[-1], spec_of(x).dtype)
-    return [zeros if d is None else d for d in g[: 1 + len(states)]]
-
-
-def _split(operands: tuple[Any, ...], states: int) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
-    """Weights, states and mask."""
-    masked = not spec_of(operands[-1]).differentiable
-    end = len(operands) - masked
-    return operands[: end - states], operands[end - states : end], operands[end:]
-
-
 def _flat(x: Any) -> Any:
-    """(N, T, C) -> (N T, C)."""
-    n, steps, size = spec_of(x).shape
-    return reshape(x, (n * steps, size))
+    """(T, N, C) -> (T N, C)."""
+    steps, n, size = spec_of(x).shape
+    return reshape(x, (steps * n, size))
 
 
-def _input_gradient(dz: Any, weights: Any, x: Any) -> Any:
-    """The gradient of x from that of ``[x, 1] weights``."""
-    shape = spec_of(x).shape
-    return reshape(matmul(dz, transpose(take_range(weights, 0, shape[2], 0))), shape)
+def _input_gradient(dz: Any, kernel: Any, x: Any, precision: str) -> Any:
+    """The gradient of x from that of ``x kernel``."""
+    n, steps, features = spec_of(x).shape
+    return transpose(reshape(matrix_product(dz, transpose(kernel), precision), (steps, n, features)), (1, 0, 2))
 
 
 def _turned(weights: Any, columns: int) -> Any:
@@ -139,44 +163,79 @@ def _turned(weights: Any, columns: int) -> Any:
     return concatenate([take_range(weights, columns, size, 1), take_range(weights, 0, columns, 1)], axis=1)
 
 
+def _weight_gradients(rows: Any, dz: Any, precision: str, features: int) -> tuple[Any, Any, Any]:
+    """The gradients of kernel, bias and recurrent kernel: blocks of rows of one product."""
+    whole = matrix_product(transpose(rows), dz, precision)
+    k, columns = spec_of(whole).shape
+    kernel, bias = take_range(whole, 0, features, 0), take_range(whole, features, features + 1, 0)
+    return kernel, reshape(bias, (columns,)), take_range(whole, features + 1, k, 0)
+
+
 def _simple_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
-    (weights,), states, mask = _split(operands, 1)
     ys, _, rows = y
-    dz, dh = _simple_vjp(*_cotangents(g, x, states), weights, ys, *mask, **_sizes(x, states), **params)
-    dz = _flat(dz)
-    return _input_gradient(dz, weights, x), matmul(transpose(_flat(rows)), dz), dh, *(None for _ in mask)
+    return _gradients(_simple_vjp, 1, 1, g, rows, x, operands, (), (ys,), params)
 
 
 def _lstm_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
-    (weights,), states, mask = _split(operands, 2)
     *_, gates, cells, rows = y
-    cotangents = _cotangents(g, x, states)
-    dz, dh, dc = _lstm_vjp(*cotangents, weights, states[1], gates, cells, *mask, **_sizes(x, states), **params)
-    dz = _flat(dz)
-    return _input_gradient(dz, weights, x), matmul(transpose(_flat(rows)), dz), dh, dc, *(None for _ in mask)
+    c0 = operands[WEIGHTS + 1 : WEIGHTS + 2] if params["started"] else ()
+    return _gradients(_lstm_vjp, 2, 4, g, rows, x, operands, c0, (gates, cells), params)
+
+
+def _gradients(
+    pulled: Primitive,
+    states: int,
+    blocks: int,
+    g: Any,
+    rows: Any,
+    x: Any,
+    operands: Any,
+    firsts: Any,
+    saved: Any,
+    params: Any,
+) -> tuple[Any, ...]:
+    """The gradients of a layer whose gates all read ``[x, 1, h]``."""
+    kernel, _, recurrent = operands[:WEIGHTS]
+    dz, dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
+    dz, precision = take_range(_flat(dz), 0, blocks * spec_of(recurrent).shape[0], 1), _level(params)
+    dx = _input_gradient(dz, kernel, x, precision)
+    return dx, *_weight_gradients(_flat(rows), dz, precision, spec_of(x).shape[2]), *dstates, *masks
 
 
 def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
-    (weights, recurrent), states, mask = _split(operands, 1)
+    kernel, _, recurrent = operands[:WEIGHTS]
     *_, gates, rows = y
-    dz, dh = _gru_vjp(*_cotangents(g, x, states), recurrent, gates, rows, *mask, **_sizes(x, states), **params)
-    features, units = spec_of(x).shape[2], spec_of(dh).shape[1]
+    dz, dstates, masks = _slopes(_gru_vjp, 1, g, x, operands, (recurrent, gates, rows), params)
+    (features, units), precision = (spec_of(x).shape[2], spec_of(recurrent).shape[0]), _level(params)
     # The blocks of dz are those of a, z, r, q: three neighbours belong to either matrix, whose blocks are z, r, a (q).
     dz, rows = _flat(dz), transpose(_flat(rows))
-    dz_input, dz_recurrent = take_range(dz, 0, 3 * units, 1), take_range(dz, units, 4 * units, 1)
-    dx = _input_gradient(dz_input, _turned(weights, 2 * units), x)
-    dweights = _turned(matmul(take_range(rows, 0, features + 1, 0), dz_input), units)
-    drecurrent = matmul(take_range(rows, features, features + 1 + units, 0), dz_recurrent)
-    return dx, dweights, drecurrent, dh, *(None for _ in mask)
+    of_input, of_state = take_range(dz, 0, 3 * units, 1), take_range(dz, units, 4 * units, 1)
+    dx = _input_gradient(of_input, _turned(kernel, 2 * units), x, precision)
+    dkernel = _turned(matrix_product(take_range(rows, 0, features + 1, 0), of_input, precision), units)
+    drecurrent = matrix_product(take_range(rows, features, features + 1 + units, 0), of_state, precision)
+    dbias = concatenate([take_range(dkernel, features, features + 1, 0), take_range(drecurrent, 0, 1, 0)])
+    dkernel, drecurrent = take_range(dkernel, 0, features, 0), take_range(drecurrent, 1, 1 + units, 0)
+    return dx, dkernel, dbias, drecurrent, *dstates, *masks
 
 
-def _sizes(x: Any, states: tuple[Any, ...]) -> dict[str, Any]:
-    return {"shape": spec_of(x).shape, "units": spec_of(states[0]).shape[-1]}
+def _slopes(
+    pulled: Primitive, states: int, g: Any, x: Any, operands: Any, saved: Any, params: dict[str, Any]
+) -> tuple[Any, list[Any], list[None]]:
+    """dz, the gradients of the initial states that there are, and None for the mask if there is one."""
+    cotangents, mask = g[: 1 + states], operands[-1:] if params["masked"] else ()
+    sizes = {"shape": spec_of(x).shape, "units": spec_of(operands[WEIGHTS - 1]).shape[0]}
+    present = tuple(d is not None for d in cotangents)
+    dz, *first = pulled(*(d for d in cotangents if d is not None), *saved, *mask, present=present, **sizes, **params)
+    return dz, first, [None] * len(mask)
 
 
-_simple_vjp = _pulled("simple_rnn", "recurrent_simple", 1, 1, (0,))
-_lstm_vjp = _pulled("lstm", "recurrent_lstm", 2, 4, (0, 1, 3))
-_gru_vjp = _pulled("gru", "recurrent_gru", 1, 4, (0,))
+def _level(params: dict[str, Any]) -> str:
+    return params.get("precision", "highest")
+
+
+_simple_vjp = _pulled("simple_rnn", "recurrent_simple", 1, 1, 0)
+_lstm_vjp = _pulled("lstm", "recurrent_lstm", 2, 4, 1)
+_gru_vjp = _pulled("gru", "recurrent_gru", 1, 4, 0)
 simple = _recurrence("simple_rnn", "recurrent_simple", 1, lambda d, h: (d + 1 + h,), _simple_gradients)
 lstm = _recurrence("lstm", "recurrent_lstm", 2, lambda d, h: (4 * h, h, d + 1 + h), _lstm_gradients)
 gru = _recurrence("gru", "recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), _gru_gradients)

@@ -69,7 +69,15 @@ _transpose = _view(
     "transpose", _transpose_view, lambda g, y, x, *, axes: (_transpose(g, axes=tuple(np.argsort(axes).tolist())),)
 )
 _broadcast = provide(_view("broadcast_to", _broadcast_view, _broadcast_vjp))
-_slice = _view("slice", _slice_view, lambda g, y, x, *, index: (_place(g, shape=spec_of(x).shape, index=index),))
+
+
+def _slice_vjp(g: Any, y: Any, x: Any, *, index: tuple[Any, ...]) -> tuple[Any]:
+    if all(i in ((None, None, None), (None, None, -1)) for i in index):  # some axes turned round: its own inverse
+        return (_slice(g, index=index),)
+    return (_place(g, shape=spec_of(x).shape, index=index),)
+
+
+_slice = _view("slice", _slice_view, _slice_vjp)
 
 
 def _place_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, index: tuple) -> None:

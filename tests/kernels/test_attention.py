@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import attention as kernels
-from fnet.kernels.cpu import philox, threads
+from fnet.kernels.cpu import attention_operands, philox, threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 DTYPES = [np.float32, np.float64]
@@ -53,24 +53,26 @@ class Problem:
         mask = np.ones((1, 1, 1, 1), bool) if self.mask is None else self.mask
         layout += np.broadcast_to(mask, (b, h, t, s)).strides if self.mask is not None else (0, 0, 0, 0)
         numbers = np.array([self.scale * math.log2(math.e), self.scale, self.rate, math.log2(math.e)], self.q.dtype)
-        return [flat(x) for x in (self.q, self.k, self.v)] + [mask.ravel(), KEY, numbers], np.array(layout, np.int64)
+        return [flat(x) for x in (self.q, self.k, self.v)] + [mask.ravel(), KEY, numbers], np.array(
+            [*layout, 0, 0], np.int64
+        )
 
     def forward(self):
-        b, h, t, _, d, e = self.sizes
-        slot = kernels.forward_slot(d, e, self.q.dtype)
+        b, h, t, s, d, e = self.sizes
+        slot = attention_operands.forward_slot(t, s, d, self.q.dtype)
         arguments, layout = self.layout(slot)
         o, logsum, scratch = (Guarded(n, self.q.dtype) for n in (b * t * h * e, b * h * t, 7 * slot))
-        kernels.attention(*arguments, o.array, logsum.array, scratch.array, layout)
+        kernels.attention(*arguments, o.array, logsum.array, scratch.array, np.zeros(1, self.q.dtype), layout)
         return o.checked((b, t, h, e)), logsum.checked((b, h, t)), scratch.checked(-1)
 
     def backward(self):
         b, h, t, s, d, e = self.sizes
         o, logsum, _ = self.forward()
-        slot = kernels.backward_slot(d, e, self.q.dtype)
+        slot = attention_operands.backward_slot(d, e, self.q.dtype)
         arguments, layout = self.layout(slot)
         sizes = (b * t * h * d, b * s * h * d, b * s * h * e, 7 * slot)
         dq, dk, dv, scratch = (Guarded(n, self.q.dtype) for n in sizes)
-        rest = (dq.array, dk.array, dv.array, scratch.array)
+        rest = (dq.array, dk.array, dv.array, scratch.array, np.zeros(1, self.q.dtype))
         kernels.attention_vjp(*arguments, o.ravel(), logsum.ravel(), self.g.ravel(), *rest, layout)
         scratch.checked(-1)
         return dq.checked((b, t, h, d)), dk.checked((b, s, h, d)), dv.checked((b, s, h, e))

@@ -40,7 +40,7 @@ def call_product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row
 @kernel
 def call_packed(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, start, act):
     pack_panels(at(b, 0), at(work, 0), n, k, b_row, b_col)
-    product_packed(at(a, 0), at(work, 0), at(c, 0), at(bias, 0), m, n, k, a_row, a_col, c_row, start, act)
+    product_packed(at(a, 0), at(work, 0), at(c, 0), at(bias, 0), m, n, k, k, a_row, a_col, c_row, start, act)
 
 
 def spaced(x, transposed, step):

@@ -137,6 +137,27 @@ def test_inputs_may_be_views(name):
     np.testing.assert_array_equal(f(x.transpose(1, 0, 2).copy(), *weights), getattr(ops, name)(x, *weights)[0])
 
 
+@EACH
+def test_states_and_their_cotangents_may_be_slices_of_wider_arrays(name):
+    x, *weights = operands(name)
+    wide = [RNG.normal(size=(N, width)) for width in (2 * H, 3 * H)][: STATES[name]]
+
+    def f(x, *wide):
+        ys, *last = getattr(ops, name)(x, *weights, tuple(w[:, H : 2 * H] for w in wide))
+        return ops.concatenate([ys[:, 1], *last], 1)
+
+    np.testing.assert_array_equal(fnet.jit(f)(x, *wide), f(x, *wide))
+    check_grads(f, x, *wide, modes=("rev",))
+    cotangent = RNG.normal(size=f(x, *wide).shape)
+    eager, compiled = (g(x, *wide) for g in (pulled(f, cotangent), fnet.jit(pulled(f, cotangent))))
+    for a, b in zip(eager, compiled, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def pulled(f, cotangent):
+    return lambda *args: fnet.vjp(f, *args)[1](cotangent)
+
+
 def test_masked_outputs_are_those_of_keras():
     x = np.arange(24.0).reshape(2, 4, 3)
     weights = np.full((3, 8), 0.01), np.full((2, 8), 0.02), np.array([0.03] * 2 + [1.0] * 2 + [0.03] * 4)

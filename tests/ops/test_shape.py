@@ -102,6 +102,13 @@ def test_broadcast_to_and_its_sum(shapes_drawn):
     )
 
 
+def test_the_gradient_of_a_flip_is_a_view():
+    step = fnet.jit(fnet.grad(lambda x: ops.sum(ops.square(ops.flip(x, 1)))))
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    close(step(x), 2 * x)
+    assert "fill" not in str(step.plan(x))
+
+
 LINEAR = [
     lambda x: ops.reshape(x, (6, 4)),
     lambda x: ops.transpose(x, (2, 0, 1)),

@@ -4,9 +4,10 @@
 
 For a panel of queries and a block of keys the transposed scores ``K Q'`` are one matrix product: keys are its rows, the
 queries, packed once, its columns. So are ``W V``, and backward ``V G'``, ``dS K``, ``W' G`` and ``dS' Q``: each reads
-its operands in place and nothing else is ever transposed. The softmax runs along with the blocks of keys (a running
-maximum and sum for each query); the gradient computes the scores again, from the log-sum-exp that the forward pass
-left. Causal attention leaves out what lies wholly above the diagonal.
+its operands in place, or rounds them to pairs of bfloat16 (`fnet.kernels.cpu.operands`), and nothing else is ever
+transposed. The softmax runs along with the blocks of keys (a running maximum and sum for each query); the gradient
+computes the scores again, from the log-sum-exp that the forward pass left. Causal attention leaves out what lies wholly
+above the diagonal.
 
 Every block of queries (forward), and every head of a sequence (backward), is computed by one task in one order, so the
 bits do not depend on the number of threads. Where a query sees no key its output and its gradients are zero.
@@ -18,58 +19,62 @@ Source: T. Dao et al., FlashAttention, 2022; M. Milakov and N. Gimelshein, Onlin
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fnet.kernels.cpu.attention_operands import (
+    BATCH,
+    CAUSAL,
+    DEPTH,
+    DROPPED,
+    HEADS,
+    KEY_BLOCK,
+    KEYS,
+    LOG2E,
+    MASKED,
+    OWN_WORDS,
+    Q_BATCH,
+    Q_HEAD,
+    Q_TIME,
+    QUERIES,
+    QUERY_BLOCK,
+    RATE,
+    RIGHT_WORDS,
+    SCALE,
+    SCORE_SCALE,
+    SHARED_WORDS,
+    SLOT,
+    TASKS,
+    VALUE_DEPTH,
+    key_columns,
+    key_rows,
+    round_backward,
+    round_forward,
+    value_columns,
+    value_rows,
+)
 from fnet.kernels.cpu.attention_passes import (
-    VECTORS,
+    drop,
     hide_future,
+    hide_masked,
     row_dots,
     scale_rows,
     softmax,
     softmax_slopes,
+    visible_keys,
 )
-from fnet.kernels.cpu.philox import STREAM_BITS, philox4x32, uniform_of_word
-from fnet.kernels.cpu.product import ROWS, pack_panels, packed_size, panel_product
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.attention_row import forward_row
+from fnet.kernels.cpu.operands import by_columns, by_rows, length
+from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panels, panel_product
+from fnet.kernels.cpu.simd import at, lanes
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 from fnet.kernels.scalar import log
 
-KEY_BLOCK = 128
-QUERY_BLOCK = 64  # of the backward pass: a few panels
-MAX_TASKS = 64
 TASKS_PER_THREAD = 4
-
-# What `layout` holds: sizes, flags, the elements of scratch memory for one task, and strides in elements.
-(
-    BATCH, HEADS, QUERIES, KEYS, DEPTH, VALUE_DEPTH, CAUSAL, MASKED, DROPPED, TASKS, SLOT,
-    Q_BATCH, Q_TIME, Q_HEAD, K_BATCH, K_TIME, K_HEAD, V_BATCH, V_TIME, V_HEAD,
-    MASK_BATCH, MASK_HEAD, MASK_QUERY, MASK_KEY,
-) = range(24)  # fmt: skip
-# What `numbers` holds.
-SCORE_SCALE, SCALE, RATE, LOG2E = range(4)
 
 _0, _1 = np.float32(0), np.float32(1)
 _INF = np.float32(np.inf)
 _NONE, _32, _LOW_32 = np.uint64(0), np.uint64(32), np.uint64(0xFFFFFFFF)
-
-
-def panel_width(dtype: npt.DTypeLike) -> int:
-    """The queries of one panel."""
-    return VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
-
-
-def forward_slot(depth: int, value_depth: int, dtype: npt.DTypeLike) -> int:
-    """The elements of scratch memory that one task of `attention` needs."""
-    width = panel_width(dtype)
-    return packed_size(width, depth, dtype) + KEY_BLOCK * width + 3 * width
-
-
-def backward_slot(depth: int, value_depth: int, dtype: npt.DTypeLike) -> int:
-    """The elements of scratch memory that one task of `attention_vjp` needs."""
-    packed = sum(packed_size(QUERY_BLOCK, d, dtype) for d in (depth, value_depth))
-    return packed + 2 * (KEY_BLOCK + 1) * QUERY_BLOCK
 
 
 # ------------------------------------------------------------------------------------------ parts of kernels
@@ -100,50 +105,16 @@ def _pack_queries(x, x_row, packed, queries, depth, factor):
 
 
 @kernel
-def _panel_scores(k, packed, scores, row, rows, t, s, queries, pair, mask, layout):
+def _panel_scores(k, words, packed, scores, row, rows, t, s, queries, pair, mask, layout):
     """The scores of a panel of queries from t on and of keys from s on, -inf where a key is hidden."""
-    one, width = lanes(k), VECTORS * lanes(k)
-    columns = one if queries <= one else width
-    _product(k, layout[K_TIME], 1, packed, width, scores, row, FROM_ZERO, layout[DEPTH], rows, columns)
+    one, width = lanes(scores), VECTORS * lanes(scores)
+    keys, key_row = key_columns(k, words, pair, s, layout)
+    columns, depth = one if queries <= one else width, length(words, layout[DEPTH])
+    _product(keys, key_row, 1, packed, width, scores, row, FROM_ZERO, depth, rows, columns)
     if layout[CAUSAL] and s + rows - 1 > t:
         hide_future(scores, row, rows, s - t)
     if layout[MASKED]:
-        b, h = pair // layout[HEADS], pair % layout[HEADS]
-        first = b * layout[MASK_BATCH] + h * layout[MASK_HEAD] + t * layout[MASK_QUERY] + s * layout[MASK_KEY]
-        _hide_masked(scores, row, rows, queries, mask, first, layout[MASK_QUERY], layout[MASK_KEY])
-
-
-@kernel
-def _hide_masked(scores, row, rows, queries, mask, first, query_step, key_step):
-    """-inf where the mask is false."""
-    for s in range(rows):
-        start = first + s * key_step
-        if query_step == 0 and mask[start]:
-            continue
-        for t in range(queries):
-            scores[s * row + t] = scores[s * row + t] if mask[start + t * query_step] else -_INF
-
-
-@kernel
-def _drop(x, row, rows, t, s, queries, pair, key, rate, layout):
-    """Multiply by what dropout keeps of the weight of query t and key s: 0 or 1 / (1 - rate).
-
-    The number drawn for it is word ``(pair * queries + t) * keys + s`` of the key's stream, keys being rounded up to a
-    multiple of 4, so that four neighbours share a block of the cipher.
-    """
-    threshold, kept = np.float32(rate), _1 / (_1 - rate)
-    k0, k1 = np.uint64(key[0]), np.uint64(key[1])
-    groups = np.uint64((layout[KEYS] + 3) // 4)
-    first = np.uint64(pair * layout[QUERIES] + t) * groups + np.uint64(s // 4)
-    for group in range(np.uint64((rows + 3) // 4)):
-        a = at(x, 4 * np.int64(group) * row)
-        for i in range(np.uint64(queries)):
-            number = first + i * groups + group
-            w = philox4x32(number & _LOW_32, number >> _32, _NONE, STREAM_BITS, k0, k1)
-            a[i] *= _0 if uniform_of_word(w[0]) < threshold else kept
-            a[i + row] *= _0 if uniform_of_word(w[1]) < threshold else kept
-            a[i + 2 * row] *= _0 if uniform_of_word(w[2]) < threshold else kept
-            a[i + 3 * row] *= _0 if uniform_of_word(w[3]) < threshold else kept
+        hide_masked(scores, row, rows, t, s, queries, pair, mask, layout)
 
 
 @kernel
@@ -151,12 +122,6 @@ def _zero_rows(x, row, rows, columns):
     for i in range(rows):
         for j in range(columns):
             x[i * row + j] = _0
-
-
-@kernel
-def _visible_keys(end, layout):
-    """How many keys the queries before `end` see."""
-    return min(layout[KEYS], end) if layout[CAUSAL] else layout[KEYS]
 
 
 @kernel
@@ -171,29 +136,35 @@ def _task_count(count, products, layout):
 
 
 @kernel
-def attention(q, k, v, mask, key, numbers, o, logsum, scratch, layout):
+def attention(q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
     """``O = W V``, and the log-sum-exp (to base 2) of every query's scores.
 
     q: (B, T, H, D), k: (B, S, H, D), v: (B, S, H, E), strided but for the last axis; mask: (B, H, T, S) booleans with
     any strides, key: (2,), each read if `layout` says so; numbers: ``scale * log2(e)``, ``scale``, the rate of dropout,
-    ``log2(e)``; o: (B, T, H, E), logsum: (B, H, T), both contiguous; scratch: `forward_slot` elements for each task.
+    ``log2(e)``; o: (B, T, H, E), logsum: (B, H, T), both contiguous; for each task scratch: `forward_slot` elements and
+    words: `word_slot` elements, of the type of pairs of bfloat16 if operands are to be rounded to them.
     """
     width = VECTORS * lanes(at(q, 0))
     count = layout[BATCH] * layout[HEADS] * ((layout[QUERIES] + width - 1) // width)
     tasks, threads = _task_count(count, 2, layout)
-    parallel_for(_forward, tasks, threads, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, layout)
+    if layout[SHARED_WORDS]:
+        parallel_for(round_forward, layout[BATCH] * layout[HEADS], threads, k, v, at(words, 0), layout)
+    parallel_for(_forward, tasks, threads, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, words, layout)
 
 
 @kernel
-def _forward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, layout):
+def _forward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
     """Every `tasks`-th panel, the last ones (which see most if causal) first."""
     for unit in range(task, count, tasks):
-        slot = at(scratch, task * layout[SLOT])
-        _forward_panel(count - 1 - unit, q, k, v, mask, key, numbers, o, logsum, slot, layout)
+        slot, own = at(scratch, task * layout[SLOT]), at(words, layout[SHARED_WORDS] + task * layout[OWN_WORDS])
+        if layout[QUERIES] == 1:
+            forward_row(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout)
+            continue
+        _forward_panel(count - 1 - unit, q, k, v, mask, key, numbers, o, logsum, slot, at(words, 0), own, layout)
 
 
 @kernel
-def _forward_panel(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout):
+def _forward_panel(unit, q, k, v, mask, key, numbers, o, logsum, slot, words, own, layout):
     """The output of one panel of queries."""
     heads, depth, value_depth = layout[HEADS], layout[DEPTH], layout[VALUE_DEPTH]
     one, width = lanes(slot), VECTORS * lanes(slot)
@@ -207,23 +178,24 @@ def _forward_panel(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout):
         top[i], total[i] = -_INF, _0
     x = at(q, b * layout[Q_BATCH] + t * layout[Q_TIME] + h * layout[Q_HEAD])
     _pack_queries(x, layout[Q_TIME], slot, queries, depth, numbers[SCORE_SCALE])
+    packed, _ = by_rows(slot, width, at(own, RIGHT_WORDS), depth, width)
     o_row = heads * value_depth
     y = at(o, ((b * layout[QUERIES] + t) * heads + h) * value_depth)
 
-    visible = _visible_keys(t + queries, layout)
+    visible = visible_keys(t + queries, layout)
     s = 0
     while True:
         rows = min(KEY_BLOCK, visible - s)
-        k_block = at(k, b * layout[K_BATCH] + s * layout[K_TIME] + h * layout[K_HEAD])
-        v_block = at(v, b * layout[V_BATCH] + s * layout[V_TIME] + h * layout[V_HEAD])
-        _panel_scores(k_block, slot, scores, width, rows, t, s, queries, pair, mask, layout)
+        _panel_scores(k, words, packed, scores, width, rows, t, s, queries, pair, mask, layout)
         softmax(scores, width, rows, top, total, factor)
         if s:
             scale_rows(y, o_row, factor, queries, value_depth)
         if layout[DROPPED]:
-            _drop(scores, width, rows, t, s, queries, pair, key, numbers[RATE], layout)
-        start, v_row = FROM_C if s else FROM_ZERO, layout[V_TIME]
-        _product(scores, 1, width, v_block, v_row, y, o_row, start, rows, queries, value_depth)
+            drop(scores, width, rows, t, s, queries, pair, key, numbers[RATE], layout)
+        weights, row = by_rows(scores, width, own, rows, width)
+        values, v_row = value_rows(v, words, pair, s, layout)
+        start = FROM_C if s else FROM_ZERO
+        _product(weights, 1, row, values, v_row, y, o_row, start, length(words, rows), queries, value_depth)
         s += KEY_BLOCK
         if s >= visible:
             break
@@ -238,7 +210,7 @@ def _forward_panel(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout):
 
 
 @kernel
-def attention_vjp(q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, layout):
+def attention_vjp(q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, words, layout):
     """The cotangents of q, k and v for the cotangent g of o; all but q, k, v and the mask are contiguous.
 
     With ``P = W`` after dropout: ``dV = P' G``; ``dW = G V'`` where dropout kept it;
@@ -246,27 +218,32 @@ def attention_vjp(q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch
     """
     count = layout[BATCH] * layout[HEADS]
     tasks, threads = _task_count(count, 5, layout)
+    if layout[SHARED_WORDS]:
+        parallel_for(round_backward, count, threads, k, v, at(words, 0), layout)
     parallel_for(
-        _backward, tasks, threads, count, tasks, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, layout
-    )
+        _backward, tasks, threads, count, tasks, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, words,
+        layout,
+    )  # fmt: skip
 
 
 @kernel
-def _backward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, layout):
+def _backward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, words, layout):
     """Every `tasks`-th head."""
     for pair in range(task, count, tasks):
-        slot = at(scratch, task * layout[SLOT])
+        slot, own = at(scratch, task * layout[SLOT]), at(words, layout[SHARED_WORDS] + task * layout[OWN_WORDS])
         b, h = pair // layout[HEADS], pair % layout[HEADS]
-        zero = _visible_keys(min(layout[QUERIES], QUERY_BLOCK), layout) if layout[QUERIES] else 0
+        zero = visible_keys(min(layout[QUERIES], QUERY_BLOCK), layout) if layout[QUERIES] else 0
         hidden, s = layout[KEYS] - zero, (b * layout[KEYS] + zero) * layout[HEADS] + h
         _zero_rows(at(dk, s * layout[DEPTH]), layout[HEADS] * layout[DEPTH], hidden, layout[DEPTH])
         _zero_rows(at(dv, s * layout[VALUE_DEPTH]), layout[HEADS] * layout[VALUE_DEPTH], hidden, layout[VALUE_DEPTH])
         for t in range(0, layout[QUERIES], QUERY_BLOCK):
-            _backward_queries(pair, t, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, slot, layout)
+            _backward_queries(
+                pair, t, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, slot, at(words, 0), own, layout
+            )
 
 
 @kernel
-def _backward_queries(pair, t, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, slot, layout):
+def _backward_queries(pair, t, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, slot, words, own, layout):
     """What a block of queries gives to dq, dk and dv of its head."""
     heads, depth, value_depth = layout[HEADS], layout[DEPTH], layout[VALUE_DEPTH]
     b, h, queries = pair // heads, pair % heads, min(QUERY_BLOCK, layout[QUERIES] - t)
@@ -286,54 +263,58 @@ def _backward_queries(pair, t, q, k, v, mask, key, numbers, o, logsum, g, dq, dk
     for i in range(queries):
         total[i], delta[i] = logsum[pair * layout[QUERIES] + t + i], scale * delta[i]
 
-    visible = _visible_keys(t + queries, layout)
+    visible = visible_keys(t + queries, layout)
     if visible == 0:
         _zero_rows(rows_dq, heads * depth, queries, depth)
     for s in range(0, visible, KEY_BLOCK):
         rows = min(KEY_BLOCK, visible - s)
-        k_block = at(k, b * layout[K_BATCH] + s * layout[K_TIME] + h * layout[K_HEAD])
-        v_block = at(v, b * layout[V_BATCH] + s * layout[V_TIME] + h * layout[V_HEAD])
         _backward_panels(
-            pair, t, s, queries, rows, k_block, v_block, mask, key, numbers, slot, packed_g, scores, slopes,
-            total, delta, rows_dq, layout,
+            pair, t, s, queries, rows, k, v, mask, key, numbers, slot, packed_g, scores, slopes, words, own, total,
+            delta, rows_dq, layout,
         )  # fmt: skip
         first = (b * layout[KEYS] + s) * heads + h
         rows_dk, rows_dv = at(dk, first * depth), at(dv, first * value_depth)
-        _backward_keys(slopes, rows_q, layout[Q_TIME], rows_dk, heads * depth, t, s, queries, rows, depth, layout)
-        _backward_keys(scores, rows_g, o_row, rows_dv, o_row, t, s, queries, rows, value_depth, layout)
+        _backward_keys(slopes, rows_q, layout[Q_TIME], rows_dk, heads * depth, own, t, s, queries, rows, depth, layout)
+        _backward_keys(scores, rows_g, o_row, rows_dv, o_row, own, t, s, queries, rows, value_depth, layout)
 
 
 @kernel
 def _backward_panels(
-    pair, t, s, queries, rows, k, v, mask, key, numbers, packed_q, packed_g, scores, slopes, total, delta, dq,
-    layout,
+    pair, t, s, queries, rows, k, v, mask, key, numbers, packed_q, packed_g, scores, slopes, words, own, total,
+    delta, dq, layout,
 ):  # fmt: skip
     """Weights and slopes of a block of keys, panel by panel, and what it gives to dq."""
     depth, value_depth = layout[DEPTH], layout[VALUE_DEPTH]
     one, width = lanes(scores), VECTORS * lanes(scores)
+    right = at(own, RIGHT_WORDS)
     for j in range(0, queries, width):
         columns = min(width, queries - j)
-        seen = max(0, min(rows, _visible_keys(t + j + columns, layout) - s))
+        seen = max(0, min(rows, visible_keys(t + j + columns, layout) - s))
         panel, slope = at(scores, j), at(slopes, j)
-        x, y = at(packed_q, j * _whole_vectors(depth, one)), at(packed_g, j * _whole_vectors(value_depth, one))
-        _panel_scores(k, x, panel, QUERY_BLOCK, seen, t + j, s, columns, pair, mask, layout)
-        n, v_row = one if columns <= one else width, layout[V_TIME]
-        _product(v, v_row, 1, y, width, slope, QUERY_BLOCK, FROM_ZERO, value_depth, seen, n)
+        x, _ = by_rows(at(packed_q, j * _whole_vectors(depth, one)), width, right, depth, width)
+        _panel_scores(k, words, x, panel, QUERY_BLOCK, seen, t + j, s, columns, pair, mask, layout)
+        values, v_row = value_columns(v, words, pair, s, layout)
+        y, _ = by_rows(at(packed_g, j * _whole_vectors(value_depth, one)), width, right, value_depth, width)
+        n, d_row = one if columns <= one else width, layout[HEADS] * depth
+        _product(values, v_row, 1, y, width, slope, QUERY_BLOCK, FROM_ZERO, length(words, value_depth), seen, n)
         if layout[DROPPED]:
-            _drop(slope, QUERY_BLOCK, seen, t + j, s, columns, pair, key, numbers[RATE], layout)
+            drop(slope, QUERY_BLOCK, seen, t + j, s, columns, pair, key, numbers[RATE], layout)
         softmax_slopes(panel, slope, QUERY_BLOCK, seen, at(total, j), at(delta, j))
-        start, k_row, d_row = FROM_C if s else FROM_ZERO, layout[K_TIME], layout[HEADS] * depth
-        _product(slope, 1, QUERY_BLOCK, k, k_row, at(dq, j * d_row), d_row, start, seen, columns, depth)
+        weights, row = by_rows(slope, QUERY_BLOCK, own, seen, width)
+        keys, k_row = key_rows(k, words, pair, s, layout)
+        start = FROM_C if s else FROM_ZERO
+        _product(weights, 1, row, keys, k_row, at(dq, j * d_row), d_row, start, length(words, seen), columns, depth)
         if layout[DROPPED]:
-            _drop(panel, QUERY_BLOCK, seen, t + j, s, columns, pair, key, numbers[RATE], layout)
+            drop(panel, QUERY_BLOCK, seen, t + j, s, columns, pair, key, numbers[RATE], layout)
 
 
 @kernel
-def _backward_keys(x, y, y_row, c, c_row, t, s, queries, rows, columns, layout):
+def _backward_keys(x, y, y_row, c, c_row, own, t, s, queries, rows, columns, layout):
     """``C += X Y`` for a block of keys and of queries; where it is causal, from the first query on that sees a key."""
     step = VECTORS * lanes(x) if layout[CAUSAL] else max(rows, 1)
     start = FROM_C if t else FROM_ZERO
     for r in range(0, rows, step):
-        first = max(0, s + r - t) if layout[CAUSAL] else 0
-        a, b, d, size = at(x, r * QUERY_BLOCK + first), at(y, first * y_row), at(c, r * c_row), min(step, rows - r)
-        _product(a, QUERY_BLOCK, 1, b, y_row, d, c_row, start, queries - first, size, columns)
+        first, size = max(0, s + r - t) if layout[CAUSAL] else 0, min(step, rows - r)
+        a, a_row = by_columns(at(x, r * QUERY_BLOCK + first), QUERY_BLOCK, own, size, queries - first)
+        b, b_row = by_rows(at(y, first * y_row), y_row, at(own, RIGHT_WORDS), queries - first, columns)
+        _product(a, a_row, 1, b, b_row, at(c, r * c_row), c_row, start, length(own, queries - first), size, columns)

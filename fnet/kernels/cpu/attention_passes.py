@@ -7,18 +7,32 @@ Scores are logarithms to base 2 (the queries were multiplied by ``scale * log2(e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from fnet.kernels.cpu.attention_operands import (
+    CAUSAL,
+    HEADS,
+    KEYS,
+    MASK_BATCH,
+    MASK_HEAD,
+    MASK_KEY,
+    MASK_QUERY,
+    QUERIES,
+)
+from fnet.kernels.cpu.dropout import BLOCKS, all_blocks, write_cipher
+from fnet.kernels.cpu.philox import STREAM_BITS, philox4x32
+from fnet.kernels.cpu.product import VECTORS  # of queries in a panel
 from fnet.kernels.cpu.simd import INT, Loop, Vectors, lanes, vector_code
+from fnet.kernels.policy import kernel
 from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 
-VECTORS = 2  # of queries in a panel: that of a tile of the matrix product
-
 _NO_SCORE = float("-inf")
+_1, _INF, _LEVELS = np.float32(1), np.float32(np.inf), np.float32(2.0**24)
 
 
 def exp2(simd: Vectors, x: ir.Value) -> ir.Value:
@@ -217,3 +231,119 @@ def _row_dots_in_python(x, y, row, dots, rows, columns):
 
 # `row_dots(x, y, row, dots, rows, columns)`: the inner product of each row of x with that of y.
 row_dots: Any = vector_code(_write_row_dots, _row_dots_in_python)
+
+
+def _write_row_softmax(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    scores, top, total, count = values
+    builder, lowest = simd.builder, simd.constant(_NO_SCORE)
+
+    def load(place: ir.Value, mask: Any) -> ir.Value:
+        vector = simd.load(place, mask)
+        return vector if mask is None else builder.select(mask, vector, lowest)
+
+    def raise_top(offset: ir.Value, mask: Any, carried: list) -> list:
+        vector = load(simd.at(scores, offset), mask)
+        return [builder.select(builder.fcmp_ordered(">", vector, carried[0]), vector, carried[0])]
+
+    (highest,) = _each_vector(simd, count, [lowest], raise_top)
+    highest = simd.broadcast(simd.highest(highest))
+    shift = _shift(simd, highest)
+
+    def weigh(offset: ir.Value, mask: Any, carried: list) -> list:
+        place = simd.at(scores, offset)
+        weight = exp2(simd, builder.fsub(load(place, mask), shift))
+        simd.store(weight, place, mask)
+        return [builder.fadd(carried[0], weight)]
+
+    (added,) = _each_vector(simd, count, [simd.constant(0.0)], weigh)
+    builder.store(builder.extract_element(highest, ir.IntType(32)(0)), top)
+    builder.store(simd.sum(added), total)
+
+
+def _row_softmax_in_python(scores, top, total, count):
+    x = scores[:count]
+    top[0] = np.fmax.reduce(x, initial=_NO_SCORE)
+    x[:] = np.exp2(x - _shift_in_python(top[:1]))
+    total[0] = x.sum()
+
+
+# `row_softmax(scores, top, total, count)`: scores of one query become weights 2^(score - top); their maximum and sum.
+row_softmax: Any = vector_code(_write_row_softmax, _row_softmax_in_python)
+
+
+# --------------------------------------------------------------------------------- what a query does not see
+
+
+@kernel
+def visible_keys(end, layout):
+    """How many keys the queries before `end` see."""
+    return min(layout[KEYS], end) if layout[CAUSAL] else layout[KEYS]
+
+
+@kernel
+def hide_masked(scores, row, rows, t, s, queries, pair, mask, layout):
+    """-inf where the mask is false, for queries from t on and keys from s on."""
+    b, h = pair // layout[HEADS], pair % layout[HEADS]
+    query_step, key_step = layout[MASK_QUERY], layout[MASK_KEY]
+    first = b * layout[MASK_BATCH] + h * layout[MASK_HEAD] + t * query_step + s * key_step
+    for i in range(rows):
+        start = first + i * key_step
+        if query_step == 0 and mask[start]:
+            continue
+        for j in range(queries):
+            scores[i * row + j] = scores[i * row + j] if mask[start + j * query_step] else -_INF
+
+
+def _write_drop_groups(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, row, groups, queries, first, step, key0, key1, limit, kept = values
+    builder, lanes = simd.builder, simd.lanes
+    words = ir.VectorType(ir.IntType(32), lanes)
+    level, factor = simd.broadcast(builder.trunc(limit, ir.IntType(32))), simd.broadcast(kept)
+    steps = builder.mul(all_blocks(builder, step), ir.VectorType(INT, BLOCKS)(list(range(BLOCKS))))
+
+    def ciphers(query: ir.Value, group: ir.Value) -> list[ir.Value]:
+        """The four words of the queries in lanes."""
+        parts = []
+        for part in range(0, lanes, BLOCKS):
+            moved = builder.mul(builder.add(query, INT(part)), step)
+            counter = builder.add(builder.add(first, group), moved)
+            wide = write_cipher(builder, builder.add(all_blocks(builder, counter), steps), key0, key1)
+            parts.append([builder.trunc(word, ir.VectorType(ir.IntType(32), BLOCKS)) for word in wide])
+        order = words(list(range(lanes)))
+        return [builder.shuffle_vector(each[0], each[-1], order) for each in zip(*parts, strict=True)]
+
+    outer = Loop(builder, groups, [x])
+    inner = Loop(builder, builder.sdiv(builder.add(queries, INT(lanes - 1)), INT(lanes)), [])
+    query = builder.mul(inner.index, INT(lanes))
+    mask = simd.lanes_below(builder.sub(queries, query))
+    for number, word in enumerate(ciphers(query, outer.index)):
+        place = simd.at(outer.values[0], builder.add(query, builder.mul(row, INT(number))))
+        seen = builder.icmp_signed(">=", builder.lshr(word, words([8] * lanes)), level)
+        simd.store(builder.fmul(simd.load(place, mask), builder.select(seen, factor, simd.constant(0.0))), place, mask)
+    inner.close([])
+    outer.close([simd.at(outer.values[0], builder.mul(row, INT(4)))])
+
+
+def _drop_groups_in_python(x, row, groups, queries, first, step, key0, key1, limit, kept):
+    for group in range(groups):
+        numbers = np.uint64(first + group) + np.arange(queries, dtype=np.uint64) * np.uint64(step)
+        zeros, low = np.zeros_like(numbers), np.uint64(0xFFFFFFFF)
+        key = np.uint64(key0), np.uint64(key1)
+        for i, word in enumerate(philox4x32(numbers & low, numbers >> np.uint64(32), zeros, zeros + STREAM_BITS, *key)):
+            x[(4 * group + i) * row :][:queries] *= np.where(word >> np.uint32(8) < limit, 0, kept).astype(x.dtype)
+
+
+_drop_groups: Any = vector_code(_write_drop_groups, _drop_groups_in_python)
+
+
+@kernel
+def drop(x, row, rows, t, s, queries, pair, key, rate, layout):
+    """Multiply by what dropout keeps of the weight of query t and key s: 0 or 1 / (1 - rate).
+
+    The number drawn for it is word ``(pair * queries + t) * keys + s`` of the key's stream, keys being rounded up to a
+    multiple of 4, so that four neighbours share a block of the cipher.
+    """
+    limit, kept = math.ceil(np.float32(rate) * _LEVELS), _1 / (_1 - rate)
+    groups = (layout[KEYS] + 3) // 4
+    first = (pair * layout[QUERIES] + t) * groups + s // 4
+    _drop_groups(x, row, (rows + 3) // 4, queries, first, groups, int(key[0]), int(key[1]), limit, kept)

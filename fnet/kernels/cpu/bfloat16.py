@@ -4,16 +4,20 @@ A word holds the even-numbered neighbour in its low half; where the number of el
 is zero. Instructions for bfloat16 multiply such words: ``c + a_low b_low + a_high b_high``, c in float32. A matrix of
 words is strided and packed like one of float32 with half as many elements along the paired axis, so products of it go
 the ways of `fnet.kernels.cpu.product`.
+
+The processor's own instructions take numbers below the smallest normal one for zero, when they round and when they
+multiply.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, vector_code
+from fnet.kernels.cpu.simd import HAS_BFLOAT16, INT, Loop, Vectors, at, vector_code
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.policy import kernel
 
@@ -36,17 +40,17 @@ def pair_rows(x, y, rows, columns, x_row):
 def _some_rows(part, x, y, rows, columns, x_row):
     width = (columns + 1) // 2
     for i in range(part * rows // PARTS, (part + 1) * rows // PARTS):
-        _pair_neighbours(at(x, i * x_row), at(y, i * width), columns)
+        pair_neighbours(at(x, i * x_row), at(y, i * width), columns)
 
 
 @kernel
 def _some_pairs(part, x, y, rows, columns, x_row):
     pairs = (rows + 1) // 2
     for q in range(part * pairs // PARTS, (part + 1) * pairs // PARTS):
-        _pair_vectors(at(x, 2 * q * x_row), x_row, at(y, q * columns), columns, rows - 2 * q)
+        pair_vectors(at(x, 2 * q * x_row), x_row, at(y, q * columns), columns, rows - 2 * q)
 
 
-def _bfloat16(simd: Vectors, x: ir.Value) -> ir.Value:
+def _rounded(simd: Vectors, x: ir.Value) -> ir.Value:
     """The bits, in the low halves, of the bfloat16 numbers nearest to x, ties to even; NaN stays NaN."""
     builder, kind = simd.builder, simd.integers
 
@@ -62,29 +66,41 @@ def _bfloat16(simd: Vectors, x: ir.Value) -> ir.Value:
 
 
 def _paired(simd: Vectors, low: ir.Value, high: ir.Value) -> ir.Value:
+    """Words of two vectors, lane by lane."""
+    if HAS_BFLOAT16:
+        both = simd.builder.bitcast(simd.round_to_bfloat16(low, high), ir.VectorType(ir.IntType(16), 2 * simd.lanes))
+        order = [half * simd.lanes + lane for lane in range(simd.lanes) for half in (0, 1)]
+        return simd.builder.shuffle_vector(both, both, ir.VectorType(ir.IntType(32), 2 * simd.lanes)(order))
     shift = simd.integers([16] * simd.lanes)
-    return simd.builder.or_(_bfloat16(simd, low), simd.builder.shl(_bfloat16(simd, high), shift))
+    return simd.builder.or_(_rounded(simd, low), simd.builder.shl(_rounded(simd, high), shift))
+
+
+def _neighbours(simd: Vectors, first: ir.Value, second: ir.Value) -> ir.Value:
+    """Words of the neighbours in two vectors that follow each other."""
+    if HAS_BFLOAT16:
+        return simd.round_to_bfloat16(first, second)
+    low, high = (simd.shuffle(first, second, [2 * lane + part for lane in range(simd.lanes)]) for part in (0, 1))
+    return _paired(simd, low, high)
 
 
 def _write_neighbours(simd: Vectors, values: Sequence[ir.Value]) -> None:
     x, y, count = values
     builder, lanes = simd.builder, simd.lanes
-    step = INT(2 * lanes)
-    steps = builder.sdiv(builder.add(count, INT(2 * lanes - 1)), step)
-    loop = Loop(builder, steps, [])
-    done = builder.mul(loop.index, step)
-    left = builder.sub(count, done)
-    firsts = (0, lanes)
-    vectors = [
-        simd.load(simd.at(x, builder.add(done, INT(first))), simd.lanes_below(builder.sub(left, INT(first))))
-        for first in firsts
-    ]
-    first, second = vectors
-    low, high = (simd.shuffle(first, second, [2 * lane + part for lane in range(lanes)]) for part in (0, 1))
-    words = builder.bitcast(_paired(simd, low, high), simd.type)
-    pairs = builder.sdiv(builder.add(left, INT(1)), INT(2))
-    simd.store(words, simd.at(y, builder.mul(loop.index, INT(lanes))), simd.lanes_below(pairs))
+
+    def write(block: ir.Value, masks: Sequence[Any]) -> None:
+        done = builder.mul(block, INT(2 * lanes))
+        vectors = [simd.load(simd.at(x, builder.add(done, INT(v * lanes))), masks[v]) for v in range(2)]
+        words = builder.bitcast(_neighbours(simd, *vectors), simd.type)
+        simd.store(words, simd.at(y, builder.mul(block, INT(lanes))), masks[2])
+
+    blocks = builder.sdiv(count, INT(2 * lanes))
+    loop = Loop(builder, blocks, [])
+    write(loop.index, [None, None, None])
     loop.close([])
+    left = builder.sub(count, builder.mul(blocks, INT(2 * lanes)))
+    with builder.if_then(builder.icmp_signed(">", left, INT(0))):
+        pairs = builder.sdiv(builder.add(left, INT(1)), INT(2))
+        write(blocks, [simd.lanes_below(each) for each in (left, builder.sub(left, INT(lanes)), pairs)])
 
 
 def _write_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
@@ -92,13 +108,20 @@ def _write_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
     builder, lanes = simd.builder, simd.lanes
     both = builder.icmp_signed(">", rows, INT(1))
     below = simd.at(x, builder.select(both, x_row, INT(0)))
-    loop = Loop(builder, builder.sdiv(builder.add(columns, INT(lanes - 1)), INT(lanes)), [])
-    done = builder.mul(loop.index, INT(lanes))
-    mask = simd.lanes_below(builder.sub(columns, done))
-    low = simd.load(simd.at(x, done), mask)
-    high = builder.select(both, simd.load(simd.at(below, done), mask), simd.constant(0.0))
-    simd.store(builder.bitcast(_paired(simd, low, high), simd.type), simd.at(y, done), mask)
+
+    def write(block: ir.Value, mask: Any) -> None:
+        done = builder.mul(block, INT(lanes))
+        low = simd.load(simd.at(x, done), mask)
+        high = builder.select(both, simd.load(simd.at(below, done), mask), simd.constant(0.0))
+        simd.store(builder.bitcast(_paired(simd, low, high), simd.type), simd.at(y, done), mask)
+
+    blocks = builder.sdiv(columns, INT(lanes))
+    loop = Loop(builder, blocks, [])
+    write(loop.index, None)
     loop.close([])
+    left = builder.sub(columns, builder.mul(blocks, INT(lanes)))
+    with builder.if_then(builder.icmp_signed(">", left, INT(0))):
+        write(blocks, simd.lanes_below(left))
 
 
 def _bits_in_python(x: np.ndarray) -> np.ndarray:
@@ -122,5 +145,7 @@ def _vectors_in_python(x, x_row, y, columns, rows):
     _words_in_python(x[:columns], high, y)
 
 
-_pair_neighbours = vector_code(_write_neighbours, _neighbours_in_python)
-_pair_vectors = vector_code(_write_vectors, _vectors_in_python)
+# `pair_neighbours(x, y, count)`: the words of `count` contiguous elements; `pair_vectors(x, x_row, y, columns, rows)`:
+# those of the first two rows of x, lane by lane, or of one row and zeros.
+pair_neighbours: Any = vector_code(_write_neighbours, _neighbours_in_python)
+pair_vectors: Any = vector_code(_write_vectors, _vectors_in_python)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numba import uint64
+
 from fnet.kernels.policy import kernel
 
 DEPTH = 5
@@ -9,19 +11,26 @@ DEPTH = 5
 
 @kernel
 def copy_strided(x, y, n0, n1, n2, n3, n4, x_first, x0, x1, x2, x3, x4, y_first, y0, y1, y2, y3, y4):
-    """``y[y_first + i . y_strides] = x[x_first + i . x_strides]`` over an (n0, n1, n2, n3, n4) index space."""
+    """``y[y_first + i . y_strides] = x[x_first + i . x_strides]`` over an (n0, n1, n2, n3, n4) index space.
+
+    Indices are unsigned where they are used: Numba asks of signed ones whether they count from the end.
+    """
     for i0 in range(n0):
         for i1 in range(n1):
             for i2 in range(n2):
                 for i3 in range(n3):
                     p = x_first + i0 * x0 + i1 * x1 + i2 * x2 + i3 * x3
                     q = y_first + i0 * y0 + i1 * y1 + i2 * y2 + i3 * y3
-                    if x4 == 1 and y4 == 1:
+                    if y4 != 1 or (x4 != 1 and x4 != 0):
                         for i4 in range(n4):
-                            y[q + i4] = x[p + i4]
+                            y[uint64(q + i4 * y4)] = x[uint64(p + i4 * x4)]
+                    elif x4 == 1:
+                        for i4 in range(n4):
+                            y[uint64(q + i4)] = x[uint64(p + i4)]
                     else:
+                        value = x[uint64(p)]
                         for i4 in range(n4):
-                            y[q + i4 * y4] = x[p + i4 * x4]
+                            y[uint64(q + i4)] = value
 
 
 @kernel

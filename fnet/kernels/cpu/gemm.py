@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.product import K_BLOCK as PRODUCT_K_BLOCK
 from fnet.kernels.cpu.product import (
+    EDGE_ROWS,
     LINEAR,
     PACK_SIZE,
     RELU,
@@ -29,6 +29,7 @@ from fnet.kernels.cpu.product import (
     product,
     product_workspace,
 )
+from fnet.kernels.cpu.product import K_BLOCK as PRODUCT_K_BLOCK
 from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import parallel_for, thread_count, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
@@ -105,8 +106,10 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     elif threads == 1:
         product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
     else:
-        by_rows = 1 if n == 1 or m > FEW_ROWS else 0
-        unit = ROWS if n > 1 and by_rows else VECTORS * lanes(z)
+        width = VECTORS * lanes(z)
+        narrow = n <= width and b_col == 1  # has no columns to split, and is read in place
+        by_rows = 1 if n == 1 or m > FEW_ROWS or narrow else 0
+        unit = width if n == 1 or not by_rows else EDGE_ROWS if narrow else ROWS
         units = ((m if by_rows else n) + unit - 1) // unit
         count = min(TASKS * threads, units)
         parallel_for(

@@ -8,10 +8,11 @@ Three kernels that other kernels call (m, n, k and strides are in elements, a, b
     accumulate); act is `LINEAR`, `RELU`, `TANH` or `SIGMOID`. work: `product_workspace(m, n, k, dtype)` elements,
     contents of no meaning before or after. `bias` is read only for `FROM_BIAS` (else pass any address).
 
-``pack_panels(b, packed, n, k, b_row, b_col)`` then ``product_packed(a, packed, c, bias, m, n, k, a_row, a_col, c_row,
-start, act)``
+``pack_panels(b, packed, n, k, b_row, b_col)`` then ``product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col,
+c_row, start, act)``
     The same product, B having been copied once to `packed` (`packed_size(n, k, dtype)` elements): for a B that is
-    multiplied many times, as the weights of a recurrent layer are. Needs no workspace.
+    multiplied many times, as the weights of a recurrent layer are. Of its `rows` the first k are multiplied. Needs no
+    workspace.
 
 C must overlap no other operand; no size is checked, any may be 0 (k = 0 leaves ``act(S)``). Strides may be any number
 from 0 on.
@@ -198,10 +199,10 @@ def pack_panels(b, packed, n, k, b_row, b_col):
 
 
 @kernel
-def product_packed(a, packed, c, bias, m, n, k, a_row, a_col, c_row, start, act):
+def product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col, c_row, start, act):
     """``C = act(S + A B)`` with the B that `pack_panels` packed; see the top of the file."""
     one, width = lanes(c), VECTORS * lanes(c)
-    panel_rows = (k + one - 1) // one * one
+    panel_rows = (rows + one - 1) // one * one
     relu = 1 if act == RELU else 0
     p = 0
     while True:
@@ -209,11 +210,11 @@ def product_packed(a, packed, c, bias, m, n, k, a_row, a_col, c_row, start, act)
         first = start if p == 0 else FROM_C
         last = relu if p + size == k else 0
         for i in range(0, m, M_BLOCK):
-            rows = min(M_BLOCK, m - i)
+            count = min(M_BLOCK, m - i)
             for j in range(0, n, width):
                 x, y, s = at(a, i * a_row + p * a_col), at(c, i * c_row + j), at(bias, j)
                 z, columns = at(packed, j * panel_rows + p * width), min(width, n - j)
-                panel_product(x, a_row, a_col, ROWS * a_row, z, width, y, c_row, s, first, last, size, rows, columns)
+                panel_product(x, a_row, a_col, ROWS * a_row, z, width, y, c_row, s, first, last, size, count, columns)
         p += size
         if p >= k:
             break

@@ -1,33 +1,59 @@
 """What the recurrent layers share: how a sequence is walked, and how its rows are shared among threads.
 
 A step multiplies one row ``[x_t, 1, h_{t-1}]`` for each sample by the stacked weights ``[W; b; U]``, packed once for
-all steps. Samples never meet, so a task takes a few of them through all steps without waiting for the others, and the
-number of tasks changes no bits. Arrays are batch-major, (N, T, ...), in the order of time of the input even where the
-sequence is walked backwards.
+all steps, and rounded to pairs of bfloat16 if the memory for it is of such words (`fnet.kernels.cpu.operands`). Samples
+never meet, so a task takes a few of them through all steps without waiting for the others, and the number of tasks
+changes no bits. The inputs and outputs of a layer are batch-major, (N, T, ...), in the order of time of the input even
+where the sequence is walked backwards.
 
-For the backward pass the rows are kept as ``rows: (N, T, D + 1 + H)``. With the gradients of what enters the
-activations, ``dz: (N, T, G)``, the gradient of the weights is one product, ``rows' dz``, and that of the input another,
-``dz W'``; what must walk the steps is only ``dh_{t-1} = dz_t U'``.
+What a step makes for the backward pass lies by steps, (T, N, ...): the operands of its product, ``rows: (T, N, D + 1 +
+H)``, and what leaves the activations. A step computes in these places, and writes its h into the operand of the next
+one. If nothing is to be kept (``saving == 0``) all steps share the places of one: (1, N, ...).
 
-Initial states and cotangents are read at strides, so that one row of zeros (stride 0) stands for absent ones.
+With the gradients of what enters the activations, ``dz: (T, N, padded(G))``, the gradient of the weights is one
+product, ``rows' dz``, and that of the input another, ``dz W'``; only ``dh_{t-1} = dz_t U'`` must walk the steps.
+
+Initial states and cotangents are read at strides, so that one row of zeros (stride 0) stands for absent ones. Without
+initial states (``started == 0``) the first step multiplies no h, and their gradients are not computed.
 
 A step that the mask switches off keeps the states, and leaves zeros in `rows` and `dz`.
 """
 
 from __future__ import annotations
 
-from fnet.kernels.cpu.lanewise import lanewise
-from fnet.kernels.cpu.product import VECTORS
-from fnet.kernels.cpu.simd import lanes
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fnet.kernels.cpu.lanewise import LINEAR, lanewise
+from fnet.kernels.cpu.operands import PAIRS, by_columns, by_rows, length, rounded_size, staged, words_of
+from fnet.kernels.cpu.product import VECTORS, pack_panel, packed_size, product_packed
+from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import threads_for
 from fnet.kernels.policy import kernel, scalar
 
 BLOCK = 56  # rows of a task: four tiles, whose operands stay in the second-level cache
-PAD = 16  # elements between rows of scratch memory, so that rows do not compete for the same lines of the cache
 
 copy = lanewise(lambda math, x: (x,), 0, "y")
 add = lanewise(lambda math, x, y: (x + y,), 0, "z")
 clear = lanewise(lambda math: (math.zero(),), 0, "x")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The elements of scratch memory that a kernel needs: `work` of the data's type, `panels` of the operands'."""
+
+    work: int
+    panels: int
+
+
+def memory(n: int, products: list[tuple[int, int]], dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
+    """The memory for n rows times matrices of these (columns, rows)."""
+    strip = VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
+    staging = max(packed_size(strip, k, dtype) for _, k in products) if operands == PAIRS else 0
+    packed = sum(packed_size(columns, words_of(k, operands), operands) for columns, k in products)
+    return Memory(staging, packed + sum(rounded_size(n, k, operands) for _, k in products))
 
 
 @kernel
@@ -38,13 +64,76 @@ def tasks_for(n, multiply_adds):
 
 
 @scalar
-def size_of_panels(address, n, k):
-    """`packed_size` for the elements at `address`."""
-    one, width = lanes(address), VECTORS * lanes(address)
-    return (n + width - 1) // width * width * ((k + one - 1) // one * one)
-
-
-@scalar
 def time_of(step, steps, backwards):
     """The time that is read in this step of the walk; ``step == -1`` is before the first one."""
     return steps - 1 - step if backwards else step
+
+
+@scalar
+def place_of_state(step, rows, h_last, first, n, steps, features, units, backwards, saving):
+    """Where sample `first` has the h that enters this step, and the distance to the next sample's."""
+    if step == steps:
+        return at(h_last, first * units), units
+    k = features + 1 + units
+    place = saving * time_of(step, steps, backwards) * n + first
+    return at(rows, place * k + features + 1), k
+
+
+# ------------------------------------------------------------------------------------------ operands of the steps
+
+
+@scalar
+def size_of_panels(packed, columns, k):
+    """The elements of packed weights of k rows."""
+    one, width = lanes(packed), VECTORS * lanes(packed)
+    return (columns + width - 1) // width * width * ((length(packed, k) + one - 1) // one * one)
+
+
+@kernel
+def pack_weights(weights, bias, recurrent, packed, strip, features, biases, units, columns, row):
+    """The panels of ``[W; b; U]``, of as many rows as the sizes say, each matrix with this distance of rows."""
+    one, width = lanes(packed), VECTORS * lanes(packed)
+    k = features + biases + units
+    panel_rows = (length(packed, k) + one - 1) // one * one
+    for j in range(0, columns, width):
+        panel, count = at(packed, j * panel_rows), min(width, columns - j)
+        stage = staged(panel, strip)
+        pack_panel(at(weights, j), row, 1, stage, width, features, count)
+        pack_panel(at(bias, j), row, 1, at(stage, features * width), width, biases, count)
+        pack_panel(at(recurrent, j), row, 1, at(stage, (features + biases) * width), width, units, count)
+        by_rows(stage, width, panel, k, width)
+
+
+@kernel
+def pack_transposed(weights, packed, strip, columns, k):
+    """The panels of the transpose of k contiguous columns of `weights`, which has `columns` rows."""
+    one, width = lanes(packed), VECTORS * lanes(packed)
+    panel_rows = (length(packed, k) + one - 1) // one * one
+    for j in range(0, columns, width):
+        panel = at(packed, j * panel_rows)
+        stage = staged(panel, strip)
+        pack_panel(at(weights, j * k), 1, k, stage, width, k, min(width, columns - j))
+        by_rows(stage, width, panel, k, width)
+
+
+@kernel
+def step_product(a, a_row, words, packed, c, c_row, m, n, k, packed_k, start):
+    """``C = S + A B`` of a step, with the first k of the packed_k rows of B; words: where A is rounded."""
+    x, x_row = by_columns(a, a_row, words, m, k)
+    product_packed(x, packed, c, c, m, n, length(packed, k), length(packed, packed_k), x_row, 1, c_row, start, LINEAR)
+
+
+@kernel
+def read_inputs(x, x_row, rows, m, features, k):
+    """``[x_t, 1]`` of m samples."""
+    for i in range(m):
+        row = at(rows, i * k)
+        copy(features, at(x, i * x_row), row)
+        row[features] = 1
+
+
+@kernel
+def copy_rows(source, source_row, target, target_row, m, columns):
+    """m rows of so many columns."""
+    for i in range(m):
+        copy(columns, at(source, i * source_row), at(target, i * target_row))

@@ -10,9 +10,24 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import LINEAR, lanewise
-from fnet.kernels.cpu.product import pack_panels, packed_size, product_packed
-from fnet.kernels.cpu.recurrent import PAD, add, clear, copy, size_of_panels, tasks_for, time_of
+from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.operands import words_row
+from fnet.kernels.cpu.recurrent import (
+    Memory,
+    add,
+    clear,
+    copy,
+    copy_rows,
+    memory,
+    pack_transposed,
+    pack_weights,
+    place_of_state,
+    read_inputs,
+    size_of_panels,
+    step_product,
+    tasks_for,
+    time_of,
+)
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
@@ -31,146 +46,134 @@ def _back_formula(math, rec, act, z, r, g, q, h, dh, dy):
     da = math.times_slope(dh - dh * z, act, g)
     dz, dr = math.times_slope(dh * (h - g), rec, z), math.times_slope(da * q, rec, r)
     dq = da * r
-    return dz, dr, dq, da, dz, dr, dq, dh * z
+    return da, dz, dr, dq, dh * z
 
 
 _step = lanewise(_step_formula, 2, "z r g q h y")
-_back = lanewise(_back_formula, 2, "z r q kept_a kept_z kept_r kept_q dh")
+_back = lanewise(_back_formula, 2, "a z r q dh")
 
 
-def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `forward` needs."""
-    panels = ((3 * units, features + 1), (2 * units, units + 1), (units, units + 1))
-    return sum(packed_size(*shape, dtype) for shape in panels) + n * (features + 1 + 5 * units + PAD)
+def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
+    """The memory that `forward` needs for operands of products of this type."""
+    return memory(n, [(3 * units, features + 1), (2 * units, 1 + units), (units, 1 + units)], dtype, operands)
 
 
-def backward_workspace(n: int, units: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `backward` needs."""
-    return packed_size(units, 3 * units, dtype) + n * (3 * units + PAD)
+def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
+    """The memory that `backward` needs for operands of products of this type."""
+    return memory(n, [(units, 3 * units)], dtype, operands)
 
 
 @kernel
 def forward(
-    x, weights, recurrent, h0, mask, ys, h_last, gates, rows, work,
-    n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+    x, weights, bias, recurrent, h0, mask, ys, h_last, gates, rows, panels, work,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """All steps of all samples.
 
-    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D + 1, 3H), recurrent: (1 + H, 3H), both z, r,
-    g; h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H); and if
-    ``saving != 0`` gates z, r, g, q: (N, T, 4H), rows: (N, T, D + 1 + H). rec and act are codes of activations.
+    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 3H), bias: (2, 3H), recurrent: (H, 3H), all z,
+    r, g; h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H), and
+    the steps' z, r, g, q: (T, N, 4H), rows: (T, N, D + 1 + H). rec and act are codes of activations.
     """
-    k, z_row = features + 1 + units, 4 * units + PAD
-    panels = at(work, 0)
-    panels_zr = at(panels, size_of_panels(panels, 3 * units, features + 1))
-    panels_q = at(panels_zr, size_of_panels(panels, 2 * units, units + 1))
-    operands = at(panels, work.size - n * (k + z_row))
-    z = at(operands, n * k)
-    pack_panels(at(weights, 0), panels, 3 * units, features + 1, 3 * units, 1)
-    pack_panels(at(recurrent, 0), panels_zr, 2 * units, units + 1, 3 * units, 1)
-    pack_panels(at(recurrent, 2 * units), panels_q, units, units + 1, 3 * units, 1)
-    count = tasks_for(n, n * steps * k * 3 * units)
+    columns, zr = 3 * units, 2 * units
+    packed, strip = at(panels, 0), at(work, 0)
+    packed_zr = at(packed, size_of_panels(packed, columns, features + 1))
+    packed_q = at(packed_zr, size_of_panels(packed, zr, 1 + units))
+    words = at(packed_q, size_of_panels(packed, units, 1 + units))
+    w, b, u = at(weights, 0), at(bias, columns), at(recurrent, 0)
+    pack_weights(w, at(bias, 0), u, packed, strip, features, 1, 0, columns, columns)
+    pack_weights(w, b, u, packed_zr, strip, 0, 1, units, zr, columns)
+    pack_weights(w, at(b, zr), at(u, zr), packed_q, strip, 0, 1, units, units, columns)
+    count = tasks_for(n, n * steps * (features + 1 + units) * columns)
     block = (n + count - 1) // count
     parallel_for(
-        _forward_rows, count, count, block, at(x, 0), panels, panels_zr, panels_q, at(h0, 0), at(mask, 0), at(ys, 0),
-        at(h_last, 0), at(gates, 0), at(rows, 0), operands, z,
-        n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+        _forward_rows, count, count, block, at(x, 0), packed, packed_zr, packed_q, words, at(h0, 0), at(mask, 0),
+        at(ys, 0), at(h_last, 0), at(gates, 0), at(rows, 0),
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
-    task, block, x, panels, panels_zr, panels_q, h0, mask, ys, h_last, gates, rows, operands, z,
-    n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+    task, block, x, packed, packed_zr, packed_q, words, h0, mask, ys, h_last, gates, rows,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
-    first, k, z_row = task * block, features + 1 + units, 4 * units + PAD
-    last = min(first + block, n)
-    m, operands_here, z_here = last - first, at(operands, first * k), at(z, first * z_row)
-    with_h, q_here = at(operands_here, features), at(z_here, 3 * units)
-    for i in range(first, last):
-        operand = at(operands, i * k)
-        operand[features] = 1
-        copy(units, at(h0, i * h_row), at(operand, features + 1))
+    first, k, columns = task * block, features + 1 + units, 4 * units
+    m, with_h = min(block, n - first), 1 + units
+    own_words = at(words, first * max(words_row(words, features + 1), words_row(words, with_h)))
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, saving)
+    copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
     for s in range(steps):
         t = time_of(s, steps, backwards)
-        for i in range(first, last):
-            copy(features, at(x, i * x_row + t * x_time), at(operands, i * k))
-        product_packed(
-            operands_here, panels, z_here, z_here, m, 3 * units, features + 1, k, 1, z_row, FROM_ZERO, LINEAR
-        )
-        product_packed(with_h, panels_zr, z_here, z_here, m, 2 * units, 1 + units, k, 1, z_row, FROM_C, LINEAR)
-        product_packed(with_h, panels_q, q_here, q_here, m, units, 1 + units, k, 1, z_row, FROM_ZERO, LINEAR)
-        for i in range(first, last):
-            p = i * steps + t
-            operand, h, y = at(operands, i * k), at(operands, i * k + features + 1), at(ys, p * units)
+        place = saving * t * n + first
+        operands, z = at(rows, place * k), at(gates, place * columns)
+        read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
+        depth, ones, q = with_h if s or started else 1, at(operands, features), at(z, 3 * units)
+        step_product(operands, k, own_words, packed, z, columns, m, 3 * units, features + 1, features + 1, FROM_ZERO)
+        step_product(ones, k, own_words, packed_zr, z, columns, m, 2 * units, depth, with_h, FROM_C)
+        step_product(ones, k, own_words, packed_q, q, columns, m, units, depth, with_h, FROM_ZERO)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, saving)
+        for i in range(m):
+            p, before, to = (first + i) * steps + t, at(operands, i * k + features + 1), at(h, i * h_step)
+            y = at(ys, p * units)
             if masked and mask[p] == 0:
-                copy(units, h, y)
+                copy(units, before, to)
+                copy(units, to, y)
                 if saving:
-                    clear(k, at(rows, p * k))
+                    clear(k, at(operands, i * k))
                 continue
-            if saving:
-                copy(k, operand, at(rows, p * k))
-            z_z = at(z, i * z_row)
+            z_z = at(z, i * columns)
             z_r, z_a, z_q = at(z_z, units), at(z_z, 2 * units), at(z_z, 3 * units)
-            gate = at(gates, p * 4 * units) if saving else z_z
-            gate_r, gate_g, gate_q = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
-            _step(units, rec, act, z_z, z_r, z_a, z_q, h, gate, gate_r, gate_g, gate_q, h, y)
-    for i in range(first, last):
-        copy(units, at(operands, i * k + features + 1), at(h_last, i * units))
+            _step(units, rec, act, z_z, z_r, z_a, z_q, before, z_z, z_r, z_a, z_q, to, y)
 
 
 @kernel
 def backward(
-    dys, dh_last, recurrent, gates, rows, mask, dz, dh0, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, backwards, masked, rec, act,
+    dys, dh_last, recurrent, gates, rows, mask, dz, dh0, panels, work,
+    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
 ):  # fmt: skip
     """The gradients of what enters the activations and of the initial states.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at the stride dh_row; the rest as in
-    `forward` -> dh0: (N, H); dz of a, z, r, q: (N, T, 4H), so that the first three blocks belong to the weights and the
-    last three to the recurrent ones.
+    `forward` -> dz of a, z, r, q: (T, N, 4H), N at the stride dz_row, so that the first three blocks belong to the
+    weights and the last three to the recurrent ones; dh0: (N, H), of no meaning if ``started == 0``.
     """
-    d_row = 3 * units + PAD
-    packed = at(work, 0)
-    d = at(packed, work.size - n * d_row)
-    pack_panels(at(recurrent, 3 * units), packed, units, 3 * units, 1, 3 * units)
+    packed = at(panels, 0)
+    words = at(packed, size_of_panels(packed, units, 3 * units))
+    pack_transposed(at(recurrent, 0), packed, at(work, 0), units, 3 * units)
     count = tasks_for(n, n * steps * units * 3 * units)
     block = (n + count - 1) // count
     parallel_for(
-        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), packed, at(mask, 0), at(gates, 0),
-        at(rows, 0), at(dz, 0), at(dh0, 0), d,
-        n, steps, features, units, dy_row, dy_time, dh_row, backwards, masked, rec, act,
+        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), packed, words, at(mask, 0), at(gates, 0),
+        at(rows, 0), at(dz, 0), at(dh0, 0),
+        n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, packed, mask, gates, rows, dz, dh, d,
-    n, steps, features, units, dy_row, dy_time, dh_row, backwards, masked, rec, act,
+    task, block, dys, dh_last, packed, words, mask, gates, rows, dz, dh,
+    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back."""
-    first, k, d_row = task * block, features + 1 + units, 3 * units + PAD
-    last = min(first + block, n)
-    d_here, dh_here = at(d, first * d_row), at(dh, first * units)
-    for i in range(first, last):
-        copy(units, at(dh_last, i * dh_row), at(dh, i * units))
+    first, k, columns = task * block, features + 1 + units, 3 * units
+    m = min(block, n - first)
+    own_words, dh = at(words, first * words_row(words, columns)), at(dh, first * units)
+    copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
     for s in range(steps - 1, -1, -1):
         t = time_of(s, steps, backwards)
-        for i in range(first, last):
-            p = i * steps + t
-            here, dy = at(dh, i * units), at(dys, i * dy_row + t * dy_time)
-            d_z, kept_a = at(d, i * d_row), at(dz, p * 4 * units)
-            if masked and mask[p] == 0:
+        place = t * n + first
+        slopes = at(dz, place * dz_row)
+        for i in range(m):
+            here, dy, d_a = at(dh, i * units), at(dys, (first + i) * dy_row + t * dy_time), at(slopes, i * dz_row)
+            if masked and mask[(first + i) * steps + t] == 0:
                 add(units, here, dy, here)
-                clear(3 * units, d_z)
-                clear(4 * units, kept_a)
+                clear(4 * units, d_a)
                 continue
-            gate, h = at(gates, p * 4 * units), at(rows, p * k + features + 1)
-            r, g, q = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
-            d_r, d_q = at(d_z, units), at(d_z, 2 * units)
-            kept_z, kept_r, kept_q = at(kept_a, units), at(kept_a, 2 * units), at(kept_a, 3 * units)
-            _back(units, rec, act, gate, r, g, q, h, here, dy, d_z, d_r, d_q, kept_a, kept_z, kept_r, kept_q, here)
-        product_packed(
-            d_here, packed, dh_here, dh_here, last - first, units, 3 * units, d_row, 1, units, FROM_C, LINEAR
-        )
+            z, h = at(gates, (place + i) * 4 * units), at(rows, (place + i) * k + features + 1)
+            r, g, q = at(z, units), at(z, 2 * units), at(z, 3 * units)
+            d_z, d_r, d_q = at(d_a, units), at(d_a, 2 * units), at(d_a, 3 * units)
+            _back(units, rec, act, z, r, g, q, h, here, dy, d_a, d_z, d_r, d_q, here)
+        if s or started:
+            slopes = at(slopes, units)
+            step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, FROM_C)

@@ -10,9 +10,24 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import LINEAR, lanewise
-from fnet.kernels.cpu.product import pack_panels, packed_size, product_packed
-from fnet.kernels.cpu.recurrent import PAD, add, clear, copy, tasks_for, time_of
+from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.operands import words_row
+from fnet.kernels.cpu.recurrent import (
+    Memory,
+    add,
+    clear,
+    copy,
+    copy_rows,
+    memory,
+    pack_transposed,
+    pack_weights,
+    place_of_state,
+    read_inputs,
+    size_of_panels,
+    step_product,
+    tasks_for,
+    time_of,
+)
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
@@ -23,7 +38,7 @@ def _step_formula(math, rec, act, z_i, z_f, z_g, z_o, c):
     i, f, g, o = math.activate(rec, z_i), math.activate(rec, z_f), math.activate(act, z_g), math.activate(rec, z_o)
     new = f * c + i * g
     h = o * math.activate(act, new)
-    return i, f, g, o, new, new, h, h
+    return i, f, g, o, new, h, h
 
 
 def _back_formula(math, rec, act, i, f, g, o, c, before, dh, dy, dc):
@@ -31,151 +46,145 @@ def _back_formula(math, rec, act, i, f, g, o, c, before, dh, dy, dc):
     dc = dc + math.times_slope(dh * o, act, y)
     dz_i, dz_f = math.times_slope(dc * g, rec, i), math.times_slope(dc * before, rec, f)
     dz_g, dz_o = math.times_slope(dc * i, act, g), math.times_slope(dh * y, rec, o)
-    return dz_i, dz_f, dz_g, dz_o, dz_i, dz_f, dz_g, dz_o, dc * f
+    return dz_i, dz_f, dz_g, dz_o, dc * f
 
 
-_step = lanewise(_step_formula, 2, "i f g o c kept h y")
-_back = lanewise(_back_formula, 2, "i f g o kept_i kept_f kept_g kept_o dc")
+_step = lanewise(_step_formula, 2, "i f g o c h y")
+_back = lanewise(_back_formula, 2, "i f g o dc")
 
 
-def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `forward` needs."""
-    k = features + 1 + units
-    return packed_size(4 * units, k, dtype) + n * (k + 5 * units + PAD)
+def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
+    """The memory that `forward` needs for operands of products of this type."""
+    return memory(n, [(4 * units, features + 1 + units)], dtype, operands)
 
 
-def backward_workspace(n: int, units: int, dtype: npt.DTypeLike) -> int:
-    """The elements of `work` that `backward` needs."""
-    return packed_size(units, 4 * units, dtype) + n * (4 * units + PAD)
+def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
+    """The memory that `backward` needs for operands of products of this type."""
+    return memory(n, [(units, 4 * units)], dtype, operands)
 
 
 @kernel
 def forward(
-    x, weights, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, work,
-    n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+    x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """All steps of all samples.
 
-    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D + 1 + H, 4H); h0, c0: (N, H), N at the stride
-    h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last, c_last: (N, H); and if ``saving != 0`` gates:
-    (N, T, 4H) behind their activations, cells: (N, T, H), rows: (N, T, D + 1 + H). rec and act are codes
-    of activations.
+    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 4H); bias: (4H,); recurrent: (H, 4H); h0, c0:
+    (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last, c_last: (N, H), and
+    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H), rows: (T, N, D + 1 + H). rec and act are
+    codes of activations.
     """
-    k, z_row = features + 1 + units, 4 * units + PAD
-    packed = at(work, 0)
-    operands = at(packed, work.size - n * (k + units + z_row))
-    z = at(operands, n * k)
-    c = at(z, n * z_row)
-    pack_panels(at(weights, 0), packed, 4 * units, k, 4 * units, 1)
-    count = tasks_for(n, n * steps * k * 4 * units)
+    k, columns = features + 1 + units, 4 * units
+    packed = at(panels, 0)
+    words = at(packed, size_of_panels(packed, columns, k))
+    pack_weights(
+        at(weights, 0), at(bias, 0), at(recurrent, 0), packed, at(work, 0), features, 1, units, columns, columns
+    )
+    count = tasks_for(n, n * steps * k * columns)
     block = (n + count - 1) // count
     parallel_for(
-        _forward_rows, count, count, block, at(x, 0), packed, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
-        at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0), operands, z, c,
-        n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+        _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
+        at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0),
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
-    task, block, x, packed, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, operands, z, c,
-    n, steps, features, units, x_row, x_time, h_row, backwards, masked, saving, rec, act,
+    task, block, x, packed, words, h0, c0, mask, ys, h_last, c_last, gates, cells, rows,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
-    first, k, z_row = task * block, features + 1 + units, 4 * units + PAD
-    last = min(first + block, n)
-    operands_here, z_here = at(operands, first * k), at(z, first * z_row)
-    for i in range(first, last):
-        operand = at(operands, i * k)
-        operand[features] = 1
-        copy(units, at(h0, i * h_row), at(operand, features + 1))
-        copy(units, at(c0, i * h_row), at(c, i * units))
+    first, k, columns = task * block, features + 1 + units, 4 * units
+    m = min(block, n - first)
+    own_words, c, c_step = at(words, first * words_row(words, k)), at(c0, first * h_row), h_row
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, saving)
+    copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
     for s in range(steps):
         t = time_of(s, steps, backwards)
-        for i in range(first, last):
-            copy(features, at(x, i * x_row + t * x_time), at(operands, i * k))
-        product_packed(
-            operands_here, packed, z_here, z_here, last - first, 4 * units, k, k, 1, z_row, FROM_ZERO, LINEAR
-        )
-        for i in range(first, last):
-            p = i * steps + t
-            state, h, y = at(c, i * units), at(operands, i * k + features + 1), at(ys, p * units)
-            kept = at(cells, p * units) if saving else state
+        place = saving * t * n + first
+        operands, z, cells_here = at(rows, place * k), at(gates, place * columns), at(cells, place * units)
+        read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
+        depth = k if s or started else features + 1
+        step_product(operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, saving)
+        for i in range(m):
+            p, before, kept, to = (
+                (first + i) * steps + t,
+                at(c, i * c_step),
+                at(cells_here, i * units),
+                at(h, i * h_step),
+            )
+            y = at(ys, p * units)
             if masked and mask[p] == 0:
-                copy(units, h, y)
-                copy(units, state, kept)
+                operand = at(operands, i * k)
+                copy(units, at(operand, features + 1), to)
+                copy(units, to, y)
+                copy(units, before, kept)
                 if saving:
-                    clear(k, at(rows, p * k))
+                    clear(k, operand)
                 continue
-            if saving:
-                copy(k, at(operands, i * k), at(rows, p * k))
-            z_i = at(z, i * z_row)
-            gate = at(gates, p * 4 * units) if saving else z_i
+            z_i = at(z, i * columns)
             z_f, z_g, z_o = at(z_i, units), at(z_i, 2 * units), at(z_i, 3 * units)
-            gate_f, gate_g, gate_o = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
-            _step(units, rec, act, z_i, z_f, z_g, z_o, state, gate, gate_f, gate_g, gate_o, state, kept, h, y)
-    for i in range(first, last):
-        copy(units, at(operands, i * k + features + 1), at(h_last, i * units))
-        copy(units, at(c, i * units), at(c_last, i * units))
+            _step(units, rec, act, z_i, z_f, z_g, z_o, before, z_i, z_f, z_g, z_o, kept, to, y)
+        c, c_step = cells_here, units
+    copy_rows(c, c_step, at(c_last, first * units), units, m, units)
 
 
 @kernel
 def backward(
-    dys, dh_last, dc_last, weights, c0, gates, cells, mask, dz, dh0, dc0, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, backwards, masked, rec, act,
+    dys, dh_last, dc_last, recurrent, c0, gates, cells, mask, dz, dh0, dc0, panels, work,
+    n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
 ):  # fmt: skip
     """The gradients of what enters the gates and of the initial states.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last, dc_last, c0: (N, H), N at the strides dh_row,
-    dc_row and c0_row; the rest as in `forward` -> dz: (N, T, 4H); dh0, dc0: (N, H).
+    dc_row and c0_row; the rest as in `forward` -> dz: (T, N, 4H), N at the stride dz_row; dh0, dc0: (N, H), of which
+    dh0 has no meaning if ``started == 0``.
     """
-    d_row = 4 * units + PAD
-    packed = at(work, 0)
-    d = at(packed, work.size - n * d_row)
-    pack_panels(at(weights, (features + 1) * 4 * units), packed, units, 4 * units, 1, 4 * units)
+    packed = at(panels, 0)
+    words = at(packed, size_of_panels(packed, units, 4 * units))
+    pack_transposed(at(recurrent, 0), packed, at(work, 0), units, 4 * units)
     count = tasks_for(n, n * steps * units * 4 * units)
     block = (n + count - 1) // count
     parallel_for(
-        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, at(c0, 0),
-        at(mask, 0), at(gates, 0), at(cells, 0), at(dz, 0), at(dh0, 0), at(dc0, 0), d,
-        n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, backwards, masked, rec, act,
+        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, words, at(c0, 0),
+        at(mask, 0), at(gates, 0), at(cells, 0), at(dz, 0), at(dh0, 0), at(dc0, 0),
+        n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, dc_last, packed, c0, mask, gates, cells, dz, dh, dc, d,
-    n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, backwards, masked, rec, act,
+    task, block, dys, dh_last, dc_last, packed, words, c0, mask, gates, cells, dz, dh, dc,
+    n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back."""
-    first, d_row = task * block, 4 * units + PAD
-    last = min(first + block, n)
-    d_here, dh_here = at(d, first * d_row), at(dh, first * units)
+    first, columns = task * block, 4 * units
+    m = min(block, n - first)
+    own_words, dh, dc = at(words, first * words_row(words, columns)), at(dh, first * units), at(dc, first * units)
     start = FROM_C if masked else FROM_ZERO
-    for i in range(first, last):
-        copy(units, at(dh_last, i * dh_row), at(dh, i * units))
-        copy(units, at(dc_last, i * dc_row), at(dc, i * units))
+    copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
+    copy_rows(at(dc_last, first * dc_row), dc_row, dc, units, m, units)
     for s in range(steps - 1, -1, -1):
-        t, earlier = time_of(s, steps, backwards), time_of(s - 1, steps, backwards)
-        for i in range(first, last):
-            p = i * steps + t
-            here, carried, dy = at(dh, i * units), at(dc, i * units), at(dys, i * dy_row + t * dy_time)
-            d_i, kept = at(d, i * d_row), at(dz, p * 4 * units)
-            if masked and mask[p] == 0:
+        t = time_of(s, steps, backwards)
+        place = t * n + first
+        slopes, c, c_row = at(dz, place * dz_row), at(c0, first * c0_row), c0_row
+        if s:
+            c, c_row = at(cells, (time_of(s - 1, steps, backwards) * n + first) * units), units
+        for i in range(m):
+            here, carried, d_i = at(dh, i * units), at(dc, i * units), at(slopes, i * dz_row)
+            dy = at(dys, (first + i) * dy_row + t * dy_time)
+            if masked and mask[(first + i) * steps + t] == 0:
                 add(units, here, dy, here)
-                clear(4 * units, d_i)
-                clear(4 * units, kept)
+                clear(columns, d_i)
                 continue
-            before = at(cells, (i * steps + earlier) * units) if s else at(c0, i * c0_row)
-            gate = at(gates, p * 4 * units)
+            gate, after, before = at(gates, (place + i) * columns), at(cells, (place + i) * units), at(c, i * c_row)
             f, g, o = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
             d_f, d_g, d_o = at(d_i, units), at(d_i, 2 * units), at(d_i, 3 * units)
-            kept_f, kept_g, kept_o = at(kept, units), at(kept, 2 * units), at(kept, 3 * units)
-            c = at(cells, p * units)
-            _back(
-                units, rec, act, gate, f, g, o, c, before, here, dy, carried,
-                d_i, d_f, d_g, d_o, kept, kept_f, kept_g, kept_o, carried,
-            )  # fmt: skip
+            _back(units, rec, act, gate, f, g, o, after, before, here, dy, carried, d_i, d_f, d_g, d_o, carried)
             if masked:
                 clear(units, here)
-        product_packed(d_here, packed, dh_here, dh_here, last - first, units, 4 * units, d_row, 1, units, start, LINEAR)
+        if s or started:
+            step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start)

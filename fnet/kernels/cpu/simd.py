@@ -11,6 +11,7 @@ holds the host's name and features, so machine code of one width is never answer
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Callable, Sequence
@@ -115,6 +116,11 @@ class Vectors:
         arguments = [c, self.builder.bitcast(a, halves), self.builder.bitcast(b, halves)]
         return self.call("llvm.x86.avx512bf16.dpbf16ps.512", self.type, arguments)
 
+    def round_to_bfloat16(self, first: ir.Value, second: ir.Value) -> ir.Value:
+        """Both vectors, one behind the other, as bfloat16, twice the lanes of half the size; AVX-512 only."""
+        halves = ir.VectorType(_BFloat(), 2 * self.lanes)
+        return self.call("llvm.x86.avx512bf16.cvtne2ps2bf16.512", halves, [second, first])
+
     def relu_if(self, relu: ir.Value, value: ir.Value) -> ir.Value:
         """``max(floor, value)``: relu with the floor 0, the identity with -inf; both keep NaN."""
         is_set = self.builder.icmp_signed("!=", relu, INT(0))
@@ -124,10 +130,18 @@ class Vectors:
 
     def sum(self, vector: ir.Value) -> ir.Value:
         """The sum of the lanes, by halves."""
+        return self._folded(vector, self.builder.fadd)
+
+    def highest(self, vector: ir.Value) -> ir.Value:
+        """The largest of the lanes, none of which is NaN."""
+        select, greater = self.builder.select, functools.partial(self.builder.fcmp_ordered, ">")
+        return self._folded(vector, lambda a, b: select(greater(a, b), a, b))
+
+    def _folded(self, vector: ir.Value, combine: Callable[[ir.Value, ir.Value], ir.Value]) -> ir.Value:
         half = self.lanes // 2
         while half:
             folded = self.shuffle(vector, vector, [(lane + half) % self.lanes for lane in range(self.lanes)])
-            vector = self.builder.fadd(vector, folded)
+            vector = combine(vector, folded)
             half //= 2
         return self.builder.extract_element(vector, ir.IntType(32)(0))
 
