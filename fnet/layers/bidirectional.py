@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.errors import StructureError, ValueRangeError, did_you_mean, scope
-from fnet.layer import Layer
-from fnet.layers.checks import entries
+from fnet.errors import StructureError, ValueRangeError, did_you_mean
+from fnet.layer import Layer, is_single
 from fnet.layers.constructor import constructor
-from fnet.layers.recurrence import KINDS, Recurrence
-from fnet.random import fold_in
+from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
+from fnet.layers.rnn import RNN
+from fnet.masking import join_mask, split_mask
+from fnet.members import Members
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "concat": lambda a, b: ops.concatenate([a, b], axis=-1),
@@ -19,6 +20,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "mul": ops.multiply,
     "ave": lambda a, b: 0.5 * (a + b),
 }
+_WRAPPED: dict[str, Callable[..., Layer]] = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU, "RNN": RNN}
 
 
 @constructor(masks="used")
@@ -29,9 +31,10 @@ def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_laye
     x: (N, T, D), or (x, *forward states, *backward states) -> for ``"concat"`` (N, 2 units), or (N, T, 2 units) where
     `layer` returns sequences; for ``"sum"``, ``"mul"`` and ``"ave"`` (N, units) or (N, T, units); for None the tuple of
     both. Where `layer` returns its state: the tuple (y, *forward states, *backward states).
-    layer: a SimpleRNN, LSTM or GRU; backward_layer: one for the other direction, by default like `layer`.
-    Params: ``forward_<name>`` and ``backward_<name>``. Source: M. Schuster and K. Paliwal 1997 (Keras
-    ``Bidirectional``).
+    layer: a SimpleRNN, LSTM, GRU or RNN; backward_layer: one for the other direction, by default like `layer`.
+    In sequences the output of a masked step is 0, as if `layer` had ``zero_output_for_mask=True``, and the sequence
+    returned has the mask of x. Params and state: ``forward_<name>`` and ``backward_<name>``.
+    Source: M. Schuster and K. Paliwal 1997 (Keras ``Bidirectional``).
 
     >>> from fnet.layers import LSTM
     >>> Bidirectional(LSTM(3, return_sequences=True)).out_shape((5, 4))
@@ -40,65 +43,72 @@ def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_laye
     if merge_mode is not None and merge_mode not in _MERGES:
         known = did_you_mean(merge_mode, _MERGES)
         raise ValueRangeError(f"Bidirectional: unknown merge_mode {merge_mode!r}.{known}")
-    backward_layer = _turned(layer) if backward_layer is None else backward_layer
-    _check_pair(layer, backward_layer)
-    names = (f"forward_{layer.name}", f"backward_{backward_layer.name}")
-    ways = tuple(Recurrence(part.kind, part.config) for part in (layer, backward_layer))
+    forward, backward = _pair(layer, backward_layer)
+    members = Members("Bidirectional", (forward, backward))
+    sequences, with_states = layer.config["return_sequences"], layer.config["return_state"]
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        shapes, params = _halves(shape, lambda s: isinstance(s, tuple) and bool(s) and isinstance(s[0], tuple)), {}
-        for i, (entry, way) in enumerate(zip(names, ways, strict=True)):
-            with scope(entry):
-                params[entry] = way.init(fold_in(key, i), shapes[i], dtype)[0]
-        return params, {}
+        params: dict[str, Any] = {}
+        state: dict[str, Any] = {}
+        for i, own in enumerate(_halves(shape, isinstance(shape, tuple) and not is_single(shape))):
+            members.init(i, params, state, key, own, dtype)
+        return params, state
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        inputs, results = _halves(x, lambda value: isinstance(value, tuple)), []
-        for i, (entry, own) in enumerate(zip(names, entries("Bidirectional", params, *names), strict=True)):
-            own_key = None if key is None else fold_in(key, i)
-            with scope(entry):
-                results.append(ways[i].run(own, inputs[i], own_key, train, ways[i].config["go_backwards"]))
-        (ys, states), (ys_back, states_back) = results
-        if not layer.config["return_sequences"]:
-            ys, ys_back = states[0], states_back[0]
-        elif layer.config["go_backwards"]:
-            ys, ys_back = ops.flip(ys, 1), ops.flip(ys_back, 1)
-        y = (ys, ys_back) if merge_mode is None else _MERGES[merge_mode](ys, ys_back)
-        if layer.config["return_state"]:
-            y = (*(y if merge_mode is None else (y,)), *states, *states_back)
-        return y, state
+        run = members.start(params, state, key, train)
+        ahead, back = (run(i, own) for i, own in enumerate(_halves(x, isinstance(x, tuple))))
+        (y, *states), (y_back, *states_back) = (ahead, back) if with_states else ((ahead,), (back,))
+        y_back = _turned(y_back) if sequences else y_back
+        merged = (y, y_back) if merge_mode is None else (_merged(_MERGES[merge_mode], y, y_back),)
+        several = with_states or merge_mode is None
+        return ((*merged, *states, *states_back) if several else merged[0]), run.state
 
-    children = (layer.relabel(names[0], named=True), backward_layer.relabel(names[1], named=True))
-    return Layer(init, apply, children=children, entries=names, masks="used")
+    return Layer(init, apply, children=(forward, backward), entries=members.names, masks="used")
 
 
-def _turned(layer: Layer) -> Layer:
-    """A layer of the same configuration that reads in the other direction."""
-    from fnet.layers import recurrent
-
-    if not isinstance(layer, Layer) or layer.kind not in KINDS:
-        received = layer.kind if isinstance(layer, Layer) else type(layer).__name__
-        raise StructureError(f"Bidirectional wraps a SimpleRNN, LSTM or GRU, received {received}.")
-    make = getattr(recurrent, layer.kind)
-    return make(**{**layer.config, "go_backwards": not layer.config["go_backwards"]}, name=layer.name)
-
-
-def _check_pair(layer: Layer, backward_layer: Layer) -> None:
-    for part in (layer, backward_layer):
-        if not isinstance(part, Layer) or part.kind not in KINDS:
+def _pair(layer: Any, backward_layer: Any) -> tuple[Layer, Layer]:
+    """The layers of both directions, under their names."""
+    for part in (layer,) if backward_layer is None else (layer, backward_layer):
+        if not isinstance(part, Layer) or part.kind not in _WRAPPED:
             received = part.kind if isinstance(part, Layer) else type(part).__name__
-            raise StructureError(f"Bidirectional wraps a SimpleRNN, LSTM or GRU, received {received}.")
+            raise StructureError(f"Bidirectional wraps a SimpleRNN, LSTM, GRU or RNN, received {received}.")
+    if backward_layer is None:
+        backward_layer = _like(layer, go_backwards=not layer.config["go_backwards"])
     if layer.config["go_backwards"] == backward_layer.config["go_backwards"]:
         raise StructureError("Bidirectional: go_backwards of layer and backward_layer must differ. Set one to True.")
     for argument in ("return_sequences", "return_state"):
         if layer.config[argument] != backward_layer.config[argument]:
             raise StructureError(f"Bidirectional: layer and backward_layer must have the same {argument}.")
+    silent = {"zero_output_for_mask": layer.config["return_sequences"]}
+    names = (f"forward_{layer.name}", f"backward_{backward_layer.name}")
+    forward, backward = (
+        _like(part, **silent).relabel(name, named=True)
+        for part, name in zip((layer, backward_layer), names, strict=True)
+    )
+    return forward, backward
 
 
-def _halves(x: Any, several: Callable[[Any], bool]) -> tuple[Any, Any]:
+def _like(layer: Layer, **changes: Any) -> Layer:
+    """A layer of the same configuration but for some arguments."""
+    made = _WRAPPED[layer.kind](**{**layer.config, **changes}, name=layer.name)
+    return made if layer.trainable is True else made.with_trainable(layer.trainable)
+
+
+def _halves(x: Any, several: bool) -> tuple[Any, Any]:
     """What each direction gets: the sequence, with its half of the initial states."""
-    if not several(x):
+    if not several:
         return x, x
     sequence, *states = x
     half = len(states) // 2
     return (sequence, *states[:half]), (sequence, *states[half:])
+
+
+def _turned(y: Any) -> Any:
+    """A sequence from its end, with its mask."""
+    values, mask = split_mask(y)
+    return join_mask(ops.flip(values, 1), None if mask is None else ops.flip(mask, 1))
+
+
+def _merged(merge: Callable[[Any, Any], Any], y: Any, y_back: Any) -> Any:
+    (values, mask), (values_back, _) = split_mask(y), split_mask(y_back)
+    return join_mask(merge(values, values_back), mask)

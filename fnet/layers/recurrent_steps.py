@@ -1,7 +1,7 @@
-"""Recurrent layers one step after the other, from ordinary operations.
+"""Sequences one step after the other, from ordinary operations.
 
-They do what the kernels do not: any activation, dropout of the states, a reset before the product, derivatives of any
-order. The price is a graph that grows with the number of steps.
+They do what the kernels do not: any cell, any activation, dropout of the states, a reset before the product,
+derivatives of any order. The price is a graph that grows with the number of steps.
 """
 
 from __future__ import annotations
@@ -12,20 +12,54 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.layers.sequence import States
+from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 
-States = tuple[Any, ...]
+Step = Callable[[int, States], tuple[Any, States]]
+
+
+def walk(step: Step, steps: int, states: States, mask: Any, backwards: bool) -> tuple[list[Any], Any, States]:
+    """``y_t, states = step(t, states)`` for all steps: the outputs in the order of t, the last output, the last states.
+
+    mask: (N, T) or None; where it is false the states stay as they are, and the output is the one before: at first the
+    first state, or zeros if outputs have another shape. There is at least one step.
+    """
+    outputs: list[Any] = [None] * steps
+    y: Any = None
+    for t in reversed(range(steps)) if backwards else range(steps):
+        new_y, new_states = step(t, states)
+        if mask is not None:
+            before = output_before(spec_of(new_y), states) if y is None else y
+            new_y = _chosen(mask[:, t], new_y, before)
+            new_states = tuple(_chosen(mask[:, t], new, old) for new, old in zip(new_states, states, strict=True))
+        outputs[t] = y = new_y
+        states = new_states
+    return outputs, y, states
+
+
+def output_before(y: ArraySpec, states: States) -> Any:
+    """What stands for the output before the first step, which is like `y`."""
+    return states[0] if states and spec_of(states[0]) == y else np.zeros(y.shape, y.dtype)
+
+
+def _chosen(counts: Any, new: Any, old: Any) -> Any:
+    return ops.where(ops.reshape(counts, (-1, *(1,) * (spec_of(new).ndim - 1))), new, old)
 
 
 class Products:
-    """``x_t K`` and ``h R`` by blocks of columns, with biases and the factors of dropout."""
+    """``x_t K`` and ``h R`` by blocks of columns, with biases and the factors of dropout.
 
-    def __init__(self, weights: tuple[Any, Any, Any], masks: tuple[Any, Any] | None) -> None:
+    weights: kernel, recurrent kernel, and bias or None; factors: those of x and h, (N, blocks, D) and (N, blocks,
+    units), or None.
+    """
+
+    def __init__(self, weights: tuple[Any, Any, Any], factors: tuple[Any, Any] | None) -> None:
         self.kernel, self.recurrent, bias = weights
         self.units = spec_of(self.recurrent).shape[0]
         self.blocks = spec_of(self.recurrent).shape[1] // self.units
-        self.of_x: Any = masks[0] if masks else None
-        self.of_h: Any = masks[1] if masks else None
+        self.of_x: Any = factors[0] if factors else None
+        self.of_h: Any = factors[1] if factors else None
         two = bias is not None and spec_of(bias).ndim == 2
         self.bias = bias[0] if two else bias
         self.recurrent_bias = bias[1] if two else None
@@ -46,30 +80,34 @@ class Products:
         return y if bias is None else y + bias[columns]
 
 
-def _simple(products: Products, x: list[Any], states: States, activation: Callable) -> States:
+def simple(products: Products, x: list[Any], states: States, activation: Callable) -> States:
+    """One step of a SimpleRNN from the products of x_t: ``(h,)`` -> ``(h',)``."""
     return (activation(x[0] + products.of_state(states[0], 0)),)
 
 
-def _lstm(
+def lstm(
     products: Products, x: list[Any], states: States, activation: Callable, recurrent_activation: Callable
 ) -> States:
+    """One step of an LSTM: ``(h, c)`` -> ``(h', c')``."""
     h, c = states
     i, f, g, o = (x[block] + products.of_state(h, block) for block in range(4))
     c = recurrent_activation(f) * c + recurrent_activation(i) * activation(g)
     return recurrent_activation(o) * activation(c), c
 
 
-def _gru(
+def gru(
     products: Products, x: list[Any], states: States, activation: Callable, recurrent_activation: Callable
 ) -> States:
+    """One step of a GRU that resets behind the product: ``(h,)`` -> ``(h',)``."""
     (h,) = states
     z, r = (recurrent_activation(x[block] + products.of_state(h, block)) for block in range(2))
     return (_mixed(z, h, activation(x[2] + r * products.of_state(h, 2))),)
 
 
-def _gru_reset_before(
+def gru_reset_before(
     products: Products, x: list[Any], states: States, activation: Callable, recurrent_activation: Callable
 ) -> States:
+    """One step of a GRU that resets before the product."""
     (h,) = states
     z, r = (recurrent_activation(x[block] + products.of_state(h, block)) for block in range(2))
     return (_mixed(z, h, activation(x[2] + products.of_state(r * h, 2))),)
@@ -77,37 +115,3 @@ def _gru_reset_before(
 
 def _mixed(z: Any, h: Any, g: Any) -> Any:
     return z * h + (1.0 - z) * g
-
-
-STEPS: dict[str, Callable] = {
-    "SimpleRNN": _simple,
-    "LSTM": _lstm,
-    "GRU": _gru,
-    "GRU, reset before": _gru_reset_before,
-}
-
-
-def walk(
-    step: Callable,
-    x: Any,
-    weights: tuple[Any, Any, Any],
-    states: States,
-    backwards: bool,
-    activations: dict[str, Callable],
-    masks: tuple[Any, Any] | None,
-) -> tuple[Any, States]:
-    """All outputs in the order of x: (N, T, units), and the last states, for one of `STEPS`.
-
-    weights: kernel, recurrent kernel, and bias or None; states: the first ones, (N, units) each; masks: the factors of
-    x and h, (N, blocks, D) and (N, blocks, units).
-    """
-    products = Products(weights, masks)
-    projected = products.of_sequence(x)
-    n, steps, _ = spec_of(x).shape
-    if not steps:
-        return np.zeros((n, 0, products.units), spec_of(x).dtype), states
-    outputs: list[Any] = [None] * steps
-    for t in reversed(range(steps)) if backwards else range(steps):
-        states = step(products, [part[:, t] for part in projected], states, **activations)
-        outputs[t] = states[0]
-    return ops.stack(outputs, axis=1), states

@@ -10,6 +10,7 @@ from fnet.errors import ShapeError
 from fnet.layer import Layer
 from fnet.layers.checks import one_shape
 from fnet.layers.constructor import constructor
+from fnet.masking import Masked, join_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -19,8 +20,10 @@ def TimeDistributed(layer: Layer) -> Layer:
     """``y[:, t] = layer(x[:, t])``, with the same weights for all t.
 
     x: (N, T, ...) -> (N, T, ...). The layer sees the N T steps as one batch, so one that mixes the samples of a batch
-    (BatchNormalization in training) mixes the steps, too. Raises `ShapeError` for an input without an axis of time.
-    Source: Keras ``TimeDistributed``.
+    (BatchNormalization in training) mixes the steps, too. The output has the mask (N, T) of x. Of sequences of
+    sequences, with a mask (N, T, S), the layer gets ``mask[:, t]``; the output has the mask that it returns, or is
+    masked where all of S is. Raises `ShapeError` for an input without an axis of time. Source: Keras
+    ``TimeDistributed``.
 
     >>> from fnet.layers import Dense
     >>> TimeDistributed(Dense(3)).out_shape((5, 4))
@@ -34,12 +37,44 @@ def TimeDistributed(layer: Layer) -> Layer:
         return body.init(key, shape[1:], dtype)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x, mask = split_mask(x)
         x = lift(x)
         shape = spec_of(x).shape
         if len(shape) < 3:
             raise ShapeError(f"TimeDistributed: expected an input (batch, time, ..., features), received {shape}.")
-        n, steps, *sample = shape
-        y, state = body.apply(params, state, ops.reshape(x, (n * steps, *sample)), key=key, train=train)
-        return tree.map(lambda part: ops.reshape(part, (n, steps, *spec_of(part).shape[1:])), y), state
+        mask = None if mask is None else _checked(lift(mask), shape)
+        of_steps = None if mask is None or spec_of(mask).ndim == 2 else _joined(mask)
+        y, state = body.apply(params, state, join_mask(_joined(x), of_steps), key=key, train=train)
+        return tree.map(lambda part: _parted(part, shape[:2], mask), y, is_leaf=_is_masked), state
 
     return Layer(init, apply, children=(layer,), entries=body.entries, masks="used")
+
+
+def _checked(mask: Any, shape: tuple[int, ...]) -> Any:
+    received = spec_of(mask).shape
+    if len(received) < 2 or received != shape[: len(received)]:
+        raise ShapeError(
+            f"TimeDistributed: expected a mask (N, T) = {shape[:2]} of the input {shape}, received {received}."
+        )
+    return mask
+
+
+def _joined(x: Any) -> Any:
+    """(N, T, ...) -> (N T, ...)."""
+    n, steps, *sample = spec_of(x).shape
+    return ops.reshape(x, (n * steps, *sample))
+
+
+def _parted(y: Any, batch: tuple[int, ...], mask: Any) -> Any:
+    """(N T, ...) -> (N, T, ...), with its own mask or one of steps."""
+    values, own = split_mask(y)
+    values, own = (
+        None if part is None else ops.reshape(part, (*batch, *spec_of(part).shape[1:])) for part in (values, own)
+    )
+    if own is None and mask is not None:
+        own = ops.any(mask, axis=tuple(range(2, spec_of(mask).ndim))) if spec_of(mask).ndim > 2 else mask
+    return join_mask(values, own)
+
+
+def _is_masked(part: Any) -> bool:
+    return isinstance(part, Masked)

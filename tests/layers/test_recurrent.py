@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import fnet
-from fnet import random
+from fnet import random, serial
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import Layer
-from fnet.layers import GRU, LSTM, Bidirectional, Dense, Flatten, SimpleRNN, TimeDistributed
+from fnet.layers import GRU, LSTM, Bidirectional, Dense, Flatten, RepeatVector, SimpleRNN, TimeDistributed
 
 KEY = random.key(7)
 A, B, C = (np.arange(float(np.prod(shape))).reshape(shape) for shape in ((3, 6, 4), (2, 3, 4), (2, 4, 3)))
@@ -234,6 +234,25 @@ def test_names() -> None:
     assert Bidirectional(LSTM(1, name="n"), name="b").children[1].name == "backward_n"
     assert TimeDistributed(Dense(1), name="t").name == "t"
     assert LSTM(2, dropout=0.5).config["dropout"] == 0.5
+    np.testing.assert_array_equal(output(LSTM(2, implementation=1), A), output(LSTM(2), A))
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "expected"),
+    [
+        (serial(RepeatVector(5), LSTM(3, return_sequences=True), TimeDistributed(Dense(2))), (4,), (5, 2)),
+        (serial(LSTM(3), Dense(2)), (None, 4), (2,)),
+        (serial(GRU(3, return_sequences=True), TimeDistributed(Dense(2))), (None, 4), (None, 2)),
+        (serial(GRU(3), RepeatVector(7), GRU(5, return_sequences=True), Dense(2)), (None, 4), (7, 2)),
+    ],
+    ids=["one-to-many", "many-to-one", "many-to-many", "encoder-decoder"],
+)
+def test_topologies(net: Layer, shape: Any, expected: Any) -> None:
+    assert net.out_shape(shape) == expected
+    params, state = net.init(KEY, shape)
+    x = np.ones((2, *(6 if n is None else n for n in shape)), "float32")
+    sizes = tuple(6 if n is None else n for n in expected)
+    assert net.apply(params, state, x)[0].shape == (2, *sizes)
 
 
 def applied(layer: Layer, shape: Any, x: Any) -> Any:
@@ -262,7 +281,7 @@ ERRORS: list[tuple[Any, type, str]] = [
     (
         lambda: applied(LSTM(2), (3, 4), np.ones((3, 4))),
         ShapeError,
-        r"LSTM: expected an input \(batch, time, 4\), received \(3, 4\)\. Add a batch axis: x\[None\]",
+        r"LSTM: expected an input \(batch, time, features\), received \(3, 4\)\. Add a batch axis: x\[None\]",
     ),
     (
         lambda: applied(LSTM(2), (3, 4), np.ones((2, 3, 5))),
@@ -284,8 +303,8 @@ ERRORS: list[tuple[Any, type, str]] = [
         StructureError,
         r"GRU: .*missing 'bias', 'kernel', 'recurrent_k",
     ),
-    (lambda: Bidirectional(Dense(2)), StructureError, r"wraps a SimpleRNN, LSTM or GRU, received Dense"),
-    (lambda: Bidirectional(LSTM), StructureError, r"wraps a SimpleRNN, LSTM or GRU, received function"),
+    (lambda: Bidirectional(Dense(2)), StructureError, r"wraps a SimpleRNN, LSTM, GRU or RNN, received Dense"),
+    (lambda: Bidirectional(LSTM), StructureError, r"wraps a SimpleRNN, LSTM, GRU or RNN, received function"),
     (lambda: Bidirectional(LSTM(2), "add"), ValueRangeError, r"Bidirectional: unknown merge_mode 'add'"),
     (lambda: Bidirectional(LSTM(2), "sun"), ValueRangeError, r"merge_mode 'sun'. Did you mean 'sum'\?"),
     (

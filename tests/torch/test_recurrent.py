@@ -9,6 +9,7 @@ import pytest
 
 import fnet
 from fnet.layers import GRU, LSTM, Bidirectional, SimpleRNN
+from fnet.masking import Masked
 
 torch = pytest.importorskip("torch")
 
@@ -93,15 +94,39 @@ def test_both_directions(name: str) -> None:
     np.testing.assert_allclose(pulled[f"backward_{name}"]["recurrent_kernel"], back, rtol=1e-10, atol=1e-12)
 
 
-def test_steps_in_packed_sequences() -> None:
-    """A mask is what packing a padded batch by its lengths is in PyTorch."""
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", CASES)
+def test_masks_of_padding_are_packed_sequences(name: str, both: bool) -> None:
+    """A mask is what packing a padded batch by its lengths is in PyTorch, whose outputs are 0 in padding."""
+    make, theirs, order = CASES[name]
     torch.manual_seed(0)
-    module = torch.nn.LSTM(5, 9, batch_first=True).double()
-    params, lengths = copied(module, [0, 1, 2, 3]), [7, 4, 1]
-    x = np.random.default_rng(0).normal(size=(3, 7, 5))
-    packed = torch.nn.utils.rnn.pack_padded_sequence(torch.tensor(x), lengths, batch_first=True)
-    _, (h, c) = module(packed)
+    kind = {"nonlinearity": "relu"} if name == "relu" else {}
+    module = type(theirs())(5, 9, batch_first=True, bidirectional=both, **kind).double()
+    how = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
+    layer, params = make(**how), copied(module, order)
+    if both:
+        layer = Bidirectional(layer)
+        params = {"forward_" + layer.config["layer"].name: params}
+        params["backward_" + layer.config["layer"].name] = copied(module, order, "_reverse")
+    lengths, (x, g) = [7, 4, 1], (np.random.default_rng(n).normal(size=(3, 7, n)) for n in (5, 18 if both else 9))
     mask = np.arange(7) < np.array(lengths)[:, None]
-    _, *last = fnet.ops.lstm(x, *params.values(), mask=mask)
-    for a, b in zip(last, (h, c), strict=True):
-        np.testing.assert_allclose(a, b[0].detach().numpy(), rtol=1e-10, atol=1e-12)
+
+    def output(params: Any, x: Any) -> Any:
+        (y, *states), _ = layer.apply(params, {}, Masked(x, mask))
+        return y.values, *states
+
+    (y, *states), pull = fnet.vjp(output, params, x)
+    tensor = torch.tensor(x, requires_grad=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(tensor, lengths, batch_first=True)
+    made, last = module(packed)
+    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(made, batch_first=True, total_length=7)
+    last = last if name == "lstm" else (last,)
+    expected_states = [s[way] for way in range(1 + both) for s in last]
+    close = TOLERANCE[np.float64]
+    for a, b in zip([y, *states], [expected, *expected_states], strict=True):
+        np.testing.assert_allclose(a, b.detach().numpy(), **close)
+    (expected * torch.tensor(g)).sum().add(sum((s * s).sum() for s in expected_states)).backward()
+    pulled, dx = pull((g, *(2 * s for s in states)))
+    np.testing.assert_allclose(dx, tensor.grad.numpy(), **close)
+    pulled = next(iter(pulled.values())) if both else pulled
+    np.testing.assert_allclose(pulled["recurrent_kernel"], moved(module.weight_hh_l0.grad, order), **close)
