@@ -20,8 +20,13 @@ from bench.problems.text import Transformer as Transformer
 
 def from_json(message: dict[str, Any]) -> Problem:
     """The problem that `Problem.to_json` described."""
-    sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in message["sizes"].items()}
+    sizes = {name: _as_tuples(size) for name, size in message["sizes"].items()}
     return _kinds(Problem)[message["name"]](**sizes)
+
+
+def _as_tuples(size: Any) -> Any:
+    """What was a tuple before it went through JSON, which knows only lists."""
+    return tuple(map(_as_tuples, size)) if isinstance(size, list) else size
 
 
 def _kinds(kind: type[Problem]) -> dict[str, type[Problem]]:
