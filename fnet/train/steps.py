@@ -59,7 +59,7 @@ class Training(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation step carries; the network comes back as it is."""
+    """What an evaluation step carries; the parameters come back as they are."""
 
     params: Any
     state: Any
@@ -119,20 +119,22 @@ def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[.
     def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
         index = ops.add(carry.start, np.arange(size))
         batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
-        y, _, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
+        y, state, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
         value, parts = objective.value(batch, y)
         totals = _added(carry.totals, objective, _plus(value, penalty), parts, size, batch, y)
-        return (carry._replace(start=ops.add(carry.start, size), totals=totals),)
+        state = _like(carry.state, state, "state of the network")
+        return (carry._replace(state=state, start=ops.add(carry.start, size), totals=totals),)
 
     return step
 
 
 def prediction(net: Layer, structure: TreeDef) -> Callable[..., tuple[Any, ...]]:
-    """``f((params, state), *leaves of x)`` that returns its first argument and the leaves of the output."""
+    """``f((params, state), *leaves of x)`` that returns the same with the new state and the leaves of the output."""
 
     def predict(network: tuple[Any, Any], *leaves: Any) -> tuple[Any, ...]:
-        y, _ = net.apply(*network, tree.unflatten(structure, list(leaves)))
-        return (network, *tree.leaves(unmasked(y)))
+        params, state = network
+        y, new = net.apply(params, state, tree.unflatten(structure, list(leaves)))
+        return ((params, _like(state, new, "state of the network")), *tree.leaves(unmasked(y)))
 
     return predict
 

@@ -139,7 +139,11 @@ class Trainer:
     def evaluate(
         self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None
     ) -> dict[str, float]:
-        """The mean loss and the metrics over the samples, in inference mode, by name."""
+        """The mean loss and the metrics over the samples, in inference mode, by name.
+
+        Batches follow each other, so what a layer keeps from one (``LSTM(stateful=True)``) reaches the next; `ts` stays
+        as it is.
+        """
         check_state(ts)
         batch_size = require_count("batch_size", batch_size)
         values = self._evaluation(ts, self._data(ts, x, y, sample_weight), batch_size)(ts.params, ts.state)
@@ -147,7 +151,10 @@ class Trainer:
         return values
 
     def predict(self, ts: TrainState, x: Any, batch_size: int = 32) -> Any:
-        """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs."""
+        """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
+
+        Batches follow each other as in `evaluate`.
+        """
         check_state(ts)
         batch_size = require_count("batch_size", batch_size)
         x = as_arrays("x", x, floating_dtype(ts.params))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnet import random
+from fnet import random, tree
 from fnet.combinators import fanout, serial
-from fnet.layers import Dense, Dropout
+from fnet.layers import LSTM, Dense, Dropout
 from fnet.train import Trainer
 
 TRAINER = Trainer(serial(Dense(4, activation="relu"), Dropout(0.5), Dense(2)), "mse", metrics=["mae"])
@@ -44,3 +44,19 @@ def test_predictions_of_several_outputs_come_as_the_tree_the_network_returns():
 
 def test_nested_lists_are_data():
     assert TRAINER.predict(STATE, [[0.0, 1.0, 2.0], [1, 2, 3]]).shape == (2, 2)
+
+
+def test_batches_hand_on_what_layers_keep() -> None:
+    layer = LSTM(3, stateful=True, batch_size=2)
+    trainer = Trainer(layer, "mse")
+    ts = trainer.init(random.key(0), (4, 2))
+    x = np.random.default_rng(0).normal(size=(6, 4, 2)).astype("float32")
+    expected, state = [], ts.state
+    for start in (0, 2, 4):
+        y, state = layer.apply(ts.params, state, x[start : start + 2])
+        expected.append(y)
+    before = tree.map(np.array, ts.state)
+    np.testing.assert_allclose(trainer.predict(ts, x, batch_size=2), np.concatenate(expected), rtol=1e-5)
+    loss = trainer.evaluate(ts, x, np.zeros((6, 3)), batch_size=2)["loss"]
+    assert loss == pytest.approx(float((np.concatenate(expected) ** 2).mean()), rel=1e-5)
+    assert tree.all_equal(ts.state, before)

@@ -43,7 +43,7 @@ def test_losses_metrics_and_records_by_output(as_dict: bool) -> None:
     assert values["price_loss"] == pytest.approx(float(losses.mean_squared_error(PRICE, price)), rel=1e-5)
     assert values["price_mae"] == pytest.approx(float(np.abs(PRICE - price).mean()), rel=1e-5)
     assert values["kind_accuracy"] == pytest.approx(float((kind.argmax(1) == KIND).mean()))
-    after, history = trainer.fit(ts, X, y, epochs=30, verbose=False, validation_split=0.2)
+    _, history = trainer.fit(ts, X, y, epochs=30, verbose=False, validation_split=0.2)
     assert set(history) == set(values) | {f"val_{name}" for name in values}
     assert history["loss"][-1] < history["loss"][0]
 
@@ -121,7 +121,7 @@ def test_masked_steps_do_not_count() -> None:
     error = (0.5 * x - x)[seen]
     assert values["loss"] == pytest.approx(float((error**2).mean()), rel=1e-5)
     assert values["mae"] == pytest.approx(float(np.abs(error).mean()), rel=1e-5)
-    after, history = trainer.fit(ts, x, y, epochs=5, verbose=False)
+    _, history = trainer.fit(ts, x, y, epochs=5, verbose=False)
     assert history["loss"][-1] < history["loss"][0] < 1
     np.testing.assert_allclose(trainer.predict(ts, x), 0.5 * x)
 
