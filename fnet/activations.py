@@ -227,7 +227,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
 
 
 def binary_step(x: Any) -> Any:
-    """1 where ``x >= 0``, else 0; its derivative is 0 everywhere."""
+    """1 where ``x >= 0``, else 0. Its derivative is 0: gradients cannot train what comes before it."""
     x = _floating(x)
     step = astype(ops.greater_equal(x, 0.0), spec_of(x).dtype)
     return ops.where(ops.isnan(x), x, step)

@@ -12,6 +12,8 @@ import numpy as np
 
 from fnet.errors import did_you_mean
 
+_HINTS = {"seed": " Random numbers come from the key given to init: net.init(fnet.random.key(seed), shape)."}
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -52,7 +54,7 @@ def configurable(make: Callable[P, Callable[..., R]]) -> Callable[P, Configured[
 
     @functools.wraps(make)
     def construct(*args: P.args, **kwargs: P.kwargs) -> Configured[R]:
-        config = bound_arguments(make.__name__, signature, args, kwargs)
+        config = bound_arguments(make.__name__, signature, args, kwargs, _HINTS)
         return Configured(make(**config), make.__name__, config)  # type: ignore[call-arg]
 
     return construct

@@ -1,6 +1,7 @@
 """First values of parameters: an initializer is a function ``init(key, shape, dtype) -> array``.
 
-The functions here make initializers; layers take one, or its name in any of Keras' spellings, or a NumPy array.
+The functions here make initializers that know their name and arguments, under the names of Keras' functions and of its
+classes (``he_normal()``, ``HeNormal()``); layers take one, or its name in any of these spellings, or a NumPy array.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fnet import random
+from fnet.configured import configurable
 from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
@@ -21,23 +23,33 @@ Initializer = Callable[[Any, tuple[int, ...], Any], Any]
 TRUNCATED_STDDEV = 0.87962566103423978
 
 
+@configurable
 def zeros() -> Initializer:
     """All 0."""
     return constant(0.0)
 
 
+@configurable
 def ones() -> Initializer:
     """All 1."""
     return constant(1.0)
 
 
+@configurable
 def constant(value: float = 0.0) -> Initializer:
-    """All `value`."""
+    """All `value`, a number.
+
+    >>> constant(0.1), constant(0.1) == constant(0.1)
+    (constant(value=0.1), True)
+    """
+    _number("constant", value=value)
     return lambda key, shape, dtype: np.full(shape, value, dtype)
 
 
+@configurable
 def identity(gain: float = 1.0) -> Initializer:
     """`gain` on the diagonal of a matrix, else 0. Raises `ShapeError` for other than two axes."""
+    _number("identity", gain=gain)
 
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) != 2:
@@ -47,25 +59,32 @@ def identity(gain: float = 1.0) -> Initializer:
     return init
 
 
+@configurable
 def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers."""
+    _number("random_normal", mean=mean)
     _not_negative("random_normal", stddev=stddev)
     return lambda key, shape, dtype: random.normal(key, shape, dtype, mean, stddev)
 
 
+@configurable
 def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     """Uniform numbers in [minval, maxval)."""
+    _number("random_uniform", minval=minval, maxval=maxval)
     if not minval <= maxval:
         raise ValueRangeError(f"random_uniform: expected minval <= maxval, received {minval} and {maxval}.")
     return lambda key, shape, dtype: random.uniform(key, shape, dtype, minval, maxval)
 
 
+@configurable
 def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers conditioned on ``mean +- 2 stddev``; their standard deviation is ``0.88 stddev``."""
+    _number("truncated_normal", mean=mean)
     _not_negative("truncated_normal", stddev=stddev)
     return lambda key, shape, dtype: random.truncated_normal(key, shape, dtype) * stddev + mean
 
 
+@configurable
 def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> Initializer:
     """Numbers of mean 0 and variance ``scale / fan``.
 
@@ -94,38 +113,46 @@ def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str
     return init
 
 
+@configurable
 def glorot_uniform() -> Initializer:
     """Uniform of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
     return variance_scaling(1.0, "fan_avg", "uniform")
 
 
+@configurable
 def glorot_normal() -> Initializer:
     """Truncated normal of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
     return variance_scaling(1.0, "fan_avg", "truncated_normal")
 
 
+@configurable
 def he_uniform() -> Initializer:
     """Uniform of variance ``2 / fan_in``. Source: K. He et al. 2015."""
     return variance_scaling(2.0, "fan_in", "uniform")
 
 
+@configurable
 def he_normal() -> Initializer:
     """Truncated normal of variance ``2 / fan_in``. Source: K. He et al. 2015."""
     return variance_scaling(2.0, "fan_in", "truncated_normal")
 
 
+@configurable
 def lecun_uniform() -> Initializer:
     """Uniform of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
     return variance_scaling(1.0, "fan_in", "uniform")
 
 
+@configurable
 def lecun_normal() -> Initializer:
     """Truncated normal of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
     return variance_scaling(1.0, "fan_in", "truncated_normal")
 
 
+@configurable
 def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
+    _number("orthogonal", gain=gain)
     return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
 
 
@@ -165,14 +192,21 @@ INITIALIZERS: dict[str, Callable[..., Initializer]] = {
     "orthogonal": orthogonal,
 }
 
+Zeros, Ones, Constant, Identity, Orthogonal = zeros, ones, constant, identity, orthogonal
+RandomNormal, RandomUniform, TruncatedNormal = random_normal, random_uniform, truncated_normal
+VarianceScaling = variance_scaling
+GlorotUniform, GlorotNormal = glorot_uniform, glorot_normal
+HeUniform, HeNormal, LecunUniform, LecunNormal = he_uniform, he_normal, lecun_uniform, lecun_normal
+
 
 def get(initializer: Any) -> Initializer:
     """The initializer meant by a name (``"he_normal"``, ``"HeNormal"``), a function, or an array to be copied.
 
-    Raises `ValueRangeError` for an unknown name.
+    A function that makes initializers, such as ``HeNormal``, stands for what it makes by default.
+    Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else.
 
-    >>> get("Zeros")(random.key(0), (2,), "float32")
-    array([0., 0.], dtype=float32)
+    >>> get("HeNormal"), get("he_normal") == get(HeNormal)
+    (he_normal(), True)
     """
     if isinstance(initializer, str):
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", initializer).lower()
@@ -198,7 +232,14 @@ def _verbatim(value: np.ndarray) -> Initializer:
     return init
 
 
+def _number(name: str, **values: Any) -> None:
+    for argument, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
+
+
 def _not_negative(name: str, **values: float) -> None:
+    _number(name, **values)
     for argument, value in values.items():
         if not value >= 0:
             raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")

@@ -21,6 +21,17 @@ def either(masks: Sequence[Any]) -> Any:
     return None if any(mask is None for mask in masks) else functools.reduce(ops.logical_or, masks)
 
 
+def both(first: Any, second: Any) -> Any:
+    """True where both masks are; the other one where one is None.
+
+    >>> both(np.array([[True, False]]), np.array([[True, True]])), both(None, np.array([[True]]))
+    (array([[ True, False]]), array([[ True]]))
+    """
+    if first is None or second is None:
+        return second if first is None else first
+    return ops.logical_and(first, second)
+
+
 def mask_of_joined(parts: Sequence[Any], masks: Sequence[Any], axis: int) -> Any:
     """The mask of `parts` (N, T, ...) joined along `axis`: of a step, whether it counts in one of them.
 

@@ -14,9 +14,13 @@ from fnet.layers import (
     ELU,
     GRU,
     LSTM,
+    RNN,
     Activation,
+    ActivityRegularization,
     Add,
+    AdditiveAttention,
     AlphaDropout,
+    Attention,
     Average,
     AveragePooling1D,
     AveragePooling2D,
@@ -29,6 +33,7 @@ from fnet.layers import (
     Conv2D,
     Conv2DTranspose,
     Conv3D,
+    Conv3DTranspose,
     Cropping1D,
     Cropping2D,
     Cropping3D,
@@ -37,6 +42,7 @@ from fnet.layers import (
     DepthwiseConv2D,
     Dot,
     Dropout,
+    EinsumDense,
     Embedding,
     Flatten,
     GaussianDropout,
@@ -48,9 +54,14 @@ from fnet.layers import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
     GroupNormalization,
+    GroupQueryAttention,
+    GRUCell,
     Identity,
+    Lambda,
     LayerNormalization,
     LeakyReLU,
+    LSTMCell,
+    Masking,
     Maximum,
     MaxPooling1D,
     MaxPooling2D,
@@ -69,11 +80,13 @@ from fnet.layers import (
     SeparableConv1D,
     SeparableConv2D,
     SimpleRNN,
+    SimpleRNNCell,
     SinePositionEncoding,
     Softmax,
     SpatialDropout1D,
     SpatialDropout2D,
     SpatialDropout3D,
+    StackedRNNCells,
     Subtract,
     TimeDistributed,
     UnitNormalization,
@@ -84,6 +97,7 @@ from fnet.layers import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from fnet.masking import Masked
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,33 @@ def scale() -> Layer:
     return Layer(init, apply, name="scale")
 
 
+def behind_mask(*layers: Layer) -> Layer:
+    """The layers behind one that masks the steps of a sequence whose first feature is below -0.5."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> Any:
+        return {}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> Any:
+        return Masked(x, x[..., 0] > -0.5), state
+
+    return serial(Layer(init, apply, name="masking"), *layers)
+
+
+def average_cell() -> Layer:
+    """A custom cell with two states, an average that forgets and its slope, whose output is neither."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> Any:
+        return {"rate": np.full(shape[0], 0.3, dtype)}, {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> Any:
+        x, average, slope = x
+        slope = 0.5 * slope + np.tanh(x) - average
+        average = average + params["rate"] * slope
+        return (np.concatenate([average, slope * slope], axis=1), average, slope), state
+
+    return Layer(init, apply, name="average", config={"state_size": (4, 4)})
+
+
 def shared() -> Layer:
     """One Dense object used twice."""
     twin = Dense(4, "tanh")
@@ -142,6 +183,9 @@ LAYERS = [
     Row("dense-tanh", lambda: Dense(3, "tanh"), (4,)),
     Row("dense-no-bias", lambda: Dense(2, "relu", use_bias=False), (4,)),
     Row("dense-3d", lambda: Dense(2, "sigmoid", bias_initializer="ones"), (3, 4)),
+    Row("einsum-dense", lambda: EinsumDense("abc,cde->abde", (None, 2, 3), "tanh", bias_axes="e"), (3, 4)),
+    Row("einsum-dense-left", lambda: EinsumDense("...bc,cd->...bd", (None, 3)), (2, 3, 4)),
+    Row("einsum-dense-right", lambda: EinsumDense("ab...,bc->ac...", 5, bias_axes="c"), (4, 3, 2)),
     Row("conv1d", lambda: Conv1D(3, 3, padding="causal", activation="tanh"), (6, 2)),
     Row("conv1d-dilated", lambda: Conv1D(2, 2, dilation_rate=2, use_bias=False), (6, 3)),
     Row("conv2d", lambda: Conv2D(3, (3, 2), activation="sigmoid", bias_initializer="ones"), (5, 4, 2)),
@@ -150,6 +194,7 @@ LAYERS = [
     Row("conv3d", lambda: Conv3D(2, 2, padding="same"), (3, 2, 3, 2)),
     Row("conv1d-transpose", lambda: Conv1DTranspose(3, 3, strides=2, output_padding=1), (4, 2)),
     Row("conv2d-transpose", lambda: Conv2DTranspose(2, 3, strides=(2, 1), padding="same"), (3, 4, 3)),
+    Row("conv3d-transpose", lambda: Conv3DTranspose(2, 2, strides=(2, 1, 2)), (2, 2, 2, 3)),
     Row("depthwise-conv1d", lambda: DepthwiseConv1D(3, strides=2, depth_multiplier=2), (7, 3)),
     Row("depthwise-conv2d", lambda: DepthwiseConv2D(3, padding="same", activation="tanh"), (4, 3, 2)),
     Row("separable-conv1d", lambda: SeparableConv1D(4, 3, depth_multiplier=2), (6, 2)),
@@ -159,11 +204,16 @@ LAYERS = [
     Row("activation-step", lambda: Activation("binary_step"), (4,), slope=False),
     Row("activation-glu", lambda: Activation("glu"), (4,)),
     Row("identity", lambda: Identity(), (2, 3)),
+    Row("lambda", lambda: Lambda(np.sin), (2, 3)),
+    Row("activity-regularization", lambda: ActivityRegularization(0.1, 0.2), (4,)),
+    Row("masking", lambda: Masking(), (3, 2)),
     Row("flatten", lambda: Flatten(), (2, 3)),
     Row("flatten-scalar", lambda: Flatten(), ()),
+    Row("flatten-channels-first", lambda: Flatten("channels_first"), (2, 3, 4)),
     Row("reshape", lambda: Reshape((3, -1)), (2, 3)),
     Row("dropout", lambda: Dropout(0.4), (6,), random=True),
     Row("dropout-0", lambda: Dropout(0), (6,)),
+    Row("dropout-noise-shape", lambda: Dropout(0.4, (None, 1, None), seed=3), (4, 6), random=True),
     Row("relu", lambda: ReLU(max_value=1.5, negative_slope=0.1, threshold=0.2), (4,)),
     Row("leaky-relu", lambda: LeakyReLU(), (4,)),
     Row("elu", lambda: ELU(0.5), (4,)),
@@ -187,10 +237,17 @@ LAYERS = [
     Row("attention-causal", lambda: MultiHeadAttention(3, 2, causal=True, rotary=True, use_bias=False), (5, 6)),
     Row("attention-cross", lambda: MultiHeadAttention(2, 4, value_dim=3, output_shape=5), ((5, 6), (7, 3), (7, 2))),
     Row("attention-dropout", lambda: MultiHeadAttention(2, 4, dropout=0.3), (5, 6), random=True),
+    Row("attention-scores", lambda: MultiHeadAttention(2, 4, return_attention_scores=True), (5, 6)),
+    Row("group-query-attention", lambda: GroupQueryAttention(4, 6, 2, causal=True), (5, 6)),
+    Row("plain-attention", lambda: Attention(), ((5, 6), (7, 3), (7, 6))),
+    Row("plain-attention-concat", lambda: Attention(True, "concat", causal=True), (5, 3)),
+    Row("plain-attention-dropout", lambda: Attention(use_scale=True, dropout=0.3), (5, 6), random=True),
+    Row("additive-attention", lambda: AdditiveAttention(return_attention_scores=True), ((5, 6), (7, 6))),
     Row("position-embedding", lambda: PositionEmbedding(8), (5, 6), slope=False),
     Row("sine-encoding", lambda: SinePositionEncoding(), (5, 6), slope=False),
     Row("rotary", lambda: RotaryEmbedding(), (5, 2, 6)),
     Row("embedding", lambda: Embedding(7, 3), (5,), classes=7, slope=False),
+    Row("embedding-mask", lambda: Embedding(7, 3, mask_zero=True), (5,), classes=7, slope=False),
     Row("max-pooling1d", lambda: MaxPooling1D(3, strides=2, padding="same"), (7, 3)),
     Row("max-pooling2d", lambda: MaxPooling2D(), (4, 6, 2)),
     Row("max-pooling2d-overlap", lambda: MaxPooling2D((3, 2), strides=1), (5, 4, 2)),
@@ -248,6 +305,30 @@ LAYERS = [
     Row(
         "bidirectional-sequences",
         lambda: Bidirectional(LSTM(3, return_sequences=True, return_state=True), "sum"),
+        (3, 4),
+        forward=False,
+    ),
+    Row("rnn", lambda: RNN(LSTMCell(3), return_state=True), (3, 4), forward=False),
+    Row("rnn-stacked", lambda: RNN([GRUCell(3), LSTMCell(2)], go_backwards=True), (3, 4), forward=False),
+    Row("rnn-custom", lambda: RNN(average_cell(), return_sequences=True, return_state=True), (3, 4)),
+    Row("rnn-masked", lambda: behind_mask(RNN([average_cell(), SimpleRNNCell(2, "softsign")])), (3, 4)),
+    Row("simple-rnn-cell", lambda: SimpleRNNCell(5), ((4,), (5,))),
+    Row("lstm-cell", lambda: LSTMCell(3, dropout=0.3, recurrent_dropout=0.3), ((4,), (3,), (3,)), random=True),
+    Row("gru-cell", lambda: GRUCell(3, "relu", reset_after=False), ((4,), (3,))),
+    Row("stacked-rnn-cells", lambda: StackedRNNCells([GRUCell(3), LSTMCell(2)]), ((4,), (3,), (2,), (2,))),
+    Row("lstm-unroll", lambda: LSTM(3, unroll=True, return_sequences=True), (3, 4)),
+    Row("lstm-masked", lambda: behind_mask(LSTM(3, return_sequences=True), LSTM(3)), (3, 4), forward=False),
+    Row("simple-rnn-masked", lambda: behind_mask(SimpleRNN(3, "relu", go_backwards=True)), (3, 4), forward=False),
+    Row("gru-masked-steps", lambda: behind_mask(GRU(3, reset_after=False, dropout=0.3)), (3, 4), random=True),
+    Row(
+        "bidirectional-masked",
+        lambda: behind_mask(Bidirectional(GRU(3, return_sequences=True), "mul"), Flatten()),
+        (3, 4),
+        forward=False,
+    ),
+    Row(
+        "time-distributed-masked",
+        lambda: behind_mask(TimeDistributed(Dense(3, "tanh")), LSTM(2)),
         (3, 4),
         forward=False,
     ),

@@ -12,6 +12,7 @@ import fnet
 from fnet import initializers, random
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.initializers import INITIALIZERS, TRUNCATED_STDDEV, fans, get, variance_scaling
+from fnet.layers import Dense
 
 KEY = random.key(11)
 SHAPE = (3, 5, 40, 60)
@@ -108,6 +109,29 @@ def test_every_spelling_of_keras_resolves(spelling: str, name: str) -> None:
         np.testing.assert_array_equal(made[0], other)
 
 
+@pytest.mark.parametrize(("cls", "name"), [(c, n) for c, n in CLASSES.items() if c[0].isupper()])
+def test_classes_of_keras_make_the_same_configured_initializer(cls: str, name: str) -> None:
+    make = getattr(initializers, cls)
+    assert make is getattr(initializers, name)
+    made = make()
+    assert made == get(cls) == get(name) == get(make) and hash(made) == hash(get(name))
+    assert made.name == name and get(made) is made
+    assert INITIALIZERS[made.name](**made.config) == made
+    assert repr(made).startswith(f"{name}(")
+
+
+def test_arguments_are_remembered() -> None:
+    normal = initializers.RandomNormal(stddev=np.float32(0.5))
+    assert dict(normal.config) == {"mean": 0.0, "stddev": 0.5} and type(normal.config["stddev"]) is float
+    assert repr(normal) == "random_normal(mean=0.0, stddev=0.5)"
+    assert normal != initializers.RandomNormal(stddev=0.25) != initializers.TruncatedNormal(stddev=0.25)
+    assert initializers.Orthogonal(2.0) == initializers.orthogonal(gain=2.0)
+    scaling = initializers.VarianceScaling(2.0, mode="fan_out")
+    assert dict(scaling.config) == {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"}
+    layer = Dense(3, kernel_initializer=normal)
+    assert layer.config["kernel_initializer"] == normal and "stddev=0.5" in repr(layer)
+
+
 def test_all_are_deterministic_and_traceable() -> None:
     assert set(CLASSES.values()) | {"zero", "one", "normal", "uniform"} == set(INITIALIZERS)
     for name in INITIALIZERS:
@@ -141,6 +165,11 @@ ERRORS: list[tuple[Any, type, str]] = [
         ShapeError,
         r"orthogonal: expected a shape with at least two axes",
     ),
+    (lambda: initializers.Constant("1"), DtypeError, r"constant: value is a number, received str '1'"),
+    (lambda: initializers.HeNormal(seed=3), TypeError, r"'seed'\. Random numbers come from the key given to init"),
+    (lambda: initializers.HeNormal(3), TypeError, r"he_normal\(\): too many positional arguments"),
+    (lambda: initializers.RandomNormal(std=3), TypeError, r"unexpected argument 'std'\. Did you mean 'stddev'\?"),
+    (lambda: initializers.orthogonal(None), DtypeError, r"orthogonal: gain is a number, received NoneType"),
     (lambda: initializers.random_normal(0, -1), ValueRangeError, r"random_normal: stddev must not be negative, .*-1"),
     (lambda: initializers.truncated_normal(0, -1), ValueRangeError, r"truncated_normal: stddev must not be negative"),
     (lambda: initializers.random_uniform(2, 1), ValueRangeError, r"expected minval <= maxval, received 2 and 1"),

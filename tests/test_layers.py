@@ -13,6 +13,7 @@ from fnet.combinators import serial
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError, ValueRangeError
 from fnet.layer import Layer
 from fnet.layers import Activation, Dense, Dropout, Flatten, Identity, Reshape
+from fnet.masking import unmasked
 from tests.tables import LAYERS, Row, inputs
 
 KEY = random.key(7)
@@ -22,7 +23,7 @@ FLOATS = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 def shapes(value: Any) -> Any:
     """The tree of shapes without the batch axis."""
-    return tree.map(lambda y: y.shape[1:], value)
+    return tree.map(lambda y: y.shape[1:], unmasked(value))
 
 
 def made(row: Row, dtype: Any = "float64") -> tuple[Layer, Any, Any, Any]:
@@ -44,7 +45,7 @@ def test_output_has_the_predicted_shape_and_the_dtype_of_the_parameters(row: Row
     for train in (False, True):
         y, new = layer.apply(params, state, x, key=KEY, train=train)
         assert shapes(y) == predicted
-        assert {leaf.dtype for leaf in tree.leaves(y)} == {np.dtype(dtype)}
+        assert {leaf.dtype for leaf in tree.leaves(unmasked(y))} == {np.dtype(dtype)}
         assert tree.structure(new) == tree.structure(state)
         assert [(s.shape, s.dtype) for s in tree.leaves(new)] == [(s.shape, s.dtype) for s in tree.leaves(state)]
     assert {leaf.dtype for leaf in tree.leaves(params)} <= {np.dtype(dtype)}
@@ -101,7 +102,7 @@ def test_gradients_agree_with_differences_and_projections(row: Row) -> None:
     rng = np.random.default_rng(5)
 
     def output(params: Any, x: Any) -> Any:
-        return layer.apply(params, state, x, key=KEY, train=True)[0]
+        return unmasked(layer.apply(params, state, x, key=KEY, train=True)[0])
 
     def like(value: Any) -> Any:
         return tree.map(lambda a: rng.normal(size=a.shape) if a.dtype.kind == "f" else None, value)

@@ -2,26 +2,44 @@
 
 from fnet.errors import did_you_mean
 from fnet.layers.activation import Activation as Activation
+from fnet.layers.activation import ActivityRegularization as ActivityRegularization
 from fnet.layers.activation import Identity as Identity
+from fnet.layers.activation import Lambda as Lambda
 from fnet.layers.advanced_activations import ELU as ELU
 from fnet.layers.advanced_activations import LeakyReLU as LeakyReLU
 from fnet.layers.advanced_activations import PReLU as PReLU
 from fnet.layers.advanced_activations import ReLU as ReLU
 from fnet.layers.advanced_activations import Softmax as Softmax
+from fnet.layers.attention import GroupQueryAttention as GroupQueryAttention
 from fnet.layers.attention import MultiHeadAttention as MultiHeadAttention
 from fnet.layers.bidirectional import Bidirectional as Bidirectional
+from fnet.layers.cells import GRUCell as GRUCell
+from fnet.layers.cells import LSTMCell as LSTMCell
+from fnet.layers.cells import SimpleRNNCell as SimpleRNNCell
+from fnet.layers.cells import StackedRNNCells as StackedRNNCells
 from fnet.layers.conv import Conv1D as Conv1D
 from fnet.layers.conv import Conv2D as Conv2D
 from fnet.layers.conv import Conv3D as Conv3D
+from fnet.layers.conv import Convolution1D as Convolution1D
+from fnet.layers.conv import Convolution2D as Convolution2D
+from fnet.layers.conv import Convolution3D as Convolution3D
 from fnet.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
 from fnet.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
+from fnet.layers.conv_transpose import Conv3DTranspose as Conv3DTranspose
+from fnet.layers.conv_transpose import Convolution1DTranspose as Convolution1DTranspose
+from fnet.layers.conv_transpose import Convolution2DTranspose as Convolution2DTranspose
+from fnet.layers.conv_transpose import Convolution3DTranspose as Convolution3DTranspose
 from fnet.layers.dense import Dense as Dense
 from fnet.layers.depthwise import DepthwiseConv1D as DepthwiseConv1D
 from fnet.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from fnet.layers.depthwise import SeparableConv1D as SeparableConv1D
 from fnet.layers.depthwise import SeparableConv2D as SeparableConv2D
+from fnet.layers.depthwise import SeparableConvolution1D as SeparableConvolution1D
+from fnet.layers.depthwise import SeparableConvolution2D as SeparableConvolution2D
 from fnet.layers.dropout import Dropout as Dropout
+from fnet.layers.einsum_dense import EinsumDense as EinsumDense
 from fnet.layers.embedding import Embedding as Embedding
+from fnet.layers.masking import Masking as Masking
 from fnet.layers.merge import Add as Add
 from fnet.layers.merge import Average as Average
 from fnet.layers.merge import Concatenate as Concatenate
@@ -49,6 +67,8 @@ from fnet.layers.normalization import GroupNormalization as GroupNormalization
 from fnet.layers.normalization import LayerNormalization as LayerNormalization
 from fnet.layers.normalization import RMSNormalization as RMSNormalization
 from fnet.layers.normalization import UnitNormalization as UnitNormalization
+from fnet.layers.plain_attention import AdditiveAttention as AdditiveAttention
+from fnet.layers.plain_attention import Attention as Attention
 from fnet.layers.pooling import AveragePooling1D as AveragePooling1D
 from fnet.layers.pooling import AveragePooling2D as AveragePooling2D
 from fnet.layers.pooling import AveragePooling3D as AveragePooling3D
@@ -92,6 +112,8 @@ from fnet.layers.reshape import Flatten as Flatten
 from fnet.layers.reshape import Permute as Permute
 from fnet.layers.reshape import RepeatVector as RepeatVector
 from fnet.layers.reshape import Reshape as Reshape
+from fnet.layers.rnn import RNN as RNN
+from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.time_distributed import TimeDistributed as TimeDistributed
 
 

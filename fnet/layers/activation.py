@@ -1,10 +1,12 @@
-"""Layers without parameters that act element by element, or do nothing."""
+"""Layers without parameters that act element by element, or leave their input as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from fnet import activations
+from fnet import activations, regularizers
+from fnet.errors import DtypeError
 from fnet.layers.constructor import Pair, constructor
 
 
@@ -19,6 +21,41 @@ def Activation(activation: Any) -> Pair:
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state
+
+    return nothing, apply
+
+
+@constructor(masks="kept")
+def Lambda(function: Callable[[Any], Any]) -> Pair:
+    """``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions.
+
+    It may depend on x alone; a layer with parameters, state or random numbers is a `fnet.layer.Layer`. A file does not
+    hold code, so a network with a Lambda cannot be saved as a whole; its weights can. Source: Keras ``Lambda``.
+
+    >>> import numpy as np
+    >>> Lambda(lambda x: x**2).apply({}, {}, np.array([[3.0]]))[0]
+    array([[9.]])
+    """
+    if not callable(function):
+        raise DtypeError(f"Lambda takes a function of a batch, received {type(function).__name__} {function!r:.40}.")
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        return function(x), state
+
+    return nothing, apply
+
+
+@constructor(masks="kept")
+def ActivityRegularization(l1: float = 0.0, l2: float = 0.0) -> Pair:
+    """``x``, with the penalty ``(l1 sum |x| + l2 sum x^2) / N`` on it, see `fnet.apply_with_penalty`.
+
+    Source: Keras ``ActivityRegularization``.
+    """
+    penalty = regularizers.l1_l2(l1, l2)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        regularizers.report(penalty, x)
+        return x, state
 
     return nothing, apply
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from fnet import activations, ops
-from fnet.errors import DtypeError, ValueRangeError
+from fnet.errors import ShapeError
 from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
-from fnet.layers.checks import entries, one_shape
+from fnet.layers.checks import entries, masked_input, not_negative, number, one_shape
 from fnet.layers.constructor import Pair, constructor
-from fnet.ops.promotion import astype, lift
+from fnet.mask_merging import over
+from fnet.masking import Masked
+from fnet.ops.promotion import astype, lift, promote
 from fnet.transforms.primitive import spec_of
 
 
@@ -29,7 +31,7 @@ def ReLU(max_value: float | None = None, negative_slope: float = 0.0, threshold:
     options = {"max_value": max_value, "negative_slope": negative_slope, "threshold": threshold}
     for argument, value in options.items():
         if not (argument == "max_value" and value is None):
-            _not_negative("ReLU", argument, value)
+            not_negative("ReLU", argument, value)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.relu(x, negative_slope, max_value, threshold), state
@@ -44,7 +46,7 @@ def LeakyReLU(negative_slope: float = 0.3) -> Pair:
     >>> LeakyReLU(0.5).apply({}, {}, np.array([[-1.0, 3.0]]))[0]
     array([[-0.5,  3. ]])
     """
-    _not_negative("LeakyReLU", "negative_slope", negative_slope)
+    not_negative("LeakyReLU", "negative_slope", negative_slope)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.leaky_relu(x, negative_slope), state
@@ -59,7 +61,7 @@ def ELU(alpha: float = 1.0) -> Pair:
     >>> ELU().apply({}, {}, np.array([[0.0, 3.0]]))[0]
     array([[0., 3.]])
     """
-    _number("ELU", "alpha", alpha)
+    number("ELU", "alpha", alpha)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return activations.elu(x, alpha), state
@@ -90,29 +92,39 @@ def PReLU(alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | N
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (alpha,) = entries("PReLU", params, "alpha")
         x = astype(lift(x), spec_of(alpha).dtype)
+        _check_slopes(spec_of(alpha).shape, spec_of(x).shape, axis_numbers("PReLU", shared, spec_of(x).shape))
         above = ops.greater(x, 0)
         return ops.where(above, x, alpha * ops.where(above, 0, x)), state
 
     return init, apply
 
 
-@constructor(masks="kept")
+@constructor(masks="used")
 def Softmax(axis: int | Sequence[int] = -1) -> Pair:
-    """``e^x / sum(e^x)`` with the sum over `axis`, which counts the batch axis. Source: Keras ``Softmax``.
+    """``e^x / sum(e^x)`` with the sum over `axis`, which counts the batch axis.
+
+    What a mask leaves out is not in the sum, and is 0 in the result. Source: Keras ``Softmax``.
 
     >>> Softmax().apply({}, {}, np.array([[0.0, 0.0]]))[0]
     array([[0.5, 0.5]])
     """
-    _, apply = over_axes("Softmax", named_axes("Softmax", axis), {}, ops.softmax)
+    _, softmax = over_axes("Softmax", named_axes("Softmax", axis), {}, ops.softmax)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        values, mask = masked_input("Softmax", x)
+        if mask is None:
+            return softmax(params, state, values)
+        (values,) = promote(values, floating=True)
+        y, _ = softmax(params, state, ops.where(over(mask, values), values, -np.inf))
+        return Masked(y, mask), state
+
     return nothing, apply
 
 
-def _number(layer: str, argument: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise DtypeError(f"{layer}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-
-
-def _not_negative(layer: str, argument: str, value: Any) -> None:
-    _number(layer, argument, value)
-    if not value >= 0:
-        raise ValueRangeError(f"{layer}: {argument} must not be negative, received {value}.")
+def _check_slopes(alpha: tuple[int, ...], shape: tuple[int, ...], shared: tuple[int, ...]) -> None:
+    expected = tuple(1 if axis in shared else size for axis, size in enumerate(shape))[1:]
+    if alpha != expected:
+        raise ShapeError(
+            f"PReLU: an input of shape {shape} needs 'alpha' of shape {expected}, received {alpha}. Init the layer for "
+            f"this shape, or share slopes over axes of variable size."
+        )

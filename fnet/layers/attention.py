@@ -1,4 +1,4 @@
-"""Multi-head attention."""
+"""Attention of several heads, with projections of query, key, value and output."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
-from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer, is_single
-from fnet.layers.checks import entries, fraction, known_size, needed_key, positive_integer
+from fnet.errors import StructureError, ValueRangeError
+from fnet.layer import Layer
+from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
+from fnet.layers.checks import entries, fraction, needed_key, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.position import rotate_by_position
+from fnet.masking import join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
@@ -33,6 +35,7 @@ def MultiHeadAttention(
     causal: bool = False,
     masked: bool = False,
     rotary: bool = False,
+    return_attention_scores: bool = False,
     kernel_initializer: Any = "glorot_uniform",
     bias_initializer: Any = "zeros",
 ) -> Pair:
@@ -42,9 +45,10 @@ def MultiHeadAttention(
 
     Input: x (N, T, F) for self-attention, or a tuple (query, value) or (query, value, key) of (N, T, F), (N, S, G),
     (N, S, G'); the key is the value by default. With `masked` a further input comes last: the mask, (N, S), (N, T, S)
-    or (N, H, T, S), not 0 where a query sees a key. With `causal` position t sees the positions up to t only. A
-    position that sees none gets the bias alone. With `rotary` queries and keys are rotated by their position.
-    -> (N, T, *output_shape), by default F.
+    or (N, H, T, S), not 0 where a query sees a key. With `causal` position t sees the positions up to t only, and no
+    position sees a step that the mask of an input leaves out; the output has the mask of the query. A position that
+    sees none gets the bias alone. With `rotary` queries and keys are rotated by their position.
+    -> (N, T, *output_shape), by default F, and the weights (N, H, T, S) with `return_attention_scores`.
     Params: ``query/kernel: (F, H, key_dim)``, ``key/kernel``, ``value/kernel: (G, H, value_dim)``,
     ``attention_output/kernel: (H, value_dim, *output_shape)``, and with `use_bias` ``query/bias: (H, key_dim)``, ...
     `dropout` zeroes that fraction of the weights in training. Raises `ShapeError` where inputs do not fit.
@@ -56,19 +60,74 @@ def MultiHeadAttention(
     >>> MultiHeadAttention(2, 4, output_shape=5).out_shape(((7, 6), (3, 8)))
     (7, 5)
     """
-    layer_name = "MultiHeadAttention"
-    heads = positive_integer(layer_name, "num_heads", num_heads)
-    key_size = positive_integer(layer_name, "key_dim", key_dim)
-    value_size = key_size if value_dim is None else positive_integer(layer_name, "value_dim", value_dim)
-    rate = fraction(layer_name, "dropout", dropout)
-    out = _output_sizes(output_shape)
+    kind = "MultiHeadAttention"
+    heads = positive_integer(kind, "num_heads", num_heads)
+    key_size = positive_integer(kind, "key_dim", key_dim)
+    value_size = key_size if value_dim is None else positive_integer(kind, "value_dim", value_dim)
+    head_sizes = ((heads, key_size), (heads, key_size), (heads, value_size))
+    return _projected_attention(
+        kind, head_sizes, _output_sizes(output_shape), dropout=dropout, use_bias=use_bias, causal=causal, masked=masked,
+        rotary=rotary, return_scores=return_attention_scores, kernel_initializer=kernel_initializer,
+        bias_initializer=bias_initializer,
+    )  # fmt: skip
+
+
+@constructor(masks="used", kernel="kernel", bias="bias")
+def GroupQueryAttention(
+    head_dim: int,
+    num_query_heads: int,
+    num_key_value_heads: int,
+    dropout: float = 0.0,
+    use_bias: bool = True,
+    causal: bool = False,
+    masked: bool = False,
+    rotary: bool = False,
+    return_attention_scores: bool = False,
+    kernel_initializer: Any = "glorot_uniform",
+    bias_initializer: Any = "zeros",
+) -> Pair:
+    """`MultiHeadAttention` in which groups of neighbouring query heads share one head of keys and values.
+
+    Inputs, params and options as there, with ``query/kernel: (F, num_query_heads, head_dim)`` and
+    ``key/kernel, value/kernel: (G, num_key_value_heads, head_dim)``. Raises `ValueRangeError` where the number of
+    query heads is not a multiple of the other. Source: J. Ainslie et al. 2023 (Keras ``GroupQueryAttention``).
+
+    >>> GroupQueryAttention(4, 6, 2).out_shape((7, 5))
+    (7, 5)
+    """
+    kind = "GroupQueryAttention"
+    size = positive_integer(kind, "head_dim", head_dim)
+    heads = positive_integer(kind, "num_query_heads", num_query_heads)
+    shared = positive_integer(kind, "num_key_value_heads", num_key_value_heads)
+    if heads % shared:
+        raise ValueRangeError(
+            f"{kind}: num_key_value_heads must divide num_query_heads, received {shared} and {heads}."
+        )
+    return _projected_attention(
+        kind, ((heads, size), (shared, size), (shared, size)), (), dropout=dropout, use_bias=use_bias, causal=causal,
+        masked=masked, rotary=rotary, return_scores=return_attention_scores, kernel_initializer=kernel_initializer,
+        bias_initializer=bias_initializer,
+    )  # fmt: skip
+
+
+def _projected_attention(
+    kind: str, head_sizes: Sequence[tuple[int, int]], out: tuple[int, ...], *, dropout: float, use_bias: bool,
+    causal: bool, masked: bool, rotary: bool, return_scores: bool, kernel_initializer: Any, bias_initializer: Any,
+) -> Pair:  # fmt: skip
+    """The pair for projections of query, key and value to heads of these numbers and sizes."""
+    rate = fraction(kind, "dropout", dropout)
     make_kernel, make_bias = initializers.get(kernel_initializer), initializers.get(bias_initializer)
+    (heads, key_size), _, (_, value_size) = head_sizes
+    if rotary and key_size % 2:
+        raise ValueRangeError(
+            f"{kind}: rotary turns pairs of features, so heads have an even size, received {key_size}."
+        )
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        shapes, _ = _roles((shape,) if is_single(shape) else shape, masked)
-        query, value, key_features = (_features(s) for s in shapes)
-        head_shapes = ((query, heads, key_size), (key_features, heads, key_size), (value, heads, value_size))
-        kernels = (*head_shapes, (heads, value_size, *(out or (query,))))
+        query, value, key_features = sizes(kind, shape, masked)
+        features = zip((query, key_features, value), head_sizes, strict=True)
+        kernels: list[tuple[int, ...]] = [(n, *head) for n, head in features]
+        kernels.append((heads, value_size, *(out or (query,))))
         params: dict[str, Any] = {}
         for i, (role, kernel) in enumerate(zip(_PROJECTIONS, kernels, strict=True)):
             params[role] = {"kernel": make_kernel(fold_in(key, 2 * i), kernel, dtype)}
@@ -78,17 +137,20 @@ def MultiHeadAttention(
         return params, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        parts = _weights(params, use_bias)
-        inputs, mask = _roles(x if isinstance(x, tuple | list) else (x,), masked)
-        query, value, keys = (lift(i) for i in inputs)
-        _check_inputs(query, value, keys, [spec_of(p[0]).shape[0] for p in parts[:3]])
-        q, k, v = (_project(x, 1, *p) for x, p in zip((query, keys, value), parts[:3], strict=True))
+        given, parts = inputs(kind, x, masked), _weights(kind, params, use_bias, head_sizes, out)
+        query, keys, value = (spec_of(p[0]).shape[0] for p in parts[:3])
+        check_inputs(kind, given, (query, value, keys))
+        q, k, v = (_project(x, 1, *p) for x, p in zip((given.query, given.key, given.value), parts[:3], strict=True))
         if rotary:
             q, k = rotate_by_position(q), rotate_by_position(k)
-        chance = rate if train else 0.0
-        drop = {"rate": chance, "key": needed_key(layer_name, key)} if chance else {}
-        mask = None if mask is None else _with_heads(astype(lift(mask), np.bool_))
-        return _project(ops.dot_product_attention(q, k, v, mask, causal=causal, **drop), 2, *parts[3]), state
+        k, v = _repeated(k, heads), _repeated(v, heads)
+        drop = {"rate": rate, "key": needed_key(kind, key)} if train and rate else {}
+        y = _project(ops.dot_product_attention(q, k, v, given.visible, causal=causal, **drop), 2, *parts[3])
+        y = join_mask(y, given.query_mask)
+        if not return_scores:
+            return y, state
+        scores = ops.einsum("nthd,nshd->nhts", q, k) * (1 / math.sqrt(key_size))
+        return (y, masked_softmax(scores, given.visible, causal)), state
 
     return init, apply
 
@@ -119,8 +181,11 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     """
     if layer.kind != "MultiHeadAttention" or not layer.config["causal"]:
         raise StructureError(f"decode_step: expected a causal MultiHeadAttention, received {layer}.")
-    parts, x, used = _weights(params, layer.config["use_bias"]), lift(x), cache["used"]
-    _check_inputs(x, x, x, [spec_of(p[0]).shape[0] for p in parts[:3]])
+    config, x, used = layer.config, lift(x), cache["used"]
+    key, value = (config["num_heads"], config["key_dim"]), config["value_dim"] or config["key_dim"]
+    out = _output_sizes(config["output_shape"])
+    parts = _weights(layer.kind, params, config["use_bias"], (key, key, (config["num_heads"], value)), out)
+    check_inputs(layer.kind, Inputs(x, x, x, None, None), [spec_of(p[0]).shape[0] for p in parts[:3]])
     steps, length = spec_of(x).shape[1], spec_of(cache["key"]).shape[1]
     if not isinstance(used, Tracer) and used + steps > length:
         raise ValueRangeError(f"decode_step: {used} of {length} positions of the cache are used, no room for {steps}.")
@@ -139,11 +204,29 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     return ops.where(ops.less_equal(used + steps, length), y, np.nan), cache | {"used": used + steps}
 
 
-def _weights(params: Any, use_bias: bool) -> list[tuple[Any, ...]]:
-    """Kernel and bias, if there is one, of every projection."""
-    names = ["kernel", "bias"] if use_bias else ["kernel"]
-    given = zip(_PROJECTIONS, entries("MultiHeadAttention", params, *_PROJECTIONS), strict=True)
-    return [entries(f"MultiHeadAttention {role}", entry, *names) for role, entry in given]
+def _weights(
+    kind: str, params: Any, use_bias: bool, heads: Sequence[tuple[int, int]], out: tuple[int, ...]
+) -> list[tuple[Any, ...]]:
+    """Kernel and bias, if there is one, of every projection, for heads of these numbers and sizes."""
+    given = dict(zip(_PROJECTIONS, entries(kind, params, *_PROJECTIONS), strict=True))
+
+    def checked(role: str, *kernel: int | None, bias: tuple[int, ...]) -> tuple[Any, ...]:
+        shapes: dict[str, tuple[int | None, ...]] = {"kernel": kernel} | ({"bias": bias} if use_bias else {})
+        return parameters(f"{kind} {role}", given[role], shapes)
+
+    *inner, last = _PROJECTIONS
+    parts = [checked(role, None, *head, bias=head) for role, head in zip(inner, heads, strict=True)]
+    out = out or spec_of(parts[0][0]).shape[:1]
+    return [*parts, checked(last, heads[0][0], heads[2][1], *out, bias=out)]
+
+
+def _repeated(x: Any, heads: int) -> Any:
+    """(N, S, K, D) with each of its heads repeated in place, so that there are so many: (N, S, heads, D)."""
+    batch, steps, given, size = spec_of(x).shape
+    if given == heads:
+        return x
+    wide = ops.broadcast_to(ops.expand_dims(x, 3), (batch, steps, given, heads // given, size))
+    return ops.reshape(wide, (batch, steps, heads, size))
 
 
 def _project(x: Any, axes: int, kernel: Any, bias: Any = None) -> Any:
@@ -157,46 +240,6 @@ def _project(x: Any, axes: int, kernel: Any, bias: Any = None) -> Any:
     )
     y = y if added is None else y + added
     return ops.reshape(y, (*given[: len(given) - axes], *shape[axes:]))
-
-
-def _roles(given: Sequence[Any], masked: bool) -> tuple[tuple[Any, Any, Any], Any]:
-    """(query, value, key) and the mask or None, from the inputs or from their shapes."""
-    *inputs, mask = given if masked else (*given, None)
-    if not 1 <= len(inputs) <= 3:
-        wanted = "x, (query, value) or (query, value, key)" + (", and the mask last" if masked else "")
-        raise StructureError(f"MultiHeadAttention takes {wanted}, received {len(given)} inputs.")
-    query, value = inputs[0], inputs[min(1, len(inputs) - 1)]
-    return (query, value, inputs[2] if len(inputs) == 3 else value), mask
-
-
-def _features(shape: Any) -> int:
-    size = known_size("MultiHeadAttention", shape)
-    if len(shape) != 2:
-        raise ShapeError(f"MultiHeadAttention: expected a shape (steps, features), received {shape}.")
-    return size
-
-
-def _check_inputs(query: Any, value: Any, key: Any, features: list[int]) -> None:
-    expected = dict(zip(("query", "key", "value"), features, strict=True))
-    given = {"query": query, "key": key, "value": value}
-    for role, x in given.items():
-        shape = spec_of(x).shape
-        if len(shape) != 3 or shape[-1] != expected[role]:
-            raise ShapeError(
-                f"MultiHeadAttention: expected a {role} (batch, steps, {expected[role]}), received {shape}. "
-                f"Init the network for this shape."
-            )
-    if spec_of(key).shape[:2] != spec_of(value).shape[:2] or spec_of(query).shape[0] != spec_of(key).shape[0]:
-        shapes = ", ".join(f"{role} {spec_of(x).shape}" for role, x in given.items())
-        raise ShapeError(f"MultiHeadAttention: key and value need as many steps, all equal batches: received {shapes}.")
-
-
-def _with_heads(mask: Any) -> Any:
-    """A mask (N, S), (N, T, S) or (N, H, T, S) with the axes that it lacks, of size 1."""
-    shape = spec_of(mask).shape
-    if not 2 <= len(shape) <= 4:
-        raise ShapeError(f"MultiHeadAttention: expected a mask (N, S), (N, T, S) or (N, H, T, S), received {shape}.")
-    return ops.reshape(mask, (shape[0], *(1,) * (4 - len(shape)), *shape[1:]))
 
 
 def _output_sizes(output_shape: Any) -> tuple[int, ...]:

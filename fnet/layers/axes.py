@@ -27,9 +27,10 @@ def over_axes(layer: str, axes: tuple[int, ...], parameters: Makers, normalize: 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         given = dict(zip(parameters, entries(layer, params, *parameters), strict=True))
         (x,) = promote(x, floating=True)
+        sizes = same_sizes(layer, given)
         for value in given.values():
             x = astype(x, spec_of(value).dtype)
-        places = axis_places(layer, x, axes, next((spec_of(p).shape for p in given.values()), None))
+        places = axis_places(layer, x, axes, sizes)
         order = [a for a in range(spec_of(x).ndim) if a not in places] + list(places)
         x = ops.transpose(x, order)
         shape, first = spec_of(x).shape, len(order) - len(places)
@@ -81,6 +82,23 @@ def axis_places(layer: str, x: Any, axes: tuple[int, ...], expected: tuple[int, 
             f"shape {shape}. Init for this shape."
         )
     return places
+
+
+def same_sizes(layer: str, given: dict[str, Any]) -> tuple[int, ...] | None:
+    """The shape that all parameters have, None without any, or a `ShapeError`."""
+    sizes = next((spec_of(value).shape for value in given.values()), None)
+    for name, value in given.items():
+        check_size(layer, name, value, sizes)
+    return sizes
+
+
+def check_size(layer: str, name: str, value: Any, sizes: tuple[int, ...] | None) -> None:
+    """Raise a `ShapeError` for a parameter of another shape than the others."""
+    if spec_of(value).shape != sizes:
+        raise ShapeError(
+            f"{layer}: expected '{name}' of shape {sizes}, as the others, received {spec_of(value).shape}. Pass what "
+            f"init of this network returned."
+        )
 
 
 def axis_numbers(layer: str, axes: tuple[int, ...], shape: tuple[int | None, ...]) -> tuple[int, ...]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import is_single
+from fnet.masking import split_mask
 from fnet.ops.promotion import lift
+from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
@@ -24,11 +26,23 @@ def positive_integer(layer: str, argument: str, value: Any) -> int:
     return int(value)
 
 
-def fraction(layer: str, argument: str, value: Any) -> float:
-    """`value` as a float between 0 and 1, or an error that names the argument."""
+def number(layer: str, argument: str, value: Any) -> float:
+    """`value` as a float, or an error that names the argument."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise DtypeError(f"{layer}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-    if not 0 <= value <= 1:
+    return float(value)
+
+
+def not_negative(layer: str, argument: str, value: Any) -> float:
+    """`value` as a float of at least 0, or an error that names the argument."""
+    if not number(layer, argument, value) >= 0:
+        raise ValueRangeError(f"{layer}: {argument} must not be negative, received {value}.")
+    return float(value)
+
+
+def fraction(layer: str, argument: str, value: Any) -> float:
+    """`value` as a float between 0 and 1, or an error that names the argument."""
+    if not 0 <= number(layer, argument, value) <= 1:
         raise ValueRangeError(f"{layer}: {argument} is a fraction, expected 0 <= {argument} <= 1, received {value}.")
     return float(value)
 
@@ -98,6 +112,34 @@ def entries(layer: str, params: Any, *names: str) -> tuple[Any, ...]:
     )
 
 
+def parameters(layer: str, params: Any, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[Any, ...]:
+    """The parameters of these names and shapes, where None is any size, or an error that says what does not fit."""
+    values = entries(layer, params, *shapes)
+    for (name, expected), value in zip(shapes.items(), values, strict=True):
+        received = spec_of(value).shape
+        if len(received) != len(expected) or any(e not in (None, n) for e, n in zip(expected, received, strict=True)):
+            raise ShapeError(
+                f"{layer}: expected '{name}' of shape {str(expected).replace('None', 'any')}, received {received}. "
+                f"Pass what init of this network returned."
+            )
+    return values
+
+
+def masked_input(layer: str, x: Any) -> tuple[Any, Any]:
+    """Values and mask of an input, the mask None or boolean for the steps of the values, or an error."""
+    values, mask = split_mask(x)
+    if mask is not None:
+        expected, given = spec_of(lift(values)).shape[: spec_of(mask).ndim], spec_of(mask)
+        if given.dtype.kind != "b":
+            raise DtypeError(f"{layer}: a mask is boolean, true where a step counts, received {given}.")
+        if given.shape != expected or not expected:
+            raise ShapeError(
+                f"{layer}: the mask of an input of shape {spec_of(lift(values)).shape} is (batch, steps), received "
+                f"{given.shape}."
+            )
+    return values, mask
+
+
 def needed_key(layer: str, key: Any) -> Any:
     """The key of a layer that is random in training, or an error that says how to give one."""
     if key is None:
@@ -106,3 +148,18 @@ def needed_key(layer: str, key: Any) -> Any:
             f"train=True), with a new key (fnet.random.split) for every step."
         )
     return key
+
+
+def stream(layer: str, key: Any, seed: int | None) -> Any:
+    """The key from which a layer with this `seed` draws; needed as in `needed_key`."""
+    key = needed_key(layer, key)
+    return key if seed is None else fold_in(key, seed)
+
+
+def seed_or_none(layer: str, seed: Any) -> int | None:
+    """`seed` as an integer that can be folded into a key, or None, or an error."""
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise DtypeError(f"{layer}: seed is an integer or None, received {type(seed).__name__} {seed!r:.40}.")
+    return int(seed)

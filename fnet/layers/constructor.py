@@ -21,7 +21,11 @@ Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
 Make = Callable[..., Pair | Layer]
 
 _SHAPE_HINT = " A shape goes to init (or to fnet.Input): net.init(key, shape)."
-_HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE_HINT)
+_HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE_HINT) | {
+    "input_length": " Sequences may have any length: leave it out.",
+    "dtype": " The dtype of parameters goes to init: net.init(key, shape, dtype).",
+    "alpha": " Keras 2's 'alpha' of a rectifier is 'negative_slope'.",
+}
 
 
 def constructor(masks: Masks = "dropped", **weights: str) -> Callable[[Make], Callable[..., Layer]]:
@@ -94,8 +98,8 @@ def _layer(
 
 
 def _is_usual(own: inspect.Signature, argument: str, value: Any) -> bool:
-    """Whether repr leaves an argument out: a default, or a layer, which is shown as a child."""
-    if isinstance(value, Layer):
+    """Whether repr leaves an argument out: a default, or layers, which are shown as children."""
+    if isinstance(value, Layer) or (isinstance(value, list | tuple) and any(isinstance(v, Layer) for v in value)):
         return True
     default = own.parameters[argument].default if argument in own.parameters else None
     return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)

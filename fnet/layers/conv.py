@@ -6,7 +6,7 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.errors import ShapeError
-from fnet.layers.checks import entries, positive_integer
+from fnet.layers.checks import parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
@@ -117,6 +117,7 @@ def _convolution(kind: str, rank: int, *, data_format: str | None, **config: Any
     )  # fmt: skip
     activate, use_bias = activations.get(config["activation"]), config["use_bias"]
     make_kernel, make_bias = (initializers.get(config[f"{leaf}_initializer"]) for leaf in ("kernel", "bias"))
+    shapes = {"kernel": (*window.kernel_size, None, filters)} | ({"bias": (filters,)} if use_bias else {})
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         channels = window.channels(shape)
@@ -129,9 +130,12 @@ def _convolution(kind: str, rank: int, *, data_format: str | None, **config: Any
         return params, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        kernel, *bias = entries(kind, params, "kernel", *(["bias"] if use_bias else []))
+        kernel, *bias = parameters(kind, params, shapes)
         x = astype(window.images(x, spec_of(kernel).shape[-2] * groups), spec_of(kernel).dtype)
         y = ops.conv(x, kernel, window.strides, window.padding, window.dilation_rate, groups)
         return activate(y + bias[0] if bias else y), state
 
     return init, apply
+
+
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

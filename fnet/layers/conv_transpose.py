@@ -1,11 +1,11 @@
-"""Transposed convolutions over one or two axes: they enlarge images, as the gradients of convolutions do."""
+"""Transposed convolutions over one, two or three axes: they enlarge images, as the gradients of convolutions do."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fnet import activations, initializers, ops
-from fnet.layers.checks import entries, positive_integer
+from fnet.layers.checks import parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
@@ -77,6 +77,35 @@ def Conv2DTranspose(
     )  # fmt: skip
 
 
+@constructor(kernel="kernel", bias="bias")
+def Conv3DTranspose(
+    filters: int,
+    kernel_size: Sizes,
+    strides: Sizes = (1, 1, 1),
+    padding: str = "valid",
+    output_padding: Sizes | None = None,
+    data_format: str | None = None,
+    dilation_rate: Sizes = (1, 1, 1),
+    activation: Any = None,
+    use_bias: bool = True,
+    kernel_initializer: Any = "glorot_uniform",
+    bias_initializer: Any = "zeros",
+) -> Pair:
+    """The transpose of a convolution over depth, height and width.
+
+    x: (N, D, H, W, C) -> (N, D', H', W', filters); arguments, params and sizes as for `Conv2DTranspose`.
+    Raises as `Conv1DTranspose`. Source: Keras ``Conv3DTranspose``.
+
+    >>> Conv3DTranspose(3, 2, strides=2).out_shape((4, 4, 2, 5))
+    (8, 8, 4, 3)
+    """
+    return _transposed(
+        "Conv3DTranspose", 3, filters=filters, kernel_size=kernel_size, strides=strides, padding=padding,
+        output_padding=output_padding, data_format=data_format, dilation_rate=dilation_rate, activation=activation,
+        use_bias=use_bias, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
+    )  # fmt: skip
+
+
 def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
     filters = positive_integer(kind, "filters", config["filters"])
     window = Window(
@@ -86,6 +115,7 @@ def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any)
     extra = window.extra(config["output_padding"])
     activate, use_bias = activations.get(config["activation"]), config["use_bias"]
     make_kernel, make_bias = (initializers.get(config[f"{leaf}_initializer"]) for leaf in ("kernel", "bias"))
+    shapes = {"kernel": (*window.kernel_size, filters, None)} | ({"bias": (filters,)} if use_bias else {})
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         channels = window.channels(shape)
@@ -95,9 +125,16 @@ def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any)
         return params, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        kernel, *bias = entries(kind, params, "kernel", *(["bias"] if use_bias else []))
+        kernel, *bias = parameters(kind, params, shapes)
         x = astype(window.images(x, spec_of(kernel).shape[-1]), spec_of(kernel).dtype)
         y = ops.conv_transpose(x, kernel, window.strides, window.padding, window.dilation_rate, extra)
         return activate(y + bias[0] if bias else y), state
 
     return init, apply
+
+
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)

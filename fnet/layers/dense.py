@@ -6,7 +6,7 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.errors import ShapeError
-from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.layers.checks import known_size, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
@@ -35,6 +35,7 @@ def Dense(
     units = positive_integer("Dense", "units", units)
     activate = activations.get(activation)
     make_kernel, make_bias = initializers.get(kernel_initializer), initializers.get(bias_initializer)
+    shapes = {"kernel": (None, units)} | ({"bias": (units,)} if use_bias else {})
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         features = known_size("Dense", shape)
@@ -44,7 +45,7 @@ def Dense(
         return params, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        kernel, *bias = entries("Dense", params, "kernel", *(["bias"] if use_bias else []))
+        kernel, *bias = parameters("Dense", params, shapes)
         x = lift(x)
         received, features = spec_of(x).shape, spec_of(kernel).shape[0]
         if len(received) < 2 or received[-1] != features:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fnet import activations, initializers, ops
-from fnet.layers.checks import entries, positive_integer
+from fnet.layers.checks import parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
+
+Shapes = dict[str, tuple[int | None, ...]]
 
 
 @constructor(depthwise="kernel", bias="bias")
@@ -141,23 +144,19 @@ def _depthwise(kind: str, rank: int, *, data_format: str | None, **config: Any) 
     multiplier = positive_integer(kind, "depth_multiplier", config["depth_multiplier"])
     window = _window(kind, rank, config, data_format)
     activate, use_bias = activations.get(config["activation"]), config["use_bias"]
-    make_kernel, make_bias = (initializers.get(config[f"{leaf}_initializer"]) for leaf in ("depthwise", "bias"))
+    makers = [initializers.get(config[f"{leaf}_initializer"]) for leaf in ("depthwise", "bias")]
 
-    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        channels = window.channels(shape)
-        window.check_fit(shape)
-        params = {"kernel": make_kernel(fold_in(key, 0), (*window.kernel_size, channels, multiplier), dtype)}
-        if use_bias:
-            params["bias"] = make_bias(fold_in(key, 1), (channels * multiplier,), dtype)
-        return params, {}
+    def shapes(channels: int | None) -> Shapes:
+        kernel = {"kernel": (*window.kernel_size, channels, multiplier)}
+        return kernel | ({"bias": (channels and channels * multiplier,)} if use_bias else {})
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        kernel, *bias = entries(kind, params, "kernel", *(["bias"] if use_bias else []))
+        kernel, *bias = _parameters(kind, params, shapes)
         x = astype(window.images(x, spec_of(kernel).shape[-2]), spec_of(kernel).dtype)
         y = ops.depthwise_conv(x, kernel, window.strides, window.padding, window.dilation_rate)
         return activate(y + bias[0] if bias else y), state
 
-    return init, apply
+    return _init(window, makers, shapes), apply
 
 
 def _separable(kind: str, rank: int, *, data_format: str | None, **config: Any) -> Pair:
@@ -165,26 +164,44 @@ def _separable(kind: str, rank: int, *, data_format: str | None, **config: Any) 
     multiplier = positive_integer(kind, "depth_multiplier", config["depth_multiplier"])
     window = _window(kind, rank, config, data_format)
     activate, use_bias = activations.get(config["activation"]), config["use_bias"]
-    leaves = ("depthwise_kernel", "pointwise_kernel", *(["bias"] if use_bias else []))
-    makers = [initializers.get(config[f"{leaf.removesuffix('_kernel')}_initializer"]) for leaf in leaves]
+    makers = [initializers.get(config[f"{leaf}_initializer"]) for leaf in ("depthwise", "pointwise", "bias")]
 
-    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        channels = window.channels(shape)
-        window.check_fit(shape)
-        deep, wide = (*window.kernel_size, channels, multiplier), (*(1,) * rank, channels * multiplier, filters)
-        made = enumerate(zip(makers, (deep, wide, (filters,)), strict=False))
-        return dict(zip(leaves, (make(fold_in(key, i), size, dtype) for i, (make, size) in made), strict=True)), {}
+    def shapes(channels: int | None) -> Shapes:
+        deep = (*window.kernel_size, channels, multiplier)
+        wide = (*(1,) * rank, channels and channels * multiplier, filters)
+        return {"depthwise_kernel": deep, "pointwise_kernel": wide} | ({"bias": (filters,)} if use_bias else {})
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        deep, wide, *bias = entries(kind, params, *leaves)
+        deep, wide, *bias = _parameters(kind, params, shapes)
         x = astype(window.images(x, spec_of(deep).shape[-2]), spec_of(deep).dtype)
         y = ops.depthwise_conv(x, deep, window.strides, window.padding, window.dilation_rate)
         y = ops.conv(y, wide)
         return activate(y + bias[0] if bias else y), state
 
-    return init, apply
+    return _init(window, makers, shapes), apply
+
+
+def _init(window: Window, makers: Sequence[Callable], shapes: Callable[[int], Shapes]) -> Callable:
+    """The init that makes a parameter of each of the shapes for the channels of its input."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        wanted = shapes(window.channels(shape))
+        window.check_fit(shape)
+        made = enumerate(zip(makers, wanted.values(), strict=False))
+        return dict(zip(wanted, (make(fold_in(key, i), size, dtype) for i, (make, size) in made), strict=True)), {}
+
+    return init
+
+
+def _parameters(kind: str, params: Any, shapes: Callable[[int | None], Shapes]) -> tuple[Any, ...]:
+    """The parameters, of shapes that fit the channels of the first one."""
+    kernel = parameters(kind, params, shapes(None))[0]
+    return parameters(kind, params, shapes(spec_of(kernel).shape[-2]))
 
 
 def _window(kind: str, rank: int, config: dict[str, Any], data_format: str | None) -> Window:
     arguments = (config[argument] for argument in ("kernel_size", "strides", "padding", "dilation_rate"))
     return Window(kind, rank, *arguments, data_format=data_format, strided_dilation=True)
+
+
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

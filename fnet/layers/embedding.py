@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
-from fnet.errors import ValueRangeError
-from fnet.layers.checks import entries, one_shape, positive_integer
+from fnet.errors import StructureError, ValueRangeError
+from fnet.layers.checks import masked_input, one_shape, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
+from fnet.mask_merging import both
+from fnet.masking import join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
@@ -17,40 +19,63 @@ from fnet.transforms.tracer import Tracer
 
 
 @constructor(masks="used", embeddings="embeddings")
-def Embedding(input_dim: int, output_dim: int, embeddings_initializer: Any = "uniform") -> Pair:
+def Embedding(
+    input_dim: int,
+    output_dim: int,
+    embeddings_initializer: Any = "uniform",
+    mask_zero: bool = False,
+    weights: Any = None,
+) -> Pair:
     """``y[..., :] = E[x[...]]``: row x of a table, for integers x from 0 to ``input_dim - 1``.
 
     x: (N, ...) of any integer type (floating numbers are truncated) -> (N, ..., output_dim).
-    Params: ``embeddings: (input_dim, output_dim)``. The gradient of a row is the sum over all its uses, in the order
-    of the batch. Raises `ValueRangeError` naming the first integer outside of the table and where it is; under jit,
-    where integers are not known in advance, its row is NaN. Source: Keras ``Embedding``.
+    Params: ``embeddings: (input_dim, output_dim)``, of the values of `weights`, an array, if that is given. The
+    gradient of a row is the sum over all its uses, in the order of the batch. With `mask_zero` x is (N, T) and the
+    output a `fnet.masking.Masked` in which steps with ``x = 0`` do not count; row 0 is one as any other.
+    Raises `ValueRangeError` naming the first integer outside of the table and where it is; under jit, where integers
+    are not known in advance, its row is NaN. Source: Keras ``Embedding``.
 
     >>> import numpy as np
     >>> from fnet import random
-    >>> layer = Embedding(10, 4)
+    >>> layer = Embedding(10, 4, mask_zero=True)
     >>> params, state = layer.init(random.key(0), (5,))
-    >>> layer.apply(params, state, np.array([[1, 2, 3, 0, 0]]))[0].shape
-    (1, 5, 4)
+    >>> y, _ = layer.apply(params, state, np.array([[1, 2, 3, 0, 0]]))
+    >>> y.shape, y.mask
+    ((1, 5, 4), array([[ True,  True,  True, False, False]]))
     """
     rows = positive_integer("Embedding", "input_dim", input_dim)
     columns = positive_integer("Embedding", "output_dim", output_dim)
-    make_table = initializers.get(embeddings_initializer)
+    make_table = initializers.get(embeddings_initializer if weights is None else _table(weights))
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         one_shape("Embedding", shape)
         return {"embeddings": make_table(fold_in(key, 0), (rows, columns), dtype)}, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        (table,) = entries("Embedding", params, "embeddings")
-        return ops.take(table, _positions(lift(x), spec_of(table).shape[0])), state
+        (table,) = parameters("Embedding", params, {"embeddings": (rows, columns)})
+        values, mask = masked_input("Embedding", x)
+        ids = _integers(lift(values))
+        y = ops.take(table, _positions(ids, rows))
+        return join_mask(y, both(mask, ops.not_equal(ids, 0)) if mask_zero else mask), state
 
     return init, apply
 
 
+def _table(weights: Any) -> np.ndarray:
+    """The table given as `weights`: an array, or a list of one."""
+    given = weights[0] if isinstance(weights, list | tuple) and len(weights) == 1 else weights
+    if not isinstance(given, np.ndarray) or given.ndim != 2:
+        kind = f"shape {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
+        raise StructureError(f"Embedding: weights is an array (input_dim, output_dim), received {kind}.")
+    return given
+
+
+def _integers(x: Any) -> Any:
+    return x if spec_of(x).dtype.kind in "iu" else astype(x, np.int64)
+
+
 def _positions(x: Any, rows: int) -> Any:
     """`x` as positions in a table of so many rows; what lies outside is refused, or outside at the end if traced."""
-    if spec_of(x).dtype.kind not in "iu":
-        x = astype(x, np.int64)
     if isinstance(x, Tracer):
         return x if spec_of(x).dtype.kind == "u" else ops.where(ops.less(x, 0), rows, astype(x, np.int64))
     wrong = np.argwhere((x < 0) | (x >= rows))

@@ -1,6 +1,6 @@
 """Layers that are random in training: dropout of whole channels, Gaussian noise, dropout that keeps mean and variance.
 
-`fnet.layers.dropout` has the plain one.
+`fnet.layers.dropout` has the plain one. A `seed` is folded into the key, so that a layer draws other numbers from it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops, random
-from fnet.errors import DtypeError, ValueRangeError
+from fnet.errors import ValueRangeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import fraction, image, needed_key
+from fnet.layers.checks import fraction, image, number, seed_or_none, stream
 from fnet.layers.constructor import Pair, constructor
+from fnet.layers.dropout import dropped_together
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
@@ -22,16 +23,16 @@ _SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
 
 
 @constructor(masks="kept")
-def SpatialDropout1D(rate: float) -> Pair:
+def SpatialDropout1D(rate: float, seed: int | None = None) -> Pair:
     """In training, each channel of a sample is 0 in all steps with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, T, C) -> (N, T, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout1D``).
     """
-    return _spatial("SpatialDropout1D", rate, 1)
+    return _spatial("SpatialDropout1D", rate, 1, seed)
 
 
 @constructor(masks="kept")
-def SpatialDropout2D(rate: float) -> Pair:
+def SpatialDropout2D(rate: float, seed: int | None = None) -> Pair:
     """In training, each channel of a sample is 0 in all pixels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, H, W, C) -> (N, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout2D``).
@@ -41,34 +42,32 @@ def SpatialDropout2D(rate: float) -> Pair:
     >>> bool(np.all(y == y[:, :1, :1]))
     True
     """
-    return _spatial("SpatialDropout2D", rate, 2)
+    return _spatial("SpatialDropout2D", rate, 2, seed)
 
 
 @constructor(masks="kept")
-def SpatialDropout3D(rate: float) -> Pair:
+def SpatialDropout3D(rate: float, seed: int | None = None) -> Pair:
     """In training, each channel of a sample is 0 in all voxels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, D, H, W, C) -> (N, D, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout3D``).
     """
-    return _spatial("SpatialDropout3D", rate, 3)
+    return _spatial("SpatialDropout3D", rate, 3, seed)
 
 
 @constructor(masks="kept")
-def GaussianNoise(stddev: float) -> Pair:
+def GaussianNoise(stddev: float, seed: int | None = None) -> Pair:
     """In training, ``x + stddev z`` with standard normal z for each element. Source: Keras ``GaussianNoise``."""
-    if isinstance(stddev, bool) or not isinstance(stddev, int | float):
-        raise DtypeError(f"GaussianNoise: stddev is a number, received {type(stddev).__name__} {stddev!r:.40}.")
-    if not 0 <= stddev < math.inf:
+    if not 0 <= number("GaussianNoise", "stddev", stddev) < math.inf:
         raise ValueRangeError(f"GaussianNoise: stddev is a finite number that is not negative, received {stddev}.")
 
     def noisy(x: Any, key: Any) -> Any:
         return x + random.normal(key, spec_of(x).shape, spec_of(x).dtype, stddev=stddev)
 
-    return _noise("GaussianNoise", float(stddev), noisy)
+    return _noise("GaussianNoise", float(stddev), noisy, seed)
 
 
 @constructor(masks="kept")
-def GaussianDropout(rate: float) -> Pair:
+def GaussianDropout(rate: float, seed: int | None = None) -> Pair:
     """In training, ``x (1 + z sqrt(rate / (1 - rate)))`` with standard normal z for each element, for a rate below 1.
 
     Mean and variance are those of dropout with this rate. Source: N. Srivastava et al. 2014 (Keras
@@ -80,11 +79,11 @@ def GaussianDropout(rate: float) -> Pair:
     def noisy(x: Any, key: Any) -> Any:
         return x * random.normal(key, spec_of(x).shape, spec_of(x).dtype, mean=1.0, stddev=stddev)
 
-    return _noise("GaussianDropout", rate, noisy)
+    return _noise("GaussianDropout", rate, noisy, seed)
 
 
 @constructor(masks="kept")
-def AlphaDropout(rate: float) -> Pair:
+def AlphaDropout(rate: float, seed: int | None = None) -> Pair:
     """In training, each element is replaced by selu's limit at -inf, s, with probability `rate`, and all are rescaled.
 
     ``a (x or s) + b`` with ``a = ((1 - rate) (1 + rate s^2))^(-1/2)`` and ``b = -a rate s``, which keeps mean 0 and
@@ -98,29 +97,28 @@ def AlphaDropout(rate: float) -> Pair:
         dropped = ops.less(random.uniform(key, spec_of(x).shape), rate)
         return ops.where(dropped, _SELU_LIMIT, x) * scale + offset
 
-    return _noise("AlphaDropout", rate, noisy)
+    return _noise("AlphaDropout", rate, noisy, seed)
 
 
-def _spatial(kind: str, rate: float, rank: int) -> Pair:
+def _spatial(kind: str, rate: float, rank: int, seed: int | None) -> Pair:
     rate = fraction(kind, "rate", rate)
 
     def noisy(x: Any, key: Any) -> Any:
         batch, *_, channels = spec_of(image(kind, x, rank)).shape
-        ones = ops.broadcast_to(ops.astype(1.0, spec_of(x).dtype), (batch, *(1,) * rank, channels))
-        factor = ops.dropout(ones, key, rate)
-        return ops.where(ops.greater(factor, 0), x * factor, 0)
+        return dropped_together(x, key, rate, (batch, *(1,) * rank, channels))
 
-    return _noise(kind, rate, noisy)
+    return _noise(kind, rate, noisy, seed)
 
 
-def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any]) -> Pair:
+def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any], seed: int | None) -> Pair:
     """A layer that does ``noisy(x, key)`` in training, unless the amount of noise is 0."""
+    seed = seed_or_none(kind, seed)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         if not train or amount == 0:
             return x, state
         (x,) = promote(x, floating=True)
-        return noisy(x, needed_key(kind, key)), state
+        return noisy(x, stream(kind, key, seed)), state
 
     return nothing, apply
 

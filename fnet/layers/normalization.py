@@ -8,16 +8,29 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.layers.axes import Makers, axis_places, axis_sizes, made, makers, named_axes, over_axes
-from fnet.layers.checks import entries, fraction, positive_integer
+from fnet.errors import ShapeError
+from fnet.layer import is_frozen
+from fnet.layers.axes import (
+    Makers,
+    axis_places,
+    axis_sizes,
+    check_size,
+    made,
+    makers,
+    named_axes,
+    over_axes,
+    same_sizes,
+)
+from fnet.layers.checks import entries, fraction, masked_input, not_negative, positive_integer
 from fnet.layers.constructor import Pair, constructor
+from fnet.mask_merging import over
+from fnet.masking import join_mask
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 
-@constructor(masks="kept", beta="beta", gamma="gamma")
+@constructor(masks="used", beta="beta", gamma="gamma")
 def BatchNormalization(
     axis: int = -1,
     momentum: float = 0.99,
@@ -32,7 +45,8 @@ def BatchNormalization(
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with one mean and variance for each entry of `axis`.
 
     In training they are those of the batch over all other axes (the variance without correction), and the state moves:
-    ``moving = momentum moving + (1 - momentum) batch``. In inference they are the moving ones.
+    ``moving = momentum moving + (1 - momentum) batch``. In inference they are the moving ones, and in training, too, if
+    the layer is not trainable; the state stays then. Steps that a mask leaves out are not in the statistics.
 
     x: (N, ..., C) -> (N, ..., C). Params: ``gamma: (C,)`` with `scale`, ``beta: (C,)`` with `center`; state:
     ``moving_mean: (C,)``, ``moving_variance: (C,)``. `axis` counts the batch axis; other axes than the last cost a
@@ -45,7 +59,8 @@ def BatchNormalization(
     (['gamma', 'beta'], ['moving_mean', 'moving_variance'], (3,))
     """
     axes = named_axes("BatchNormalization", axis, several=False)
-    momentum, epsilon = fraction("BatchNormalization", "momentum", momentum), _epsilon("BatchNormalization", epsilon)
+    momentum = fraction("BatchNormalization", "momentum", momentum)
+    epsilon = not_negative("BatchNormalization", "epsilon", epsilon)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
     moving = makers(moving_mean=moving_mean_initializer, moving_variance=moving_variance_initializer)
 
@@ -57,21 +72,43 @@ def BatchNormalization(
         params = dict(zip(trained, entries("BatchNormalization", params, *trained), strict=True))
         mean, variance = entries("BatchNormalization", state, *moving)
         sizes, dtype = spec_of(mean).shape, spec_of(mean).dtype
+        for name, value in {**params, "moving_variance": variance}.items():
+            check_size("BatchNormalization", name, value, sizes)
+        x, mask = masked_input("BatchNormalization", x)
         x = astype(lift(x), dtype)
         (place,) = axis_places("BatchNormalization", x, axes, sizes)
         gamma, beta = params.get("gamma", np.ones(sizes, dtype)), params.get("beta", np.zeros(sizes, dtype))
+        counted = None if mask is None else ops.moveaxis(over(mask, x), place, -1)
         x = ops.moveaxis(x, place, -1)
-        if train:
-            y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
+        if train and not is_frozen():
+            if counted is None:
+                y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
+            else:
+                batch_mean, batch_variance = _masked_statistics(x, counted)
+                y = _normalized(x, batch_mean, batch_variance, gamma, beta, epsilon)
             state = {
                 "moving_mean": momentum * mean + (1 - momentum) * batch_mean,
                 "moving_variance": momentum * variance + (1 - momentum) * batch_variance,
             }
         else:
-            y = (x - mean) * (gamma / ops.sqrt(variance + epsilon)) + beta
-        return ops.moveaxis(y, -1, place), state
+            y = _normalized(x, mean, variance, gamma, beta, epsilon)
+        return join_mask(ops.moveaxis(y, -1, place), mask), state
 
     return init, apply
+
+
+def _normalized(x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
+    return (x - mean) * (gamma / ops.sqrt(variance + epsilon)) + beta
+
+
+def _masked_statistics(x: Any, counted: Any) -> tuple[Any, Any]:
+    """Mean and variance over all axes but the last of the entries of `x` that count."""
+    spec = spec_of(x)
+    axes = tuple(range(spec.ndim - 1))
+    counted = ops.broadcast_to(counted, spec.shape)
+    total = ops.sum(astype(counted, spec.dtype), axes) + 1e-7
+    mean = ops.sum(ops.where(counted, x, 0), axes) / total
+    return mean, ops.sum(ops.where(counted, ops.square(x - mean), 0), axes) / total
 
 
 @constructor(masks="kept", beta="beta", gamma="gamma")
@@ -94,7 +131,7 @@ def LayerNormalization(
     >>> params["gamma"].shape
     (4, 5)
     """
-    axes, epsilon = named_axes("LayerNormalization", axis), _epsilon("LayerNormalization", epsilon)
+    axes, epsilon = named_axes("LayerNormalization", axis), not_negative("LayerNormalization", "epsilon", epsilon)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
 
     def normalize(x: Any, gamma: Any = None, beta: Any = None) -> Any:
@@ -128,7 +165,8 @@ def GroupNormalization(
     >>> GroupNormalization(groups=2).out_shape((8, 8, 4))
     (8, 8, 4)
     """
-    axes, epsilon = named_axes("GroupNormalization", axis, several=False), _epsilon("GroupNormalization", epsilon)
+    axes = named_axes("GroupNormalization", axis, several=False)
+    epsilon = not_negative("GroupNormalization", "epsilon", epsilon)
     groups = -1 if groups == -1 else positive_integer("GroupNormalization", "groups", groups)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
 
@@ -140,9 +178,10 @@ def GroupNormalization(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         params = dict(zip(trained, entries("GroupNormalization", params, *trained), strict=True))
         (x,) = promote(x, floating=True)
+        sizes = same_sizes("GroupNormalization", params)
         for value in params.values():
             x = astype(x, spec_of(value).dtype)
-        (place,) = axis_places("GroupNormalization", x, axes, next((spec_of(p).shape for p in params.values()), None))
+        (place,) = axis_places("GroupNormalization", x, axes, sizes)
         size, dtype = spec_of(x).shape[place], spec_of(x).dtype
         _check_groups(groups, size)
         gamma, beta = params.get("gamma", np.ones(size, dtype)), params.get("beta", np.zeros(size, dtype))
@@ -163,7 +202,7 @@ def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6) -> P
     >>> RMSNormalization().out_shape((3, 4))
     (3, 4)
     """
-    axes, epsilon = named_axes("RMSNormalization", axis), _epsilon("RMSNormalization", epsilon)
+    axes, epsilon = named_axes("RMSNormalization", axis), not_negative("RMSNormalization", "epsilon", epsilon)
 
     def normalize(x: Any, scale: Any) -> Any:
         return ops.rms_normalization(x, scale, epsilon)
@@ -198,11 +237,3 @@ def _check_groups(groups: int, size: int) -> None:
 def _scale_and_offset(scale: bool, gamma_initializer: Any, center: bool, beta_initializer: Any) -> Makers:
     """The initializers of ``gamma`` with `scale` and of ``beta`` with `center`."""
     return makers(**({"gamma": gamma_initializer} if scale else {}), **({"beta": beta_initializer} if center else {}))
-
-
-def _epsilon(layer: str, epsilon: Any) -> float:
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number):
-        raise DtypeError(f"{layer}: epsilon is a number, received {type(epsilon).__name__} {epsilon!r:.40}.")
-    if not epsilon >= 0:
-        raise ValueRangeError(f"{layer}: epsilon must not be negative, received {epsilon}.")
-    return float(epsilon)

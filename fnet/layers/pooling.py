@@ -7,9 +7,11 @@ from typing import Any
 
 from fnet import ops
 from fnet.errors import ValueRangeError
-from fnet.layers.checks import check_data_format, image, image_shape, per_axis
+from fnet.layers.checks import check_data_format, image, image_shape, masked_input, per_axis
 from fnet.layers.constructor import Pair, constructor
+from fnet.mask_merging import over
 from fnet.ops.pooling import PADDINGS
+from fnet.ops.promotion import astype, promote
 from fnet.ops.window import Sizes
 from fnet.transforms.primitive import spec_of
 
@@ -143,11 +145,25 @@ def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False) -
 
 @constructor(masks="used")
 def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = False) -> Pair:
-    """The mean over all steps, ``mean_t x[n, t, c]``.
+    """The mean over all steps, ``mean_t x[n, t, c]``, or over those that count in the mask of x.
 
-    x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalAveragePooling1D``.
+    x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`; 0 where no step counts.
+    Source: Keras ``GlobalAveragePooling1D``.
+
+    >>> GlobalAveragePooling1D().out_shape((None, 4))
+    (4,)
     """
-    return _global("GlobalAveragePooling1D", _whole_mean, 1, data_format, keepdims)
+    init, plain = _global("GlobalAveragePooling1D", _whole_mean, 1, data_format, keepdims)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        x, mask = masked_input("GlobalAveragePooling1D", x)
+        if mask is None:
+            return plain(params, state, x)
+        (x,) = promote(image("GlobalAveragePooling1D", x, 1), floating=True)
+        count = ops.maximum(ops.sum(astype(over(mask, x), spec_of(x).dtype), 1, keepdims=keepdims), 1)
+        return ops.sum(ops.where(over(mask, x), x, 0), 1, keepdims=keepdims) / count, state
+
+    return init, apply
 
 
 @constructor()

@@ -9,7 +9,7 @@ import numpy as np
 from fnet import initializers, ops
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import entries, known_size, positive_integer
+from fnet.layers.checks import known_size, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.transforms.primitive import spec_of
@@ -35,7 +35,7 @@ def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform")
         return {"position_embeddings": make(key, (length, known_size("PositionEmbedding", shape)), dtype)}, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        (table,) = entries("PositionEmbedding", params, "position_embeddings")
+        (table,) = parameters("PositionEmbedding", params, {"position_embeddings": (length, None)})
         shape = spec_of(lift(x)).shape
         if len(shape) != 3 or shape[1] > length or shape[2] != spec_of(table).shape[1]:
             wanted = f"(batch, up to {length} steps, {spec_of(table).shape[1]})"

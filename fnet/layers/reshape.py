@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet import ops
-from fnet.errors import ShapeError
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.layer import is_single
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape, positive_integer
@@ -17,12 +17,17 @@ from fnet.transforms.primitive import spec_of
 
 
 @constructor()
-def Flatten() -> Pair:
-    """All axes of a sample as one, row-major: (N, ...) -> (N, D). Source: Keras ``Flatten``.
+def Flatten(data_format: str | None = None) -> Pair:
+    """All axes of a sample as one, row-major: (N, ...) -> (N, D), and (N,) -> (N, 1).
+
+    With data_format "channels_first", (N, C, ...), the channels are moved to the end first, so that the order is that
+    of images with channels last. Source: Keras ``Flatten``.
 
     >>> Flatten().out_shape((2, 3))
     (6,)
     """
+    if data_format not in (None, "channels_last", "channels_first"):
+        raise ValueRangeError(f"Flatten: data_format is channels_last or channels_first, received {data_format!r:.40}.")
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         one_shape("Flatten", shape)
@@ -31,6 +36,8 @@ def Flatten() -> Pair:
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x = lift(x)
         batch, *sample = _with_batch("Flatten", x)
+        if data_format == "channels_first" and len(sample) > 1:
+            x = ops.moveaxis(x, 1, -1)
         return ops.reshape(x, (batch, math.prod(sample))), state
 
     return init, apply

@@ -59,7 +59,21 @@ def test_under_jit_rows_of_unknown_integers_are_nan() -> None:
         assert np.isnan(y).all(-1).tolist() == [[False, True, True]]
 
 
+def test_a_table_can_be_given() -> None:
+    table = np.arange(21.0).reshape(7, 3)
+    for layer in (Embedding(7, 3, weights=table), Embedding(7, 3, weights=[table]), Embedding(7, 3, table)):
+        params, _ = layer.init(KEY, (4,))
+        np.testing.assert_array_equal(params["embeddings"], table)
+        assert params["embeddings"].dtype == np.float32 and not np.shares_memory(params["embeddings"], table)
+
+
 ERRORS = [
+    (lambda: Embedding(7, 3, weights=3), StructureError, r"weights is an array \(input_dim, .*, received int"),
+    (lambda: Embedding(7, 3, weights=np.ones(3)), StructureError, r"weights is an array .*, received shape \(3,\)"),
+    (
+        lambda: Embedding(7, 3, weights=np.ones((6, 3))).init(KEY, ()), ShapeError,
+        r"the array given as initializer must have shape \(7, 3\), received \(6, 3\)",
+    ),
     (lambda: Embedding(0, 3), ValueRangeError, "Embedding: input_dim is a positive integer, received 0"),
     (lambda: Embedding(7, 2.0), DtypeError, "Embedding: output_dim is a positive integer, received float 2.0"),
     (
