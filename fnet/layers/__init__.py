@@ -1,4 +1,18 @@
-"""Layers: functions that take a configuration and return a `fnet.layer.Layer`, under Keras' names."""
+"""Layers: functions that take a configuration and return a `fnet.layer.Layer`, under Keras' names.
+
+=====================  ============================================================================================
+data, N samples        layers
+=====================  ============================================================================================
+(N, features)          Dense and what follows it: Activation, Dropout, BatchNormalization, ...
+(N, ...) integers      Embedding, to (N, ..., features)
+(N, steps, features)   SimpleRNN, LSTM, GRU, MultiHeadAttention, Conv1D and pooling over steps; Dense at every step
+(N, height, width, C)  Conv2D, DepthwiseConv2D, pooling, UpSampling2D, ...; Flatten or Global... pooling to (N, D)
+(N, D, H, W, C)        Conv3D and pooling over volumes
+=====================  ============================================================================================
+
+Dense works on the last axis and never flattens: (N, 28, 28) -> (N, 28, units). Another number of axes than a layer
+takes raises a `ShapeError` that says which it takes.
+"""
 
 from fnet.errors import did_you_mean
 from fnet.layers.activation import Activation as Activation
