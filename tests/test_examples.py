@@ -44,3 +44,52 @@ def test_njit_embed(tmp_path):
     ratio = re.search(r"calling fnet from Python: .* us, (\d+) times as long", printed)
     assert ratio is not None
     assert int(ratio[1]) >= 3
+
+
+def test_minimize_function(tmp_path):
+    printed = run("minimize_function.py", tmp_path)
+    points = re.findall(r"\((-?\d\.\d{4}), (-?\d\.\d{4})\), value", printed)
+    assert len(points) == 6
+    assert all(abs(float(coordinate) - 1) < 0.01 for point in points for coordinate in point)
+    fitted = re.findall(r"(\w+) +(-?\d+\.\d{4}) +true (\d\.\d)", printed)
+    assert len(fitted) == 5
+    assert all(abs(float(value) - float(true)) < 0.03 for _, value, true in fitted)
+    assert ("offset", "1.0000", "1.0") in fitted
+
+
+@pytest.mark.slow
+def test_second_order(tmp_path):
+    pytest.importorskip("scipy")
+    printed = run("second_order.py", tmp_path)
+    found = re.search(r"Levenberg-Marquardt +(\S+) .*\n +Adam +(\S+)", printed)
+    assert found is not None
+    assert float(found[1]) < float(found[2]) / 2
+
+
+# The package that the data comes with, and what the example prints.
+RESULTS = {
+    "char_transformer": (None, r"network \d\.\d\d, bigrams \d"),
+    "cnn_digits": ("sklearn", "test accuracy 0.9"),
+    "custom_layer": ("sklearn", "both layers are right\ntest accuracy"),
+    "dnn_classifier": ("sklearn", "network: accuracy 0.9"),
+    "forecasting": ("statsmodels", r"LSTM +\d\d.* -\d\d % of the best"),
+    "inception": ("sklearn", "test accuracy 0.9"),
+    "physics_informed": (None, r"largest error .* 0\.00"),
+    "residual_cnn": ("sklearn", "test accuracy 0.9"),
+    "rnn_topologies": ("sklearn", "(many to .*\n){3}"),
+    "tickets": (None, "department 0.* right .* priority 0.* right"),
+    "two_inputs": ("statsmodels", r"network's error .* \(-\d+ %\)"),
+}
+PLAIN = ("dnn_classifier", "two_inputs")  # quick ones, which show in the plain run that the examples are alive
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(name, marks=() if name in PLAIN else pytest.mark.slow) for name in RESULTS]
+)
+def test_an_example_reaches_the_result_that_it_states(example, tmp_path):
+    """It asserts the result itself, and writes nothing."""
+    package, printed = RESULTS[example]
+    if package is not None:
+        pytest.importorskip(package)
+    assert re.search(printed, run(f"{example}.py", tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,6 +22,16 @@ from fnet.transforms.steady import Parts, Results, Steady, follow, rebuilt, stea
 from fnet.transforms.tracer import Tracer
 
 Names = str | int | Sequence[str | int]
+
+
+@overload
+def jit(f: Callable[..., Any], *, donate: Names = (), static: Names = (), executor: str = "auto") -> Jitted: ...
+
+
+@overload
+def jit(
+    f: None = None, *, donate: Names = (), static: Names = (), executor: str = "auto"
+) -> Callable[[Callable[..., Any]], Jitted]: ...
 
 
 def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto") -> Any:
