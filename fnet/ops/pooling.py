@@ -140,7 +140,7 @@ def _checked(name: str, x: Any, pool_size: Sizes, strides: Sizes | None, padding
         raise ValueRangeError(f"{name}: padding is 'valid' or 'same', received {padding!r:.40}.")
     if 0 in sizes or (padding == "valid" and any(n < p for n, p in zip(sizes, window, strict=True))):
         raise ShapeError(
-            f"{name}: pool_size {window} does not fit into an input of shape {shape}, whose windowed axes are {sizes}. "
+            f"{name}: pool_size {window} does not fit into the axes between batch and channels, of sizes {sizes}. "
             f"Use a smaller pool_size, or padding='same' for axes that are not empty."
         )
     return x, window_axes(name, sizes, window, window if strides is None else strides, padding, 1)

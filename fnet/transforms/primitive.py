@@ -100,7 +100,8 @@ def primitive(
     kernel(*inputs, *outputs, *sizes): a void function, usually ``@numba.njit(cache=True)`` at module level; every
         array is flat (one dimension, C order), so pass the sizes it needs.
     sizes(*specs, **params) -> integers for the kernel, by default none.
-    vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations.
+    vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations;
+        with `multiple` g and y are tuples, g with zeros for results that nothing depends on.
     jvp(tangents, y, *inputs, **params) -> the tangent of y; derived from `vjp` when it is not given.
 
     >>> import numba, numpy as np, fnet
@@ -117,7 +118,19 @@ def primitive(
         specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
         emit.call(kernel, *inputs, *outputs, *(sizes(*specs, **params) if sizes else ()))
 
-    return Primitive(name, shape, lower=lower, vjp=vjp, jvp=jvp, multiple=multiple)
+    rule = _with_zeros(vjp) if multiple and vjp is not None else vjp
+    return Primitive(name, shape, lower=lower, vjp=rule, jvp=jvp, multiple=multiple)
+
+
+def _with_zeros(vjp: Rule) -> Rule:
+    """The rule, given zeros for the cotangents of results that nothing depends on."""
+
+    def filled(g: tuple[Any, ...], y: tuple[Any, ...], *inputs: Any, **params: Any) -> Any:
+        specs = map(spec_of, y)
+        known = (np.zeros(s.shape, s.dtype) if part is None else part for part, s in zip(g, specs, strict=True))
+        return vjp(tuple(known), y, *inputs, **params)
+
+    return filled
 
 
 def bind(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:

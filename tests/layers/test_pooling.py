@@ -104,7 +104,7 @@ ERRORS = [
     ),
     (
         lambda: run(MaxPooling2D(7), X), ShapeError,
-        r"max_pool: pool_size \(7, 7\) does not fit into an input of shape \(2, 6, 5, 3\), whose windowed axes are",
+        r"max_pool: pool_size \(7, 7\) does not fit into the axes between batch and channels, of sizes \(6, 5\)",
     ),
     (lambda: run(AveragePooling2D(2, padding="same"), X[:, :0]), ShapeError, "or padding='same' for axes that are not"),
 ]  # fmt: skip

@@ -76,7 +76,7 @@ def test_only_windows_that_cover_an_input_once_are_tiled(sizes, window, strides,
     ("call", "error", "text"),
     [
         (lambda x: ops.max_pool(x[0, 0], 2), ShapeError, r"max_pool: expected \(batch, 1 to 3 axes, channels\), rec"),
-        (lambda x: ops.max_pool(x, 7), ShapeError, r"pool_size \(7, 7\) does not fit into an input of shape \(3, 6, 5"),
+        (lambda x: ops.max_pool(x, 7), ShapeError, r"pool_size \(7, 7\) does not fit into the axes .* of sizes \(6, 5"),
         (lambda x: ops.max_pool(x, 2.0), DtypeError, "max_pool: pool_size must be an integer or 2 integers, received"),
         (lambda x: ops.average_pool(x, 2, 0), ValueRangeError, "average_pool: strides must be at least 1, received 0"),
         (lambda x: ops.max_pool(x, 2, padding="causal"), ValueRangeError, "padding is 'valid' or 'same', received 'ca"),

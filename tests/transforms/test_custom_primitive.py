@@ -71,6 +71,28 @@ def test_kernels_see_contiguous_memory_and_their_sizes():
     check_grads(scaled, np.array([1.0, 2.0]), x, order=2)
 
 
+@numba.njit
+def powers_kernel(x, square, cube):
+    for i in range(x.size):
+        square[i] = x[i] ** 2
+        cube[i] = x[i] ** 3
+
+
+@numba.njit
+def pull_kernel(g, h, x, y):
+    for i in range(x.size):
+        y[i] = 2 * g[i] * x[i] + 3 * h[i] * x[i] ** 2
+
+
+def test_results_that_nothing_depends_on_have_cotangents_of_zeros():
+    pull = fnet.primitive("pull", shape=lambda g, h, x: x, kernel=pull_kernel)
+    powers = fnet.primitive(
+        "powers", shape=lambda x: (x, x), kernel=powers_kernel, vjp=lambda g, y, x: (pull(*g, x),), multiple=True
+    )
+    for chosen, slope in ((0, 2 * X), (1, 3 * X**2)):
+        np.testing.assert_allclose(fnet.grad(lambda x, k=chosen: ops.sum(powers(x)[k]))(X), slope)
+
+
 def test_several_results_of_which_one_has_a_derivative():
     whole, rest = split(np.array([1.25, -0.5]))
     assert whole.tolist() == [1, -1] and rest.tolist() == [0.25, 0.5]
