@@ -26,6 +26,8 @@ from fnet.layers.advanced_activations import ReLU as ReLU
 from fnet.layers.advanced_activations import Softmax as Softmax
 from fnet.layers.attention import GroupQueryAttention as GroupQueryAttention
 from fnet.layers.attention import MultiHeadAttention as MultiHeadAttention
+from fnet.layers.attention import decode_step as decode_step
+from fnet.layers.attention import key_value_cache as key_value_cache
 from fnet.layers.bidirectional import Bidirectional as Bidirectional
 from fnet.layers.cells import GRUCell as GRUCell
 from fnet.layers.cells import LSTMCell as LSTMCell
