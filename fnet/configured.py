@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from fnet.errors import did_you_mean
+from fnet.errors import DtypeError, ValueRangeError, did_you_mean
 
 _HINTS = {"seed": " Random numbers come from the key given to init: net.init(fnet.random.key(seed), shape)."}
 
@@ -58,6 +59,23 @@ def configurable(make: Callable[P, Callable[..., R]]) -> Callable[P, Configured[
         return Configured(make(**config), make.__name__, config)  # type: ignore[call-arg]
 
     return construct
+
+
+def resolve(kind: str, form: str, table: Mapping[str, Callable[..., Any]], given: Any) -> Any:
+    """What is meant by the name of an entry of `table`, in snake or camel case, by the entry itself, or by a function.
+
+    An entry makes functions, and stands for what it makes by default; any other function stands for itself.
+    Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else, which should have the given `form`.
+    """
+    if isinstance(given, str):
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", given).lower()
+        if name not in table:
+            raise ValueRangeError(f"unknown {kind} '{given}'.{did_you_mean(name, table)}")
+        return table[name]()
+    if callable(given):
+        return given() if given in table.values() else given
+    article = "an" if kind[0] in "aeiou" else "a"
+    raise DtypeError(f"{article} {kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
 
 
 def bound_arguments(

@@ -6,15 +6,14 @@ Norms are over `axis`, 0 by default: of the weights that lead to one unit of a k
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fnet import ops
-from fnet.configured import configurable
-from fnet.errors import DtypeError, ValueRangeError, did_you_mean
+from fnet.configured import configurable, resolve
+from fnet.errors import DtypeError, ValueRangeError
 
 Constraint = Callable[[Any], Any]
 Axis = int | tuple[int, ...]
@@ -80,17 +79,9 @@ def get(constraint: Any) -> Constraint | None:
     >>> get("UnitNorm")
     unit_norm(axis=0)
     """
-    if isinstance(constraint, str):
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", constraint).lower()
-        if name not in CONSTRAINTS:
-            raise ValueRangeError(f"unknown constraint '{constraint}'.{did_you_mean(name, CONSTRAINTS)}")
-        return CONSTRAINTS[name]()
-    if constraint is None or callable(constraint):
-        return constraint() if constraint in CONSTRAINTS.values() else constraint
-    raise DtypeError(
-        f"a constraint is a name, a function of a parameter or None, received {type(constraint).__name__} "
-        f"{constraint!r:.40}."
-    )
+    if constraint is None:
+        return None
+    return resolve("constraint", "a function of a parameter or None", CONSTRAINTS, constraint)
 
 
 def _norm(w: Any, axis: Axis) -> Any:

@@ -7,14 +7,13 @@ classes (``he_normal()``, ``HeNormal()``); layers take one, or its name in any o
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fnet import random
-from fnet.configured import configurable
+from fnet.configured import configurable, resolve
 from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
@@ -208,19 +207,9 @@ def get(initializer: Any) -> Initializer:
     >>> get("HeNormal"), get("he_normal") == get(HeNormal)
     (he_normal(), True)
     """
-    if isinstance(initializer, str):
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", initializer).lower()
-        if name not in INITIALIZERS:
-            raise ValueRangeError(f"unknown initializer '{initializer}'.{did_you_mean(name, INITIALIZERS)}")
-        return INITIALIZERS[name]()
     if isinstance(initializer, np.ndarray):
         return _verbatim(initializer)
-    if callable(initializer):
-        return initializer() if initializer in INITIALIZERS.values() else initializer
-    raise DtypeError(
-        f"an initializer is a name, a function init(key, shape, dtype) or an array, "
-        f"received {type(initializer).__name__} {initializer!r:.40}."
-    )
+    return resolve("initializer", "a function init(key, shape, dtype) or an array", INITIALIZERS, initializer)
 
 
 def _verbatim(value: np.ndarray) -> Initializer:

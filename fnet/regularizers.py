@@ -5,7 +5,6 @@ Layers take one, or its name, as ``kernel_regularizer=`` and the like; `fnet.pen
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.configured import Configured, configurable
-from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+from fnet.configured import Configured, configurable, resolve
+from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
@@ -53,7 +52,7 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
 
 
 def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured:  # noqa: N802 (Keras' name)
-    """As `l1_l2`, with factors of 0 by default. Source: Keras ``L1L2``.
+    """As `l1_l2`, with factors of 0 by default; what the names "L1L2" and "l1_l2" mean. Source: Keras ``L1L2``.
 
     >>> L1L2(l2=0.1)
     l1_l2(l1=0.0, l2=0.1)
@@ -91,7 +90,7 @@ L1, L2, OrthogonalRegularizer, orthogonal_regularizer = l1, l2, orthogonal, orth
 REGULARIZERS: dict[str, Callable[..., Any]] = {
     "l1": l1,
     "l2": l2,
-    "l1_l2": l1_l2,
+    "l1_l2": L1L2,
     "orthogonal": orthogonal,
     "orthogonal_regularizer": orthogonal,
 }
@@ -105,17 +104,9 @@ def get(regularizer: Any) -> Regularizer | None:
     >>> get("L2")
     l2(l2=0.01)
     """
-    if isinstance(regularizer, str):
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", regularizer).lower()
-        if name not in REGULARIZERS:
-            raise ValueRangeError(f"unknown regularizer '{regularizer}'.{did_you_mean(name, REGULARIZERS)}")
-        return REGULARIZERS[name]()
-    if regularizer is None or callable(regularizer):
-        return regularizer() if regularizer in (*REGULARIZERS.values(), L1L2) else regularizer
-    raise DtypeError(
-        f"a regularizer is a name, a function penalty(x) or None, received {type(regularizer).__name__} "
-        f"{regularizer!r:.40}."
-    )
+    if regularizer is None or regularizer is l1_l2:
+        return None if regularizer is None else l1_l2()
+    return resolve("regularizer", "a function penalty(x) or None", REGULARIZERS, regularizer)
 
 
 @contextmanager
