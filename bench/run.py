@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import kernels, precision, scaling
+from bench import kernels, objectives, precision, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,7 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, measure_startup, startup_table
 
-PARTS = ("rows", "startup", "memory", "kernels", "precision", "scaling")
+PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling")
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     options = _options()
     busy = os.getloadavg()[0]
     results: list[Result] = []
-    with started(options.peers, options.threads) as (peers, absent):
+    with started([name for name in PEERS if name in options.peers], options.threads) as (peers, absent):
         heading = (
             f"{datetime.date.today().isoformat()}. {describe()}; load before the run {busy:.1f}.\n"
             f"{'; '.join(peer.version for peer in peers)}.\n"
@@ -65,6 +65,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     if "kernels" in parts:
         counts = sorted({1, options.threads})
         yield "Single operations", "\n\n".join(kernels.tables(names, counts, rounds, burst))
+    if "objectives" in parts:
+        yield "Losses and minimisation", objectives.tables(names, options.threads, rounds, burst)
     if "precision" in parts and "fnet" in names:
         yield "Precision", precision.measured_table(names, options.threads, rounds, burst)
     if "scaling" in parts:
@@ -75,10 +77,10 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
 
 
 def _options() -> argparse.Namespace:
-    keys = [row.key for row in ROWS]
+    keys, peers = [row.key for row in ROWS], list(dict.fromkeys((*PEERS, *objectives.PEERS)))
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("--rows", nargs="+", default=keys, choices=keys, metavar="ROW", help=f"of {', '.join(keys)}")
-    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS, metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument("--peers", nargs="+", default=peers, choices=peers, metavar="PEER", help=", ".join(peers))
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--no-startup", dest="parts", action="store_const", const=("rows",), help="the part rows alone")
     parser.add_argument("--threads", type=int, default=2)

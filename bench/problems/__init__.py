@@ -10,6 +10,7 @@ from bench.problems.dense import MLP as MLP
 from bench.problems.dense import FanOut as FanOut
 from bench.problems.images import CNN as CNN
 from bench.problems.images import VGG as VGG
+from bench.problems.objectives import Objective as Objective
 from bench.problems.operations import Operation as Operation
 from bench.problems.sequences import DenseLSTM as DenseLSTM
 from bench.problems.sequences import Recurrent as Recurrent

@@ -70,6 +70,24 @@ def by_bucket(thresholds: np.ndarray, y_true: Any, y_pred: Any, weights: Any, pe
     return ops.reshape(table, (2, buckets, labels) if per_label else (2, buckets))
 
 
+def _at_one(threshold: np.ndarray, y_true: Any, y_pred: Any, weights: Any) -> Any:
+    """`by_bucket` for a single threshold, (2, 2): four sums in one pass instead of four places looked up."""
+    above = ops.logical_not(ops.less_equal(y_pred, threshold.astype(spec_of(y_pred).dtype)))
+    unknown = ops.logical_and(ops.isnan(y_pred), ops.not_equal(weights, 0))
+    weights = ops.where(unknown, np.nan, weights)
+    table = [
+        ops.sum(ops.where(ops.logical_and(of_class, of_bucket), weights, 0.0))
+        for of_class in _both(ops.not_equal(y_true, 0))
+        for of_bucket in _both(above)
+    ]
+    return ops.reshape(ops.stack(table), (2, 2))
+
+
+def _both(condition: Any) -> tuple[Any, Any]:
+    """Where it does not hold, and where it does."""
+    return ops.logical_not(condition), condition
+
+
 def counts(table: Any) -> Counts:
     """The counts at each threshold, from a table of `by_bucket`."""
     above = ops.cumsum(table, axis=1, reverse=True)[:, 1:]
@@ -137,7 +155,8 @@ def _at_thresholds(
     edges, places = asked[order], np.argsort(order, kind="stable")
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
-        return {"weights": by_bucket(edges, *two_classes(name, y_true, y_pred, sample_weight, top_k, class_id))}
+        elements = two_classes(name, y_true, y_pred, sample_weight, top_k, class_id)
+        return {"weights": _at_one(edges, *elements) if len(edges) == 1 else by_bucket(edges, *elements)}
 
     def result(state: State) -> Any:
         values = ops.take(value(counts(state["weights"])), places)

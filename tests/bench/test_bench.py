@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import compilations, kernels, precision, protocol, report
+from bench import compilations, kernels, objectives, precision, protocol, report
 from bench.machine import UnavailableError
 from bench.measure import Result, measure
 from bench.problems import MLP, Network, from_json
@@ -32,7 +32,7 @@ PARAMETERS = {
 }
 
 
-@pytest.mark.parametrize("row", [*ROWS, *kernels.rows(), *precision.ROWS], ids=lambda row: row.key)
+@pytest.mark.parametrize("row", [*ROWS, *kernels.rows(), *objectives.ROWS, *precision.ROWS], ids=lambda row: row.key)
 def test_a_problem_survives_the_way_to_a_worker(row: Row):
     assert from_json(json.loads(json.dumps(row.problem.to_json()))) == row.problem
 

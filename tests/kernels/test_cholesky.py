@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core import config
 
 from fnet.kernels.cpu import cholesky as k
+from fnet.kernels.cpu import threads
 
+# Edges of blocks, and of bands of rows where plain Python does not take too long.
 SIZES = [0, 1, 2, 9, k.BLOCK - 1, k.BLOCK, k.BLOCK + 1, 2 * k.BLOCK + 3]
+SIZES += [] if config.DISABLE_JIT else [k.BLOCK + k.BAND, 2 * k.BLOCK + k.BAND + 1]
 DTYPES = [np.float32, np.float64]
 
 
@@ -57,9 +61,10 @@ def test_what_is_not_positive_definite_gives_nan_throughout(dtype, place, pivot)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_singular_matrix_gives_nan_though_rounding_leaves_a_pivot(dtype):
-    v = np.random.default_rng(3).normal(size=(6, 5)).astype(dtype)
-    assert np.all(np.isnan(solved(v @ v.T, np.ones(6, dtype))[0]))
+@pytest.mark.parametrize(("ulps", "solvable"), [(1, False), (4, True)])
+def test_a_pivot_that_rounding_may_have_left_gives_nan(ulps, solvable, dtype):
+    a = np.array([[1, 1], [1, 1 + ulps * np.finfo(dtype).eps]], dtype)  # whose second pivot is exact
+    assert np.all(np.isnan(solved(a, np.ones(2, dtype))[0]) != solvable)
 
 
 def test_scales_of_the_unknowns_do_not_decide():
@@ -67,3 +72,31 @@ def test_scales_of_the_unknowns_do_not_decide():
     scale = 10.0 ** np.arange(-8, 10, 2)
     x, _ = solved(scale[:, None] * a * scale, scale * b)
     np.testing.assert_allclose(x * scale, np.linalg.solve(a, b), rtol=1e-12)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has no threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_the_number_of_threads(dtype):
+    a, b = system(2 * k.BLOCK + 3 * k.BAND + 5, dtype)
+    before = threads.thread_count()
+    try:
+        threads.set_thread_count(1)
+        alone = solved(a, b)
+        for count in (2, 4):
+            threads.set_thread_count(count)
+            x, factor = solved(a, b)
+            np.testing.assert_array_equal(x, alone[0])
+            np.testing.assert_array_equal(np.tril(factor), np.tril(alone[1]))
+    finally:
+        threads.set_thread_count(before)
+
+
+def test_a_factor_is_as_accurate_as_lapack_where_the_matrix_is_nearly_singular():
+    n = 3 * k.BLOCK
+    q, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(n, n)))
+    a = q * np.logspace(0, -11, n) @ q.T
+    a = (a + a.T) / 2
+    factor = np.tril(solved(a, np.ones(n))[1])
+    lapack = np.linalg.cholesky(a)
+    errors = [np.linalg.norm(f @ f.T - a) for f in (factor, lapack)]
+    assert errors[0] < 4 * errors[1]

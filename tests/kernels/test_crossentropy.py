@@ -10,11 +10,12 @@ from numba.core import config
 
 from fnet.kernels.cpu import crossentropy as k
 from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.narrow_rows import NARROW
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan
 DTYPES = [np.float32, np.float64]
-SHAPES = [(1, 1), (70, 10), (5, 33), (2, 600), (0, 4)]
+SHAPES = [(1, 1), (70, 10), (37, NARROW), (5, NARROW + 1), (2, 600), (0, 4)]
 
 
 def draw(shape, dtype, seed=0, labels=np.int64):
@@ -144,16 +145,33 @@ def test_masked_and_non_finite_rows(cols, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_gradient_may_replace_the_logits(dtype):
-    x, label, t, g = draw((20, 33), dtype)
+@pytest.mark.parametrize("cols", [21, 33])
+def test_the_gradient_may_replace_the_logits(cols, dtype):
+    x, label, t, g = draw((20, cols), dtype)
     expected = sparse_vjp(x, label, g), categorical_vjp(x, t, g)
     y = x.copy()
-    k.sparse_crossentropy_vjp(y.reshape(-1), label, g, y.reshape(-1), np.empty_like(g), 20, 33)
+    k.sparse_crossentropy_vjp(y.reshape(-1), label, g, y.reshape(-1), np.empty_like(g), 20, cols)
     near = {"rtol": 1e-5, "atol": 8 * np.finfo(dtype).eps}
     np.testing.assert_allclose(y, expected[0], **near)
     y = x.copy()
-    k.categorical_crossentropy_vjp(y.reshape(-1), t.ravel(), g, y.reshape(-1), np.empty_like(g), 20, 33)
+    k.categorical_crossentropy_vjp(y.reshape(-1), t.ravel(), g, y.reshape(-1), np.empty_like(g), 20, cols)
     np.testing.assert_allclose(y, expected[1], **near)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cols", [3, 10, NARROW, NARROW + 1])
+def test_bits_of_a_row_do_not_depend_on_where_it_lies(cols, dtype):
+    x, label, t, g = draw((39, cols), dtype)
+
+    def everything(rows):
+        parts = x[rows], label[rows], t[rows], g[rows]
+        x_, label_, t_, g_ = map(np.ascontiguousarray, parts)
+        return sparse(x_, label_), sparse_vjp(x_, label_, g_), categorical(x_, t_), categorical_vjp(x_, t_, g_)
+
+    whole = everything(slice(None))
+    for rows in (slice(5, 6), slice(7, 39)):
+        for got, wanted in zip(everything(rows), whole, strict=True):
+            np.testing.assert_array_equal(got, wanted[rows])
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has no threads")

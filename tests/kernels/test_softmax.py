@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan
 DTYPES = [np.float32, np.float64]
 # Narrow and wide rows, one and several blocks, sizes that leave a remainder, nothing at all.
-SHAPES = [(1, 1), (3, 2), (70, 10), (5, 33), (2, 600), (4, 128), (0, 4), (3, 0), (0, 0)]
+SHAPES = [(1, 1), (3, 2), (70, 10), (37, 32), (5, 33), (2, 600), (4, 128), (0, 4), (3, 0), (0, 0)]
 
 
 def matrix(shape, dtype, scale=3.0, seed=0):

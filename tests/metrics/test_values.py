@@ -187,3 +187,14 @@ def test_the_trainer_watches_metrics_with_many_numbers_and_those_that_grow():
     results, p = trainer.evaluate(ts, x, y), trainer.predict(ts, x)
     for metric in map(metrics.get, watched):
         np.testing.assert_allclose(results[metric.name], over(metric, (y, p)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_one_threshold_counts_as_it_does_among_several(unknown):
+    rng = np.random.default_rng(1)
+    y, p, w = rng.integers(0, 2, 50), rng.integers(0, 5, 50) / 4, rng.random(50)
+    w[0] = 0.0
+    p[:2] = np.nan if unknown else 0.5
+    for metric in (metrics.TruePositives, metrics.FalsePositives, metrics.TrueNegatives, metrics.FalseNegatives):
+        one, several = (over(metric(thresholds), (y, p, w)) for thresholds in (0.5, [0.25, 0.5]))
+        np.testing.assert_allclose(one, several[1], rtol=1e-13)

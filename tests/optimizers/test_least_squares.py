@@ -13,6 +13,7 @@ from fnet import optimizers as optim
 from fnet.errors import DtypeError, StructureError, ValueRangeError
 from tests.optimizers.nist import REGRESSIONS
 
+pytestmark = pytest.mark.usefixtures("walked")
 METHODS = {"gauss_newton": optim.gauss_newton, "levenberg_marquardt": optim.levenberg_marquardt}
 EACH = pytest.mark.parametrize("method", METHODS)
 SOLVERS = pytest.mark.parametrize("solver", ["dense", "cg"])

@@ -13,6 +13,7 @@ from fnet import optimizers as optim
 from fnet.errors import DerivativeError, DtypeError, ShapeError, ValueRangeError
 from fnet.layers import LSTM, Dense
 
+pytestmark = pytest.mark.usefixtures("walked")
 METHODS = {"lbfgs": optim.lbfgs, "newton": optim.newton, "newton_cg": optim.newton_cg}
 EACH = pytest.mark.parametrize("method", METHODS)
 SEEDS = st.integers(0, 2**31)
@@ -168,11 +169,11 @@ def test_compiled_and_eager_functions_give_the_same_steps(method):
 # Networks, trees, purity.
 
 
-def network(dtype=np.float64):
+def network():
     net = serial(Dense(6, activation="tanh"), Dense(3))
-    params, state = net.init(random.key(0), (4,), dtype)
+    params, state = net.init(random.key(0), (4,), np.float64)
     rng = np.random.default_rng(0)
-    x, labels = rng.normal(size=(40, 4)).astype(dtype), rng.integers(0, 3, 40)
+    x, labels = rng.normal(size=(40, 4)), rng.integers(0, 3, 40)
 
     def loss(params):
         logits, _ = net.apply(params, state, x, train=True)
@@ -195,7 +196,7 @@ def test_a_network_is_trained_on_all_data(method):
 
 
 def test_a_step_is_a_function():
-    loss, params = network(np.float32)
+    loss, params = network()
     f, method = optim.Objective(loss, jit=False), optim.lbfgs()
     state = method.init(f, params)
     for _ in range(3):

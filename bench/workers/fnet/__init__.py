@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import fnet
-from bench.problems import Network, Operation, Problem
+from bench.problems import Network, Objective, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
-from bench.workers.fnet import operations, steps
+from bench.workers.fnet import objectives, operations, steps
 
 
 def start(threads: int) -> str:
@@ -19,6 +19,8 @@ def workload(do: str, problem: Problem) -> Run:
     """Prepare what a row does."""
     if isinstance(problem, Operation):
         return operations.workload(do, problem)
+    if isinstance(problem, Objective):
+        return objectives.workload(problem)
     if not isinstance(problem, Network):
         raise UnavailableError(NO_SUCH_ROW)
     if do in ("step", "read"):

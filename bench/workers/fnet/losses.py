@@ -10,12 +10,12 @@ import fnet
 from bench.problems import Network
 
 _classes = partial(fnet.losses.sparse_categorical_crossentropy, from_logits=True)
-_binary = partial(fnet.losses.binary_crossentropy, from_logits=True)
+binary = partial(fnet.losses.binary_crossentropy, from_logits=True)
 
 
 def _ticket(y_true: Any, y_pred: Any) -> Any:
     (priority, department), (is_urgent, is_for) = y_true, y_pred
-    return _binary(priority, is_urgent) + 0.2 * _classes(department, is_for)
+    return binary(priority, is_urgent) + 0.2 * _classes(department, is_for)
 
 
 LOSSES: dict[str, Callable[..., Any]] = {

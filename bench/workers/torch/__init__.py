@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bench.problems import Network, Operation, Problem
+from bench.problems import Network, Objective, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
-from bench.workers.torch import operations, steps
+from bench.workers.torch import objectives, operations, steps
 
 
 def start(threads: int) -> str:
@@ -20,6 +20,8 @@ def workload(do: str, problem: Problem, compiled: bool = False, dtype: torch.dty
     """Prepare what a row does."""
     if isinstance(problem, Operation) and not compiled:
         return operations.workload(do, problem, dtype)
+    if isinstance(problem, Objective) and not compiled:
+        return objectives.workload(problem)
     if not isinstance(problem, Network):
         raise UnavailableError(NO_SUCH_ROW)
     if do in ("step", "read"):

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cpu.narrow_rows import (
+    NARROW,
+    narrow_scaled_softmax,
+    narrow_target_gradient,
+    narrow_target_loss,
+)
 from fnet.kernels.cpu.row_passes import combine_row, row_total, scale_row, target_dot
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.softmax import exp_rows, log_totals, row_threads, rows_of_block, rows_of_task
 from fnet.kernels.cpu.threads import parallel_for
-from fnet.kernels.policy import kernel
+from fnet.kernels.policy import kernel, scalar
 
 _0, _INF, _NAN = np.float32(0), np.float32(np.inf), np.float32(np.nan)
 
@@ -40,9 +46,25 @@ def sparse_crossentropy(logits, labels, loss, work, rows, cols):
     parallel_for(_sparse_task, tasks, threads, at(logits, 0), at(labels, 0), at(loss, 0), at(work, 0), rows, cols)
 
 
+@scalar
+def _subtract_at_labels(labels, g, dlogits, totals, first, last, n):
+    """Take g[i] from the element of row i that its label says; a row without one becomes NaN."""
+    for i in range(first, last):
+        d, label = at(dlogits, i * n), labels[i]
+        if label >= 0 and label < n:
+            d[label] -= _0 if totals[i] == _0 else g[i]
+        else:
+            for j in range(n):
+                d[j] = _NAN
+
+
 @kernel
 def _sparse_vjp_task(task, logits, labels, g, dlogits, totals, rows, n):
     first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    if n <= NARROW:
+        narrow_scaled_softmax(logits, g, dlogits, totals, first, last, n)
+        _subtract_at_labels(labels, g, dlogits, totals, first, last, n)
+        return
     for start in range(first, last, step):
         stop = min(start + step, last)
         exp_rows(logits, dlogits, totals, start, stop, n)
@@ -71,6 +93,9 @@ def sparse_crossentropy_vjp(logits, labels, g, dlogits, work, rows, cols):
 def _categorical_task(task, logits, targets, loss, shifts, rows, n):
     first, last = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows)
     log_totals(logits, loss, shifts, first, last, n)
+    if n <= NARROW:
+        narrow_target_loss(logits, targets, loss, shifts, first, last, n)
+        return
     for i in range(first, last):
         t, size = at(targets, i * n), _0 if loss[i] == -_INF else loss[i]
         loss[i] = row_total(t, n) * size - target_dot(t, at(logits, i * n), shifts[i], n)
@@ -89,6 +114,9 @@ def categorical_crossentropy(logits, targets, loss, work, rows, cols):
 @kernel
 def _categorical_vjp_task(task, logits, targets, g, dlogits, totals, rows, n):
     first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    if n <= NARROW:
+        narrow_target_gradient(logits, targets, g, dlogits, totals, first, last, n)
+        return
     for start in range(first, last, step):
         stop = min(start + step, last)
         exp_rows(logits, dlogits, totals, start, stop, n)

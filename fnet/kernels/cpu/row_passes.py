@@ -77,7 +77,7 @@ def _or(simd: Vectors, mask: ir.Value | None, vector: ir.Value, other: float) ->
     return vector if mask is None else simd.builder.select(mask, vector, simd.constant(other))
 
 
-def _exp(simd: Vectors, x: ir.Value) -> ir.Value:
+def vector_exp(simd: Vectors, x: ir.Value) -> ir.Value:
     """e^x for x <= 0 (or hardly above); NaN for NaN and +inf, 0 where it is not a normal number."""
     builder = simd.builder
     log2, terms, mantissa, bias, lowest = _SINGLE if simd.bytes == 4 else _DOUBLE
@@ -142,7 +142,7 @@ def _write_exp(simd: Vectors, x: ir.Value, y: ir.Value | None, shift: ir.Value, 
     shift = simd.broadcast(shift)
 
     def body(offset: ir.Value, mask: ir.Value | None, values: list[ir.Value]) -> list[ir.Value]:
-        e = _exp(simd, simd.builder.fsub(simd.load(simd.at(x, offset), mask), shift))
+        e = vector_exp(simd, simd.builder.fsub(simd.load(simd.at(x, offset), mask), shift))
         if y is not None:
             simd.store(e, simd.at(y, offset), mask)
         return [simd.builder.fadd(values[0], _or(simd, mask, e, 0.0))]
@@ -180,13 +180,17 @@ def _centered(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
     return simd.builder.fmul(vectors[0], simd.builder.fsub(vectors[1], numbers[0]))
 
 
+def _reduced(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
+    return simd.multiply_add(simd.builder.fneg(numbers[0]), vectors[0], vectors[1])
+
+
 def _combined(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
     product = simd.builder.fmul(vectors[1], numbers[1])
     return simd.builder.fsub(simd.builder.fmul(vectors[0], numbers[0]), product)
 
 
 def _less_exp(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
-    product = simd.builder.fmul(_exp(simd, vectors[0]), numbers[1])
+    product = simd.builder.fmul(vector_exp(simd, vectors[0]), numbers[1])
     return simd.builder.fsub(simd.builder.fmul(vectors[1], numbers[0]), product)
 
 
@@ -220,3 +224,11 @@ combine_row = _row_pass(_mapped(_combined), lambda p, t, y, a, b, n: _set(y, a *
 less_exp_row = _row_pass(
     _mapped(_less_exp), lambda p, g, y, a, b, n: _set(y, a * g[:n] - b * np.exp(p[:n])), returns=False
 )
+
+
+def _write_reduced(simd: Vectors, x: ir.Value, y: ir.Value, a: ir.Value, n: ir.Value) -> None:
+    _mapped(_reduced)(simd, x, y, y, a, n)
+
+
+# y -= a x.
+subtract_row = _row_pass(_write_reduced, lambda x, y, a, n: _set(y, y[:n] - a * x[:n]), returns=False)

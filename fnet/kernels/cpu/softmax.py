@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cpu.narrow_rows import NARROW, narrow_softmax, narrow_totals
 from fnet.kernels.cpu.row_passes import (
     center_row,
     exp_row,
@@ -93,16 +94,24 @@ def exp_rows(x, y, totals, first, last, n):
 
 
 @scalar
-def log_totals(x, sizes, shifts, first, last, n):
-    """sizes[i] = log(sum(exp(row i - shifts[i]))) with all logarithms at once, since one alone is slow."""
+def _wide_totals(x, totals, shifts, first, last, n):
     step = rows_of_block(n)
     for start in range(first, last, step):
         stop = min(start + step, last)
         for i in range(start, stop):
-            sizes[i] = row_max(at(x, i * n), n)
+            totals[i] = row_max(at(x, i * n), n)
         for i in range(start, stop):
-            shifts[i] = finite_or_zero(sizes[i])
-            sizes[i] = safe_total(at(x, i * n), shifts[i], sizes[i], n)
+            shifts[i] = finite_or_zero(totals[i])
+            totals[i] = safe_total(at(x, i * n), shifts[i], totals[i], n)
+
+
+@scalar
+def log_totals(x, sizes, shifts, first, last, n):
+    """sizes[i] = log(sum(exp(row i - shifts[i]))) with all logarithms at once, since one alone is slow."""
+    if n <= NARROW:
+        narrow_totals(x, sizes, shifts, first, last, n)
+    else:
+        _wide_totals(x, sizes, shifts, first, last, n)
     for i in range(first, last):
         sizes[i] = log(sizes[i])
 
@@ -113,6 +122,9 @@ def log_totals(x, sizes, shifts, first, last, n):
 @kernel
 def _softmax_task(task, x, y, totals, rows, n):
     first, last, step = task * rows_of_task(n), min((task + 1) * rows_of_task(n), rows), rows_of_block(n)
+    if n <= NARROW:
+        narrow_softmax(x, y, totals, first, last, n)
+        return
     for start in range(first, last, step):
         stop = min(start + step, last)
         exp_rows(x, y, totals, start, stop, n)

@@ -68,10 +68,12 @@ class _Compiled(Generic[Flat]):
 
     def at(self, params: Any) -> tuple[Vector, Flat]:
         """The parameters as one vector of their own, and the function of such vectors."""
+        leaves, structure = tree.flatten(params)
+        key = (structure, *map(spec_of, leaves))
+        if leaves and key in self._flat:
+            return np.concatenate([np.reshape(leaf, (-1,)) for leaf in leaves]), self._flat[key]
         vector, unravel = ravelled(params)
-        key = (tree.structure(params), vector.dtype, tuple(np.shape(leaf) for leaf in tree.leaves(params)))
-        if key not in self._flat:
-            self._flat[key] = self._flatten(unravel)
+        self._flat[key] = self._flatten(unravel)
         return vector, self._flat[key]
 
     def _flatten(self, unravel: Callable[[Vector], Any]) -> Flat:

@@ -1,0 +1,15 @@
+"""What tests of several optimizers share."""
+
+from __future__ import annotations
+
+import pytest
+
+from fnet.compile import program
+
+
+@pytest.fixture(scope="module")
+def walked():
+    """Plans stay with the walker: a native one takes a second to compile, and other tests are about them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "HOT_RUNS", 10**9)
+        yield
