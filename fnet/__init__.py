@@ -28,14 +28,14 @@ from fnet.inspect.summary import summary as summary
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.layer import Layer as Layer
-from fnet.optimizers.second_order.minimize import least_squares as least_squares
-from fnet.optimizers.second_order.minimize import minimize as minimize
 from fnet.masking import Masked as Masked
 from fnet.network import apply_with_penalty as apply_with_penalty
 from fnet.network import constrain as constrain
 from fnet.network import freeze as freeze
 from fnet.network import penalty as penalty
 from fnet.network import trainable as trainable
+from fnet.optimizers.second_order.minimize import least_squares as least_squares
+from fnet.optimizers.second_order.minimize import minimize as minimize
 from fnet.precision import current_precision as current_precision
 from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
