@@ -44,7 +44,8 @@ def graph(inputs: Any, outputs: Any) -> Layer:
     Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them; a node
     within a graph can be an input, too, so that the part behind it becomes a network of its own. The output has the
     form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs to
-    outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn.
+    outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn; a Layer that is
+    called both within it and outside has an entry in each, so weights are shared by calling the whole twice.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -108,7 +109,8 @@ class Structure:
     def apply(self, params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         """The outputs, call by call."""
         run = self.members.start(params, state, key, train)
-        values = dict(zip(map(id, self.inputs), map(_fitted, self.inputs, self._arranged(x)), strict=True))
+        fitted = map(_fitted, self.inputs, self.input_names, self._arranged(x))
+        values = dict(zip(map(id, self.inputs), fitted, strict=True))
         for i, call in enumerate(self.calls):
             y = run(i, tree.map(lambda node: values[id(node)], call.inputs))
             values.update(zip(map(id, tree.leaves(call.outputs)), call.parts(y), strict=True))
@@ -226,7 +228,7 @@ def _numbered(inputs: Sequence[Node]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fitted(node: Node, x: Any) -> Any:
+def _fitted(node: Node, name: str, x: Any) -> Any:
     """`x` for an input: (N,) for one that was declared (1,) gets this axis, (N, 1) for a number per sample loses it."""
     values, mask = split_mask(x)
     values = lift(values)
@@ -235,6 +237,8 @@ def _fitted(node: Node, x: Any) -> Any:
         values = expand_dims(values, 1)
     elif declared == () and len(shape) == 2 and shape[1] == 1:
         values = squeeze(values, 1)
+    elif len(shape) != len(declared) + 1 or any(d not in (None, n) for d, n in zip(declared, shape[1:], strict=True)):
+        raise ShapeError(f"graph: expected {node.shape} for the input '{name}', None for any size, received {shape}.")
     return join_mask(values, mask)
 
 

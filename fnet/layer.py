@@ -25,6 +25,14 @@ from fnet.transforms.tracer import Tracer
 # output vary; large enough for any usual window, and divisible by most strides).
 BATCH, VARIABLE = 3, (240, 480)
 
+_TRAIN_HINT = "net.apply(params, state, x, train=True) says so, and the Trainer does."
+_CALL_HINTS = {
+    "training": _TRAIN_HINT,
+    "train": _TRAIN_HINT,
+    "mask": "a mask travels with the values, from Masking or Embedding(mask_zero=True) on.",
+    "initial_state": "states are inputs behind the sequence, layer((x, h)), or layer((x, h, c)) for an LSTM.",
+}
+
 Masks = Literal["dropped", "kept", "used"]
 _FROZEN: ContextVar[bool] = ContextVar("frozen", default=False)
 
@@ -113,7 +121,7 @@ class Layer(tuple):
 
     def with_trainable(self, trainable: bool | Callable[[str], bool]) -> Layer:
         """Another Layer of the same functions; with False a BatchNormalization in it keeps its statistics."""
-        apply = _frozen(self.apply) if trainable is False else self.apply
+        apply = _frozen(_thawed(self.apply)) if trainable is False else _thawed(self.apply)
         return self._of((self.init, apply), **{**self.__dict__, "trainable": trainable})
 
     @property
@@ -148,8 +156,24 @@ class Layer(tuple):
 
     __delattr__ = __setattr__  # type: ignore[assignment]
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __copy__(self) -> Layer:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Layer:
+        """The layer itself, which never changes."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self.kind}: a Layer holds functions and cannot be pickled. Build it again where it is needed, and carry "
+            f"its parameters over: fnet.save_weights, or pickle the trees themselves."
+        )
+
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """The layer in a graph: its outputs for symbolic inputs, see `fnet.Input` and `fnet.graph`."""
+        for option in options:
+            hint = _CALL_HINTS.get(option, "its configuration goes to its constructor.")
+            raise TypeError(f"{self.kind}: a layer is called on its inputs alone, received {option}=: {hint}")
         for leaf in tree.leaves(inputs):
             if hasattr(leaf, "feed"):
                 return leaf.feed(self, inputs[0] if len(inputs) == 1 else inputs)
@@ -184,7 +208,14 @@ def _frozen(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, A
         with frozen_layers():
             return apply(params, state, x, **options)
 
-    return _checked_apply(apply_frozen)
+    checked = _checked_apply(apply_frozen)
+    checked.__wrapped__ = apply  # type: ignore[attr-defined]
+    return checked
+
+
+def _thawed(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """The function that `_frozen` made this of, or itself."""
+    return getattr(apply, "__wrapped__", apply)
 
 
 @dataclass(frozen=True)
@@ -279,9 +310,12 @@ def check_name(name: Any) -> str:
 
 
 def _float_dtype(dtype: Any) -> np.dtype:
-    resolved = np.dtype(dtype)
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        resolved = None
     if resolved not in (np.float32, np.float64):
-        raise DtypeError(f"parameters are float32 or float64, received dtype {resolved}.")
+        raise DtypeError(f"parameters are float32 or float64, received dtype {resolved or repr(dtype)}.")
     return resolved
 
 
@@ -299,6 +333,8 @@ def _checked_apply(apply: Callable) -> Callable[..., tuple[Any, Any]]:
             check_key(key)
         if isinstance(train, Tracer):
             raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
+        if not isinstance(train, bool | np.bool_):
+            raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")
         return _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
 
     return _titled(checked_apply, "apply")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.errors import DtypeError, ShapeError
+from fnet.transforms.primitive import spec_of
 
 
 class Masked:
@@ -63,6 +65,15 @@ def unmasked(x: Any) -> Any:
     return tree.map(lambda part: split_mask(part)[0], x, is_leaf=lambda part: isinstance(part, Masked))
 
 
+def check_mask(values: Any, mask: Any, who: str = "") -> None:
+    """Raise an error, which starts with `who`, for a mask that is not one of the first axes of the values."""
+    shape, given = spec_of(values).shape, spec_of(mask)
+    if given.dtype.kind != "b":
+        raise DtypeError(f"{who}a mask is boolean, true where a step counts, received {given}.")
+    if not given.shape or given.shape != shape[: given.ndim]:
+        raise ShapeError(f"{who}the mask of an input of shape {shape} is (batch, steps), received {given.shape}.")
+
+
 def without_masks(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
     """The function ``apply(params, state, x, ...)`` on the values of `x`: its masks end here."""
 
@@ -77,6 +88,8 @@ def handing_on(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any
 
     def apply_under_mask(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
         values, mask = split_mask(x)
+        if mask is not None:
+            check_mask(values, mask)
         y, state = apply(params, state, unmasked(values), **options)
         return join_mask(y, mask), state
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from fnet import ops, regularizers, tree
-from fnet.errors import DtypeError, StructureError, scope
+from fnet.errors import DtypeError, StructureError, did_you_mean, scope
 from fnet.layer import Layer
 from fnet.ops.promotion import astype
 from fnet.transforms.primitive import spec_of
@@ -68,6 +68,7 @@ def freeze(net: Layer, where: Callable[[str], bool] | str | None = None) -> Laye
     if where is None:
         return net.with_trainable(False)
     if isinstance(where, str):
+        _check_path(net, where)
         below = where
         return freeze(net, lambda path: path == below or path.startswith(f"{below}/"))
     if not callable(where):
@@ -76,6 +77,20 @@ def freeze(net: Layer, where: Callable[[str], bool] | str | None = None) -> Laye
         return net
     frozen, before = where, net.trainable
     return net.with_trainable(lambda path: not frozen(path) and (before is True or before(path)))
+
+
+def _check_path(net: Layer, path: str) -> None:
+    """Raise a `StructureError` for the path of a layer that no container in the network has."""
+    layer = net
+    for part in path.split("/"):
+        if not layer.children:  # a parameter of its own
+            return
+        members = dict(zip(layer.entries, layer.children, strict=True))
+        if part not in members:
+            raise StructureError(
+                f"freeze: no layer '{path}': no '{part}' in {layer.name}.{did_you_mean(part, members)}"
+            )
+        layer = members[part]
 
 
 def trainable(net: Layer, params: Any) -> Any:

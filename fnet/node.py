@@ -88,6 +88,9 @@ class Node:
     def __rtruediv__(self, other: Any) -> Any:
         return _operation("Divide", ops.divide, other, self)
 
+    def __pow__(self, other: Any) -> Any:
+        return _operation("Power", ops.power, self, other)
+
     def __neg__(self) -> Any:
         return _function("Negative", ops.negative)(self)
 

@@ -43,7 +43,10 @@ class ArraySpec:
 
 def check_dtype(dtype: Any) -> np.dtype:
     """The supported NumPy dtype meant by `dtype`, or a `DtypeError` that says what to use instead."""
-    resolved = np.dtype(dtype)
+    try:
+        resolved = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"unknown element type {dtype!r:.40}; expected e.g. 'float32'.") from None
     if resolved not in SUPPORTED:
         raise DtypeError(
             f"element type {resolved} is not supported; expected one of float32, float64, bool or an integer type. "

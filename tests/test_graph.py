@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import Input, Layer, fanout, graph, losses, random, residual, serial, tree
-from fnet.errors import ShapeError, StructureError, TracingError
+from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.layers import (
     LSTM,
     Add,
@@ -197,6 +197,11 @@ def test_arithmetic_on_nodes_is_that_on_arrays(steps: list[tuple[str, bool, int]
     np.testing.assert_allclose(graph(node, compute(node)).apply({}, {}, x)[0], expected, rtol=1e-13)
 
 
+def test_powers_of_nodes() -> None:
+    node, x = Input((3,)), 1 + np.abs(normal(2, 3))
+    np.testing.assert_allclose(graph(node, node**2 + node**node).apply({}, {}, x)[0], x**2 + x**x, rtol=1e-5)
+
+
 def test_numbers_per_sample_fit_inputs_of_size_one() -> None:
     x, scalar = Input((1,)), Input(())
     params, _ = graph(x, Dense(2)(x)).init(KEY, (1,))
@@ -256,6 +261,14 @@ ERRORS: list[tuple[Any, type, str]] = [
         TracingError,
         r"Dense: a layer is called on symbolic inputs .*For arrays: net.apply",
     ),
+    (
+        lambda: LSTM(2)(Input((3, 4)), initial_state=[Input((2,))]),
+        TypeError,
+        r"LSTM: a layer is called on its inputs alone, received initial_state=: .*layer\(\(x, h\)\)",
+    ),
+    (lambda: Dense(2)(Input((3,)), training=True), TypeError, r"Dense: .*received training=: net.apply\(.*train=True"),
+    (lambda: Dense(2)(Input((3,)), units=2), TypeError, r"received units=: its configuration goes to its constructor"),
+    (lambda: Input((3,), "float3"), DtypeError, "unknown element type 'float3'"),
     (lambda: Add()([Input((3,)), 2.0]), StructureError, "Add: expected nodes of a graph, received float"),
     (lambda: np.tanh(Input((3,))), TypeError, "does not support ufuncs|__array_ufunc__"),
     (lambda: np.sum(Input((3,))), (TracingError, TypeError), "."),
@@ -284,6 +297,16 @@ ERRORS: list[tuple[Any, type, str]] = [
     ),
     (lambda: of_two().apply({}, {}, np.ones((1, 3))), StructureError, "expected 2 arrays .*received one. Give a tuple"),
     (lambda: of_two().apply({}, {}, (np.ones((1, 3)),)), StructureError, "expected 2 arrays .*received 1"),
+    (
+        lambda: of_two().apply({}, {}, (np.ones((1, 3)), np.ones((1, 4)))),
+        ShapeError,
+        r"expected \(None, 3\) for the input 'right', None for any size, received \(1, 4\)",
+    ),
+    (
+        lambda: of_two().apply({}, {}, (np.ones((1, 1, 3)), np.ones((1, 3)))),
+        ShapeError,
+        r"expected \(None, 3\) for the input 'left', None for any size, received \(1, 1, 3\)",
+    ),
     (
         lambda: of_two().apply({}, {}, {"left": 1, "rigth": 2}),
         StructureError,

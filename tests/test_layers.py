@@ -336,6 +336,7 @@ ERRORS: list[tuple[Any, type, str]] = [
         TracingError,
         r"train .*mark it as",
     ),
+    (lambda: Dense(2).apply({}, {}, ones(1, 3), train="no"), DtypeError, r"train is True or False, received str 'no'"),
     (lambda: returning(({}, {}), (ones(2, 2), {})).out_shape((1,)), ShapeError, r"keep the batch .*received \(2, 2\)"),
 ]
 

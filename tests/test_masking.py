@@ -9,6 +9,7 @@ import pytest
 
 import fnet
 from fnet import Layer, Masked, fanout, parallel, random, residual, serial, tree
+from fnet.errors import DtypeError, ShapeError
 from fnet.layers import (
     Activation,
     Add,
@@ -50,6 +51,23 @@ def test_layers_that_hand_the_mask_on(layer: Layer) -> None:
 def test_layers_where_the_mask_ends(layer: Layer) -> None:
     y = applied(layer, Masked(VALUES, MASK))
     np.testing.assert_array_equal(y, applied(layer, VALUES))
+
+
+WRONG_MASKS = [
+    (
+        np.ones((2, 9), bool),
+        ShapeError,
+        r"mask of an input of shape \(2, 3, 4\) is \(batch, steps\), received \(2, 9\)",
+    ),
+    (np.array(True), ShapeError, r"is \(batch, steps\), received \(\)"),
+    (MASK.astype("float32"), DtypeError, r"a mask is boolean, true where a step counts, received float32\[2, 3\]"),
+]
+
+
+@pytest.mark.parametrize(("mask", "error", "text"), WRONG_MASKS, ids=[text for _, _, text in WRONG_MASKS])
+def test_masks_that_do_not_fit_the_values(mask: Any, error: type, text: str) -> None:
+    with pytest.raises(error, match=rf"in 'dense': .*{text}"):
+        applied(serial(Dense(2)), Masked(VALUES, mask))
 
 
 def test_shapes_are_those_of_the_values() -> None:

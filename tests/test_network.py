@@ -166,6 +166,10 @@ def test_errors() -> None:
         freeze({})  # type: ignore[arg-type]
     with pytest.raises(DtypeError, match="where is a function of a path, a path or None, received 3"):
         freeze(Dense(2), 3)  # type: ignore[arg-type]
+    with pytest.raises(StructureError, match="freeze: no layer 'dens': no 'dens' in serial. Did you mean 'dense'"):
+        freeze(serial(Dense(2)), "dens")
+    with pytest.raises(StructureError, match="no layer 'serial/head/kernel': no 'head' in serial. Known: dense"):
+        freeze(serial(serial(Dense(2))), "serial/head/kernel")
     with pytest.raises(DtypeError, match="Dense: trainable is True or False, received 'no'"):
         Dense(2, trainable="no")
     with pytest.raises(fnet.errors.ShapeError, match="in 'dense/bias': regularizer orthogonal: expected a matrix"):

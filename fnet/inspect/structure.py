@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.errors import BatchSizeError, ShapeError
+from fnet.errors import BatchSizeError, ShapeError, StructureError
 from fnet.graph import structure_of
 from fnet.layer import BATCH, VARIABLE, Layer, Samples, check_shape, has_variable_axis, probe
 from fnet.masking import unmasked
@@ -62,6 +62,8 @@ def structure(net: Layer, shape: Any = None, dtype: Any = "float32") -> Structur
 
     A graph knows its shape. Raises `ShapeError` where another network gets none.
     """
+    if not isinstance(net, Layer):
+        raise StructureError(f"expected a network, received {type(net).__name__}: summary(net, shape).")
     shape, dtype = check_shape(_known_shape(net) if shape is None else shape), np.dtype(dtype)
     params, state = net.parameter_specs(shape, dtype)
     sizes = VARIABLE if has_variable_axis(shape) else VARIABLE[:1]

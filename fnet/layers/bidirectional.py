@@ -40,7 +40,7 @@ def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_laye
     >>> Bidirectional(LSTM(3, return_sequences=True)).out_shape((5, 4))
     (5, 6)
     """
-    if merge_mode is not None and merge_mode not in _MERGES:
+    if merge_mode is not None and merge_mode not in list(_MERGES):
         known = did_you_mean(merge_mode, _MERGES)
         raise ValueRangeError(f"Bidirectional: unknown merge_mode {merge_mode!r}.{known}")
     forward, backward = _pair(layer, backward_layer)
@@ -96,7 +96,7 @@ def _like(layer: Layer, **changes: Any) -> Layer:
 
 def _halves(x: Any, several: bool) -> tuple[Any, Any]:
     """What each direction gets: the sequence, with its half of the initial states."""
-    if not several:
+    if not several or not x:
         return x, x
     sequence, *states = x
     half = len(states) // 2

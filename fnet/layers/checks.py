@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import is_single
-from fnet.masking import split_mask
+from fnet.masking import check_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
@@ -129,14 +129,7 @@ def masked_input(layer: str, x: Any) -> tuple[Any, Any]:
     """Values and mask of an input, the mask None or boolean for the steps of the values, or an error."""
     values, mask = split_mask(x)
     if mask is not None:
-        expected, given = spec_of(lift(values)).shape[: spec_of(mask).ndim], spec_of(mask)
-        if given.dtype.kind != "b":
-            raise DtypeError(f"{layer}: a mask is boolean, true where a step counts, received {given}.")
-        if given.shape != expected or not expected:
-            raise ShapeError(
-                f"{layer}: the mask of an input of shape {spec_of(lift(values)).shape} is (batch, steps), received "
-                f"{given.shape}."
-            )
+        check_mask(values, mask, f"{layer}: ")
     return values, mask
 
 

@@ -50,7 +50,9 @@ def constructor(masks: Masks = "dropped", **weights: str) -> Callable[[Make], Ca
             arguments = bound_arguments(kind, signature, args, kwargs, _HINTS)
             config = {key: arguments[key] for key in own.parameters}
             given = {key: arguments[key] for key, default in shared.items() if arguments[key] is not default}
-            name, trainable = given.pop("name", None), _flag(kind, given.get("trainable", True))
+            for flag in (key for key, parameter in signature.parameters.items() if isinstance(parameter.default, bool)):
+                _check_flag(kind, flag, arguments[flag])
+            name, trainable = given.pop("name", None), given.get("trainable", True)
             made = make(**config)
             layer = _layer(kind, own, made, {**config, **given}, masks, weights)
             layer = layer if trainable else layer.with_trainable(False)
@@ -117,7 +119,6 @@ def _reporting(apply: Callable[..., tuple[Any, Any]], activity: Callable[[Any], 
     return apply_and_report
 
 
-def _flag(kind: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise DtypeError(f"{kind}: trainable is True or False, received {value!r:.40}.")
-    return value
+def _check_flag(kind: str, flag: str, value: Any) -> None:
+    if not isinstance(value, bool | np.bool_):
+        raise DtypeError(f"{kind}: {flag} is True or False, received {value!r:.40}.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet import ops
-from fnet.errors import ShapeError
+from fnet.errors import DtypeError, ShapeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import fraction, seed_or_none, stream
 from fnet.layers.constructor import Pair, constructor
@@ -29,6 +29,8 @@ def Dropout(rate: float, noise_shape: Sequence[int | None] | None = None, seed: 
     True
     """
     rate, seed = fraction("Dropout", "rate", rate), seed_or_none("Dropout", seed)
+    if not isinstance(noise_shape, Sequence | None) or isinstance(noise_shape, str):
+        raise DtypeError(f"Dropout: noise_shape is a tuple with an entry for each axis, received {noise_shape!r:.40}.")
     noise = None if noise_shape is None else tuple(noise_shape)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

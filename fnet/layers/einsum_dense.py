@@ -45,6 +45,8 @@ def EinsumDense(
     >>> EinsumDense("...c,cde->...de", output_shape=(2, 3)).out_shape((7, 5, 4))
     (7, 5, 2, 3)
     """
+    if not isinstance(bias_axes, str | None):
+        raise DtypeError(f"EinsumDense: bias_axes are letters of the output, e.g. 'd', received {bias_axes!r:.40}.")
     rule = _parsed(equation, "" if bias_axes is None else bias_axes)
     sizes = _given_sizes(output_shape)
     activate = activations.get(activation)

@@ -9,7 +9,7 @@ import numpy as np
 from fnet import initializers, ops
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import known_size, parameters, positive_integer
+from fnet.layers.checks import known_size, number, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.transforms.primitive import spec_of
@@ -57,7 +57,7 @@ def SinePositionEncoding(max_wavelength: float = 10000.0) -> Pair:
     array([[[0.        , 1.        ],
             [0.84147098, 0.54030231]]])
     """
-    if not max_wavelength > 0:
+    if not number("SinePositionEncoding", "max_wavelength", max_wavelength) > 0:
         raise ValueRangeError(f"SinePositionEncoding: max_wavelength is positive, received {max_wavelength}.")
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
@@ -83,7 +83,7 @@ def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0
     (7, 2, 4)
     """
     for argument, value in (("max_wavelength", max_wavelength), ("scaling_factor", scaling_factor)):
-        if not value > 0:
+        if not number("RotaryEmbedding", argument, value) > 0:
             raise ValueRangeError(f"RotaryEmbedding: {argument} is positive, received {value}.")
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

@@ -55,7 +55,7 @@ def UpSampling3D(size: Sizes = 2, data_format: str | None = None) -> Pair:
 def _upsampling(kind: str, size: Any, rank: int, interpolation: str, data_format: str | None = None) -> Pair:
     check_data_format(kind, data_format)
     factors = per_axis(kind, "size", size, rank)
-    if interpolation not in _INTERPOLATIONS:
+    if interpolation not in list(_INTERPOLATIONS):
         known = did_you_mean(interpolation, _INTERPOLATIONS)
         raise ValueRangeError(f"{kind}: unknown interpolation '{interpolation}'.{known}")
     stretch = _INTERPOLATIONS[interpolation]

@@ -130,6 +130,8 @@ class _Inputs:
     def parts(self, x: Any) -> tuple[Any, Any, States]:
         """The sequence, its mask or None, and the initial states, none if they are not given."""
         several = isinstance(x, tuple)
+        if several and not x:
+            raise StructureError(f"{self.name}: expected a sequence, received an empty tuple.")
         x, *given = x if several else (x,)
         if several and len(given) != len(self.states):
             raise StructureError(
@@ -179,6 +181,10 @@ class _Keeper:
 
     def split(self, state: Any, batch: int) -> tuple[Any, States | None]:
         """The state of the cell, and the states kept for a batch of this size."""
+        if not isinstance(state, Mapping):
+            raise StructureError(
+                f"{self.name}: its state is a dict, received {type(state).__name__}. Pass the state that init returned."
+            )
         if self.batch is None:
             return state, None
         if batch != self.batch:
@@ -187,7 +193,7 @@ class _Keeper:
                 f"Give batches of {self.batch}, or make it for others: batch_size={batch}.",
                 self.batch,
             )
-        if not isinstance(state, Mapping) or KEPT not in state:
+        if KEPT not in state:
             raise StructureError(f"{self.name}: its state has no '{KEPT}'. Pass the state that init returned.")
         return {name: entry for name, entry in state.items() if name != KEPT}, state[KEPT]
 

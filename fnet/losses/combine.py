@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fnet.errors import StructureError, did_you_mean, scope
+import numpy as np
+
+from fnet.errors import StructureError, ValueRangeError, did_you_mean, scope
 from fnet.losses.names import get
 
 Key = str | int
@@ -23,7 +25,7 @@ class CombinedLoss:
     def __init__(self, losses: Any, weights: Any = None, names: Sequence[str] | None = None) -> None:
         self.names = None if names is None else tuple(names)
         self._losses = _each(lambda loss: None if loss is None else get(loss), losses)
-        self._weights = weights
+        self._weights = _each(_checked_weight, weights)
         if self.names is not None:
             self._of_outputs("losses", self._losses, self.names)
             self._of_outputs("weights", weights, self.names)
@@ -72,7 +74,7 @@ class CombinedLoss:
             weight = weight.get(key, 1.0)
         elif isinstance(weight, list | tuple):
             weight = weight[key if isinstance(key, int) else (self.names or ()).index(key)]
-        return value if weight == 1 else value * float(weight)
+        return value if weight is None or weight == 1 else value * float(weight)
 
     def _of_outputs(self, what: str, given: Any, keys: Sequence[Key], named: bool = True) -> dict[Key, Any]:
         """Losses or weights for each output; one is replicated, and outputs that a dict leaves out get None."""
@@ -114,6 +116,13 @@ def combine(losses: Any, weights: Any = None, names: Sequence[str] | None = None
     3.0
     """
     return CombinedLoss(losses, weights, names)
+
+
+def _checked_weight(weight: Any) -> Any:
+    number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+    if weight is not None and not (number and np.isfinite(weight)):
+        raise ValueRangeError(f"combine: expected finite numbers as weights of losses, received {weight!r}.")
+    return weight
 
 
 def _each(f: Any, given: Any) -> Any:

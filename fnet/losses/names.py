@@ -45,7 +45,8 @@ LOSSES: dict[str, Loss] = {
 def get(loss: str | Loss | Callable[..., Any]) -> Callable[..., Any]:
     """The loss of this name (Keras' names and aliases); a `Loss` or another function with sample weights itself.
 
-    A plain function ``f(y_true, y_pred) -> values`` becomes a `Loss`, with weights, masks and reductions.
+    A plain function ``f(y_true, y_pred) -> values`` becomes a `Loss`, with weights, masks and reductions; a constructor
+    (``losses.Huber``) gives the loss with its defaults.
 
     >>> from fnet import losses
     >>> losses.get("mse") is losses.mean_squared_error
@@ -55,6 +56,9 @@ def get(loss: str | Loss | Callable[..., Any]) -> Callable[..., Any]:
     """
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
+    of = getattr(loss, "__self__", None)
+    if isinstance(of, Loss) and loss == of.configured:
+        return of
     if callable(loss):
         return loss if isinstance(loss, Loss) or takes_weights(loss) else from_function(loss)
     raise unknown("loss", loss, LOSSES)

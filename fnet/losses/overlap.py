@@ -38,7 +38,8 @@ def tversky(
     """``1 - s / (s + alpha f + beta m + 1e-7)``; y_true, y_pred: (B, ..., C) -> scalar.
 
     ``s = sum(y p)``, false positives ``f = sum((1 - y) p)`` and misses ``m = sum(y (1 - p))``; axis: as in `dice`,
-    which it is for ``alpha = beta = 1/2``. Source: Keras ``Tversky``; Salehi et al. 2017.
+    which it is for ``alpha = beta = 1/2``. Source: Keras ``Tversky``, whose code up to 3.15 gives alpha to the misses
+    and beta to the false positives, against its own description; Salehi et al. 2017.
 
     >>> round(float(tversky([[1.0, 0.0]], [[1.0, 1.0]], alpha=1.0)), 4)  # 1 - 1/2
     0.5

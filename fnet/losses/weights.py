@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.ops.arithmetic import greater_equal, less_equal, logical_and, where
 from fnet.ops.index import take
 from fnet.ops.maths import round
@@ -16,22 +16,34 @@ from fnet.ops.reduce import argmax
 from fnet.ops.shape import reshape, squeeze
 from fnet.transforms.primitive import spec_of
 
+_LARGEST_CLASS = 2**24
+"""The table of weights has a place for every class, so a code far from the others would take all memory."""
+
 
 def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
     """Sample weights: that of its class for each target, 1 for a class that is not named.
 
     class_weight: ``{class: weight}``; y_true: labels (B,) or (B, 1), or one-hot (B, ..., C) -> (B, ...) float64. Works
-    under jit. Raises `ValueRangeError` for a class that is no whole number and for a weight below 0.
+    under jit. Raises `ValueRangeError` for a class that is no whole number of at most 2**24 and for a weight below 0.
     Source: Keras ``class_weight`` of ``fit``.
 
     >>> class_weights({0: 0.5, 2: 4.0}, [0, 1, 2])
     array([0.5, 1. , 4. ])
     """
+    if not isinstance(class_weight, Mapping):
+        raise StructureError(
+            f"class_weight: expected a dict of weights by class such as {{0: 1.0, 1: 5.0}}, received a "
+            f"{type(class_weight).__name__}."
+        )
     for label, weight in class_weight.items():
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
             raise ValueRangeError(f"class_weight: expected whole numbers as classes, received {label!r}.")
-        if not 0 <= weight < np.inf:
-            raise ValueRangeError(f"class_weight: expected weights of at least 0, received {weight} for class {label}.")
+        if abs(label) > _LARGEST_CLASS:
+            raise ValueRangeError(f"class_weight: expected classes of at most {_LARGEST_CLASS}, received {label}.")
+        if not isinstance(weight, int | float | np.number) or not 0 <= weight < np.inf:
+            raise ValueRangeError(
+                f"class_weight: expected weights of at least 0, received {weight!r} for class {label}."
+            )
     y_true = lift(y_true)
     shape = spec_of(y_true).shape
     if not shape:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.errors import ShapeError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
@@ -16,13 +17,19 @@ _WEAK = {"f": 0.0, "i": 0, "u": 0, "b": False}
 
 def lift(x: Any) -> Any:
     """A traced value or an array; lists and tuples of numbers become arrays, other objects are refused."""
-    if isinstance(x, Tracer | np.ndarray):
+    if isinstance(x, Tracer):
+        return x
+    if isinstance(x, np.ndarray):
+        check_dtype(x.dtype)
         return x
     if isinstance(x, list | tuple) and _contains_tracer(x):
         from fnet.ops.shape import stack
 
         return stack([lift(e) for e in x])
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ShapeError("a list becomes an array if its rows have equally many entries, received others.") from None
     check_dtype(array.dtype)
     return array
 
@@ -59,7 +66,9 @@ def astype(x: Any, dtype: Any) -> Any:
     """
     dtype = check_dtype(dtype)
     if not isinstance(x, Tracer):
-        return np.asarray(x, dtype) if not isinstance(x, np.ndarray) or x.dtype != dtype else x
+        if spec_of(x).dtype == dtype and isinstance(x, np.ndarray):
+            return x
+        return np.asarray(x, dtype)
     if x.dtype == dtype and not x.spec.weak:
         return x
     return to_bool(x) if dtype.kind == "b" else cast(x, dtype=dtype)

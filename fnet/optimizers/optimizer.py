@@ -240,7 +240,8 @@ def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
         return learning_rate
     rate = learning_rate(step)
     if not isinstance(rate, Tracer) and not np.all(np.isfinite(rate)):
-        raise ValueRangeError(f"the learning-rate schedule gave {rate} at step {step}, expected a finite rate.")
+        when = "every step" if isinstance(step, Tracer) else f"step {step}"
+        raise ValueRangeError(f"the learning-rate schedule gave {rate} at {when}, expected a finite rate.")
     return rate
 
 

@@ -12,13 +12,19 @@ from fnet import losses, random, tree
 from fnet.errors import ShapeError, StructureError, TracingError, ValueRangeError
 from fnet.layer import Layer
 from fnet.losses.align import labels
+from fnet.losses.crossentropy import by_shapes
 from fnet.losses.define import Loss
 from fnet.spec import ArraySpec
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
-_UNIT_INTERVAL = ("binary_crossentropy", "categorical_crossentropy")
+_UNIT_INTERVAL = (
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_focal_crossentropy",
+)
 
 
 def check_state(ts: Any) -> TrainState:
@@ -75,20 +81,26 @@ def check_optimizer(init: Callable[[Any], Any], params: Any, opt_state: Any) -> 
 def check_targets(loss: Callable[..., Any], y: Any, output: Any) -> None:
     """Refuse labels and probabilities out of range, which compiled code would turn into NaN or take as they are.
 
-    output: the `ArraySpec` of a batch of predictions. Raises `ValueRangeError` naming the sample.
+    output: the `ArraySpec` of a batch of predictions. Raises `ValueRangeError` naming the sample, `StructureError` for
+    targets in a list or dict, which only a loss of the user's own can take.
     """
     while isinstance(loss, functools.partial):
         loss = loss.func
+    if isinstance(loss, Loss) and loss.kind in losses.LOSSES and isinstance(y, Mapping | list | tuple):
+        raise StructureError(
+            f"y is a {type(y).__name__} of {len(y)}, but {loss.kind} is of one output. Pass its targets as one array."
+        )
     if not isinstance(loss, Loss) or not isinstance(y, np.ndarray) or not isinstance(output, ArraySpec):
         return
-    if loss.kind == "sparse_categorical_crossentropy":
-        predicted = np.broadcast_to(np.float32(0), (len(y), *output.shape[1:]))
-        ignored = loss.config["ignore_class"]
+    predicted = np.broadcast_to(np.float32(0), (len(y), *output.shape[1:]))
+    kind = by_shapes(y, predicted).kind if loss.kind == "crossentropy" else loss.kind
+    if kind == "sparse_categorical_crossentropy":
+        ignored = loss.config.get("ignore_class")
         labels("sparse_categorical_crossentropy", y if ignored is None else np.where(y == ignored, 0, y), predicted)
-    elif loss.kind in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
+    elif kind in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
         sample = int(np.flatnonzero((y < 0) | (y > 1))[0]) // max(y.size // len(y), 1)
         raise ValueRangeError(
-            f"y has values outside [0, 1], first in sample {sample}, but {loss.kind} expects probabilities. "
+            f"y has values outside [0, 1], first in sample {sample}, but {kind} expects probabilities. "
             f"Encode the classes as 0 and 1, or use sparse_categorical_crossentropy for integer labels."
         )
 

@@ -98,6 +98,8 @@ class Bound:
         if self.outputs is None:
             check_targets(self.loss.losses_of((0,))[0], y, output)
             return
+        if not _is_several(y) or (not isinstance(y, Mapping) and len(y) != len(self.outputs)):
+            return  # the loss says what it expected
         for name in self.outputs:
             if not isinstance(y, Mapping) or name in y:
                 with scope(f"output {name}"):
@@ -116,9 +118,11 @@ class Bound:
 
     def _options(self, watched: Watched, batch: Mapping[str, Any]) -> dict[str, Any]:
         weight = batch["sample_weight"]
-        if not watched.weighted or weight is None:
-            return {}
-        return {"sample_weight": self._part(weight, watched.output) if _is_several(weight) else weight}
+        if isinstance(weight, Mapping):
+            weight = weight.get(watched.output)
+        elif _is_several(weight):
+            weight = self._part(weight, watched.output)
+        return {"sample_weight": weight} if watched.weighted and weight is not None else {}
 
     def _of(self, watched: Watched, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and predictions of one output."""

@@ -97,7 +97,7 @@ class Trainer:
         sample_weight: Any = None,
         verbose: bool = True,
         initial_epoch: int = 0,
-        callbacks: Iterable[Callback] = (),
+        callbacks: Callback | Iterable[Callback] = (),
         class_weight: Mapping[int, float] | None = None,
     ) -> tuple[TrainState, History]:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
@@ -111,6 +111,10 @@ class Trainer:
         The result depends on the arguments alone, to the bit. The order of samples derives from ``ts.key`` and the
         number of updates at which the epoch begins, the randomness of a step from ``ts.key`` and its number: so two
         calls with one epoch each do what one call with two epochs does.
+
+        An optimizer's mean of the parameters (``use_ema=True``) stays beside them in ``ts.opt_state``, so that a call
+        can go on where one ended; Keras writes it over the parameters at the end of ``fit``, which here is
+        ``ts._replace(params=tree.combine(optimizers.averaged_params(ts.opt_state), ts.params))``.
 
         A first Ctrl-C ends the running chunk of steps (about 50 ms) and returns the last completed step, with the
         finished epochs in the record and ``history.interrupted`` set; a second one raises.
@@ -133,7 +137,7 @@ class Trainer:
         passes = Pass(lambda size: self._step(steps.training_step, objective, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
         run = Run(passes, carry, data, n, shuffle, empty, functools.partial(_results, objective), validate)
-        history = run.epochs(initial_epoch, epochs, verbose, tuple(callbacks))
+        history = run.epochs(initial_epoch, epochs, verbose, (callbacks,) if callable(callbacks) else tuple(callbacks))
         return copied(run.carry.ts), history
 
     def evaluate(

@@ -9,7 +9,7 @@ import pytest
 
 import fnet
 from fnet import Layer, fanout, freeze, graph, named, parallel, random, residual, serial, tree
-from fnet.errors import ShapeError
+from fnet.errors import ShapeError, StructureError
 from fnet.layers import (
     GRU,
     LSTM,
@@ -122,5 +122,7 @@ def test_text_and_html() -> None:
 def test_errors() -> None:
     with pytest.raises(ShapeError, match=r"expected a network and the shape of its input.*received Dense\(units=2\)"):
         fnet.summary(Dense(2))
+    with pytest.raises(StructureError, match=r"expected a network, received tuple: summary\(net, shape\)"):
+        fnet.summary((3,), (3,))
     with pytest.raises(ShapeError, match="in 'dense': Dense: expected|Dense expects"):
         fnet.summary(serial(Dense(2)), ())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,13 @@ def test_layers_are_read_only() -> None:
         layer.name = "x"
     with pytest.raises(TypeError):
         layer.config["units"] = 3  # type: ignore[index]
+
+
+def test_layers_are_values_that_hold_functions() -> None:
+    layer = Dense(2)
+    assert copy.deepcopy({"net": layer})["net"] is layer and copy.copy(layer) is layer
+    with pytest.raises(TypeError, match="Dense: a Layer holds functions and cannot be pickled.*fnet.save_weights"):
+        pickle.dumps(layer)
 
 
 def test_a_user_can_make_constructors() -> None:

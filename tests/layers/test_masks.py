@@ -135,6 +135,8 @@ def test_inference_and_frozen_training_use_the_moving_statistics() -> None:
         expected, _ = BatchNormalization().apply(params, state, x)
         np.testing.assert_array_equal(trained, expected)
         assert fnet.tree.all_equal(new, state)
+    _, new = layer.with_trainable(True).apply(params, state, X, train=True)
+    assert not fnet.tree.all_equal(new, state)
     inner = serial(Dense(3), BatchNormalization())
     params, state = inner.init(KEY, (5, 4), "float64")
     frozen, new = fnet.freeze(inner).apply(params, state, X, train=True)

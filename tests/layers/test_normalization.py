@@ -66,7 +66,9 @@ def test_all_initializers_of_batch_normalization_draw_for_themselves():
     assert len({tuple(v) for v in (*params.values(), *state.values())}) == 4
 
 
-@pytest.mark.parametrize(("center", "scale", "names"), [(True, False, ["beta"]), (False, True, ["gamma"]), (0, 0, [])])
+@pytest.mark.parametrize(
+    ("center", "scale", "names"), [(True, False, ["beta"]), (False, True, ["gamma"]), (False, False, [])]
+)
 def test_center_and_scale(center, scale, names):
     for make in (BatchNormalization, LayerNormalization, lambda **given: GroupNormalization(2, **given)):
         y, _, params, _ = run(make(center=center, scale=scale), train=True)

@@ -51,6 +51,7 @@ def test_every_alias_is_found():
     for name, loss in named.items():
         assert losses.get(name) is loss
     assert losses.get(losses.mse) is losses.mse
+    assert losses.get(losses.Huber) is losses.huber
 
 
 @pytest.mark.parametrize("loss", ALL)

@@ -212,10 +212,19 @@ def test_weights_of_classes_reach_the_loss():
     np.testing.assert_allclose(weighted, (values * [1, 3, 3]).mean(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("weights", ["a", float("nan"), {"price": "a"}, [1.0, float("inf")], {"kind": True}])
+def test_weights_of_losses_are_finite_numbers(weights):
+    with pytest.raises(ValueRangeError, match="combine: expected finite numbers as weights of losses, received "):
+        losses.combine("mse", weights=weights)
+
+
 @pytest.mark.parametrize(
     ("weights", "y", "error", "text"),
     [
         ({"a": 1.0}, [0], ValueRangeError, "class_weight: expected whole numbers as classes, received 'a'."),
+        ([1.0, 2.0], [0], StructureError, "class_weight: expected a dict of weights by class"),
+        ({1: "a"}, [0], ValueRangeError, "class_weight: expected weights of at least 0, received 'a' for class 1."),
+        ({10**10: 1.0}, [0], ValueRangeError, "class_weight: expected classes of at most 16777216, received 1000000"),
         ({1: -1.0}, [0], ValueRangeError, "class_weight: expected weights of at least 0, received -1.0 for class 1."),
         ({1: np.nan}, [0], ValueRangeError, "class_weight: expected weights of at least 0, received nan for class 1."),
         ({1: 1.0}, 0, ShapeError, "class_weight: expected targets with a batch axis, received a scalar."),

@@ -95,6 +95,27 @@ def test_sample_weights_by_output() -> None:
     assert values["price_mae"] == pytest.approx(float(np.abs(price - PRICE).mean()), rel=1e-5)
 
 
+def test_an_output_without_sample_weights_has_unweighted_metrics() -> None:
+    trainer = Trainer(house(), LOSSES, metrics={"kind": "accuracy"}, weighted_metrics={"kind": "accuracy"})
+    ts = trainer.init(random.key(3), (3,))
+    values = trainer.evaluate(ts, X, {"price": PRICE, "kind": KIND}, sample_weight={"price": np.arange(20.0)})
+    assert values["weighted_kind_accuracy"] == values["kind_accuracy"]
+
+
+def test_the_mean_of_the_parameters_stays_beside_them() -> None:
+    net = fnet.freeze(serial(Dense(2), Dense(1)), "dense")
+    trainer = Trainer(net, "mse", fnet.optimizers.sgd(0.1, use_ema=True, ema_momentum=0.5))
+    ts = trainer.init(random.key(0), (3,))
+    once, _ = trainer.fit(ts, X, PRICE, batch_size=20, verbose=False)
+    twice, _ = trainer.fit(once, X, PRICE, batch_size=20, verbose=False)
+    together, _ = trainer.fit(ts, X, PRICE, batch_size=20, epochs=2, verbose=False)
+    assert fnet.tree.all_equal(twice, together)
+    mean = fnet.tree.combine(fnet.optimizers.averaged_params(twice.opt_state), twice.params)
+    kernel = [t.params["dense_1"]["kernel"] for t in (once, twice)]
+    np.testing.assert_allclose(mean["dense_1"]["kernel"], (kernel[0] + kernel[1]) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(mean["dense"]["kernel"], ts.params["dense"]["kernel"])
+
+
 @pytest.mark.parametrize("labels", [KIND, np.eye(2, dtype="float32")[KIND]], ids=["labels", "one-hot"])
 def test_weights_of_classes_are_weights_of_samples(labels: np.ndarray) -> None:
     loss = "sparse_categorical_crossentropy" if labels.ndim == 1 else "categorical_crossentropy"
@@ -176,6 +197,21 @@ ERRORS: list[tuple[Any, type, str]] = [
         lambda: run(Trainer(house(), LOSSES), Y, class_weight={0: 2.0}),
         StructureError,
         "class_weight needs a single output",
+    ),
+    (lambda: run(Trainer(house(), LOSSES), PRICE), StructureError, "each of 2 outputs, received one array"),
+    (lambda: run(Trainer(house(), LOSSES), [PRICE]), StructureError, "expected 2 entries in y_true"),
+    (lambda: run(Trainer(Dense(1), "mse"), [PRICE, PRICE]), StructureError, "y is a list of 2, but mean_squared_error"),
+    (lambda: run(Trainer(Dense(1), "mse"), {"price": PRICE}), StructureError, "y is a dict of 1, but mean_squared_err"),
+    (lambda: run(Trainer(Dense(2), "crossentropy"), KIND + 1), ValueRangeError, "label 2 of sample .* out of range"),
+    (
+        lambda: run(Trainer(Dense(1), "binary_focal_crossentropy"), 2 * KIND[:, None] - 1),
+        ValueRangeError,
+        r"outside \[0, 1\], first in sample .*, but binary_focal_crossentropy",
+    ),
+    (
+        lambda: run(Trainer(Dense(1), "mse", fnet.optimizers.sgd(lambda step: np.nan)), PRICE),
+        ValueRangeError,
+        "schedule gave nan at every step",
     ),
 ]
 
