@@ -78,6 +78,21 @@ def resolve(kind: str, form: str, table: Mapping[str, Callable[..., Any]], given
     raise DtypeError(f"{article} {kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
 
 
+def check_number(name: str, **values: Any) -> None:
+    """Raise a `DtypeError` that names the argument for a value that is no number."""
+    for argument, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
+
+
+def check_not_negative(name: str, **values: Any) -> None:
+    """Raise an error that names the argument for a value that is no number, or is negative or NaN."""
+    check_number(name, **values)
+    for argument, value in values.items():
+        if not value >= 0:
+            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")
+
+
 def bound_arguments(
     name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any], hints: Mapping[str, str] = {}
 ) -> dict[str, Any]:

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fnet import ops
-from fnet.configured import configurable, resolve
-from fnet.errors import DtypeError, ValueRangeError
+from fnet.configured import check_not_negative, configurable, resolve
 
 Constraint = Callable[[Any], Any]
 Axis = int | tuple[int, ...]
@@ -24,11 +21,12 @@ EPSILON = 1e-7
 def max_norm(max_value: float = 2.0, axis: Axis = 0) -> Constraint:
     """``w min(n, max_value) / (epsilon + n)`` with n the Euclidean norm over `axis`. Source: Keras ``MaxNorm``.
 
+    >>> import numpy as np
     >>> max_norm(1.0)(np.array([[3.0], [4.0]])).round(3)
     array([[0.6],
            [0.8]])
     """
-    _check("max_norm", max_value=max_value)
+    check_not_negative("max_norm", max_value=max_value)
 
     def constrain(w: Any) -> Any:
         norm = _norm(w, axis)
@@ -52,7 +50,7 @@ def unit_norm(axis: Axis = 0) -> Constraint:
 @configurable
 def min_max_norm(min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> Constraint:
     """``w (rate clip(n, min_value, max_value) + (1 - rate) n) / (epsilon + n)``. Source: Keras ``MinMaxNorm``."""
-    _check("min_max_norm", min_value=min_value, max_value=max_value, rate=rate)
+    check_not_negative("min_max_norm", min_value=min_value, max_value=max_value, rate=rate)
 
     def constrain(w: Any) -> Any:
         norm = _norm(w, axis)
@@ -87,11 +85,3 @@ def get(constraint: Any) -> Constraint | None:
 def _norm(w: Any, axis: Axis) -> Any:
     axes = tuple(axis) if isinstance(axis, list) else axis
     return ops.sqrt(ops.sum(ops.square(w), axis=axes, keepdims=True))
-
-
-def _check(name: str, **values: Any) -> None:
-    for argument, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-        if not value >= 0:
-            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")

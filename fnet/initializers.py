@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fnet import random
-from fnet.configured import configurable, resolve
-from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+from fnet.configured import check_not_negative, check_number, configurable, resolve
+from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
 
@@ -41,14 +41,14 @@ def constant(value: float = 0.0) -> Initializer:
     >>> constant(0.1), constant(0.1) == constant(0.1)
     (constant(value=0.1), True)
     """
-    _number("constant", value=value)
+    check_number("constant", value=value)
     return lambda key, shape, dtype: np.full(shape, value, dtype)
 
 
 @configurable
 def identity(gain: float = 1.0) -> Initializer:
     """`gain` on the diagonal of a matrix, else 0. Raises `ShapeError` for other than two axes."""
-    _number("identity", gain=gain)
+    check_number("identity", gain=gain)
 
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) != 2:
@@ -61,15 +61,15 @@ def identity(gain: float = 1.0) -> Initializer:
 @configurable
 def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers."""
-    _number("random_normal", mean=mean)
-    _not_negative("random_normal", stddev=stddev)
+    check_number("random_normal", mean=mean)
+    check_not_negative("random_normal", stddev=stddev)
     return lambda key, shape, dtype: random.normal(key, shape, dtype, mean, stddev)
 
 
 @configurable
 def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     """Uniform numbers in [minval, maxval)."""
-    _number("random_uniform", minval=minval, maxval=maxval)
+    check_number("random_uniform", minval=minval, maxval=maxval)
     if not minval <= maxval:
         raise ValueRangeError(f"random_uniform: expected minval <= maxval, received {minval} and {maxval}.")
     return lambda key, shape, dtype: random.uniform(key, shape, dtype, minval, maxval)
@@ -78,8 +78,8 @@ def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
 @configurable
 def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers conditioned on ``mean +- 2 stddev``; their standard deviation is ``0.88 stddev``."""
-    _number("truncated_normal", mean=mean)
-    _not_negative("truncated_normal", stddev=stddev)
+    check_number("truncated_normal", mean=mean)
+    check_not_negative("truncated_normal", stddev=stddev)
     return lambda key, shape, dtype: random.truncated_normal(key, shape, dtype) * stddev + mean
 
 
@@ -94,7 +94,7 @@ def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str
     >>> variance_scaling(2.0, "fan_in", "uniform")(random.key(0), (3, 2), "float32").shape
     (3, 2)
     """
-    _not_negative("variance_scaling", scale=scale)
+    check_not_negative("variance_scaling", scale=scale)
     _one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
     _one_of("distribution", distribution, ("truncated_normal", "normal", "untruncated_normal", "uniform"))
 
@@ -151,7 +151,7 @@ def lecun_normal() -> Initializer:
 @configurable
 def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
-    _number("orthogonal", gain=gain)
+    check_number("orthogonal", gain=gain)
     return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
 
 
@@ -219,19 +219,6 @@ def _verbatim(value: np.ndarray) -> Initializer:
         return np.array(value, dtype)
 
     return init
-
-
-def _number(name: str, **values: Any) -> None:
-    for argument, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-
-
-def _not_negative(name: str, **values: float) -> None:
-    _number(name, **values)
-    for argument, value in values.items():
-        if not value >= 0:
-            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")
 
 
 def _one_of(argument: str, word: str, known: tuple[str, ...]) -> None:

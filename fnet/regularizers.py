@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.configured import Configured, configurable, resolve
-from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.configured import Configured, check_not_negative, configurable, resolve
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
@@ -29,7 +29,7 @@ def l1(l1: float = 0.01) -> Regularizer:
     >>> l1(0.5)(np.array([1.0, -3.0]))
     array(2.)
     """
-    _check("l1", l1=l1)
+    check_not_negative("l1", l1=l1)
     return lambda w: _absolute(w, l1)
 
 
@@ -40,14 +40,14 @@ def l2(l2: float = 0.01) -> Regularizer:
     >>> l2(0.5)(np.array([1.0, -3.0]))
     array(5.)
     """
-    _check("l2", l2=l2)
+    check_not_negative("l2", l2=l2)
     return lambda w: _squares(w, l2)
 
 
 @configurable
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
     """``l1 sum |w| + l2 sum w^2``. Source: Keras ``l1_l2``."""
-    _check("l1_l2", l1=l1, l2=l2)
+    check_not_negative("l1_l2", l1=l1, l2=l2)
     return lambda w: ops.add(_absolute(w, l1), _squares(w, l2))
 
 
@@ -70,7 +70,7 @@ def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
     >>> orthogonal(1.0)(np.array([[1.0, 0.0], [0.0, 2.0]]))
     array(0.)
     """
-    _check("orthogonal", factor=factor)
+    check_not_negative("orthogonal", factor=factor)
     if mode not in ("rows", "columns"):
         raise ValueRangeError(f"orthogonal: mode is 'rows' or 'columns', received {mode!r}.")
 
@@ -133,11 +133,3 @@ def _absolute(w: Any, factor: float) -> Any:
 
 def _squares(w: Any, factor: float) -> Any:
     return ops.multiply(ops.sum(ops.square(w)), float(factor))
-
-
-def _check(name: str, **factors: Any) -> None:
-    for argument, value in factors.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-        if not 0 <= value < float("inf"):
-            raise ValueRangeError(f"{name}: {argument} is a finite number that is not negative, received {value}.")

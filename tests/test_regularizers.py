@@ -100,7 +100,7 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: regularizers.get(0.01), DtypeError, "a regularizer is a name, a function penalty.* received float 0.01"),
     (lambda: constraints.get("maxnorm"), ValueRangeError, r"unknown constraint 'maxnorm'. Did you mean 'max_norm'\?"),
     (lambda: constraints.get(1), DtypeError, "a constraint is a name, a function of a parameter or None, received int"),
-    (lambda: regularizers.l2(-1.0), ValueRangeError, "l2: l2 is a finite number that is not negative, received -1.0"),
+    (lambda: regularizers.l2(-1.0), ValueRangeError, "l2: l2 must not be negative, received -1.0"),
     (lambda: regularizers.l1("big"), DtypeError, "l1: l1 is a number, received str 'big'"),
     (lambda: regularizers.l1(l2=1.0), TypeError, r"l1\(\) got an unexpected argument 'l2'. Known: l1"),
     (lambda: regularizers.orthogonal(mode="both"), ValueRangeError, "mode is 'rows' or 'columns', received 'both'"),

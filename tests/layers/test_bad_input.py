@@ -132,7 +132,7 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: layers.RepeatVector(0), ValueRangeError, r"RepeatVector: n is a positive integer, received 0"),
     (lambda: layers.Flatten("first"), ValueRangeError, r"Flatten: data_format is channels_last or channels_first"),
     (lambda: layers.Lambda(3), DtypeError, r"Lambda takes a function of a batch, received int 3"),
-    (lambda: layers.ActivityRegularization(-1), ValueRangeError, r"l1 is a finite number that is not negative"),
+    (lambda: layers.ActivityRegularization(-1), ValueRangeError, r"l1 must not be negative"),
     (lambda: layers.Dropout(0.5, seed="a"), DtypeError, r"Dropout: seed is an integer or None, received str 'a'"),
     (lambda: layers.Attention(score_mode="sum"), ValueRangeError, r"score_mode is 'dot' or 'concat', received 'sum'"),
     (
