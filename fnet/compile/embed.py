@@ -13,7 +13,7 @@ from fnet.compile.memory import ARENA, INPUT, Buffer, aligned
 from fnet.compile.native import import_of
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels import entry, views
-from fnet.kernels.policy import source_hash
+from fnet.kernels.sources import source_hash
 from fnet.spec import ArraySpec
 
 STACK_BYTES = 16384  # an arena up to this size needs no allocation

@@ -1,17 +1,21 @@
-"""Generated source as real modules: named by the hash of their text, written once, imported like any other."""
+"""Generated source as modules: named by the hash of their text, imported like any other, kept in the cache to be read.
+
+The file is for the reader, for debuggers and profilers: what runs is the text itself, so it does not matter to the
+results whether the file can be written or is changed.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
-import os
+import linecache
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
-from fnet.kernels.policy import cache_directory
+from fnet.kernels.cache_folder import cache_directory, keep
+from fnet.kernels.sources import GENERATED
 
 NAME = "__NAME__"
 PACKAGE = "fnet_generated"
@@ -21,38 +25,34 @@ PACKAGE = "fnet_generated"
 def define(prefix: str, text: str) -> Callable:
     """The function that `text` defines; `NAME` stands for its name, which is `prefix` and the hash of `text`."""
     name = f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return _import(_write(name, text.replace(NAME, name)), name)
+    text = text.replace(NAME, name)
+    module = ModuleType(f"{PACKAGE}.{name}")
+    module.__file__ = file = _written(name, text)
+    GENERATED[file] = text
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # for tracebacks
+    sys.modules[module.__name__] = module  # where Numba looks for the globals of cached code
+    exec(compile(text, file, "exec"), module.__dict__)
+    return function(name)
 
 
 def function(name: str) -> Callable:
-    """The generated function called `name`, from the module of that name written earlier (by any process)."""
-    return _import(_folder() / f"{name}.py", name)
+    """The generated function called `name`, which this process has defined."""
+    return getattr(sys.modules[f"{PACKAGE}.{name}"], name)
 
 
-@functools.cache
-def _import(path: Path, name: str) -> Callable:
-    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where Numba looks for the globals of cached code
-    spec.loader.exec_module(module)
-    return getattr(module, name)
+def _written(name: str, text: str) -> str:
+    """The file of a module, written unless it is there with the same text; where there is no cache, just a name."""
+    folder = cache_directory()
+    if folder is None:
+        return f"<{name}>"
+    path, content = folder / "generated" / f"{name}.py", text.encode()
+    if not _holds(path, content):
+        keep(path, content, sealed=False)
+    return str(path)
 
 
-def _write(name: str, text: str) -> Path:
-    """Write the module unless it is there with the same text; another process never sees half a file."""
-    path = _folder() / f"{name}.py"
-    if path.is_file() and path.read_text() == text:
-        return path
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.replace(temporary, path)
-    return path
-
-
-@functools.cache
-def _folder() -> Path:
-    folder = cache_directory() / "generated"
-    folder.mkdir(exist_ok=True)
-    return folder
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False

@@ -18,7 +18,7 @@ from fnet.compile.direct import direct
 from fnet.compile.generated import NAME, PACKAGE, define
 from fnet.compile.memory import ARENA, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
-from fnet.kernels.policy import source_hash
+from fnet.kernels.sources import source_hash
 
 
 def unreachable(plan: Plan) -> str | None:

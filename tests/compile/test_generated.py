@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fnet.compile import generated
-from fnet.kernels import policy
+from fnet.kernels import cache_folder, sources
 
 TEXT = f"""from fnet.kernels.policy import kernel
 
@@ -31,15 +31,16 @@ def test_equal_text_is_one_function_and_other_text_another():
 
 def test_a_damaged_file_is_written_again():
     name = generated.define("damaged", TEXT).__name__
-    path = policy.cache_directory() / "generated" / f"{name}.py"
+    path = cache_folder.cache_directory() / "generated" / f"{name}.py"
     whole = path.read_text()
     path.write_text(whole[:20])
-    generated._write(name, whole)
+    generated.define.cache_clear()
+    generated.define("damaged", TEXT)
     assert path.read_text() == whole
 
 
 def test_the_hash_of_a_kernel_covers_what_it_imports_directly_or_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(policy, "_ROOT", tmp_path)
+    monkeypatch.setattr(sources, "_ROOT", tmp_path)
     files = {
         "own.py": "from fnet.kernels.cpu.middle import f",
         "cpu/middle.py": "from fnet.kernels import scalar",
@@ -52,16 +53,16 @@ def test_the_hash_of_a_kernel_covers_what_it_imports_directly_or_not(tmp_path, m
 
     def hash_after_editing(name: str) -> str:
         (tmp_path / name).write_text(files[name] + "  # edited")
-        policy.source_hash.cache_clear()
-        edited = policy.source_hash(str(tmp_path / "own.py"))
+        sources.source_hash.cache_clear()
+        edited = sources.source_hash(str(tmp_path / "own.py"))
         (tmp_path / name).write_text(files[name])
         return edited
 
-    policy.source_hash.cache_clear()
-    before = policy.source_hash(str(tmp_path / "own.py"))
+    sources.source_hash.cache_clear()
+    before = sources.source_hash(str(tmp_path / "own.py"))
     assert all(hash_after_editing(name) != before for name in ("own.py", "cpu/middle.py", "scalar.py"))
     assert hash_after_editing("other.py") == before
-    policy.source_hash.cache_clear()
+    sources.source_hash.cache_clear()
 
 
 PROGRAM = """

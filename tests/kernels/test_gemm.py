@@ -314,6 +314,6 @@ def test_unknown_vector_width_is_refused():
 
 
 def test_vector_widths_have_separate_caches():
-    code = "from fnet.kernels.policy import cache_directory; print(cache_directory())"
+    code = "from fnet.kernels.cache_folder import cache_directory; print(cache_directory())"
     folders = {run_python(code, FNET_SIMD=name).stdout for name in ("", "avx512", "avx2", "generic")}
     assert len(folders) == 4

@@ -5,7 +5,7 @@ Numba has no vector type, so every vector operation is an *intrinsic*: a functio
 type) and uses `Loop` for its loops; `at` and `lanes` are the addresses that kernels pass around.
 
 The vector width is the host's, or what ``FNET_SIMD`` says at import: ``avx512`` (64 bytes), ``avx2`` (32) or
-``generic`` (16). `fnet.kernels.policy.cache_directory` hashes that variable into its path, and Numba's cache index
+``generic`` (16). `fnet.kernels.cache_folder` hashes that variable into its path, and the key of stored code
 holds the host's name and features, so machine code of one width is never answered for another.
 """
 

@@ -1,0 +1,111 @@
+"""Numba's cache of compiled kernels over fnet's files: one for each version of a kernel, which says what it is of.
+
+Files are named by the hash of the kernel's file and of every kernel module it imports, so an edited kernel is never
+answered with stale code (Numba itself does not look at the files of callees).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.serialize import dumps
+
+from fnet.kernels.cache_folder import cache_directory, keep, kept
+from fnet.kernels.linking import LinkedCacheImpl
+from fnet.kernels.sources import source_hash
+
+
+class _KernelLocator(_CacheLocator):
+    """Files machine code under the hash of the sources it was made from."""
+
+    def __init__(self, python_file: str) -> None:
+        self._hash = source_hash(python_file)
+
+    def ensure_cache_path(self) -> None:
+        """Nothing to ensure: what cannot be written is not kept."""
+
+    def get_cache_path(self) -> str:
+        directory = cache_directory()
+        assert directory is not None, "kernels have a cache only where there is a folder"
+        return str(directory / "machine")
+
+    def get_source_stamp(self) -> str:
+        return self._hash
+
+    def get_disambiguator(self) -> str:
+        return self._hash[:12]
+
+    @classmethod
+    def from_function(cls, py_func: Callable, py_file: str) -> _KernelLocator:
+        return cls(py_file)
+
+
+class _Files:
+    """The stored versions of one kernel; what Numba calls its cache file.
+
+    A file is named by its key and also holds it, so one file never answers for another version.
+    """
+
+    def __init__(self, folder: str, base: str, stamp: str) -> None:
+        self._folder, self._base, self._stamp = Path(folder), base, stamp
+
+    def load(self, key: tuple) -> Any:
+        content = kept(self._path(key))
+        if content is None:
+            return None
+        stamp, stored_key, data = pickle.loads(content)
+        return data if (stamp, stored_key) == (self._stamp, key) else None
+
+    def save(self, key: tuple, data: Any) -> None:
+        keep(self._path(key), dumps((self._stamp, key, data)))
+
+    def flush(self) -> None:
+        for path in self._folder.glob(f"{self._base}.*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: tuple) -> Path:
+        return self._folder / f"{self._base}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = (_KernelLocator,)
+
+
+class KernelCache(FunctionCache):
+    """The machine code of a kernel; what cannot be loaded is compiled again."""
+
+    _impl_class = _KernelCacheImpl
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__(function)
+        locator = self._impl.locator
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, locator.get_source_stamp())
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # whole files, but of something that is not there any more
+            return None
+
+
+class _LinkedCacheImpl(LinkedCacheImpl):
+    _locator_classes = (_KernelLocator,)
+
+
+class LinkedCache(KernelCache):
+    """The LLVM code of kernels that others call; that of kernels which Python called is with their machine code."""
+
+    _impl_class = _LinkedCacheImpl
+
+    def __init__(self, kernel: Any) -> None:
+        super().__init__(kernel.py_func)
+        self._called = kernel._cache
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        stored = super().load_overload(sig, target_context)
+        return self._called.load_overload(sig, target_context) if stored is None else stored
