@@ -1,65 +1,52 @@
 """Fusion: elementwise operations over one index space, and folds of their results, become one loop nest.
 
 Two regions merge only if no third one both reads from them and is read by them, directly or not: so the graph of
-regions stays free of cycles. Which regions a region reads from, and which read from it, are bits of integers.
+regions stays free of cycles.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
+from fnet.compile.contraction import Contraction, Vertex
 from fnet.compile.graph import Graph, Node
 from fnet.compile.loops import foldable
 
 MAX_NODES = 48
 
 
-@dataclass(slots=True, eq=False)
-class Region:
+class Region(Vertex):
     """Nodes that run together: one loop nest, or a single node of any other kind.
 
-    `space` is the index space of a nest, `folded` the axes that its folds fold. `number` is the region's bit in the
-    sets `above` (the regions that it needs, directly or not) and `below` (those that need it).
+    `space` is the index space of a nest, `folded` the axes that its folds fold.
     """
 
-    nodes: list[Node]
-    space: tuple[int, ...] | None
-    folded: frozenset[int] | None
-    number: int
-    above: int = 0
-    below: int = 0
+    __slots__ = ("folded", "nodes", "space")
+
+    def __init__(self, node: Node) -> None:
+        super().__init__()
+        self.nodes = [node]
+        self.space, self.folded = _space(node)
 
     @property
     def fused(self) -> bool:
         return self.space is not None
 
-    @property
-    def bit(self) -> int:
-        return 1 << self.number
-
-    def needs(self, other: Region) -> bool:
-        return bool(self.above & other.bit)
-
 
 def fuse(graph: Graph) -> list[Region]:
     """Partition the nodes into regions, in an order in which they can run."""
-    regions: list[Region] = []
+    regions: Contraction[Region] = Contraction()
     region_of: dict[Node, Region] = {}
-    for number, node in enumerate(graph.nodes):
-        region = region_of[node] = Region([node], *_space(node), number=number)
-        for source in _sources(region, region_of):
-            region.above |= source.above | source.bit
-        for other in regions:
-            if region.needs(other):
-                other.below |= region.bit
-        regions.append(region)
+    for node in graph.nodes:
+        region = Region(node)
+        regions.add(region, [region_of[v.node] for v in node.inputs if v.node is not None])
+        region_of[node] = region
         if region.fused:
             for value in node.inputs:
                 producer = value.node
                 if producer is not None and producer.is_elementwise and value.spec.shape == region.space:
                     region = _merge(region_of[producer], region, regions, region_of)
-    return _ordered(regions, region_of, {node: i for i, node in enumerate(graph.nodes)})
+    return _ordered(regions, {node: i for i, node in enumerate(graph.nodes)})
 
 
 def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
@@ -74,58 +61,48 @@ def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
     return None, None
 
 
-def _merge(one: Region, other: Region, regions: list[Region], region_of: dict[Node, Region]) -> Region:
+def _merge(one: Region, other: Region, regions: Contraction[Region], region_of: dict[Node, Region]) -> Region:
     """Let `one` take over `other` if they fit together; returns the region that then holds the nodes of `other`."""
     if one is other:
         return other
     fits = one.space == other.space and (one.folded is None or other.folded is None or one.folded == other.folded)
-    nodes, both = one.nodes + other.nodes, one.bit | other.bit
-    above, below = (one.above | other.above) & ~both, (one.below | other.below) & ~both
-    if not fits or len(nodes) > MAX_NODES or _reads_fold(nodes) or above & below:
+    if not fits or len(one.nodes) + len(other.nodes) > MAX_NODES or _reads_fold(one, other):
         return other
-    one.nodes, one.above, one.below = nodes, above, below
+    if not regions.join(one, other):
+        return other
+    one.nodes += other.nodes
     one.folded = one.folded if one.folded is not None else other.folded
-    regions.remove(other)
     for node in other.nodes:
         region_of[node] = one
-    for region in regions:
-        if above & region.bit:
-            region.below = region.below & ~other.bit | one.bit | below
-        if below & region.bit:
-            region.above = region.above & ~other.bit | one.bit | above
     return one
 
 
-def _reads_fold(nodes: list[Node]) -> bool:
-    """Whether one of the nodes needs the finished result of a fold among them."""
+def _reads_fold(one: Region, other: Region) -> bool:
+    """Whether one of the regions needs the finished result of a fold of the other."""
+    if one.folded is None and other.folded is None:
+        return False
+    nodes = one.nodes + other.nodes
     folds = {node for node in nodes if node.is_fold}
     return any(value.node in folds for node in nodes for value in node.inputs)
 
 
-def _sources(region: Region, region_of: dict[Node, Region]) -> list[Region]:
-    """The regions that a region reads from, itself included where its nodes read each other."""
-    return [region_of[v.node] for node in region.nodes for v in node.inputs if v.node is not None]
-
-
-def _ordered(regions: list[Region], region_of: dict[Node, Region], place: dict[Node, int]) -> list[Region]:
+def _ordered(regions: Contraction[Region], place: dict[Node, int]) -> list[Region]:
     """Each region after those it reads from, otherwise in the order of the trace."""
-    for region in regions:
+    missing: dict[Vertex, int] = {}
+    ready: list[tuple[int, Region]] = []
+    for region in regions.vertices():
         region.nodes.sort(key=place.__getitem__)
-    by_number = {region.number: region for region in regions}
-    missing = {r.number: {s.number for s in _sources(r, region_of)} - {r.number} for r in regions}
-    readers: dict[int, list[int]] = {number: [] for number in by_number}
-    for number, sources in missing.items():
-        for source in sources:
-            readers[source].append(number)
-    ready = [(place[r.nodes[0]], r.number) for r in regions if not missing[r.number]]
+        missing[region] = len(region.sources)
+        if not region.sources:
+            ready.append((place[region.nodes[0]], region))
     heapq.heapify(ready)
     order: list[Region] = []
     while ready:
-        _, number = heapq.heappop(ready)
-        order.append(by_number[number])
-        for reader in readers[number]:
-            missing[reader].discard(number)
+        _, region = heapq.heappop(ready)
+        order.append(region)
+        for reader in region.readers:
+            missing[reader] -= 1
             if not missing[reader]:
-                heapq.heappush(ready, (place[by_number[reader].nodes[0]], reader))
-    assert len(order) == len(regions), "regions form a cycle"
+                heapq.heappush(ready, (place[reader.nodes[0]], reader))
+    assert len(order) == len(missing), "regions form a cycle"
     return order

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fnet.compile.layout import backwards_in_time, by_size, in_time
+
 ALIGNMENT = 64
+MOST_BY_SIZE = 1024  # beyond, layouts by size take too long
 ARENA, STATE, INPUT, OUTPUT = "arena", "state", "input", "output"
 
 
@@ -37,27 +40,17 @@ def aligned(nbytes: int) -> int:
 def lay_out_arena(buffers: list[Buffer]) -> int:
     """Give every arena buffer an offset, reusing memory of buffers that are never live together; returns the size.
 
-    Largest first, each at the lowest offset where it fits. Constants keep their place for good.
+    Constants come first and keep their place for good. The others lie as in the smallest of several layouts.
     """
-    size = 0
-    for buffer in buffers:
-        if buffer.constant is not None:
-            buffer.offset, size = size, size + aligned(buffer.nbytes)
-    floor = size
-    placed: list[Buffer] = []
-    for buffer in sorted((b for b in buffers if b.constant is None), key=lambda b: -b.nbytes):
-        rivals = sorted(
-            (b for b in placed if b.first <= buffer.last and buffer.first <= b.last), key=lambda b: b.offset
-        )
-        offset = floor
-        for rival in rivals:
-            if offset + aligned(buffer.nbytes) <= rival.offset:
-                break
-            offset = max(offset, rival.offset + aligned(rival.nbytes))
-        buffer.offset = offset
-        placed.append(buffer)
-        size = max(size, offset + aligned(buffer.nbytes))
-    return size
+    floor = lay_out_sequence([buffer for buffer in buffers if buffer.constant is not None])
+    moving = [buffer for buffer in buffers if buffer.constant is None]
+    blocks = [(aligned(buffer.nbytes), buffer.first, buffer.last) for buffer in moving]
+    ways = [by_size] if len(blocks) <= MOST_BY_SIZE else []
+    layouts = [way(blocks) for way in (*ways, in_time, backwards_in_time)]
+    size, offsets = min(layouts, key=lambda layout: layout[0])
+    for buffer, offset in zip(moving, offsets, strict=True):
+        buffer.offset = floor + offset
+    return floor + size
 
 
 def lay_out_sequence(buffers: list[Buffer]) -> int:

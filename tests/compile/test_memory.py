@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fnet.compile import memory
+from fnet.compile.layout import Block, backwards_in_time, by_size, in_time
 from fnet.compile.memory import ALIGNMENT, Buffer, aligned, allocate, lay_out_arena, lay_out_sequence
 
 intervals = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.integers(0, 9)), max_size=12)
@@ -35,6 +38,33 @@ def test_buffers_live_together_do_not_overlap(drawn, constants):
 def test_the_arena_holds_no_more_than_everything_at_once(drawn):
     buffers = buffers_from(drawn)
     assert lay_out_arena(buffers) <= sum(aligned(b.nbytes) for b in buffers)
+
+
+@pytest.mark.parametrize("way", [by_size, in_time, backwards_in_time])
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9)), max_size=16))
+def test_every_layout_keeps_apart_what_lives_together(way, drawn):
+    blocks: list[Block] = [(size, min(a, b), max(a, b)) for size, a, b in drawn]
+    end, offsets = way(blocks)
+    taken: set[tuple[int, int]] = set()
+    for (size, first, last), offset in zip(blocks, offsets, strict=True):
+        cells = {(t, at) for t in range(first, last + 1) for at in range(offset, offset + size)}
+        assert taken.isdisjoint(cells)
+        taken |= cells
+    assert end == max((at + 1 for _, at in taken), default=0)
+
+
+def test_layouts_of_a_deep_network_are_as_small_as_what_lives_at_once():
+    """What each of many layers keeps for its gradient, and what it needs for itself."""
+    depth = 300
+    kept = [(4, i, 2 * depth - i) for i in range(depth)]
+    own = [(5, i, i) for i in range(2 * depth)]
+    assert backwards_in_time(kept + own)[0] == by_size(kept + own)[0] == 4 * depth + 5
+
+
+def test_many_buffers_are_laid_out_without_a_look_at_all_pairs(monkeypatch):
+    monkeypatch.setattr(memory, "MOST_BY_SIZE", 2)
+    monkeypatch.setattr(memory, "by_size", None)
+    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)]) == 640
 
 
 def test_memory_is_reused_when_lives_do_not_meet():
