@@ -14,8 +14,8 @@ from typing import Any
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
 from fnet.layer import Layer, is_single, output_shape
-from fnet.mask_merging import either, mask_of_joined
-from fnet.masking import Masked, join_mask, split_mask
+from fnet.mask_merging import either, mask_of_joined, values_and_masks
+from fnet.masking import Masked, join_mask
 from fnet.members import Members, check_layers
 from fnet.ops.promotion import astype
 from fnet.transforms.primitive import spec_of
@@ -146,13 +146,13 @@ def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any]) -> Laye
 
 
 def _added(x: Any, y: Any) -> Any:
-    (x, mask), (y, own_mask) = split_mask(x), split_mask(y)
+    (x, y), masks = values_and_masks("residual", (x, y))
     if spec_of(x).shape != spec_of(y).shape:
         raise ShapeError(
             f"residual adds input and output, so the layer must keep the shape: expected {spec_of(x).shape}, received "
             f"{spec_of(y).shape}. Change its units, or use fanout(project, layer, merge='add')."
         )
-    return join_mask(ops.add(astype(x, spec_of(y).dtype), y), either([mask, own_mask]))
+    return join_mask(ops.add(astype(x, spec_of(y).dtype), y), either(masks))
 
 
 def _merge(merge: str | Callable | None, axis: int) -> Callable:
@@ -171,7 +171,7 @@ def _merge(merge: str | Callable | None, axis: int) -> Callable:
 
 
 def _merged(merge: str, axis: int, *outputs: Any) -> Any:
-    parts, masks = zip(*map(split_mask, outputs), strict=True)
+    parts, masks = values_and_masks("fanout", outputs)
     shapes = [spec_of(y).shape for y in parts]
     if len({len(shape) for shape in shapes}) > 1:
         raise ShapeError(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.errors import ShapeError
+from fnet.masking import check_mask, split_mask
 from fnet.transforms.primitive import spec_of
 
 
@@ -18,7 +20,7 @@ def either(masks: Sequence[Any]) -> Any:
     >>> either([np.array([[True, False]]), np.array([[False, False]])]), either([np.array([[True]]), None])
     (array([[ True, False]]), None)
     """
-    return None if any(mask is None for mask in masks) else functools.reduce(ops.logical_or, masks)
+    return None if any(mask is None for mask in masks) else functools.reduce(ops.logical_or, _aligned(masks))
 
 
 def both(first: Any, second: Any) -> Any:
@@ -47,7 +49,38 @@ def mask_of_joined(parts: Sequence[Any], masks: Sequence[Any], axis: int) -> Any
     return ops.any(joined, axis=tuple(range(2, spec_of(joined).ndim)))
 
 
+def clean(x: Any, mask: Any) -> Any:
+    """`x` (N, T, ...) with 0 for the steps that `mask` (N, T) leaves out, so that a NaN in them reaches no gradient.
+
+    A `where` behind a product is not enough: its derivative is 0 there, and 0 times NaN is NaN.
+
+    >>> clean(np.array([[1.0, np.nan]]), np.array([[True, False]]))
+    array([[1., 0.]])
+    """
+    return x if mask is None else ops.where(over(mask, x), x, np.zeros((), spec_of(x).dtype))
+
+
+def values_and_masks(who: str, inputs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The values and the masks, None where there are none, of what is merged; raises the errors of `check_mask`."""
+    parts, masks = map(list, zip(*map(split_mask, inputs), strict=True))
+    for x, mask in zip(parts, masks, strict=True):
+        if mask is not None:
+            check_mask(x, mask, f"{who}: ")
+    return parts, masks
+
+
 def over(mask: Any, x: Any) -> Any:
     """The mask (N, T) with axes of size 1 for the further ones of x: (N, T, ...)."""
     shape = spec_of(mask).shape
     return ops.reshape(mask, (*shape, *(1,) * (spec_of(x).ndim - len(shape))))
+
+
+def _aligned(masks: Sequence[Any]) -> list[Any]:
+    """The masks with equally many axes, counted from the first one, or a `ShapeError` where they do not fit."""
+    shapes = [spec_of(mask).shape for mask in masks]
+    rank = max(map(len, shapes))
+    wide = [(*shape, *(1,) * (rank - len(shape))) for shape in shapes]
+    if any(n not in (1, max(sizes)) for sizes in zip(*wide, strict=True) for n in sizes):
+        given = ", ".join(map(str, shapes))
+        raise ShapeError(f"inputs that are merged must be masked at the same steps, received masks of shapes {given}.")
+    return [ops.reshape(m, s) if s != spec_of(m).shape else m for m, s in zip(masks, wide, strict=True)]

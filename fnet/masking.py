@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from fnet import tree
 from fnet.errors import DtypeError, ShapeError
 from fnet.transforms.primitive import spec_of
+
+_COUNTED: ContextVar[Any] = ContextVar("counted samples", default=None)
 
 
 class Masked:
@@ -72,6 +76,30 @@ def check_mask(values: Any, mask: Any, who: str = "") -> None:
         raise DtypeError(f"{who}a mask is boolean, true where a step counts, received {given}.")
     if not given.shape or given.shape != shape[: given.ndim]:
         raise ShapeError(f"{who}the mask of an input of shape {shape} is (batch, steps), received {given.shape}.")
+
+
+@contextmanager
+def counting(samples: Any) -> Iterator[None]:
+    """Layers that are applied inside have a batch of which `samples` (N,) count, None for all of them."""
+    token = _COUNTED.set(samples)
+    try:
+        yield
+    finally:
+        _COUNTED.reset(token)
+
+
+def counted_samples(batch: int) -> Any:
+    """Which samples of the batch count, (N,), None for all: within `TimeDistributed` they are steps, some masked.
+
+    Raises `ShapeError` where they are not as many.
+    """
+    counted = _COUNTED.get()
+    if counted is not None and spec_of(counted).shape != (batch,):
+        raise ShapeError(
+            f"the layer within TimeDistributed must keep the batch, of which a mask says what counts: expected "
+            f"{spec_of(counted).shape[0]} samples, received {batch}."
+        )
+    return counted
 
 
 def without_masks(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:

@@ -45,14 +45,15 @@ def MultiHeadAttention(
 
     Input: x (N, T, F) for self-attention, or a tuple (query, value) or (query, value, key) of (N, T, F), (N, S, G),
     (N, S, G'); the key is the value by default. With `masked` a further input comes last: the mask, (N, S), (N, T, S)
-    or (N, H, T, S), not 0 where a query sees a key. With `causal` position t sees the positions up to t only, and no
-    position sees a step that the mask of an input leaves out; the output has the mask of the query. A position that
+    or (N, H, T, S), true or 1 where a query sees a key. With `causal` position t sees the positions up to t only, and
+    no position sees a step that the mask of an input leaves out; the output has the mask of the query. A position that
     sees none gets the bias alone. With `rotary` queries and keys are rotated by their position.
     -> (N, T, *output_shape), by default F, and the weights (N, H, T, S) with `return_attention_scores`.
     Params: ``query/kernel: (F, H, key_dim)``, ``key/kernel``, ``value/kernel: (G, H, value_dim)``,
     ``attention_output/kernel: (H, value_dim, *output_shape)``, and with `use_bias` ``query/bias: (H, key_dim)``, ...
-    `dropout` zeroes that fraction of the weights in training. Raises `ShapeError` where inputs do not fit.
-    Source: A. Vaswani et al. 2017 (Keras ``MultiHeadAttention``, whose ``use_causal_mask`` and ``attention_mask`` are
+    `dropout` zeroes that fraction of the weights in training. Raises `ShapeError` where inputs do not fit, and
+    `ValueRangeError` for a mask of other floating numbers than 0 and 1 (an additive one of 0 and -inf, say); where a
+    transform hides them, y is NaN. Source: A. Vaswani et al. 2017 (Keras ``MultiHeadAttention``, whose ``use_causal_mask`` and ``attention_mask`` are
     arguments of the call).
 
     >>> MultiHeadAttention(2, 4).out_shape((7, 6))

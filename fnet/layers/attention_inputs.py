@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import ops
-from fnet.errors import ShapeError, StructureError
+from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layer import is_single
 from fnet.layers.checks import known_size, masked_input
-from fnet.mask_merging import both
+from fnet.mask_merging import both, clean
 from fnet.ops.promotion import astype, lift
 from fnet.transforms.primitive import spec_of
+from fnet.transforms.tracer import Tracer
 
 ROLES = ("query", "value", "key")
 
@@ -40,13 +41,20 @@ def inputs(kind: str, x: Any, masked: bool = False) -> Inputs:
     roles, mask = _roles(kind, values, masked)
     (query_mask, value_mask, key_mask), _ = _roles(kind, masks, masked)
     query, value, key = (lift(role) for role in roles)
+    given_mask = None if mask is None else _with_heads(kind, lift(mask), query, key)
+    if given_mask is not None:
+        query = _checked_by_values(kind, query, given_mask)
+        given_mask = astype(given_mask, np.bool_)
     of_steps = value_mask if key_mask is value_mask else both(value_mask, key_mask)
     parts = [
         None if query_mask is None else ops.reshape(query_mask, (*spec_of(query_mask).shape[:1], 1, -1, 1)),
         None if of_steps is None else ops.reshape(of_steps, (*spec_of(of_steps).shape[:1], 1, 1, -1)),
-        None if mask is None else _with_heads(kind, astype(lift(mask), np.bool_)),
+        given_mask,
     ]
-    return Inputs(query, value, key, query_mask, functools.reduce(both, parts))
+    seen = both(of_steps, None if given_mask is None else ops.any(given_mask, axis=(1, 2)))
+    return Inputs(
+        clean(query, query_mask), clean(value, seen), clean(key, seen), query_mask, functools.reduce(both, parts)
+    )
 
 
 def sizes(kind: str, shape: Any, masked: bool = False) -> tuple[int, int, int]:
@@ -93,9 +101,34 @@ def _features(kind: str, shape: Any) -> int:
     return size
 
 
-def _with_heads(kind: str, mask: Any) -> Any:
-    """A mask (N, S), (N, T, S) or (N, H, T, S) with the axes that it lacks, of size 1."""
-    shape = spec_of(mask).shape
-    if not 2 <= len(shape) <= 4:
-        raise ShapeError(f"{kind}: expected a mask (N, S), (N, T, S) or (N, H, T, S), received {shape}.")
-    return ops.reshape(mask, (shape[0], *(1,) * (4 - len(shape)), *shape[1:]))
+def _checked_by_values(kind: str, query: Any, mask: Any) -> Any:
+    """The query, NaN for samples whose mask is of floating point and has other values than 0 and 1.
+
+    Raises `ValueRangeError` where the values are known, for those of an additive mask above all.
+    """
+    if spec_of(mask).dtype.kind != "f":
+        return query
+    fits = ops.logical_or(ops.equal(mask, 0), ops.equal(mask, 1))
+    if isinstance(fits, Tracer):
+        samples = ops.reshape(ops.all(fits, axis=(1, 2, 3)), (-1, 1, 1))
+        return ops.where(samples, query, np.nan)
+    if not fits.all():
+        raise ValueRangeError(
+            f"{kind}: a mask is true, or 1, where a query sees a key, received {mask[~fits][0]}. For an additive mask, "
+            f"0 where it sees and -inf elsewhere: mask == 0."
+        )
+    return query
+
+
+def _with_heads(kind: str, mask: Any, query: Any, key: Any) -> Any:
+    """A mask (N, S), (N, T, S) or (N, H, T, S) with the axes that it lacks, of size 1, like those that broadcast."""
+    shape, of_query, of_key = (spec_of(x).shape for x in (mask, query, key))
+    if 2 <= len(shape) <= 4:
+        wide = (shape[0], *(1,) * (4 - len(shape)), *shape[1:])
+        expected = (*of_query[:1], wide[1], *of_query[1:2], *of_key[1:2])
+        if all(given in (1, size) for given, size in zip(wide, expected, strict=False)):
+            return ops.reshape(mask, wide)
+    raise ShapeError(
+        f"{kind}: expected a mask (N, S), (N, T, S) or (N, H, T, S), received {shape} for a query of shape {of_query} "
+        f"and a key of shape {of_key}."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fnet import ops
@@ -16,7 +17,7 @@ from fnet.transforms.primitive import spec_of
 
 @constructor(masks="used")
 def Masking(mask_value: float = 0.0) -> Pair:
-    """Steps whose features all are `mask_value` do not count from here on, and are set to 0.
+    """Steps whose features all are `mask_value`, which may be NaN, do not count from here on, and are set to 0.
 
     x: (N, T, ...) -> a `fnet.masking.Masked` of the same shape, whose mask (N, T) is true at steps with another value;
     where the input has a mask, at those that count in it, too. Source: Keras ``Masking``.
@@ -39,7 +40,8 @@ def Masking(mask_value: float = 0.0) -> Pair:
         spec = spec_of(values)
         if spec.ndim < 3:
             raise ShapeError(f"Masking: expected an input (batch, steps, features), received {spec.shape}.")
-        mask = both(given, ops.any(ops.not_equal(values, value), axis=tuple(range(2, spec.ndim))))
+        differs = ops.logical_not(ops.isnan(values)) if math.isnan(value) else ops.not_equal(values, value)
+        mask = both(given, ops.any(differs, axis=tuple(range(2, spec.ndim))))
         return Masked(ops.where(over(mask, values), values, 0), mask), state
 
     return init, apply

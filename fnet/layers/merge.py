@@ -16,8 +16,8 @@ from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import Layer, is_single
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import either, mask_of_joined, over
-from fnet.masking import join_mask, split_mask
+from fnet.mask_merging import either, mask_of_joined, over, values_and_masks
+from fnet.masking import join_mask
 from fnet.ops.promotion import lift, promote
 from fnet.transforms.primitive import spec_of
 
@@ -177,9 +177,9 @@ def _merging(kind: str, merge: Merge, count: int | None = None, align: bool = Tr
         if not isinstance(x, tuple | list) or not x or (count is not None and len(x) != count):
             received = f"{len(x)}" if isinstance(x, tuple | list) else f"one {type(x).__name__}"
             raise StructureError(f"{kind} merges a tuple of {count or 'one or more'} inputs, received {received}.")
-        values, masks = zip(*map(split_mask, x), strict=True)
-        parts = [lift(value) for value in values]
-        return merge(_aligned(kind, parts) if align else parts, list(masks)), state
+        parts, masks = values_and_masks(kind, x)
+        parts = [lift(part) for part in parts]
+        return merge(_aligned(kind, parts) if align else parts, masks), state
 
     return init, apply
 
@@ -209,6 +209,8 @@ def _contracted(parts: list[Any], axes: tuple[int, int], normalize: bool) -> Any
     shapes = spec_of(a).shape, spec_of(b).shape
     over = [_normalized(axis, len(shape)) for axis, shape in zip(axes, shapes, strict=True)]
     sizes = [shape[axis] for axis, shape in zip(over, shapes, strict=True)]
+    if shapes[0][0] != shapes[1][0]:
+        raise ShapeError(f"Dot: expected two inputs of equal batches, received shapes {shapes[0]} and {shapes[1]}.")
     if sizes[0] != sizes[1]:
         raise ShapeError(
             f"Dot: the contracted axes must have equal sizes: axis {over[0]} of {shapes[0]} has {sizes[0]}, axis "

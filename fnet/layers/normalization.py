@@ -23,8 +23,8 @@ from fnet.layers.axes import (
 )
 from fnet.layers.checks import entries, fraction, masked_input, not_negative, positive_integer
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import over
-from fnet.masking import join_mask
+from fnet.mask_merging import both, over
+from fnet.masking import counted_samples, join_mask
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
@@ -46,7 +46,8 @@ def BatchNormalization(
 
     In training they are those of the batch over all other axes (the variance without correction), and the state moves:
     ``moving = momentum moving + (1 - momentum) batch``. In inference they are the moving ones, and in training, too, if
-    the layer is not trainable; the state stays then. Steps that a mask leaves out are not in the statistics.
+    the layer is not trainable; the state stays then, and where a batch is empty. Steps that a mask leaves out are not
+    in the statistics.
 
     x: (N, ..., C) -> (N, ..., C). Params: ``gamma: (C,)`` with `scale`, ``beta: (C,)`` with `center`; state:
     ``moving_mean: (C,)``, ``moving_variance: (C,)``. `axis` counts the batch axis; other axes than the last cost a
@@ -78,18 +79,25 @@ def BatchNormalization(
         x = astype(lift(x), dtype)
         (place,) = axis_places("BatchNormalization", x, axes, sizes)
         gamma, beta = params.get("gamma", np.ones(sizes, dtype)), params.get("beta", np.zeros(sizes, dtype))
-        counted = None if mask is None else ops.moveaxis(over(mask, x), place, -1)
+        masks = (mask, counted_samples(spec_of(x).shape[0]))
+        counted = both(*(None if m is None else ops.moveaxis(over(m, x), place, -1) for m in masks))
         x = ops.moveaxis(x, place, -1)
-        if train and not is_frozen():
+        if counted is not None:
+            x = ops.where(ops.logical_or(counted, ops.isfinite(x)), x, 0)
+        if train and spec_of(x).size and not is_frozen():
             if counted is None:
                 y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
             else:
                 batch_mean, batch_variance = _masked_statistics(x, counted)
                 y = _normalized(x, batch_mean, batch_variance, gamma, beta, epsilon)
-            state = {
+            moved = {
                 "moving_mean": momentum * mean + (1 - momentum) * batch_mean,
                 "moving_variance": momentum * variance + (1 - momentum) * batch_variance,
             }
+            if counted is not None:
+                learnt = ops.any(counted)
+                moved = {name: ops.where(learnt, new, state[name]) for name, new in moved.items()}
+            state = moved
         else:
             y = _normalized(x, mean, variance, gamma, beta, epsilon)
         return join_mask(ops.moveaxis(y, -1, place), mask), state

@@ -15,6 +15,7 @@ from fnet.layer import Layer
 from fnet.layers import recurrent_steps as steps
 from fnet.layers.checks import entries, fraction, known_size, needed_key, positive_integer
 from fnet.layers.sequence import Read, Reading, States
+from fnet.mask_merging import clean
 from fnet.ops.promotion import astype
 from fnet.ops.recurrent import FUSED_ACTIVATIONS
 from fnet.random import fold_in
@@ -128,7 +129,7 @@ class Recurrence:
             factors = self._factors(x, needed_key(self.name, reading.key))
         elif reading.train and self.dropout > 0:
             key = fold_in(needed_key(self.name, reading.key), 0)
-            x = x * self._factor(x, (1, spec_of(x).shape[2]), key, self.dropout)
+            x = clean(x, reading.mask) * self._factor(x, (1, spec_of(x).shape[2]), key, self.dropout)
         if reading.unroll or factors is not None or not self.reset_after or None in self.fused_names.values():
             return self._walk(x, weights, states, factors, reading)
         ys, *last = self.kind.fused(x, *weights, states, reading.mask, backwards=reading.backwards, **self.fused_names)
@@ -141,6 +142,7 @@ class Recurrence:
         states = states or tuple(np.zeros((n, *sizes), spec_of(x).dtype) for sizes in self.states)
         if not count:
             return Read(np.zeros((n, 0, self.units), spec_of(x).dtype), states[0], states, {})
+        x = clean(x, reading.mask)
         one_step = self.kind.step if self.reset_after else steps.gru_reset_before
         products = steps.Products(weights, factors)
         projected = products.of_sequence(x)

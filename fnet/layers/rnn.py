@@ -17,6 +17,7 @@ from fnet.layers.constructor import constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.recurrent_steps import output_before, walk
 from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
+from fnet.mask_merging import clean
 from fnet.members import Members, check_layers
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
@@ -112,7 +113,7 @@ class Steps:
         self.cell, self.states = cell, cell_states(cell)
 
     def read(self, params: Any, state: Any, reading: Reading) -> Read:
-        x, dtype = reading.x, _dtype(params, reading.x)
+        x, dtype = clean(reading.x, reading.mask), _dtype(params, reading.x)
         n, count, *sizes = spec_of(x).shape
         x = astype(x, dtype) if spec_of(x).dtype.kind == "f" else x
         first = reading.states or tuple(np.zeros((n, *shape), dtype) for shape in self.states)

@@ -13,7 +13,7 @@ from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError
 from fnet.layer import is_single
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair
-from fnet.masking import join_mask, split_mask
+from fnet.masking import check_mask, join_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -153,6 +153,8 @@ class _Inputs:
                 f"{self.name}: expected a mask (N, T) = {shape[:2]} of the input {shape}, received "
                 f"{spec_of(mask).shape}."
             )
+        if mask is not None:
+            check_mask(x, mask, f"{self.name}: ")
         return x, mask, initial
 
 

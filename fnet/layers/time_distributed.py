@@ -10,7 +10,8 @@ from fnet.errors import ShapeError
 from fnet.layer import Layer
 from fnet.layers.checks import one_shape
 from fnet.layers.constructor import constructor
-from fnet.masking import Masked, join_mask, split_mask
+from fnet.mask_merging import both
+from fnet.masking import Masked, check_mask, counted_samples, counting, join_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -20,7 +21,7 @@ def TimeDistributed(layer: Layer) -> Layer:
     """``y[:, t] = layer(x[:, t])``, with the same weights for all t.
 
     x: (N, T, ...) -> (N, T, ...). The layer sees the N T steps as one batch, so one that mixes the samples of a batch
-    (BatchNormalization in training) mixes the steps, too. The output has the mask (N, T) of x. Of sequences of
+    (BatchNormalization in training) mixes the steps that count. The output has the mask (N, T) of x. Of sequences of
     sequences, with a mask (N, T, S), the layer gets ``mask[:, t]``; the output has the mask that it returns, or is
     masked where all of S is. Raises `ShapeError` for an input without an axis of time. Source: Keras
     ``TimeDistributed``.
@@ -42,21 +43,32 @@ def TimeDistributed(layer: Layer) -> Layer:
         shape = spec_of(x).shape
         if len(shape) < 3:
             raise ShapeError(f"TimeDistributed: expected an input (batch, time, ..., features), received {shape}.")
-        mask = None if mask is None else _checked(lift(mask), shape)
+        mask = None if mask is None else _checked(lift(mask), x)
         of_steps = None if mask is None or spec_of(mask).ndim == 2 else _joined(mask)
-        y, state = body.apply(params, state, join_mask(_joined(x), of_steps), key=key, train=train)
+        with counting(_counted_steps(mask, shape[:2])):
+            y, state = body.apply(params, state, join_mask(_joined(x), of_steps), key=key, train=train)
         return tree.map(lambda part: _parted(part, shape[:2], mask), y, is_leaf=_is_masked), state
 
     return Layer(init, apply, children=(layer,), entries=body.entries, masks="used")
 
 
-def _checked(mask: Any, shape: tuple[int, ...]) -> Any:
-    received = spec_of(mask).shape
+def _checked(mask: Any, x: Any) -> Any:
+    shape, received = spec_of(x).shape, spec_of(mask).shape
     if len(received) < 2 or received != shape[: len(received)]:
         raise ShapeError(
             f"TimeDistributed: expected a mask (N, T) = {shape[:2]} of the input {shape}, received {received}."
         )
+    check_mask(x, mask, "TimeDistributed: ")
     return mask
+
+
+def _counted_steps(mask: Any, batch: tuple[int, ...]) -> Any:
+    """(N T,): of all steps, whether they count in the mask (N, T, ...), or (N,) of the samples from further out."""
+    steps = None if mask is None else ops.any(mask, axis=tuple(range(2, spec_of(mask).ndim)))
+    samples = counted_samples(batch[0])
+    wide = None if samples is None else ops.broadcast_to(ops.expand_dims(samples, 1), batch)
+    counted = both(steps, wide)
+    return None if counted is None else ops.reshape(counted, -1)
 
 
 def _joined(x: Any) -> Any:

@@ -84,6 +84,29 @@ def test_masks_hide_keys() -> None:
     np.testing.assert_array_equal(nothing, np.broadcast_to(params["attention_output"]["bias"], nothing.shape))
 
 
+def test_a_mask_of_floats_is_of_zeros_and_ones() -> None:
+    layer, x = MultiHeadAttention(2, 4, masked=True), drawn(2, 5, 6)
+    params, state = init(layer, ((5, 6), (5, 5)))
+    visible = np.tri(5, dtype=bool)[None].repeat(2, 0)
+    expected, _ = layer.apply(params, state, (x, visible))
+    np.testing.assert_array_equal(layer.apply(params, state, (x, visible.astype("float32")))[0], expected)
+    additive = np.where(visible, 0, -np.inf)
+    with pytest.raises(ValueRangeError, match=r"received -inf. For an additive mask, 0 where .*: mask == 0"):
+        layer.apply(params, state, (x, additive))
+    half = np.where(visible, 1, [[[0.5]], [[0.0]]])
+    y, _ = fnet.jit(layer.apply)(params, state, (x, half))
+    assert np.isnan(y[0]).all()
+    np.testing.assert_allclose(y[1], expected[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2, 4), (2, 4, 5), (2, 3, 5, 4), (5,)])
+def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    layer, x = MultiHeadAttention(2, 4, masked=True), drawn(2, 5, 6)
+    params, state = init(layer, ((5, 6), (5,)))
+    with pytest.raises(ShapeError, match=r"expected a mask \(N, S\), .* for a query of shape \(2, 5, 6\)"):
+        layer.apply(params, state, (x, np.ones(shape, bool)))
+
+
 def test_a_causal_layer_does_not_see_the_future() -> None:
     layer, x = MultiHeadAttention(2, 4, causal=True), drawn(1, 6, 6)
     params, state = init(layer, (6, 6))

@@ -58,6 +58,13 @@ def test_masking_leaves_out_steps_of_one_value_and_zeroes_them() -> None:
     assert Masking().apply({}, {}, np.full((1, 1, 2), np.nan))[0].mask.all()
 
 
+def test_masking_of_nan() -> None:
+    x = np.array([[[1.0, np.nan], [np.nan, np.nan], [np.inf, 0.0]]])
+    y, _ = Masking(np.nan).apply({}, {}, x)
+    np.testing.assert_array_equal(y.mask, [[True, False, True]])
+    np.testing.assert_array_equal(y.values, [[[1, np.nan], [0, 0], [np.inf, 0]]])
+
+
 def test_masking_under_jit_and_its_gradient() -> None:
     x = np.where(MASK[:, :, None], X, 0)
     y, _ = fnet.jit(Masking().apply)({}, {}, x)

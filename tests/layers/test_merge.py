@@ -9,8 +9,11 @@ import pytest
 
 import fnet
 from fnet import layers
+from fnet.combinators import fanout
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layers import Add, Average, Concatenate, Dense, Dot, Maximum, Minimum, Multiply, Subtract
+from fnet.layer import Layer
+from fnet.layers import Add, Average, Concatenate, Dense, Dot, Identity, Maximum, Minimum, Multiply, Subtract
+from fnet.masking import Masked
 
 KEY = fnet.random.key(0)
 RNG = np.random.default_rng(0)
@@ -111,3 +114,28 @@ ERRORS = [
 def test_errors(wrong: Any, error: type, text: str) -> None:
     with pytest.raises(error, match=text):
         wrong()
+
+
+MERGES = [Add(), Multiply(), Maximum(), Concatenate(), fanout(Identity(), Identity())]
+
+
+@pytest.mark.parametrize("merge", MERGES, ids=repr)
+def test_a_mask_of_another_shape_is_refused(merge: Layer) -> None:
+    x, mask = np.ones((2, 3, 4)), np.ones((2, 3), bool)
+    for wrong in (mask[:1], mask[:, :2], np.ones((3, 2), bool)):
+        given = Masked(x, wrong) if merge.kind == "fanout" else (Masked(x, mask), Masked(x, wrong))
+        with pytest.raises(ShapeError, match=r"mask of an input of shape \(2, 3, 4\) is \(batch, steps\), received"):
+            merge.apply({}, {}, given)
+    with pytest.raises(DtypeError, match="a mask is boolean, true where a step counts, received float64"):
+        merge.apply({}, {}, Masked(x, mask * 1.0) if merge.kind == "fanout" else (Masked(x, mask * 1.0), x))
+
+
+def test_masks_of_other_steps_are_refused() -> None:
+    steps, row = Masked(np.ones((2, 3, 4)), np.ones((2, 3), bool)), Masked(np.ones((2, 4)), np.ones((2, 4), bool))
+    with pytest.raises(ShapeError, match=r"masked at the same steps, received masks of shapes \(2, 3\), \(2, 4\)"):
+        Add().apply({}, {}, (steps, row))
+
+
+def test_dot_of_other_batches_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"Dot: expected two inputs of equal batches, received shapes \(2, 3\) and"):
+        Dot(1).apply({}, {}, (np.ones((2, 3)), np.ones((4, 3))))
