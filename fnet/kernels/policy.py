@@ -1,7 +1,10 @@
 """How every fnet kernel is compiled: the flags, and that its code is kept on disk.
 
-`kernel` decorates a void, out-parameter, allocation-free loop nest; `scalar` decorates a pure function of
-scalars that is inlined into kernels. Both keep NaN and Inf: the fast-math set never holds ``nnan`` or ``ninf``.
+`kernel` decorates a void, out-parameter, allocation-free loop nest; `scalar` decorates a pure function of scalars that
+is inlined into kernels. Both let the compiler round a product and the sum behind it once (``contract``), and nothing
+else: no reciprocals for quotients, no approximations, no lost signs of zeros. `elementary` decorates functions that
+generated loops are made of, and ``@kernel(contract=False)`` those loops: every operation there rounds as it is written,
+so that a chain of operations gives the same bits in one loop as in several.
 """
 
 from __future__ import annotations
@@ -17,26 +20,36 @@ from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.linking import link_without_machine_code
 
-FASTMATH = {"contract", "arcp", "nsz", "afn"}
+FASTMATH = {"contract"}
 
 
-def kernel(function: Callable | None = None, *, reassoc: bool = False) -> Any:
+def kernel(function: Callable | None = None, *, reassoc: bool = False, contract: bool = True) -> Any:
     """Compile `function` lazily as a kernel; `reassoc` lets sums vectorise, at the price of a fixed order."""
     if function is None:
-        return functools.partial(kernel, reassoc=reassoc)
-    return _compiled(function, reassoc)
+        return functools.partial(kernel, reassoc=reassoc, contract=contract)
+    return _compiled(function, _flags(reassoc, contract))
 
 
 def scalar(function: Callable | None = None, *, reassoc: bool = False) -> Any:
     """Compile a function of scalars that is always inlined into its callers; its flags stay on its instructions."""
     if function is None:
         return functools.partial(scalar, reassoc=reassoc)
-    return _compiled(function, reassoc, forceinline=True)
+    return _compiled(function, _flags(reassoc, True), forceinline=True)
 
 
-def _compiled(function: Callable, reassoc: bool, **options: Any) -> Any:
+def elementary(function: Callable | None = None, *, reassoc: bool = False) -> Any:
+    """Compile a function of scalars that gives the same bits wherever it is inlined."""
+    if function is None:
+        return functools.partial(elementary, reassoc=reassoc)
+    return _compiled(function, _flags(reassoc, False), forceinline=True)
+
+
+def _flags(reassoc: bool, contract: bool) -> set[str]:
+    return (FASTMATH if contract else set()) | ({"reassoc"} if reassoc else set())
+
+
+def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
     """A Numba dispatcher with fnet's cache instead of Numba's own."""
-    flags = FASTMATH | {"reassoc"} if reassoc else FASTMATH
     options |= {"nogil": True, "error_model": "numpy", "fastmath": flags}
     dispatcher = numba.njit(**options)(function)
     if config.DISABLE_JIT:

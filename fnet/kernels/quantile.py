@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.policy import scalar
+from fnet.kernels.policy import elementary
+from fnet.kernels.polynomial import multiply_add, polynomial
 from fnet.kernels.transcendental import log_f32, log_f64
 
 
@@ -18,18 +19,18 @@ def _single(*values: float) -> tuple[np.float32, ...]:
 _0, _HALF, _1, _INF = _single(0, 0.5, 1, np.inf)
 _CENTRAL, _CENTRAL_SQUARE, _MIDDLE, _TAIL = _single(0.425, 0.180625, 1.6, 5)
 _A = _single(3.3871327179, 50.434271938, 159.29113202, 59.109374720)
-_B = _single(17.895169469, 78.757757664, 67.187563600)
+_B = _single(1, 17.895169469, 78.757757664, 67.187563600)
 _C = _single(1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103)
-_D = _single(0.73700164250, 0.12021132975)
+_D = _single(1, 0.73700164250, 0.12021132975)
 _E = _single(6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997)
-_F = _single(0.24197894225, 0.012258202635)
+_F = _single(1, 0.24197894225, 0.012258202635)
 
 _A_64 = (
     3.387132872796366608, 133.14166789178437745, 1971.5909503065514427, 13731.693765509461125,
     45921.953931549871457, 67265.770927008700853, 33430.575583588128105, 2509.0809287301226727,
 )  # fmt: skip
 _B_64 = (
-    42.313330701600911252, 687.1870074920579083, 5394.1960214247511077, 21213.794301586595867,
+    1.0, 42.313330701600911252, 687.1870074920579083, 5394.1960214247511077, 21213.794301586595867,
     39307.89580009271061, 28729.085735721942674, 5226.495278852854561,
 )  # fmt: skip
 _C_64 = (
@@ -37,7 +38,7 @@ _C_64 = (
     1.27045825245236838258, 0.24178072517745061177, 0.0227238449892691845833, 7.7454501427834140764e-4,
 )  # fmt: skip
 _D_64 = (
-    2.05319162663775882187, 1.6763848301838038494, 0.68976733498510000455, 0.14810397642748007459,
+    1.0, 2.05319162663775882187, 1.6763848301838038494, 0.68976733498510000455, 0.14810397642748007459,
     0.0151986665636164571966, 5.475938084995344946e-4, 1.05075007164441684324e-9,
 )  # fmt: skip
 _E_64 = (
@@ -45,25 +46,22 @@ _E_64 = (
     0.026532189526576123093, 0.0012426609473880784386, 2.71155556874348757815e-5, 2.01033439929228813265e-7,
 )  # fmt: skip
 _F_64 = (
-    0.59983220655588793769, 0.13692988092273580531, 0.0148753612908506148525, 7.868691311456132591e-4,
+    1.0, 0.59983220655588793769, 0.13692988092273580531, 0.0148753612908506148525, 7.868691311456132591e-4,
     1.8463183175100546818e-5, 1.4215117583164458887e-7, 2.04426310338993978564e-15,
 )  # fmt: skip
 
 
-@scalar
+@elementary
 def normal_quantile_f32(p):
     """The x with P(normal <= x) = p in float32: infinite at 0 and 1, NaN outside."""
     q = p - _HALF
-    r = _CENTRAL_SQUARE - q * q
-    top = (((_A[3] * r + _A[2]) * r + _A[1]) * r + _A[0]) * abs(q)
-    below = ((_B[2] * r + _B[1]) * r + _B[0]) * r + _1
+    r = multiply_add(-q, q, _CENTRAL_SQUARE)
+    top, below = polynomial(r, _A) * abs(q), polynomial(r, _B)
     s = np.sqrt(-log_f32(p if q < _0 else _1 - p))
     r = s - _MIDDLE
-    middle_top = ((_C[3] * r + _C[2]) * r + _C[1]) * r + _C[0]
-    middle_below = (_D[1] * r + _D[0]) * r + _1
+    middle_top, middle_below = polynomial(r, _C), polynomial(r, _D)
     r = s - _TAIL
-    tail_top = ((_E[3] * r + _E[2]) * r + _E[1]) * r + _E[0]
-    tail_below = (_F[1] * r + _F[0]) * r + _1
+    tail_top, tail_below = polynomial(r, _E), polynomial(r, _F)
     central, middle = abs(q) <= _CENTRAL, s <= _TAIL
     x = (top if central else (middle_top if middle else tail_top)) / (
         below if central else (middle_below if middle else tail_below)
@@ -71,27 +69,17 @@ def normal_quantile_f32(p):
     return np.copysign(_INF if s == _INF else x, q)
 
 
-@scalar
+@elementary
 def normal_quantile_f64(p):
     """The x with P(normal <= x) = p in float64: infinite at 0 and 1, NaN outside."""
     q = p - 0.5
-    r = 0.180625 - q * q
-    top = ((_A_64[7] * r + _A_64[6]) * r + _A_64[5]) * r + _A_64[4]
-    top = (((top * r + _A_64[3]) * r + _A_64[2]) * r + _A_64[1]) * r + _A_64[0]
-    top = top * abs(q)
-    below = ((_B_64[6] * r + _B_64[5]) * r + _B_64[4]) * r + _B_64[3]
-    below = (((below * r + _B_64[2]) * r + _B_64[1]) * r + _B_64[0]) * r + 1.0
+    r = multiply_add(-q, q, 0.180625)
+    top, below = polynomial(r, _A_64) * abs(q), polynomial(r, _B_64)
     s = np.sqrt(-log_f64(p if q < 0.0 else 1.0 - p))
     r = s - 1.6
-    middle_top = ((_C_64[7] * r + _C_64[6]) * r + _C_64[5]) * r + _C_64[4]
-    middle_top = (((middle_top * r + _C_64[3]) * r + _C_64[2]) * r + _C_64[1]) * r + _C_64[0]
-    middle_below = ((_D_64[6] * r + _D_64[5]) * r + _D_64[4]) * r + _D_64[3]
-    middle_below = (((middle_below * r + _D_64[2]) * r + _D_64[1]) * r + _D_64[0]) * r + 1.0
+    middle_top, middle_below = polynomial(r, _C_64), polynomial(r, _D_64)
     r = s - 5.0
-    tail_top = ((_E_64[7] * r + _E_64[6]) * r + _E_64[5]) * r + _E_64[4]
-    tail_top = (((tail_top * r + _E_64[3]) * r + _E_64[2]) * r + _E_64[1]) * r + _E_64[0]
-    tail_below = ((_F_64[6] * r + _F_64[5]) * r + _F_64[4]) * r + _F_64[3]
-    tail_below = (((tail_below * r + _F_64[2]) * r + _F_64[1]) * r + _F_64[0]) * r + 1.0
+    tail_top, tail_below = polynomial(r, _E_64), polynomial(r, _F_64)
     central, middle = abs(q) <= 0.425, s <= 5.0
     x = (top if central else (middle_top if middle else tail_top)) / (
         below if central else (middle_below if middle else tail_below)

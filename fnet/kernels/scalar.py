@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from fnet.kernels.half import bfloat16_f32, float16_f32
-from fnet.kernels.policy import scalar
+from fnet.kernels.policy import elementary
 from fnet.kernels.quantile import normal_quantile_f32, normal_quantile_f64
 from fnet.kernels.transcendental import (
     erf_f32,
@@ -54,101 +54,101 @@ _0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
 # ------------------------------------------------------------------------------------------ order and sign
 
 
-@scalar
+@elementary
 def maximum_f32(x, y):
     """The larger, or NaN if either is."""
     m = y if x < y else x
     return m if y == y else y
 
 
-@scalar
+@elementary
 def maximum_f64(x, y):
     """The larger, or NaN if either is."""
     m = y if x < y else x
     return m if y == y else y
 
 
-@scalar
+@elementary
 def minimum_f32(x, y):
     """The smaller, or NaN if either is."""
     m = y if x > y else x
     return m if y == y else y
 
 
-@scalar
+@elementary
 def minimum_f64(x, y):
     """The smaller, or NaN if either is."""
     m = y if x > y else x
     return m if y == y else y
 
 
-@scalar
+@elementary
 def relu_f32(x):
     """max(x, 0), keeping NaN."""
     return _0 if x <= _0 else x
 
 
-@scalar
+@elementary
 def relu_f64(x):
     """max(x, 0), keeping NaN."""
     return 0.0 if x <= 0.0 else x
 
 
-@scalar
+@elementary
 def sign_f32(x):
     """-1, 0 or 1, keeping NaN and signed zeros."""
     return _1 if x > _0 else (-_1 if x < _0 else x)
 
 
-@scalar
+@elementary
 def sign_f64(x):
     """-1, 0 or 1, keeping NaN and signed zeros."""
     return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
 
 
-@scalar
+@elementary
 def absolute_f32(x):
     """Absolute value."""
     return abs(x)
 
 
-@scalar
+@elementary
 def absolute_f64(x):
     """Absolute value."""
     return abs(x)
 
 
-@scalar
+@elementary
 def isnan_f32(x):
     """True for NaN."""
     return x != x
 
 
-@scalar
+@elementary
 def isnan_f64(x):
     """True for NaN."""
     return x != x
 
 
-@scalar
+@elementary
 def isinf_f32(x):
     """True for either infinity."""
     return abs(x) == _INF
 
 
-@scalar
+@elementary
 def isinf_f64(x):
     """True for either infinity."""
     return abs(x) == np.inf
 
 
-@scalar
+@elementary
 def isfinite_f32(x):
     """True unless infinite or NaN."""
     return abs(x) < _INF
 
 
-@scalar
+@elementary
 def isfinite_f64(x):
     """True unless infinite or NaN."""
     return abs(x) < np.inf
@@ -157,49 +157,49 @@ def isfinite_f64(x):
 # ------------------------------------------------------------------------------------------------- rounding
 
 
-@scalar
+@elementary
 def floor_f32(x):
     """Largest integer not above x."""
     return np.floor(x)
 
 
-@scalar
+@elementary
 def floor_f64(x):
     """Largest integer not above x."""
     return np.floor(x)
 
 
-@scalar
+@elementary
 def ceil_f32(x):
     """Smallest integer not below x."""
     return np.ceil(x)
 
 
-@scalar
+@elementary
 def ceil_f64(x):
     """Smallest integer not below x."""
     return np.ceil(x)
 
 
-@scalar
+@elementary
 def trunc_f32(x):
     """Rounds towards zero."""
     return np.trunc(x)
 
 
-@scalar
+@elementary
 def trunc_f64(x):
     """Rounds towards zero."""
     return np.trunc(x)
 
 
-@scalar
+@elementary
 def round_f32(x):
     """Rounds to the nearest integer, halves to even."""
     return np.rint(x)
 
 
-@scalar
+@elementary
 def round_f64(x):
     """Rounds to the nearest integer, halves to even."""
     return np.rint(x)
@@ -208,49 +208,49 @@ def round_f64(x):
 # ------------------------------------------------------------------------------------- powers and quotients
 
 
-@scalar
+@elementary
 def square_f32(x):
     """x times x."""
     return x * x
 
 
-@scalar
+@elementary
 def square_f64(x):
     """x times x."""
     return x * x
 
 
-@scalar
+@elementary
 def reciprocal_f32(x):
     """1 / x."""
     return _1 / x
 
 
-@scalar
+@elementary
 def reciprocal_f64(x):
     """1 / x."""
     return 1.0 / x
 
 
-@scalar
+@elementary
 def sqrt_f32(x):
     """Square root, NaN below zero."""
     return np.sqrt(x)
 
 
-@scalar
+@elementary
 def sqrt_f64(x):
     """Square root, NaN below zero."""
     return np.sqrt(x)
 
 
-@scalar
+@elementary
 def power_f32(x, y):
     """x to the power y."""
     return np.power(x, y)
 
 
-@scalar
+@elementary
 def power_f64(x, y):
     """x to the power y."""
     return np.power(x, y)
@@ -259,61 +259,61 @@ def power_f64(x, y):
 # ------------------------------------------------------------------------- functions left to the math library
 
 
-@scalar
+@elementary
 def sin_f32(x):
     """Sine."""
     return np.sin(x)
 
 
-@scalar
+@elementary
 def sin_f64(x):
     """Sine."""
     return np.sin(x)
 
 
-@scalar
+@elementary
 def cos_f32(x):
     """Cosine."""
     return np.cos(x)
 
 
-@scalar
+@elementary
 def cos_f64(x):
     """Cosine."""
     return np.cos(x)
 
 
-@scalar
+@elementary
 def tan_f32(x):
     """Tangent."""
     return np.tan(x)
 
 
-@scalar
+@elementary
 def tan_f64(x):
     """Tangent."""
     return np.tan(x)
 
 
-@scalar
+@elementary
 def arctan_f32(x):
     """Inverse tangent."""
     return np.arctan(x)
 
 
-@scalar
+@elementary
 def arctan_f64(x):
     """Inverse tangent."""
     return np.arctan(x)
 
 
-@scalar
+@elementary
 def erfc_f32(x):
     """1 - erf(x), accurate in the tail."""
     return np.float32(math.erfc(x))
 
 
-@scalar
+@elementary
 def erfc_f64(x):
     """1 - erf(x), accurate in the tail."""
     return np.float64(math.erfc(x))
@@ -322,13 +322,13 @@ def erfc_f64(x):
 # ------------------------------------------------------------------------------------------------------------- sums
 
 
-@scalar(reassoc=True)
+@elementary(reassoc=True)
 def accumulate_f32(total, value):
     """``total + value`` in a sum that may run in several lanes; nothing around it is reordered."""
     return total + value
 
 
-@scalar(reassoc=True)
+@elementary(reassoc=True)
 def accumulate_f64(total, value):
     """``total + value`` in a sum that may run in several lanes; nothing around it is reordered."""
     return total + value

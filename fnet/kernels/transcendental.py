@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from fnet.kernels.policy import FASTMATH, scalar
+from fnet.kernels.policy import elementary
+from fnet.kernels.polynomial import multiply_add, polynomial
 
 
 def _single(*values: float) -> tuple[np.float32, ...]:
@@ -72,7 +73,7 @@ _ERF_P_64 = (
     1.12837916709551257, 0.142149290455472658, 0.0453039049812447507, 0.00182729412056285207, 0.000194955994043795489,
 )  # fmt: skip
 _ERF_Q_64 = (
-    0.459309861968977562, 0.0932528277455358846, 0.0105822107780544111, 0.00068121553473931112,
+    1.0, 0.459309861968977562, 0.0932528277455358846, 0.0105822107780544111, 0.00068121553473931112,
     0.0000202974000916731264,
 )  # fmt: skip
 _ERF_C_64 = (
@@ -85,85 +86,77 @@ _ERF_C_64 = (
 # ---------------------------------------------------------------------------------------------- exponentials
 
 
-@scalar
+@elementary
 def exp_f32(x):
     """e^x in float32."""
     x = _EXP_MIN if x < _EXP_MIN else x
     x = _EXP_MAX if x > _EXP_MAX else x
-    shifted = x * _LOG2E + _ROUND
+    shifted = multiply_add(x, _LOG2E, _ROUND)
     n = shifted - _ROUND
-    r = x - n * _LN2_HI - n * _LN2_LO
-    p = (((EXP_TERMS[4] * r + EXP_TERMS[3]) * r + EXP_TERMS[2]) * r + EXP_TERMS[1]) * r + EXP_TERMS[0]
+    r = multiply_add(-n, _LN2_LO, multiply_add(-n, _LN2_HI, x))
     # 2^n as two factors, so that it neither overflows nor underflows before the result does.
-    half = np.float32(n * _HALF + _ROUND).view(np.int32)
+    half = np.float32(multiply_add(n, _HALF, _ROUND)).view(np.int32)
     high = np.int32((half + _BIAS) << _MANTISSA).view(np.float32)
     low = np.int32((np.float32(shifted).view(np.int32) - half + _BIAS) << _MANTISSA).view(np.float32)
-    return (r * r * p + r + _1) * high * low
+    return (multiply_add(r * r, polynomial(r, EXP_TERMS), r) + _1) * high * low
 
 
-@scalar
+@elementary
 def exp_f64(x):
     """e^x in float64."""
     x = -746.0 if x < -746.0 else x
     x = 710.0 if x > 710.0 else x
-    shifted = x * _LOG2E_64 + _ROUND_64
+    shifted = multiply_add(x, _LOG2E_64, _ROUND_64)
     n = shifted - _ROUND_64
-    r = x - n * _LN2_HI_64 - n * _LN2_LO_64
-    p = (((EXP_TERMS_64[10] * r + EXP_TERMS_64[9]) * r + EXP_TERMS_64[8]) * r + EXP_TERMS_64[7]) * r + EXP_TERMS_64[6]
-    p = (((p * r + EXP_TERMS_64[5]) * r + EXP_TERMS_64[4]) * r + EXP_TERMS_64[3]) * r + EXP_TERMS_64[2]
-    p = (p * r + EXP_TERMS_64[1]) * r + EXP_TERMS_64[0]
-    half = np.float64(n * 0.5 + _ROUND_64).view(np.int64)
+    r = multiply_add(-n, _LN2_LO_64, multiply_add(-n, _LN2_HI_64, x))
+    half = np.float64(multiply_add(n, 0.5, _ROUND_64)).view(np.int64)
     high = np.int64((half + 1023) << 52).view(np.float64)
     low = np.int64((np.float64(shifted).view(np.int64) - half + 1023) << 52).view(np.float64)
-    return (r * r * p + r + 1.0) * high * low
+    return (multiply_add(r * r, polynomial(r, EXP_TERMS_64), r) + 1.0) * high * low
 
 
-@scalar
+@elementary
 def expm1_f32(x):
     """e^x - 1 in float32, accurate near zero."""
     y = _EXPM1_MIN if x < _EXPM1_MIN else x
     y = _EXP_MAX if y > _EXP_MAX else y
-    shifted = y * _LOG2E + _ROUND
+    shifted = multiply_add(y, _LOG2E, _ROUND)
     n = shifted - _ROUND
-    r = y - n * _LN2_HI - n * _LN2_LO
-    p = (((EXP_TERMS[4] * r + EXP_TERMS[3]) * r + EXP_TERMS[2]) * r + EXP_TERMS[1]) * r + EXP_TERMS[0]
+    r = multiply_add(-n, _LN2_LO, multiply_add(-n, _LN2_HI, y))
     # Half of 2^n stays finite at the upper end.
     scale = np.int32((np.float32(shifted).view(np.int32) + _BIAS_1) << _MANTISSA).view(np.float32)
-    y = (scale * (r * r * p + r) + (scale - _HALF)) * _2
+    y = multiply_add(scale, multiply_add(r * r, polynomial(r, EXP_TERMS), r), scale - _HALF) * _2
     return x if abs(x) < _EXPM1_TINY else y
 
 
-@scalar
+@elementary
 def expm1_f64(x):
     """e^x - 1 in float64, accurate near zero."""
     y = -38.0 if x < -38.0 else x
     y = 710.0 if y > 710.0 else y
-    shifted = y * _LOG2E_64 + _ROUND_64
+    shifted = multiply_add(y, _LOG2E_64, _ROUND_64)
     n = shifted - _ROUND_64
-    r = y - n * _LN2_HI_64 - n * _LN2_LO_64
-    p = (((EXP_TERMS_64[10] * r + EXP_TERMS_64[9]) * r + EXP_TERMS_64[8]) * r + EXP_TERMS_64[7]) * r + EXP_TERMS_64[6]
-    p = (((p * r + EXP_TERMS_64[5]) * r + EXP_TERMS_64[4]) * r + EXP_TERMS_64[3]) * r + EXP_TERMS_64[2]
-    p = (p * r + EXP_TERMS_64[1]) * r + EXP_TERMS_64[0]
+    r = multiply_add(-n, _LN2_LO_64, multiply_add(-n, _LN2_HI_64, y))
     scale = np.int64((np.float64(shifted).view(np.int64) + 1022) << 52).view(np.float64)
-    y = (scale * (r * r * p + r) + (scale - 0.5)) * 2.0
+    y = multiply_add(scale, multiply_add(r * r, polynomial(r, EXP_TERMS_64), r), scale - 0.5) * 2.0
     return x if abs(x) < 2.0**-56 else y
 
 
-@scalar
+@elementary
 def sigmoid_f32(x):
     """1 / (1 + e^-x) in float32, accurate in both tails."""
     e = exp_f32(-abs(x))
     return (_1 if x >= _0 else e) / (_1 + e)
 
 
-@scalar
+@elementary
 def sigmoid_f64(x):
     """1 / (1 + e^-x) in float64, accurate in both tails."""
     e = exp_f64(-abs(x))
     return (1.0 if x >= 0.0 else e) / (1.0 + e)
 
 
-@scalar
+@elementary
 def tanh_f32(x):
     """Hyperbolic tangent in float32: e / (e + 2) with e = expm1(2 |x|)."""
     a = abs(x)
@@ -171,7 +164,7 @@ def tanh_f32(x):
     return np.copysign(e / (e + _2), x)
 
 
-@scalar
+@elementary
 def tanh_f64(x):
     """Hyperbolic tangent in float64: e / (e + 2) with e = expm1(2 |x|)."""
     a = abs(x)
@@ -182,7 +175,7 @@ def tanh_f64(x):
 # ------------------------------------------------------------------------------------------------ logarithms
 
 
-@scalar
+@elementary
 def log_f32(x):
     """Natural logarithm in float32: -inf at zero, NaN below."""
     small = x < _NORMAL
@@ -190,15 +183,13 @@ def log_f32(x):
     k = np.int32(np.int32(bits - _SQRT_HALF_BITS) >> _MANTISSA)
     f = np.int32(bits - np.int32(k << _MANTISSA)).view(np.float32) - _1
     n = np.float32(k) - (_UP_EXPONENT if small else _0)
-    p = (((_LOG[8] * f + _LOG[7]) * f + _LOG[6]) * f + _LOG[5]) * f + _LOG[4]
-    p = (((p * f + _LOG[3]) * f + _LOG[2]) * f + _LOG[1]) * f + _LOG[0]
-    s = f * f
-    y = n * _LN2_HI + (f + (n * _LN2_LO + (p * f - _HALF) * s))
+    p = multiply_add(polynomial(f, _LOG), f, -_HALF)
+    y = multiply_add(n, _LN2_HI, f + multiply_add(n, _LN2_LO, p * (f * f)))
     y = y if x < _INF else x
     return y if x > _0 else (-_INF if x == _0 else _NAN)
 
 
-@scalar
+@elementary
 def log_f64(x):
     """Natural logarithm in float64: -inf at zero, NaN below."""
     small = x < _NORMAL_64
@@ -208,15 +199,14 @@ def log_f64(x):
     n = np.float64(k) - (_UP_EXPONENT_64 if small else 0.0)
     s = f / (f + 2.0)
     z = s * s
-    p = (((_LOG_64[7] * z + _LOG_64[6]) * z + _LOG_64[5]) * z + _LOG_64[4]) * z + _LOG_64[3]
-    p = (((p * z + _LOG_64[2]) * z + _LOG_64[1]) * z + _LOG_64[0]) * z
     h = 0.5 * f * f
-    y = n * _LN2_HI_64 + (f - (h - (s * (h + p) + n * _LN2_LO_64)))
+    low = multiply_add(n, _LN2_LO_64, s * multiply_add(polynomial(z, _LOG_64), z, h))
+    y = multiply_add(n, _LN2_HI_64, f - (h - low))
     y = y if x < np.inf else x
     return y if x > 0.0 else (-np.inf if x == 0.0 else np.nan)
 
 
-@scalar
+@elementary
 def log1p_f32(x):
     """log(1 + x) in float32, accurate near zero."""
     u = _1 + x
@@ -224,7 +214,7 @@ def log1p_f32(x):
     return log_f32(u) + (lost if lost == lost else _0)
 
 
-@scalar
+@elementary
 def log1p_f64(x):
     """log(1 + x) in float64, accurate near zero."""
     u = 1.0 + x
@@ -232,45 +222,42 @@ def log1p_f64(x):
     return log_f64(u) + (lost if lost == lost else 0.0)
 
 
-@scalar
+@elementary
 def _log1p_exp_f32(x):
     e = exp_f32(x)
     s = e / (e + _2)
     z = s * s
-    p = (((_UNIT[4] * z + _UNIT[3]) * z + _UNIT[2]) * z + _UNIT[1]) * z + _UNIT[0]
-    return s * (p * z + _2)
+    return s * multiply_add(polynomial(z, _UNIT), z, _2)
 
 
-@scalar
+@elementary
 def _log1p_exp_f64(x):
     e = exp_f64(x)
     s = e / (e + 2.0)
     z = s * s
-    p = (((_UNIT_64[9] * z + _UNIT_64[8]) * z + _UNIT_64[7]) * z + _UNIT_64[6]) * z + _UNIT_64[5]
-    p = (((p * z + _UNIT_64[4]) * z + _UNIT_64[3]) * z + _UNIT_64[2]) * z + _UNIT_64[1]
-    return s * ((p * z + _UNIT_64[0]) * z + 2.0)
+    return s * multiply_add(polynomial(z, _UNIT_64), z, 2.0)
 
 
-@scalar
+@elementary
 def softplus_f32(x):
     """log(1 + e^x) in float32 without overflow."""
     return (_0 if x <= _0 else x) + _log1p_exp_f32(-abs(x))
 
 
-@scalar
+@elementary
 def softplus_f64(x):
     """log(1 + e^x) in float64 without overflow."""
     return (0.0 if x <= 0.0 else x) + _log1p_exp_f64(-abs(x))
 
 
-@scalar
+@elementary
 def logaddexp_f32(x, y):
     """log(e^x + e^y) in float32 without overflow."""
     gap = _0 if x == y else abs(x - y)
     return (x if x >= y else y) + _log1p_exp_f32(-gap)
 
 
-@scalar
+@elementary
 def logaddexp_f64(x, y):
     """log(e^x + e^y) in float64 without overflow."""
     gap = 0.0 if x == y else abs(x - y)
@@ -280,32 +267,25 @@ def logaddexp_f64(x, y):
 # ------------------------------------------------------------------------------------------- error function
 
 
-@scalar
+@elementary
 def erf_f32(x):
     """Error function in float32."""
     a = abs(x)
     a = _ERF_ONE if a > _ERF_ONE else a
-    u = a * a
-    p = (((_ERF_N[5] * u + _ERF_N[4]) * u + _ERF_N[3]) * u + _ERF_N[2]) * u + _ERF_N[1]
-    f = (((_ERF_F[6] * a + _ERF_F[5]) * a + _ERF_F[4]) * a + _ERF_F[3]) * a + _ERF_F[2]
-    f = (f * a + _ERF_F[1]) * a + _ERF_F[0]
-    return np.copysign(a * (p * u + _ERF_N[0]) if a < _ERF_NEAR else _1 - exp_f32(-f), x)
+    f = polynomial(a, _ERF_F)
+    return np.copysign(a * polynomial(a * a, _ERF_N) if a < _ERF_NEAR else _1 - exp_f32(-f), x)
 
 
-@scalar
+@elementary
 def erf_f64(x):
     """Error function in float64."""
     a = abs(x)
     a = 6.0 if a > 6.0 else a
     u = a * a
-    p = (((_ERF_P_64[4] * u + _ERF_P_64[3]) * u + _ERF_P_64[2]) * u + _ERF_P_64[1]) * u + _ERF_P_64[0]
-    q = (((_ERF_Q_64[4] * u + _ERF_Q_64[3]) * u + _ERF_Q_64[2]) * u + _ERF_Q_64[1]) * u + _ERF_Q_64[0]
     near = a < 1.0
-    t = (a * p if near else a - 2.0) / (q * u + 1.0 if near else a + 2.0)  # one division serves both ranges
-    c = (((_ERF_C_64[12] * t + _ERF_C_64[11]) * t + _ERF_C_64[10]) * t + _ERF_C_64[9]) * t + _ERF_C_64[8]
-    c = (((c * t + _ERF_C_64[7]) * t + _ERF_C_64[6]) * t + _ERF_C_64[5]) * t + _ERF_C_64[4]
-    c = (((c * t + _ERF_C_64[3]) * t + _ERF_C_64[2]) * t + _ERF_C_64[1]) * t + _ERF_C_64[0]
-    return np.copysign(t if near else 1.0 - exp_f64(-u) * c, x)
+    top, bottom = polynomial(u, _ERF_P_64), polynomial(u, _ERF_Q_64)
+    t = (a * top if near else a - 2.0) / (bottom if near else a + 2.0)  # one division serves both ranges
+    return np.copysign(t if near else 1.0 - exp_f64(-u) * polynomial(t, _ERF_C_64), x)
 
 
 # --------------------------------------------------------------------------------- one name for both widths
@@ -321,7 +301,7 @@ def log(x):
     return log_f32(x) if isinstance(x, np.float32) else log_f64(x)
 
 
-_OPTIONS: Any = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
+_OPTIONS: Any = {"error_model": "numpy", "nogil": True, "forceinline": True}
 
 
 @overload(exp, jit_options=_OPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -62,3 +63,11 @@ def test_parts_make_the_whole(case, shape, dtype, divide):
 
 def _tuple(y: Any) -> tuple[Any, ...]:
     return y if isinstance(y, tuple) else (y,)
+
+
+def test_many_operands():
+    """Python passes more than 30 arguments through a list, for which Numba would warn."""
+    arrays = [np.full((16, 500), k, np.float32) for k in range(34)]
+    f = fnet.jit(lambda *xs: functools.reduce(ops.add, xs))
+    assert len(f.plan(*arrays).calls) == 1
+    np.testing.assert_array_equal(f(*arrays), np.full((16, 500), sum(range(34)), np.float32))
