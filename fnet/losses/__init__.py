@@ -28,8 +28,10 @@ what is alike (retrieval, verification)        ``contrastive``, ``triplet``,    
                                                ``triplet_semihard``, ``circle``
 =============================================  =====================================  ================================
 
-With ``from_logits=True`` a cross-entropy takes the numbers before softmax or sigmoid, which is exact for any logit;
-probabilities it clips to [1e-7, 1 - 1e-7].
+With ``from_logits=True`` a cross-entropy takes the numbers before softmax or sigmoid, which is exact for any logit.
+Given the probabilities that `fnet.ops.softmax` or `fnet.ops.sigmoid` just made, as by a last layer
+``Dense(1, "sigmoid")``, it finds these numbers by itself, in the `Trainer` and in steps of your own, eagerly and under
+every transform, so that both forms train alike. All other probabilities it clips to [1e-7, 1 - 1e-7].
 
 Maximum likelihood is the idea behind most of them: the network gives the parameters of a distribution of the target,
 and the loss is minus the logarithm of the likelihood, up to a constant. ``mean_squared_error`` is that of a normal

@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet.errors import ShapeError
 from fnet.losses.values import require_whole
+from fnet.ops.arithmetic import equal, not_equal
 from fnet.ops.nn import check_labels
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import broadcast_to, expand_dims, reshape, squeeze
@@ -87,6 +88,16 @@ def whole_labels(name: str, y_true: Any, classes: int) -> Any:
     whole = astype(y_true, np.int64)
     check_labels(whole, classes)
     return whole
+
+
+def is_class(labels: Any, label: int) -> Any:
+    """Where labels of any dtype are `label`, also one that this dtype does not have."""
+    dtype = spec_of(labels).dtype
+    if dtype.kind == "b":
+        return equal(astype(labels, np.int64), label)
+    if dtype.kind in "iu" and not np.iinfo(dtype).min <= label <= np.iinfo(dtype).max:
+        return not_equal(labels, labels)
+    return equal(labels, label)
 
 
 def weights_for(name: str, sample_weight: Any, values: Any) -> Any:

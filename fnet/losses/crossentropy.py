@@ -1,7 +1,10 @@
-"""Losses of predicted classes, from logits (fused and stable: prefer this form) or from probabilities.
+"""Losses of predicted classes, from logits (fused and stable) or from probabilities.
 
-From probabilities they follow Keras: ``p`` is clipped to [1e-7, 1 - 1e-7], so that the loss of a saturated wrong
-prediction is finite and its gradient 0. Probabilities outside [0, 1] raise wherever their values are known.
+Probabilities that `fnet.ops.softmax` or `fnet.ops.sigmoid` made, as the last layer of a network does, lead back to
+their logits, and the loss is computed from these: exact, with a gradient that a saturated prediction keeps. Between
+activation and loss may be masks, reshapes and casts; eagerly, views. Probabilities that come from anywhere else follow
+Keras: ``p`` is clipped to [1e-7, 1 - 1e-7], so that the loss of a saturated wrong prediction is finite and its gradient
+0. Outside [0, 1] they raise wherever their values are known.
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ValueRangeError
-from fnet.losses.align import as_floating, label_shapes, mask_for, whole_labels
+from fnet.errors import ShapeError, ValueRangeError
+from fnet.losses.align import as_floating, is_class, label_shapes, whole_labels
+from fnet.losses.checks import check_values
 from fnet.losses.define import Loss, define_loss
-from fnet.losses.values import EPSILON, probabilities, targets
+from fnet.losses.leave_out import both, fitted
+from fnet.losses.values import EPSILON, Options, outputs_of, unit_targets
 from fnet.masking import Masked, join_mask
 from fnet.ops import nn
 from fnet.ops.arithmetic import (
@@ -23,91 +28,132 @@ from fnet.ops.arithmetic import (
     greater_equal,
     less,
     logical_and,
+    logical_not,
     multiply,
     negative,
-    not_equal,
     subtract,
     where,
 )
 from fnet.ops.index import take
 from fnet.ops.maths import log
 from fnet.ops.promotion import lift
-from fnet.ops.shape import reshape
+from fnet.ops.shape import broadcast_to, expand_dims, reshape
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
-@define_loss("BinaryCrossentropy", per="element", axis=True)
+@define_loss(
+    "BinaryCrossentropy",
+    per="element",
+    axis=True,
+    activation="sigmoid",
+    targets=unit_targets,
+    outputs=outputs_of("sigmoid"),
+)
 def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
     """``-mean(y log p + (1 - y) log(1 - p))`` along `axis`; y_true, y_pred: (B, ..., D) -> scalar.
 
     y_true: numbers in [0, 1], smoothed to ``y (1 - s) + s / 2``; y_pred: probabilities, or logits ``z`` with
-    `from_logits`, where the value is ``softplus(z) - z y``. Raises `ValueRangeError` for values outside [0, 1].
-    Source: Keras ``BinaryCrossentropy``.
+    `from_logits`, where the value is ``softplus(z) - z y``. Of probabilities that a sigmoid has just made it takes the
+    logits. Raises `ValueRangeError` for values outside [0, 1]. Source: Keras ``BinaryCrossentropy``.
 
     >>> round(float(binary_crossentropy([[1.0, 0.0]], [[0.0, 0.0]], from_logits=True)), 4)
     0.6931
     """
-    name = "binary_crossentropy"
-    y_true = smooth(name, targets(name, y_true), label_smoothing, 2)
-    if from_logits:
-        return nn.binary_crossentropy_with_logits(y_pred, y_true)
-    return surprise(y_true, probabilities(name, y_pred, "sigmoid"))
+    y_true = smooth("binary_crossentropy", y_true, label_smoothing, 2)
+    return nn.binary_crossentropy_with_logits(y_pred, y_true) if from_logits else surprise(y_true, y_pred)
 
 
-@define_loss("CategoricalCrossentropy", per="row", axis=True)
+@define_loss(
+    "CategoricalCrossentropy",
+    per="row",
+    axis=True,
+    activation="softmax",
+    targets=unit_targets,
+    outputs=outputs_of("softmax"),
+)
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0
 ) -> Any:
     """``-sum(y log p)`` along `axis`, the C classes; y_true, y_pred: (B, ..., C) -> scalar.
 
     y_true: one-hot or a distribution, smoothed to ``y (1 - s) + s / C``; y_pred: probabilities, divided by their sum
-    first, or logits with `from_logits`. Raises `ValueRangeError` for values outside [0, 1].
+    first, or logits with `from_logits`. Of probabilities that a softmax over the classes has just made it takes the
+    logits. Raises `ValueRangeError` for values outside [0, 1], `ShapeError` for a single class.
     Source: Keras ``CategoricalCrossentropy``.
 
     >>> round(float(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
     """
-    name = "categorical_crossentropy"
-    y_true = smooth(name, targets(name, y_true), label_smoothing, spec_of(y_pred).shape[-1])
+    name, classes = "categorical_crossentropy", several_classes("categorical_crossentropy", y_pred)
+    y_true = smooth(name, y_true, label_smoothing, classes)
     if from_logits:
         return nn.categorical_crossentropy(y_pred, y_true)
-    return negative(sum(multiply(y_true, log(shares(probabilities(name, y_pred, "softmax")))), axis=-1))
+    return negative(sum(multiply(y_true, log(shares(y_pred))), axis=-1))
 
 
-@define_loss("SparseCategoricalCrossentropy", per="row", align=label_shapes, axis=True)
+def class_targets(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
+    """Refuse labels that are no whole number in [0, C), but `ignore_class`."""
+    ignored = options.get("ignore_class")
+    if ignored is not None:
+        y_true = where(is_class(y_true, ignored), 0, y_true)
+    whole_labels(name, y_true, shape[-1])
+
+
+@define_loss(
+    "SparseCategoricalCrossentropy",
+    per="row",
+    align=label_shapes,
+    axis=True,
+    activation="softmax",
+    targets=class_targets,
+    outputs=outputs_of("softmax"),
+)
 def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, *, from_logits: bool = False, ignore_class: int | None = None, mask: Any = None
+    y_true: Any, y_pred: Any, *, from_logits: bool = False, ignore_class: int | None = None, counted: Any = None
 ) -> Any:
     """``-log p[y]`` for integer labels; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C) -> scalar.
 
-    y_pred: probabilities, divided by their sum first, or logits with `from_logits`; ignore_class: a label, perhaps -1,
-    that marks what does not count: its values are 0 and the mean is over the others; axis: that of the classes.
-    Raises `ValueRangeError` naming the sample for a label outside [0, C) (under jit its value is NaN) and for
-    probabilities outside [0, 1]. Source: Keras ``SparseCategoricalCrossentropy``.
+    y_pred: probabilities, divided by their sum first, or logits with `from_logits`; of probabilities that a softmax
+    over the classes has just made it takes the logits. ignore_class: a label, perhaps -1, that marks what does not
+    count: its values are 0 and the mean is over the others; axis: that of the classes. Raises `ValueRangeError` naming
+    the sample for a label outside [0, C) (under jit its value is NaN) and for probabilities outside [0, 1].
+    Source: Keras ``SparseCategoricalCrossentropy``.
 
     >>> round(float(sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)), 4)
     0.6931
     """
-    name = "sparse_categorical_crossentropy"
-    valid = None if mask is None else mask_for(name, mask, y_true)
-    if ignore_class is not None:
-        counted = not_equal(y_true, ignore_class)
-        valid = counted if valid is None else logical_and(valid, counted)
+    if counted is not None:
+        counted = broadcast_to(fitted(counted, spec_of(y_true).ndim), spec_of(y_true).shape)
+    named = None if ignore_class is None else logical_not(is_class(y_true, ignore_class))
+    valid = both(counted, named)
     if valid is not None:
         y_true = where(valid, y_true, 0)
-    y_true = whole_labels(name, y_true, spec_of(y_pred).shape[-1])
+        y_pred = y_pred if from_logits else where(expand_dims(valid, -1), y_pred, 1)
+    check_values(sparse_categorical_crossentropy.rule, y_true, y_pred, {"from_logits": from_logits})
+    y_true = whole_labels("sparse_categorical_crossentropy", y_true, spec_of(y_pred).shape[-1])
     if from_logits:
-        values = nn.sparse_crossentropy(y_pred, y_true)
+        values = nn.sparse_crossentropy(y_pred, y_true, valid)
     else:
-        p = probabilities(name, y_pred, "softmax")
-        share = divide(_pick(p, y_true), sum(p, axis=-1))
+        share = divide(_pick(y_pred, y_true), sum(y_pred, axis=-1))
         values = negative(log(clip(share, EPSILON, 1 - EPSILON)))
-    return values if valid is None else Masked(values, valid)
+    return values if named is None else Masked(values, named)
 
 
-@define_loss("Crossentropy", per="row", align=lambda name, y_true, y_pred: (lift(y_true), as_floating(y_pred)))
-def crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, mask: Any = None) -> Any:
+def _targets_by_shapes(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
+    rule = by_shapes(y_true, np.broadcast_to(np.float32(0), shape)).rule
+    if rule.targets is not None:
+        rule.targets(rule.kind, y_true, shape, options)
+
+
+@define_loss(
+    "Crossentropy",
+    per="row",
+    align=lambda name, y_true, y_pred: (lift(y_true), as_floating(y_pred)),
+    targets=_targets_by_shapes,
+    outputs=outputs_of("sigmoid or softmax"),
+)
+def crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, counted: Any = None) -> Any:
     """The cross-entropy that the shapes ask for; y_true: labels or one-hot, y_pred: (B, ..., C) -> scalar.
 
     Binary where y_pred is (B,) or ends in an axis of size 1; sparse where y_true has a lower rank or ends in one; else
@@ -116,8 +162,10 @@ def crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, mask: A
     >>> round(float(crossentropy([1, 0], [[0.25, 0.75], [0.5, 0.5]])), 4)  # sparse
     0.4904
     """
-    loss = by_shapes(y_true, y_pred)
-    return join_mask(loss(y_true, join_mask(y_pred, mask), from_logits=from_logits, reduction="none"), mask)
+    loss, rank = by_shapes(y_true, y_pred), max(spec_of(y_pred).ndim - 1, 0)
+    if counted is not None:
+        counted = broadcast_to(fitted(counted, rank), spec_of(y_pred).shape[:rank])
+    return loss(y_true, join_mask(y_pred, counted), from_logits=from_logits, reduction="none")
 
 
 def by_shapes(y_true: Any, y_pred: Any) -> Loss:
@@ -139,6 +187,17 @@ def surprise(y_true: Any, p: Any) -> Any:
 def shares(p: Any) -> Any:
     """Probabilities (..., C) divided by the sum of their row, then clipped."""
     return clip(divide(p, sum(p, axis=-1, keepdims=True)), EPSILON, 1 - EPSILON)
+
+
+def several_classes(name: str, y_pred: Any) -> int:
+    """The number of classes, or a `ShapeError` where it is 1: the share of a single class is always 1."""
+    classes = spec_of(y_pred).shape[-1]
+    if classes == 1:
+        raise ShapeError(
+            f"{name}: expected y_pred of two classes or more, received {spec_of(y_pred).shape}. "
+            f"For one output for yes or no end in Dense(1, activation='sigmoid') and use the binary form."
+        )
+    return classes
 
 
 def smooth(name: str, y_true: Any, amount: float, classes: int) -> Any:

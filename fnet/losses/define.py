@@ -3,52 +3,39 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from fnet.errors import ValueRangeError, did_you_mean
 from fnet.losses.align import mask_for, pair, same_rank, weights_for
+from fnet.losses.checks import check_outputs, check_targets, check_values
+from fnet.losses.leave_out import without, without_nonfinite
+from fnet.losses.rule import Align, Axes, Formula, Per, Rule, axis_last, counts_of, rows, with_features
+from fnet.losses.values import OutputsCheck, TargetsCheck, known
 from fnet.masking import split_mask
-from fnet.ops.arithmetic import divide, equal, multiply, where
+from fnet.ops import nn
+from fnet.ops.arithmetic import divide, equal, logical_and, multiply, where
 from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import mean
-from fnet.ops.shape import broadcast_to, expand_dims, moveaxis
+from fnet.ops.shape import broadcast_to
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
-Formula = Callable[..., Any]
-Per = Literal["element", "term", "row"]
-Align = Callable[[str, Any, Any], tuple[Any, Any]]
 REDUCTIONS = ("mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight")
 _MEANS = ("mean", "sum_over_batch_size")
+_GIVEN = frozenset(("mask", "counted"))
+"""What a formula may ask for beside its options."""
 
 _SHARED = """
 
     sample_weight: scalar or (B,) or one per value, multiplies the values; reduction: "mean" over the values whatever
     their weights (0 for an empty batch), "sum", "none", or "mean_with_sample_weight", ``sum(w v) / sum(w)``.
+    Targets and predictions that a mask or a weight of 0 leaves out have no influence, whatever they hold.
     Raises `ShapeError` when shapes do not match one to one.
 """
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What is behind a loss, however it is configured."""
-
-    formula: Formula
-    constructor: str
-    per: Per
-    align: Align
-    options: dict[str, inspect.Parameter]
-    along_axis: bool = False
-    takes_mask: bool = False
-
-    @property
-    def kind(self) -> str:
-        return getattr(self.formula, "__name__", type(self.formula).__name__)
 
 
 class Loss:
@@ -67,7 +54,7 @@ class Loss:
     """
 
     name: str
-    _rule: Rule
+    rule: Rule
     _config: dict[str, Any]
     _default: Loss
 
@@ -80,7 +67,7 @@ class Loss:
             __wrapped__=rule.formula,
             __doc__=_with_shared_part(rule.formula.__doc__ or ""),
             __signature__=_signature(rule, config),
-            _rule=rule,
+            rule=rule,
             _config=dict(config),
             _default=self if default is None else default,
         )
@@ -88,20 +75,36 @@ class Loss:
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, **options: Any) -> Any:
         settings = {**self._config, **self._known(options)}
         reduction = _check_reduction(self.name, settings.pop("reduction"))
-        values, mask = _values(self._rule, self.name, y_true, y_pred, settings)
-        per, at_once = self._rule.per, sample_weight is None and mask is None and reduction in _MEANS
+        values, mask = _values(self.rule, self.name, y_true, y_pred, sample_weight, settings)
+        per, at_once = self.rule.per, sample_weight is None and mask is None and reduction in _MEANS
         if per != "row" and not at_once:
             values = (mean if per == "element" else sum)(values, axis=-1)
         value = reduce_values(self.name, values, sample_weight, reduction, mask)
         return multiply(value, float(spec_of(values).shape[-1])) if per == "term" and at_once else value
 
+    def check_targets(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Refuse targets that compiled code would take as they are: out of range, no whole labels.
+
+        y_true: (B, ...), an array; y_pred: predictions for them, or the `ArraySpec` of such, perhaps `Masked`; where
+        the mask is not known yet, nothing is checked. What a mask or a weight of 0 leaves out is not checked.
+        Raises `ValueRangeError` naming the sample, `ShapeError` where shapes do not match.
+        """
+        check_targets(self.rule, self.name, y_true, y_pred, sample_weight, self._config)
+
+    def check_outputs(self, y_pred: Any, sample_weight: Any = None) -> None:
+        """Refuse predictions (B, ...), an array, of a network without the last activation that the loss is made for.
+
+        Raises `ValueRangeError` naming the sample.
+        """
+        check_outputs(self.rule, y_pred, sample_weight, self._config)
+
     @property
     def kind(self) -> str:
-        return self._rule.kind
+        return self.rule.kind
 
     @property
     def constructor(self) -> str:
-        return self._rule.constructor
+        return self.rule.constructor
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -109,7 +112,7 @@ class Loss:
 
     def configured(self, *options: Any, name: str | None = None, **named: Any) -> Loss:
         """This loss with other defaults of its options and another name; options also by position, as in Keras."""
-        order = [*self._rule.options, "reduction"]
+        order = [*self.rule.options, "reduction"]
         if len(options) > len(order):
             raise TypeError(f"{self.constructor}() takes {len(order)} options, received {len(options)}.")
         given = dict(zip(order, options, strict=False))
@@ -117,7 +120,7 @@ class Loss:
             raise TypeError(f"{self.constructor}() got the option '{option}' twice.")
         chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in {**given, **self._known(named)}.items()}
         _check_reduction(self.kind, chosen.get("reduction", "mean"))
-        return Loss(self._rule, {**self._config, **chosen}, name or self.name, self._default)
+        return Loss(self.rule, {**self._config, **chosen}, name or self.name, self._default)
 
     def _known(self, options: dict[str, Any]) -> dict[str, Any]:
         for option in options:
@@ -129,7 +132,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Loss):
             return NotImplemented
-        same = self._rule == other._rule and self.name == other.name
+        same = self.rule == other.rule and self.name == other.name
         return same and all(np.array_equal(v, other._config[k]) for k, v in self._config.items())
 
     def __hash__(self) -> int:
@@ -138,7 +141,7 @@ class Loss:
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self is not self._default:
             return _restored, (self._default, self._config, self.name)
-        return (from_function, (self._rule.formula,)) if self.constructor == "from_function" else self.kind
+        return (from_function, (self.rule.formula,)) if self.constructor == "from_function" else self.kind
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a loss is immutable: use its `configured` instead of setting '{name}'")
@@ -150,15 +153,29 @@ class Loss:
         return f"{self.constructor}({', '.join(shown)})"
 
 
-def define_loss(constructor: str, per: Per, align: Align = pair, axis: bool = False) -> Callable[[Formula], Loss]:
+def define_loss(
+    constructor: str,
+    per: Per,
+    align: Align = pair,
+    axis: bool = False,
+    activation: str | None = None,
+    targets: TargetsCheck | None = None,
+    outputs: OutputsCheck | None = None,
+    axes: Axes = rows,
+) -> Callable[[Formula], Loss]:
     """Make a `Loss` of a formula; `constructor` is the name under which it is configured, Keras' class name.
 
     The formula ``(y_true, y_pred, **options) -> values`` gets arrays that `align` has brought together. With
     ``per="element"`` it gives one value for each element, (B, ..., D), and the loss of a row is their mean over the
     last axis; with ``per="term"`` it is their sum; with ``per="row"`` the formula gives the rows, (B, ...), itself.
-    With `axis` the loss has the option of this name, and the formula gets that axis as the last one. A formula with an
-    argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where some of them do not
-    count.
+    With `axis` the loss has the option of this name, and the formula gets that axis as the last one. With `activation`,
+    "softmax" or "sigmoid", predictions that this activation made reach the formula as its logits, with
+    ``from_logits=True``. targets, outputs: what refuses arrays that the formula cannot take. axes: gives those of
+    the predictions that the values keep, from their rank and the options, or None where values have other axes.
+
+    A formula with an argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where
+    some of them do not count. One with an argument `counted` gets what counts, of the rank of the predictions, or None,
+    and leaves out the rest by itself; for others it is replaced.
 
     >>> @define_loss("QuarticError", per="element")
     ... def quartic_error(y_true, y_pred, *, scale=1.0):
@@ -169,11 +186,12 @@ def define_loss(constructor: str, per: Per, align: Align = pair, axis: bool = Fa
 
     def decorate(formula: Formula) -> Loss:
         arguments = inspect.signature(formula).parameters
-        options = {k: p for k, p in arguments.items() if p.kind is p.KEYWORD_ONLY and k != "mask"}
+        options = {k: p for k, p in arguments.items() if p.kind is p.KEYWORD_ONLY and k not in _GIVEN}
         if axis:
             options["axis"] = inspect.Parameter("axis", inspect.Parameter.KEYWORD_ONLY, default=-1, annotation=int)
         config = {**{k: p.default for k, p in options.items()}, "reduction": "mean"}
-        rule = Rule(formula, constructor, per, align, options, axis, "mask" in arguments)
+        takes = _GIVEN & arguments.keys()
+        rule = Rule(formula, constructor, per, align, options, axis, activation, targets, outputs, axes, takes)
         return Loss(rule, config, rule.kind)
 
     return decorate
@@ -188,8 +206,12 @@ def from_function(f: Formula) -> Loss:
     >>> float(loss(np.array([1.0, 2.0]), np.array([[1.5], [2.0]]), sample_weight=[2.0, 1.0]))
     0.5
     """
-    rule = Rule(f, "from_function", "row", _ranks, {})
+    rule = Rule(f, "from_function", "row", _ranks, {}, axes=_every)
     return Loss(rule, {"reduction": "mean"}, rule.kind)
+
+
+def _every(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
+    return range(ndim)
 
 
 def _ranks(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -214,7 +236,8 @@ def reduce_values(
     """
     weights = None if sample_weight is None else weights_for(name, sample_weight, values)
     if weights is not None:
-        values = multiply(values, weights)
+        weighted, by = multiply(values, weights), known(weights)
+        values = weighted if by is not None and np.all(by) else where(equal(weights, 0), 0, weighted)
     if mask is not None:
         mask = mask_for(name, mask, values)
         values = where(mask, values, 0)
@@ -237,33 +260,36 @@ def divide_or_zero(a: Any, b: Any) -> Any:
     return where(empty, 0, divide(a, where(empty, 1, b)))
 
 
-def _values(rule: Rule, name: str, y_true: Any, y_pred: Any, settings: dict[str, Any]) -> tuple[Any, Any]:
+def _values(
+    rule: Rule, name: str, y_true: Any, y_pred: Any, sample_weight: Any, settings: dict[str, Any]
+) -> tuple[Any, Any]:
     """The values of the formula and the mask on them, or None."""
     y_true, _ = split_mask(y_true)
     y_pred, mask = split_mask(y_pred)
     if rule.along_axis and (axis := settings.pop("axis")) != -1:
-        y_true, y_pred = _axis_last(y_true, y_pred, axis)
+        y_true, y_pred = axis_last(y_true, y_pred, axis)
     if mask is not None and rule.per == "element":
-        y_true, y_pred = (_with_features(lift(x), mask) for x in (y_true, y_pred))
+        y_true, y_pred = (with_features(lift(x), mask) for x in (y_true, y_pred))
     y_true, y_pred = rule.align(name, y_true, y_pred)
-    if rule.takes_mask:
-        values, mask = split_mask(rule.formula(y_true, y_pred, mask=mask, **settings))
-    else:
-        values = lift(rule.formula(y_true, y_pred, **settings))
+    if rule.activation is not None and not settings["from_logits"]:
+        logits = nn.logits_of(rule.activation, y_pred)
+        y_pred, settings["from_logits"] = (y_pred, False) if logits is None else (logits, True)
+    given = {"mask": mask} if "mask" in rule.takes else {}
+    counts = counts_of(rule, y_pred, None if given else mask, sample_weight, settings)
+    if "counted" in rule.takes:
+        given["counted"] = counts
+    elif counts is not None:
+        leave_out = without_nonfinite if rule.constructor == "from_function" else without
+        y_true, y_pred = leave_out(counts, y_true, y_pred)
+    if "counted" not in rule.takes:
+        check_values(rule, y_true, y_pred, settings)
+    values, own = split_mask(rule.formula(y_true, y_pred, **given, **settings))
+    values = lift(values)
     if rule.options and spec_of(values).shape == () and 0 in spec_of(y_pred).shape[:1]:
         values = np.zeros(0, spec_of(values).dtype)  # one value for the batch, which is empty
-    return values, mask
-
-
-def _with_features(x: Any, mask: Any) -> Any:
-    """`x` with a last axis of size 1, if it has no axis but those of the mask (B, T): each step is a value."""
-    return expand_dims(x, -1) if spec_of(x).ndim == spec_of(mask).ndim else x
-
-
-def _axis_last(y_true: Any, y_pred: Any, axis: int) -> tuple[Any, Any]:
-    y_true, y_pred = lift(y_true), lift(y_pred)
-    same = spec_of(y_true).ndim == spec_of(y_pred).ndim
-    return moveaxis(y_true, axis, -1) if same else y_true, moveaxis(y_pred, axis, -1)
+    if "mask" in given or mask is None:
+        return values, own
+    return values, mask if own is None else logical_and(mask_for(name, mask, values), own)
 
 
 def _check_reduction(name: str, reduction: Any) -> Any:

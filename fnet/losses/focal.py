@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from fnet.errors import ValueRangeError
-from fnet.losses.crossentropy import shares, smooth, surprise
+from fnet.losses.crossentropy import several_classes, shares, smooth, surprise
 from fnet.losses.define import define_loss
-from fnet.losses.values import EPSILON, probabilities, targets
+from fnet.losses.values import EPSILON, outputs_of, unit_targets
 from fnet.ops import nn
-from fnet.ops.arithmetic import clip, multiply, negative, power, subtract
+from fnet.ops.arithmetic import clip, equal, multiply, negative, power, subtract, where
 from fnet.ops.maths import expm1, log, sigmoid
 from fnet.ops.promotion import astype, lift
 from fnet.transforms.primitive import spec_of
 
 
-@define_loss("BinaryFocalCrossentropy", per="element", axis=True)
+@define_loss(
+    "BinaryFocalCrossentropy",
+    per="element",
+    axis=True,
+    activation="sigmoid",
+    targets=unit_targets,
+    outputs=outputs_of("sigmoid"),
+)
 def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -28,26 +35,33 @@ def binary_focal_crossentropy(
 ) -> Any:
     """``mean(q^gamma bce(y, p))`` with ``q = y (1 - p) + (1 - y) p``: what is predicted well counts little; -> scalar.
 
-    y_true, y_pred: (B, ..., D), as in `binary_crossentropy`; apply_class_balancing: times ``y alpha + (1 - y)
-    (1 - alpha)``. Raises `ValueRangeError` for values outside [0, 1] and for ``gamma < 0``.
+    y_true, y_pred: (B, ..., D), as in `binary_crossentropy`, logits that are found included; apply_class_balancing:
+    times ``y alpha + (1 - y) (1 - alpha)``. Raises `ValueRangeError` for values outside [0, 1] and for ``gamma < 0``.
     Source: Keras ``BinaryFocalCrossentropy``; Lin et al. 2017.
 
     >>> round(float(binary_focal_crossentropy([[1.0, 0.0], [1.0, 0.0]], [[0.9, 0.8], [0.7, 0.2]])), 3)
     0.268
     """
     name = "binary_focal_crossentropy"
-    y = smooth(name, targets(name, y_true), label_smoothing, 2)
+    y = smooth(name, y_true, label_smoothing, 2)
     if from_logits:
         values = nn.binary_crossentropy_with_logits(y_pred, y)
         p, rest = sigmoid(y_pred), sigmoid(negative(y_pred))
     else:
-        values = surprise(y, probabilities(name, y_pred, "sigmoid"))
+        values = surprise(y, y_pred)
         p, rest = y_pred, subtract(1, y_pred)
     values = multiply(_focus(name, multiply(y, rest) + multiply(subtract(1, y), p), gamma), values)
     return multiply(values, y * (2 * alpha - 1) + (1 - alpha)) if apply_class_balancing else values
 
 
-@define_loss("CategoricalFocalCrossentropy", per="term", axis=True)
+@define_loss(
+    "CategoricalFocalCrossentropy",
+    per="term",
+    axis=True,
+    activation="softmax",
+    targets=unit_targets,
+    outputs=outputs_of("softmax"),
+)
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -59,21 +73,23 @@ def categorical_focal_crossentropy(
 ) -> Any:
     """``-sum(alpha (1 - p)^gamma y log p)`` along `axis`; y_true, y_pred: (B, ..., C) -> scalar.
 
-    As in `categorical_crossentropy`; alpha: a number, or one for each class. Raises `ValueRangeError` for values
-    outside [0, 1] and for ``gamma < 0``. Source: Keras ``CategoricalFocalCrossentropy``; Lin et al. 2017.
+    As in `categorical_crossentropy`, logits that are found included; alpha: a number, or one for each class. Raises
+    `ValueRangeError` for values outside [0, 1] and for ``gamma < 0``.
+    Source: Keras ``CategoricalFocalCrossentropy``; Lin et al. 2017.
 
     >>> round(float(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 4)  # log(2) / 16
     0.0433
     """
     name = "categorical_focal_crossentropy"
-    y_true = smooth(name, targets(name, y_true), label_smoothing, spec_of(y_pred).shape[-1])
+    y_true = smooth(name, y_true, label_smoothing, several_classes(name, y_pred))
     if from_logits:
         log_p = nn.log_softmax(y_pred)
         rest = negative(expm1(log_p))
     else:
-        p = shares(probabilities(name, y_pred, "softmax"))
+        p = shares(y_pred)
         log_p, rest = log(p), subtract(1, p)
-    values = multiply(_focus(name, rest, gamma), multiply(y_true, log_p))
+    terms = where(equal(y_true, 0), 0, multiply(y_true, log_p))
+    values = multiply(_focus(name, rest, gamma), terms)
     return negative(multiply(values, astype(lift(alpha), spec_of(y_pred).dtype)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fnet.losses.align import mask_for
@@ -16,7 +16,13 @@ from fnet.ops.summation import sum
 Axes = int | Sequence[int] | None
 
 
-@define_loss("Dice", per="row")
+def _kept(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
+    axis = options["axis"]
+    summed = range(ndim) if axis is None else [a % ndim for a in ((axis,) if isinstance(axis, int) else axis)]
+    return [a for a in range(ndim) if a not in summed]
+
+
+@define_loss("Dice", per="row", axes=_kept)
 def dice(y_true: Any, y_pred: Any, *, axis: Axes = None, mask: Any = None) -> Any:
     """``1 - 2 sum(y p) / (sum(y) + sum(p) + 1e-7)``; y_true, y_pred: (B, ..., C) -> scalar.
 
@@ -31,7 +37,7 @@ def dice(y_true: Any, y_pred: Any, *, axis: Axes = None, mask: Any = None) -> An
     return join_mask(subtract(1, divide(both * 2, sum(y, axis) + sum(p, axis) + EPSILON)), valid)
 
 
-@define_loss("Tversky", per="row")
+@define_loss("Tversky", per="row", axes=_kept)
 def tversky(
     y_true: Any, y_pred: Any, *, alpha: float = 0.5, beta: float = 0.5, axis: Axes = None, mask: Any = None
 ) -> Any:

@@ -5,34 +5,56 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating, pair
 from fnet.losses.define import define_loss
-from fnet.losses.values import EPSILON, in_unit_interval, known, sample_of
-from fnet.ops.arithmetic import clip, divide, multiply, negative, subtract
+from fnet.losses.values import EPSILON, Options, in_unit_interval, sample_of
+from fnet.ops.arithmetic import clip, divide, equal, multiply, negative, subtract, where
 from fnet.ops.maths import exp, log, squared_difference
+from fnet.ops.nn import log_softmax
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims
 from fnet.transforms.primitive import spec_of
 
 
-@define_loss("KLDivergence", per="term")
-def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+def _shares(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
+    in_unit_interval(y_true, f"{name}: expected y_true in [0, 1]", "Divide the rows by their sums.")
+
+
+def _probabilities(name: str, y_pred: np.ndarray, options: Options) -> None:
+    if not options["from_logits"]:
+        in_unit_interval(y_pred, f"{name}: expected y_pred in [0, 1]", "End the network with softmax.")
+
+
+@define_loss("KLDivergence", per="term", activation="softmax", targets=_shares, outputs=_probabilities)
+def kl_divergence(y_true: Any, y_pred: Any, *, from_logits: bool = False) -> Any:
     """``sum(y log(y / p))`` over the last axis, both clipped to [1e-7, 1]; y_true, y_pred: (B, ..., C) -> scalar.
 
-    Rows are taken as they are, they need not sum to 1. Raises `ValueRangeError` naming the sample for values outside
-    [0, 1]. Source: Keras ``KLDivergence``.
+    Rows are taken as they are, they need not sum to 1. With `from_logits`, and of probabilities that a softmax over the
+    classes has just made, p is not clipped, and a share y of 0 adds 0. Raises `ValueRangeError` naming the sample for
+    values outside [0, 1]. Source: Keras ``KLDivergence``.
 
     >>> round(float(kl_divergence([[0.0, 1.0]], [[0.5, 0.5]])), 4)  # log(2)
     0.6931
     """
-    name = "kl_divergence: expected"
-    y = clip(in_unit_interval(y_true, f"{name} y_true in [0, 1]", "Divide the rows by their sums."), EPSILON, 1)
-    p = clip(in_unit_interval(y_pred, f"{name} y_pred in [0, 1]", "End the network with softmax."), EPSILON, 1)
-    return multiply(y, log(divide(y, p)))
+    y = clip(y_true, EPSILON, 1)
+    if not from_logits:
+        return multiply(y, log(divide(y, clip(y_pred, EPSILON, 1))))
+    return where(equal(y_true, 0), 0, multiply(y, subtract(log(y), log_softmax(y_pred))))
 
 
-@define_loss("Poisson", per="element")
+def _rates(name: str, y_pred: np.ndarray, options: Options) -> None:
+    if y_pred.size and y_pred.min() < 0:
+        sample = sample_of(int(y_pred.argmin()), y_pred.shape)
+        raise ValueRangeError(
+            f"{name}: expected rates of at least 0, received {y_pred.min()} in sample {sample}. "
+            f"End the network with exponential or softplus."
+        )
+
+
+@define_loss("Poisson", per="element", outputs=_rates)
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """``mean(p - y log(p + 1e-7))``: counts y with the rate p, up to a constant; y_true, y_pred: (B, ..., D) -> scalar.
 
@@ -42,13 +64,6 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     >>> round(float(poisson([[0.0, 1.0]], [[2.0, 1.0]])), 4)
     1.5
     """
-    rates = known(y_pred)
-    if rates is not None and rates.size and rates.min() < 0:
-        sample = sample_of(int(rates.argmin()), rates.shape)
-        raise ValueRangeError(
-            f"poisson: expected rates of at least 0, received {rates.min()} in sample {sample}. "
-            f"End the network with exponential or softplus."
-        )
     return subtract(y_pred, multiply(y_true, log(y_pred + EPSILON)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fnet.errors import ShapeError
 from fnet.losses.align import as_floating
 from fnet.losses.define import define_loss, divide_or_zero
-from fnet.losses.values import targets
+from fnet.losses.values import unit_targets
 from fnet.masking import Masked
 from fnet.ops.arithmetic import clip, equal, greater, less_equal, logical_and, logical_not, multiply, subtract, where
 from fnet.ops.linalg import matmul
@@ -22,7 +22,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
-@define_loss("Contrastive", per="element")
+@define_loss("Contrastive", per="element", targets=unit_targets)
 def contrastive(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     """``mean(y d^2 + (1 - y) max(margin - d, 0)^2)`` of distances d of pairs; y_true, y_pred: (B,) or (B, D) -> scalar.
 
@@ -32,8 +32,7 @@ def contrastive(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     >>> contrastive([[1.0], [0.0]], [[2.0], [0.5]])  # (4 + 0.25) / 2
     array(2.125)
     """
-    y = targets("contrastive", y_true)
-    return multiply(y, square(y_pred)) + multiply(subtract(1, y), square(relu(subtract(margin, y_pred))))
+    return multiply(y_true, square(y_pred)) + multiply(subtract(1, y_true), square(relu(subtract(margin, y_pred))))
 
 
 def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -47,7 +46,7 @@ def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return y_true, y_pred
 
 
-@define_loss("Triplet", per="row", align=_triplets)
+@define_loss("Triplet", per="row", align=_triplets, axes=lambda ndim, options: (0,))
 def triplet(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     """``max(|a - p| - |a - n| + margin, 0)`` of anchors, positives and negatives; y_pred: (B, 3, D) -> scalar.
 
@@ -72,7 +71,7 @@ def _embeddings(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return reshape(y_true, wanted[:1]), y_pred
 
 
-@define_loss("TripletSemiHard", per="row", align=_embeddings)
+@define_loss("TripletSemiHard", per="row", align=_embeddings, axes=lambda ndim, options: ())
 def triplet_semihard(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     """The triplet loss of all pairs of a label, each beside its nearest negative that is farther than the positive.
 
@@ -98,7 +97,7 @@ def triplet_semihard(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     return divide_or_zero(sum(values), astype(sum(counted), spec_of(y_pred).dtype))
 
 
-@define_loss("Circle", per="row", align=_embeddings)
+@define_loss("Circle", per="row", align=_embeddings, axes=lambda ndim, options: None)
 def circle(
     y_true: Any,
     y_pred: Any,
@@ -112,7 +111,7 @@ def circle(
 
     y_true: (B,) or (B, 1) labels, y_pred: (B, D) embeddings of norm 1 -> scalar. For each sample, p runs over the
     others of its label, n over those of other labels; samples with the loss 0, having no positive or no negative, do
-    not count in the mean. Source: Keras ``Circle``; Sun et al. 2020.
+    not count in the mean. A sample of weight 0 stays one of the others. Source: Keras ``Circle``; Sun et al. 2020.
 
     >>> round(float(circle([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])), 3)
     3.201

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from fnet.transforms.tracer import Tracer
 
 EPSILON = 1e-7
 """Keras' ``epsilon()``: what probabilities are kept away from 0 and 1, and divisors from 0."""
+Shape = tuple[int, ...]
+Options = Mapping[str, Any]
+TargetsCheck = Callable[[str, np.ndarray, Shape, Options], None]
+"""``check(name, y_true, shape of y_pred, options)`` raises an error for targets that the loss cannot take."""
+OutputsCheck = Callable[[str, np.ndarray, Options], None]
+"""``check(name, y_pred, options)`` raises an error for predictions that the loss cannot take."""
 # A softmax may exceed 1 by rounding; a forgotten one exceeds it by far.
 _SLACK = 1e-5
 
@@ -56,12 +63,22 @@ def in_unit_interval(x: Any, expected: str, fix: str) -> Any:
     return x
 
 
-def targets(name: str, y_true: Any) -> Any:
-    """`y_true` itself, checked to be in [0, 1]."""
-    return in_unit_interval(y_true, f"{name}: expected y_true in [0, 1]", "Encode the classes as 0 and 1.")
-
-
 def probabilities(name: str, y_pred: Any, activation: str) -> Any:
     """`y_pred` itself, checked to be in [0, 1]; `activation` is what the error advises."""
     fix = f"For raw scores pass from_logits=True, or end the network with {activation}."
     return in_unit_interval(y_pred, f"{name}: expected probabilities in [0, 1]", fix)
+
+
+def unit_targets(name: str, y_true: np.ndarray, shape: Shape, options: Options) -> None:
+    """Refuse targets outside [0, 1]."""
+    in_unit_interval(y_true, f"{name}: expected y_true in [0, 1]", "Encode the classes as 0 and 1.")
+
+
+def outputs_of(activation: str) -> OutputsCheck:
+    """The check that predictions are what this activation gives, unless they are logits."""
+
+    def check(name: str, y_pred: np.ndarray, options: Options) -> None:
+        if not options.get("from_logits"):
+            probabilities(name, y_pred, activation)
+
+    return check

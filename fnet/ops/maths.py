@@ -10,6 +10,7 @@ import numpy as np
 
 from fnet.ops.arithmetic import divide, equal, greater, less, logical_not, multiply, negative, subtract, where, zeros_of
 from fnet.ops.elementwise import BOOL, Rule, elementwise
+from fnet.ops.logits import activated
 from fnet.ops.promotion import lift, promote
 from fnet.transforms.primitive import Primitive, spec_of
 
@@ -73,9 +74,15 @@ cos = _function("cos", "cos_{t}({0})", lambda g, y, x: negative(multiply(g, sin(
 tan = _function("tan", "tan_{t}({0})", lambda g, y, x: multiply(g, y * y + 1), "Tangent of ``x`` in radians.")
 arctan = _function("arctan", "arctan_{t}({0})", lambda g, y, x: divide(g, x * x + 1), "Inverse tangent, in radians.")
 tanh = _function("tanh", "tanh_{t}({0})", lambda g, y, x: multiply(g, 1 - y * y), "Hyperbolic tangent.")
-sigmoid = _function(
-    "sigmoid", "sigmoid_{t}({0})", lambda g, y, x: multiply(g, y * (1 - y)), "``1 / (1 + e^-x)``, without overflow."
-)
+logistic = elementwise("sigmoid", "sigmoid_{t}({0})", lambda g, y, x: multiply(g, y * (1 - y)))
+logistic.seen_through = True
+
+
+def sigmoid(x: Any) -> Any:
+    """``1 / (1 + e^-x)``, without overflow. A cross-entropy of the result is computed from `x`."""
+    return activated(logistic, *promote(x, floating=True))
+
+
 softplus = _function(
     "softplus", "softplus_{t}({0})", lambda g, y, x: multiply(g, sigmoid(x)), "``log(1 + e^x)``, without overflow."
 )

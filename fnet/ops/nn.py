@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.ops.arithmetic import greater, multiply, negative, subtract, where
+from fnet.ops.arithmetic import equal, greater, multiply, negative, subtract, where
 from fnet.ops.index import one_hot
-from fnet.ops.maths import exp
+from fnet.ops.logits import activated, logits_behind
+from fnet.ops.maths import exp, logistic
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import expand_dims, moveaxis, normalize_axis
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer
+
+LEFT_OUT = -(2**63) + 1
+"""The label of a row that does not count, which no cast of a NaN gives."""
 
 
 def _same(x: ArraySpec, *others: ArraySpec) -> ArraySpec:
@@ -59,6 +64,7 @@ _softmax_vjp = Primitive(
     lower=_rows("softmax", "softmax_vjp"),
     vjp=lambda h, out, y, g: (h * (g - _row_sum(g * y)) - g * _row_sum(h * y), _softmax_vjp(y, h)),
 )
+_softmax.seen_through = True
 _log_softmax = Primitive(
     "log_softmax",
     _same,
@@ -84,16 +90,16 @@ _sparse = Primitive(
     _per_row,
     lower=_rows("crossentropy", "sparse_crossentropy", scratch=1),
     vjp=lambda g, y, x, labels: (_sparse_vjp(x, labels, g), None),
-    jvp=lambda tangents, y, x, labels: sum(_minus_one_hot(x, labels) * tangents[0], axis=-1),
+    jvp=lambda tangents, y, x, labels: _where_counted(labels, sum(_minus_one_hot(x, labels) * tangents[0], axis=-1)),
 )
 _sparse_vjp = Primitive(
     "sparse_crossentropy_vjp",
     _same,
     lower=_rows("crossentropy", "sparse_crossentropy_vjp", scratch=1),
     vjp=lambda h, out, x, labels, g: (
-        expand_dims(g, -1) * _softmax_vjp(_softmax(x), h),
+        _where_counted(expand_dims(labels, -1), expand_dims(g, -1) * _softmax_vjp(_softmax(x), h)),
         None,
-        sum(_minus_one_hot(x, labels) * h, axis=-1),
+        _where_counted(labels, sum(_minus_one_hot(x, labels) * h, axis=-1)),
     ),
 )
 _dense_target = Primitive(
@@ -118,23 +124,37 @@ def _minus_one_hot(x: Any, labels: Any) -> Any:
     return _softmax(x) - one_hot(labels, spec_of(x).shape[-1], spec_of(x).dtype)
 
 
-def _along(primitive: Primitive, x: Any, axis: int) -> Any:
+def _where_counted(labels: Any, values: Any) -> Any:
+    """The values, 0 where the label marks a row that is left out."""
+    return where(equal(labels, LEFT_OUT), 0, values)
+
+
+def _along(primitive: Primitive, x: Any, axis: int, call: Callable[[Primitive, Any], Any] | None = None) -> Any:
     (x,) = promote(x, floating=True)
     axis = normalize_axis(axis, spec_of(x).ndim, primitive.name)
-    if axis == spec_of(x).ndim - 1:
-        return primitive(x)
-    y = primitive(moveaxis(x, axis, -1))
+    last = axis == spec_of(x).ndim - 1
+    x = x if last else moveaxis(x, axis, -1)
+    y = primitive(x) if call is None else call(primitive, x)
+    if last:
+        return y
     return moveaxis(y, -1, axis) if spec_of(y).ndim == spec_of(x).ndim else y
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
     """``e^x / sum(e^x)`` along `axis`; a row of -Inf (all masked) gives zeros.
 
+    A cross-entropy of the result is computed from `x`.
+
     >>> import numpy as np
     >>> softmax(np.array([0.0, 0.0]))
     array([0.5, 0.5])
     """
-    return _along(_softmax, x, axis)
+    return _along(_softmax, x, axis, activated)
+
+
+def logits_of(activation: str, p: Any) -> Any:
+    """What the "softmax" over the last axis or the "sigmoid" that made `p` was given; None where none of them did."""
+    return logits_behind(_softmax if activation == "softmax" else logistic, p)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -148,11 +168,12 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     return expand_dims(y, normalize_axis(axis, spec_of(x).ndim, "logsumexp")) if keepdims else y
 
 
-def sparse_crossentropy(logits: Any, labels: Any) -> Any:
+def sparse_crossentropy(logits: Any, labels: Any, counted: Any = None) -> Any:
     """``logsumexp(logits) - logits[label]`` for each row.
 
-    logits: (..., C), labels: (...) integers in [0, C) -> (...). Raises `ValueRangeError` naming the sample for a
-    label out of range; under jit, where labels are not known in advance, that row is NaN.
+    logits: (..., C), labels: (...) integers in [0, C) -> (...). counted: (...), a row where it is false has the value
+    and the gradient 0, whatever its logits hold, and any label in range. Raises `ValueRangeError` naming the sample for
+    a label out of range; under jit, where labels are not known in advance, that row is NaN.
     """
     (logits,) = promote(logits, floating=True)
     labels = lift(labels)
@@ -164,7 +185,8 @@ def sparse_crossentropy(logits: Any, labels: Any) -> Any:
     if spec_of(labels).dtype.kind not in "iu":
         raise DtypeError(f"labels must be integers, received {spec_of(labels)}. Use .astype('int64').")
     check_labels(labels, wanted[-1])
-    return _sparse(logits, astype(labels, np.int64))
+    labels = astype(labels, np.int64)
+    return _sparse(logits, labels if counted is None else where(counted, labels, LEFT_OUT))
 
 
 def check_labels(labels: Any, classes: int) -> None:

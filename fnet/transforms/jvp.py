@@ -9,19 +9,22 @@ from fnet import tree
 from fnet.errors import DerivativeError, ShapeError
 from fnet.transforms.arithmetic import cast, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Tracer, next_level
+from fnet.transforms.tracer import Origin, Tracer, next_level
 from fnet.transforms.vjp import as_primal, grad, is_none, vjp
 
 
 class _JVPTracer(Tracer):
-    __slots__ = ("primal", "tangent")
+    __slots__ = ("call", "primal", "tangent")
 
-    def __init__(self, trace: _Forward, primal: Any, tangent: Any) -> None:
+    def __init__(self, trace: _Forward, primal: Any, tangent: Any, call: Origin | None = None) -> None:
         super().__init__(trace, spec_of(primal))
-        self.primal, self.tangent = primal, tangent
+        self.primal, self.tangent, self.call = primal, tangent, call
 
     def concrete(self, use: str) -> Any:
         return self.primal.concrete(use) if isinstance(self.primal, Tracer) else self.primal
+
+    def origin(self) -> Origin | None:
+        return self.call
 
 
 class _Forward:
@@ -45,7 +48,7 @@ class _Forward:
         else:
             tangent = _transposed_twice(primitive, primals, tangents, params)
         if not primitive.multiple:
-            return _JVPTracer(self, value, tangent)
+            return _JVPTracer(self, value, tangent, (primitive, args, params) if primitive.seen_through else None)
         return tuple(_JVPTracer(self, v, t) if t is not None else v for v, t in zip(value, tangent, strict=True))
 
 

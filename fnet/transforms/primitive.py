@@ -39,6 +39,7 @@ class Primitive:
         "multiple",
         "name",
         "reduction",
+        "seen_through",
         "strided",
         "taped",
         "template",
@@ -76,6 +77,8 @@ class Primitive:
         # of which primitive with epilogues this one is the gradient, called as (*its inputs, ..., g).
         self.epilogues: tuple[str, ...] = ()
         self.gradient_of: Primitive | None = None
+        # Whether one asks for what it was given, see `Tracer.origin`: transforms that keep no calls keep those.
+        self.seen_through = view is not None
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         return bind(self, args, params)

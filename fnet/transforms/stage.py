@@ -13,15 +13,23 @@ from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.arithmetic import provided
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer, next_level
+from fnet.transforms.tracer import Origin, Tracer, next_level
 
 
 class _GraphTracer(Tracer):
     __slots__ = ("value",)
 
+    trace: _Staging
+
     def __init__(self, trace: _Staging, value: Value) -> None:
         super().__init__(trace, value.spec)
         self.value = value
+
+    def origin(self) -> Origin | None:
+        node = self.value.node
+        if node is None:
+            return None
+        return node.primitive, tuple(_GraphTracer(self.trace, v) for v in node.inputs), node.params
 
 
 class _Staging:

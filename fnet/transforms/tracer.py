@@ -29,6 +29,10 @@ class Trace(Protocol):
     def process(self, primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any: ...
 
 
+Origin = tuple[Any, tuple[Any, ...], dict[str, Any]]
+"""A call of a primitive: the primitive, its arguments, its parameters."""
+
+
 class Tracer:
     """A stand-in for an array inside a transform."""
 
@@ -64,6 +68,10 @@ class Tracer:
             f"{use} needs the value of a traced {self.spec}, which is not known while fnet.jit traces. Use np.where or "
             f"fnet.ops for choices on values, run without jit, or mark the argument as static=."
         )
+
+    def origin(self) -> Origin | None:
+        """The call that made this value in its own transform; None for an argument, or where that is not kept."""
+        return None
 
     def __len__(self) -> int:
         if not self.shape:

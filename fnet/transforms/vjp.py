@@ -11,7 +11,7 @@ from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Tracer, next_level
+from fnet.transforms.tracer import Origin, Tracer, next_level
 
 
 class _Record:
@@ -26,12 +26,20 @@ class _Record:
 class _VJPTracer(Tracer):
     __slots__ = ("primal",)
 
+    trace: _Tape
+
     def __init__(self, trace: _Tape, primal: Any) -> None:
         super().__init__(trace, spec_of(primal))
         self.primal = primal
 
     def concrete(self, use: str) -> Any:
         return self.primal.concrete(use) if isinstance(self.primal, Tracer) else self.primal
+
+    def origin(self) -> Origin | None:
+        for record in reversed(self.trace.records):
+            if any(output is self for output in record.outputs):
+                return record.primitive, record.args, record.params
+        return None
 
 
 class _Tape:

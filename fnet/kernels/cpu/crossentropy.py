@@ -1,6 +1,7 @@
 """Cross-entropy of logits with integer labels or with target distributions, fused with the softmax.
 
-A label outside 0..cols-1 gives NaN and reads nothing. Where every logit of a row is -inf the loss is +inf and the
+A label outside 0..cols-1 gives NaN and reads nothing, but `LEFT_OUT` gives 0, for a row that does not count, whatever
+its logits hold. Where every logit of a row is -inf the loss is +inf and the
 gradient zero. Matrices are flat and row-major; `dlogits` may be `logits` itself.
 Source: Keras ``SparseCategoricalCrossentropy`` and ``CategoricalCrossentropy`` with ``from_logits=True``.
 """
@@ -24,6 +25,8 @@ from fnet.kernels.policy import kernel, scalar
 _0, _INF, _NAN = np.float32(0), np.float32(np.inf), np.float32(np.nan)
 
 
+LEFT_OUT = -(2**63) + 1  # as in fnet.ops.nn
+
 # ------------------------------------------------------------------------------------------ integer labels
 
 
@@ -34,7 +37,7 @@ def _sparse_task(task, logits, labels, loss, shifts, rows, n):
     for i in range(first, last):
         label, size = labels[i], loss[i]
         if label < 0 or label >= n:
-            loss[i] = _NAN
+            loss[i] = _0 if label == LEFT_OUT else _NAN
         else:
             loss[i] = (_0 if size == -_INF else size) + (shifts[i] - logits[i * n + label])
 
@@ -54,8 +57,9 @@ def _subtract_at_labels(labels, g, dlogits, totals, first, last, n):
         if label >= 0 and label < n:
             d[label] -= _0 if totals[i] == _0 else g[i]
         else:
+            fill = _0 if label == LEFT_OUT else _NAN
             for j in range(n):
-                d[j] = _NAN
+                d[j] = fill
 
 
 @kernel
@@ -71,6 +75,10 @@ def _sparse_vjp_task(task, logits, labels, g, dlogits, totals, rows, n):
         for i in range(start, stop):
             d, label, total = at(dlogits, i * n), labels[i], totals[i]
             known = label >= 0 and label < n
+            if label == LEFT_OUT:
+                for j in range(n):
+                    d[j] = _0
+                continue
             scale_row(d, d, (_0 if total == _0 else g[i] / total) if known else _NAN, n)
             if known and total != _0:
                 d[label] -= g[i]
