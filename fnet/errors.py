@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class FnetError(Exception):
@@ -20,6 +21,10 @@ class FnetError(Exception):
         where = f"in '{'/'.join(self.path)}': " if self.path else ""
         which = f"\nThe layer is {self.layer}." if self.layer else ""
         return f"{where}{self.message}{which}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With its attributes, whatever the constructor takes: a pool of processes hands errors over like this."""
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class ShapeError(FnetError, ValueError):
@@ -59,7 +64,22 @@ class FileError(FnetError, ValueError):
 
 
 class NonFiniteError(FnetError, ArithmeticError):
-    """Training met a NaN or an infinite loss."""
+    """Training met a NaN or an infinite loss.
+
+    ts: the `fnet.TrainState` after the last step whose loss and parameters were finite; history: the record of the
+    epochs before. Both are None where the error is not of a training run.
+    """
+
+    def __init__(self, message: str, ts: Any = None, history: Any = None) -> None:
+        super().__init__(message)
+        self.ts = ts
+        self.history = history
+
+
+def _restored(cls: type[FnetError], args: tuple[Any, ...], attributes: dict[str, Any]) -> FnetError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 @contextmanager

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 
@@ -26,6 +30,23 @@ def test_every_class_is_also_pythons(name, builtin):
     cls = getattr(errors, name)
     assert issubclass(cls, FnetError) and issubclass(cls, builtin)
     assert str(cls("text")) == "text"
+
+
+def every_class(cls: type = FnetError) -> list[type]:
+    return [cls, *(found for own in cls.__subclasses__() for found in every_class(own))]
+
+
+@pytest.mark.parametrize("cls", every_class())
+@pytest.mark.parametrize("carry", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+def test_every_class_comes_back_from_another_process(cls, carry):
+    needed = [p for p in inspect.signature(cls).parameters.values() if p.default is p.empty][1:]
+    error = cls("sizes differ.", **{p.name: 3 for p in needed})
+    with pytest.raises(cls), scope("serial", layer="Dense(2)"):
+        raise error
+    error.add_note("at noon")
+    found = carry(error)
+    assert type(found) is cls and str(found) == str(error) == "in 'serial': sizes differ.\nThe layer is 'Dense(2)'."
+    assert vars(found) == vars(error) and found.args == error.args and found.__notes__ == ["at noon"]
 
 
 def test_scopes_build_the_path_from_the_inside():
