@@ -41,18 +41,62 @@ def test_fast_epochs_are_left_out_but_for_the_last(trainer, ts, problem, capsys,
     assert [line.split()[1] for line in lines] == ["4/4"]
 
 
+class Screen(io.StringIO):
+    """A terminal of 80 columns: `lines` are those that it shows."""
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def lines(self) -> list[str]:
+        shown = []
+        for line in self.getvalue().split("\n"):
+            row = ""
+            for text in line.split("\r"):
+                row = text + row[len(text) :]
+            shown.append(row.rstrip())
+        return shown
+
+
 def test_a_bar_on_a_terminal(trainer, ts, problem, capsys, monkeypatch):
-    screen = io.StringIO()
-    screen.isatty = lambda: True  # type: ignore[method-assign]
+    screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
-    _, history = trainer.fit(ts, *problem, batch_size=5, epochs=2)
+    trainer.fit(ts, *problem, batch_size=2, epochs=2, validation_data=problem)
     text = screen.getvalue()
-    assert "epoch 1/2" in text
-    assert "epoch 2/2" in text
-    assert "5/5" in text
-    assert f"loss {history['loss'][-1]:.4f}" in text
-    assert capsys.readouterr().out == ""
+    assert "epoch 1/2  [" in text and re.search(r"/12  loss \d", text)
+    assert screen.lines == [""]  # the bar of an epoch that is over is gone
+    assert len(capsys.readouterr().out.splitlines()) == 2  # a log file has the lines all the same
+
+
+@pytest.mark.parametrize("names", [4, 12])
+@pytest.mark.parametrize("columns", [50, 80])
+def test_everything_fits_on_the_terminal(names, columns, monkeypatch):
+    screen = Screen()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    shown = progress.Progress(True, 100, 20)
+    shown.begin(98)
+    for _ in range(20):
+        shown.advance(1, 0.1234)
+    shown.end(98, {f"val_sparse_accuracy_{i}": 0.5 + i for i in range(names)})
+    *lines, last = screen.lines
+    assert last == "" and all(len(line) < columns for line in re.split("[\r\n]", screen.getvalue()))
+    assert lines[0].startswith("epoch 99/100  val_sparse_accuracy_0 0.5000") and lines[-1].endswith(" s)")
+    assert all(f"val_sparse_accuracy_{i} {0.5 + i:.4f}" in "\n".join(lines) for i in range(names))
+
+
+def test_a_bar_that_is_left_stays(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    shown = progress.Progress(True, 3, 4)
+    shown.begin(0)
+    shown.advance(1, 2.5)
+    shown.close()
+    assert screen.lines == ["epoch 1/3  [=====...............]  1/4  loss 2.5000  0 s left", ""]
 
 
 def test_silence(trainer, ts, problem, capsys):
