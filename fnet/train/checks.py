@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, random, tree
-from fnet.errors import ShapeError, StructureError, TracingError, ValueRangeError
+from fnet.errors import FnetError, ShapeError, StructureError, TracingError, ValueRangeError
 from fnet.layer import Layer
 from fnet.losses.align import labels
 from fnet.losses.crossentropy import by_shapes
@@ -37,29 +37,69 @@ def check_state(ts: Any) -> TrainState:
     )
 
 
-def check_network(net: Layer, ts: TrainState, x: Any) -> None:
+def check_network(net: Layer, ts: TrainState, x: Any, name: str = "x") -> None:
     """Refuse `x` and `ts` that do not belong to `net`: what `init` makes for samples like these must be like `ts`.
 
-    Raises `StructureError` where an entry is missing or unknown, `ShapeError` where a shape differs or the network
-    cannot take samples like these.
+    x: arrays, or specs of them, called `name`. Raises `StructureError` where an entry is missing or unknown,
+    `ShapeError` where a shape differs or the network cannot take samples like these.
     """
     shapes, dtype = tree.map(lambda a: a.shape[1:], x), floating_dtype(ts.params)
     try:
         expected = _initial(net, shapes, dtype)
     except ShapeError as error:
-        raise ShapeError(f"the network cannot take samples of shape {shapes} as in x: {error}") from None
-    for name, like, given in zip(("params", "state"), expected, (ts.params, ts.state), strict=True):
+        raise ShapeError(f"the network cannot take samples of shape {shapes} as in {name}: {error}") from None
+    for part, like, given in zip(("params", "state"), expected, (ts.params, ts.state), strict=True):
         own = tree.structure(like)
         try:
             leaves = tree.flatten_like(own, given)
         except StructureError as error:
-            raise StructureError(f"ts.{name} does not belong to this network: {error}") from None
+            raise StructureError(f"ts.{part} does not belong to this network: {error}") from None
         for path, wanted, leaf in zip(own.paths(), tree.leaves(like), leaves, strict=True):
             if spec_of(leaf).shape != wanted.shape:
                 raise ShapeError(
-                    f"x has samples of shape {shapes}, for which '{path}' of the network has the shape {wanted.shape}, "
-                    f"but ts.{name} has {spec_of(leaf).shape}. Pass x shaped as in trainer.init, or make a new ts."
+                    f"{name} has samples of shape {shapes}, for which '{path}' of the network has the shape "
+                    f"{wanted.shape}, but ts.{part} has {spec_of(leaf).shape}. Pass {name} shaped as in trainer.init, "
+                    f"or make a new ts."
                 )
+
+
+def check_samples(net: Layer, ts: TrainState, name: str, x: Any) -> None:
+    """Refuse a list of samples of a network with one input, which is taken for a list of inputs."""
+    if not isinstance(x, list | tuple) or not x or len({(type(part), np.shape(part)) for part in x}) > 1:
+        return
+    shape, data = np.shape(x[0]), name.rpartition(" ")[2]
+    readings = [(shape, f"Stack them: np.stack({data})"), (shape[1:], f"Pass the array itself: {data}[0]")]
+    for samples, fix in reversed(readings) if len(x) == 1 else readings[:1]:
+        try:
+            check_network(net, ts, np.broadcast_to(np.float32(0), (1, *samples)))
+        except FnetError:
+            continue
+        raise StructureError(
+            f"{name} is a {type(x).__name__} of {len(x)} arrays of shape {shape}, each of which stands for an "
+            f"input, but the network has one. {fix}."
+        )
+
+
+def check_targets_stacked(name: str, x: Any, y: Any) -> None:
+    """Refuse a list of targets with one array for each sample, which is taken for a list of outputs."""
+    samples = len(tree.leaves(x)[0])
+    if isinstance(y, list | tuple) and len(y) == samples and len({np.shape(part) for part in y}) == 1:
+        raise StructureError(
+            f"{name} is a {type(y).__name__} of {samples} arrays, one for each sample, of which each stands for an "
+            f"output. Stack them: np.stack({name.rpartition(' ')[2]})."
+        )
+
+
+def check_weights(loss: Callable[..., Any], y: Any, output: Any) -> None:
+    """Refuse weights of samples where a loss of the user's own gives one number for all of them."""
+    if not isinstance(loss, Loss) or loss.constructor != "from_function":
+        return
+    values = eval_shape(lambda y, p: loss(y, p, reduction="none"), y, output)
+    if values.shape == ():
+        raise ShapeError(
+            f"the loss {loss.name} gives one number for a batch, so its samples cannot be weighted. Let it return one "
+            f"value for each sample, (batch,), or take sample_weight= itself."
+        )
 
 
 def _initial(net: Layer, shapes: Any, dtype: np.dtype) -> tuple[Any, Any]:
@@ -109,9 +149,9 @@ def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight:
     """The weights of the samples by their classes, for a network with a single output and no other weights."""
     if sample_weight is not None:
         raise StructureError("give class_weight or sample_weight, not both: multiply them into one sample_weight.")
-    if isinstance(y, dict) or (isinstance(y, tuple | list) and y and hasattr(y[0], "shape")):
+    if not isinstance(y, np.ndarray):
         raise StructureError("class_weight needs a single output; give a sample_weight for each output instead.")
-    return losses.class_weights(class_weight, np.asarray(y))
+    return losses.class_weights(class_weight, y)
 
 
 def floating_dtype(params: Any) -> np.dtype:

@@ -94,15 +94,34 @@ def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
         array = np.asarray(array, dtype)
     elif array.dtype not in SUPPORTED:
-        received = f"a {type(leaf).__name__}" if array.dtype == object else f"dtype {array.dtype}"
-        raise DtypeError(
-            f"{name} must hold numbers or booleans, received {received}. "
-            f"Convert it first, e.g. np.asarray({name.split('/')[0]}, 'float32'), or encode categories as integers."
-        )
+        raise DtypeError(f"{name} must hold numbers or booleans, received {_not_numbers(name, leaf, array)}")
     if array.ndim == 0:
         raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. Wrap it: [value].")
     # A read-only array is copied once here, since kernels take arrays as writeable ones.
     return array if array.flags.carray else np.array(array, order="C")
+
+
+def _not_numbers(name: str, leaf: Any, array: np.ndarray) -> str:
+    """What came instead of numbers, and what to do about it."""
+    data = name.rpartition(" ")[2].split("/")[0]
+    if array.dtype != object:
+        return f"dtype {array.dtype}. Convert it, e.g. {data}.astype('float32'), or encode categories as integers."
+    if array.ndim == 0:
+        lazy = f" Collect what it yields: np.stack(list({data}))." if hasattr(leaf, "__next__") else ""
+        return f"a {type(leaf).__name__}.{lazy or ' Pass an array with the samples on its first axis.'}"
+    for place, value in np.ndenumerate(array):
+        if isinstance(value, int | float | np.number | np.bool_):
+            continue
+        where = f"sample {place[0]}"
+        if len(place) > 1:
+            where += f", column {leaf.columns[place[1]]!r}" if hasattr(leaf, "columns") else f" at {place[1:]}"
+        if isinstance(value, np.ndarray | list | tuple):
+            return f"arrays as objects, first in {where}. Give every sample the same shape: np.stack(list({data}))."
+        return (
+            f"{value!r:.40} in {where}. "
+            f"Encode categories as integers or one-hot columns, and leave out or fill in what is missing."
+        )
+    return f"numbers as objects, as of a data frame of several dtypes. Convert it: {data}.astype('float32')."
 
 
 def as_triple(validation_data: Any) -> tuple[Any, Any, Any]:

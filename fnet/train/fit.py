@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
 from fnet.errors import NonFiniteError
+from fnet.train.callbacks import Callbacks
 from fnet.train.data import epoch_order
+from fnet.train.diagnosis import ADVICE
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
-from fnet.train.loop import Pass
+from fnet.train.loop import Pass, assign
 from fnet.train.progress import Progress
 from fnet.train.state import TrainState, copied
 from fnet.train.steps import Totals, Training
 
-_ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
-
-Callback = Callable[[int, dict[str, float], TrainState], Any]
-"""Called as ``callback(epoch, logs, ts)`` after each epoch; returning "stop" ends the training."""
+_KEPT = "The last good state is the error's ts, the record its history."
 
 
 @dataclass
@@ -30,7 +29,9 @@ class Run:
 
     passes: the compiled steps over the training data; carry: what they hand on; empty: the totals at the beginning of
     an epoch; results: the numbers of an epoch from its totals; validate: those of the validation data for
-    ``(params, state, interrupt)``, None where Ctrl-C was met.
+    ``(params, state, interrupt)``, None where Ctrl-C was met; explain: what in a step made its loss NaN, for its
+    state and the numbers of its samples; safe: the state at the beginning of the epoch, at last the one to return, in
+    arrays of its `own` or those that `fit` was given.
     """
 
     passes: Pass
@@ -41,10 +42,15 @@ class Run:
     empty: Totals
     results: Callable[[Totals], dict[str, float]]
     validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
+    explain: Callable[[TrainState, np.ndarray], str]
+    safe: TrainState = field(init=False)
+    own: bool = field(init=False, default=False)
+    history: History = field(init=False, default_factory=History)
 
-    def epochs(self, first: int, last: int, verbose: bool, callbacks: tuple[Callback, ...]) -> History:
-        """Do the epochs `first` to ``last - 1``; `carry` is the state after the last completed step in any case."""
-        history, progress = History(), Progress(verbose, last, self.passes.steps)
+    def epochs(self, first: int, last: int, verbose: bool, callbacks: Callbacks) -> tuple[TrainState, History]:
+        """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
+        self.safe, history = self.carry.ts, self.history
+        progress = Progress(verbose, last, self.passes.steps)
         with Interrupt() as interrupt:
             try:
                 for epoch in range(first, last):
@@ -54,24 +60,28 @@ class Run:
                         break
                     history.append(epoch, logs)
                     progress.end(epoch, logs)
-                    if self._stopped(epoch, logs, callbacks) or interrupt.requested:
+                    if (callbacks and callbacks.ask_to_stop(epoch, logs, copied(self.carry.ts))) or interrupt.requested:
                         break
+                    if epoch + 1 < last:
+                        self._keep()
             except KeyboardInterrupt:
                 if interrupt.requested:  # the second one
                     raise
                 interrupt.requested = True
             finally:
                 progress.close()
-        self._check_parameters()
+            self._keep()
         history.interrupted = interrupt.requested
-        return history
+        return self.safe, history
 
     def _epoch(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
         """The numbers of an epoch, or None where Ctrl-C ended it."""
         for done in self._steps(epoch):
             progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
             if interrupt.requested:
+                self._check_parameters(epoch)
                 return None
+        self._check_parameters(epoch)
         logs = self.results(self.carry.totals)
         if self.validate is not None:
             values = self.validate(self.carry.ts.params, self.carry.ts.state, interrupt)
@@ -82,42 +92,79 @@ class Run:
 
     def _steps(self, epoch: int) -> Iterator[int]:
         """Train for one epoch; yields the number of steps of each chunk."""
-        ts = self.carry.ts
-        order = epoch_order(ts.key, int(ts.step), self.n, self.shuffle)
-        start = self.carry._replace(start=np.zeros((), np.int64), totals=self.empty)
-        for done, carry in self.passes.run(start, order, *tree.leaves(self.data)):
+        for done, carry in self._pass(self.carry.ts):
             self.carry = carry
             if self.carry.bad >= 0:
-                raise self._not_finite(epoch, int(self.carry.bad))
+                raise self._diverged(epoch, int(self.carry.bad))
             yield done
 
-    def _stopped(self, epoch: int, logs: dict[str, float], callbacks: tuple[Callback, ...]) -> bool:
-        """Whether a callback asks to stop; all are called, with a state that is theirs."""
-        if not callbacks:
-            return False
-        ts = copied(self.carry.ts)
-        return "stop" in [callback(epoch, logs, ts) for callback in callbacks]
+    def _pass(self, ts: TrainState, limit: int | None = None) -> Iterator[tuple[int, Training]]:
+        """The steps of the epoch that begins at `ts`, at most `limit` of them."""
+        start = self.carry._replace(ts=ts, start=np.zeros((), np.int64), totals=self.empty, bad=np.full((), -1))
+        order = epoch_order(ts.key, int(ts.step), self.n, self.shuffle)
+        return self.passes.run(start, order, *tree.leaves(self.data), limit=limit)
 
-    def _check_parameters(self) -> None:
+    def _keep(self) -> None:
+        """Keep the present state: to go back to it, or to return it."""
+        if self.own:
+            assign(self.safe, self.carry.ts)
+        else:
+            self.safe, self.own = copied(self.carry.ts), True
+
+    def _check_parameters(self, epoch: int) -> None:
         """Refuse what the last update may have made; earlier ones show in the loss."""
-        for path, leaf in tree.leaves_with_path(self.carry.ts.params):
-            if not np.isfinite(leaf).all():
-                raise NonFiniteError(
-                    f"the parameter '{path}' became NaN or infinite at step {int(self.carry.ts.step) - 1} (counted "
-                    f"from 0), the last one; the state given to fit is unchanged. {_ADVICE}"
-                )
+        step = int(self.carry.ts.step)
+        path = _not_finite(self.carry.ts.params)
+        if path is not None:
+            raise NonFiniteError(
+                f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), the last one of "
+                f"epoch {epoch}; the state given to fit is unchanged. {ADVICE} {_KEPT}",
+                self._last_good(step),
+                self.history,
+            )
 
-    def _not_finite(self, epoch: int, step: int) -> NonFiniteError:
-        advice = _ADVICE
+    def _diverged(self, epoch: int, step: int) -> NonFiniteError:
+        """The error for a loss that is not finite, of the update number `step`."""
+        before = self._repeated(step)
+        order = epoch_order(before.key, int(self.safe.step), self.n, self.shuffle)
+        first = (step - int(self.safe.step)) * self.passes.batch_size
+        advice = self._of_data() or self.explain(before, order[first : first + self.passes.batch_size])
+        return NonFiniteError(
+            f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "
+            f"the state given to fit is unchanged. {advice} {_KEPT}",
+            self._last_good(step),
+            self.history,
+        )
+
+    def _of_data(self) -> str:
+        """What is wrong with the data, if anything is."""
         for path, leaf in tree.leaves_with_path(self.data):
             wrong = np.flatnonzero(~np.isfinite(leaf))
             if wrong.size:
                 sample = int(wrong[0]) // max(leaf.size // len(leaf), 1)
-                advice = (
-                    f"{path} has {wrong.size} values that are not finite, first in sample {sample}: clean the data."
-                )
-                break
-        return NonFiniteError(
-            f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "
-            f"the state given to fit is unchanged. {advice}"
-        )
+                return f"{path} has {wrong.size} values that are not finite, first in sample {sample}: clean the data."
+        return ""
+
+    def _last_good(self, step: int) -> TrainState:
+        """The state before update number `step`, or the one before that if it is not finite."""
+        for candidate in (step, step - 1):
+            if candidate > int(self.safe.step):
+                ts = self._repeated(candidate)
+                if _not_finite((ts.params, ts.state)) is None:
+                    return ts
+        return copied(self.safe)
+
+    def _repeated(self, step: int) -> TrainState:
+        """The state before update number `step`, by repeating the steps of the epoch up to there."""
+        ts = self.safe
+        for _, carry in self._pass(ts, step - int(ts.step)):
+            ts = carry.ts
+        return copied(ts)
+
+
+def _not_finite(values: Any) -> str | None:
+    """The path of the first leaf with a NaN or an infinity."""
+    for path, leaf in tree.leaves_with_path(values):
+        if not np.isfinite(leaf).all():
+            return path
+    return None

@@ -63,12 +63,21 @@ class Pass:
 
     def __init__(self, make: Callable[[int], Jitted], n: int, batch_size: int) -> None:
         sizes = ((batch_size, n // batch_size), (n % batch_size, 1))
+        self.batch_size = batch_size
         self._parts = [(Loop(make(size)), steps) for size, steps in sizes if size and steps]
         self.steps = sum(steps for _, steps in self._parts)
 
-    def run(self, carry: Any, *inputs: np.ndarray) -> Iterator[tuple[int, Any]]:
-        """One pass that begins with `carry`; yields after each chunk its number of steps and what is carried then."""
+    def run(self, carry: Any, *inputs: np.ndarray, limit: int | None = None) -> Iterator[tuple[int, Any]]:
+        """One pass that begins with `carry`; yields after each chunk its number of steps and what is carried then.
+
+        limit: at most so many steps.
+        """
+        left = self.steps if limit is None else limit
         for loop, steps in self._parts:
+            steps = min(steps, left)
+            if not steps:
+                return
+            left -= steps
             loop.load(carry)
             for done in loop.run(steps, *inputs):
                 carry = loop.carry

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fnet import losses, metrics
+from fnet import losses, metrics, tree
 from fnet.errors import StructureError, did_you_mean, scope
 from fnet.graph import output_names
 from fnet.layer import Layer
 from fnet.losses.combine import CombinedLoss
 from fnet.losses.define import Loss
 from fnet.metrics import Metric
-from fnet.train.checks import check_targets
+from fnet.train.checks import check_targets, check_weights
 
 Outputs = tuple[str, ...] | None
 """The names of several outputs; None for a network with a single one."""
@@ -45,6 +45,16 @@ class Objective:
         if outputs not in self._bound:
             self._bound[outputs] = Bound(outputs, self._loss_of(outputs), tuple(self._watched(outputs)))
         return self._bound[outputs]
+
+    def check_given(self, y: Any) -> None:
+        """Refuse targets that are missing, where a loss of fnet's or a metric compares with them."""
+        compared = next((m for given, _ in self._metrics for m in tree.leaves(given, is_leaf=_is_metric)), None)
+        compared = self._loss if isinstance(self._loss, Loss) and self._loss.kind in losses.LOSSES else compared
+        if y is None and (compared is not None or self._loss is None):
+            raise StructureError(
+                f"y is None, but {getattr(compared, 'name', 'the loss')} compares the outputs with targets. Pass them: "
+                f"y=x for a network that learns to reproduce its input."
+            )
 
     def outputs(self, y: Any) -> Outputs:
         """The names of the outputs of which `y` is the tree."""
@@ -90,6 +100,11 @@ class Bound:
         parts = self.loss.values(batch["y"], y, **options)
         return self.loss.total(parts), {str(name): part for name, part in parts.items()} if self.outputs else {}
 
+    def check_weights(self, data: Mapping[str, Any], output: Any) -> None:
+        """Refuse weights that cannot be used; `output`: specs of the outputs for the data."""
+        if data["sample_weight"] is not None and not isinstance(self.loss, CombinedLoss):
+            check_weights(self.loss, data["y"], output)
+
     def check(self, y: Any, output: Any) -> None:
         """Refuse targets out of range, output by output; `output`: specs of the outputs for the data."""
         if not isinstance(self.loss, CombinedLoss):
@@ -133,6 +148,10 @@ class Bound:
             return tree
         assert self.outputs is not None
         return tree[output] if isinstance(tree, Mapping) else tree[self.outputs.index(output)]
+
+
+def _is_metric(x: Any) -> bool:
+    return isinstance(x, Metric)
 
 
 def _is_several(x: Any) -> bool:

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from fnet import optimizers, random, tree
-from fnet.errors import BatchSizeError, ShapeError, StructureError
+from fnet.errors import ShapeError, StructureError, scope
 from fnet.layer import Layer
-from fnet.masking import unmasked
-from fnet.spec import ArraySpec
 from fnet.train import steps
-from fnet.train.checks import check_network, check_optimizer, check_state, floating_dtype, weights_of_classes
+from fnet.train.callbacks import Callback, Callbacks
+from fnet.train.checks import (
+    check_optimizer,
+    check_samples,
+    check_state,
+    check_targets_stacked,
+    floating_dtype,
+    weights_of_classes,
+)
 from fnet.train.data import as_arrays, as_triple, count, require_count, split
-from fnet.train.fit import Callback, Run
+from fnet.train.diagnosis import cause
+from fnet.train.examine import Examiner, Forward, specs
+from fnet.train.fit import Run
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
 from fnet.train.objective import Bound, Objective
+from fnet.train.rebinding import Rebinding
+from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
 from fnet.transforms.jit import Jitted, jit
-from fnet.transforms.stage import eval_shape
 
 Data = dict[str, Any]
 """The trees x, y and sample_weight, with None where there is none."""
@@ -67,9 +77,16 @@ class Trainer:
             raise StructureError(
                 f"Trainer: net is a Layer, received a {type(net).__name__}. Wrap it: Layer(init, apply)."
             )
+        self._given = (net, loss, optimizer, metrics, loss_weights, weighted_metrics)
         self._net, self._optimizer = net, optimizers.get(optimizer)
         self._objective = Objective(net, loss, loss_weights, metrics, weighted_metrics)
+        self._examiner = Examiner(net, self._objective)
         self._compiled: dict[Any, Jitted] = {}
+        self._rebinding = Rebinding()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By what it was made of: a copy compiles anew, and a pickle needs parts that can be pickled."""
+        return type(self), self._given
 
     def init(self, key: np.ndarray, shape: Any, dtype: Any = "float32") -> TrainState:
         """A fresh state for inputs of `shape`, without the batch axis; a tuple of shapes for several inputs.
@@ -97,7 +114,7 @@ class Trainer:
         sample_weight: Any = None,
         verbose: bool = True,
         initial_epoch: int = 0,
-        callbacks: Callback | Iterable[Callback] = (),
+        callbacks: Callback | Iterable[Callback | None] | None = (),
         class_weight: Mapping[int, float] | None = None,
     ) -> tuple[TrainState, History]:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
@@ -116,43 +133,50 @@ class Trainer:
         can go on where one ended; Keras writes it over the parameters at the end of ``fit``, which here is
         ``ts._replace(params=tree.combine(optimizers.averaged_params(ts.opt_state), ts.params))``.
 
+        callbacks: functions ``(epoch, logs, ts)``, called after each epoch; one that returns "stop" or True ends the
+        training. class_weight: weights of the samples by their class, in training only.
+
         A first Ctrl-C ends the running chunk of steps (about 50 ms) and returns the last completed step, with the
         finished epochs in the record and ``history.interrupted`` set; a second one raises.
-        Raises `NonFiniteError` for a NaN or infinite loss. Errors leave `ts` as it was.
+        Raises `NonFiniteError` for a NaN or infinite loss, with the state of the last good step as ``error.ts`` and the
+        record as ``error.history``. Errors leave `ts` as it was.
         """
         check_state(ts)
+        self._rebinding.check("fit", ts)
         batch_size, epochs = require_count("batch_size", batch_size), require_count("epochs", epochs)
         initial_epoch = require_count("initial_epoch", initial_epoch, least=0)
-        sample_weight = sample_weight if class_weight is None else weights_of_classes(class_weight, y, sample_weight)
+        called = Callbacks(callbacks)
         data, validation = self._data(ts, x, y, sample_weight), None
         if validation_data is not None:
             validation = self._data(ts, *as_triple(validation_data), "validation_data ")
         elif validation_split != 0:
             data, validation = split(data, count(data), validation_split)
-        check_optimizer(self._optimizer.init, steps.split_trained(self._net, ts.params)[0], ts.opt_state)
-        objective, empty = self._start(ts, data)
+        if class_weight is not None:
+            weights = weights_of_classes(class_weight, data["y"], sample_weight)
+            data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
+        self._check_optimizer(ts)
+        objective, empty = self._examiner.objective(ts, data)
         n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
         passes = Pass(lambda size: self._step(steps.training_step, objective, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
-        run = Run(passes, carry, data, n, shuffle, empty, functools.partial(_results, objective), validate)
-        history = run.epochs(initial_epoch, epochs, verbose, (callbacks,) if callable(callbacks) else tuple(callbacks))
-        return copied(run.carry.ts), history
+        results, explain = functools.partial(_results, objective), functools.partial(cause, self._net, objective, data)
+        run = Run(passes, carry, data, n, shuffle, empty, results, validate, explain)
+        return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose, called))
 
-    def evaluate(
-        self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None
-    ) -> dict[str, float]:
-        """The mean loss and the metrics over the samples, in inference mode, by name.
+    def evaluate(self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None) -> Results:
+        """The mean loss and the metrics over the samples, in inference mode, by name: a dict that unpacks into numbers.
 
         Batches follow each other, so what a layer keeps from one (``LSTM(stateful=True)``) reaches the next; `ts` stays
         as it is.
         """
         check_state(ts)
+        self._rebinding.check("evaluate", ts)
         batch_size = require_count("batch_size", batch_size)
         values = self._evaluation(ts, self._data(ts, x, y, sample_weight), batch_size)(ts.params, ts.state)
         assert values is not None
-        return values
+        return Results(values)
 
     def predict(self, ts: TrainState, x: Any, batch_size: int = 32) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
@@ -160,13 +184,15 @@ class Trainer:
         Batches follow each other as in `evaluate`.
         """
         check_state(ts)
+        self._rebinding.check("predict", ts)
         batch_size = require_count("batch_size", batch_size)
-        x = as_arrays("x", x, floating_dtype(ts.params))
+        x = self._inputs(ts, x, "x")
         n = count({"x": x})
-        check_network(self._net, ts, x)
         leaves, structure = tree.flatten(x)
-        specs, outputs = tree.flatten(self._output(ts, x))
-        results = [np.empty((n, *spec.shape[1:]), spec.dtype) for spec in specs]
+        output, lookups = self._forward(ts, x, "x")
+        lookups.check("x", x)
+        like, outputs = tree.flatten(output)
+        results = [np.empty((n, *spec.shape[1:]), spec.dtype) for spec in like]
         predict = self._jitted(("predict", structure), lambda: steps.prediction(self._net, structure))
         network = (ts.params, ts.state)
         for start in range(0, n, batch_size):
@@ -176,49 +202,48 @@ class Trainer:
                 result[start:stop] = part
         return tree.unflatten(outputs, results)
 
-    def _data(self, ts: TrainState, x: Any, y: Any, sample_weight: Any, prefix: str = "") -> Data:
-        """The arguments as arrays, checked against each other, the network and the loss."""
+    def _inputs(self, ts: TrainState, x: Any, name: str) -> Any:
+        if x is None:
+            raise StructureError(f"{name} is None. Pass an array of samples, or a tree of arrays for several inputs.")
+        return as_arrays(name, x, floating_dtype(ts.params))
+
+    def _data(self, ts: TrainState, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
+        """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
+        data = {"x": self._inputs(ts, x, f"{of}x")}
+        given = {"y": y, "sample_weight": sample_weight}
         dtype = floating_dtype(ts.params)
-        given = {"x": x, "y": y, "sample_weight": sample_weight}
-        data = {
-            name: None if value is None else as_arrays(prefix + name, value, dtype) for name, value in given.items()
-        }
-        count({prefix + name: value for name, value in data.items()})
-        check_network(self._net, ts, data["x"])
-        output = self._output(ts, data["x"])
-        self._objective.bind(self._objective.outputs(output)).check(data["y"], output)
+        data |= {name: None if leaf is None else as_arrays(of + name, leaf, dtype) for name, leaf in given.items()}
+        try:
+            count({of + name: value for name, value in data.items()})
+        except ShapeError:
+            check_samples(self._net, ts, f"{of}x", data["x"])
+            check_targets_stacked(f"{of}y", data["x"], data["y"])
+            raise
+        output, lookups = self._forward(ts, data["x"], f"{of}x")
+        lookups.check(f"{of}x", data["x"])
+        with scope(of.strip()) if of else nullcontext():
+            self._objective.check_given(data["y"])
+            self._objective.bind(self._objective.outputs(output)).check(data["y"], output)
+            self._examiner.objective(ts, data)
         return data
 
-    def _start(self, ts: TrainState, data: Data) -> tuple[Bound, steps.Totals]:
-        """The objective for the outputs of the network, and the totals before the first batch."""
-        output = self._output(ts, data["x"])
-        objective = self._objective.bind(self._objective.outputs(output))
-        return objective, steps.no_totals(objective, data, output)
-
-    def _output(self, ts: TrainState, x: Any) -> Any:
-        """The specs of the output for all of `x`."""
-        n = len(tree.leaves(x)[0])
+    def _forward(self, ts: TrainState, x: Any, name: str) -> Forward:
         try:
-            return self._output_of(ts, x, n)
-        except BatchSizeError as error:  # of a layer for batches of one size
-            output = self._output_of(ts, x, error.expected)
-            return tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), output)
+            return self._examiner.forward(ts, x, name)
+        except ShapeError:
+            check_samples(self._net, ts, name, x)
+            raise
 
-    def _output_of(self, ts: TrainState, x: Any, n: int) -> Any:
-        """The specs of the output for `n` samples like those of `x`."""
-        apply, samples = self._net.apply, tree.map(lambda leaf: ArraySpec((n, *leaf.shape[1:]), leaf.dtype), x)
-        output = eval_shape(lambda params, state, x: unmasked(apply(params, state, x)[0]), ts.params, ts.state, samples)
-        for spec in tree.leaves(output):
-            if spec.shape[:1] != (n,):
-                raise ShapeError(
-                    f"the network must keep the batch as its first axis: {n} samples gave the shape {spec.shape}."
-                )
-        return output
+    def _check_optimizer(self, ts: TrainState) -> None:
+        def find() -> None:
+            check_optimizer(self._optimizer.init, steps.split_trained(self._net, ts.params)[0], ts.opt_state)
+
+        self._examiner.once(("optimizer", specs((ts.params, ts.opt_state))), find)
 
     def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
-        objective, empty = self._start(ts, data)
+        objective, empty = self._examiner.objective(ts, data)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
         passes = Pass(
             lambda size: self._step(steps.evaluation_step, objective, size, structure), count(data), batch_size

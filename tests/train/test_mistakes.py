@@ -26,8 +26,37 @@ FIT = {
     "scalar": ({"x": 3.0}, ShapeError, "x must have the samples on its first axis, received a scalar"),
     "ragged": ({"x": [[1.0], [1.0, 2.0]]}, ShapeError, "x does not make an array"),
     "text": ({"x": [["a", "b", "c"]] * 6}, DtypeError, "x must hold numbers or booleans, received dtype <U1"),
-    "objects": ({"y": np.array([None] * 6)}, DtypeError, "y must hold numbers or booleans, received a ndarray"),
-    "generator": ({"x": (row for row in X)}, DtypeError, "x must hold numbers or booleans, received a generator"),
+    "objects": ({"y": np.array([None] * 6)}, DtypeError, "y must hold numbers or booleans, received None in sample 0"),
+    "object numbers": (
+        {"x": X.astype(object)},
+        DtypeError,
+        "as of a data frame of several dtypes. Convert it: x.astype('",
+    ),
+    "object texts": (
+        {"x": np.array([[1, 2, 3]] * 5 + [[1, "Paris", 3]], object)},
+        DtypeError,
+        "x must hold numbers or booleans, received 'Paris' in sample 5 at (1,). Encode categories",
+    ),
+    "object arrays": (
+        {"x": np.array([X[0], X[0, :2], None], object)},
+        DtypeError,
+        "received arrays as objects, first in sample 0. Give every sample the same shape: np.stack(list(x))",
+    ),
+    "no y": (
+        {"y": None},
+        StructureError,
+        "y is None, but mean_squared_error compares the outputs with targets. Pass them",
+    ),
+    "no x": ({"x": None}, StructureError, "x is None. Pass an array of samples"),
+    "samples": ({"x": list(X), "y": list(Y)}, StructureError, "x is a list of 6 arrays of shape (3,), each of which"),
+    "a list of one": ({"x": [X]}, StructureError, "but the network has one. Pass the array itself: x[0]."),
+    "one sample": ({"x": [X[0]], "y": Y[:1]}, StructureError, "but the network has one. Stack them: np.stack(x)."),
+    "targets in a list": (
+        {"y": list(Y)},
+        StructureError,
+        "y is a list of 6 arrays, one for each sample, of which each",
+    ),
+    "generator": ({"x": (row for row in X)}, DtypeError, "received a generator. Collect what it yields: np.stack("),
     "complex": ({"x": X.astype(complex)}, DtypeError, "x must hold numbers or booleans, received dtype complex128"),
     "targets": ({"y": np.zeros((6, 2))}, ShapeError, "mean_squared_error: expected y_true shaped like y_pred"),
     "batch 0": ({"batch_size": 0}, ValueRangeError, "batch_size: expected an integer of at least 1, received 0"),
@@ -49,6 +78,22 @@ FIT = {
     "split text": ({"validation_split": "0.1"}, ValueRangeError, "expected 0 <= validation_split < 1, received '0.1'"),
     "split all": ({"validation_split": 0.99}, ValueRangeError, "leaves 0 for training and 6 for validation"),
     "validation": ({"validation_data": X}, StructureError, "validation_data is a tuple (x, y)"),
+    "validation x": (
+        {"validation_data": (np.ones((2, 4)), Y[:2])},
+        ShapeError,
+        "validation_data x has samples of shape (4,), for which 'dense/kernel'",
+    ),
+    "validation targets": (
+        {"validation_data": (X, np.ones((6, 2)))},
+        ShapeError,
+        "in 'validation_data': mean_squared_error: expected y_true shaped like y_pred",
+    ),
+    "validation samples": (
+        {"validation_data": (list(X), Y)},
+        StructureError,
+        "validation_data x is a list of 6 arrays",
+    ),
+    "no validation y": ({"validation_data": (X, None)}, StructureError, "in 'validation_data': y is None"),
     "validation y": ({"validation_data": (X, Y[:2])}, ShapeError, "validation_data y has 2 samples"),
     "state": ({"ts": {}}, StructureError, "expected a TrainState as the first argument, received a dict"),
 }
@@ -71,6 +116,31 @@ def test_fit(name, trainer, ts):
     with pytest.raises(kind, match=re.escape(message) if "|" not in message else message):
         trainer.fit(**{"ts": ts, "x": X, "y": Y, "verbose": False, **arguments})
     assert tree.all_equal(ts, before)
+
+
+def test_columns_of_a_data_frame_are_named(trainer, ts):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"size": X[:, 0], "rooms": [1] * 6, "city": ["Rome", "Paris"] * 3})
+    with pytest.raises(DtypeError, match="x must hold numbers or booleans, received 'Rome' in sample 0, column 'city'"):
+        trainer.fit(ts, frame, Y, verbose=False)
+    with pytest.raises(DtypeError, match="x must hold numbers .* data frame of several dtypes. Convert it: x.astype"):
+        trainer.predict(ts, frame.assign(city=[True, False] * 3).astype({"city": bool, "rooms": object}))
+    assert trainer.predict(ts, frame.assign(city=0.0).astype("float32")).shape == (6, 1)
+
+
+def test_a_loss_of_one_number_cannot_be_weighted_by_sample():
+    trainer = Trainer(Dense(1), lambda y, p: np.mean((y - p) ** 2))
+    ts = trainer.init(random.key(0), (3,))
+    with pytest.raises(ShapeError, match=r"the loss <lambda> gives one number .*value for each sample, \(batch,\), or"):
+        trainer.fit(ts, X, Y, sample_weight=np.ones(6), verbose=False)
+    rows = Trainer(Dense(1), lambda y, p: np.mean((y - p) ** 2, axis=-1))
+    assert rows.evaluate(ts, X, Y, sample_weight=np.zeros(6))["loss"] == 0
+
+
+def test_a_loss_without_targets_may_do_without_y():
+    trainer = Trainer(Dense(1), lambda y, p: np.mean(p**2, axis=-1))
+    ts = trainer.init(random.key(0), (3,))
+    assert trainer.evaluate(ts, X, None)["loss"] == pytest.approx(float((trainer.predict(ts, X) ** 2).mean()))
 
 
 @pytest.mark.parametrize("name", ["lengths", "empty", "features", "text", "batch 0", "state"])

@@ -36,7 +36,7 @@ def test_losses_metrics_and_records_by_output(as_dict: bool) -> None:
     ts = trainer.init(random.key(0), (3,))
     y = {"price": PRICE, "kind": KIND} if as_dict else [PRICE, KIND]
     values = trainer.evaluate(ts, X, y, batch_size=7)
-    assert list(values) == ["loss", "price_loss", "kind_loss", "price_mae", "kind_accuracy"]
+    assert list(values.keys()) == ["loss", "price_loss", "kind_loss", "price_mae", "kind_accuracy"]
     assert values["loss"] == pytest.approx(0.5 * values["price_loss"] + values["kind_loss"], rel=1e-6)
     outputs = trainer.predict(ts, X)
     price, kind = outputs.values() if as_dict else outputs
@@ -44,7 +44,7 @@ def test_losses_metrics_and_records_by_output(as_dict: bool) -> None:
     assert values["price_mae"] == pytest.approx(float(np.abs(PRICE - price).mean()), rel=1e-5)
     assert values["kind_accuracy"] == pytest.approx(float((kind.argmax(1) == KIND).mean()))
     _, history = trainer.fit(ts, X, y, epochs=30, verbose=False, validation_split=0.2)
-    assert set(history) == set(values) | {f"val_{name}" for name in values}
+    assert set(history) == {*values.keys(), *(f"val_{name}" for name, _ in values.items())}
     assert history["loss"][-1] < history["loss"][0]
 
 
@@ -54,8 +54,8 @@ def test_lists_by_place_and_one_loss_for_all() -> None:
     y = (PRICE, -PRICE)
     one = Trainer(net, "mse").evaluate(ts, X, y)
     two = Trainer(net, ["mse", "mse"], metrics=[["mae"], None], loss_weights=[1.0, 1.0]).evaluate(ts, X, y)
-    assert list(one) == ["loss", "output_0_loss", "output_1_loss"]
-    assert list(two) == [*one, "output_0_mae"]
+    assert list(one.keys()) == ["loss", "output_0_loss", "output_1_loss"]
+    assert list(two.keys()) == [*one.keys(), "output_0_mae"]
     assert one["loss"] == two["loss"] == pytest.approx(one["output_0_loss"] + one["output_1_loss"])
     only = Trainer(net, [None, "mse"]).evaluate(ts, X, y)
     assert only["loss"] == only["output_1_loss"] == pytest.approx(one["output_1_loss"]) and len(only) == 2
@@ -80,7 +80,7 @@ def test_inputs_by_name_and_a_target_left_out() -> None:
     trainer = Trainer(house(), {"price": "mse"})
     ts = trainer.init(random.key(0), (3,))
     values = trainer.evaluate(ts, {"house": X}, {"price": PRICE})
-    assert list(values) == ["loss", "price_loss"] and values["loss"] == values["price_loss"]
+    assert list(values.keys()) == ["loss", "price_loss"] and values["loss"] == values["price_loss"]
 
 
 def test_sample_weights_by_output() -> None:
@@ -126,6 +126,16 @@ def test_weights_of_classes_are_weights_of_samples(labels: np.ndarray) -> None:
     assert fnet.tree.all_equal(by_class.params, by_sample.params)
 
 
+def test_weights_of_classes_are_for_training_only() -> None:
+    trainer = Trainer(Dense(2, "softmax"), "sparse_categorical_crossentropy", "sgd")
+    ts = trainer.init(random.key(0), (3,))
+    arguments = {"class_weight": {1: 3.0}, "verbose": False}
+    by_split, record = trainer.fit(ts, X, KIND, validation_split=0.5, **arguments)
+    by_data, expected = trainer.fit(ts, X[:10], KIND[:10], validation_data=(X[10:], KIND[10:]), **arguments)
+    assert fnet.tree.all_equal(by_split, by_data) and record.history == expected.history
+    assert record["val_loss"] == [trainer.evaluate(by_split, X[10:], KIND[10:])["loss"]]
+
+
 def test_masked_steps_do_not_count() -> None:
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> Any:
         return Masked(x * params["scale"], fnet.ops.greater(total(fnet.ops.absolute(x), axis=-1), 0)), state
@@ -162,7 +172,7 @@ def test_dropout_and_shared_names() -> None:
     net = serial(Dropout(0.5), named("body", Dense(2)))
     trainer = Trainer(net, "mse", metrics=["mse", "mse", "mae"])
     ts = trainer.init(random.key(0), (3,))
-    assert list(trainer.evaluate(ts, X, X[:, :2])) == ["loss", "mse", "mse_1", "mae"]
+    assert list(trainer.evaluate(ts, X, X[:, :2]).keys()) == ["loss", "mse", "mse_1", "mae"]
 
 
 Y = {"price": PRICE, "kind": KIND}

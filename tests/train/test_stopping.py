@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 
 import numpy as np
 import pytest
 
-from fnet import optimizers, random, tree
+from fnet import Layer, optimizers, random, serial, tree
 from fnet.errors import NonFiniteError
 from fnet.layers import Dense
 from fnet.train import Trainer, loop
@@ -78,6 +79,55 @@ def test_a_diverging_loss_names_the_epoch_and_the_step(problem):
     with pytest.raises(NonFiniteError, match=r"the loss became NaN or infinite in epoch 0 at step [1-4] .*Lower the"):
         trainer.fit(ts, *problem, batch_size=5, epochs=3, verbose=False)
     assert tree.all_equal(ts, before)
+
+
+@pytest.mark.parametrize("chunk", [0.0, 10.0])
+@pytest.mark.parametrize(("sample", "batch_size"), [(0, 5), (13, 5), (22, 5), (22, 23)])
+def test_the_last_good_state_and_the_record_are_on_the_error(
+    trainer, ts, problem, same, monkeypatch, sample, batch_size, chunk
+):
+    """A callback spoils a sample after the second epoch, so that the third one fails where it is met."""
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", chunk)
+    x, y = problem
+    spoiled = x.copy()
+
+    def spoil(epoch, logs, ts):
+        if epoch == 1:
+            spoiled[sample] = np.nan
+
+    arguments = {"batch_size": batch_size, "shuffle": False, "verbose": False}
+    with pytest.raises(NonFiniteError) as caught:
+        trainer.fit(ts, spoiled, y, epochs=9, callbacks=[spoil], **arguments)
+    good, history = caught.value.ts, caught.value.history
+    two, expected = trainer.fit(ts, x, y, epochs=2, **arguments)
+    done = sample // batch_size
+    interrupt_at(monkeypatch, done) if done else None
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    assert same(good, trainer.fit(two, x, y, **arguments)[0] if done else two)
+    assert int(good.step) == int(two.step) + done and history.history == expected.history
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert same(again.ts, good) and again.history == history
+
+
+def test_an_update_that_diverges_is_left_out_of_the_last_good_state(problem, same):
+    trainer = Trainer(Dense(1), "mse", optimizers.sgd(lambda step: np.where(np.equal(step, 7), 1e38, 1e-3)))
+    ts = trainer.init(random.key(0), (3,))
+    x, y = (100 * part for part in problem)
+    with pytest.raises(NonFiniteError, match="in epoch 1 at step 8 .*The update before made the parameter 'kernel'"):
+        trainer.fit(ts, x, y, batch_size=5, epochs=3, verbose=False)
+    try:
+        trainer.fit(ts, x, y, batch_size=5, epochs=3, verbose=False)
+    except NonFiniteError as error:
+        assert int(error.ts.step) == 7 and all(np.isfinite(leaf).all() for leaf in tree.leaves(error.ts))
+        assert error.history.epoch == [0]
+
+
+def test_the_layer_that_made_the_first_nan_is_named(problem):
+    root = Layer(lambda k, s, d: ({}, {}), lambda p, s, x, key=None, train=False: (np.sqrt(x), s), name="root")
+    trainer = Trainer(serial(Dense(4), serial(root, Dense(2)), Dense(1)), "mse")
+    ts = trainer.init(random.key(0), (3,))
+    with pytest.raises(NonFiniteError, match="at step 0 .*The output of 'serial/root' is the first that is not finite"):
+        trainer.fit(ts, *problem, batch_size=23, verbose=False)
 
 
 def test_a_last_update_that_diverges_is_found_too(problem):

@@ -1,0 +1,106 @@
+"""What shapes alone say of a network, its state and data: worked out once, and kept for shapes that come again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar
+
+from fnet import tree
+from fnet.errors import BatchSizeError, ShapeError
+from fnet.layer import Layer
+from fnet.masking import unmasked
+from fnet.spec import ArraySpec
+from fnet.train.checks import check_network
+from fnet.train.lookups import Lookups
+from fnet.train.objective import Bound, Objective
+from fnet.train.state import TrainState
+from fnet.train.steps import Totals, no_totals
+from fnet.transforms.primitive import spec_of
+from fnet.transforms.stage import eval_shape
+
+R = TypeVar("R")
+
+
+class Forward(NamedTuple):
+    """The specs of the outputs for the samples, and the tables that inputs are looked up in."""
+
+    output: Any
+    lookups: Lookups
+
+
+class Examined(NamedTuple):
+    """The objective for the outputs of the network, and the totals before the first batch."""
+
+    objective: Bound
+    empty: Totals
+
+
+class Examiner:
+    """Examines a network with an objective; what it finds depends on structures, shapes and dtypes only."""
+
+    def __init__(self, net: Layer, objective: Objective) -> None:
+        self._net, self._objective = net, objective
+        self._found: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, find: Callable[[], R]) -> R:
+        """``find()``, or what it was the last time for this key."""
+        if key not in self._found:
+            self._found[key] = find()
+        return self._found[key]
+
+    def forward(self, ts: TrainState, x: Any, name: str = "x") -> Forward:
+        """What the network makes of samples like `x`, which errors call `name`.
+
+        Raises `StructureError` and `ShapeError` for samples or a state that do not belong to the network.
+        """
+
+        def find() -> Forward:
+            check_network(self._net, ts, x, name)
+            return Forward(_output(self._net, ts, x), Lookups(self._net, ts.params, ts.state, x))
+
+        output, lookups = self.once(("forward", specs((ts.params, ts.state)), samples(x)), find)
+        n = len(tree.leaves(x)[0])
+        return Forward(tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), output), lookups)
+
+    def objective(self, ts: TrainState, data: dict[str, Any]) -> Examined:
+        """What is worked towards and watched, for data like these."""
+
+        def find() -> Examined:
+            output = self.forward(ts, data["x"]).output
+            bound = self._objective.bind(self._objective.outputs(output))
+            bound.check_weights(data, output)
+            return Examined(bound, no_totals(bound, data, output))
+
+        return self.once(("objective", specs((ts.params, ts.state)), samples(data)), find)
+
+
+def specs(values: Any) -> Hashable:
+    """Structure, shapes and dtypes of a tree of arrays."""
+    leaves, structure = tree.flatten(values)
+    return structure, tuple([(spec.shape, spec.dtype) for spec in map(spec_of, leaves)])
+
+
+def samples(data: Any) -> Hashable:
+    """Structure, shapes and dtypes of data, but for the number of samples."""
+    leaves, structure = tree.flatten(data)
+    return structure, tuple([(leaf.shape[1:], leaf.dtype) for leaf in leaves])
+
+
+def _output(net: Layer, ts: TrainState, x: Any) -> Any:
+    """The specs of the output for a batch of samples like those of `x`."""
+    try:
+        return _output_of(net, ts, x, len(tree.leaves(x)[0]))
+    except BatchSizeError as error:  # of a layer for batches of one size
+        return _output_of(net, ts, x, error.expected)
+
+
+def _output_of(net: Layer, ts: TrainState, x: Any, n: int) -> Any:
+    """The specs of the output for `n` samples like those of `x`."""
+    like = tree.map(lambda leaf: ArraySpec((n, *leaf.shape[1:]), leaf.dtype), x)
+    output = eval_shape(lambda params, state, x: unmasked(net.apply(params, state, x)[0]), ts.params, ts.state, like)
+    for spec in tree.leaves(output):
+        if spec.shape[:1] != (n,):
+            raise ShapeError(
+                f"the network must keep the batch as its first axis: {n} samples gave the shape {spec.shape}."
+            )
+    return output
