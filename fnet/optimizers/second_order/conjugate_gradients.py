@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.ops.summation import sum
-from fnet.optimizers.second_order.objective import dot
+from fnet.optimizers.second_order.objective import dot, largest
 from fnet.transforms.jit import jit
 
 
@@ -27,25 +27,29 @@ def truncated(
     """A direction of descent: p with ``|(A + c I) p + g| <= tolerance |g|``, or what is known when it has to stop.
 
     It stops after `most` products and where the curvature along the next direction is not positive (or not finite):
-    with the p so far, or with ``-g`` if that is the first. Source: Dembo and Steihaug 1983; Nocedal and Wright 2006,
+    with the p so far, or with ``-g`` if that is the first. The gradient is scaled to 1 meanwhile, so squares of a large
+    or small one stay within the range of floats. Source: Dembo and Steihaug 1983; Nocedal and Wright 2006,
     algorithm 7.1.
     """
-    shift = np.asarray(damping, gradient.dtype)
-    size = float(dot(gradient, gradient))
-    residual, direction, squared = gradient, -gradient, size
-    found, slope = direction, -size
+    size = largest(gradient)
+    if not 0 < size < math.inf:
+        return Truncated(-gradient, -float(dot(gradient, gradient)), 0)
+    unit, shift = gradient / size, np.asarray(damping, gradient.dtype)
+    start = squared = float(dot(unit, unit))
+    residual, direction = unit, -unit
+    found, slope = direction, -squared
     p = np.zeros_like(gradient)
     products = 0
-    while products < most and math.sqrt(squared) > tolerance * math.sqrt(size):
+    while products < most and math.sqrt(squared) > tolerance * math.sqrt(start):
         curvature, p, residual, direction, new_slope, new_squared = _iterate(
-            p, residual, direction, product(direction), gradient, shift, np.asarray(squared, gradient.dtype)
+            p, residual, direction, product(direction), unit, shift, np.asarray(squared, gradient.dtype)
         )
         products += 1
         squared, new_slope = float(new_squared), float(new_slope)
         if not (0 < curvature < math.inf and math.isfinite(squared) and -math.inf < new_slope < 0):
             break
         found, slope = p, new_slope
-    return Truncated(found, slope, products)
+    return Truncated(found * gradient.dtype.type(size), slope * size * size, products)
 
 
 @jit

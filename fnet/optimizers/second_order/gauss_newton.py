@@ -14,9 +14,9 @@ from fnet.optimizers.second_order.minimizer import (
     StepInfo,
     as_kind,
     check_at_least_zero,
+    promise,
     report,
     resume,
-    rounding,
     start,
 )
 from fnet.optimizers.second_order.normal_equations import FORCING, check_solver, is_dense, normal_matrix
@@ -60,10 +60,10 @@ def gauss_newton(
             shift = damping
         line = Line(flat, point, direction, slope)
         found = backtracking(line, 1.0, c1) if line_search else Found(line.at(1.0), 1, False)
-        counts = {"evaluations": evaluations + found.evaluations, "products": products}
+        promised = promise(point, direction, -slope)
+        counts = {"evaluations": evaluations + found.evaluations, "products": products, "promised": promised}
         if found.trial is None:
-            stuck = report(point, 0.0, damping=shift, **counts)
-            return params, State(point), stuck._replace(at_rounding=-slope <= rounding(point))
+            return params, State(point), report(point, 0.0, damping=shift, **counts)
         new = found.trial.point
         return flat.unravel(new.x.copy()), State(new), report(new, found.trial.step, damping=shift, **counts)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.ops.arithmetic import where
+from fnet.ops.maths import sqrt
 from fnet.ops.shape import concatenate
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.line_search import Line, strong_wolfe
@@ -16,9 +17,9 @@ from fnet.optimizers.second_order.minimizer import (
     as_kind,
     check_count,
     check_wolfe,
+    promise,
     report,
     resume,
-    rounding,
     start,
 )
 from fnet.optimizers.second_order.objective import Objective, Point
@@ -74,13 +75,12 @@ def lbfgs(history: int = 10, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
         steepest = state.inverses[-1] == 0
         first = 1 / max(1.0, float(-slope) ** 0.5) if steepest else 1.0
         found = strong_wolfe(Line(flat, point, direction, float(slope)), first, c1, c2)
-        evaluations += found.evaluations
+        promised = promise(point, first * direction, -first * float(slope))
+        counts = {"evaluations": evaluations + found.evaluations, "products": 0, "promised": promised}
         if found.trial is None:
-            state = _without_history(point, history)
-            stuck = report(point, 0.0, evaluations=evaluations, products=0, wolfe=False)
-            return params, state, stuck._replace(at_rounding=-float(slope) * first <= rounding(point))
+            return params, _without_history(point, history), report(point, 0.0, wolfe=False, **counts)
         new = found.trial.point
-        info = report(new, found.trial.step, evaluations=evaluations, products=0, wolfe=found.wolfe)
+        info = report(new, found.trial.step, wolfe=found.wolfe, **counts)
         return flat.unravel(new.x.copy()), LbfgsState(new, *_remember(*point, *new, *state[1:])), info
 
     return Minimizer(init, step)
@@ -110,10 +110,13 @@ def _remember(
     x: Any, value: Any, gradient: Any, new_x: Any, new_value: Any, new_gradient: Any,
     steps: Any, changes: Any, inverses: Any, scale: Any,
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-    """The pairs with that of this step for the oldest; as they were where it shows no curvature beyond rounding."""
+    """The pairs with that of this step for the oldest; as they were where it shows no curvature beyond rounding.
+
+    Beyond rounding is an angle between s and y, which no unit of the value or of the parameters changes.
+    """
     s, y = new_x - x, new_gradient - gradient
     curvature, squared = sum(s * y), sum(y * y)
-    curved = curvature > np.finfo(spec_of(x).dtype).eps * squared
+    curved = curvature > np.finfo(spec_of(x).dtype).eps * sqrt(sum(s * s)) * sqrt(squared)
 
     def shifted(pairs: Any, newest: Any) -> Any:
         return where(curved, concatenate([pairs[1:], newest[None]]), pairs)

@@ -18,17 +18,19 @@ from fnet.optimizers.second_order.minimizer import (
     as_kind,
     check_at_least_zero,
     finite,
+    promise,
     report,
     resume,
     rounding,
     start,
 )
 from fnet.optimizers.second_order.normal_equations import FORCING, check_solver, is_dense, normal_matrix
-from fnet.optimizers.second_order.objective import FlatResiduals, Point, Residuals, dot
+from fnet.optimizers.second_order.objective import FlatResiduals, Point, Residuals, dot, largest
 from fnet.transforms.jit import jit
 
 MOST_TRIALS = 50  # of the damping in one step
 SMALLEST = 1e-8  # damping that growth begins from
+DECREASE = 1e-2  # of a damping that hides what the model promises
 GROWTH = 2.0  # of the damping when the first trial of a step is refused; it doubles with every other
 
 
@@ -44,9 +46,10 @@ def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSqu
     """``x <- x - (J^T J + c D)^-1 J^T r`` minimises ``r . r / 2`` of residuals r(x): (m,) with the Jacobian J: (m, n).
 
     D is the diagonal of ``J^T J``, the largest seen so far, so units of parameters do not matter; with solver "cg" it
-    is the identity. c begins with `damping`. While a step does not decrease the value, it is refused and c grows by 2,
-    4, 8...; when the value decreases by the part q of what the linear model promises, c shrinks by
-    ``max(1/3, 1 - (2 q - 1)^3)``. solver: as in `gauss_newton`. Raises `ValueRangeError`.
+    is the largest ``|J g|^2 / |g|^2`` seen so far times the identity, so units of the residuals do not matter. c begins
+    with `damping`. While a step does not decrease the value, it is refused and c grows by 2, 4, 8...; when the value
+    decreases by the part q of what the linear model promises, c shrinks by ``max(1/3, 1 - (2 q - 1)^3)``.
+    solver: as in `gauss_newton`. Raises `ValueRangeError`.
     Source: Levenberg 1944, Marquardt 1963; Moré 1978 on D, Nielsen 1999 on c.
 
     >>> import numpy as np
@@ -69,9 +72,9 @@ def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSqu
         x, flat = as_kind(f, Residuals).at(params)
         point, evaluations = resume(flat, x, state.point)
         model: _Dense | _Products
-        model = _Dense(flat, point, state.scaling) if is_dense(solver, x.size) else _Products(flat, point)
-        new, shift, trials, at_rounding = _trials(flat, point, model, state.damping)
-        counts = {"evaluations": evaluations + trials, "products": model.products, "at_rounding": at_rounding}
+        model = (_Dense if is_dense(solver, x.size) else _Products)(flat, point, state.scaling)
+        new, shift, trials, promised = _trials(flat, point, model, state.damping)
+        counts = {"evaluations": evaluations + trials, "products": model.products, "promised": promised}
         info = report(new or point, 0.0 if new is None else 1.0, damping=shift, **counts)
         state = LevenbergMarquardtState(new or point, shift, model.scaling)
         return (params if new is None else flat.unravel(new.x.copy())), state, info
@@ -94,19 +97,23 @@ class _Dense:
 
 
 class _Products:
-    """The linear model at a point by products with ``A = J^T J``; D is the identity."""
+    """The linear model at a point by products with ``A = J^T J``; D is a multiple of the identity."""
 
-    def __init__(self, flat: FlatResiduals, point: Point) -> None:
+    def __init__(self, flat: FlatResiduals, point: Point, scaling: np.ndarray) -> None:
         self._product, self._point = partial(flat.product, point.x), point
-        self.scaling = np.ones_like(point.x)
-        self.products = 0
+        size = largest(point.gradient)
+        unit = point.gradient / size if size > 0 else point.gradient
+        steepness = float(dot(unit, self._product(unit))) / (float(dot(unit, unit)) or 1.0)
+        self._scale = max(largest(scaling), steepness)
+        self.scaling = np.full_like(point.x, self._scale)
+        self.products = 1
 
     def step(self, shift: float) -> tuple[np.ndarray, float]:
         """As of `_Dense`; solved to the last digit where the first solution may have missed a flat direction."""
         x, gradient = self._point.x, self._point.gradient
         move, promised = gradient, 0.0
         for forcing in (FORCING, float(np.finfo(x.dtype).eps)):
-            move, slope, used = truncated(self._product, gradient, shift, forcing, 2 * x.size)
+            move, slope, used = truncated(self._product, gradient, shift * self._scale, forcing, 2 * x.size)
             promised = -slope - 0.5 * float(dot(move, self._product(move)))
             self.products += used + 1
             if promised > rounding(self._point):
@@ -117,20 +124,50 @@ class _Products:
 def _trials(
     flat: FlatResiduals, point: Point, model: _Dense | _Products, shift: float
 ) -> tuple[Point | None, float, int, bool]:
-    """The next point, if any decreases the value; the damping; evaluations; whether rounding hides any decrease."""
+    """The next point, if any decreases the value; the damping; evaluations; the decrease that the model promises.
+
+    A step that promises less than the rounding errors of the value is not tried. It is taken for the end only where
+    the damping is not what makes it short.
+    """
+    least = float(np.finfo(point.x.dtype).eps)
+    shift, (move, promised) = _revealing(model, point, shift, least)
     growth, evaluations = GROWTH, 0
     for _ in range(MOST_TRIALS):
-        move, promised = model.step(shift)
         if promised <= rounding(point):
-            return None, shift, evaluations, True
+            break
         if promised < math.inf:
             value, _, moved, gradient = flat.along(point.x, move, np.ones((), point.x.dtype))
             evaluations += 1
             new, part = Point(moved, value, gradient), (float(point.value) - float(value)) / promised
             if part > 0 and finite(new):
-                return new, shift * max(1 / 3, 1 - (2 * part - 1) ** 3), evaluations, False
+                return new, shift * max(1 / 3, 1 - (2 * part - 1) ** 3), evaluations, promised
         shift, growth = max(shift, SMALLEST) * growth, 2 * growth
-    return None, shift, evaluations, False
+        move, promised = model.step(shift)
+    move, promised = _boldest(model, least)
+    return None, shift, evaluations, promise(point, move, promised)
+
+
+def _revealing(
+    model: _Dense | _Products, point: Point, shift: float, least: float
+) -> tuple[float, tuple[np.ndarray, float]]:
+    """The damping, smaller where it hides what the model promises but at least `least`, and the step with it."""
+    found = model.step(shift)
+    while found[1] <= rounding(point) and shift > least:
+        smaller = max(DECREASE * shift, least)
+        bolder = model.step(smaller)
+        if not math.isfinite(bolder[1]):
+            break
+        shift, found = smaller, bolder
+    return shift, found
+
+
+def _boldest(model: _Dense | _Products, shift: float) -> tuple[np.ndarray, float]:
+    """The step with the least damping, from `shift` on, for which the model has one."""
+    found = model.step(shift)
+    while not math.isfinite(found[1]) and shift < 1:
+        shift = shift / DECREASE
+        found = model.step(shift)
+    return found
 
 
 @jit

@@ -14,7 +14,7 @@ from fnet.optimizers.second_order.objective import dot
 from fnet.transforms.jit import jit
 
 GROWTH = 4.0  # of the damping while the matrix is not positive definite
-FIRST = 1e-3  # damping, of the largest element on the diagonal
+FIRST = 1e-3  # damping, as a part of the diagonal
 MOST = 60  # trials
 
 
@@ -29,22 +29,28 @@ def columns(product: Callable[[np.ndarray], np.ndarray], n: int, dtype: np.dtype
 
 
 def descent(matrix: np.ndarray, gradient: np.ndarray, damping: float) -> tuple[np.ndarray, float, float]:
-    """``p = -(A + c I)^-1 g``, its slope ``g . p`` and c, the first of `damping` and larger ones that gives descent.
+    """``p = -(A + c I + s D)^-1 g``, its slope ``g . p`` and the larger of c, `damping`, and s.
 
-    Where A is not finite, or no c helps, p is ``-g`` and c infinite.
+    s is the first of 0 and ever larger numbers that gives descent. D is the diagonal `scaling`, so a direction of
+    negative curvature is not drowned by steep ones. Where A is not finite, or no s helps, p is ``-g`` and s infinite.
     Source: Nocedal and Wright 2006, algorithm 3.3 (Cholesky with added multiple of the identity).
     """
-    shift = damping
-    step = FIRST * float(np.max(np.abs(np.diagonal(matrix)), initial=0)) or FIRST
-    for _ in range(MOST if math.isfinite(step) else 0):
-        direction, slope = _solved(matrix, gradient, np.asarray(shift, matrix.dtype))
+    scale, shift = scaling(matrix), 0.0
+    for _ in range(MOST if np.all(np.isfinite(scale)) else 0):
+        direction, slope = _solved(matrix, gradient, (damping + shift * scale).astype(matrix.dtype))
         if -math.inf < slope < 0:
-            return direction, float(slope), shift
-        shift = max(GROWTH * shift, step)
+            return direction, float(slope), max(damping, shift)
+        shift = max(GROWTH * shift, FIRST)
     return -gradient, -float(dot(gradient, gradient)), math.inf
 
 
+def scaling(matrix: np.ndarray) -> np.ndarray:
+    """The absolute diagonal of a symmetric matrix; the sum of the absolute row where it is 0, and 1 where that is."""
+    diagonal, rows = np.abs(np.diagonal(matrix)), np.abs(matrix).sum(axis=1)
+    return np.where(diagonal > 0, diagonal, np.where(rows > 0, rows, 1)).astype(matrix.dtype)
+
+
 @jit
-def _solved(matrix: Any, gradient: Any, shift: Any) -> tuple[Any, Any]:
-    direction = solve_positive(matrix + shift * np.eye(len(matrix), dtype=matrix.dtype), -gradient)
+def _solved(matrix: Any, gradient: Any, added: Any) -> tuple[Any, Any]:
+    direction = solve_positive(matrix + added * np.eye(len(matrix), dtype=matrix.dtype), -gradient)
     return direction, sum(direction * gradient)

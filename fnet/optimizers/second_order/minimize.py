@@ -22,7 +22,9 @@ LEAST_SQUARES: dict[str, Callable[..., LeastSquares]] = {
     "gauss_newton": gauss_newton,
     "levenberg_marquardt": levenberg_marquardt,
 }
+GRADIENT = {4: 1e-5, 8: 1e-8}  # tolerance for float32 and float64
 STILL = 2  # steps without a change of the value, after which there is nothing to gain
+STALLED = 10  # such steps, after which a method is given up that still promises a decrease
 Callback = Callable[[Any, StepInfo], Any]
 
 
@@ -59,8 +61,10 @@ def minimize(
 
     params: any tree of arrays of one floating dtype, never changed. method: "lbfgs", "newton" or "newton_cg" with its
     `options`, see `fnet.optimizers`, or a `Minimizer`.
-    It has converged when the largest absolute element of the gradient is at most `tolerance` (1e-8, in float32 1e-5),
-    or when the value can change no more: two steps in a row by at most ``value_tolerance |f|`` (4 eps by default).
+    It has converged when the largest absolute element of the gradient is at most `tolerance`: by default 1e-8 (1e-5 in
+    float32) times the largest that was met, if that is below 1, so a small unit of f is no minimum. Or when the value
+    can change no more: two steps in a row change it by at most ``value_tolerance |f|`` (4 eps by default) and promise
+    little more; or no step decreases it, where the method promises less than rounding errors.
     callback(params, info): called after every step; a true result ends the minimisation.
     jit: compile `f`; without, it runs eagerly and may branch on values.
     Raises `ValueRangeError` for unknown methods. Values that are not finite end it with ``converged=False``.
@@ -136,11 +140,12 @@ def _run(
     check_at_least_zero("minimize", max_iterations=max_iterations, tolerance=tolerance or 0.0)
     x, unravel = ravelled(params)
     params, eps = unravel(x), float(np.finfo(x.dtype).eps)
-    tolerance = (1e-8 if x.dtype == np.float64 else 1e-5) if tolerance is None else tolerance
     value_tolerance = 4 * eps if value_tolerance is None else value_tolerance
+    plausible = max(10 * value_tolerance, math.sqrt(eps))
     state = method.init(f, params)
     info = report(state.point, 0.0, evaluations=1, products=0)
-    evaluations, products, iterations, still = 1, 0, 0, 0
+    evaluations, products, iterations, still, stalled = 1, 0, 0, 0, 0
+    steepest, largest_value = info.gradient_norm, abs(info.value)
 
     def ended(message: str, converged: bool = False) -> Minimum:
         counts = (iterations, evaluations, products)
@@ -149,20 +154,27 @@ def _run(
     while True:
         if not (math.isfinite(info.value) and math.isfinite(info.gradient_norm)):
             return ended("the value or its gradient at the parameters is not finite: start elsewhere")
-        if info.gradient_norm <= tolerance:
-            return ended(f"the gradient is within the tolerance of {tolerance:g}", True)
+        steepest, largest_value = max(steepest, info.gradient_norm), max(largest_value, abs(info.value))
+        within = GRADIENT[x.dtype.itemsize] * min(1.0, steepest) if tolerance is None else tolerance
+        if info.gradient_norm <= within:
+            return ended(f"the gradient is within the tolerance of {within:g}", True)
+        if isinstance(method, LeastSquares) and info.value <= eps**2 * largest_value:
+            return ended("the residuals are zero, up to rounding errors", True)
         if still == STILL:
             return ended(f"the value changes by less than its {value_tolerance:.1g} part", True)
+        if stalled == STALLED:
+            return ended(f"the value has not changed in {STALLED} steps, though its gradient says that it would")
         if iterations == max_iterations:
             return ended(f"max_iterations={max_iterations} are over")
         before = info.value
         params, state, info = method.step(f, params, state)
         evaluations, products = evaluations + info.evaluations, products + info.products
-        if not info.accepted and info.at_rounding:
+        if not info.accepted and info.promised <= 4 * eps * largest_value:
             return ended("no step can decrease the value by more than its rounding errors", True)
         if not info.accepted:
             return ended("no step along the direction decreases the value: it may not be smooth or finite there")
         iterations += 1
-        still = still + 1 if abs(before - info.value) <= value_tolerance * abs(before) else 0
+        stalled = stalled + 1 if abs(before - info.value) <= value_tolerance * abs(before) else 0
+        still = still + 1 if stalled and info.promised <= plausible * abs(before) else 0
         if callback is not None and callback(params, info):
             return ended("the callback asked to stop")

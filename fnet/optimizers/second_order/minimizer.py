@@ -22,7 +22,7 @@ class StepInfo(NamedTuple):
     damping: the multiple of the identity, or of the scaling, that was added to the matrix; 0 without one.
     evaluations: of the function, with or without its gradient. products: with a Hessian or a Jacobian.
     wolfe: whether the step meets the strong Wolfe conditions, None for methods without that line search.
-    at_rounding: whether the expected decrease is below the rounding errors of the value, so no step can be judged.
+    promised: the decrease of the value that the method expects of its whole step; 0 of a step that only rounds x.
     """
 
     value: float
@@ -32,7 +32,7 @@ class StepInfo(NamedTuple):
     evaluations: int
     products: int
     wolfe: bool | None = None
-    at_rounding: bool = False
+    promised: float = math.inf
 
     @property
     def accepted(self) -> bool:
@@ -104,6 +104,17 @@ def finite(point: Point) -> bool:
 def rounding(point: Point) -> float:
     """How far the value may be off by rounding, as far as it is known: a few units in its last place."""
     return 4 * float(np.finfo(point.x.dtype).eps) * abs(float(point.value))
+
+
+def promise(point: Point, move: np.ndarray, decrease: float) -> float:
+    """The `decrease` expected of a step, 0 where it moves no parameter by more than a few units in its last place.
+
+    Infinite where it is not known.
+    """
+    if not math.isfinite(decrease):
+        return math.inf
+    eps = 4 * np.finfo(point.x.dtype).eps
+    return 0.0 if bool(np.all(np.abs(move) <= eps * np.abs(point.x))) else decrease
 
 
 def check_at_least_zero(method: str, **values: float) -> None:

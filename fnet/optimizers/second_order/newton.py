@@ -13,21 +13,22 @@ from fnet.optimizers.second_order.minimizer import (
     StepInfo,
     as_kind,
     check_at_least_zero,
+    promise,
     report,
     resume,
-    rounding,
     start,
 )
 from fnet.optimizers.second_order.objective import Objective
 
 
 def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool = True, c1: float = 1e-4) -> Minimizer:
-    """``x <- x - t (H + c I)^-1 g`` with the Hessian H: (n, n), formed from n products and factored.
+    """``x <- x - t (H + c I + s D)^-1 g`` with the Hessian H: (n, n), formed from n products and factored.
 
-    c is `damping` where ``H + c I`` is positive definite, else the first larger one that makes it so; t is
-    `learning_rate`, shortened by `line_search` until the function decreases (Armijo's condition with `c1`). With the
-    defaults a convex quadratic is solved in one step. Raises `ValueRangeError`; `DerivativeError` names an operation
-    without second derivative. Source: Nocedal and Wright 2006, algorithms 3.2 and 3.3.
+    c is `damping`; s is 0 where ``H + c I`` is positive definite, else the first number that makes it so with the
+    diagonal D, ``|H_ii|``, so units of parameters do not matter. t is `learning_rate`, shortened by `line_search` until
+    the function decreases (Armijo's condition with `c1`). With the defaults a convex quadratic is solved in one step.
+    Raises `ValueRangeError`; `DerivativeError` names an operation without second derivative.
+    Source: Nocedal and Wright 2006, algorithms 3.2 and 3.3.
 
     >>> import numpy as np
     >>> from fnet.optimizers import newton
@@ -52,10 +53,10 @@ def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool =
             found = backtracking(line, learning_rate, c1)
         else:
             found = Found(line.at(learning_rate), line.evaluations, False)
-        counts = {"evaluations": evaluations + line.evaluations, "products": x.size}
+        promised = promise(point, learning_rate * direction, -learning_rate * slope)
+        counts = {"evaluations": evaluations + line.evaluations, "products": x.size, "promised": promised}
         if found.trial is None:
-            stuck = report(point, 0.0, damping=shift, **counts)
-            return params, State(point), stuck._replace(at_rounding=-slope * learning_rate <= rounding(point))
+            return params, State(point), report(point, 0.0, damping=shift, **counts)
         new = found.trial.point
         return flat.unravel(new.x.copy()), State(new), report(new, found.trial.step, damping=shift, **counts)
 
