@@ -123,7 +123,7 @@ class _Products:
 
 def _trials(
     flat: FlatResiduals, point: Point, model: _Dense | _Products, shift: float
-) -> tuple[Point | None, float, int, bool]:
+) -> tuple[Point | None, float, int, float]:
     """The next point, if any decreases the value; the damping; evaluations; the decrease that the model promises.
 
     A step that promises less than the rounding errors of the value is not tried. It is taken for the end only where

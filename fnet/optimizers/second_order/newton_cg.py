@@ -62,12 +62,12 @@ def newton_cg(damping: float = 0.0, max_products: int | None = None, c1: float =
         most = 2 * x.size if max_products is None else max_products
         direction, slope, products = truncated(partial(flat.product, x), point.gradient, damping, forcing, most)
         found = strong_wolfe(Line(flat, point, direction, slope), 1.0, c1, c2)
-        counts = {"evaluations": evaluations + found.evaluations, "products": products, "wolfe": found.wolfe}
-        counts["promised"] = promise(point, direction, -slope)
+        promised = promise(point, direction, -slope)
+        counts = {"evaluations": evaluations + found.evaluations, "products": products, "promised": promised}
         if found.trial is None:
-            return params, NewtonCgState(point, most_seen), report(point, 0.0, damping=damping, **counts)
+            return params, NewtonCgState(point, most_seen), report(point, 0.0, damping=damping, wolfe=False, **counts)
         new = found.trial.point
-        info = report(new, found.trial.step, damping=damping, **counts)
+        info = report(new, found.trial.step, damping=damping, wolfe=found.wolfe, **counts)
         return flat.unravel(new.x.copy()), NewtonCgState(new, most_seen), info
 
     return Minimizer(init, step)
