@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict, deque
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.alike import Row, join_alike, joined
+from fnet.compile.collection import collection_put_off
 from fnet.compile.eager import lower
 from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import Region, fuse
@@ -17,8 +19,10 @@ from fnet.compile.loops import Computation, Step, Write, emit_computation
 from fnet.compile.memory import ALIGNMENT, ARENA, INPUT, OUTPUT, STATE, Buffer, aligned, lay_out_arena, lay_out_sequence
 from fnet.compile.plan import Call, Plan, Slot
 from fnet.compile.simplify import simplify
+from fnet.spec import ArraySpec
 
 
+@collection_put_off()
 def build(graph: Graph, donated: frozenset[int] = frozenset()) -> Plan:
     """The plan that computes `graph`; inputs at the positions `donated` may be overwritten by outputs."""
     return _Builder(simplify(graph), donated).plan()
@@ -103,9 +107,10 @@ class _Builder:
         assert region.space is not None
         number: dict[Value, int] = {}
         reads: list[Ref] = []
+        inside = set(region.nodes)
         for node in region.nodes:
             for value in node.inputs:
-                if value not in number and value.node not in region.nodes:
+                if value not in number and value.node not in inside:
                     number[value] = len(reads)
                     reads.append(self._ref(value))
         count = len(reads)
@@ -135,11 +140,12 @@ class _Builder:
         wanted = self.target.get(value)
         if value in self.side_by_side:
             return None
+        readings = Counter(id(ref.buffer) for ref in reads)
         for k, ref in enumerate(reads):
             buffer = ref.buffer
             if k in taken or ref.shape != value.spec.shape or ref.dtype != value.spec.dtype or not ref.contiguous:
                 continue
-            if ref.offset or buffer.nbytes != value.spec.nbytes or sum(r.buffer is buffer for r in reads) > 1:
+            if ref.offset or buffer.nbytes != value.spec.nbytes or readings[id(buffer)] > 1:
                 continue
             if wanted is not None:
                 if wanted is not buffer or buffer.last > self.position:
@@ -177,14 +183,15 @@ class _Builder:
 
     def _place_outputs(self) -> None:
         """Decide where outputs end: in a donated input of the same spec (in order), else in arrays of their own."""
-        free = dict(self.state)
-        inputs = self.graph.inputs
-        for unchanged in (True, False):
-            for k, value in enumerate(self.graph.outputs):
-                fits = (i for i in free if (inputs[i] is value if unchanged else inputs[i].spec == value.spec))
-                match = next(fits, None) if self.kept[k] is None else None
-                if match is not None:
-                    self.kept[k] = free.pop(match)
+        free = {self.graph.inputs[i]: buffer for i, buffer in self.state.items()}
+        for k, value in enumerate(self.graph.outputs):
+            self.kept[k] = free.pop(value, None)
+        by_spec: dict[ArraySpec, deque[Buffer]] = defaultdict(deque)
+        for value, buffer in free.items():
+            by_spec[value.spec].append(buffer)
+        for k, value in enumerate(self.graph.outputs):
+            if self.kept[k] is None and by_spec[value.spec]:
+                self.kept[k] = by_spec[value.spec].popleft()
         for k, value in enumerate(self.graph.outputs):
             root = value.root
             if root.node is None or root in self.target:
