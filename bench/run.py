@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import kernels, objectives, precision, scaling
+from bench import growth, kernels, objectives, precision, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,7 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, measure_startup, startup_table
 
-PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling")
+PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth")
 
 
 def main() -> None:
@@ -74,6 +74,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         if not options.dry:
             scaling.plot(lines)
         yield "Scaling", f"![time of a step by size](plots/scaling.svg)\n\n{scaling.curves_table(lines)}"
+    if "growth" in parts and "fnet" in names:
+        yield "First calls", growth.growth_table(2)
 
 
 def _options() -> argparse.Namespace:

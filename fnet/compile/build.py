@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.alike import Row, join_alike, joined
-from fnet.compile.collection import collection_put_off
 from fnet.compile.eager import lower
 from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import Region, fuse
@@ -22,7 +21,6 @@ from fnet.compile.simplify import simplify
 from fnet.spec import ArraySpec
 
 
-@collection_put_off()
 def build(graph: Graph, donated: frozenset[int] = frozenset()) -> Plan:
     """The plan that computes `graph`; inputs at the positions `donated` may be overwritten by outputs."""
     return _Builder(simplify(graph), donated).plan()

@@ -12,6 +12,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.compile.build import build
+from fnet.compile.collection import collection_put_off
 from fnet.compile.program import Program, check_executor
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
 from fnet.precision import current_precision, on_change
@@ -189,6 +190,7 @@ class Jitted:
 class _Compiled:
     """One specialisation of a jitted function: a program, and how trees map to its inputs and outputs."""
 
+    @collection_put_off()
     def __init__(
         self,
         f: Callable[..., Any],

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.compile.collection import collection_put_off
 from fnet.compile.graph import Graph, Node, Value, make_node
 from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
@@ -79,7 +78,6 @@ class _Staging:
         return node.outputs[0]
 
 
-@collection_put_off()
 def stage(
     f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]
 ) -> tuple[Graph, Any]:
