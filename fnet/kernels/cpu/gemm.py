@@ -5,7 +5,7 @@ They are made of the single-threaded kernels of `fnet.kernels.cpu.product` in on
 - Products with few rows, or with a B so small that it is read in place, are split by columns or by rows; every task is
   a `product` of its own.
 - Larger ones go block by block of k: tasks pack the rows p .. p + `K_BLOCK` of B into panels, then tasks compute tiles
-  of C, each packing the rows of A that it works on.
+  of C, each packing the rows of A that it works on. Where every panel is for one task alone, its first tile packs it.
 
 An element of C is the same chain of multiply-adds in all of these (see `product`), so its bits depend neither on the
 number of threads nor on the split.
@@ -25,6 +25,7 @@ from fnet.kernels.cpu.product import (
     VECTORS,
     activate,
     pack_panel,
+    pack_panel_in_product,
     panel_product,
     product,
     product_workspace,
@@ -38,7 +39,7 @@ from fnet.kernels.policy import kernel, scalar
 K_BLOCK = 384
 M_TILES = 12  # tiles in a block of rows, whose part of A stays in the second-level cache
 FEW_ROWS = 4 * ROWS  # rows of A up to which packing all of B ahead does not pay
-PACK_COLUMNS = 512  # columns of B from which on packing A pays
+PACK_COLUMNS = 512  # columns of B from which on packing A pays, if its rows are more than one block
 SMALL = 1 << 19  # multiplications, an element moved counting as 8
 TASKS = 4  # for each thread: a slow core does not hold up the others for long
 
@@ -61,7 +62,7 @@ def large_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     width, depth = VECTORS * lanes, _depth(k, lanes)
     panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)
-    if n < PACK_COLUMNS or m <= FEW_ROWS:
+    if n < PACK_COLUMNS or m <= M_TILES * ROWS:
         return panels
     slots = 1 if thread_count() == 1 else min(TASKS * thread_count(), tiles)
     return panels + slots * min(M_TILES, tiles) * -(-ROWS // lanes) * lanes * depth
@@ -183,7 +184,7 @@ def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_r
     columns = 1 if bands >= 2 * threads else min(panels, (tasks + bands - 1) // bands)
     if threads == 1:
         columns = 1
-    if n < PACK_COLUMNS * columns or bands * columns > slots:
+    if n < PACK_COLUMNS * columns or m <= M_TILES * ROWS or bands * columns > slots:
         slot = 0  # A is read in place
     blocks = at(work, panels * width * depth)
     packers = min(tasks, panels)
@@ -191,10 +192,11 @@ def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_r
         size = min(depth, k - p)
         x, y = at(a, p * a_col), at(b, p * b_row)
         first, last = start if p == 0 else FROM_C, act if p + size == k else LINEAR
-        parallel_for(_pack, packers, threads, packers, panels, y, work, n, size, depth, b_row, b_col)
+        if bands > 1:
+            parallel_for(_pack, packers, threads, packers, panels, y, work, n, size, depth, b_row, b_col)
         parallel_for(
-            _tiles, bands * columns, threads, bands, columns, x, work, c, bias, blocks, slot, m, n, size, depth,
-            a_row, a_col, first, last,
+            _tiles, bands * columns, threads, bands, columns, x, y, work, c, bias, blocks, slot, m, n, size, depth,
+            a_row, a_col, b_row, b_col, first, last,
         )  # fmt: skip
 
 
@@ -215,8 +217,10 @@ def _pack(task, count, panels, b, work, n, k, depth, b_row, b_col):
 
 
 @kernel
-def _tiles(task, bands, columns, a, packed, c, bias, blocks, slot, m, n, k, depth, a_row, a_col, start, act):
-    """A band of rows of C, by blocks of rows, or a part of the columns of one."""
+def _tiles(
+    task, bands, columns, a, b, packed, c, bias, blocks, slot, m, n, k, depth, a_row, a_col, b_row, b_col, start, act
+):  # fmt: skip
+    """A band of rows of C, by blocks of rows, or a part of the columns of one; a single band packs B as it goes."""
     one, width = lanes(c), VECTORS * lanes(c)
     band, part = task // columns, task % columns
     tiles, panels = (m + ROWS - 1) // ROWS, (n + width - 1) // width
@@ -235,9 +239,15 @@ def _tiles(task, bands, columns, a, packed, c, bias, blocks, slot, m, n, k, dept
                 pack_panel(at(x, r * a_row), a_col, a_row, tile, a_width, k, min(ROWS, rows - r))
             x, x_row, x_col, x_tile = block, 1, a_width, a_width * depth
         for j in range(left, right, width):
-            y, z, s, most = at(packed, j * depth), at(c, i * n + j), at(bias, j), min(width, right - j)
+            y = at(packed, (left if bands == 1 and count == 1 else j) * depth)
+            z, s, most, done = at(c, i * n + j), at(bias, j), min(width, right - j), 0
+            if bands == 1 and number == 0:
+                panel = at(b, j * b_col)
+                done = pack_panel_in_product(
+                    panel, b_row, b_col, y, x, x_row, x_col, z, n, s, start, relu, k, rows, most
+                )
             step = ROWS if slot and most < width else rows
-            for r in range(0, rows, step):
+            for r in range(done, rows, step):
                 tile, t = at(x, r // ROWS * x_tile), at(z, r * n)
                 panel_product(tile, x_row, x_col, x_tile, y, width, t, n, s, start, relu, k, min(step, rows - r), most)
         activate(at(c, i * n + left), rows, right - left, n, act)

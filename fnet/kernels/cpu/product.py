@@ -31,8 +31,8 @@ from numba.extending import overload
 
 from fnet.kernels.cpu.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, transposed_row_tile
-from fnet.kernels.policy import FASTMATH, kernel
+from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
+from fnet.kernels.policy import FASTMATH, kernel, scalar
 from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
 
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
@@ -40,8 +40,7 @@ LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
 # AVX-512 has 32 vector registers: 14 x 2 accumulators, 2 vectors of B, 1 broadcast of A. The others have 16: 6 x 2.
 VECTORS = 2
 ROWS = 14 if INSTRUCTION_SET == "avx512" else 6
-LAST_ROWS = 4
-EDGE_ROWS = 8 if INSTRUCTION_SET == "avx512" else 6  # two vectors wide, one of them masked
+EDGE_ROWS = 8 if INSTRUCTION_SET == "avx512" else 6  # two vectors wide, masked
 NARROW_ROWS = 2 * EDGE_ROWS  # one vector wide
 WIDE_VECTORS = 8
 LAST_VECTORS = 4
@@ -52,8 +51,8 @@ M_BLOCK = 8 * ROWS
 PACK_SIZE = 1 << 15  # elements of B from which on reading it in place misses the caches
 
 _tile = fma_tile(ROWS, VECTORS, partial=False)
-_last_rows = fma_tile(LAST_ROWS, VECTORS, partial=True)
-_last_columns = fma_tile(EDGE_ROWS, VECTORS, partial=True, masked=True)
+_packing_tile = packing_tile(ROWS, VECTORS)
+_edge = fma_tile(EDGE_ROWS, VECTORS, partial=True, masked=True)
 _narrow = fma_tile(NARROW_ROWS, 1, partial=False, masked=True)
 _last_narrow = fma_tile(EDGE_ROWS, 1, partial=True, masked=True)
 _row_tile = fma_tile(1, WIDE_VECTORS, partial=False)
@@ -142,15 +141,18 @@ def _blocked(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, st
             rows = min(M_BLOCK, m - i)
             for j in range(0, n, width):
                 columns = min(width, n - j)
-                panel, panel_row = at(b, p * b_row + j * b_col), b_row
-                if pack:
-                    packed = at(work, j * panel_rows)
-                    if i == 0:
-                        pack_panel(panel, b_row, b_col, packed, width, size, columns)
-                    panel, panel_row = packed, width
+                panel, panel_row, done = at(b, p * b_row + j * b_col), b_row, 0
                 x, y, s = at(a, i * a_row + p * a_col), at(c, i * c_row + j), at(bias, j)
+                if pack:
+                    packed = at(work, j * panel_rows if m > M_BLOCK else 0)
+                    if i == 0:
+                        done = pack_panel_in_product(
+                            panel, b_row, b_col, packed, x, a_row, a_col, y, c_row, s, first, last, size, rows, columns
+                        )
+                    panel, panel_row = packed, width
+                x, y, left = at(x, done * a_row), at(y, done * c_row), rows - done
                 panel_product(
-                    x, a_row, a_col, ROWS * a_row, panel, panel_row, y, c_row, s, first, last, size, rows, columns
+                    x, a_row, a_col, ROWS * a_row, panel, panel_row, y, c_row, s, first, last, size, left, columns
                 )
         p += size
         if p >= k:
@@ -165,19 +167,19 @@ def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu
     """
     one, width = lanes(c), VECTORS * lanes(c)
     i = 0
-    if n == width:
-        while i + ROWS <= m:
+    if n > one:
+        full = 0
+        if n == width:
+            short = _short_tiles(m) if a_tile == ROWS * a_row else (m % ROWS + EDGE_ROWS - 1) // EDGE_ROWS
+            full = max(m - short * EDGE_ROWS + ROWS - 1, 0) // ROWS * ROWS
+        while i < full:
             _tile(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, ROWS, width)
             a = at(a, a_tile)
             i += ROWS
         while i < m:
-            _last_rows(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, m - i, width)
-            a = at(a, LAST_ROWS * a_row)
-            i += LAST_ROWS
-    elif n > one:
-        for i in range(0, m, EDGE_ROWS):
-            x, y = at(a, i * a_row), at(c, i * c_row)
-            _last_columns(x, a_row, a_col, b, b_row, y, c_row, bias, start, relu, k, m - i, n)
+            _edge(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, m - i, n)
+            a = at(a, EDGE_ROWS * a_row)
+            i += EDGE_ROWS
     else:
         while i + NARROW_ROWS <= m:
             x, y = at(a, i * a_row), at(c, i * c_row)
@@ -187,6 +189,27 @@ def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu
             x, y = at(a, i * a_row), at(c, i * c_row)
             _last_narrow(x, a_row, a_col, b, b_row, y, c_row, bias, start, relu, k, m - i, n)
             i += EDGE_ROWS
+
+
+@scalar
+def _short_tiles(m):
+    """How many of the tiles of m rows have `EDGE_ROWS` instead of `ROWS`, so that none or one row is missing."""
+    odd = m % 2
+    short = (m + odd) % 7  # if tiles have 14 and 8 rows, m + odd - 8 short is a multiple of 14
+    if ROWS != 14 or EDGE_ROWS != 8 or short * EDGE_ROWS > m + odd or short < odd:
+        short = (m % ROWS + EDGE_ROWS - 1) // EDGE_ROWS
+    return short
+
+
+@kernel
+def pack_panel_in_product(b, b_row, b_col, packed, a, a_row, a_col, c, c_row, bias, start, relu, k, m, n):
+    """Pack a panel of n columns of B; returns how many rows of C, `ROWS` or 0, were computed along with it."""
+    width = VECTORS * lanes(c)
+    if b_col != 1 or n < width or m < ROWS:
+        pack_panel(b, b_row, b_col, packed, width, k, n)
+        return 0
+    _packing_tile(packed, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k)
+    return ROWS
 
 
 @kernel

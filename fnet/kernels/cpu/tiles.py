@@ -5,7 +5,8 @@ How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few row
 
 1. load the starting value of every accumulator: zeros, the bias, or C itself when an earlier block of k began the sum;
 2. for each p in ``range(k)``: load ``vectors`` vectors of row p of B; for every row, broadcast ``A[row, p]`` to all
-   lanes and add ``broadcast * B[p]`` to the row's accumulators, one fused multiply-add for each;
+   lanes and add ``broadcast * B[p]`` to the row's accumulators, one fused multiply-add for each; a full tile also
+   fetches a cache line of the rows of A behind it, which the next tile will read;
 3. apply the optional relu and store the accumulators to C.
 
 The accumulators are phis (loop-carried values) and stay in registers, so the loop is nothing but loads and arithmetic.
@@ -26,6 +27,8 @@ from fnet.kernels.cpu.packing import transposed
 from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes, vector_code
 
 FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
+COLUMNS_AHEAD = 8  # how many columns of A lie between the one that is read and the one that is fetched
+ROWS_AHEAD = 16  # how many rows of B lie between the one that is read and the one that is fetched, while it is packed
 
 
 def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None) -> Any:
@@ -49,8 +52,29 @@ def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = No
     return vector_code(write, functools.partial(_fma_tile_in_python, rows, vectors))
 
 
+def packing_tile(rows: int, vectors: int) -> Any:
+    """Make the full tile that also copies its columns of B, for the tiles of other rows.
+
+    ``tile(packed, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k)`` is a full `fma_tile` that writes row p
+    of B to ``packed[p*vectors*lanes]``. Its loads and stores go on beside the multiply-adds, so copying costs little.
+    """
+    write = functools.partial(_write_packing_tile, rows, vectors)
+    return vector_code(write, functools.partial(_packing_tile_in_python, rows, vectors))
+
+
+def _write_packing_tile(rows: int, vectors: int, simd: Vectors, values: Sequence[ir.Value]) -> None:
+    packed, *others = values
+    _write_fma_tile(rows, vectors, False, False, simd, [*others, INT(rows), INT(vectors * simd.lanes)], packed)
+
+
 def _write_fma_tile(
-    rows: int, vectors: int, partial: bool, masked: bool, simd: Vectors, values: Sequence[ir.Value]
+    rows: int,
+    vectors: int,
+    partial: bool,
+    masked: bool,
+    simd: Vectors,
+    values: Sequence[ir.Value],
+    packed: ir.Value | None = None,
 ) -> None:
     a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n = values
     builder = simd.builder
@@ -68,11 +92,25 @@ def _write_fma_tile(
     source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
     starts = [simd.load(simd.at(row, first), mask) for row in source_rows for first, mask in columns]
 
-    # Step 2. The addresses in A and B are carried from one p to the next, like the sums.
+    # Step 2. The addresses in A and B are carried from one p to the next, like the sums. Contiguous rows of A are
+    # fetched in turn, a line of each in 16 p; of contiguous columns every p fetches the line behind, and that of a
+    # later p from the second-level cache: broadcasts that wait for a line take more than their turn.
+    soon = builder.mul(a_col, INT(COLUMNS_AHEAD))
+    in_rows = builder.icmp_signed("==", a_col, INT(1))
+    next_row = builder.select(in_rows, a_row, INT(0))
+    behind = builder.mul(a_row, builder.select(in_rows, INT(rows), INT(2 * rows)))
     addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
     loop = Loop(builder, k, [b, *addresses, *starts])
     b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
     b_vectors = [simd.load(simd.at(b, first), mask) for first, mask in columns]
+    if packed is not None:
+        target = simd.at(packed, builder.mul(loop.index, INT(vectors * simd.lanes)))
+        for first, vector in zip(firsts, b_vectors, strict=True):
+            simd.store(vector, simd.at(target, first))
+            simd.prefetch(b, builder.add(builder.mul(b_row, INT(ROWS_AHEAD)), INT(first)))
+    elif not partial:
+        simd.prefetch(addresses[0], soon)
+        simd.prefetch(addresses[0], builder.add(behind, builder.mul(builder.and_(loop.index, INT(15)), next_row)))
     sums_after = []
     for r in range(rows):
         element = simd.broadcast(builder.load(locate(r, addresses), align=simd.bytes, typ=simd.element))
@@ -121,6 +159,13 @@ def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias
             row += a[i * a_row + p * a_col] * b[p * b_row :][:columns]
         if relu:
             np.maximum(row, 0, out=row)
+
+
+def _packing_tile_in_python(rows, vectors, packed, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k):
+    width = vectors * lanes(c)
+    _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, rows, width)
+    for p in range(k):
+        packed[p * width :][:width] = b[p * b_row :][:width]
 
 
 def dot_tile(rows: int) -> Any:
