@@ -13,7 +13,7 @@ from typing import Any
 
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer, is_single, output_shape
+from fnet.layer import Layer, Recipe, is_single, output_shape
 from fnet.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.masking import Masked, join_mask
 from fnet.members import Members, check_layers
@@ -28,7 +28,7 @@ def serial(*layers: Layer) -> Layer:
     >>> serial(Dense(8, activation="relu"), Dense(2)).out_shape((4,))
     (2,)
     """
-    return _chain("serial", layers, {})
+    return _chain("serial", layers, {}, (serial, layers, {}))
 
 
 def parallel(*layers: Layer) -> Layer:
@@ -55,7 +55,7 @@ def parallel(*layers: Layer) -> Layer:
         run = members.start(params, state, key, train)
         return tuple(run(i, part) for i, part in enumerate(x)), run.state
 
-    return members.layer(init, apply, {})
+    return members.layer(init, apply, {}, (parallel, layers, {}))
 
 
 def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int = -1) -> Layer:
@@ -85,7 +85,8 @@ def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int 
         run = members.start(params, state, key, train)
         return combine(*(run(i, x) for i in range(len(branches)))), run.state
 
-    return members.layer(init, apply, {"merge": merge, "axis": axis})
+    config = {"merge": merge, "axis": axis}
+    return members.layer(init, apply, config, (fanout, branches, config))
 
 
 def residual(layer: Layer) -> Layer:
@@ -103,7 +104,7 @@ def residual(layer: Layer) -> Layer:
         run = members.start(params, state, key, train)
         return tree.map(_added, x, run(0, x), is_leaf=lambda part: isinstance(part, Masked)), run.state
 
-    return members.layer(init, apply, {})
+    return members.layer(init, apply, {}, (residual, (layer,), {}))
 
 
 def repeat(layer: Layer, n: int) -> Layer:
@@ -111,7 +112,8 @@ def repeat(layer: Layer, n: int) -> Layer:
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ValueRangeError(f"repeat: n is a number of copies, expected an integer >= 0, received {n!r}.")
     check_layers("repeat", (layer,))
-    return _chain("repeat", tuple(layer.relabel(layer.name, named=False) for _ in range(n)), {"n": n})
+    copies = tuple(layer.relabel(layer.name, named=False) for _ in range(n))
+    return _chain("repeat", copies, {"n": n}, (repeat, (layer, n), {}))
 
 
 def named(name: str, layer: Layer) -> Layer:
@@ -125,7 +127,7 @@ def named(name: str, layer: Layer) -> Layer:
     return layer.relabel(name, named=True)
 
 
-def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any]) -> Layer:
+def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any], recipe: Recipe) -> Layer:
     members = Members(kind, layers)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
@@ -142,7 +144,7 @@ def _chain(kind: str, layers: tuple[Layer, ...], config: dict[str, Any]) -> Laye
             x = run(i, x)
         return x, run.state
 
-    return members.layer(init, apply, config)
+    return members.layer(init, apply, config, recipe)
 
 
 def _added(x: Any, y: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Functions that remember how they were made: an initializer, a regularizer, a constraint with its arguments."""
+"""Functions that remember how they were made: an initializer, a regularizer, a schedule with its arguments."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ R = TypeVar("R")
 class Configured(Generic[R]):
     """A function with the `name` and the arguments (`config`) of what made it; equal if both are, so it can be saved.
 
+    make: what made it, which makes it again where it is unpickled; without it, the function itself is pickled.
+
     >>> half = Configured(lambda x: x / 2, "scale", {"factor": 0.5})
     >>> half(3.0), half, half == Configured(lambda x: x / 2, "scale", {"factor": 0.5})
     (1.5, scale(factor=0.5), True)
@@ -30,14 +32,32 @@ class Configured(Generic[R]):
     name: str
     config: Mapping[str, Any]
 
-    def __init__(self, function: Callable[..., R], name: str, config: Mapping[str, Any]) -> None:
-        self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)))
+    def __init__(
+        self,
+        function: Callable[..., R],
+        name: str,
+        config: Mapping[str, Any],
+        make: Callable[..., Configured[R]] | None = None,
+    ) -> None:
+        self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)), _make=make)
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         return self.__dict__["_function"](*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{self!r} is immutable: make another one instead of setting '{name}'.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, config = self.__dict__["_make"], dict(self.config)
+        return (
+            (Configured, (self.__dict__["_function"], self.name, config))
+            if make is None
+            else (make_again, (make, (), config))
+        )
+
+    def __deepcopy__(self, memo: Any) -> Configured[R]:
+        """The function itself, which never changes."""
+        return self
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configured) and (self.name, self.config) == (other.name, other.config)
@@ -56,9 +76,14 @@ def configurable(make: Callable[P, Callable[..., R]]) -> Callable[P, Configured[
     @functools.wraps(make)
     def construct(*args: P.args, **kwargs: P.kwargs) -> Configured[R]:
         config = bound_arguments(make.__name__, signature, args, kwargs, _HINTS)
-        return Configured(make(**config), make.__name__, config)  # type: ignore[call-arg]
+        return Configured(make(**config), make.__name__, config, construct)  # type: ignore[call-arg]
 
     return construct
+
+
+def make_again(make: Callable[..., R], args: tuple, kwargs: Mapping[str, Any]) -> R:
+    """``make(*args, **kwargs)``: how a thing that is pickled by its configuration comes back."""
+    return make(*args, **kwargs)
 
 
 def resolve(kind: str, form: str, table: Mapping[str, Callable[..., Any]], given: Any) -> Any:

@@ -94,6 +94,16 @@ def scope(name: str, layer: object = None) -> Iterator[None]:
         raise
 
 
+def plain(text: str, most: int = 80) -> str:
+    r"""`text` of unknown origin for a message: what does not print as an escape, and no more than `most` characters.
+
+    >>> plain("\x1b[31mred" + "!" * 99, 12)
+    '\\x1b[31mred!!!!...'
+    """
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """``" Did you mean 'relu'?"`` or, with no close match, the list of what is known."""
     names = sorted(known)

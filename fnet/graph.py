@@ -70,7 +70,25 @@ def graph(inputs: Any, outputs: Any) -> Layer:
         children=members.layers,
         entries=members.names,
         masks="used",
+        recipe=(_connected, structure.listed(inputs, outputs), {}),
     )
+
+
+def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any]], outputs: Any) -> Layer:
+    """The graph of these inputs (a tree of samples and names), calls of layers and outputs, by the numbers of nodes.
+
+    Nodes are numbered from the inputs on, call by call; a call says what it takes and what samples it gives.
+    """
+    made = tree.map(lambda declared: Node(None, *declared), inputs, is_leaf=_is_declared)
+    nodes: list[Node] = tree.leaves(made)
+    for layer, numbers, samples in calls:
+        call = Call(layer, tree.map(nodes.__getitem__, numbers), samples)
+        nodes += tree.leaves(call.outputs)
+    return graph(made, tree.map(nodes.__getitem__, outputs))
+
+
+def _is_declared(part: Any) -> bool:
+    return isinstance(part, tuple) and isinstance(part[0], Samples)
 
 
 class Structure:
@@ -84,6 +102,21 @@ class Structure:
         self.members = Members("graph", tuple(call.layer for call in self.calls))
         self.input_names = tuple(self.keys) if self.keys else _numbered(self.inputs)
         self._check_inputs()
+
+    def listed(self, inputs: Any, outputs: Any) -> tuple[Any, Any, Any]:
+        """What `_connected` takes: a list however deep the graph is."""
+        nodes = [*self.inputs, *(node for call in self.calls for node in tree.leaves(call.outputs))]
+        numbers = {id(node): number for number, node in enumerate(nodes)}
+        calls = [
+            (
+                call.layer,
+                tree.map(lambda node: numbers[id(node)], call.inputs),
+                tree.map(lambda node: node.samples, call.outputs),
+            )
+            for call in self.calls
+        ]
+        declared = tree.map(lambda node: (node.samples, node.name), inputs)
+        return declared, calls, tree.map(lambda node: numbers[id(node)], outputs)
 
     def _check_inputs(self) -> None:
         if len(set(map(id, self.inputs))) < len(self.inputs):

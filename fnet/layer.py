@@ -13,6 +13,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from fnet import tree
+from fnet.configured import make_again
 from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError, TracingError
 from fnet.masking import handing_on, unmasked, without_masks
 from fnet.random import check_key
@@ -34,6 +35,7 @@ _CALL_HINTS = {
 }
 
 Masks = Literal["dropped", "kept", "used"]
+Recipe = tuple[Callable[..., "Layer"], tuple, Mapping[str, Any]]
 _FROZEN: ContextVar[bool] = ContextVar("frozen", default=False)
 
 
@@ -51,6 +53,8 @@ class Layer(tuple):
     `regularizers` and `constraints` hold functions of parameters by the name of the leaf (see `fnet.penalty` and
     `fnet.constrain`), `trainable` says whether a trainer changes the parameters (see `fnet.freeze`).
 
+    recipe: a function that can be imported, and its arguments, which make the layer again where it is unpickled; it is
+    given by constructors and combinators, and a layer without one cannot be pickled.
     masks: what the layer does with the mask of its input (a `fnet.masking.Masked`): "dropped", its apply gets values
     only; "kept", so it does, and its output gets the mask; "used", its apply gets the `Masked` itself.
 
@@ -73,6 +77,7 @@ class Layer(tuple):
     trainable: bool | Callable[[str], bool]  # of a parameter's path within the layer
     named: bool  # whether the user chose the name, which then is not numbered
     shown: Mapping[str, Any]  # the arguments that repr shows
+    recipe: Recipe | None
 
     def __new__(
         cls,
@@ -88,6 +93,7 @@ class Layer(tuple):
         regularizers: Mapping[str, Callable[[Any], Any]] | None = None,
         constraints: Mapping[str, Callable[[Any], Any]] | None = None,
         masks: Masks = "dropped",
+        recipe: Recipe | None = None,
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
@@ -107,6 +113,7 @@ class Layer(tuple):
             constraints=MappingProxyType(dict(constraints or {})),
             trainable=True,
             named=False,
+            recipe=recipe,
         )
 
     @classmethod
@@ -163,11 +170,14 @@ class Layer(tuple):
         """The layer itself, which never changes."""
         return self
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"{self.kind}: a Layer holds functions and cannot be pickled. Build it again where it is needed, and carry "
-            f"its parameters over: fnet.save_weights, or pickle the trees themselves."
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.recipe is None:
+            raise TypeError(
+                f"{self.kind}: a Layer of functions of your own cannot be pickled, only what constructors and "
+                f"combinators made. Build it again where it is needed, and carry its parameters over: "
+                f"fnet.save_weights, or pickle the trees themselves."
+            )
+        return _made_again, (self.recipe, self.name, self.named, self.trainable)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """The layer in a graph: its outputs for symbolic inputs, see `fnet.Input` and `fnet.graph`."""
@@ -303,10 +313,28 @@ def check_shape(shape: Any) -> Any:
 
 
 def check_name(name: Any) -> str:
-    """A name that can be a part of a path, or a `StructureError`."""
+    """A name that can be a part of a path, in files too, or a `StructureError`."""
     if not isinstance(name, str) or not name or "/" in name:
         raise StructureError(f"a layer's name is a non-empty string without '/', received {name!r}.")
+    if not is_path_part(name):
+        raise StructureError(f"the name {name!r} cannot be that of a group in a weights file. Use letters and digits.")
     return name
+
+
+def is_path_part(name: str) -> bool:
+    """Whether files can hold something of this name: HDF5 takes neither "", ".", NUL nor what is no Unicode text."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return name not in ("", ".") and "\0" not in name
+
+
+def _made_again(recipe: Recipe, name: str, named: bool, trainable: bool | Callable[[str], bool]) -> Layer:
+    """The layer of a recipe, with what was said of it later."""
+    layer = make_again(*recipe)
+    layer = layer if (layer.name, layer.named) == (name, named) else layer.relabel(name, named)
+    return layer if layer.trainable == trainable else layer.with_trainable(trainable)
 
 
 def _float_dtype(dtype: Any) -> np.dtype:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.layer import Layer, output_samples, output_shape
+from fnet.layer import Layer, Recipe, output_samples, output_shape
 from fnet.random import fold_in
 from fnet.watching import watched
 
@@ -43,7 +43,7 @@ class Members:
         with scope(name, self.layers[i]):
             return output_samples(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shapes, dtypes)
 
-    def layer(self, init: Callable, apply: Callable, config: dict[str, Any]) -> Layer:
+    def layer(self, init: Callable, apply: Callable, config: dict[str, Any], recipe: Recipe) -> Layer:
         """The container with this pair."""
         shown = {} if self.kind == "fanout" and config == {"merge": "concat", "axis": -1} else config
         return Layer(
@@ -55,6 +55,7 @@ class Members:
             children=self.layers,
             entries=self.names,
             masks="used",
+            recipe=recipe,
         )
 
     def start(self, params: Any, state: Any, key: Any, train: bool) -> Run:

@@ -69,14 +69,20 @@ def freeze(net: Layer, where: Callable[[str], bool] | str | None = None) -> Laye
         return net.with_trainable(False)
     if isinstance(where, str):
         _check_path(net, where)
-        below = where
-        return freeze(net, lambda path: path == below or path.startswith(f"{below}/"))
+        return freeze(net, functools.partial(_is_below, where))
     if not callable(where):
         raise DtypeError(f"freeze: where is a function of a path, a path or None, received {where!r:.40}.")
     if net.trainable is False:
         return net
-    frozen, before = where, net.trainable
-    return net.with_trainable(lambda path: not frozen(path) and (before is True or before(path)))
+    return net.with_trainable(functools.partial(_stays_trained, where, net.trainable))
+
+
+def _is_below(prefix: str, path: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix}/")
+
+
+def _stays_trained(frozen: Callable[[str], bool], before: bool | Callable[[str], bool], path: str) -> bool:
+    return not frozen(path) and (before if isinstance(before, bool) else before(path))
 
 
 def _check_path(net: Layer, path: str) -> None:

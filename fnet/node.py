@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -92,23 +93,28 @@ class Node:
         return _operation("Power", ops.power, self, other)
 
     def __neg__(self) -> Any:
-        return _function("Negative", ops.negative)(self)
+        return _function("Negative", ops.negative, {})(self)
 
     def __getitem__(self, index: Any) -> Any:
-        return _function("GetItem", lambda x: x[index], index=index)(self)
+        return _function("GetItem", partial(_indexed, index), {"index": index})(self)
 
 
 class Call:
-    """A layer called on nodes: `inputs` and `outputs` are trees of them."""
+    """A layer called on nodes: `inputs` and `outputs` are trees of them; `made` says what it returns, if known."""
 
-    def __init__(self, layer: Layer, inputs: Any) -> None:
+    def __init__(self, layer: Layer, inputs: Any, made: Any = None) -> None:
         self.layer, self.inputs = layer, inputs
+        made = self._evaluated() if made is None else made
+        self.outputs = tree.map(lambda samples: Node(self, samples), made)
+
+    def _evaluated(self) -> Any:
+        """The tree of `Samples` that the layer returns."""
+        layer, inputs = self.layer, self.inputs
         shapes = tree.map(lambda node: node.samples.shape, inputs)
         dtypes = tree.map(lambda node: node.samples.dtype, inputs)
         with scope(layer.name, layer):
             params, state = layer.parameter_specs(shapes)
-            made = output_samples(layer.apply, params, state, shapes, dtypes)
-        self.outputs = tree.map(lambda samples: Node(self, samples), made)
+            return output_samples(layer.apply, params, state, shapes, dtypes)
 
     def parts(self, y: Any) -> list[Any]:
         """The outputs in the order of the nodes, with their masks."""
@@ -140,16 +146,29 @@ def as_tuples(nodes: Any) -> Any:
 
 def _operation(kind: str, operate: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     if isinstance(a, Node) and isinstance(b, Node):
-        return _function(kind, lambda x: operate(*x))((a, b))
+        return _function(kind, partial(_of_both, operate), {})((a, b))
     if isinstance(a, Node):
-        return _function(kind, lambda x: operate(x, b), right=b)(a)
-    return _function(kind, lambda x: operate(a, x), left=a)(b)
+        return _function(kind, partial(_with_right, operate, b), {"right": b})(a)
+    return _function(kind, partial(operate, a), {"left": a})(b)
 
 
-def _function(kind: str, function: Callable[[Any], Any], **config: Any) -> Layer:
+def _of_both(operate: Callable[[Any, Any], Any], x: Any) -> Any:
+    return operate(*x)
+
+
+def _with_right(operate: Callable[[Any, Any], Any], right: Any, x: Any) -> Any:
+    return operate(x, right)
+
+
+def _indexed(index: Any, x: Any) -> Any:
+    return x[index]
+
+
+def _function(kind: str, function: Callable[[Any], Any], config: dict[str, Any]) -> Layer:
     """A layer without parameters that does ``function(x)``."""
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state
 
-    return Layer(lambda key, shape, dtype: ({}, {}), apply, name=kind.lower(), kind=kind, config=config)
+    recipe = (_function, (kind, function, config), {})
+    return Layer(lambda key, shape, dtype: ({}, {}), apply, name=kind.lower(), kind=kind, config=config, recipe=recipe)

@@ -98,7 +98,16 @@ def stored(net: Layer, format: str = "bfloat16") -> Layer:
         return net.apply(restore(params), state, x, key=key, train=train)
 
     shown: dict[str, Any] = {"format": format}
-    made = Layer(init, apply, name=net.name, kind="stored", config={"layer": net, **shown}, shown=shown, masks="used")
+    made = Layer(
+        init,
+        apply,
+        name=net.name,
+        kind="stored",
+        config={"layer": net, **shown},
+        shown=shown,
+        masks="used",
+        recipe=(stored, (net, format), {}),
+    )
     return made.relabel(net.name, net.named)
 
 

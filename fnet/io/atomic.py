@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fnet.errors import FileError
+
+try:
+    import fcntl
+except ImportError:  # Windows, which deletes no file that is open
+    fcntl = None  # type: ignore[assignment,unused-ignore]
 
 
 @contextmanager
@@ -14,12 +23,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file beside `path` to be written in the context, which takes its place when the context succeeds.
 
     The data reach the disk before the name does, and the name before this returns; a failure, or a machine that stops
-    at any time, leaves what was at `path` before.
+    at any time, leaves what was at `path` before. A link at `path` stays, and what it leads to is replaced. Temporary
+    files of processes that were killed are removed, those of others that are being written are not.
+    Raises `FileError` where `path` is no regular file, `OSError` that names `path` where it cannot be written.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    target = _target(path)
+    temporary, handle = _claimed(path, target)
     try:
         yield temporary
         _sync(temporary)
@@ -27,7 +36,67 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
     _sync(target.parent)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file that `path` means, with links followed."""
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "a device, a pipe or a socket"
+        raise FileError(f"'{path}' is {kind}, expected the name of a file. Nothing was written.")
+    return target
+
+
+def _claimed(path: str | os.PathLike[str], target: Path) -> tuple[Path, int]:
+    """A new temporary file, and a handle that holds its lock for as long as this process lives."""
+    _remove_stale(target)
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
+    while True:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        try:
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        _lock(handle, wait=True)
+        if os.fstat(handle).st_nlink or fcntl is None:
+            return temporary, handle
+        os.close(handle)  # another process took it for a stale one before it was locked
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove the temporary files for `target` that no living process writes."""
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.tmp")
+    try:
+        entries = list(target.parent.iterdir()) if fcntl is not None else []
+    except OSError:  # whether the folder can be written is another question
+        return
+    for entry in entries:
+        if name.fullmatch(entry.name) and entry.is_file() and not entry.is_symlink():
+            try:
+                handle = os.open(entry, os.O_RDONLY)
+            except OSError:  # it is another user's, or has just been removed
+                continue
+            try:
+                if _lock(handle, wait=False):
+                    entry.unlink(missing_ok=True)
+            finally:
+                os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    """Whether the lock of the file could be had."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # it is taken, or the file system has no locks
+        return False
+    return True
 
 
 def _sync(path: Path) -> None:

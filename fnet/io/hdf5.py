@@ -1,16 +1,17 @@
-"""Reading HDF5 with nothing but plain arrays in plain groups: no links elsewhere, no other files, no plug-ins."""
+"""Reading HDF5 with nothing but plain arrays in plain groups: no links elsewhere, no other files, no plug-ins.
+
+A file says what is in it, but what is looked for is known before: only groups on the way to an array that is expected
+are opened, each once, so that the time and the memory that a file takes are those of the expected arrays.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from fnet.errors import FileError
-
-# Deflate, shuffle and Fletcher32, which HDF5 has built in; other numbers make it search for a library to load.
-_FILTERS = frozenset({1, 2, 3})
-MAX_DEPTH = 64
+from fnet.errors import FileError, plain
 
 
 def module() -> Any:
@@ -20,22 +21,32 @@ def module() -> Any:
     return h5py
 
 
-def members(group: Any, path: str = "", depth: int = 0) -> list[str]:
-    """The paths of all datasets below `group`.
+def members(file: Any, paths: Iterable[str], most: int = 100) -> list[str]:
+    """The datasets of `paths` that are there, and what else the groups on the way to them hold, `most` of it at most.
 
-    Raises `FileError` for links that are not hard links, for anything but groups and datasets, and for nesting deeper
-    than `MAX_DEPTH`, which a group that contains itself has too.
+    Raises `FileError` for one that is not in the file itself, or neither a group nor a dataset.
     """
-    if depth > MAX_DEPTH:
-        raise FileError(
-            f"groups are nested deeper than {MAX_DEPTH} at '{path[:80]}...': the file is damaged or hostile."
-        )
-    found: list[str] = []
-    for name in group:
-        here = f"{path}/{name}" if path else name
-        child = _child(group, name, here)
-        found += members(child, here, depth + 1) if isinstance(child, module().Group) else [here]
-    return found
+    wanted: dict[str, set[str]] = {"": set()}
+    for path in paths:
+        parts = path.split("/")
+        for depth, name in enumerate(parts):
+            wanted.setdefault("/".join(parts[:depth]), set()).add(name)
+    found, others = list[str](), list[str]()
+    groups: list[tuple[str, Any]] = [("", file)]
+    while groups:
+        here, group = groups.pop()
+        for name in group:
+            path = f"{here}/{name}" if here else name
+            child = _child(group, name, path)
+            if name not in wanted[here]:
+                others.append(path)
+                if len(others) == most:
+                    return found + others
+            elif isinstance(child, module().Dataset):
+                found.append(path)
+            elif path in wanted:
+                groups.append((path, child))
+    return found + others
 
 
 def dataset(file: Any, path: str) -> Any:
@@ -43,40 +54,42 @@ def dataset(file: Any, path: str) -> Any:
     node = file
     parts = path.split("/")
     for depth, name in enumerate(parts, start=1):
-        here = "/".join(parts[:depth])
-        if not isinstance(node, module().Group) or name not in node:
+        if not isinstance(node, module().Group) or node.get(name, getlink=True) is None:
             raise FileError(f"there is no dataset '{path}'.")
-        node = _child(node, name, here)
+        node = _child(node, name, "/".join(parts[:depth]))
     if not isinstance(node, module().Dataset):
         raise FileError(f"'{path}' is a group, expected a dataset.")
     if node.external or node.is_virtual:
         raise FileError(f"the data of '{path}' are in another file, which is refused: loading reads one file only.")
-    plist = node.id.get_create_plist()
-    filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
-    if filters - _FILTERS:
-        raise FileError(
-            f"'{path}' uses the filters {sorted(filters - _FILTERS)}; only deflate, shuffle, fletcher32 are read."
-        )
     return node
 
 
 def read(node: Any, shape: tuple[int, ...], dtype: np.dtype, path: str) -> np.ndarray:
     """The array of a dataset whose shape and dtype are those expected; nothing is allocated before that is known."""
     if node.shape != shape or node.dtype.newbyteorder("=") != dtype or node.dtype.metadata is not None:
-        raise FileError(f"'{path}' is {node.dtype} {node.shape}, expected {dtype} {shape}. Is it of another network?")
+        found = f"{plain(str(node.dtype))} {node.shape}"
+        raise FileError(f"'{path}' is {found}, expected {dtype} {shape}. Is it of another network?")
+    if node.chunks is not None:  # compressed data could take any amount of memory
+        raise FileError(f"'{path}' is stored in chunks{_filters(node)}; only whole arrays, not compressed, are read.")
     array = np.empty(shape, dtype)
     if array.size:
         node.read_direct(array)
     return array
 
 
+def _filters(node: Any) -> str:
+    plist = node.id.get_create_plist()
+    numbers = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+    return f" with the filters {numbers}" if numbers else ""
+
+
 def _child(group: Any, name: str, path: str) -> Any:
     link = group.get(name, getlink=True)
     if not isinstance(link, module().HardLink):
         raise FileError(
-            f"'{path}' is a {type(link).__name__}, which is refused: only what is in the file itself is read."
+            f"'{plain(path)}' is a {type(link).__name__}, which is refused: only what is in the file itself is read."
         )
     child = group.get(name)
     if not isinstance(child, module().Group | module().Dataset):
-        raise FileError(f"'{path}' is neither a group nor a dataset.")
+        raise FileError(f"'{plain(path)}' is neither a group nor a dataset.")
     return child

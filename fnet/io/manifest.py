@@ -1,32 +1,41 @@
-"""The list of what a weights file holds: strict JSON with a shape, a dtype and a checksum for every array."""
+"""The list of what a weights file holds: strict JSON with a shape, a format and a checksum for every array."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fnet.errors import FileError
+from fnet.errors import FileError, plain
 
 FORMAT, VERSION = "fnet weights", 1
-MAX_BYTES = 1 << 24
+ENOUGH = 1 << 20  # bytes for the manifest of any usual network
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Entry(NamedTuple):
-    """One array: shape, NumPy's name of the dtype, SHA-256 of its little-endian row-major bytes."""
+    """One array: shape, what its numbers are, SHA-256 of its little-endian row-major bytes.
+
+    dtype: NumPy's name, or of an array of 16 bits that stand for floating numbers the name of their format, "bfloat16".
+    """
 
     shape: tuple[int, ...]
     dtype: str
     sha256: str
 
 
-def entry(array: np.ndarray) -> Entry:
+def entry(array: np.ndarray, dtype: str) -> Entry:
     """What the manifest says of an array."""
-    return Entry(array.shape, array.dtype.name, digest(array))
+    return Entry(array.shape, dtype, digest(array))
+
+
+def most_bytes(names: Iterable[str]) -> int:
+    """How long a manifest of these arrays may be; parsed, it takes some 20 times as much."""
+    return max(ENOUGH, 2 * sum(len(name.encode()) + 512 for name in names))
 
 
 def digest(array: np.ndarray) -> str:
@@ -48,21 +57,23 @@ def decode(data: bytes) -> dict[str, Entry]:
             raise ValueError(f"it does not say that it is of the format '{FORMAT}'")
         version = content.get("version")
         if version != VERSION:
-            raise ValueError(f"it has the version {version!r} and this fnet reads version {VERSION}: use a newer fnet")
+            raise ValueError(
+                f"it has the version {plain(repr(version))} and this fnet reads version {VERSION}: use a newer fnet"
+            )
         if set(content) != {"format", "version", "leaves"} or not isinstance(content["leaves"], dict):
-            raise ValueError(f"it has the entries {sorted(content)}")
+            raise ValueError(f"it has the entries {plain(str(sorted(content)))}")
         return {path: _entry(path, value) for path, value in content["leaves"].items()}
     except (ValueError, RecursionError) as error:
-        raise FileError(f"the manifest is not valid: {error}.") from None
+        raise FileError(f"the manifest is not valid: {plain(str(error), 400)}.") from None
 
 
 def _entry(path: str, value: Any) -> Entry:
     if not isinstance(value, dict) or set(value) != {"shape", "dtype", "sha256"}:
-        raise ValueError(f"the entry of '{path}' needs shape, dtype and sha256")
+        raise ValueError(f"the entry of '{plain(path)}' needs shape, dtype and sha256")
     shape, dtype, sha256 = value["shape"], value["dtype"], value["sha256"]
     sizes = isinstance(shape, list) and len(shape) <= 32 and all(type(n) is int and n >= 0 for n in shape)
     if not sizes or not isinstance(dtype, str) or not isinstance(sha256, str) or not _DIGEST.fullmatch(sha256):
-        raise ValueError(f"the entry of '{path}' has values of the wrong kind")
+        raise ValueError(f"the entry of '{plain(path)}' has values of the wrong kind")
     return Entry(tuple(shape), dtype, sha256)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from fnet import constraints, regularizers, tree
 from fnet.configured import bound_arguments
 from fnet.errors import DtypeError
-from fnet.layer import Layer, Masks
+from fnet.layer import Layer, Masks, Recipe
 from fnet.masking import unmasked
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
@@ -54,7 +54,8 @@ def constructor(masks: Masks = "dropped", **weights: str) -> Callable[[Make], Ca
                 _check_flag(kind, flag, arguments[flag])
             name, trainable = given.pop("name", None), given.get("trainable", True)
             made = make(**config)
-            layer = _layer(kind, own, made, {**config, **given}, masks, weights)
+            config |= given
+            layer = _layer(kind, own, made, config, masks, weights, (construct, (), config))
             layer = layer if trainable else layer.with_trainable(False)
             return layer if name is None else layer.relabel(name, named=True)
 
@@ -74,7 +75,13 @@ def entry_name(kind: str) -> str:
 
 
 def _layer(
-    kind: str, own: inspect.Signature, made: Pair | Layer, config: dict[str, Any], masks: Masks, weights: dict[str, str]
+    kind: str,
+    own: inspect.Signature,
+    made: Pair | Layer,
+    config: dict[str, Any],
+    masks: Masks,
+    weights: dict[str, str],
+    recipe: Recipe,
 ) -> Layer:
     """The Layer of this pair, or one like the given one, with what `config` says of its weights and outputs."""
     init, apply = made
@@ -96,6 +103,7 @@ def _layer(
         regularizers={leaf: function for leaf, function in penalties.items() if function is not None},
         constraints={leaf: function for leaf, function in projections.items() if function is not None},
         masks=masks,
+        recipe=recipe,
     )
 
 

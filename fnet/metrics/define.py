@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, ParamSpec
 import numpy as np
 
 from fnet import ops, tree
-from fnet.configured import bound_arguments
+from fnet.configured import bound_arguments, make_again
 from fnet.errors import StructureError, ValueRangeError
 from fnet.losses.align import weights_for
 from fnet.masking import split_mask
@@ -35,6 +35,24 @@ class Metric(NamedTuple):
     result: Callable[[Any], Any]
     name: str = "metric"
     direction: Direction | None = None
+
+
+class ConfiguredMetric(Metric):
+    """A metric of a constructor: pickled by its arguments, and by what was replaced of its name and direction."""
+
+    recipe: tuple[Callable[..., Metric], tuple, Mapping[str, Any]] | None
+
+    def _replace(self, **fields: Any) -> ConfiguredMetric:
+        made = ConfiguredMetric(*super()._replace(**fields))
+        made.recipe = self.recipe if fields.keys() <= {"name", "direction"} else None
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Metric, tuple(self)) if self.recipe is None else (_made_again, (self.recipe, self.name, self.direction))
+
+
+def _made_again(recipe: tuple[Any, ...], name: str, direction: Direction | None) -> Metric:
+    return make_again(*recipe)._replace(name=name, direction=direction)
 
 
 def accumulate(
@@ -119,12 +137,15 @@ def ratio(a: Any, b: Any) -> Any:
 
 
 def constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
-    """Let a `TypeError` for an argument that is unknown or missing name the nearest one that is known."""
+    """Let the metric be pickled by its arguments, and an error for one that is unknown name the nearest known one."""
     signature = inspect.signature(make)
 
     @functools.wraps(make)
     def construct(*args: P.args, **kwargs: P.kwargs) -> Metric:
-        return make(**bound_arguments(make.__name__, signature, args, kwargs))  # type: ignore[call-arg]
+        config = bound_arguments(make.__name__, signature, args, kwargs)
+        made = ConfiguredMetric(*make(**config))  # type: ignore[call-arg]
+        made.recipe = (construct, args, kwargs)
+        return made
 
     return construct
 

@@ -19,6 +19,7 @@ Values = Callable[[Any, Any], Any]
 ZEROS: dict[str, tuple[int, ...]] = {"total": (), "count": ()}
 
 
+@constructor
 def mean_of(
     loss: str | Values,
     name: str | None = None,
@@ -112,12 +113,17 @@ def _floats(name: str, values: Any) -> Any:
     return values
 
 
+@constructor
+def _mean_of_loss(loss: losses.Loss, name: str) -> Metric:
+    return mean_of(loss, name, "down")
+
+
 def of_loss(loss: losses.Loss, name: str | None = None) -> Callable[..., Metric]:
     """The constructor of the running mean of a loss: it takes a name, and the options of the loss."""
     default = name or loss.name
 
     def make(name: str = default, **options: Any) -> Metric:
-        return mean_of(loss.configured(**options), name, "down")
+        return _mean_of_loss(loss.configured(**options), name)
 
     make.__name__ = make.__qualname__ = default
     make.__doc__ = f"The running mean of the loss `fnet.losses.{loss.name}`, which takes the options; `name`: its own."

@@ -11,6 +11,7 @@ from fnet.optimizers.optimizer import (
     NO_CHANGE,
     Optimizer,
     check_count,
+    combinator,
     first_step,
     full_like,
     map_leaves,
@@ -18,6 +19,7 @@ from fnet.optimizers.optimizer import (
 )
 
 
+@combinator
 def accumulate(optimizer: Optimizer, steps: int) -> Optimizer:
     """Gradients averaged over `steps` calls, then one update; the calls before leave the parameters as they are.
 

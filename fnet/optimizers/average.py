@@ -14,6 +14,7 @@ from fnet.optimizers.optimizer import (
     check_count,
     check_floating,
     check_fraction,
+    combinator,
     decayed,
     first_step,
     in_dtype,
@@ -23,6 +24,7 @@ from fnet.optimizers.optimizer import (
 from fnet.transforms.primitive import spec_of
 
 
+@combinator
 def ema(optimizer: Optimizer, momentum: float = 0.99, overwrite_frequency: int | None = None) -> Optimizer:
     """`optimizer`, and the mean ``avg <- momentum avg + (1-momentum) w`` of the parameters after every update.
 
@@ -82,6 +84,7 @@ def averaged_params(opt_state: Any) -> Any:
     )
 
 
+@combinator
 def lookahead(optimizer: Optimizer, period: int = 6, slow_step: float = 0.5) -> Optimizer:
     """`optimizer`, drawn back every `period` steps: ``s <- s + slow_step (w - s)``, then w becomes s.
 

@@ -22,6 +22,7 @@ from fnet.optimizers.optimizer import (
     check_learning_rate,
     check_not_negative,
     check_positive,
+    combinator,
     constructor,
     first_step,
     in_dtype,
@@ -32,6 +33,7 @@ from fnet.optimizers.optimizer import (
 )
 
 
+@combinator
 def chain(*transforms: Optimizer) -> Optimizer:
     """Transforms one after another, each fed with the updates of the one before; its state is the tuple of theirs.
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec, TypedDict
 import numpy as np
 
 from fnet import tree
+from fnet.configured import make_again
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
 from fnet.ops.arithmetic import add, multiply
 from fnet.ops.promotion import astype
@@ -53,6 +54,7 @@ class Optimizer(tuple[Init, Update]):
     """The pair ``init(params) -> opt_state`` and ``update(grads, opt_state, params) -> (updates, opt_state)``.
 
     Both are pure; the new parameters are ``apply_updates(params, updates)``. `name` and `config` say how it was made.
+    One that a function of `fnet.optimizers` made is pickled by its arguments, others by the two functions.
 
     >>> import numpy as np
     >>> shrink = Optimizer(lambda params: {}, lambda g, s, params=None: (tree.map(lambda x: -x, g), s), name="shrink")
@@ -63,14 +65,27 @@ class Optimizer(tuple[Init, Update]):
 
     name: str
     _config: Mapping[str, Any]
+    _recipe: tuple[Callable[..., Optimizer], tuple, Mapping[str, Any]] | None
 
     def __new__(cls, init: Init, update: Update, name: str = "optimizer", config: Mapping[str, Any] = {}) -> Optimizer:
         self = super().__new__(cls, (init, update))
-        self.__dict__.update(name=name, _config=dict(config))
+        self.__dict__.update(name=name, _config=dict(config), _recipe=None)
         return self
 
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.init, self.update, self.name, self._config
+    def made_by(self, make: Callable[..., Optimizer], args: tuple, kwargs: Mapping[str, Any]) -> Optimizer:
+        """The same optimizer, which is pickled as ``make(*args, **kwargs)``."""
+        made = Optimizer(self.init, self.update, self.name, self._config)
+        made.__dict__["_recipe"] = (make, args, kwargs)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._recipe is None:
+            return Optimizer, (self.init, self.update, self.name, self._config)
+        return make_again, self._recipe
+
+    def __deepcopy__(self, memo: Any) -> Optimizer:
+        """The optimizer itself, which never changes."""
+        return self
 
     @property
     def init(self) -> Init:
@@ -109,9 +124,20 @@ def constructor(rule: Callable[P, tuple[Init, Update]]) -> Callable[P, Optimizer
         bound.apply_defaults()
         arguments = {name: bound.arguments[name] for name in own} | {k: v for k, v in given.items() if k not in own}
         config = {name: x.item() if isinstance(x, np.generic) else x for name, x in arguments.items()}
-        return Optimizer(*rule(**config), name=rule.__name__, config=config)  # type: ignore[call-arg]
+        made = Optimizer(*rule(**config), name=rule.__name__, config=config)  # type: ignore[call-arg]
+        return made.made_by(construct, (), given | dict(zip(own, args, strict=False)))
 
     return construct
+
+
+def combinator(make: Callable[P, Optimizer]) -> Callable[P, Optimizer]:
+    """Let what a function makes of optimizers be pickled by the arguments of that function."""
+
+    @functools.wraps(make)
+    def combine(*args: P.args, **kwargs: P.kwargs) -> Optimizer:
+        return make(*args, **kwargs).made_by(combine, args, kwargs)
+
+    return combine
 
 
 def _with_new_names(function: str, given: Mapping[str, Any], known: list[str]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from fnet.ops.maths import isfinite
 from fnet.ops.reduce import all as all_of
 from fnet.optimizers.compose import chain
 from fnet.optimizers.masks import labels_of, mask_of
-from fnet.optimizers.optimizer import NO_CHANGE, Optimizer
+from fnet.optimizers.optimizer import NO_CHANGE, Optimizer, combinator
 from fnet.transforms.primitive import spec_of
 
 
+@combinator
 def partition(optimizers: Mapping[str, Optimizer], labels: Callable[[str, Any], str] | Any) -> Optimizer:
     """Each leaf is updated by the optimizer of its label.
 
@@ -56,6 +57,7 @@ def partition(optimizers: Mapping[str, Optimizer], labels: Callable[[str, Any], 
     return Optimizer(init, update, "partition", {"optimizers": dict(optimizers), "labels": labels})
 
 
+@combinator
 def freeze(which: Callable[[str, Any], bool] | Any, optimizer: Optimizer | None = None) -> Optimizer:
     """The leaves chosen by `which` keep their bits, and `optimizer` moves the others only.
 
@@ -91,6 +93,7 @@ def _no_change(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
 _FROZEN = Optimizer(lambda params: {}, _no_change, "frozen")
 
 
+@combinator
 def apply_if_finite(optimizer: Optimizer) -> Optimizer:
     """A step with a gradient that is not finite, anywhere, is left out: parameters and state stay as they are.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fnet.configured import configurable
 from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, power, subtract, where
 from fnet.ops.maths import cos, floor, log
 from fnet.schedules.check import Schedule, check_fraction, check_positive, check_rates
@@ -13,6 +14,7 @@ from fnet.schedules.check import Schedule, check_fraction, check_positive, check
 _ROUNDING = 1e-12
 
 
+@configurable
 def cosine_decay(
     initial_learning_rate: float,
     decay_steps: int,
@@ -50,6 +52,7 @@ def cosine_decay(
     return schedule
 
 
+@configurable
 def cosine_decay_restarts(
     initial_learning_rate: float, first_decay_steps: int, t_mul: float = 2.0, m_mul: float = 1.0, alpha: float = 0.0
 ) -> Schedule:
@@ -81,6 +84,7 @@ def cosine_decay_restarts(
     return schedule
 
 
+@configurable
 def one_cycle(
     peak: float, steps: int, rising: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
 ) -> Schedule:

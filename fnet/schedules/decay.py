@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.configured import configurable
 from fnet.ops import arithmetic
 from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, subtract
 from fnet.ops.maths import ceil, floor
 from fnet.schedules.check import Schedule, check_positive, check_rates
 
 
+@configurable
 def exponential_decay(
     initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
 ) -> Schedule:
@@ -30,6 +32,7 @@ def exponential_decay(
     return schedule
 
 
+@configurable
 def inverse_time_decay(
     initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
 ) -> Schedule:
@@ -50,6 +53,7 @@ def inverse_time_decay(
     return schedule
 
 
+@configurable
 def polynomial_decay(
     initial_learning_rate: float,
     decay_steps: int,

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from fnet.configured import configurable
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, less, less_equal, maximum, multiply, subtract, where
 from fnet.schedules.check import Schedule, check_positive, check_rates
 
 
+@configurable
 def constant(value: float) -> Schedule:
     """The same value at every step.
 
@@ -21,6 +23,7 @@ def constant(value: float) -> Schedule:
     return lambda step: value
 
 
+@configurable
 def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     """``values[i]`` for ``boundaries[i-1] < step <= boundaries[i]``, and the last value after the last boundary.
 
@@ -50,6 +53,7 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
     return schedule
 
 
+@configurable
 def warmup(schedule: Schedule | float, steps: int, initial: float = 0.0) -> Schedule:
     """From `initial` linearly to the first value of `schedule` over `steps`, then `schedule` from its step 0 on.
 

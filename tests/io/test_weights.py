@@ -17,10 +17,12 @@ from fnet import random, tree
 from fnet.combinators import serial
 from fnet.errors import DtypeError, FileError, StructureError
 from fnet.io import atomic, load_weights, save_weights
+from fnet.layer import Layer
 from fnet.layers import Dense
 
 NET = serial(Dense(3), Dense(2))
 PARAMS, STATE = NET.init(random.key(0), (4,))
+OWN = Layer(lambda key, shape, dtype: ({}, {}), lambda params, state, x, key=None, train=False: (x, state))
 
 
 @pytest.fixture
@@ -41,15 +43,15 @@ def test_any_tree_comes_back(tmp_path_factory, data):
     )
     params, state = data.draw(trees), data.draw(trees)
     path = tmp_path_factory.mktemp("any") / "weights.h5"
-    save_weights(path, NET, params, state)
-    assert tree.all_equal(load_weights(path, NET, params, state), (params, state))
+    save_weights(path, OWN, params, state)
+    assert tree.all_equal(load_weights(path, OWN, params, state), (params, state))
     assert [p.name for p in path.parent.iterdir()] == ["weights.h5"]
 
 
 def test_nan_and_inf_keep_their_bits(tmp_path):
     params = {"w": np.array([np.nan, np.inf, -0.0, 5e-324])}
-    save_weights(tmp_path / "w.h5", NET, params, {})
-    loaded, _ = load_weights(tmp_path / "w.h5", NET, params, {})
+    save_weights(tmp_path / "w.h5", OWN, params, {})
+    loaded, _ = load_weights(tmp_path / "w.h5", OWN, params, {})
     assert loaded["w"].tobytes() == params["w"].tobytes()
 
 
@@ -168,8 +170,8 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "soft link": (soft_link, "'params/dense/bias' is a SoftLink, which is refused"),
     "external data": (external_data, "the data of 'params/dense/bias' are in another file"),
     "virtual data": (virtual_data, "the data of 'params/dense/bias' are in another file"),
-    "filter": (unknown_filter, r"'params/dense/bias' uses the filters \[32000\]"),
-    "cycle": (cycle, "groups are nested deeper than 64"),
+    "filter": (unknown_filter, r"'params/dense/bias' is stored in chunks with the filters \[32000\]"),
+    "cycle": (cycle, "missing none; unexpected 'params/dense/self'"),
     "shape": (other_shape, r"'params/dense/bias' is float32 \(1048576,\), expected float32 \(3,\)"),
     "huge shape": (huge_shape, r"'params/dense/bias' is float32 \(35184372088832,\), expected float32 \(3,\)"),
     "dtype": (other_dtype, r"'params/dense/bias' is float64 \(3,\), expected float32 \(3,\)"),
@@ -232,7 +234,7 @@ def test_manifest_refused(name, path):
 def test_truncated(path, cut):
     data = path.read_bytes()
     path.write_bytes(data[: len(data) - (cut if isinstance(cut, int) else int(len(data) * cut))])
-    with pytest.raises(FileError, match=r"in '.*weights.h5': cannot be opened as HDF5"):
+    with pytest.raises(FileError, match=r"in '.*weights.h5': cannot be read as HDF5"):
         load_weights(path, NET, PARAMS, STATE)
 
 
@@ -264,5 +266,5 @@ def test_another_network_lists_what_is_missing_and_suggests(path):
 )
 def test_trees_that_cannot_be_saved(tmp_path, params, kind, message):
     with pytest.raises(kind, match=message):
-        save_weights(tmp_path / "w.h5", NET, params, {})
+        save_weights(tmp_path / "w.h5", OWN, params, {})
     assert not list(tmp_path.iterdir())
