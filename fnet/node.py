@@ -10,7 +10,7 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.errors import StructureError, TracingError, scope
-from fnet.layer import Layer, Samples, output_samples
+from fnet.layer import Layer, Recipe, Samples, output_samples
 from fnet.masking import Masked
 
 
@@ -170,5 +170,5 @@ def _function(kind: str, function: Callable[[Any], Any], config: dict[str, Any])
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state
 
-    recipe = (_function, (kind, function, config), {})
+    recipe: Recipe = (_function, (kind, function, config), {})
     return Layer(lambda key, shape, dtype: ({}, {}), apply, name=kind.lower(), kind=kind, config=config, recipe=recipe)
