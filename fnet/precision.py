@@ -16,40 +16,29 @@ float32. float64 is always computed in float64. The level belongs to the key und
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 
 from fnet.errors import ValueRangeError, did_you_mean
 
 LEVELS = ("highest", "high", "medium")
 
-_level = LEVELS[0]
-_on_change: list[Callable[[], None]] = []
+_LEVEL: ContextVar[str] = ContextVar("precision", default=LEVELS[0])
+
+in_force = _LEVEL.get
+"""The level in force, always one of the objects in `LEVELS`; for where nanoseconds count."""
 
 
 def current_precision() -> str:
-    """The level in force."""
-    return _level
-
-
-def on_change(callback: Callable[[], None]) -> Callable[[], None]:
-    """Have `callback` called whenever the level changes."""
-    _on_change.append(callback)
-    return callback
-
-
-def _set(level: str) -> None:
-    global _level  # noqa: PLW0603  (the setting is one for the process)
-    if level != _level:
-        _level = level
-        for callback in _on_change:
-            callback()
+    """The level in force in this thread, or in this task of asyncio."""
+    return in_force()
 
 
 class precision:  # noqa: N801  (used like a function)
-    """Set the precision level of the process from now on; in a ``with`` statement, until the end of its block.
+    """Set the precision level from now on; in a ``with`` statement, until the end of its block.
 
-    Raises `ValueRangeError` for an unknown level.
+    Every thread, and every task of asyncio, has its own level: a new thread begins at "highest", a new task at that of
+    the task that made it. Raises `ValueRangeError` for an unknown level.
 
     >>> import fnet
     >>> with fnet.precision("medium"):
@@ -62,14 +51,14 @@ class precision:  # noqa: N801  (used like a function)
     def __init__(self, level: str) -> None:
         if level not in LEVELS:
             raise ValueRangeError(f"precision {level!r} is unknown.{did_you_mean(level, LEVELS)}")
-        self.level = level
+        self.level = LEVELS[LEVELS.index(level)]
         self._outside: list[str] = []
         self._fresh = True
         self._begin()
 
     def _begin(self) -> None:
-        self._outside.append(current_precision())
-        _set(self.level)
+        self._outside.append(in_force())
+        _LEVEL.set(self.level)
 
     def __enter__(self) -> precision:
         if not self._fresh:
@@ -80,7 +69,7 @@ class precision:  # noqa: N801  (used like a function)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _set(self._outside.pop())
+        _LEVEL.set(self._outside.pop())
 
     def __repr__(self) -> str:
         return f"precision({self.level!r})"

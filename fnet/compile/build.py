@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -15,21 +16,32 @@ from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import Region, fuse
 from fnet.compile.graph import Graph, Value
 from fnet.compile.loops import Computation, Step, Write, emit_computation
-from fnet.compile.memory import ALIGNMENT, ARENA, INPUT, OUTPUT, STATE, Buffer, aligned, lay_out_arena, lay_out_sequence
+from fnet.compile.memory import (
+    ALIGNMENT,
+    ARENA,
+    FIXED,
+    INPUT,
+    OUTPUT,
+    STATE,
+    Buffer,
+    aligned,
+    lay_out_arena,
+    lay_out_sequence,
+)
 from fnet.compile.plan import Call, Plan, Slot
 from fnet.compile.simplify import simplify
-from fnet.spec import ArraySpec
 
 
-def build(graph: Graph, donated: frozenset[int] = frozenset()) -> Plan:
-    """The plan that computes `graph`; inputs at the positions `donated` may be overwritten by outputs."""
-    return _Builder(simplify(graph), donated).plan()
+def build(graph: Graph, fed: Mapping[int, int] | None = None) -> Plan:
+    """The plan that computes `graph`; output k is left in the place of input ``fed[k]``, which has the same spec."""
+    return _Builder(simplify(graph), fed or {}).plan()
 
 
 class _Builder:
     """Walks the regions once; it is the `Emitter` of the lowering rules at the same time."""
 
-    def __init__(self, graph: Graph, donated: frozenset[int]) -> None:
+    def __init__(self, graph: Graph, fed: Mapping[int, int]) -> None:
+        donated = frozenset(fed.values())
         self.graph = graph
         self.regions = join_alike(fuse(graph), graph, donated)
         self.end = len(self.regions)
@@ -37,14 +49,15 @@ class _Builder:
         self.label = ""
         self.calls: list[Call] = []
         self.arena: list[Buffer] = []
+        self.fixed: list[Buffer] = []
         self.refs: dict[Value, Ref] = {}
         self.constants: dict[tuple[Any, bytes], Ref] = {}
         self.state: dict[int, Buffer] = {}
-        self.kept: list[Buffer | None] = [None] * len(graph.outputs)
         self.target: dict[Value, Buffer] = {}
         self.side_by_side: dict[Value, Ref] = {}
         self.last_use = self._last_uses()
         self._place_inputs(donated)
+        self.kept = [self.state[fed[k]] if k in fed else None for k in range(len(graph.outputs))]
         self._place_outputs()
         self._place_rows()
         self.state_bytes = lay_out_sequence(list(self.state.values()))
@@ -56,10 +69,11 @@ class _Builder:
             self._region(region)
         self.position, self.label = self.end, "copy to output"
         self._deliver()
-        arena_bytes = lay_out_arena(self.arena)
-        constants = [b for b in self.arena if b.constant is not None]
+        arena_bytes, fixed_bytes = lay_out_arena(self.arena), lay_out_sequence(self.fixed)
+        constants = [b for b in self.fixed if b.constant is not None]
         inputs, outputs = [v.spec for v in self.graph.inputs], [v.spec for v in self.graph.outputs]
-        return Plan(self.calls, inputs, outputs, arena_bytes, self.state_bytes, constants, self.state, self.kept)
+        sizes = arena_bytes, fixed_bytes, self.state_bytes
+        return Plan(self.calls, inputs, outputs, *sizes, constants, self.state, self.kept)
 
     # The Emitter protocol.
 
@@ -75,8 +89,8 @@ class _Builder:
     def constant(self, value: np.ndarray) -> Ref:
         key = (value.dtype, value.tobytes()) if value.size <= 16 else (value.dtype, id(value).to_bytes(8, "little"))
         if key not in self.constants:
-            buffer = Buffer(value.nbytes, last=self.end, constant=np.ascontiguousarray(value))
-            self.arena.append(buffer)
+            buffer = Buffer(value.nbytes, FIXED, last=self.end, constant=np.ascontiguousarray(value))
+            self.fixed.append(buffer)
             self.constants[key] = Ref.whole(buffer, value.dtype, (value.size,))
         return Ref.whole(self.constants[key].buffer, value.dtype, value.shape)
 
@@ -148,7 +162,7 @@ class _Builder:
             if wanted is not None:
                 if wanted is not buffer or buffer.last > self.position:
                     continue
-            elif buffer.place != ARENA or buffer.constant is not None or buffer.last > self.position:
+            elif buffer.place != ARENA or buffer.last > self.position:
                 continue
             taken.add(k)
             return k
@@ -180,16 +194,7 @@ class _Builder:
             self.refs[value] = Ref.whole(buffer, value.spec.dtype, value.spec.shape)
 
     def _place_outputs(self) -> None:
-        """Decide where outputs end: in a donated input of the same spec (in order), else in arrays of their own."""
-        free = {self.graph.inputs[i]: buffer for i, buffer in self.state.items()}
-        for k, value in enumerate(self.graph.outputs):
-            self.kept[k] = free.pop(value, None)
-        by_spec: dict[ArraySpec, deque[Buffer]] = defaultdict(deque)
-        for value, buffer in free.items():
-            by_spec[value.spec].append(buffer)
-        for k, value in enumerate(self.graph.outputs):
-            if self.kept[k] is None and by_spec[value.spec]:
-                self.kept[k] = by_spec[value.spec].popleft()
+        """Where outputs are computed: in the donated input that they are fed into, else in arrays of their own."""
         for k, value in enumerate(self.graph.outputs):
             root = value.root
             if root.node is None or root in self.target:
@@ -201,15 +206,15 @@ class _Builder:
                 self.target[root] = buffer
 
     def _place_rows(self) -> None:
-        """Lay the values that a row reads side by side; memory with padding is used for nothing else: it stays zero."""
+        """Lay the values that a row reads side by side; with padding, which stays zero, in memory of their own."""
         region_of = {node: i for i, region in enumerate(self.regions) for node in region.nodes}
         for position, row in enumerate(self.regions):
             for values in row.made if isinstance(row, Row) else ():
                 ends = list(accumulate(aligned(value.spec.nbytes) for value in values))
                 padded = any(value.spec.nbytes % ALIGNMENT for value in values[:-1])
-                first = 0 if padded else min(region_of[value.node] for value in values if value.node is not None)
-                block = Buffer(ends[-1], first=first, last=self.end if padded else position)
-                self.arena.append(block)
+                first = min(region_of[value.node] for value in values if value.node is not None)
+                block = Buffer(ends[-1], FIXED if padded else ARENA, first=first, last=position)
+                (self.fixed if padded else self.arena).append(block)
                 for begin, value in zip([0, *ends], values, strict=False):
                     ref = Ref.whole(block, value.spec.dtype, value.spec.shape)
                     self.side_by_side.setdefault(value, replace(ref, offset=begin // value.spec.dtype.itemsize))

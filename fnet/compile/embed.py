@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fnet.compile.generated import NAME, define
-from fnet.compile.memory import ARENA, INPUT, Buffer, aligned
+from fnet.compile.memory import ARENA, INPUT, Buffer
 from fnet.compile.native import import_of
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels import entry, views
@@ -31,8 +31,7 @@ def embed(plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several:
 class _Source:
     def __init__(self, plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several: bool) -> None:
         self.plan, self.parameters, self.inputs, self.several = plan, parameters, inputs, several
-        self.skipped = sum(aligned(constant.nbytes) for constant in plan.constants)
-        self.bytes = plan.arena_bytes - self.skipped
+        self.bytes = plan.arena_bytes
         self.constants: dict[Buffer, str] = {}
         self.kernels: dict[Callable, str] = {}
         self.views: dict[tuple, str] = {}
@@ -102,7 +101,7 @@ class _Source:
         if buffer.constant is not None:
             return self.constants.setdefault(buffer, f"c{len(self.constants)}"), 0
         if buffer.place == ARENA:
-            return "arena", buffer.offset - self.skipped
+            return "arena", buffer.offset
         return f"{'in' if buffer.place == INPUT else 'out'}{buffer.index}", 0
 
 

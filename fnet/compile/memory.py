@@ -10,7 +10,8 @@ from fnet.compile.layout import backwards_in_time, by_size, in_time
 
 ALIGNMENT = 64
 MOST_BY_SIZE = 1024  # beyond, layouts by size take too long
-ARENA, STATE, INPUT, OUTPUT = "arena", "state", "input", "output"
+ARENA, FIXED, STATE, INPUT, OUTPUT = "arena", "fixed", "state", "input", "output"
+"""Where a buffer is: in memory that programs share, in what a program keeps for itself, in a donated array, ..."""
 
 
 @dataclass(slots=True, eq=False)
@@ -40,17 +41,15 @@ def aligned(nbytes: int) -> int:
 def lay_out_arena(buffers: list[Buffer]) -> int:
     """Give every arena buffer an offset, reusing memory of buffers that are never live together; returns the size.
 
-    Constants come first and keep their place for good. The others lie as in the smallest of several layouts.
+    They lie as in the smallest of several layouts.
     """
-    floor = lay_out_sequence([buffer for buffer in buffers if buffer.constant is not None])
-    moving = [buffer for buffer in buffers if buffer.constant is None]
-    blocks = [(aligned(buffer.nbytes), buffer.first, buffer.last) for buffer in moving]
+    blocks = [(aligned(buffer.nbytes), buffer.first, buffer.last) for buffer in buffers]
     ways = [by_size] if len(blocks) <= MOST_BY_SIZE else []
     layouts = [way(blocks) for way in (*ways, in_time, backwards_in_time)]
     size, offsets = min(layouts, key=lambda layout: layout[0])
-    for buffer, offset in zip(moving, offsets, strict=True):
-        buffer.offset = floor + offset
-    return floor + size
+    for buffer, offset in zip(buffers, offsets, strict=True):
+        buffer.offset = offset
+    return size
 
 
 def lay_out_sequence(buffers: list[Buffer]) -> int:

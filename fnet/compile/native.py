@@ -16,7 +16,7 @@ from numba.core import config
 
 from fnet.compile.direct import direct
 from fnet.compile.generated import NAME, PACKAGE, define
-from fnet.compile.memory import ARENA, INPUT, STATE
+from fnet.compile.memory import ARENA, FIXED, INPUT, OUTPUT, STATE
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels.sources import source_hash
 
@@ -36,13 +36,15 @@ def unreachable(plan: Plan) -> str | None:
 
 
 class Native:
-    """A plan compiled to one function, which works in `arena` and on the donated arrays in `state`.
+    """A plan compiled to one function, which works in `arena`, with what is `fixed`, on the donated arrays in `state`.
 
-    The table that the function reads, at the address `table`, holds addresses in both blocks and the sizes of
+    The table that the function reads, at the address `table`, holds addresses in these blocks and the sizes of
     everything. The arrays it takes are the inputs and outputs of the plan with the numbers `inputs` and `outputs`.
     """
 
-    def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
+    is_atomic = True
+
+    def __init__(self, plan: Plan, arena: np.ndarray, fixed: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
         self.function = self.call = source.define()
         self._table = np.array(source.table, np.int64)
@@ -50,16 +52,16 @@ class Native:
         self.inputs, self.outputs = source.inputs, source.outputs
         self.is_direct = False
         self._choose_inputs, self._choose_outputs = _chooser(source.inputs), _chooser(source.outputs)
-        self._arena = arena
-        self._table[source.places[ARENA]] += _address(arena)
-        self._in_state = source.places[STATE]
-        self._offsets = self._table[self._in_state]
-        self.bind(state)
+        self._blocks: dict[str, np.ndarray] = {}
+        self._entries = {place: (found, self._table[found]) for place, found in source.places.items()}
+        for place, block in ((ARENA, arena), (FIXED, fixed), (STATE, state)):
+            self.bind(place, block)
 
-    def bind(self, state: np.ndarray) -> None:
-        """Work on another block of donated arrays from now on."""
-        self._state = state
-        self._table[self._in_state] = self._offsets + _address(state)
+    def bind(self, place: str, block: np.ndarray) -> None:
+        """Work in another block of memory from now on."""
+        entries, offsets = self._entries[place]
+        self._table[entries] = offsets + _address(block)
+        self._blocks[place] = block  # last: what the table points to is never freed before
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
         args = (repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
@@ -87,10 +89,10 @@ class _Source:
 
     def __init__(self, plan: Plan) -> None:
         self.table: list[int] = []
-        self.places: dict[str, list[int]] = {ARENA: [], STATE: []}
+        self.places: dict[str, list[int]] = {ARENA: [], FIXED: [], STATE: []}
         slots = [slot for call in plan.calls for slot in call.slots]
         self.inputs = sorted({s.buffer.index for s in slots if s.buffer.place == INPUT})
-        self.outputs = sorted({s.buffer.index for s in slots if s.buffer.place not in (INPUT, ARENA, STATE)})
+        self.outputs = sorted({s.buffer.index for s in slots if s.buffer.place == OUTPUT})
         self.kernels: dict[Callable, str] = {}
         self.views: dict[tuple[Any, ...], str] = {}
         self.view_lines: list[str] = []
@@ -126,7 +128,7 @@ class _Source:
         if not isinstance(arg, Slot):
             return self._entry(arg)
         code = "b1" if arg.dtype.kind == "b" else arg.dtype.str[1:]
-        key = (id(arg.buffer) if arg.buffer.place in (ARENA, STATE) else arg.buffer.index, arg.buffer.place)
+        key = (id(arg.buffer) if arg.buffer.place in self.places else arg.buffer.index, arg.buffer.place)
         view = (*key, arg.skip, arg.count, code)
         if view not in self.views:
             name = self.views[view] = f"a{len(self.views)}"

@@ -50,14 +50,16 @@ class Call:
 class Plan:
     """Everything an executor needs.
 
-    `donated[i]` is the position of an input that is updated in place; `kept[k]` is the state buffer in which output
-    k is left, or None where the output is an array of its own.
+    `state[i]` is the buffer of the donated input i; `kept[k]` is the one of them in which output k is left, or None
+    where the output is an array of its own. Constants, and what must stay zero, lie in `fixed_bytes` of memory that is
+    the program's own; the arena holds nothing from one run to the next.
     """
 
     calls: list[Call]
     inputs: list[ArraySpec]
     outputs: list[ArraySpec]
     arena_bytes: int
+    fixed_bytes: int
     state_bytes: int
     constants: list[Buffer]
     state: dict[int, Buffer]

@@ -1,17 +1,18 @@
-"""A plan that can be run: its arena, its donated state, and the choice between the walker and native code."""
+"""A plan that can be run: its memory, its donated state, and the choice between the walker and native code."""
 
 from __future__ import annotations
 
 import os
-import threading
 from typing import Any
 
 import numpy as np
 
-from fnet.compile.memory import allocate
+from fnet.compile.memory import ARENA, STATE, Buffer, allocate
 from fnet.compile.plan import Plan
-from fnet.compile.walk import Walker
+from fnet.compile.walk import Kernels, Walker
+from fnet.compile.workspace import Workspace
 from fnet.errors import ValueRangeError
+from fnet.spec import ArraySpec
 
 EXECUTORS = ("auto", "walk", "native")
 HOT_RUNS = 16
@@ -32,52 +33,67 @@ def check_executor(name: str) -> str:
 
 
 class Program:
-    """Runs one plan.
+    """Runs one plan, in the arena of a workspace that it shares with others; whoever calls it holds the lock of that.
 
     A plan starts under the walker. Once it has run `HOT_RUNS` times and its calls touch so little memory
     that walking costs a good part of the time, it is compiled to one native function ("auto").
     """
 
-    def __init__(self, plan: Plan, executor: str = "auto") -> None:
+    def __init__(self, plan: Plan, workspace: Workspace, executor: str = "auto") -> None:
         self.plan = plan
         self.executor = executor
-        self.lock = threading.Lock()
+        self.workspace = workspace
         self.runs = 0
-        self._arena = allocate(plan.arena_bytes)
+        self.native: Any = None
+        self._runner: Any = None
+        self._kernels = Kernels(plan)
+        self._fixed = allocate(plan.fixed_bytes)
         for buffer in plan.constants:
             assert buffer.constant is not None
-            self._arena[buffer.offset : buffer.offset + buffer.nbytes] = buffer.constant.reshape(-1).view(np.uint8)
+            self._fixed[buffer.offset : buffer.offset + buffer.nbytes] = buffer.constant.reshape(-1).view(np.uint8)
+        self._state = allocate(0)
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._no_outputs: list[Any] = [None] * len(plan.outputs)
         calls = len(plan.calls)
         self._light = calls <= MOST_CALLS and plan.traffic < LIGHT_TRAFFIC + calls * LIGHT_TRAFFIC_PER_CALL
-        self.native: Any = None
-        self.bind(allocate(plan.state_bytes))
+        workspace.tenants.add(self)
 
-    def bind(self, state: np.ndarray) -> None:
-        """Make `state` the block of donated arrays from now on."""
-        self._state = state
+    @property
+    def runner(self) -> Any:
+        """What runs the plan: a `Walker` or a `Native`."""
+        if self._runner is None:
+            arena = self.workspace.at_least(self.plan.arena_bytes)
+            self._runner = self.native or self._make_runner(arena)
+        return self._runner
+
+    @property
+    def state(self) -> np.ndarray:
+        """The block of donated arrays that the program holds."""
+        return self._state
+
+    def move(self, arena: np.ndarray) -> None:
+        """Work in another arena from now on."""
         if self.native is not None:
-            self.native.bind(state)
-        self._runner = self.native or self._make_runner()
+            self.native.bind(ARENA, arena)
+        self._runner = self.native if arena.nbytes >= self.plan.arena_bytes else None
 
     def donate(self, leaves: list[np.ndarray]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
-        self.bind(allocate(self.plan.state_bytes))
-        for i in self.plan.state:
-            self.state_array(i)[...] = leaves[i]
+        state = allocate(self.plan.state_bytes)
+        for i, buffer in self.plan.state.items():
+            _array(state, self.plan.inputs[i], buffer)[...] = leaves[i]
+        self._bind(state)
 
-    def state_array(self, i: int) -> np.ndarray:
-        """The donated input i, as an array on the state block."""
-        spec, buffer = self.plan.inputs[i], self.plan.state[i]
-        return self._state[buffer.offset : buffer.offset + buffer.nbytes].view(spec.dtype).reshape(spec.shape)
+    def release(self) -> None:
+        """Hold the donated arrays no longer; they are as they were."""
+        self._bind(allocate(0))
 
     def run(self, inputs: list[Any], repeat: int = 1) -> list[Any]:
         """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""
         outputs = self._no_outputs.copy()
         for k, shape, dtype in self._fresh:
             outputs[k] = np.empty(shape, dtype)
-        self._runner.run(repeat, inputs, outputs)
+        self.runner.run(repeat, inputs, outputs)
         if self.runs <= HOT_RUNS:
             self._warm(repeat)
         return outputs
@@ -86,26 +102,37 @@ class Program:
         """Output k where it was left in the state block."""
         buffer = self.plan.kept[k]
         assert buffer is not None
-        return self.state_array(buffer.index)
+        return _array(self._state, self.plan.outputs[k], buffer)
+
+    def _bind(self, state: np.ndarray) -> None:
+        self._state = state
+        if self.native is not None:
+            self.native.bind(STATE, state)
+        self._runner = None
 
     def _warm(self, repeat: int) -> None:
         self.runs += repeat
         if self.runs > HOT_RUNS and self.executor == "auto" and self._light:
-            self._runner = self._make_runner()
+            self._runner = None
 
-    def _make_runner(self) -> Any:
+    def _make_runner(self, arena: np.ndarray) -> Any:
         hot = self.executor == "auto" and self._light and self.runs > HOT_RUNS
         if self.executor != "native" and not hot:
-            return Walker(self.plan, self._arena, self._state)
+            return Walker(self.plan, self._kernels, arena, self._fixed, self._state)
         from fnet.compile.native import Native, unreachable
 
         own = unreachable(self.plan)
         if own is None:
-            self.native = Native(self.plan, self._arena, self._state)
+            self.native = Native(self.plan, arena, self._fixed, self._state)
             return self.native
         if self.executor == "native":
             raise ValueRangeError(
                 f"generated code cannot import the compiled kernel '{own}'. Define it with @numba.njit at the top of "
                 f"an importable module, or leave executor='auto'."
             )
-        return Walker(self.plan, self._arena, self._state)
+        return Walker(self.plan, self._kernels, arena, self._fixed, self._state)
+
+
+def _array(state: np.ndarray, spec: ArraySpec, buffer: Buffer) -> np.ndarray:
+    """A donated array on the block `state`."""
+    return state[buffer.offset : buffer.offset + buffer.nbytes].view(spec.dtype).reshape(spec.shape)

@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from itertools import starmap
+from operator import call
 from typing import Any
 
 import numpy as np
 
 from fnet.compile.direct import direct
-from fnet.compile.memory import ARENA, INPUT, STATE
+from fnet.compile.memory import ARENA, FIXED, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
 
 
-class Walker:
-    """A plan bound to an arena and a state block; inputs and outputs change from run to run."""
+class Kernels:
+    """The kernels of a plan in the order of its calls; once they have run, their machine code."""
 
-    def __init__(self, plan: Plan, arena: np.ndarray, state: np.ndarray) -> None:
-        blocks = {ARENA: arena, STATE: state}
-        self.calls: list[tuple[Callable, list[Any], list[tuple[int, Slot]]]] = []
-        for call in plan.calls:
+    def __init__(self, plan: Plan) -> None:
+        self.calls: list[Callable[..., Any]] = [call.kernel for call in plan.calls]
+        self.are_direct = False
+        self.are_compiled = False
+
+    def resolve(self, steps: list[tuple[Any, ...]]) -> None:
+        """Find the machine code for the arguments in `steps`, each (kernel, *arguments)."""
+        found = [direct(kernel, args) for kernel, *args in steps]
+        self.are_compiled = all(code is not kernel for code, kernel in zip(found, self.calls, strict=True))
+        self.calls, self.are_direct = found, True
+
+
+class Walker:
+    """A plan bound to its blocks of memory; inputs and outputs change from run to run.
+
+    Compiled kernels are called in a row without a return to Python, so that Ctrl-C finds a run done or not begun.
+    """
+
+    def __init__(
+        self, plan: Plan, kernels: Kernels, arena: np.ndarray, fixed: np.ndarray, state: np.ndarray | None
+    ) -> None:
+        self._kernels = kernels
+        blocks = {ARENA: arena, FIXED: fixed, STATE: state}
+        self._args: list[list[Any]] = []
+        self._moving: dict[int, list[tuple[int, Slot]]] = {}
+        for number, made in enumerate(plan.calls):
             args: list[Any] = []
-            moving: list[tuple[int, Slot]] = []
-            for i, arg in enumerate(call.args):
-                if isinstance(arg, Slot) and arg.buffer.place in blocks:
-                    block = blocks[arg.buffer.place]
-                    args.append(_window(block[arg.buffer.offset :], arg))
-                elif isinstance(arg, Slot):
-                    moving.append((i, arg))
-                    args.append(None)
-                else:
+            for i, arg in enumerate(made.args):
+                block = blocks.get(arg.buffer.place) if isinstance(arg, Slot) else None
+                if not isinstance(arg, Slot):
                     args.append(arg)
-            self.calls.append((call.kernel, args, moving))
-        self._are_direct = False
+                elif block is not None:
+                    args.append(_window(block[arg.buffer.offset :], arg))
+                else:
+                    self._moving.setdefault(number, []).append((i, arg))
+                    args.append(None)
+            self._args.append(args)
+        self._bind()
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether nothing can come between two calls of a run."""
+        return self._kernels.are_compiled
 
     def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[np.ndarray | None]) -> None:
+        steps, kernels = self._steps.copy(), self._kernels
+        for number, slots in self._moving.items():
+            args = self._args[number].copy()
+            for i, slot in slots:
+                array = (inputs if slot.buffer.place == INPUT else outputs)[slot.buffer.index]
+                args[i] = _window(array, slot)
+            steps[number] = (kernels.calls[number], *args)
         for _ in range(repeat):
-            for kernel, args, moving in self.calls:
-                for i, slot in moving:
-                    array = (inputs if slot.buffer.place == INPUT else outputs)[slot.buffer.index]
-                    args[i] = _window(array, slot)
-                kernel(*args)
-        if not self._are_direct:
-            self._are_direct = True
-            self.calls = [(direct(kernel, args), args, moving) for kernel, args, moving in self.calls]
+            deque(starmap(call, steps), maxlen=0)
+        if not kernels.are_direct:
+            kernels.resolve(steps)
+            self._bind()
+
+    def _bind(self) -> None:
+        self._steps = [(kernel, *args) for kernel, args in zip(self._kernels.calls, self._args, strict=True)]
 
 
 def _window(array: Any, slot: Slot) -> np.ndarray:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import functools
-import inspect
+import itertools
+import sys
 import weakref
-from collections.abc import Callable, Sequence
-from typing import Any, overload
-
-import numpy as np
+from collections.abc import Callable
+from typing import Any, NamedTuple, overload
 
 from fnet import tree
-from fnet.compile.build import build
-from fnet.compile.collection import collection_put_off
-from fnet.compile.program import Program, check_executor
-from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
-from fnet.precision import current_precision, on_change
-from fnet.spec import ArraySpec
+from fnet.compile.program import check_executor
+from fnet.compile.workspace import Workspace
+from fnet.errors import TracingError, ValueRangeError
+from fnet.precision import in_force
+from fnet.transforms.call import Call, bound_call
+from fnet.transforms.donation import feeding
+from fnet.transforms.method import Method, behind_first, of_instance
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.stage import stage
-from fnet.transforms.steady import Parts, Results, Steady, follow, rebuilt, steady_call
-from fnet.transforms.tracer import Tracer
-
-Names = str | int | Sequence[str | int]
+from fnet.transforms.signature import Names, Signature
+from fnet.transforms.specialised import Specialised
+from fnet.transforms.stage import OuterValueError
 
 
 @overload
@@ -38,12 +36,14 @@ def jit(
 def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto") -> Any:
     """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
 
-    donate: arguments (names or positions) whose arrays the call may reuse for its results. Trees that a call returned
-        and that come back in are recognised by identity and updated in place: copy what you want to keep, and build
-        a new tree to change one. Arrays given for the first time are copied, so the caller's own are never touched.
+    donate: arguments (names or positions) that results stand for, updated: the first results in the order of these
+        arguments, or those under their names in a dict. Trees that a call returned for them and that come back in are
+        recognised by identity and updated in place: copy what you want to keep. Arrays given for the first time, and
+        trees that were changed, are copied, so the caller's own are never touched.
     static: arguments that are ordinary Python values; `f` is traced anew for each distinct (hashable) value.
     executor: "walk" runs the plan from Python, "native" compiles it to one function, "auto" chooses.
-    Returns a callable with the signature of `f` and a method ``plan(*args)`` that shows the kernels.
+    Returns a callable with the signature of `f` and the methods ``repeat(count, *args)`` for many calls in a row,
+    ``plan(*args)``, which shows the kernels, and ``memory()``. It works on methods, too: the instance is a constant.
     Python control flow runs while tracing; a branch on a traced value raises `TracingError`.
 
     >>> import numpy as np, fnet
@@ -56,14 +56,44 @@ def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Name
     return functools.update_wrapper(Jitted(f, donate, static, executor), f)
 
 
+class Memory(NamedTuple):
+    """What a jitted function holds: its number of programs, and bytes.
+
+    arena: in which all programs compute; fixed: constants of the programs; state: donated arrays.
+    """
+
+    programs: int
+    arena: int
+    fixed: int
+    state: int
+
+
+HOLDING_STATE = 2
+"""So many programs of a function, those that ran last, hold on to the donated arrays that they returned."""
+
+_LEAF = tree.structure(0)
 _ALL: weakref.WeakSet[Jitted] = weakref.WeakSet()
+_clock = itertools.count()
+_limit = 256
 
 
-@on_change
-def _forget_latest() -> None:
-    """The way of the last call is no longer the way of the next one."""
+def set_program_limit(count: int) -> None:
+    """Let every jitted function keep up to `count` programs, one for each kind of arguments; 256 at first.
+
+    Beyond that, the least recently used goes; when its kind of arguments comes again, it is traced and planned anew.
+
+    >>> set_program_limit(256)
+    """
+    global _limit  # noqa: PLW0603  (the setting is one for the process)
+    if count < 1:
+        raise ValueRangeError(f"the limit of programs must be at least 1, received {count}.")
+    _limit = count
+
+
+def clear_cache() -> None:
+    """Forget the programs of all jitted functions, and give their memory back; files with machine code stay."""
     for jitted in list(_ALL):
-        jitted._latest = None
+        jitted.clear()
 
 
 class Jitted:
@@ -71,218 +101,151 @@ class Jitted:
 
     def __init__(self, f: Callable[..., Any], donate: Names, static: Names, executor: str) -> None:
         self._f = f
-        self._parameters = _parameters(f)
-        self._donate = self._positions(donate, "donate")
-        self._static = self._positions(static, "static")
+        self._options = donate, static, executor
+        self._signature = Signature(f)
+        self._donate = self._signature.labels(donate, "donate")
+        self._static = self._signature.labels(static, "static")
         self._executor = check_executor(executor)
-        self._compiled: dict[Any, _Compiled] = {}
-        self._latest: _Compiled | None = None
+        self._workspace = Workspace()
+        self._compiled: dict[Any, Specialised] = {}
+        self._latest: Specialised | None = None
+        self._recent: list[Specialised] = []
+        self._instances: dict[int, Jitted] = {}
         _ALL.add(self)
         if self._donate & self._static:
             raise ValueRangeError("an argument cannot be both donated and static.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         latest = self._latest
-        if latest is not None and not kwargs:
-            result = latest.call(args)
+        if latest is not None and not kwargs and latest.level is in_force():
+            result = (latest.fast or latest.run_steady)(args)
             if result is not None:
                 return result
-        args = self._bind(args, kwargs)
-        leaves, structures = self._flatten(args)
-        if any(isinstance(x, Tracer) for x in leaves):
-            return self._f(*args)
-        compiled = self._specialise(args, leaves, structures)
-        self._latest = compiled
-        return compiled.run(args, leaves)
+        call = bound_call(self._signature, self._static, args, kwargs)
+        compiled = self._specialise(call)
+        return self._f(*args, **kwargs) if compiled is None else compiled.run(call.args, call.leaves)
 
-    def repeat(self, count: int, *args: Any) -> Any:
+    def repeat(self, count: int, *args: Any, **kwargs: Any) -> Any:
         """Call `count` times in a row, feeding donated results back in, without returning to Python in between.
 
-        Results that are not donated arguments are those of the last call.
+        Results that are not donated arguments are those of the last call. Raises `StructureError`, `ShapeError` or
+        `DtypeError` for a donated argument that no result can take the place of.
         """
         if count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, received {count}.")
-        if self._latest is not None:
-            result = self._latest.run_steady(args, count)
+        latest = self._latest
+        if latest is not None and not kwargs and latest.level is in_force() and latest.feeding.fault is None:
+            result = latest.run_steady(args, count)
             if result is not None:
                 return result
-        leaves, structures = self._flatten(args)
-        self._latest = compiled = self._specialise(args, leaves, structures)
-        return compiled.run(args, leaves, count)
+        call = bound_call(self._signature, self._static, args, kwargs)
+        compiled = self._specialise(call)
+        if compiled is None:
+            return self._looped(count, call)
+        if compiled.feeding.fault is not None:
+            raise compiled.feeding.fault.with_traceback(None)
+        if count == 1 or not compiled.feeding.is_weak:
+            return compiled.run(call.args, call.leaves, count)
+        # Numbers of Python become arrays in the first call.
+        fed = compiled.feeding.fed(call.args, compiled.run(call.args, call.leaves))
+        positional = len(fed) - len(call.by_keyword)
+        return self.repeat(count - 1, *fed[:positional], **dict(zip(call.by_keyword, fed[positional:], strict=True)))
 
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """The plan for these arguments: print it to see kernels, shapes and bytes."""
         return self.compiled(*args, **kwargs).program.plan
 
-    def compiled(self, *args: Any, **kwargs: Any) -> _Compiled:
+    def compiled(self, *args: Any, **kwargs: Any) -> Specialised:
         """The specialisation for these arguments, made if need be, without running it."""
-        args = self._bind(args, kwargs)
-        leaves, structures = self._flatten(args)
-        return self._specialise(args, leaves, structures)
+        compiled = self._specialise(bound_call(self._signature, self._static, args, kwargs))
+        if compiled is None:
+            raise TracingError("a call inside another transform has no plan: it becomes part of that transform.")
+        return compiled
 
-    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """Keyword arguments in their positions; defaults that nothing overrides stay the function's own constants."""
-        if not kwargs:
-            return args
-        if self._parameters is None:
-            raise StructureError("this function takes no keyword arguments under fnet.jit: its signature is unknown.")
-        bound = self._parameters.bind(*args, **kwargs)
-        if bound.kwargs:
-            raise StructureError(
-                f"keyword-only arguments ({', '.join(bound.kwargs)}) are not supported by jit. Make them positional."
-            )
-        names = list(self._parameters.parameters)
-        given = max(names.index(name) for name in bound.arguments) + 1
-        bound.apply_defaults()
-        return bound.args[: max(given, len(args))]
+    def memory(self) -> Memory:
+        """How many programs there are, and how many bytes they hold."""
+        programs = [compiled.program for compiled in list(self._compiled.values())]
+        fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.state.nbytes for p in programs)
+        return Memory(len(programs), self._workspace.arena.nbytes, fixed, state)
 
-    def _flatten(self, args: tuple[Any, ...]) -> tuple[list[Any], tuple[Any, ...]]:
-        leaves: list[Any] = []
-        structures: list[Any] = []
-        for position, arg in enumerate(args):
-            if position in self._static:
-                structures.append(arg)
-                continue
-            found, structure = tree.flatten(arg)
-            leaves += found
-            structures.append(structure)
-        return leaves, tuple(structures)
+    def clear(self) -> None:
+        """Forget all programs and give their memory back."""
+        self._latest, self._recent = None, []
+        while self._compiled:
+            self._compiled.popitem()[1].release()
+        with self._workspace.lock:
+            self._workspace.clear()
 
-    def _specialise(self, args: tuple[Any, ...], leaves: list[Any], structures: tuple[Any, ...]) -> _Compiled:
-        kinds = tuple([(x.dtype, x.shape) if type(x) is np.ndarray else self._spec(x, args) for x in leaves])
-        try:
-            found = self._compiled.get((structures, kinds, current_precision()))
-        except TypeError as error:
-            raise StructureError(
-                f"static arguments must be hashable: {error}. Pass a tuple instead of a list."
-            ) from None
+    def __get__(self, receiver: Any, owner: type | None = None) -> Any:
+        """The function as a method. An instance of a registered tree class is an argument, any other a constant."""
+        if receiver is None:
+            return self
+        if tree.structure(receiver) != _LEAF:
+            return Method(self, receiver, (receiver,))
+        jitted = self._instances.get(id(receiver))
+        if jitted is None:
+            f = of_instance(self._f, receiver, functools.partial(self._instances.pop, id(receiver), None))
+            donate, static, executor = self._options
+            first = self._signature.name(0)
+            made = Jitted(f, behind_first(donate, first, "donate"), behind_first(static, first, "static"), executor)
+            jitted = self._instances.setdefault(id(receiver), functools.update_wrapper(made, self))
+        return Method(jitted, receiver, ())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:
+        return _restored(self._f, *self._options)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name, as functions are pickled; one that cannot be found there, by the function it was made of."""
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        name: str = getattr(self, "__qualname__", "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return name if found is self else (_restored, (self._f, *self._options))
+
+    def _specialise(self, call: Call) -> Specialised | None:
+        """The program for a call, made if need be; None where the call is inside another transform, and part of it."""
+        if call.is_traced:
+            return None
+        level = in_force()
+        key = (call.key, call.kinds(), level)
+        found = self._compiled.get(key)
         if found is None:
-            specs = tuple(self._spec(x, args) for x in leaves)
-            found = _Compiled(self._f, args, specs, self._static, self._donate, self._executor)
-            self._compiled[structures, kinds, current_precision()] = found
+            try:
+                found = Specialised(
+                    self._f, call, self._donate, self._signature, self._executor, self._workspace, level
+                )
+            except OuterValueError:
+                return None
+            found = self._compiled.setdefault(key, found)
+        self._use(found)
         return found
 
-    def _spec(self, leaf: Any, args: tuple[Any, ...]) -> ArraySpec:
-        if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
-            return spec_of(leaf)
-        path = next(p for p, x in tree.leaves_with_path(args) if x is leaf)
-        raise DtypeError(
-            f"fnet.jit received a {type(leaf).__name__} in argument '{path}'; expected arrays and numbers in trees. "
-            f"Name the argument in static= if it is a setting."
-        )
+    def _use(self, compiled: Specialised) -> None:
+        """Note that a program runs; those that have not run for long give up donated arrays, or go."""
+        self._latest = compiled
+        compiled.used = next(_clock)
+        if compiled not in self._recent[:1]:
+            recent = [compiled, *(other for other in self._recent if other is not compiled)]
+            self._recent = recent[:HOLDING_STATE]
+            for other in recent[HOLDING_STATE:]:
+                other.release()
+        while len(self._compiled) > _limit:
+            oldest = min(list(self._compiled.items()), key=lambda item: item[1].used)[0]
+            self._compiled.pop(oldest).release()
 
-    def _positions(self, names: Names, option: str) -> frozenset[int]:
-        chosen = (names,) if isinstance(names, str | int) else tuple(names)
-        known = list(self._parameters.parameters) if self._parameters else []
-        positions = set()
-        for name in chosen:
-            if isinstance(name, int):
-                positions.add(name)
-            elif name in known:
-                positions.add(known.index(name))
-            else:
-                raise ValueRangeError(
-                    f"{option}={name!r} is not an argument of the function.{did_you_mean(name, known)}"
-                )
-        return frozenset(positions)
-
-
-class _Compiled:
-    """One specialisation of a jitted function: a program, and how trees map to its inputs and outputs."""
-
-    @collection_put_off()
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        args: tuple[Any, ...],
-        specs: tuple[ArraySpec, ...],
-        static: frozenset[int],
-        donate: frozenset[int],
-        executor: str,
-    ) -> None:
-        self._spans: list[tuple[int, int]] = []
-        structures, start = [], 0
-        for position, arg in enumerate(args):
-            structure = None if position in static else tree.structure(arg)
-            stop = start + (structure.num_leaves if structure is not None else 0)
-            structures.append(structure)
-            self._spans.append((start, stop))
-            start = stop
-
-        def rebuild(traced: list[Any]) -> tuple[Any, ...]:
-            return tuple(
-                args[p] if s is None else tree.unflatten(s, traced[a:b])
-                for p, (s, (a, b)) in enumerate(zip(structures, self._spans, strict=True))
-            )
-
-        graph, self._result = stage(f, specs, rebuild)
-        donated = frozenset(i for p in donate if p < len(args) for i in range(*self._spans[p]))
-        self.program = Program(build(graph, donated), executor)
-        self._specs = specs
-        self._static = static
-        self._donate = sorted(p for p in donate if p < len(args))
-        self.lock = self.program.lock
-        self.steady: Steady | None = None
-        self.call: Callable[[tuple[Any, ...]], Any] = self.run_steady
-
-    def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
-        """Run on new trees: donated leaves are copied into a fresh state block."""
-        with self.lock:
-            inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
-            if self._donate:
-                self.program.donate(inputs)
-            outputs = self.program.run(inputs, repeat)
-            for k, buffer in enumerate(self.program.plan.kept):
-                if buffer is not None:
-                    outputs[k] = self.program.kept_array(k)
-            result = tree.unflatten(self._result, outputs)
-            self.steady, self.call = self._steady(args, result), self.run_steady
-            return result
-
-    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
-        """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
-        with self.lock:
-            steady = self.steady
-            if steady is None or not steady.matches(args):
-                return None
-            outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-            if self.program.native is not None and self.program.native.is_direct:
-                self.call = steady_call(steady, self.program.native, self)
-            return steady.result(outputs)
-
-    def _steady(self, args: tuple[Any, ...], result: Any) -> Steady | None:
-        """What the next call looks like if it is steady; None where a steady call is not possible.
-
-        It is where donated trees come back whole, and where the rest of the result and of the arguments are arrays, or
-        tuples, lists and dicts of them.
-        """
-        donated = {p: (*self._spans[p], tree.structure(args[p])) for p in self._donate}
-        results = Results(self.program.plan.kept, donated)
-        if not results.add(result) or results.donated:
-            return None
-        parts = Parts()
-        numbers: list[int] = []
-        for position, span in enumerate(self._spans):
-            if position in self._donate:
-                continue
-            if position in self._static or not parts.add(args[position], (position,)):
-                return None
-            numbers += range(*span)
-        known = {path: follow(result, path) for _, path in results.pairs}
-        returned = rebuilt(result, known | {path: None for path, _, _, _ in results.fresh})
-        return Steady(len(args), returned, results.pairs, parts, numbers, results.fresh)
+    def _looped(self, count: int, call: Call) -> Any:
+        """The calls of `repeat` one after the other, as part of another transform."""
+        f, args = call.applied(self._f), call.args
+        donated = call.donated(self._donate, self._signature)
+        for _ in range(count):
+            result = f(*args)
+            leaves, structure = tree.flatten(result)
+            back = feeding(structure, [spec_of(leaf) for leaf in leaves], donated)
+            if back.fault is not None:
+                raise back.fault
+            args = back.fed(args, result)
+        return result
 
 
-def _usable(x: Any, spec: ArraySpec) -> np.ndarray:
-    """An array that kernels can read: of the native type, row-major, aligned and writeable (it is never written)."""
-    if type(x) is np.ndarray and x.flags.carray:
-        return x
-    array = np.asarray(x, spec.dtype, order="C")
-    return array if array.flags.carray else np.array(array, order="C")
-
-
-def _parameters(f: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(f)
-    except (TypeError, ValueError):
-        return None
+def _restored(f: Callable[..., Any], donate: Names, static: Names, executor: str) -> Jitted:
+    return jit(f, donate=donate, static=static, executor=executor)

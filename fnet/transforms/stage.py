@@ -16,6 +16,10 @@ from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level
 
 
+class OuterValueError(TracingError):
+    """A value of a transform around `stage` was met: what is traced belongs to that transform."""
+
+
 class _GraphTracer(Tracer):
     __slots__ = ("value",)
 
@@ -33,9 +37,13 @@ class _GraphTracer(Tracer):
 
 
 class _Staging:
-    """The trace of one `stage`: interprets a primitive by appending it to the graph."""
+    """The trace of one `stage`: interprets a primitive by appending it to the graph.
 
-    def __init__(self) -> None:
+    shapes_only: values of outer transforms are taken as inputs that nobody will give.
+    """
+
+    def __init__(self, shapes_only: bool) -> None:
+        self.shapes_only = shapes_only
         self.level = next_level()
         self.nodes: list[Node] = []
         self.constants: dict[Hashable, Value] = {}
@@ -58,8 +66,10 @@ class _Staging:
     def value_of(self, x: Any) -> Value:
         if isinstance(x, _GraphTracer) and x.trace is self:
             return x.value
+        if isinstance(x, Tracer) and self.shapes_only:
+            return Value(x.spec)
         if isinstance(x, Tracer):
-            raise TracingError(
+            raise OuterValueError(
                 "a value of an outer transform was met where only fnet.jit's own or concrete ones can be."
             )
         array = np.array(x)  # a copy: later changes to the caller's array must not change the program
@@ -79,13 +89,17 @@ class _Staging:
 
 
 def stage(
-    f: Callable[..., Any], specs: Sequence[ArraySpec], rebuild: Callable[[list[Any]], tuple]
+    f: Callable[..., Any],
+    specs: Sequence[ArraySpec],
+    rebuild: Callable[[list[Any]], tuple],
+    shapes_only: bool = False,
 ) -> tuple[Graph, Any]:
     """Trace ``f(*rebuild(leaves))`` on inputs of the given specs; returns the graph and the tree of the result.
 
-    Leaves of the result that are not numbers or arrays are refused.
+    Leaves of the result that are not numbers or arrays are refused. Raises `OuterValueError` where `f` computes with
+    traced values that it does not get as arguments, unless it is about `shapes_only`.
     """
-    trace = _Staging()
+    trace = _Staging(shapes_only)
     inputs = [Value(spec) for spec in specs]
     try:
         result = f(*rebuild([_GraphTracer(trace, v) for v in inputs]))
@@ -124,5 +138,5 @@ def eval_shape(f: Callable[..., Any], *args: Any) -> Any:
             full[i] = x
         return tree.unflatten(structure, full)
 
-    graph, result = stage(f, specs, rebuild)
+    graph, result = stage(f, specs, rebuild, shapes_only=True)
     return tree.unflatten(result, [v.spec for v in graph.outputs])

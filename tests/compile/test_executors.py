@@ -111,7 +111,7 @@ def test_auto_goes_native_after_some_runs_and_the_bits_stay():
     for _ in range(40):
         carry, _ = f(carry, X * 0.1)
     walked = fnet.jit(counter, donate="carry", executor="walk").repeat(41, start(), X * 0.1)[0]
-    assert type(f.compiled(carry, X).program._runner).__name__ == "Native"
+    assert type(f.compiled(carry, X).program.runner).__name__ == "Native"
     np.testing.assert_array_equal(carry["total"], walked["total"])
 
 
@@ -139,4 +139,4 @@ def test_batch_sizes_share_the_generated_code():
     f(np.ones((9, 3), np.float32))
     one, other = f.compiled(np.ones((4, 3), np.float32)), f.compiled(np.ones((9, 3), np.float32))
     assert one is not other
-    assert one.program._runner.function is other.program._runner.function
+    assert one.program.runner.function is other.program._runner.function

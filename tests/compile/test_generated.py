@@ -69,7 +69,7 @@ PROGRAM = """
 import numpy as np, fnet
 f = fnet.jit(lambda x: fnet.ops.sum(fnet.ops.exp(x) * 2.0), executor="native")
 f(np.ones(4, np.float32))
-function = f.compiled(np.ones(4, np.float32)).program._runner.function
+function = f.compiled(np.ones(4, np.float32)).program.runner.function
 print(sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values()))
 """
 

@@ -1,0 +1,118 @@
+"""A jitted function for one kind of arguments: its program, and how trees map to inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.compile.build import build
+from fnet.compile.collection import collection_put_off
+from fnet.compile.program import Program
+from fnet.compile.workspace import Workspace
+from fnet.spec import ArraySpec
+from fnet.transforms.call import Call
+from fnet.transforms.donation import feeding, follow
+from fnet.transforms.signature import Label, Signature
+from fnet.transforms.stage import stage
+from fnet.transforms.steady import Fresh, Held, Parts, Steady, rebuilt, steady_call
+
+
+class Specialised:
+    """What `jit` makes of `f` for calls like `call`, under a precision level.
+
+    fast: makes a steady call at once, where such a function has been written; used: grows with every use.
+    """
+
+    @collection_put_off()
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        call: Call,
+        donate: frozenset[Label],
+        signature: Signature,
+        executor: str,
+        workspace: Workspace,
+        level: str,
+    ) -> None:
+        self.workspace, self.level, self.used = workspace, level, 0
+        self._names = [signature.name(label) for label in call.labels]
+        self._is_by_position = not call.by_keyword
+        self._static, self._spans, self._specs = call.static, call.spans, call.specs()
+        graph, self._result = stage(call.applied(f), self._specs, call.rebuilt)
+        self.feeding = feeding(self._result, [v.spec for v in graph.outputs], call.donated(donate, signature))
+        self._updated = {p: path for p, path in self.feeding.paths.items() if self._spans[p][0] < self._spans[p][1]}
+        self.program = Program(build(graph, self.feeding.inputs), workspace, executor)
+        self.steady: Steady | None = None
+        self.fast: Callable[[tuple[Any, ...]], Any] | None = None
+
+    def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
+        """Run on new trees: donated leaves are copied into a fresh state block."""
+        with self.workspace.lock:
+            self.steady = self.fast = None
+            inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
+            if self.feeding.inputs:
+                self.program.donate(inputs)
+            outputs = self.program.run(inputs, repeat)
+            for k, buffer in enumerate(self.program.plan.kept):
+                if buffer is not None:
+                    outputs[k] = self.program.kept_array(k)
+            result = tree.unflatten(self._result, outputs)
+            self.steady = self._steady(args, result)
+            return result
+
+    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
+        """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
+        with self.workspace.lock:
+            steady = self.steady
+            if steady is None or not steady.matches(args):
+                return None
+            outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
+            if self.program.native is not None and self.program.native.is_direct:
+                self.fast = steady_call(steady, self.program.native, self)
+            return steady.result(outputs)
+
+    def release(self) -> None:
+        """Hold the donated arrays no longer: the next call copies what it is given."""
+        with self.workspace.lock:
+            self.steady = self.fast = None
+            self.program.release()
+
+    def _steady(self, args: tuple[Any, ...], result: Any) -> Steady | None:
+        """What the next call looks like if it is steady; None where a steady call is not possible.
+
+        It is where nothing can interrupt an update, and where the rest of the result and of the arguments are arrays,
+        or tuples, lists and dicts of them.
+        """
+        if not self._is_by_position or (self._updated and not self.program.runner.is_atomic):
+            return None
+        known = {path: self._spans[p][1] - self._spans[p][0] for p, path in self._updated.items()}
+        fresh = Fresh(known)
+        if not fresh.add(result):
+            return None
+        parts = Parts()
+        numbers: list[int] = []
+        for position, span in enumerate(self._spans):
+            if position in self._static:
+                parts.objects.append(((position,), args[position]))
+            elif position not in self._updated:
+                if not parts.add(args[position], (position,)):
+                    return None
+                numbers += range(*span)
+        trees = {p: follow(result, path) for p, path in self._updated.items()}
+        returned = rebuilt(
+            result, {path: trees[p] for p, path in self._updated.items()} | {path: None for path, *_ in fresh.arrays}
+        )
+        held = {p: Held(part) for p, part in trees.items()}
+        pairs = list(self._updated.items())
+        return Steady(self._names, returned, pairs, held, self.program.state, parts, numbers, fresh.arrays)
+
+
+def _usable(x: Any, spec: ArraySpec) -> np.ndarray:
+    """An array that kernels can read: of the native type, row-major, aligned and writeable (it is never written)."""
+    if type(x) is np.ndarray and x.flags.carray:
+        return x
+    array = np.asarray(x, spec.dtype, order="C")
+    return array if array.flags.carray else np.array(array, order="C")
