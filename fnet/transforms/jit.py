@@ -184,11 +184,12 @@ class Jitted:
             return Method(self, receiver, (receiver,))
         jitted = self._instances.get(id(receiver))
         if jitted is None:
-            f = of_instance(self._f, receiver, functools.partial(self._instances.pop, id(receiver), None))
+            f = of_instance(self._f, receiver, functools.partial(self._forget, id(receiver)))
             donate, static, executor = self._options
             first = self._signature.name(0)
             made = Jitted(f, behind_first(donate, first, "donate"), behind_first(static, first, "static"), executor)
-            jitted = self._instances.setdefault(id(receiver), functools.update_wrapper(made, self))
+            functools.update_wrapper(made, self._f)
+            jitted = self._instances.setdefault(id(receiver), made)
         return Method(jitted, receiver, ())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:
@@ -201,6 +202,9 @@ class Jitted:
         for part in name.split("."):
             found = getattr(found, part, None)
         return name if found is self else (_restored, (self._f, *self._options))
+
+    def _forget(self, receiver: int) -> None:
+        self._instances.pop(receiver, None)
 
     def _specialise(self, call: Call) -> Specialised | None:
         """The program for a call, made if need be; None where the call is inside another transform, and part of it."""
