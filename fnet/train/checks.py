@@ -9,22 +9,14 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, random, tree
-from fnet.errors import FnetError, ShapeError, StructureError, TracingError, ValueRangeError
+from fnet.errors import FnetError, ShapeError, StructureError, TracingError
 from fnet.layer import Layer
-from fnet.losses.align import labels
-from fnet.losses.crossentropy import by_shapes
 from fnet.losses.define import Loss
+from fnet.masking import split_mask
 from fnet.spec import ArraySpec
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
-
-_UNIT_INTERVAL = (
-    "binary_crossentropy",
-    "categorical_crossentropy",
-    "binary_focal_crossentropy",
-    "categorical_focal_crossentropy",
-)
 
 
 def check_state(ts: Any) -> TrainState:
@@ -118,31 +110,34 @@ def check_optimizer(init: Callable[[Any], Any], params: Any, opt_state: Any) -> 
         raise StructureError(f"ts.opt_state does not belong to this optimizer: {error}") from None
 
 
-def check_targets(loss: Callable[..., Any], y: Any, output: Any) -> None:
+def check_targets(loss: Any, y: Any, output: Any, sample_weight: Any) -> None:
     """Refuse labels and probabilities out of range, which compiled code would turn into NaN or take as they are.
 
-    output: the `ArraySpec` of a batch of predictions. Raises `ValueRangeError` naming the sample, `StructureError` for
-    targets in a list or dict, which only a loss of the user's own can take.
+    output: the specs of predictions for `y`. Raises `ValueRangeError` naming the sample, `StructureError` for targets
+    in a list or dict, which only a loss of the user's own can take.
     """
-    while isinstance(loss, functools.partial):
-        loss = loss.func
-    if isinstance(loss, Loss) and loss.kind in losses.LOSSES and isinstance(y, Mapping | list | tuple):
-        raise StructureError(
-            f"y is a {type(y).__name__} of {len(y)}, but {loss.kind} is of one output. Pass its targets as one array."
-        )
-    if not isinstance(loss, Loss) or not isinstance(y, np.ndarray) or not isinstance(output, ArraySpec):
+    known = as_loss(loss)
+    if known is None:
         return
-    predicted = np.broadcast_to(np.float32(0), (len(y), *output.shape[1:]))
-    kind = by_shapes(y, predicted).kind if loss.kind == "crossentropy" else loss.kind
-    if kind == "sparse_categorical_crossentropy":
-        ignored = loss.config.get("ignore_class")
-        labels("sparse_categorical_crossentropy", y if ignored is None else np.where(y == ignored, 0, y), predicted)
-    elif kind in _UNIT_INTERVAL and y.size and (y.min() < 0 or y.max() > 1):
-        sample = int(np.flatnonzero((y < 0) | (y > 1))[0]) // max(y.size // len(y), 1)
-        raise ValueRangeError(
-            f"y has values outside [0, 1], first in sample {sample}, but {kind} expects probabilities. "
-            f"Encode the classes as 0 and 1, or use sparse_categorical_crossentropy for integer labels."
+    if known.kind in losses.LOSSES and isinstance(y, Mapping | list | tuple):
+        raise StructureError(
+            f"y is a {type(y).__name__} of {len(y)}, but {known.kind} is of one output. Pass its targets as one array."
         )
+    if isinstance(y, np.ndarray) and isinstance(split_mask(output)[0], ArraySpec):
+        known.check_targets(y, output, sample_weight)
+
+
+def as_loss(loss: Any) -> Loss | None:
+    """The `Loss` behind what a trainer was given, with its options; None where it is another function."""
+    if isinstance(loss, functools.partial) and isinstance(loss.func, Loss) and not loss.args:
+        return loss.func.configured(**loss.keywords)
+    return loss if isinstance(loss, Loss) else None
+
+
+def wants_probabilities(loss: Any) -> bool:
+    """Whether the loss refuses outputs by their values, so that what compiled code cannot see needs a look."""
+    known = as_loss(loss)
+    return known is not None and known.rule.outputs is not None and not known.config.get("from_logits")
 
 
 def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight: Any) -> Any:

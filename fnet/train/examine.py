@@ -9,6 +9,7 @@ from fnet import tree
 from fnet.errors import BatchSizeError, ShapeError
 from fnet.layer import Layer
 from fnet.masking import unmasked
+from fnet.ops import nn
 from fnet.spec import ArraySpec
 from fnet.train.checks import check_network
 from fnet.train.lookups import Lookups
@@ -22,9 +23,14 @@ R = TypeVar("R")
 
 
 class Forward(NamedTuple):
-    """The specs of the outputs for the samples, and the tables that inputs are looked up in."""
+    """What the network makes of samples.
+
+    output: the specs of the outputs, perhaps `Masked`; probabilities: a tree of bools like the outputs, true for what a
+    softmax or sigmoid makes; lookups: the tables that inputs are looked up in.
+    """
 
     output: Any
+    probabilities: Any
     lookups: Lookups
 
 
@@ -56,11 +62,12 @@ class Examiner:
 
         def find() -> Forward:
             check_network(self._net, ts, x, name)
-            return Forward(_output(self._net, ts, x), Lookups(self._net, ts.params, ts.state, x))
+            return Forward(*_output(self._net, ts, x), Lookups(self._net, ts.params, ts.state, x))
 
-        output, lookups = self.once(("forward", specs((ts.params, ts.state)), samples(x)), find)
+        forward = self.once(("forward", specs((ts.params, ts.state)), samples(x)), find)
         n = len(tree.leaves(x)[0])
-        return Forward(tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), output), lookups)
+        output = tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), forward.output)
+        return forward._replace(output=output)
 
     def objective(self, ts: TrainState, data: dict[str, Any]) -> Examined:
         """What is worked towards and watched, for data like these."""
@@ -86,21 +93,33 @@ def samples(data: Any) -> Hashable:
     return structure, tuple([(leaf.shape[1:], leaf.dtype) for leaf in leaves])
 
 
-def _output(net: Layer, ts: TrainState, x: Any) -> Any:
-    """The specs of the output for a batch of samples like those of `x`."""
+def _output(net: Layer, ts: TrainState, x: Any) -> tuple[Any, Any]:
+    """The specs of the output for a batch of samples like those of `x`, and which are made by a softmax or sigmoid."""
     try:
         return _output_of(net, ts, x, len(tree.leaves(x)[0]))
     except BatchSizeError as error:  # of a layer for batches of one size
         return _output_of(net, ts, x, error.expected)
 
 
-def _output_of(net: Layer, ts: TrainState, x: Any, n: int) -> Any:
-    """The specs of the output for `n` samples like those of `x`."""
+def _output_of(net: Layer, ts: TrainState, x: Any, n: int) -> tuple[Any, Any]:
+    """The same for `n` samples like those of `x`."""
     like = tree.map(lambda leaf: ArraySpec((n, *leaf.shape[1:]), leaf.dtype), x)
-    output = eval_shape(lambda params, state, x: unmasked(net.apply(params, state, x)[0]), ts.params, ts.state, like)
+    known: Any = None
+
+    def apply(params: Any, state: Any, x: Any) -> Any:
+        nonlocal known
+        y, _ = net.apply(params, state, x)
+        known = tree.map(_is_probability, unmasked(y))
+        return y
+
+    output = eval_shape(apply, ts.params, ts.state, like)
     for spec in tree.leaves(output):
         if spec.shape[:1] != (n,):
             raise ShapeError(
                 f"the network must keep the batch as its first axis: {n} samples gave the shape {spec.shape}."
             )
-    return output
+    return output, known
+
+
+def _is_probability(y: Any) -> bool:
+    return any(nn.logits_of(activation, y) is not None for activation in ("softmax", "sigmoid"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from fnet import losses, metrics, tree
@@ -12,7 +13,7 @@ from fnet.layer import Layer
 from fnet.losses.combine import CombinedLoss
 from fnet.losses.define import Loss
 from fnet.metrics import Metric
-from fnet.train.checks import check_targets, check_weights
+from fnet.train.checks import as_loss, check_targets, check_weights, wants_probabilities
 
 Outputs = tuple[str, ...] | None
 """The names of several outputs; None for a network with a single one."""
@@ -105,22 +106,36 @@ class Bound:
         if data["sample_weight"] is not None and not isinstance(self.loss, CombinedLoss):
             check_weights(self.loss, data["y"], output)
 
-    def check(self, y: Any, output: Any) -> None:
+    def check_targets(self, data: Mapping[str, Any], output: Any) -> None:
         """Refuse targets out of range, output by output; `output`: specs of the outputs for the data."""
+        for name, loss, *parts in self._losses(data, output):
+            with scope(f"output {name}") if name else nullcontext():
+                check_targets(loss, *parts)
+
+    def check_outputs(self, batch: Mapping[str, Any], y: Any) -> None:
+        """Refuse the outputs for a batch that are no probabilities, where a loss is of such."""
+        for name, loss, _, output, weight in self._losses(batch, y):
+            known = as_loss(loss)
+            if known is not None:
+                with scope(f"output {name}") if name else nullcontext():
+                    known.check_outputs(output, weight)
+
+    def doubtful(self, data: Mapping[str, Any], proven: Any) -> bool:
+        """Whether an output that should be a probability is not known to be one; `proven`: a tree of bools."""
+        return any(wants_probabilities(loss) and not known for _, loss, _, known, _ in self._losses(data, proven))
+
+    def _losses(self, data: Mapping[str, Any], outputs: Any) -> Iterator[tuple[str | None, Any, Any, Any, Any]]:
+        """``(name, loss, targets, output, sample_weight)`` for each output, named if there are several."""
+        y, weight = data["y"], data["sample_weight"]
         if not isinstance(self.loss, CombinedLoss):
-            check_targets(self.loss, y, output)
-            return
-        if self.outputs is None:
-            check_targets(self.loss.losses_of((0,))[0], y, output)
-            return
-        if not _is_several(y) or (not isinstance(y, Mapping) and len(y) != len(self.outputs)):
-            return  # the loss says what it expected
-        for name in self.outputs:
-            if not isinstance(y, Mapping) or name in y:
-                with scope(f"output {name}"):
-                    check_targets(
-                        self.loss.losses_of(self.outputs)[name], self._part(y, name), self._part(output, name)
-                    )
+            yield None, self.loss, y, outputs, weight
+        elif self.outputs is None:
+            yield None, self.loss.losses_of((0,))[0], y, outputs, weight
+        elif _is_several(y) and (isinstance(y, Mapping) or len(y) == len(self.outputs)):  # else the loss says so
+            for name in self.outputs:
+                if not isinstance(y, Mapping) or name in y:
+                    loss = self.loss.losses_of(self.outputs)[name]
+                    yield name, loss, self._part(y, name), self._part(outputs, name), self._weight(weight, name)
 
     def states(self, data: Mapping[str, Any], output: Any) -> tuple[Any, ...]:
         """The states of the metrics before the first batch; `output`: specs of the outputs for the data."""
@@ -132,12 +147,14 @@ class Bound:
         return tuple(w.metric.update(s, *self._of(w, batch["y"], y), **self._options(w, batch)) for w, s in updates)
 
     def _options(self, watched: Watched, batch: Mapping[str, Any]) -> dict[str, Any]:
-        weight = batch["sample_weight"]
-        if isinstance(weight, Mapping):
-            weight = weight.get(watched.output)
-        elif _is_several(weight):
-            weight = self._part(weight, watched.output)
+        weight = self._weight(batch["sample_weight"], watched.output)
         return {"sample_weight": weight} if watched.weighted and weight is not None else {}
+
+    def _weight(self, weight: Any, output: str | None) -> Any:
+        """The sample weights of one output, or None."""
+        if isinstance(weight, Mapping):
+            return weight.get(output)
+        return self._part(weight, output) if _is_several(weight) else weight
 
     def _of(self, watched: Watched, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and predictions of one output."""

@@ -12,6 +12,7 @@ import numpy as np
 from fnet import optimizers, random, tree
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.layer import Layer
+from fnet.masking import unmasked
 from fnet.train import steps
 from fnet.train.callbacks import Callback, Callbacks
 from fnet.train.checks import (
@@ -146,9 +147,9 @@ class Trainer:
         batch_size, epochs = require_count("batch_size", batch_size), require_count("epochs", epochs)
         initial_epoch = require_count("initial_epoch", initial_epoch, least=0)
         called = Callbacks(callbacks)
-        data, validation = self._data(ts, x, y, sample_weight), None
+        data, validation = self._data(ts, batch_size, x, y, sample_weight), None
         if validation_data is not None:
-            validation = self._data(ts, *as_triple(validation_data), "validation_data ")
+            validation = self._data(ts, batch_size, *as_triple(validation_data), "validation_data ")
         elif validation_split != 0:
             data, validation = split(data, count(data), validation_split)
         if class_weight is not None:
@@ -174,7 +175,7 @@ class Trainer:
         check_state(ts)
         self._rebinding.check("evaluate", ts)
         batch_size = require_count("batch_size", batch_size)
-        values = self._evaluation(ts, self._data(ts, x, y, sample_weight), batch_size)(ts.params, ts.state)
+        values = self._evaluation(ts, self._data(ts, batch_size, x, y, sample_weight), batch_size)(ts.params, ts.state)
         assert values is not None
         return Results(values)
 
@@ -189,9 +190,9 @@ class Trainer:
         x = self._inputs(ts, x, "x")
         n = count({"x": x})
         leaves, structure = tree.flatten(x)
-        output, lookups = self._forward(ts, x, "x")
-        lookups.check("x", x)
-        like, outputs = tree.flatten(output)
+        forward = self._forward(ts, x, "x")
+        forward.lookups.check("x", x)
+        like, outputs = tree.flatten(unmasked(forward.output))
         results = [np.empty((n, *spec.shape[1:]), spec.dtype) for spec in like]
         predict = self._jitted(("predict", structure), lambda: steps.prediction(self._net, structure))
         network = (ts.params, ts.state)
@@ -207,7 +208,7 @@ class Trainer:
             raise StructureError(f"{name} is None. Pass an array of samples, or a tree of arrays for several inputs.")
         return as_arrays(name, x, floating_dtype(ts.params))
 
-    def _data(self, ts: TrainState, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
+    def _data(self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
         """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
         data = {"x": self._inputs(ts, x, f"{of}x")}
         given = {"y": y, "sample_weight": sample_weight}
@@ -219,12 +220,16 @@ class Trainer:
             check_samples(self._net, ts, f"{of}x", data["x"])
             check_targets_stacked(f"{of}y", data["x"], data["y"])
             raise
-        output, lookups = self._forward(ts, data["x"], f"{of}x")
-        lookups.check(f"{of}x", data["x"])
+        forward = self._forward(ts, data["x"], f"{of}x")
+        forward.lookups.check(f"{of}x", data["x"])
         with scope(of.strip()) if of else nullcontext():
             self._objective.check_given(data["y"])
-            self._objective.bind(self._objective.outputs(output)).check(data["y"], output)
+            bound = self._objective.bind(self._objective.outputs(forward.output))
+            bound.check_targets(data, forward.output)
             self._examiner.objective(ts, data)
+            if bound.doubtful(data, forward.probabilities):
+                batch = tree.map(lambda leaf: leaf[:batch_size], data)
+                bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
         return data
 
     def _forward(self, ts: TrainState, x: Any, name: str) -> Forward:

@@ -14,6 +14,7 @@ from fnet.combinators import serial
 from fnet.layers import Dense, Dropout
 from fnet.train import Trainer, loop
 from fnet.train.data import ORDER, STEP
+from fnet.transforms import stage
 from fnet.transforms.vjp import value_and_grad
 
 
@@ -77,6 +78,22 @@ def test_the_same_call_gives_the_same_bits(trainer, ts, problem, same):
     results = [trainer.fit(ts, *problem, batch_size=5, epochs=3, verbose=False) for _ in range(2)]
     assert same(results[0][0], results[1][0])
     assert results[0][1].history == results[1][1].history
+
+
+def test_what_shapes_decide_is_worked_out_once(trainer, ts, problem, monkeypatch):
+    """A second call for other data of the same kind traces nothing."""
+    x, y = problem
+
+    def calls(x: np.ndarray) -> None:
+        after, _ = trainer.fit(ts, x, y, batch_size=5, validation_split=0.5, sample_weight=y[:, 0], verbose=False)
+        trainer.evaluate(after, x, y, batch_size=5)
+        trainer.predict(after, x, batch_size=5)
+
+    calls(x)
+    traced = []
+    monkeypatch.setattr(stage._Staging, "__init__", lambda self: traced.append(self))
+    calls(x + 1)
+    assert not traced
 
 
 def test_the_length_of_chunks_does_not_change_the_bits(trainer, ts, problem, same, monkeypatch):

@@ -174,8 +174,8 @@ def test_a_state_of_another_network(trainer, ts):
         ("sparse_categorical_crossentropy", [0, 1, 2, 0, 3, 1], "label 3 of sample 4 is out of range"),
         ("sparse_categorical_crossentropy", [0, 1, 2, -1, 3, 1], "label -1 of sample 3 is out of range"),
         ("sparse_categorical_crossentropy", [0, 1, 0.5, 0, 0, 0], "received 0.5 in sample 2"),
-        ("categorical_crossentropy", np.eye(6, 3) * 2, "y has values outside [0, 1], first in sample 0"),
-        ("binary_crossentropy", -np.eye(6, 3, -2), "y has values outside [0, 1], first in sample 2"),
+        ("categorical_crossentropy", np.eye(6, 3) * 2, "expected y_true in [0, 1], received 2.0 in sample 0"),
+        ("binary_crossentropy", -np.eye(6, 3, -2), "expected y_true in [0, 1], received -1.0 in sample 2"),
     ],
 )
 def test_targets_out_of_range_name_the_sample(loss, y, message):
