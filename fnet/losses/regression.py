@@ -11,18 +11,22 @@ from fnet.errors import ValueRangeError
 from fnet.losses.define import define_loss
 from fnet.losses.values import EPSILON
 from fnet.ops.arithmetic import (
+    add,
     clip,
     divide,
+    greater,
     less,
     logical_or,
     maximum,
+    minimum,
     multiply,
     negative,
     stop_gradient,
     subtract,
     where,
 )
-from fnet.ops.maths import absolute, log1p, softplus, sqrt, square, squared_difference
+from fnet.ops.maths import absolute, exp, expm1, log1p, sqrt, square, squared_difference
+from fnet.ops.reduce import max
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
@@ -97,28 +101,41 @@ def huber(y_true: Any, y_pred: Any, *, delta: float = 1.0) -> Any:
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
     """``log(cosh(p - y))``, without overflow, averaged over a row; y_true, y_pred: (B, ..., D) -> scalar.
 
-    About ``e^2 / 2`` for a small error and ``|e| - log 2`` for a large one. Source: Keras ``LogCosh``.
+    About ``e^2 / 2`` for a small error and ``|e| - log 2`` for a large one, accurate for both.
+    Source: Keras ``LogCosh``, which loses the digits of small errors.
 
     >>> round(float(log_cosh([[0.0]], [[1.0]])), 4)
     0.4338
     """
-    error = subtract(y_pred, y_true)
-    return error + softplus(multiply(error, -2.0)) - math.log(2)
+    size = absolute(subtract(y_pred, y_true))
+    # cosh(e) - 1 = t^2 / (2 (1 + t)) with t = e^-|e| - 1
+    t = expm1(negative(minimum(size, 1.0)))
+    near = log1p(divide(square(t), add(t, 1.0) * 2.0))
+    return where(less(size, 1.0), near, size + log1p(exp(multiply(size, -2.0))) - math.log(2))
 
 
 @define_loss("CosineSimilarity", per="row", axis=True)
 def cosine_similarity(y_true: Any, y_pred: Any) -> Any:
     """``-sum(y p) / (|y| |p|)`` along `axis`: -1 for equal directions, 1 for opposite ones.
 
-    y_true, y_pred: (B, ..., D) -> scalar. A norm below 1e-7 counts as 1e-7; there the direction is not defined and the
-    gradient 0. Source: Keras ``CosineSimilarity``.
+    y_true, y_pred: (B, ..., D) -> scalar, rows of any finite size. A norm below 1e-7 counts as 1e-7; there the
+    direction is not defined and the gradient 0. Source: Keras ``CosineSimilarity``.
 
     >>> cosine_similarity([[1.0, 0.0], [0.0, 2.0]], [[3.0, 0.0], [5.0, 0.0]])
     array(-0.5)
     """
+    y_true, y_pred = _bounded(y_true), _bounded(y_pred)
     squares = [sum(square(x), axis=-1) for x in (y_true, y_pred)]
     least = np.asarray(EPSILON**2, spec_of(y_pred).dtype)
     small = logical_or(less(squares[0], least), less(squares[1], least))
     lengths = [sqrt(where(less(s, least), least, s)) for s in squares]
     cosine = divide(sum(multiply(y_true, y_pred), axis=-1), multiply(*lengths))
     return negative(where(small, stop_gradient(cosine), cosine))
+
+
+def _bounded(x: Any) -> Any:
+    """Rows with elements beyond 1 divided by the largest one, which changes no direction: their squares are finite."""
+    if not spec_of(x).shape[-1]:
+        return x
+    largest = stop_gradient(max(absolute(x), axis=-1, keepdims=True))
+    return divide(x, where(greater(largest, 1.0), largest, 1.0))

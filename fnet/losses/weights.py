@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ShapeError, StructureError, ValueRangeError
+from fnet.losses.values import known, sample_of
 from fnet.ops.arithmetic import greater_equal, less_equal, logical_and, where
 from fnet.ops.index import take
 from fnet.ops.maths import round
@@ -16,6 +17,7 @@ from fnet.ops.reduce import argmax
 from fnet.ops.shape import reshape, squeeze
 from fnet.transforms.primitive import spec_of
 
+_ROUNDING = 1e-4
 _LARGEST_CLASS = 2**24
 """The table of weights has a place for every class, so a code far from the others would take all memory."""
 
@@ -23,12 +25,18 @@ _LARGEST_CLASS = 2**24
 def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
     """Sample weights: that of its class for each target, 1 for a class that is not named.
 
-    class_weight: ``{class: weight}``; y_true: labels (B,) or (B, 1), or one-hot (B, ..., C) -> (B, ...) float64. Works
-    under jit. Raises `ValueRangeError` for a class that is no whole number of at most 2**24 and for a weight below 0.
-    Source: Keras ``class_weight`` of ``fit``.
+    class_weight: ``{class: weight}``; y_true: labels (B, ...) or (B, ..., 1), or one-hot rows or distributions
+    (B, ..., C) -> (B, ...) float64. Rows of integers that are not one-hot are labels, one for each step; under jit,
+    where values are not known, rows of floats are one-hot and rows of integers refused.
+    Raises `ValueRangeError` for a class that is no whole number of at most 2**24, for a weight below 0, and for targets
+    that do not belong to one class each: fractions, and rows of 0 and 1 with none or several 1s.
+    Source: Keras ``class_weight`` of ``fit``, which takes the largest element of any row.
 
     >>> class_weights({0: 0.5, 2: 4.0}, [0, 1, 2])
     array([0.5, 1. , 4. ])
+    >>> class_weights({0: 0.5, 2: 4.0}, [[0, 1], [2, 2]])
+    array([[0.5, 1. ],
+           [4. , 4. ]])
     """
     if not isinstance(class_weight, Mapping):
         raise StructureError(
@@ -48,9 +56,40 @@ def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
     shape = spec_of(y_true).shape
     if not shape:
         raise ShapeError("class_weight: expected targets with a batch axis, received a scalar.")
-    if len(shape) > 1:
-        y_true = squeeze(y_true, -1) if shape[-1] == 1 else argmax(y_true, axis=-1)
+    if len(shape) > 1 and shape[-1] == 1:
+        y_true = squeeze(y_true, -1)
+    elif len(shape) > 1 and _are_classes(y_true):
+        y_true = argmax(y_true, axis=-1)
+    values = known(y_true)
+    if values is not None and values.dtype.kind == "f" and np.any(wrong := values != np.trunc(values)):
+        position = int(np.argmax(wrong))
+        raise ValueRangeError(
+            f"class_weight: expected the class of each target, received {values.flat[position]:g} in sample "
+            f"{sample_of(position, values.shape)}. For regression give sample_weight, one number for each sample."
+        )
     return _looked_up(class_weight, astype(round(y_true), np.int64))
+
+
+def _are_classes(y_true: Any) -> bool:
+    """Whether rows are one-hot or distributions, not labels of steps; refuses those that may be several labels."""
+    rows, spec = known(y_true), spec_of(y_true)
+    if rows is None:
+        if spec.differentiable:
+            return True
+        raise ValueRangeError(
+            f"class_weight: under jit integers {spec.shape} may be one-hot or labels of steps. "
+            f"Pass labels as y_true[..., None], or one-hot rows as floats."
+        )
+    sums = rows.sum(axis=-1, dtype=np.float64)
+    if rows.size and np.all(rows >= 0) and np.all(abs(sums - 1) < _ROUNDING):
+        return True
+    if np.all((rows == 0) | (rows == 1)) and rows.size:
+        raise ValueRangeError(
+            f"class_weight: rows of 0 and 1 with none or several 1s, first in sample "
+            f"{sample_of(int(np.argmax(sums != 1)), sums.shape)}, belong to no class or to several. "
+            f"Give sample_weight for several labels, or y_true[..., None] for a label 0 or 1 of each step."
+        )
+    return False
 
 
 def _looked_up(class_weight: Mapping[int, float], labels: Any) -> Any:

@@ -11,6 +11,8 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError
 from fnet.losses.align import labels, pair
+from fnet.losses.values import Options
+from fnet.metrics.checks import classes_of_rows, probabilities_at, zero_or_one
 from fnet.metrics.define import Metric, constructor, require_fraction, require_positive
 from fnet.metrics.reduction import mean_of
 from fnet.ops.promotion import lift
@@ -43,6 +45,21 @@ def _by_shapes(y_true: Any, y_pred: Any) -> Any:
     return _categorical(y_true, y_pred)
 
 
+def _targets_by_shapes(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
+    if options.get("labels"):
+        return  # predictions are labels too
+    if shape[-1:] == (1,) or len(shape) < 2:
+        zero_or_one(name, y_true, shape, options)
+    elif y_true.ndim < len(shape) or y_true.shape[-1] == 1:
+        classes_of_rows(name, y_true, shape, options)
+
+
+def _outputs_by_shapes(name: str, y_pred: np.ndarray, options: Options) -> None:
+    check = probabilities_at([0.5])
+    if check is not None and (y_pred.shape[-1:] == (1,) or y_pred.ndim < 2):
+        check(name, y_pred, options)
+
+
 @constructor
 def accuracy(name: str = "accuracy") -> Metric:
     """The accuracy that the shapes ask for, as in Keras.
@@ -54,7 +71,7 @@ def accuracy(name: str = "accuracy") -> Metric:
     >>> metric.result(metric.update(metric.init(), [0, 1], [[0.9, 0.1], [0.7, 0.3]]))
     array(0.5)
     """
-    return mean_of(_by_shapes, name, "up")
+    return mean_of(_by_shapes, name, "up", targets=_targets_by_shapes, outputs=_outputs_by_shapes)
 
 
 @constructor
@@ -66,7 +83,8 @@ def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Me
     array(0.75)
     """
     require_fraction(name, "threshold", threshold)
-    return mean_of(functools.partial(_binary, threshold=threshold), name, "up")
+    outputs = probabilities_at([threshold])
+    return mean_of(functools.partial(_binary, threshold=threshold), name, "up", targets=zero_or_one, outputs=outputs)
 
 
 @constructor
@@ -84,7 +102,7 @@ def sparse_categorical_accuracy(name: str = "sparse_categorical_accuracy") -> Me
 
     Source: Keras ``SparseCategoricalAccuracy``.
     """
-    return mean_of(_sparse, name, "up")
+    return mean_of(_sparse, name, "up", targets=classes_of_rows)
 
 
 def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
@@ -138,7 +156,7 @@ def sparse_top_k_categorical_accuracy(
             return _among(y_true, y_pred, k)
         return _in_top(*labels("sparse_top_k_categorical_accuracy", y_true, y_pred), k)
 
-    return mean_of(values, name, "up")
+    return mean_of(values, name, "up", targets=None if from_sorted_ids else classes_of_rows)
 
 
 def _among(y_true: Any, best: Any, k: int) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
-from fnet.losses.values import probabilities
+from fnet.losses.values import outputs_of
+from fnet.metrics.checks import zero_or_one
 from fnet.metrics.define import Metric, State, accumulate, constructor, ratio, require_fraction, require_positive
 from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
@@ -75,7 +76,8 @@ def auc(
         return ops.mean(areas) if importance is None else ratio(ops.sum(areas * importance), np.sum(importance))
 
     shape = (2, len(edges) + 1, num_labels or 1) if multi_label else (2, len(edges) + 1)
-    return accumulate(name, {"weights": shape}, sums, result, "up")
+    outputs = None if from_logits else outputs_of("sigmoid")
+    return accumulate(name, {"weights": shape}, sums, result, "up", zero_or_one, outputs)
 
 
 def _edges(name: str, number: int, thresholds: Sequence[float] | None) -> np.ndarray:
@@ -99,7 +101,7 @@ def _chosen(name: str, option: str, value: Any, known: Any) -> str:
 
 
 def _as_probabilities(name: str, y_pred: Any, from_logits: bool) -> Any:
-    return ops.sigmoid(y_pred) if from_logits else probabilities(name, lift(y_pred), "sigmoid")
+    return ops.sigmoid(y_pred) if from_logits else lift(y_pred)
 
 
 def _area(at: Counts, curve: str, summation: str) -> Any:
@@ -153,7 +155,6 @@ def _best_where(
     edges = np.array([0.5]) if num_thresholds == 1 else np.arange(num_thresholds) / (num_thresholds - 1)
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
-        y_pred = _as_probabilities(name, y_pred, from_logits=False)
         return {"weights": by_bucket(edges, *two_classes(name, y_true, y_pred, sample_weight, class_id=class_id))}
 
     def result(state: State) -> Any:
@@ -161,7 +162,8 @@ def _best_where(
         too_low = ops.where(ops.less(required, least), 0, required)  # or NaN, which stays
         return ops.max(ops.where(ops.greater_equal(required, least), wanted, too_low))
 
-    return accumulate(name, {"weights": (2, len(edges) + 1)}, sums, result, "up")
+    shapes = {"weights": (2, len(edges) + 1)}
+    return accumulate(name, shapes, sums, result, "up", zero_or_one, outputs_of("sigmoid"))
 
 
 @constructor

@@ -13,8 +13,11 @@ from fnet import ops, tree
 from fnet.configured import bound_arguments, make_again
 from fnet.errors import StructureError, ValueRangeError
 from fnet.losses.align import weights_for
-from fnet.masking import split_mask
+from fnet.losses.leave_out import counted, fitted
+from fnet.losses.values import OutputsCheck, TargetsCheck, known
+from fnet.masking import join_mask, split_mask
 from fnet.ops.promotion import lift
+from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
@@ -24,10 +27,16 @@ Direction = Literal["up", "down"]
 P = ParamSpec("P")
 
 
+def nothing(*arrays: Any, **options: Any) -> None:
+    """No check."""
+
+
 class Metric(NamedTuple):
     """``init() -> state``, ``update(state, y_true, y_pred, sample_weight=None) -> state``, ``result(state)``.
 
     `name` is its key in a history; `direction` says which way is better, "up" or "down" (None: not known).
+    ``check_targets(y_true, y_pred, sample_weight=None)`` and ``check_outputs(y_pred, sample_weight=None)`` raise what
+    an eager `update` would raise, for code that is compiled; y_pred of the first may be the `ArraySpec` of predictions.
     """
 
     init: Callable[[], Any]
@@ -35,6 +44,8 @@ class Metric(NamedTuple):
     result: Callable[[Any], Any]
     name: str = "metric"
     direction: Direction | None = None
+    check_targets: Callable[..., None] = nothing
+    check_outputs: Callable[..., None] = nothing
 
 
 class ConfiguredMetric(Metric):
@@ -61,21 +72,46 @@ def accumulate(
     sums: Callable[[Any, Any, Any], State],
     result: Callable[[State], Any],
     direction: Direction | None = None,
+    targets: TargetsCheck | None = None,
+    outputs: OutputsCheck | None = None,
 ) -> Metric:
     """The metric whose state is a sum over samples, so that any split of them into batches gives the same.
 
     shapes: those of the sums, by name; an axis of size 1 may grow in the first update. sums(y_true, y_pred,
-    sample_weight) -> the sums over one batch, float64; a mask of y_pred has become a part of the weights.
+    sample_weight) -> the sums over one batch, float64; a mask of y_pred has become a part of the weights. targets,
+    outputs: refuse arrays of a batch, as far as they are known.
     """
 
     def init() -> State:
         return {key: np.zeros(shape) for key, shape in shapes.items()}
 
     def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
-        added = sums(*mask_as_weights(name, y_true, y_pred, sample_weight))
+        batch = mask_as_weights(name, y_true, y_pred, sample_weight)
+        _check(*batch[:2])
+        added = sums(*batch)
         return {key: ops.add(total, added[key]) for key, total in state.items()}
 
-    return Metric(init, update, result, name, direction)
+    def _check(y_true: Any, y_pred: Any) -> None:
+        true, predicted = (known(lift(x)) for x in (y_true, y_pred))
+        if targets is not None and true is not None:
+            spec = spec_of(y_pred)
+            targets(name, true, spec.shape, {"labels": not spec.differentiable})
+        if outputs is not None and predicted is not None:
+            outputs(name, predicted, {})
+
+    def check_targets(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        values, mask = split_mask(y_pred)
+        if targets is not None and not isinstance(mask, ArraySpec):
+            batch = join_mask(np.broadcast_to(np.float32(0), values.shape), mask)
+            y_true, batch, _ = mask_as_weights(name, y_true, batch, sample_weight)
+            targets(name, lift(y_true), batch.shape, {})
+
+    def check_outputs(y_pred: Any, sample_weight: Any = None) -> None:
+        if outputs is not None:
+            _, values, _ = mask_as_weights(name, split_mask(y_pred)[0], y_pred, sample_weight)
+            outputs(name, lift(values), {})
+
+    return Metric(init, update, result, name, direction, check_targets, check_outputs)
 
 
 def initial_state(metric: Metric, y_true: Any, y_pred: Any) -> Any:
@@ -98,28 +134,38 @@ def initial_state(metric: Metric, y_true: Any, y_pred: Any) -> Any:
 
 
 def mask_as_weights(name: str, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """``(y_true, y_pred, sample_weight)`` without masks: a step that does not count has weight 0, and zeros as values.
+    """``(y_true, y_pred, sample_weight)`` without masks: a step that does not count has weight 0.
 
-    y_pred: (N, T, ...) under a mask (N, T); a prediction (N, T) becomes (N, T, 1), so that each step is a row.
+    y_pred: (N, T, ...) under a mask (N, T); a prediction (N, T) becomes (N, T, 1), so that each step is a row. Where
+    the weight is 0 targets and predictions are zeros.
     """
     y_true, (values, mask) = split_mask(y_true)[0], split_mask(y_pred)
     if mask is None:
-        return y_true, values, sample_weight
+        return *_weighted_parts(y_true, values, sample_weight), sample_weight
     y_true, values, rank = lift(y_true), lift(values), spec_of(mask).ndim
     if spec_of(values).ndim == rank:
         y_true, values = (ops.expand_dims(x, -1) if spec_of(x).ndim == rank else x for x in (y_true, values))
     weights = ops.astype(mask, np.float64)
     if sample_weight is not None:
         weights = ops.multiply(weights, weights_for(name, sample_weight, weights))
-    return _kept(mask, y_true), _kept(mask, values), weights
+    return *_weighted_parts(y_true, values, weights), weights
 
 
-def _kept(mask: Any, x: Any) -> Any:
-    """`x` with zeros where the mask is false, so that padding, whatever it holds, is neither checked nor counted."""
-    lead, ndim = spec_of(mask).shape, spec_of(x).ndim
-    if spec_of(x).shape[: len(lead)] != lead:
-        return x
-    return ops.where(ops.reshape(mask, lead + (1,) * (ndim - len(lead))), x, 0)
+def _weighted_parts(y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Both with zeros where the weight is 0, so that padding, whatever it holds, is neither checked nor counted."""
+    if sample_weight is None:
+        return y_true, y_pred
+    y_true, y_pred = lift(y_true), lift(y_pred)
+    shape = spec_of(y_pred).shape
+    counts = counted(shape, range(len(shape)), None, sample_weight)
+    return (y_true, y_pred) if counts is None else (_kept(counts, y_true), _kept(counts, y_pred))
+
+
+def _kept(counts: Any, x: Any) -> Any:
+    own = fitted(counts, spec_of(x).ndim)
+    lead = () if own is None else spec_of(own).shape
+    fits = own is not None and all(n in (1, size) for n, size in zip(lead, spec_of(x).shape, strict=True))
+    return ops.where(own, x, 0) if fits else x
 
 
 def full_weights(name: str, sample_weight: Any, shape: Shape) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.align import pair
+from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import Metric, State, accumulate, constructor, full_weights, ratio
 from fnet.transforms.primitive import spec_of
 
@@ -65,7 +66,8 @@ def fbeta_score(
             return ratio(ops.sum(ops.multiply(scores, true)), ops.sum(true))
         return scores if average is None else ops.mean(scores)
 
-    return accumulate(name, _SUMS, sums, result, "up")
+    outputs = None if threshold is None else probabilities_at([threshold])
+    return accumulate(name, _SUMS, sums, result, "up", zero_or_one, outputs)
 
 
 @constructor

@@ -9,15 +9,17 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError
-from fnet.losses.align import same_rank
-from fnet.losses.values import known, require_whole, sample_of
+from fnet.losses.align import is_class, same_rank
+from fnet.losses.values import Options, known, require_whole, sample_of
 from fnet.masking import join_mask, split_mask
+from fnet.metrics.checks import probabilities_at
 from fnet.metrics.define import (
     Metric,
     State,
     accumulate,
     constructor,
     full_weights,
+    mask_as_weights,
     ratio,
     require_fraction,
     require_positive,
@@ -138,7 +140,14 @@ def binary_iou(target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5,
         chosen = ops.astype(ops.greater_equal(scores, threshold), np.int64)
         return metric.update(state, y_true, join_mask(chosen, mask), sample_weight)
 
-    return metric._replace(update=update)
+    check = probabilities_at([threshold])
+
+    def check_outputs(y_pred: Any, sample_weight: Any = None) -> None:
+        _, scores, _ = mask_as_weights(name, split_mask(y_pred)[0], y_pred, sample_weight)
+        if check is not None:
+            check(name, lift(scores), {})
+
+    return metric._replace(update=update, check_outputs=check_outputs)
 
 
 def _from_table(
@@ -164,7 +173,6 @@ def _from_table(
         if shape != spec_of(y_pred).shape or not shape:
             hint = "Say what is one-hot or scores: sparse_y_true=, sparse_y_pred=."
             raise ShapeError(f"{name}: labels y_true {shape} and y_pred {spec_of(y_pred).shape} do not fit. {hint}")
-        _check_range(name, "y_true", y_true, classes, ignored)
         _check_range(name, "y_pred", y_pred, classes, None)
         return {"weights": _table(y_true, y_pred, full_weights(name, sample_weight, shape), classes, ignored)}
 
@@ -172,7 +180,11 @@ def _from_table(
         table = state["weights"]
         return ops.add(table, 0) if chosen is None else _mean_overlap(table, chosen)
 
-    return accumulate(name, {"weights": (classes, classes)}, sums, result, direction)
+    def of_classes(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
+        if sparse[0]:
+            _check_range(name, "y_true", y_true, classes, ignored)
+
+    return accumulate(name, {"weights": (classes, classes)}, sums, result, direction, of_classes)
 
 
 def _checked_targets(name: str, targets: Sequence[int], classes: int) -> np.ndarray:
@@ -200,7 +212,7 @@ def _check_range(name: str, which: str, labels: Any, classes: int, ignored: int 
     if values is None:
         return
     outside = (values < 0) | (values >= classes)
-    wrong = np.flatnonzero(outside if ignored is None else outside & (values != ignored))
+    wrong = np.flatnonzero(outside if ignored is None else outside & ~is_class(values, ignored))
     if wrong.size:
         sample = sample_of(int(wrong[0]), values.shape)
         raise ValueRangeError(
@@ -213,7 +225,7 @@ def _table(y_true: Any, y_pred: Any, weights: Any, classes: int, ignored: int | 
     y_true, y_pred = ops.astype(y_true, np.int64), ops.astype(y_pred, np.int64)
     inside = ops.logical_and(_inside(y_true, classes), _inside(y_pred, classes))
     if ignored is not None:
-        inside = ops.logical_and(inside, ops.not_equal(y_true, ignored))
+        inside = ops.logical_and(inside, ops.logical_not(is_class(y_true, ignored)))
     index = ops.where(inside, ops.add(ops.multiply(y_true, classes), y_pred), -1)
     return ops.reshape(ops.bincount(index, weights, classes * classes), (classes, classes))
 

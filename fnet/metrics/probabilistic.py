@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, ops
-from fnet.losses.align import weights_for
-from fnet.metrics.define import Metric, State, constructor, mask_as_weights
+from fnet.losses.align import is_class, weights_for
+from fnet.masking import split_mask
+from fnet.metrics.define import Metric, State, constructor
 from fnet.metrics.reduction import mean_of, of_loss
 from fnet.ops.promotion import lift
 
@@ -71,8 +72,8 @@ def _of_labels(
         return metric
 
     def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
-        y_true, y_pred, sample_weight = mask_as_weights(name, y_true, y_pred, sample_weight)
-        weights = ops.astype(ops.not_equal(lift(y_true), ignore_class), np.float64)
+        y_true, _ = split_mask(y_true)
+        weights = ops.astype(ops.logical_not(is_class(lift(y_true), ignore_class)), np.float64)
         if sample_weight is not None:
             weights = ops.multiply(weights, weights_for(name, sample_weight, weights))
         return metric.update(state, y_true, y_pred, weights)

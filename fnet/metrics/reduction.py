@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, ops
-from fnet.losses.align import weights_for
+from fnet.losses.align import mask_for, weights_for
+from fnet.losses.values import OutputsCheck, TargetsCheck
+from fnet.masking import split_mask
 from fnet.metrics.define import Direction, Metric, State, accumulate, constructor, full_weights, ratio
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -25,12 +27,15 @@ def mean_of(
     name: str | None = None,
     direction: Direction | None = None,
     finish: Callable[[Any], Any] = lambda mean: mean,
+    targets: TargetsCheck | None = None,
+    outputs: OutputsCheck | None = None,
 ) -> Metric:
     """The running mean of a function of each sample: any loss, by name too, or ``f(y_true, y_pred) -> (B, ...)``.
 
     ``total += sum(w v)``, ``count += sum(w)``, ``result = finish(total / count)`` (0 before the first sample); values
     of a sample with several are averaged first, weights too; a value with weight 0 is left out, even if it is NaN.
-    direction: "up" or "down", which is better; by default "down" for a loss. Source: Keras ``MeanMetricWrapper``.
+    direction: "up" or "down", which is better; by default "down" for a loss; targets, outputs: checks of a function's
+    arrays, those of a loss are its own. Source: Keras ``MeanMetricWrapper``.
 
     >>> metric = mean_of("mae")
     >>> state = metric.update(metric.init(), [[1.0], [2.0]], [[1.5], [2.0]])
@@ -50,7 +55,20 @@ def mean_of(
     def result(state: State) -> Any:
         return ops.where(ops.equal(state["count"], 0), 0, finish(ratio(state["total"], state["count"])))
 
-    return accumulate(label, ZEROS, sums, result, direction or ("down" if options else None))
+    direction = direction or ("down" if options else None)
+    metric = accumulate(label, ZEROS, sums, result, direction, targets, outputs)
+    return _leaving_out(metric, function) if isinstance(function, losses.Loss) else metric
+
+
+def _leaving_out(metric: Metric, loss: losses.Loss) -> Metric:
+    """The metric of a loss, which leaves out by itself what does not count, and finds the logits of probabilities."""
+
+    def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
+        values = loss(y_true, y_pred, sample_weight=sample_weight, reduction="none")
+        added = _totals_of_weighted(metric.name, values, sample_weight, y_pred)
+        return {key: ops.add(total, added[key]) for key, total in state.items()}
+
+    return metric._replace(update=update, check_targets=loss.check_targets, check_outputs=loss.check_outputs)
 
 
 def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
@@ -62,6 +80,22 @@ def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
         weights = weights_for(name, sample_weight, values)
         values = ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights))
         count = ops.divide(ops.astype(ops.sum(ops.broadcast_to(weights, shape)), np.float64), each)
+    total = ops.astype(ops.sum(values), np.float64)
+    return {"total": ops.divide(total, each) if shape else ops.multiply(total, count), "count": count}
+
+
+def _totals_of_weighted(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
+    """As `_totals`, of values that are weighted already, and 0 where a mask of `y_pred` is false."""
+    y_pred, mask = split_mask(y_pred)
+    shape, weights = spec_of(values).shape, None
+    if sample_weight is not None:
+        weights = ops.broadcast_to(ops.astype(weights_for(name, sample_weight, values), np.float64), shape)
+    if mask is not None and shape:
+        weights = ops.where(mask_for(name, mask, values), 1.0 if weights is None else weights, 0.0)
+    each = max(math.prod(shape[1:]), 1)
+    count: Any = float((shape or spec_of(lift(y_pred)).shape or (1,))[0])
+    if weights is not None:
+        count = ops.divide(ops.sum(weights), each)
     total = ops.astype(ops.sum(values), np.float64)
     return {"total": ops.divide(total, each) if shape else ops.multiply(total, count), "count": count}
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import ops
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import ShapeError
 from fnet.losses.align import pair
-from fnet.losses.values import known, sample_of
+from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import (
     Direction,
     Metric,
@@ -100,7 +100,6 @@ def two_classes(
 ) -> tuple[Any, Any, Any]:
     """Classes 0 and 1, predictions and float64 weights of one shape; of one class, or only the largest of each row."""
     y_true, y_pred = pair(name, y_true, y_pred)
-    _require_zero_or_one(name, y_true)
     if top_k is not None:
         y_pred = _only_largest(name, y_pred, top_k)
     shape = spec_of(y_pred).shape
@@ -109,19 +108,6 @@ def two_classes(
             raise ShapeError(f"{name}: class_id {class_id} needs y_pred of shape (..., classes), received {shape}.")
         y_true, y_pred = (x[..., class_id : class_id + 1] for x in (y_true, y_pred))
     return y_true, y_pred, full_weights(name, sample_weight, spec_of(y_pred).shape)
-
-
-def _require_zero_or_one(name: str, y_true: Any) -> None:
-    values = known(y_true)
-    if values is None:
-        return
-    wrong = np.flatnonzero((values != 0) & (values != 1))
-    if wrong.size:
-        sample = sample_of(int(wrong[0]), values.shape)
-        raise ValueRangeError(
-            f"{name}: expected y_true of 0 and 1, received {values.flat[wrong[0]]:g} in sample {sample}. "
-            f"Encode labels of several classes as one-hot rows."
-        )
 
 
 def _only_largest(name: str, y_pred: Any, k: int) -> Any:
@@ -162,7 +148,8 @@ def _at_thresholds(
         values = ops.take(value(counts(state["weights"])), places)
         return ops.reshape(values, ()) if len(asked) == 1 else values
 
-    return accumulate(name, {"weights": (2, len(edges) + 1)}, sums, result, direction)
+    outputs = probabilities_at(asked) if top_k is None else None
+    return accumulate(name, {"weights": (2, len(edges) + 1)}, sums, result, direction, zero_or_one, outputs)
 
 
 @constructor

@@ -250,12 +250,13 @@ def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:
 
 
 def binary_crossentropy_with_logits(logits: Any, targets: Any) -> Any:
-    """``-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))`` element by element, accurate for every z.
+    """``-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))`` element by element, accurate for every z, infinite ones too.
 
     Computed as ``z (1 - t) + log(1 + e^-z)`` for z > 0, else as ``log(1 + e^z) - z t``.
     """
     from fnet.ops.maths import softplus
 
     z, t = promote(logits, targets, floating=True)
-    above = multiply(z, subtract(1, t)) + softplus(negative(z))
-    return where(greater(z, 0), above, subtract(softplus(z), multiply(z, t)))
+    rest = subtract(1, t)
+    above = where(equal(rest, 0), 0, multiply(z, rest)) + softplus(negative(z))
+    return where(greater(z, 0), above, subtract(softplus(z), where(equal(t, 0), 0, multiply(z, t))))

@@ -124,6 +124,57 @@ def test_large_errors_do_not_overflow():
     np.testing.assert_array_equal(fnet.grad(lambda p: losses.huber(y, p))(p), [[0.5, -0.5]])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_cosh_keeps_the_digits_of_small_errors(dtype):
+    e = np.concatenate([10.0 ** np.arange(-15, 4, 0.37), [0.999999, 1.0, 1.000001]]).astype(dtype)
+    exact = e.astype(np.float64)
+    expected = np.where(
+        exact < 0.5,
+        np.log1p(2 * np.sinh(np.minimum(exact, 1) / 2) ** 2),
+        exact + np.log1p(np.exp(-2 * exact)) - np.log(2),
+    )
+    for sign in (1, -1):
+        p = (sign * e)[:, None]
+        of = partial(losses.log_cosh, np.zeros_like(p), reduction="none")
+        for f in (of, fnet.jit(of)):
+            np.testing.assert_allclose(f(p), expected, rtol=6 * np.finfo(dtype).eps)
+        gradient = fnet.grad(lambda p: losses.log_cosh(np.zeros_like(p), p, reduction="sum"))(p)
+        np.testing.assert_allclose(gradient[:, 0], sign * np.tanh(exact), rtol=6 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(losses.log_cosh(np.zeros((1, 1), dtype), np.full((1, 1), 1e-5, dtype)), 5e-11, rtol=1e-5)
+    assert losses.log_cosh([[0.0]], [[np.inf]]) == np.inf and np.isnan(losses.log_cosh([[0.0]], [[np.nan]]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_infinite_logits_of_what_is_no_target(dtype):
+    """A logit of -inf is a class that cannot be: its target 0 adds 0, its slope is 0."""
+    z = np.array([[-np.inf, 2.0, 1.0]], dtype)
+    for loss, right in (
+        (losses.CategoricalFocalCrossentropy(from_logits=True), 0.00566451),
+        (losses.CategoricalCrossentropy(from_logits=True), 0.31326169),
+        (losses.KLDivergence(from_logits=True), 0.31326169),
+    ):
+        value, gradient = fnet.value_and_grad(lambda z, loss=loss: loss([[0.0, 1.0, 0.0]], z))(z)
+        np.testing.assert_allclose(value, right, rtol=1e-5)
+        assert gradient[0, 0] == 0 and np.all(gradient[0, 1:] != 0) and np.isfinite(gradient).all()
+        assert loss([[1.0, 0.0, 0.0]], z) == np.inf
+    z = np.array([[-np.inf, np.inf]], dtype)
+    for loss in (losses.BinaryFocalCrossentropy(from_logits=True), losses.BinaryCrossentropy(from_logits=True)):
+        value, gradient = fnet.value_and_grad(lambda z, loss=loss: loss([[0.0, 1.0]], z))(z)
+        assert value == 0
+        np.testing.assert_array_equal(gradient, 0)
+        assert loss([[1.0, 0.0]], z) == np.inf
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e20, 1e38])
+def test_directions_of_rows_of_any_size(size):
+    y, p = (np.array(x, np.float32) for x in ([[1, 2]], [[2, -1.5]]))
+    value, gradient = fnet.value_and_grad(lambda p: losses.cosine_similarity(y * np.float32(size), p))(
+        p * np.float32(size)
+    )
+    np.testing.assert_allclose(value, 0.4 / np.sqrt(5), rtol=1e-6)
+    np.testing.assert_allclose(gradient * size, [[-0.23612878, -0.31483838]], rtol=1e-5)
+
+
 def test_no_slope_where_values_are_clipped():
     below = np.array([[-1.0, -2.0]])
     for loss in (losses.msle, losses.kld):

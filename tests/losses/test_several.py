@@ -200,7 +200,22 @@ def test_weights_of_classes():
     np.testing.assert_array_equal(losses.class_weights({-1: 3.0, 1: 0.5}, np.array([-1, 1, 0, -2])), [3, 0.5, 1, 1])
     np.testing.assert_array_equal(losses.class_weights({np.int64(1): 2}, np.eye(3)[[[0, 1]]]), [[1, 2]])
     np.testing.assert_array_equal(losses.class_weights({}, labels), np.ones(5))
-    assert losses.class_weights(weights, labels[:0]).shape == (0,)
+    soft = np.eye(6, dtype=np.float32)[labels] * np.float32(0.7) + np.float32(0.05)
+    np.testing.assert_array_equal(losses.class_weights(weights, soft), expected)
+    for dtype in ("uint8", "int8", "uint64", "bool"):
+        np.testing.assert_array_equal(losses.class_weights({1: 3.0}, np.array([0, 1, 1], dtype)), [1, 3, 3])
+
+
+def test_weights_of_classes_of_steps():
+    """Rows of labels are no one-hot rows, though they have more than one column."""
+    weights, y = {0: 1.0, 1: 5.0, 2: 10.0}, np.array([[1, 2, 0], [0, 0, 2]])
+    for labels in (y, y.astype(float), y[..., None]):
+        np.testing.assert_array_equal(losses.class_weights(weights, labels), [[5, 10, 1], [1, 1, 10]])
+    np.testing.assert_array_equal(losses.class_weights(weights, np.eye(3)[y]), [[5, 10, 1], [1, 1, 10]])
+    with pytest.raises(ValueRangeError, match=r"under jit integers \(2, 3\) may be one-hot or labels of steps. Pass"):
+        fnet.jit(lambda y: losses.class_weights(weights, y))(y)
+    assert losses.class_weights(weights, y[:0]).shape == (0, 3)
+    assert losses.class_weights(weights, y[:0, 0]).shape == (0,)
 
 
 def test_weights_of_classes_reach_the_loss():
@@ -228,6 +243,16 @@ def test_weights_of_losses_are_finite_numbers(weights):
         ({1: -1.0}, [0], ValueRangeError, "class_weight: expected weights of at least 0, received -1.0 for class 1."),
         ({1: np.nan}, [0], ValueRangeError, "class_weight: expected weights of at least 0, received nan for class 1."),
         ({1: 1.0}, 0, ShapeError, "class_weight: expected targets with a batch axis, received a scalar."),
+        ({1: 2.0}, [0.0, 1.5], ValueRangeError, "expected the class of each target, received 1.5 in sample 1. For reg"),
+        ({1: 2.0}, [[0.5], [np.nan]], ValueRangeError, "the class of each target, received 0.5 in sample 0."),
+        ({1: 2.0}, [[0.0, 2.5], [1.0, 3.0]], ValueRangeError, "the class of each target, received 2.5 in sample 0."),
+        ({1: 2.0}, [[1, 0, 0], [1, 0, 1]], ValueRangeError, "with none or several 1s, first in sample 1, belong to no"),
+        (
+            {1: 2.0},
+            [[0.0, 0.0], [0.0, 1.0]],
+            ValueRangeError,
+            "none or several 1s, first in sample 0, belong to no cla",
+        ),
     ],
 )
 def test_errors_of_class_weights(weights, y, error, text):
