@@ -72,14 +72,20 @@ class _Files:
         return self._folder / f"{self._base}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
 
 
-class _KernelCacheImpl(CompileResultCacheImpl):
+class _Storable(CompileResultCacheImpl):
+    """Which compiled kernels are kept, and where."""
+
     _locator_classes = (_KernelLocator,)
+
+    def check_cachable(self, compiled: Any) -> bool:
+        """False for code that holds addresses of this process, which it does without optimisation."""
+        return not compiled.library.has_dynamic_globals
 
 
 class KernelCache(FunctionCache):
     """The machine code of a kernel; what cannot be loaded is compiled again."""
 
-    _impl_class = _KernelCacheImpl
+    _impl_class = _Storable
 
     def __init__(self, function: Callable) -> None:
         super().__init__(function)
@@ -93,14 +99,14 @@ class KernelCache(FunctionCache):
             return None
 
 
-class _LinkedCacheImpl(LinkedCacheImpl):
-    _locator_classes = (_KernelLocator,)
+class _StorableLinked(_Storable, LinkedCacheImpl):
+    """The same of LLVM code."""
 
 
 class LinkedCache(KernelCache):
     """The LLVM code of kernels that others call; that of kernels which Python called is with their machine code."""
 
-    _impl_class = _LinkedCacheImpl
+    _impl_class = _StorableLinked
 
     def __init__(self, kernel: Any) -> None:
         super().__init__(kernel.py_func)

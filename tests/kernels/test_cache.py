@@ -262,3 +262,23 @@ def test_no_warning_where_nothing_is_wrong(begin, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert begin(tmp_path) is not None
+
+
+UNOPTIMISED = """
+import numpy as np
+from fnet.kernels.policy import kernel
+import test_cache
+x = np.arange(3.0)
+kernel(test_cache.double)(x, 3)
+print(x)
+"""
+
+
+@pytest.mark.slow
+def test_numba_without_optimisation(tmp_path):
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    environment = os.environ | {"FNET_CACHE_DIR": str(tmp_path), "NUMBA_OPT": "0", "PYTHONPATH": path}
+    command = [sys.executable, "-W", "error", "-c", UNOPTIMISED]
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "[0. 2. 4.]" and not done.stderr, done.stderr

@@ -97,6 +97,21 @@ def test_the_number_of_threads_must_be_positive():
         threads.set_thread_count(0)
 
 
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+def test_threads_that_cannot_be_started_cost_a_warning(four_threads, monkeypatch):
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    there = len(pool._workers)
+    with pytest.warns(RuntimeWarning, match=f"can't start new thread.: kernels use {there + 1}"):
+        threads.set_thread_count(there + 9)
+    assert threads.thread_count() == there + 1
+    y = np.zeros(8, np.float32)
+    count(y, 8, 100, 1, np.float32(1))
+    assert (y == 1).all()
+
+
 def _run(code: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-c", code], env=os.environ | variables, capture_output=True, text=True, check=False
@@ -158,3 +173,19 @@ def test_sleeping_workers_wake_up_and_end_with_the_process():
     path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
     done = _run(SLEEP, FNET_NUM_THREADS="3", PYTHONPATH=path)
     assert (done.stdout.strip(), done.returncode) == ("True", 0), done.stderr
+
+
+LONE = """
+import threading
+def refuse(thread): raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+import numpy as np, fnet
+print(fnet.get_num_threads(), np.sum(fnet.ops.exp(np.zeros((4096, 64), np.float32))))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+def test_without_any_threads_kernels_are_serial():
+    done = _run(LONE, FNET_NUM_THREADS="4")
+    assert done.stdout.split() == ["1", "262144.0"] and done.stderr.count("RuntimeWarning") == 1, done.stderr

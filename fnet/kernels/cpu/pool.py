@@ -18,6 +18,7 @@ import ctypes
 import os
 import sys
 import threading
+import warnings
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -65,16 +66,22 @@ def publish() -> None:
         llvm.add_symbol(name, ctypes.cast(function, ctypes.c_void_p).value)
 
 
-def grow(workers: int) -> None:
-    """Have at least so many workers."""
-    if workers > len(_workers) and not _workers:
-        rest, wake = os.pipe()
-        put(REST, rest)
-        put(WAKE, wake)
-    while len(_workers) < workers:
-        worker = threading.Thread(target=_serve, args=(len(_workers),), name="fnet-worker", daemon=True)
-        _workers.append(worker)
-        worker.start()
+def grow(workers: int) -> int:
+    """Have at least so many workers, or as many as the system allows; how many there are."""
+    try:
+        if workers > len(_workers) and not get(WAKE):
+            rest, wake = os.pipe()
+            put(REST, rest)
+            put(WAKE, wake)
+        while len(_workers) < workers:
+            worker = threading.Thread(target=_serve, args=(len(_workers),), name="fnet-worker", daemon=True)
+            worker.start()
+            _workers.append(worker)
+    except (RuntimeError, OSError) as error:
+        warnings.warn(
+            f"fnet: no more threads can be started ({error}): kernels use {len(_workers) + 1}.", RuntimeWarning, 3
+        )
+    return len(_workers)
 
 
 def stop() -> None:
@@ -91,7 +98,7 @@ def stop() -> None:
 def forget() -> None:
     """In a forked child, which has no workers: begin anew."""
     _workers.clear()
-    for word in (BUSY, OPEN, JOINED, ASLEEP):
+    for word in (BUSY, OPEN, JOINED, ASLEEP, REST, WAKE):
         put(word, 0)
 
 

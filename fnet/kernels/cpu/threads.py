@@ -35,11 +35,11 @@ def thread_count() -> int:
 
 
 def set_thread_count(count: int) -> None:
-    """Let kernels use `count` threads from now on; results do not depend on it."""
+    """Let kernels use `count` threads from now on, fewer where the system allows no more; results do not change."""
     if count < 1:
         raise ValueRangeError(f"the number of threads must be at least 1, received {count}.")
     if not config.DISABLE_JIT:
-        pool.grow(count - 1)
+        count = min(count, pool.grow(count - 1) + 1)
     pool.put(pool.COUNT, count)
 
 
