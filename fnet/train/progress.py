@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import sys
 import textwrap
 import time
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 SECONDS_BETWEEN = 0.1
-_BAR = 20  # columns, at most
+BAR = "{desc}  {n_fmt}/{total_fmt} [{bar}]{postfix}, {remaining} left"
 
 
 class Progress:
@@ -26,67 +26,60 @@ class Progress:
         self._epochs = epochs
         self._steps = steps
         self._bars = verbose and sys.stderr.isatty()
+        self._bar: Any = None
         self._title = ""
-        self._done = 0
         self._began = 0.0
         self._shown = 0.0
-        self._drawn = False
 
     def begin(self, epoch: int) -> None:
         """An epoch (from 0) begins."""
         self._began = time.perf_counter()
-        self._title, self._done = f"epoch {epoch + 1}/{self._epochs}", 0
+        self._title = f"epoch {epoch + 1}/{self._epochs}"
+        if self._bars and self._due(epoch):
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=self._steps,
+                desc=self._title,
+                bar_format=BAR,
+                ascii=".=",
+                leave=False,
+                mininterval=SECONDS_BETWEEN,
+                delay=SECONDS_BETWEEN,
+                ncols=shutil.get_terminal_size().columns - 1,
+            )
 
     def advance(self, steps: int, loss: float) -> None:
         """Steps are done; `loss` is the mean over the epoch so far."""
-        self._done += steps
-        now = time.perf_counter()
-        if self._bars and self._done < self._steps and now - self._shown >= SECONDS_BETWEEN:
-            self._shown = now
-            left = (self._steps - self._done) * (now - self._began) / self._done
-            self._draw(f"{self._done}/{self._steps}  loss {_number(loss)}  {left:.0f} s left")
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {_number(loss)}", refresh=False)
+            self._bar.update(steps)
 
     def end(self, epoch: int, logs: dict[str, Any]) -> None:
         """The epoch is over, with these values; arrays are not shown."""
-        now = time.perf_counter()
-        if not self._verbose or not (epoch + 1 == self._epochs or self._drawn or now - self._shown >= SECONDS_BETWEEN):
+        if not self._verbose or not (self._bar is not None or self._due(epoch)):
             return
-        self._shown = now
+        self._shown = now = time.perf_counter()
         values = [f"{name} {_number(value)}" for name, value in logs.items() if np.ndim(value) == 0]
         parts = [self._title, *values, f"({now - self._began:.2f} s)"]
-        self._clear()
-        lines = _wrapped(parts, _columns(sys.stdout)) if sys.stdout.isatty() else ["  ".join(parts)]
+        self._take_down()
+        terminal = sys.stdout.isatty()
+        lines = _wrapped(parts, shutil.get_terminal_size().columns) if terminal else ["  ".join(parts)]
         print(*lines, sep="\n", flush=True)
 
     def close(self) -> None:
         """Leave the bar of the current epoch, if there is one, as it is."""
-        if self._drawn:
-            print(file=sys.stderr, flush=True)
-            self._drawn = False
+        if self._bar is not None:
+            self._bar.leave = True
+            self._take_down()
 
-    def _draw(self, text: str) -> None:
-        columns = _columns(sys.stderr) - 1
-        width = min(_BAR, columns - len(f"{self._title}  []  {text}"))
-        filled = max(width, 0) * self._done // self._steps
-        bar = f"[{'=' * filled}{'.' * (width - filled)}]  " if width > 0 else ""
-        print(f"\r{f'{self._title}  {bar}{text}'[:columns]:<{columns}}", end="", file=sys.stderr, flush=True)
-        self._drawn = True
+    def _take_down(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
-    def _clear(self) -> None:
-        if self._drawn:
-            print(f"\r{' ' * (_columns(sys.stderr) - 1)}\r", end="", file=sys.stderr, flush=True)
-            self._drawn = False
-
-
-def _columns(stream: TextIO) -> int:
-    """The width of the terminal behind a stream, 80 where it is not known."""
-    given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+    def _due(self, epoch: int) -> bool:
+        return epoch + 1 == self._epochs or time.perf_counter() - self._shown >= SECONDS_BETWEEN
 
 
 def _wrapped(parts: list[str], columns: int) -> list[str]:
