@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import FileError, plain
+from fnet.io.chunks import check_chunks
 
 
 def module() -> Any:
@@ -69,18 +70,11 @@ def read(node: Any, shape: tuple[int, ...], dtype: np.dtype, path: str) -> np.nd
     if node.shape != shape or node.dtype.newbyteorder("=") != dtype or node.dtype.metadata is not None:
         found = f"{plain(str(node.dtype))} {node.shape}"
         raise FileError(f"'{path}' is {found}, expected {dtype} {shape}. Is it of another network?")
-    if node.chunks is not None:  # compressed data could take any amount of memory
-        raise FileError(f"'{path}' is stored in chunks{_filters(node)}; only whole arrays, not compressed, are read.")
+    check_chunks(node, path)
     array = np.empty(shape, dtype)
     if array.size:
         node.read_direct(array)
     return array
-
-
-def _filters(node: Any) -> str:
-    plist = node.id.get_create_plist()
-    numbers = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-    return f" with the filters {numbers}" if numbers else ""
 
 
 def _child(group: Any, name: str, path: str) -> Any:

@@ -100,6 +100,27 @@ def compressed_thrice(file: h5py.File) -> None:
     made.write_direct_chunk((0,), data)
 
 
+def compressed(file: h5py.File, chunk: int, size: int) -> None:
+    """A chunk of `chunk` numbers that inflates to `size` bytes."""
+    del file["params/bias"]
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((chunk,))
+    plist.set_deflate(9)
+    space = h5py.h5s.create_simple((3,), (1 << 30,))
+    made = h5py.h5d.create(file["params"].id, b"bias", h5py.h5t.IEEE_F32LE, space, plist)
+    packer = zlib.compressobj(9)
+    data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(size >> 20)) + packer.flush()
+    made.write_direct_chunk((0,), data)
+
+
+def large_chunk(file: h5py.File) -> None:
+    compressed(file, 1 << 28, 0)
+
+
+def inflating_chunk(file: h5py.File) -> None:
+    compressed(file, 3, 1 << 26)
+
+
 def compressed_manifest(file: h5py.File) -> None:
     """26 kB that would be five million lists."""
     text = b"[" + b"[]," * 5_000_000 + b"[]]"
@@ -149,7 +170,9 @@ def other_type(file: h5py.File) -> None:
 
 HOSTILE = {
     "doubled links": (doubled_links, "unexpected"),
-    "compressed thrice": (compressed_thrice, "'params/bias' is stored in chunks with the filters [1, 1, 1]"),
+    "compressed thrice": (compressed_thrice, "'params/bias' uses the filters [1, 1, 1]"),
+    "large chunk": (large_chunk, "'params/bias' has chunks (268435456,), more than the whole of it, (3,)"),
+    "inflating chunk": (inflating_chunk, "a chunk of 'params/bias' becomes more than 16 bytes"),
     "compressed manifest": (compressed_manifest, "the manifest is uint8 (15000004,), expected at most"),
     "endless manifest": (endless_manifest, "the manifest is not valid: it does not say that it is of the format"),
     "no text": (no_text, "cannot be read as HDF5 (UnicodeDecodeError"),
@@ -236,3 +259,18 @@ def test_a_manifest_elsewhere_is_not_followed(good, tmp_path):
         file["manifest"] = h5py.ExternalLink("other.h5", "manifest")
     with pytest.raises(FileError, match="'manifest' is a ExternalLink, which is refused"):
         load(tmp_path / "w.h5")
+
+
+@pytest.mark.parametrize("fletcher32", [True, False])
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("compression", ["gzip", None])
+def test_files_that_were_packed_by_others_are_read(good, tmp_path, compression, shuffle, fletcher32):
+    (tmp_path / "w.h5").write_bytes(good)
+    packing = {"chunks": True, "compression": compression, "shuffle": shuffle, "fletcher32": fletcher32}
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        for name in ("params/kernel", "params/bias", "manifest"):
+            array = file[name][()]
+            del file[name]
+            file.create_dataset(name, data=array, **packing)
+    loaded, _ = load_weights(tmp_path / "w.h5", NET, PARAMS, STATE)
+    assert all(loaded[name].tobytes() == PARAMS[name].tobytes() for name in PARAMS)

@@ -170,7 +170,7 @@ REFUSED: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "soft link": (soft_link, "'params/dense/bias' is a SoftLink, which is refused"),
     "external data": (external_data, "the data of 'params/dense/bias' are in another file"),
     "virtual data": (virtual_data, "the data of 'params/dense/bias' are in another file"),
-    "filter": (unknown_filter, r"'params/dense/bias' is stored in chunks with the filters \[32000\]"),
+    "filter": (unknown_filter, r"'params/dense/bias' uses the filters \[32000\]"),
     "cycle": (cycle, "missing none; unexpected 'params/dense/self'"),
     "shape": (other_shape, r"'params/dense/bias' is float32 \(1048576,\), expected float32 \(3,\)"),
     "huge shape": (huge_shape, r"'params/dense/bias' is float32 \(35184372088832,\), expected float32 \(3,\)"),
