@@ -20,6 +20,8 @@ import llvmlite
 import numba
 from numba.core import config
 
+from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
+
 _OFF = {"0", "off", "false", "no"}
 _FORMAT = "2"  # of the files
 _DIGEST = hashlib.sha256().digest_size
@@ -98,7 +100,8 @@ def _settings() -> str:
     """The name of the folder of what these versions and settings compile."""
     settings = (config.OPT, config.BOUNDSCHECK, config.LOOP_VECTORIZE, config.SLP_VECTORIZE, config.DEBUGINFO_DEFAULT)
     simd = os.environ.get("FNET_SIMD", "")
-    versions = (_FORMAT, numba.__version__, llvmlite.__version__, sys.version_info[:3], platform.machine(), simd)
+    host = (platform.machine(), simd, LEVEL_1, LEVEL_2)  # what kernels choose their instructions and blocks by
+    versions = (_FORMAT, numba.__version__, llvmlite.__version__, sys.version_info[:3], *host)
     return hashlib.sha256(repr((settings, versions)).encode()).hexdigest()[:12]
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.product import (
     EDGE_ROWS,
     LINEAR,
@@ -36,8 +37,10 @@ from fnet.kernels.cpu.threads import parallel_for, thread_count, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
 
-K_BLOCK = 384
-M_TILES = 12  # tiles in a block of rows, whose part of A stays in the second-level cache
+K_BLOCK = LEVEL_1 // 128 // 16 * 16  # about: a panel of B fills the first-level cache
+M_TILES = max(
+    4, LEVEL_2 // (16 * K_BLOCK * ROWS)
+)  # in a block of rows, whose part of A takes a quarter of the next one
 FEW_ROWS = 4 * ROWS  # rows of A up to which packing all of B ahead does not pay
 PACK_COLUMNS = 512  # columns of B from which on packing A pays, if its rows are more than one block
 SMALL = 1 << 19  # multiplications, an element moved counting as 8

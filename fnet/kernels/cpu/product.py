@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
+from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
@@ -46,9 +47,9 @@ WIDE_VECTORS = 8
 LAST_VECTORS = 4
 DOT_ROWS = 8
 
-K_BLOCK = 256
+K_BLOCK = LEVEL_1 // 192 // 16 * 16  # rows of a panel of B, which fills two thirds of the first-level cache
 M_BLOCK = 8 * ROWS
-PACK_SIZE = 1 << 15  # elements of B from which on reading it in place misses the caches
+PACK_SIZE = LEVEL_2 // 32  # elements of B from which on reading it in place misses the caches
 
 _tile = fma_tile(ROWS, VECTORS, partial=False)
 _packing_tile = packing_tile(ROWS, VECTORS)

@@ -26,14 +26,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fnet.kernels.cpu.caches import LEVEL_2
 from fnet.kernels.cpu.lanewise import LINEAR, lanewise
 from fnet.kernels.cpu.operands import PAIRS, by_columns, by_rows, length, rounded_size, staged, words_of
-from fnet.kernels.cpu.product import VECTORS, pack_panel, packed_size, product_packed
+from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panel, packed_size, product_packed
 from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import threads_for
 from fnet.kernels.policy import kernel, scalar
 
-BLOCK = 56  # rows of a task: four tiles, whose operands stay in the second-level cache
+# The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.
+BLOCK = max(1, LEVEL_2 >> 20) * 4 * ROWS
 
 copy = lanewise(lambda math, x: (x,), 0, "y")
 add = lanewise(lambda math, x, y: (x + y,), 0, "z")
