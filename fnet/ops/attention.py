@@ -74,14 +74,14 @@ def _emit_tasks(
 ) -> None:  # fmt: skip
     from fnet.kernels.cpu import attention_operands as sizes
     from fnet.kernels.cpu.operands import PAIRS
-    from fnet.kernels.cpu.simd import HAS_BFLOAT16
+    from fnet.kernels.cpu.ways import takes_pairs
 
     width = sizes.panel_width(dtype)
     count = layout[sizes.BATCH] * layout[sizes.HEADS] * -(-layout[sizes.QUERIES] // width)
     tasks = layout[sizes.TASKS] = max(1, min(count, sizes.MAX_TASKS))
     layout[sizes.SLOT] = slot
     gains = min(layout[sizes.QUERIES], layout[sizes.KEYS]) >= SMALLEST
-    operands = PAIRS if precision == "medium" and HAS_BFLOAT16 and gains else dtype
+    operands = PAIRS if gains and takes_pairs(precision) else dtype
     layout += [sizes.shared_words(layout, operands, backward), sizes.own_words(layout, operands)]
     words = emit.scratch(layout[sizes.SHARED_WORDS] + tasks * layout[sizes.OWN_WORDS], operands)
     emit.call(kernel, *refs, emit.scratch(tasks * slot, dtype), words, emit.constant(np.array(layout, np.int64)))

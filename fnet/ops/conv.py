@@ -66,7 +66,8 @@ def _gains(pixels: int, columns: int, depth: int, groups: int, precision: str = 
     """Whether to compute with pairs of bfloat16."""
     from fnet.kernels import cpu
 
-    return precision == "medium" and groups == 1 and cpu.gemm_bfloat16.gains(pixels, columns, depth)
+    enough = groups == 1 and cpu.gemm_bfloat16.large_enough(pixels, columns, depth)
+    return enough and cpu.ways.takes_pairs(precision)
 
 
 def _paired(emit: Emitter, x: Ref) -> Ref:

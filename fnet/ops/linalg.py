@@ -45,7 +45,7 @@ def _matmul_lower(
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
     start = FROM_BIAS if bias else FROM_ZERO
-    if precision == "medium" and cpu.gemm_bfloat16.gains(m, n, k):
+    if cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision):
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
         words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))
         work = emit.scratch(cpu.gemm_bfloat16.bfloat16_workspace(m, n, k), np.dtype("uint32"))
@@ -111,7 +111,7 @@ def matrix_product(a: Any, b: Any, precision: str | None = None) -> Any:
 def precision_of(x: Any, level: str | None = None) -> dict[str, str]:
     """The parameter ``precision`` of a primitive for products of x, where it makes a difference."""
     level = current_precision() if level is None else level
-    return {"precision": level} if level == "medium" and spec_of(x).dtype == np.float32 else {}
+    return {"precision": level} if level != "highest" and spec_of(x).dtype == np.float32 else {}
 
 
 def matmul(a: Any, b: Any) -> Any:

@@ -116,9 +116,9 @@ def _ordered(codes: dict[str, int]) -> list[int]:
 def _operands(precision: str, weights: int, dtype: np.dtype) -> np.dtype:
     """The type of the operands of a step's product with so many weights: that of the data, or pairs of bfloat16."""
     from fnet.kernels.cpu.operands import PAIRS
-    from fnet.kernels.cpu.simd import HAS_BFLOAT16
+    from fnet.kernels.cpu.ways import takes_pairs
 
-    return PAIRS if precision == "medium" and HAS_BFLOAT16 and weights >= PAIRED_WEIGHTS else dtype
+    return PAIRS if weights >= PAIRED_WEIGHTS and takes_pairs(precision) else dtype
 
 
 def _rows(refs: Sequence[Ref | None], units: int, dtype: np.dtype, emit: Emitter) -> list[Ref]:

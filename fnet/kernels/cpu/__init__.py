@@ -35,6 +35,7 @@ _FAMILIES = (
     "search",
     "softmax",
     "threads",
+    "ways",
 )
 
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
 from fnet.kernels.cpu.gemm import large_product, large_workspace
-from fnet.kernels.cpu.simd import HAS_BFLOAT16, at
+from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import threads_for
 from fnet.kernels.policy import kernel
 
 SMALLEST = 32  # sizes from which on a product gains by bfloat16
 
 
-def gains(m: int, n: int, k: int) -> bool:
-    """Whether the host has the instructions and the product is large enough."""
-    return HAS_BFLOAT16 and min(m, n, k) >= SMALLEST
+def large_enough(m: int, n: int, k: int) -> bool:
+    """Whether the product is large enough to be worth the rounding."""
+    return min(m, n, k) >= SMALLEST
 
 
 def bfloat16_words(m: int, n: int, k: int) -> int:
