@@ -200,8 +200,11 @@ def squareplus(x: Any, b: float = 4.0) -> Any:
     """``(x + sqrt(x^2 + b)) / 2`` for ``b > 0``, without cancellation. Source: J. Barron 2021."""
     x = _floating(x)
     below = ops.less(x, 0.0)
+    size = ops.where(below, ops.negative(x), x)
+    far = 1e9 * math.sqrt(b)  # where b adds nothing to x^2 in either precision, and x^2 could overflow
+    root = ops.where(ops.greater(size, far), size, ops.sqrt(ops.square(ops.clip(size, 0.0, far)) + b))
     # With h = (|x| + sqrt(x^2 + b)) / 2 the value at -|x| is (b / 4) / h.
-    half = 0.5 * (ops.where(below, ops.negative(x), x) + ops.sqrt(ops.square(x) + b))
+    half = 0.5 * size + 0.5 * root
     return ops.where(below, 0.25 * b / half, half)
 
 

@@ -51,6 +51,10 @@ class ValueRangeError(FnetError, ValueError):
     """A value (a label, an index, a rate, a name ...) is outside what is allowed."""
 
 
+class IndexRangeError(ValueRangeError, IndexError):
+    """An index does not fit the array, as NumPy's IndexError."""
+
+
 class DerivativeError(FnetError, TypeError):
     """A derivative was asked of a function that has none."""
 

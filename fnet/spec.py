@@ -41,6 +41,17 @@ class ArraySpec:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
+def check_array(array: Any) -> None:
+    """Refuse arrays whose elements mean something else than they hold, which kernels would not see."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise DtypeError(
+            "a masked array is not supported: what its mask leaves out would count. "
+            "Fill it first (x.filled(0)) and give the mask to the loss, the layer or np.where."
+        )
+    if isinstance(array, np.matrix):
+        raise DtypeError("np.matrix is not supported: '*' and shapes mean something else there. Use np.asarray(x).")
+
+
 def check_dtype(dtype: Any) -> np.dtype:
     """The supported NumPy dtype meant by `dtype`, or a `DtypeError` that says what to use instead."""
     try:

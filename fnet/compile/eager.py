@@ -8,12 +8,12 @@ import numpy as np
 
 from fnet.compile.emit import EagerEmitter, Ref, contiguous, ref_of
 from fnet.compile.loops import Computation, Step, Write, emit_computation, foldable
-from fnet.spec import ArraySpec, check_dtype
+from fnet.spec import ArraySpec, check_array, check_dtype
 
 
 def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Compute `primitive` on arrays; returns an array, or a tuple of them when it has several results."""
-    arrays = [a if isinstance(a, np.ndarray) else np.asarray(a) for a in args]
+    arrays = [a if type(a) is np.ndarray else _plain(a) for a in args]
     specs = [ArraySpec(a.shape, check_dtype(a.dtype)) for a in arrays]
     result = primitive.abstract(*specs, **params)
     if primitive.view is not None:
@@ -23,6 +23,14 @@ def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> A
     targets = [Ref.whole(o.reshape(-1), o.dtype, o.shape) for o in outputs]
     lower(primitive, [ref_of(a) for a in arrays], targets, params, EagerEmitter())
     return tuple(outputs) if primitive.multiple else outputs[0]
+
+
+def _plain(x: Any) -> np.ndarray:
+    """A number as an array; arrays of a class of their own as they are, if that may be."""
+    if not isinstance(x, np.ndarray):
+        return np.asarray(x)
+    check_array(x)
+    return x
 
 
 def lower(primitive: Any, inputs: list[Ref], targets: list[Ref], params: dict[str, Any], emit: Any) -> None:

@@ -18,12 +18,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fnet.compile.generated import NAME, define
-from fnet.compile.loops import FOLDED, NEXT, PARTS, SAME, STAYS, STRIDES, LoopNest, Write, accumulator
+from fnet.compile.loops import FOLDED, NEXT, PARTS, SAME, STAYS, STRIDES, LoopNest, Write, accumulator, initial
 
 BLOCK = 4096
 ARGUMENTS = 30  # of a call: Python passes more of them through a list, which Numba cannot type beside a function
 _SUFFIX = {"f4": "f32", "f8": "f64"}
-_CALLS = re.compile(r"\b([a-z]\w*_f(?:32|64))\(")
+_CALLS = re.compile(r"\b([a-z]\w*_(?:f32|f64|i64|u64))\(")
 _FOLDS = {
     "sum": "accumulate_{t}({0}, {1})",
     "prod": "{0} * {1}",
@@ -246,13 +246,5 @@ def constructor(dtype: str) -> str:
 
 
 def _initial(write: Write) -> str:
-    dtype = np.dtype(write.dtype)
-    if write.fold in ("sum", "prod"):
-        return "0" if write.fold == "sum" else "1"
-    lowest = write.fold == "max"
-    if dtype.kind == "f":
-        return "-np.inf" if lowest else "np.inf"
-    if dtype.kind == "b":
-        return "False" if lowest else "True"
-    limits = np.iinfo(dtype)
-    return str(limits.min if lowest else limits.max)
+    start = initial(write.fold or "", np.dtype(write.dtype))
+    return f"{'-' if start < 0 else ''}np.inf" if isinstance(start, float) else str(start)

@@ -95,7 +95,8 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
     """Emit the kernel call (and the copies before it, should an operand's layout need them)."""
     from fnet.compile.loop_source import loop_kernel
 
-    if any(t.size == 0 for t in work.targets):
+    if math.prod(work.shape) == 0:
+        _fold_nothing(work, emit)
         return
     reads = [_readable(ref, emit) for ref in work.reads]
     sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
@@ -126,6 +127,17 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
     emit.call(loop_kernel(nest), *arguments)
 
 
+def _fold_nothing(work: Computation, emit: Emitter) -> None:
+    """Without elements there is nothing to compute, and a fold gives what it starts from."""
+    from fnet.kernels import cpu
+
+    for target, write in zip(work.targets, work.writes, strict=True):
+        if target.size:
+            assert write.fold is not None
+            start = np.full(1, initial(write.fold, target.dtype), target.dtype)
+            emit.call(cpu.copy.fill, target, emit.constant(start), target.size)
+
+
 def _nanoseconds(size: int, reads: list[Ref], work: Computation) -> int:
     """Roughly how long one thread takes: for each element, what its operands and its expressions cost."""
     moved = sum(ref.size * ref.dtype.itemsize for ref in (*reads, *work.targets))
@@ -143,6 +155,18 @@ def foldable(shape: tuple[int, ...], folded: frozenset[int]) -> bool:
 def accumulator(write: Write) -> np.dtype:
     """The dtype in which a fold accumulates: float64 for floating sums, else the result's own."""
     return np.dtype("f8") if write.fold == "sum" and write.dtype == "f4" else np.dtype(write.dtype)
+
+
+def initial(fold: str, dtype: np.dtype) -> Any:
+    """What a fold of numbers of this type starts from."""
+    if fold in ("sum", "prod"):
+        return 0 if fold == "sum" else 1
+    lowest = fold == "max"
+    if dtype.kind == "f":
+        return -np.inf if lowest else np.inf
+    if dtype.kind == "b":
+        return not lowest
+    return np.iinfo(dtype).min if lowest else np.iinfo(dtype).max
 
 
 def _readable(ref: Ref, emit: Emitter) -> Ref:

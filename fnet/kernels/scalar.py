@@ -11,9 +11,12 @@ import math
 import numpy as np
 
 from fnet.kernels.half import bfloat16_f32, float16_f32
+from fnet.kernels.integers import floor_divide_i64, power_i64, power_u64, remainder_i64
 from fnet.kernels.policy import elementary
 from fnet.kernels.quantile import normal_quantile_f32, normal_quantile_f64
 from fnet.kernels.transcendental import (
+    cosh_f32,
+    cosh_f64,
     erf_f32,
     erf_f64,
     exp,
@@ -30,6 +33,8 @@ from fnet.kernels.transcendental import (
     logaddexp_f64,
     sigmoid_f32,
     sigmoid_f64,
+    sinh_f32,
+    sinh_f64,
     softplus_f32,
     softplus_f64,
     tanh_f32,
@@ -37,16 +42,16 @@ from fnet.kernels.transcendental import (
 )
 
 __all__ = [
-    "absolute_f32", "absolute_f64", "accumulate_f32", "accumulate_f64", "arctan_f32", "arctan_f64",
-    "bfloat16_f32", "ceil_f32", "ceil_f64", "cos_f32", "cos_f64", "erf_f32", "erf_f64", "erfc_f32", "erfc_f64",
-    "exp", "exp_f32", "exp_f64", "expm1_f32", "expm1_f64", "float16_f32", "floor_f32", "floor_f64",
-    "isfinite_f32", "isfinite_f64", "isinf_f32", "isinf_f64", "isnan_f32", "isnan_f64", "log", "log1p_f32",
-    "log1p_f64", "log_f32", "log_f64", "logaddexp_f32", "logaddexp_f64", "maximum_f32", "maximum_f64",
-    "minimum_f32", "minimum_f64", "normal_quantile_f32", "normal_quantile_f64", "power_f32", "power_f64",
-    "reciprocal_f32", "reciprocal_f64", "relu_f32", "relu_f64", "round_f32", "round_f64", "sigmoid_f32",
-    "sigmoid_f64", "sign_f32", "sign_f64", "sin_f32", "sin_f64", "softplus_f32", "softplus_f64", "sqrt_f32",
-    "sqrt_f64", "square_f32", "square_f64", "tan_f32", "tan_f64", "tanh_f32", "tanh_f64", "trunc_f32",
-    "trunc_f64",
+    "absolute_f32", "absolute_f64", "accumulate_f32", "accumulate_f64", "arctan_f32", "arctan_f64", "bfloat16_f32",
+    "ceil_f32", "ceil_f64", "cos_f32", "cos_f64", "cosh_f32", "cosh_f64", "erf_f32", "erf_f64", "erfc_f32",
+    "erfc_f64", "exp", "exp_f32", "exp_f64", "expm1_f32", "expm1_f64", "float16_f32", "floor_divide_i64",
+    "floor_f32", "floor_f64", "isfinite_f32", "isfinite_f64", "isinf_f32", "isinf_f64", "isnan_f32", "isnan_f64",
+    "log", "log1p_f32", "log1p_f64", "log_f32", "log_f64", "logaddexp_f32", "logaddexp_f64", "maximum_f32",
+    "maximum_f64", "minimum_f32", "minimum_f64", "normal_quantile_f32", "normal_quantile_f64", "power_f32",
+    "power_f64", "power_i64", "power_u64", "reciprocal_f32", "reciprocal_f64", "relu_f32", "relu_f64",
+    "remainder_i64", "round_f32", "round_f64", "sigmoid_f32", "sigmoid_f64", "sign_f32", "sign_f64", "sin_f32",
+    "sin_f64", "sinh_f32", "sinh_f64", "softplus_f32", "softplus_f64", "sqrt_f32", "sqrt_f64", "square_f32",
+    "square_f64", "tan_f32", "tan_f64", "tanh_f32", "tanh_f64", "trunc_f32", "trunc_f64",
 ]  # fmt: skip
 
 _0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)

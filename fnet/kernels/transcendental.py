@@ -59,7 +59,7 @@ _UNIT_64 = (
     0.153855879555586218, 0.133138703556856443, 0.120035151812639118, 0.0878899499175466037, 0.161875682043466575,
 )  # fmt: skip
 
-_TANH_ONE = np.float32(10)
+_TANH_ONE, _SINH_FAR = _single(10, 10)
 
 # erf(x) = x N(x^2) near zero, 1 - exp(-F(x)) beyond.
 _ERF_NEAR, _ERF_ONE = _single(0.9225, 4)
@@ -170,6 +170,38 @@ def tanh_f64(x):
     a = abs(x)
     e = expm1_f64(2.0 * (22.0 if a > 22.0 else a))
     return np.copysign(e / (e + 2.0), x)
+
+
+@elementary
+def sinh_f32(x):
+    """Hyperbolic sine in float32: (t + t / (t + 1)) / 2 with t = expm1(|x|), or e^(|x|/2) squared far out."""
+    a = abs(x)
+    t = expm1_f32(_SINH_FAR if a > _SINH_FAR else a)
+    h = exp_f32(_HALF * a)
+    return np.copysign(_HALF * h * h if a > _SINH_FAR else _HALF * (t + t / (t + _1)), x)
+
+
+@elementary
+def sinh_f64(x):
+    """Hyperbolic sine in float64: (t + t / (t + 1)) / 2 with t = expm1(|x|), or e^(|x|/2) squared far out."""
+    a = abs(x)
+    t = expm1_f64(22.0 if a > 22.0 else a)
+    h = exp_f64(0.5 * a)
+    return np.copysign(0.5 * h * h if a > 22.0 else 0.5 * (t + t / (t + 1.0)), x)
+
+
+@elementary
+def cosh_f32(x):
+    """Hyperbolic cosine in float32: (h^2 + 1 / h^2) / 2 with h = e^(|x|/2), which does not overflow before it."""
+    h = exp_f32(_HALF * abs(x))
+    return _HALF * h * h + _HALF / h / h
+
+
+@elementary
+def cosh_f64(x):
+    """Hyperbolic cosine in float64: (h^2 + 1 / h^2) / 2 with h = e^(|x|/2), which does not overflow before it."""
+    h = exp_f64(0.5 * abs(x))
+    return 0.5 * h * h + 0.5 / h / h
 
 
 # ------------------------------------------------------------------------------------------------ logarithms

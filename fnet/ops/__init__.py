@@ -98,6 +98,7 @@ from fnet.ops.reduce import argmin as argmin
 from fnet.ops.reduce import max as max
 from fnet.ops.reduce import mean as mean
 from fnet.ops.reduce import min as min
+from fnet.ops.reduce import norm as norm
 from fnet.ops.reduce import prod as prod
 from fnet.ops.reduce import std as std
 from fnet.ops.reduce import var as var

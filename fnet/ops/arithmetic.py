@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from fnet.errors import ValueRangeError
 from fnet.ops.elementwise import BOOL, elementwise
-from fnet.ops.promotion import astype, lift, promote, to_bool
+from fnet.ops.promotion import astype, is_python_number, lift, promote, to_bool
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
@@ -27,7 +29,12 @@ _power = elementwise(
     lambda g, y, a, b: _multiply(g, _multiply(b, _power(a, where(equal(b, 0), b, subtract(b, 1))))),
     lambda g, y, a, b: _multiply(g, _multiply(y, _log_or_zero(a))),
 )
-_integer_power = elementwise("power", "{0} ** {1}")
+_integer_powers = {
+    "i": elementwise("power", "power_i64(np.int64({0}), np.int64({1}))"),
+    "u": elementwise("power", "power_u64(np.uint64({0}), np.uint64({1}))"),
+}
+_signed_floor_divide = elementwise("floor_divide", "floor_divide_i64(np.int64({0}), np.int64({1}))")
+_signed_remainder = elementwise("remainder", "remainder_i64(np.int64({0}), np.int64({1}))")
 _floor_divide = elementwise("floor_divide", "{0} // {1}", lambda g, y, a, b: multiply(g, 0), None)
 _remainder = elementwise(
     "remainder", "{0} % {1}", lambda g, y, a, b: g, lambda g, y, a, b: negative(_multiply(g, _floor_divide(a, b)))
@@ -131,13 +138,15 @@ def divide(a: Any, b: Any) -> Any:
 
 
 def floor_divide(a: Any, b: Any) -> Any:
-    """``floor(a / b)``; its derivative is taken as 0."""
-    return _floor_divide(*promote(a, b))
+    """``floor(a / b)``, 0 where integers are divided by 0; its derivative is taken as 0."""
+    x, y = _no_booleans(*promote(a, b))
+    return (_signed_floor_divide if spec_of(x).dtype.kind == "i" else _floor_divide)(x, y)
 
 
 def remainder(a: Any, b: Any) -> Any:
-    """``a - b * floor(a / b)``, with the sign of `b`."""
-    return _remainder(*promote(a, b))
+    """``a - b * floor(a / b)``, with the sign of `b`; 0 where integers are divided by 0."""
+    x, y = _no_booleans(*promote(a, b))
+    return (_signed_remainder if spec_of(x).dtype.kind == "i" else _remainder)(x, y)
 
 
 def negative(x: Any) -> Any:
@@ -146,10 +155,14 @@ def negative(x: Any) -> Any:
 
 
 def power(a: Any, b: Any) -> Any:
-    """``a ** b``; the exponents 0.5, 1, 2, 3 and -1 given as Python numbers use cheaper forms."""
+    """``a ** b``; the exponents 0.5, 1, 2, 3 and -1 given as Python numbers use cheaper forms.
+
+    Raises `ValueRangeError` for integers to a negative integer power; under jit, where exponents are not known in
+    advance, such an element is 0.
+    """
     from fnet.ops.maths import reciprocal, sqrt, square
 
-    if isinstance(b, int | float) and not isinstance(b, np.generic) and spec_of(a).differentiable:
+    if is_python_number(b) and spec_of(a).differentiable:
         if b == 2:
             return square(a)
         if b == 3:
@@ -160,8 +173,23 @@ def power(a: Any, b: Any) -> Any:
             return sqrt(a)
         if b == -1:
             return reciprocal(a)
-    base, exponent = promote(a, b)
-    return (_power if spec_of(base).differentiable else _integer_power)(base, exponent)
+    if _is_integer(a) and _is_integer(b) and not isinstance(b, Tracer) and np.any(np.less(b, 0)):
+        raise ValueRangeError(
+            f"power: integers have no negative integer powers, received the exponent {np.min(b)}. "
+            f"Convert one of them, e.g. x.astype('float32')."
+        )
+    base, exponent = _no_booleans(*promote(a, b))
+    kind = spec_of(base).dtype.kind
+    return (_power if kind == "f" else _integer_powers[kind])(base, exponent)
+
+
+def _is_integer(x: Any) -> bool:
+    return spec_of(x).dtype.kind in "iub"
+
+
+def _no_booleans(*operands: Any) -> list[Any]:
+    """Booleans as int8, in which NumPy divides and raises them."""
+    return [astype(x, np.int8) if spec_of(x).dtype == BOOL else x for x in operands]
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -187,7 +215,7 @@ def stop_gradient(x: Any) -> Any:
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
-    """``min(max(x, low), high)``; None leaves that side open. The derivative is 1 inside, 0 outside.
+    """``min(max(x, low), high)``; None leaves that side open, NaN gives NaN. The derivative is 1 inside, 0 outside.
 
     >>> import numpy as np
     >>> clip(np.array([-1.0, 0.5, 7.0]), 0, 1)
@@ -195,10 +223,17 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     """
     out = lift(x)
     if low is not None:
-        out = where(less(out, low), low, out)
+        out = where(_or_nan(less(out, low), low), low, out)
     if high is not None:
-        out = where(greater(out, high), high, out)
+        out = where(_or_nan(greater(out, high), high), high, out)
     return out
+
+
+def _or_nan(beyond: Any, bound: Any) -> Any:
+    """Where an element is beyond a bound, or the bound is NaN, which is what it gives then."""
+    if not isinstance(bound, Tracer) and not np.any(np.not_equal(bound, bound)):
+        return beyond
+    return logical_or(beyond, not_equal(bound, bound)) if spec_of(bound).differentiable else beyond
 
 
 def logaddexp(a: Any, b: Any) -> Any:
@@ -217,34 +252,47 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     return _select(_truth(condition), x, y)
 
 
+def _compare(name: str, a: Any, b: Any) -> Any:
+    return _comparisons[name](*promote(_or_infinite(a, b), _or_infinite(b, a)))
+
+
+def _or_infinite(x: Any, other: Any) -> Any:
+    """x, or if it is a Python number beyond what the integers beside it can be, the infinity of its sign."""
+    if type(x) is int and not is_python_number(other):
+        dtype = spec_of(other).dtype
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+            return math.copysign(math.inf, x)
+    return x
+
+
 def equal(a: Any, b: Any) -> Any:
     """``a == b``."""
-    return _comparisons["equal"](*promote(a, b))
+    return _compare("equal", a, b)
 
 
 def not_equal(a: Any, b: Any) -> Any:
     """``a != b``."""
-    return _comparisons["not_equal"](*promote(a, b))
+    return _compare("not_equal", a, b)
 
 
 def less(a: Any, b: Any) -> Any:
     """``a < b``."""
-    return _comparisons["less"](*promote(a, b))
+    return _compare("less", a, b)
 
 
 def less_equal(a: Any, b: Any) -> Any:
     """``a <= b``."""
-    return _comparisons["less_equal"](*promote(a, b))
+    return _compare("less_equal", a, b)
 
 
 def greater(a: Any, b: Any) -> Any:
     """``a > b``."""
-    return _comparisons["greater"](*promote(a, b))
+    return _compare("greater", a, b)
 
 
 def greater_equal(a: Any, b: Any) -> Any:
     """``a >= b``."""
-    return _comparisons["greater_equal"](*promote(a, b))
+    return _compare("greater_equal", a, b)
 
 
 def logical_and(a: Any, b: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.errors import DtypeError, TracingError, ValueRangeError
-from fnet.ops.arithmetic import add, equal, multiply
+from fnet.errors import DtypeError, IndexRangeError, TracingError, ValueRangeError
+from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, minimum, multiply, where
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import basic_slice, expand_dims, normalize_axis, reshape
 from fnet.spec import ArraySpec
@@ -83,7 +83,14 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
         if wrong.size:
             value = np.reshape(index, -1)[wrong[0]]
             raise ValueRangeError(f"take: position {value} (element {wrong[0]}) is outside axis {axis} of size {size}.")
-    return _take(x, astype(index, np.int64), axis=axis)
+    return _take(x, _positions(index), axis=axis)
+
+
+def _positions(index: Any) -> Any:
+    """Positions as int64, in which their arithmetic is exact; what is beyond that is beyond any axis."""
+    if spec_of(index).dtype == np.uint64:
+        index = minimum(index, np.uint64(np.iinfo(np.int64).max))
+    return astype(index, np.int64)
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Any:
@@ -101,8 +108,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None and Ellipsis as in NumPy, and integer arrays on neighbouring axes."""
-    ndim = spec_of(x).ndim
-    parts = _expand(index if isinstance(index, tuple) else (index,), ndim)
+    parts = _expand(index if isinstance(index, tuple) else (index,), spec_of(x).shape)
     if not any(_is_array(p) for p in parts):
         return basic_slice(x, tuple(_basic(p) for p in parts))
     arrays = [i for i, p in enumerate(parts) if _is_array(p)]
@@ -122,44 +128,61 @@ def _gather(x: Any, indices: list[Any], axis: int) -> Any:
     for index in indices:
         if spec_of(index).dtype.kind == "b":
             raise TracingError("a traced boolean mask has no fixed number of elements. Use fnet.ops.where instead.")
-    position = _wrapped(indices[0], shape[axis])
-    for offset, index in enumerate(indices[1:], start=1):
-        size = shape[axis + offset]
-        position = add(multiply(position, size), _wrapped(index, size))
+        if spec_of(index).dtype.kind not in "iu":
+            raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")
+    if len(indices) == 1:
+        return take(x, _checked(indices[0], shape[axis]), axis)
+    position: Any = 0
+    outside: Any = False
+    for index, size in zip(indices, shape[axis:], strict=False):
+        index = _positions(_checked(index, size))
+        index = where(less(index, 0), add(index, size), index)
+        position = add(multiply(position, size), index)
+        if isinstance(index, Tracer):
+            outside = logical_or(outside, logical_or(less(index, 0), greater_equal(index, size)))
     merged = math.prod(shape[axis : axis + len(indices)])
+    if outside is not False:
+        position = where(outside, merged, position)
     return take(reshape(x, (*shape[:axis], merged, *shape[axis + len(indices) :])), position, axis)
 
 
-def _wrapped(index: Any, size: int) -> Any:
-    """Negative positions counted from the end; refused outside the axis where the values are known."""
-    if isinstance(index, Tracer):
-        from fnet.ops.arithmetic import less, where
-
-        return where(less(index, 0), add(index, size), index)
-    if index.size and (index.min() < -size or index.max() >= size):
+def _checked(index: Any, size: int) -> Any:
+    """Positions on an axis of this size; refused outside of it where the values are known."""
+    if not isinstance(index, Tracer) and index.size and (index.min() < -size or index.max() >= size):
         bad = index.min() if index.min() < -size else index.max()
         raise ValueRangeError(f"index {bad} is outside an axis of size {size}.")
-    return np.where(index < 0, index + size, index)
+    return index
 
 
-def _expand(parts: tuple[Any, ...], ndim: int) -> list[Any]:
-    """Concrete boolean masks as positions, the Ellipsis as slices, and slices for the axes not named."""
-    listed: list[Any] = []
+def _expand(parts: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
+    """The Ellipsis as slices, slices for the axes not named, and concrete boolean masks as positions."""
+    parts = tuple(np.asarray(p, None if p else np.int64) if isinstance(p, list) else p for p in parts)
     for part in parts:
-        if isinstance(part, list):
-            part = np.asarray(part, None if part else np.int64)
-        if isinstance(part, bool | np.bool_):
+        if isinstance(part, bool | np.bool_) or (_is_mask(part) and part.ndim == 0):
             raise TracingError("indexing with a single True or False is not supported. Use None for a new axis.")
-        if isinstance(part, np.ndarray) and part.dtype == bool:
+    used = sum(part.ndim if _is_mask(part) else part is not None and part is not Ellipsis for part in parts)
+    if used > len(shape):
+        raise ValueRangeError(f"too many indices: {used} for an array with {len(shape)} axes.")
+    dots = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
+    listed: list[Any] = []
+    axis = 0
+    for part in (*parts[:dots], *[slice(None)] * (len(shape) - used), *parts[dots + 1 :]):
+        if _is_mask(part):
+            masked = shape[axis : axis + part.ndim]
+            if part.shape != masked:
+                raise IndexRangeError(
+                    f"a boolean mask of shape {part.shape} was given for axes of sizes {masked}. They must agree."
+                )
             listed += list(np.nonzero(part))
+            axis += part.ndim
         else:
             listed.append(part)
-    used = sum(p is not None and p is not Ellipsis for p in listed)
-    if used > ndim:
-        raise ValueRangeError(f"too many indices: {used} for an array with {ndim} axes.")
-    fill = [slice(None)] * (ndim - used)
-    dots = next((i for i, p in enumerate(listed) if p is Ellipsis), len(listed))
-    return listed[:dots] + fill + listed[dots + 1 :]
+            axis += part is not None
+    return listed
+
+
+def _is_mask(part: Any) -> bool:
+    return isinstance(part, np.ndarray) and part.dtype == bool
 
 
 def _is_array(part: Any) -> bool:

@@ -83,6 +83,10 @@ def sigmoid(x: Any) -> Any:
     return activated(logistic, *promote(x, floating=True))
 
 
+sinh = _function("sinh", "sinh_{t}({0})", lambda g, y, x: multiply(g, cosh(x)), "Hyperbolic sine ``(e^x - e^-x) / 2``.")
+cosh = _function(
+    "cosh", "cosh_{t}({0})", lambda g, y, x: multiply(g, sinh(x)), "Hyperbolic cosine ``(e^x + e^-x) / 2``."
+)
 softplus = _function(
     "softplus", "softplus_{t}({0})", lambda g, y, x: multiply(g, sigmoid(x)), "``log(1 + e^x)``, without overflow."
 )
@@ -104,9 +108,10 @@ isinf = _test("isinf", False, "True where ``x`` is Inf or -Inf.")
 isfinite = _test("isfinite", True, "True where ``x`` is neither NaN nor infinite.")
 
 _square: Primitive = elementwise("square", "{0} * {0}", lambda g, y, x: multiply(g, x * 2))
-_reciprocal: Primitive = elementwise("reciprocal", "1 / {0}", lambda g, y, x: negative(multiply(g, y * y)))
+_reciprocal: Primitive = elementwise("reciprocal", "reciprocal_{t}({0})", lambda g, y, x: negative(multiply(g, y * y)))
 _absolute: Primitive = elementwise("absolute", "abs({0})", lambda g, y, x: multiply(g, sign(x)))
 _sign: Primitive = elementwise("sign", "np.sign({0})", lambda g, y, x: multiply(g, 0))
+_integer_sign: Primitive = elementwise("sign", "({0} > 0) - ({0} < 0)")
 
 
 def square(x: Any) -> Any:
@@ -126,7 +131,8 @@ def absolute(x: Any) -> Any:
 
 def sign(x: Any) -> Any:
     """-1, 0 or 1 by the sign of ``x``; NaN stays NaN. The derivative is 0."""
-    return _sign(lift(x))
+    x = lift(x)
+    return (_sign if spec_of(x).differentiable else _integer_sign)(x)
 
 
 def log2(x: Any) -> Any:
@@ -137,18 +143,6 @@ def log2(x: Any) -> Any:
 def log10(x: Any) -> Any:
     """Logarithm to base 10."""
     return multiply(log(x), 1 / math.log(10))
-
-
-def sinh(x: Any) -> Any:
-    """Hyperbolic sine ``(e^x - e^-x) / 2``, accurate near 0."""
-    (x,) = promote(x, floating=True)
-    return multiply(subtract(expm1(x), expm1(negative(x))), 0.5)
-
-
-def cosh(x: Any) -> Any:
-    """Hyperbolic cosine ``(e^x + e^-x) / 2``."""
-    (x,) = promote(x, floating=True)
-    return multiply(exp(x) + exp(negative(x)), 0.5)
 
 
 # gelu takes x, Phi(x) and -10^4, below which its value is 0 in either precision, but -Inf * 0 would be NaN. Phi is kept

@@ -7,17 +7,20 @@ below say which operation answers. Importing this module attaches everything to 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, FnetError, TracingError, did_you_mean
+from fnet.errors import DtypeError, FnetError, TracingError
 from fnet.ops import arithmetic as ar
 from fnet.ops import linalg as la
 from fnet.ops import maths, reduce
 from fnet.ops import shape as sh
+from fnet.ops.accumulate import cumsum
 from fnet.ops.index import getitem, take
 from fnet.ops.promotion import astype, lift
+from fnet.ops.search import searchsorted
 from fnet.ops.summation import Axes, normalize_axes
 from fnet.ops.summation import sum as sum_
 from fnet.transforms.primitive import spec_of
@@ -107,6 +110,24 @@ def _full_like(x: Any, value: Any, dtype: Any = None) -> Any:
     return np.full(spec.shape, value, dtype or spec.dtype)
 
 
+def _cumsum(x: Any, axis: int | None = None) -> Any:
+    return cumsum(sh.ravel(x), 0) if axis is None else cumsum(x, axis)
+
+
+def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0.0) -> Any:
+    if mode != "constant":
+        raise TracingError(f"np.pad on traced values takes mode='constant', received {mode!r}. Use np.concatenate.")
+    widths = np.broadcast_to(np.asarray(pad_width), (spec_of(x).ndim, 2))
+    return sh.pad(x, [(int(before), int(after)) for before, after in widths], constant_values)
+
+
+def _norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Any:
+    axes = len(normalize_axes(axis, spec_of(x).ndim, "norm"))
+    if not (ord is None or (ord == 2 and axes == 1) or (ord == "fro" and axes == 2)):
+        raise TracingError(f"np.linalg.norm on traced values is the Euclidean one, received ord={ord!r}.")
+    return reduce.norm(x, axis, keepdims)
+
+
 FUNCTIONS: dict[Any, Callable] = {
     np.sum: sum_,
     np.mean: reduce.mean,
@@ -121,6 +142,10 @@ FUNCTIONS: dict[Any, Callable] = {
     np.all: reduce.all,
     np.argmax: reduce.argmax,
     np.argmin: reduce.argmin,
+    np.linalg.norm: _norm,
+    np.cumsum: _cumsum,
+    np.searchsorted: lambda a, v, side="left": searchsorted(a, v, side),
+    np.pad: _pad,
     np.where: _where,
     np.clip: _clip,
     np.reshape: sh.reshape,
@@ -150,6 +175,23 @@ FUNCTIONS: dict[Any, Callable] = {
 }
 
 
+_NEAR = {
+    "append": "concatenate",
+    "argsort": "top_k",
+    "average": "mean",
+    "column_stack": "stack",
+    "dstack": "concatenate",
+    "hstack": "concatenate",
+    "hypot": "norm",
+    "inner": "tensordot",
+    "partition": "top_k",
+    "select": "where",
+    "sort": "top_k",
+    "vdot": "dot",
+    "vstack": "concatenate",
+}
+
+
 def _ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if method != "__call__":
         raise TracingError(
@@ -165,12 +207,7 @@ def _function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...], kw
 def _answer(table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = function.__name__
     if function not in table:
-        known = {f.__name__ for f in (*UFUNCS, *FUNCTIONS)}
-        hint = did_you_mean(name, known)
-        raise TracingError(
-            f"np.{name} is not supported on traced values.{hint if 'Did' in hint else ''} "
-            f"Or write it with fnet.ops, or make it a primitive with fnet.primitive."
-        )
+        raise TracingError(f"np.{name} is not supported on traced values. {_instead(name)}")
     given = {k: v for k, v in kwargs.items() if v is not np._NoValue and (v is not None or k == "axis")}
     try:
         return table[function](*args, **given)
@@ -178,6 +215,28 @@ def _answer(table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kw
         raise
     except TypeError as error:
         raise TracingError(f"np.{name} on a traced value does not take these arguments: {error}.") from error
+
+
+def _instead(name: str) -> str:
+    """What does the work of a NumPy function: the operation of its name, one that is near to it, or the truth."""
+    from fnet import ops
+
+    if callable(getattr(ops, name, None)):
+        return f"Use fnet.ops.{name}."
+    near = f"fnet.ops.{_NEAR[name]} comes near to it" if name in _NEAR else "fnet.ops has nothing of that kind"
+    return f"{near}: write it with operations that there are, or make it a primitive with fnet.primitive."
+
+
+def _of_numbers(operation: Callable) -> Callable:
+    """`operation` as an operator: between Python numbers it gives one, whose type yields to that of any array."""
+
+    def operator(*operands: Any) -> Any:
+        result = operation(*operands)
+        if isinstance(result, Tracer) and all(spec_of(x).weak for x in operands):
+            result.spec = replace(result.spec, weak=True)
+        return result
+
+    return operator
 
 
 def _swapped(operation: Callable) -> Callable:
@@ -207,13 +266,13 @@ def _transpose_method(self: Tracer, *axes: Any) -> Any:
 
 
 _BINARY = {
-    "add": ar.add,
-    "sub": ar.subtract,
-    "mul": ar.multiply,
-    "truediv": ar.divide,
-    "floordiv": ar.floor_divide,
-    "mod": ar.remainder,
-    "pow": ar.power,
+    "add": _of_numbers(ar.add),
+    "sub": _of_numbers(ar.subtract),
+    "mul": _of_numbers(ar.multiply),
+    "truediv": _of_numbers(ar.divide),
+    "floordiv": _of_numbers(ar.floor_divide),
+    "mod": _of_numbers(ar.remainder),
+    "pow": _of_numbers(ar.power),
     "matmul": la.matmul,
     "and": _of_booleans("&", ar.logical_and),
     "or": _of_booleans("|", ar.logical_or),
@@ -262,7 +321,7 @@ def _attach() -> None:
         setattr(Tracer, name, method)
     inverted = _of_booleans("~", ar.logical_not)
     for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": inverted}.items():
-        setattr(Tracer, f"__{name}__", unary)
+        setattr(Tracer, f"__{name}__", _of_numbers(unary))
     for name, attribute in {"T": sh.transpose}.items():
         setattr(Tracer, name, property(attribute))
     for name, protocol in {"getitem": getitem, "array_ufunc": _ufunc, "array_function": _function}.items():

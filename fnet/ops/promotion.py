@@ -20,7 +20,7 @@ def lift(x: Any) -> Any:
     if isinstance(x, Tracer):
         return x
     if isinstance(x, np.ndarray):
-        check_dtype(x.dtype)
+        spec_of(x)
         return x
     if isinstance(x, list | tuple) and _contains_tracer(x):
         from fnet.ops.shape import stack
@@ -32,6 +32,11 @@ def lift(x: Any) -> Any:
         raise ShapeError("a list becomes an array if its rows have equally many entries, received others.") from None
     check_dtype(array.dtype)
     return array
+
+
+def is_python_number(x: Any) -> bool:
+    """Whether x is a bool, int or float of Python, whose type yields to that of any array beside it."""
+    return isinstance(x, bool | int | float) and not isinstance(x, np.generic)
 
 
 def common_dtype(*args: Any) -> np.dtype:

@@ -1,4 +1,4 @@
-"""Reductions other than the sum: extremes, means, spreads, logical folds and positions of extremes."""
+"""Reductions other than the sum: extremes, means, spreads, norms, logical folds and positions of extremes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,27 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import ShapeError
-from fnet.ops.arithmetic import divide, equal, less, logical_or, multiply, not_equal, subtract, where
-from fnet.ops.maths import sqrt, square
-from fnet.ops.promotion import astype, lift
-from fnet.ops.shape import moveaxis, normalize_axis, reshape
+from fnet.ops.arithmetic import (
+    divide,
+    equal,
+    greater,
+    less,
+    logical_and,
+    logical_or,
+    multiply,
+    not_equal,
+    stop_gradient,
+    subtract,
+    where,
+)
+from fnet.ops.maths import absolute, isfinite, sqrt, square
+from fnet.ops.promotion import astype, lift, promote
+from fnet.ops.shape import basic_slice, moveaxis, normalize_axis, reshape, squeeze, take_range, transpose
 from fnet.ops.summation import Axes, fold_abstract, keep_axes, normalize_axes, sum, widened
 from fnet.spec import ArraySpec
+from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.vjp import vjp
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
@@ -35,13 +49,34 @@ def _attained(y: Any, x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
+    """Through products of pairs, whose derivatives need no quotient by elements that may be 0."""
+    return vjp(lambda v: _prod_of_pairs(v, axes), x)[1](g)
+
+
+def _prod_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    return jvp(lambda v: _prod_of_pairs(v, axes), (x,), tangents)[1]
+
+
+def _prod_of_pairs(x: Any, axes: tuple[int, ...]) -> Any:
+    """The product over `axes`: one half of the elements times the other, again and again."""
     shape = spec_of(x).shape
-    return (divide(multiply(keep_axes(g, shape, axes), keep_axes(y, shape, axes)), x),)
+    kept = [a for a in range(len(shape)) if a not in axes]
+    result = [shape[a] for a in kept]
+    count = math.prod(shape[a] for a in axes)
+    x = reshape(transpose(x, [*axes, *kept]), [count, *result])
+    left_over: Any = np.ones(result, spec_of(x).dtype)
+    while count > 1:
+        half = count // 2
+        if count % 2:
+            left_over = multiply(left_over, basic_slice(x, (count - 1, *[slice(None)] * len(result))))
+        x = multiply(take_range(x, 0, half, 0), take_range(x, half, 2 * half, 0))
+        count = half
+    return multiply(reshape(x, result), left_over) if count else left_over
 
 
 _max = Primitive("max", fold_abstract, reduction="max", vjp=_extreme_vjp, jvp=_extreme_jvp)
 _min = Primitive("min", fold_abstract, reduction="min", vjp=_extreme_vjp, jvp=_extreme_jvp)
-_prod = Primitive("prod", fold_abstract, reduction="prod", vjp=_prod_vjp)
+_prod = Primitive("prod", fold_abstract, reduction="prod", vjp=_prod_vjp, jvp=_prod_jvp)
 
 
 def _arg_abstract(x: ArraySpec, *, largest: bool) -> ArraySpec:
@@ -58,11 +93,11 @@ def _arg_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, largest:
 _arg = Primitive("argmax", _arg_abstract, lower=_arg_lower)
 
 
-def _fold(primitive: Primitive, x: Any, axis: Axes, keepdims: bool) -> Any:
+def _fold(primitive: Primitive, x: Any, axis: Axes, keepdims: bool, of_nothing: bool = False) -> Any:
     x = lift(x)
     spec = spec_of(x)
     axes = normalize_axes(axis, spec.ndim, primitive.name)
-    if primitive.name in ("max", "min") and math.prod(spec.shape[a] for a in axes) == 0:
+    if primitive.name in ("max", "min") and not of_nothing and math.prod(spec.shape[a] for a in axes) == 0:
         raise ShapeError(f"{primitive.name} of nothing: axes {axes} of shape {spec.shape} hold no element.")
     folded = primitive(x, axes=axes) if axes else x
     return keep_axes(folded, spec.shape, axes) if keepdims else folded
@@ -79,18 +114,18 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 
 def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Product over `axis` (all by default); the derivative needs elements that are not 0."""
+    """Product over `axis` (all by default)."""
     return _fold(_prod, widened(x), axis, keepdims)
 
 
 def any(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Whether any element is true (not 0)."""
-    return _fold(_max, astype(lift(x), bool), axis, keepdims)
+    """Whether any element is true (not 0); False of none."""
+    return _fold(_max, astype(lift(x), bool), axis, keepdims, of_nothing=True)
 
 
 def all(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
-    """Whether all elements are true (not 0)."""
-    return _fold(_min, astype(lift(x), bool), axis, keepdims)
+    """Whether all elements are true (not 0); True of none."""
+    return _fold(_min, astype(lift(x), bool), axis, keepdims, of_nothing=True)
 
 
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
@@ -110,12 +145,18 @@ def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
 
 
 def var(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any:
-    """Variance in two passes, ``sum((x - mean)^2) / (n - ddof)``; never negative."""
+    """Variance in two passes, ``sum((x - mean)^2) / (n - ddof)``; never negative.
+
+    What the mean loses by rounding to float32 is the mean of the differences: its square is taken off.
+    """
     x = lift(x)
     spec = spec_of(x)
     count = math.prod(spec.shape[a] for a in normalize_axes(axis, spec.ndim, "var"))
-    squares = sum(square(subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
-    return divide(squares, float(count - ddof))
+    center = mean(astype(x, "float64"), axis, keepdims=True)
+    differences = subtract(x, astype(center, spec.dtype if spec.differentiable else "float64"))
+    lost = sum(differences, axis, keepdims)
+    squares = subtract(sum(square(differences), axis, keepdims), multiply(lost, divide(lost, float(count))))
+    return divide(where(less(squares, 0), 0, squares), float(count - ddof if count > ddof else 0))
 
 
 def std(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any:
@@ -123,6 +164,25 @@ def std(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any
     variance = var(x, axis, keepdims, ddof)
     flat = less(variance, np.finfo(spec_of(variance).dtype).tiny)
     return where(flat, 0, sqrt(where(flat, 1, variance)))
+
+
+def norm(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Euclidean norm ``sqrt(sum(x^2))`` over `axis` (all by default), without overflow; its derivative at 0 is 0.
+
+    >>> import numpy as np, fnet
+    >>> norm(np.array([3.0, 4.0])), fnet.grad(norm)(np.zeros(2))
+    (array(5.), array([0., 0.]))
+    """
+    (x,) = promote(x, floating=True)
+    axes = normalize_axes(axis, spec_of(x).ndim, "norm")
+    if spec_of(x).size == 0:
+        return sum(x, axes, keepdims)
+    largest = stop_gradient(max(absolute(x), axes, keepdims=True))
+    scale = where(logical_and(greater(largest, 0), isfinite(largest)), largest, 1)
+    squares = sum(square(divide(x, scale)), axes, keepdims=True)
+    is_zero = equal(squares, 0)
+    root = multiply(where(is_zero, 0, sqrt(where(is_zero, 1, squares))), scale)
+    return root if keepdims else squeeze(root, axes)
 
 
 def argmax(x: Any, axis: int | None = None) -> Any:

@@ -274,7 +274,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     if value == 0:
         return placed
     around = np.full(grown, value, spec_of(x).dtype)
-    around[tuple(slice(*i) for i in index)] = 0
+    around[tuple(slice(*i) for i in index)] = -0.0  # which keeps the sign of zeros
     return placed + around
 
 

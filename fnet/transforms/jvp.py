@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError
+from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import cast, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level
@@ -16,8 +17,10 @@ from fnet.transforms.vjp import as_primal, grad, is_none, vjp
 class _JVPTracer(Tracer):
     __slots__ = ("call", "primal", "tangent")
 
-    def __init__(self, trace: _Forward, primal: Any, tangent: Any, call: Origin | None = None) -> None:
-        super().__init__(trace, spec_of(primal))
+    def __init__(
+        self, trace: _Forward, primal: Any, tangent: Any, call: Origin | None = None, spec: ArraySpec | None = None
+    ) -> None:
+        super().__init__(trace, spec or spec_of(primal))
         self.primal, self.tangent, self.call = primal, tangent, call
 
     def concrete(self, use: str) -> Any:
@@ -97,7 +100,7 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
         received = None if tangent is None else spec_of(tangent)
         if received is None or received.shape != spec.shape:
             raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {received}.")
-        traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype)))
+        traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype), spec=spec))
     outputs = f(*tree.unflatten(structure, traced))
     value = tree.map(lambda o: o.primal if trace.owns(o) else o, outputs)
     tangent = tree.map(lambda o: o.tangent if trace.owns(o) else zeros_like(o), outputs)

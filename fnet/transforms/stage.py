@@ -74,7 +74,7 @@ class _Staging:
             )
         array = np.array(x)  # a copy: later changes to the caller's array must not change the program
         check_dtype(array.dtype)
-        if array.size > 1 and (array == array.flat[0]).all():
+        if array.size > 1 and array.tobytes() == array.size * array.flat[0].tobytes():  # -0 is not 0
             return self._uniform(array)
         return Value(ArraySpec(array.shape, array.dtype), constant=array)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
+from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level
@@ -28,8 +29,8 @@ class _VJPTracer(Tracer):
 
     trace: _Tape
 
-    def __init__(self, trace: _Tape, primal: Any) -> None:
-        super().__init__(trace, spec_of(primal))
+    def __init__(self, trace: _Tape, primal: Any, spec: ArraySpec | None = None) -> None:
+        super().__init__(trace, spec or spec_of(primal))
         self.primal = primal
 
     def concrete(self, use: str) -> Any:
@@ -107,7 +108,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """
     tape = _Tape()
     leaves, structure = tree.flatten(primals)
-    traced = [_VJPTracer(tape, as_primal(x)) if spec_of(x).differentiable else x for x in leaves]
+    traced = [_VJPTracer(tape, as_primal(x), spec_of(x)) if spec_of(x).differentiable else x for x in leaves]
     result = f(*tree.unflatten(structure, traced))
     result, aux = split_aux(result, has_aux)
     outputs, out_structure = tree.flatten(result, is_none)

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 import fnet
 from fnet import ops
+from fnet.errors import DtypeError
 from fnet.ops.promotion import common_dtype
 from fnet.spec import SUPPORTED
 from fnet.testing import check_complex_step, check_grads
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 FLOATS = [np.float32, np.float64]
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-3, 30.0, -30.0])
 DTYPES = sorted(SUPPORTED, key=str)
+INTEGERS = [d for d in DTYPES if d.kind in "iu"]
 FAMILIES = [
     "accumulate", "attention", "conv", "index", "linalg", "nn", "normalization", "pooling", "recurrent", "reduce",
     "search", "shape", "solve",
@@ -78,6 +80,67 @@ def test_integers_and_booleans(op: Op, dtype):
         if expected.dtype == np.float16:  # steps of booleans: unchanged here
             expected = expected.astype(dtype)
     close(got, expected)
+
+
+@pytest.mark.parametrize("executor", ["walk", "native"])
+def test_powers_of_integers(executor):
+    for dtype in INTEGERS if executor == "walk" else [np.int8, np.uint64]:
+        x = np.arange(6).astype(dtype)
+        got = fnet.jit(lambda x: (x**2, x**3, ops.power(x, x)), executor=executor)(x)
+        for value, expected in zip(got, (x**2, x**3, x**x), strict=True):
+            close(value, expected)
+        close(ops.power(x, 11), x**11)  # beyond narrow types, modulo their range
+    x = np.arange(3)
+    for negative in (lambda x: ops.power(x, -1), lambda x: ops.power(2, np.array([1, -2]))):
+        with pytest.raises(ValueError, match="integers have no negative integer powers, received the exponent -"):
+            negative(x)
+    with pytest.raises(ValueError, match="received the exponent -1"):
+        fnet.jit(lambda x: x**-1)(x)
+    np.testing.assert_array_equal(fnet.jit(lambda x, n: x**n)(x, np.array([2, -1, 2])), [0, 0, 4])
+
+
+def test_quotients_of_integers():
+    for dtype in INTEGERS:
+        limits = np.iinfo(dtype)
+        numbers = np.unique(np.array([limits.min, limits.min // 2, limits.max, 0, 1, 3, 7], dtype))
+        numbers = np.concatenate([numbers, np.array([0, 0 - numbers[1]], dtype)])
+        a, b = np.meshgrid(numbers, numbers)
+        for f, reference in ((ops.floor_divide, np.floor_divide), (ops.remainder, np.remainder)):
+            close(f(a, b), reference(a, b))
+            close(fnet.jit(f)(a, b), reference(a, b))
+
+
+def test_comparisons_with_numbers_beyond_the_dtype():
+    for dtype in (np.int8, np.uint8, np.uint64):
+        x = np.array([0, 1, np.iinfo(dtype).max], dtype)
+        for number in (-1, 300, 2**70):
+            for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
+                f, reference = getattr(ops, name), getattr(np, name)
+                close(f(x, number), reference(x, number))
+                close(f(number, x), reference(number, x))
+
+
+def test_corners():
+    close(fnet.jit(np.sign)(np.array([200, 0], np.uint8)), np.array([1, 0], np.uint8))
+    for low in (np.nan, np.array([np.nan, 0.0])):
+        close(ops.clip(np.ones(2), low, 3.0), np.clip(np.ones(2), low, 3.0))
+        close(fnet.jit(lambda x, low: ops.clip(x, low, 3.0))(np.ones(2), low), np.clip(np.ones(2), low, 3.0))
+    x = np.array([89.0, -89.0, 1e-30, 5.0, 12.0, np.inf], np.float32)
+    close(ops.sinh(x), np.sinh(x.astype(float)).astype(np.float32))
+    close(ops.cosh(x), np.cosh(x.astype(float)).astype(np.float32))
+    np.testing.assert_array_equal(fnet.vjp(ops.cosh, x[2:3])[1](np.ones(1, np.float32))[0], x[2:3])
+    quotient = fnet.jit(lambda x: x / np.array([0.0, -0.0]))(np.ones(2))
+    np.testing.assert_array_equal(quotient, [np.inf, -np.inf])
+
+
+@pytest.mark.parametrize(
+    ("array", "text"),
+    [(np.ma.array([1.0, 2.0], mask=[0, 1]), "masked array"), (np.ones((1, 2)).view(np.matrix), "np.matrix")],
+)
+def test_arrays_that_mean_something_else_are_refused(array, text):
+    for f in (lambda: ops.exp(array), lambda: ops.add(1.0, array), lambda: fnet.jit(ops.exp)(array)):
+        with pytest.raises(DtypeError, match=f"{text} is not supported"):
+            f()
 
 
 @given(st.lists(st.sampled_from(DTYPES), min_size=1, max_size=3), st.sampled_from([None, 2, 2.5, True]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -24,6 +24,9 @@ INDICES = [
     ROWS.reshape(2, 2), np.array([True, False, True]), X[:, :, 0] > 0, X > 0, (slice(None), X[0, :, 0] > 0),
     np.int64(1), np.array(1), (ROWS[:, None], np.array([0, 1])),
 ]  # fmt: skip
+
+INTEGERS = [np.int8, np.int16, np.uint8, np.uint64]
+PICKED = fnet.jit(fnet.value_and_grad(lambda x, i, j: ops.sum(x[i, j])))
 
 
 @pytest.mark.parametrize("number", range(len(INDICES)))
@@ -99,6 +102,47 @@ def test_iteration_and_length():
 def test_errors(index, error, text):
     with pytest.raises(error, match=text):
         fnet.vjp(lambda v: v[index], X)
+
+
+@settings(max_examples=10)
+@given(st.sampled_from(INTEGERS), st.lists(st.tuples(st.integers(0, 127), st.integers(0, 127)), min_size=1, max_size=4))
+def test_positions_are_added_up_exactly_in_any_dtype(dtype, drawn):
+    """Sizes and products of positions are beyond narrow integers."""
+    i, j = np.array(drawn, dtype).T
+    x = np.arange(300.0 * 300).reshape(300, 300)
+    value, gradient = PICKED(x, i, j)
+    close(value, x[i, j].sum())
+    expected = np.zeros_like(x)
+    np.add.at(expected, (i, j), 1)
+    np.testing.assert_array_equal(gradient, expected)
+    if np.iinfo(dtype).min < 0:
+        close(fnet.vjp(lambda v: v[-i, -j], x)[0], x[-i, -j])
+        close(ops.take(x, -i), x[-i])
+
+
+def test_positions_outside_two_axes_are_nan_and_give_nothing_back():
+    x, i = np.ones((3, 4), np.float32), np.array([0, 4, -5])
+    np.testing.assert_array_equal(fnet.jit(lambda x, i: -x[np.arange(3), i])(x, i), [-1, np.nan, np.nan])
+    gradient = fnet.jit(lambda x, i: fnet.grad(lambda x: ops.sum(-x[np.arange(3), i]))(x))(x, i)
+    np.testing.assert_array_equal(gradient, [[-1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    beyond = np.array([2**64 - 1, 1], np.uint64)
+    np.testing.assert_array_equal(fnet.jit(lambda x, i: ops.take(x, i))(np.arange(4.0), beyond), [np.nan, 1])
+
+
+@pytest.mark.parametrize(
+    ("mask", "masked"),
+    [
+        (np.array([True, False]), r"\(2,\) was given for axes of sizes \(3,\)"),
+        (np.ones((4, 3), bool), r"\(4, 3\) was given for axes of sizes \(3, 4\)"),
+        ((..., [True, False]), r"\(2,\) was given for axes of sizes \(5,\)"),
+        ((0, np.ones(5, bool)), r"\(5,\) was given for axes of sizes \(4,\)"),
+    ],
+)
+def test_masks_of_other_shapes(mask, masked):
+    with pytest.raises(IndexError):
+        X[mask]
+    with pytest.raises(IndexError, match=masked):
+        fnet.vjp(lambda v: v[mask], X)
 
 
 def test_take_names_the_position():

@@ -17,7 +17,7 @@ from fnet.testing.strategies import arrays, shapes
 from tests.ops.table import close, laid_out, layouts
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-COVERED = {"sum", "mean", "var", "std", "max", "min", "prod", "any", "all", "argmax", "argmin"}
+COVERED = {"sum", "mean", "var", "std", "norm", "max", "min", "prod", "any", "all", "argmax", "argmin"}
 FOLDS = ["sum", "prod", "max", "min"]
 SPREADS = ["mean", "var", "std"]
 
@@ -142,3 +142,46 @@ def test_the_spread_of_equal_values_has_derivative_zero():
 def test_an_axis_out_of_range(name):
     with pytest.raises(ShapeError, match=r"axis 2 is out of range for an array with 2 axes"):
         getattr(ops, name)(np.ones((2, 2)), axis=2)
+
+
+@pytest.mark.parametrize("x", [[0.0, 2, 3], [0.0, 0, 3], [2.0, 3, 4, 5, 6], [1e-30, 1e-30, 0]])
+def test_derivatives_of_a_product_with_zeros(x):
+    x = np.array(x)
+    others = np.array([np.prod(np.delete(x, i)) for i in range(x.size)])
+    np.testing.assert_array_equal(fnet.grad(ops.prod)(x), others)
+    np.testing.assert_allclose(
+        fnet.jvp(ops.prod, (x,), (np.arange(1.0, x.size + 1),))[1], others @ np.arange(1, x.size + 1)
+    )
+    check_grads(ops.prod, x, order=2)
+    check_grads(lambda x: ops.prod(x, (0, 2)), np.outer(x, [0, 1.5, -1, 2]).reshape(x.size, 2, 2))
+
+
+def test_any_and_all_of_nothing():
+    for axis in (None, 0, 1):
+        close(ops.any(np.zeros((0, 2)), axis), np.any(np.zeros((0, 2)), axis))
+        close(ops.all(np.zeros((0, 2)), axis), np.all(np.zeros((0, 2)), axis))
+
+
+def test_variance_far_from_zero():
+    x = (1e7 + np.random.default_rng(0).normal(size=(1000, 2))).astype(np.float32)
+    np.testing.assert_allclose(ops.var(x, 0), np.var(x.astype(float), 0), rtol=1e-5)
+    np.testing.assert_array_equal(ops.var(np.full(1000, 1e30, np.float32)), 0)
+    close(ops.var(np.ones(2), ddof=3), np.asarray(np.var(np.ones(2), ddof=3)))
+
+
+@pytest.mark.parametrize("scale", [1, 1e30, 1e-30, 1e-44])
+def test_norm_neither_overflows_nor_vanishes(scale):
+    x = np.array([[3, 4], [0, 0]], np.float32) * np.float32(scale)
+    close(ops.norm(x, 1), np.linalg.norm(x.astype(float), axis=1).astype(np.float32))
+    _, pull = fnet.vjp(lambda x: ops.norm(x, 1, keepdims=True), x)
+    if scale > 1e-40:
+        np.testing.assert_allclose(pull(np.ones((2, 1), np.float32))[0], [[0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def test_norm():
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    for axis in (None, 0, 1, (0, 1)):
+        close(ops.norm(x, axis), np.asarray(np.linalg.norm(x, axis=axis)))
+    check_grads(lambda x: ops.norm(x, 0), x, order=2)
+    close(ops.norm(np.zeros((0, 2)), 0), np.zeros(2))
+    assert np.isnan(ops.norm(np.array([np.nan, 1]))) and np.isinf(ops.norm(np.array([np.inf, 1])))
