@@ -47,12 +47,14 @@ from fnet.threads import set_num_threads as set_num_threads
 from fnet.train.history import History as History
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
+from fnet.transforms.custom import primitive as primitive
 from fnet.transforms.hessian import hessian as hessian
 from fnet.transforms.hessian import jacobian as jacobian
+from fnet.transforms.jit import clear_cache as clear_cache
 from fnet.transforms.jit import jit as jit
+from fnet.transforms.jit import set_program_limit as set_program_limit
 from fnet.transforms.jvp import hessian_vector_product as hessian_vector_product
 from fnet.transforms.jvp import jvp as jvp
-from fnet.transforms.primitive import primitive as primitive
 from fnet.transforms.stage import eval_shape as eval_shape
 from fnet.transforms.vjp import grad as grad
 from fnet.transforms.vjp import value_and_grad as value_and_grad

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import tree
-from fnet.errors import DerivativeError, ShapeError
+from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import cast, zeros_like
+from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level
 from fnet.transforms.vjp import as_primal, grad, is_none, vjp
@@ -82,6 +83,7 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
     >>> fnet.jvp(np.sin, (np.array(0.0),), (np.array(2.0),))
     (array(0.), array(2.))
     """
+    _check_arguments(primals, tangents)
     trace = _Forward()
     leaves, structure = tree.flatten(tuple(primals), is_none)
     traced: list[Any] = []
@@ -103,8 +105,23 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
         traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype), spec=spec))
     outputs = f(*tree.unflatten(structure, traced))
     value = tree.map(lambda o: o.primal if trace.owns(o) else o, outputs)
-    tangent = tree.map(lambda o: o.tangent if trace.owns(o) else zeros_like(o), outputs)
-    return value, tangent
+    own = Own((*leaves, *tree.leaves(tangents), *tree.leaves(value)))
+    return value, tree.map(lambda o: own(o.tangent) if trace.owns(o) else zeros_like(o), outputs)
+
+
+def _check_arguments(primals: Any, tangents: Any) -> None:
+    for what, given in (("primals", primals), ("tangents", tangents)):
+        if type(given) not in (tuple, list):
+            shape = f" of shape {given.shape}" if hasattr(given, "shape") else ""
+            raise StructureError(
+                f"jvp expects {what} in tuples, one entry for each argument of the function; received a "
+                f"{type(given).__name__}{shape}. Write fnet.jvp(f, (x,), (t,))."
+            )
+    if len(primals) != len(tangents):
+        raise StructureError(
+            f"jvp expects tuples of one length, received {len(primals)} primals and {len(tangents)} tangents. "
+            f"Give a tangent for each argument, None where it is not floating."
+        )
 
 
 def hessian_vector_product(f: Callable, x: Any, v: Any, *args: Any) -> Any:

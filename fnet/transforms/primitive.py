@@ -87,55 +87,6 @@ class Primitive:
         return f"<primitive {self.name}>"
 
 
-def primitive(
-    name: str,
-    *,
-    shape: Rule,
-    kernel: Callable[..., None],
-    sizes: Rule | None = None,
-    vjp: Rule | None = None,
-    jvp: Rule | None = None,
-    multiple: bool = False,
-) -> Primitive:
-    """A primitive of your own, computed by your own kernel; it works in every transform for which it has rules.
-
-    shape(*specs, **params) -> `ArraySpec` of the result (a tuple of them with `multiple`).
-    kernel(*inputs, *outputs, *sizes): a void function, usually ``@numba.njit(cache=True)`` at module level; every
-        array is flat (one dimension, C order), so pass the sizes it needs.
-    sizes(*specs, **params) -> integers for the kernel, by default none.
-    vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations;
-        with `multiple` g and y are tuples, g with zeros for results that nothing depends on.
-    jvp(tangents, y, *inputs, **params) -> the tangent of y; derived from `vjp` when it is not given.
-
-    >>> import numba, numpy as np, fnet
-    >>> @numba.njit
-    ... def cube_kernel(x, y):
-    ...     for i in range(x.size):
-    ...         y[i] = x[i] ** 3
-    >>> cube = fnet.primitive("cube", shape=lambda x: x, kernel=cube_kernel, vjp=lambda g, y, x: (g * 3 * x * x,))
-    >>> fnet.grad(lambda x: np.sum(cube(x)))(np.array([1.0, 2.0]))
-    array([ 3., 12.])
-    """
-
-    def lower(emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
-        specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
-        emit.call(kernel, *inputs, *outputs, *(sizes(*specs, **params) if sizes else ()))
-
-    rule = _with_zeros(vjp) if multiple and vjp is not None else vjp
-    return Primitive(name, shape, lower=lower, vjp=rule, jvp=jvp, multiple=multiple)
-
-
-def _with_zeros(vjp: Rule) -> Rule:
-    """The rule, given zeros for the cotangents of results that nothing depends on."""
-
-    def filled(g: tuple[Any, ...], y: tuple[Any, ...], *inputs: Any, **params: Any) -> Any:
-        specs = map(spec_of, y)
-        known = (np.zeros(s.shape, s.dtype) if part is None else part for part, s in zip(g, specs, strict=True))
-        return vjp(tuple(known), y, *inputs, **params)
-
-    return filled
-
-
 def bind(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Let the innermost transform among the arguments interpret the call, or compute it at once."""
     trace = None

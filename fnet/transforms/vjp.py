@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
+from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level
 
@@ -74,6 +75,12 @@ class _Tape:
                     cotangents[id(arg)] = cotangent if known is None else add(known, cotangent)
         return cotangents
 
+    def arrays(self) -> Iterator[Any]:
+        """What the tape keeps for other calls of the pullback: a rule may hand one of them on as it is."""
+        for record in self.records:
+            yield from record.args
+            yield from record.primal if record.primitive.multiple else (record.primal,)
+
     def _input_cotangents(self, record: _Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
         primitive = record.primitive
         if primitive.vjp is None:
@@ -96,7 +103,7 @@ class _Tape:
 def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Value of `f` and the function that pulls a cotangent of the value back to the arguments.
 
-    ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument.
+    ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument, arrays of their own.
 
     >>> import numpy as np, fnet
     >>> y, pull = fnet.vjp(lambda x: x * x, np.array([1.0, 3.0]))
@@ -124,8 +131,9 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
                 known = cotangents.get(id(output))
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)
+        own = Own((*given, *leaves, *tape.arrays()))
         pulled = [
-            (_writable(cotangents[id(t)]) if id(t) in cotangents else zeros_like(t.primal)) if tape.owns(t) else None
+            (own(cotangents[id(t)]) if id(t) in cotangents else zeros_like(t.primal)) if tape.owns(t) else None
             for t in traced
         ]
         return tree.unflatten(structure, pulled)
@@ -224,11 +232,6 @@ def check_scalar(value: Any) -> None:
             f"grad needs a scalar floating-point value, but the function returned {spec}. "
             f"Reduce it first, e.g. with np.mean or np.sum."
         )
-
-
-def _writable(g: Any) -> Any:
-    """A gradient that the caller may change; some rules give read-only views, e.g. that of the sum."""
-    return g if isinstance(g, Tracer) or g.flags.writeable else g.copy()
 
 
 def _check_cotangent(expected: Any, g: Any) -> None:

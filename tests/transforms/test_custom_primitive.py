@@ -8,7 +8,7 @@ import pytest
 
 import fnet
 from fnet import ops
-from fnet.errors import DerivativeError
+from fnet.errors import DerivativeError, DtypeError, ShapeError, StructureError
 from fnet.spec import ArraySpec
 from fnet.testing import check_grads
 
@@ -150,16 +150,67 @@ def test_modes_that_disagree_are_found():
         check_grads(odd, X)
 
 
-def test_a_cotangent_of_the_wrong_shape_is_found():
-    odd = fnet.primitive(
-        "scaled",
-        shape=lambda a, x: x,
-        kernel=scaled_kernel,
-        sizes=lambda a, x: x.shape,
-        vjp=lambda g, y, a, x: (g * x, None),
-    )
-    with pytest.raises(AssertionError, match=r"argument '0': shape \(2, 3\), expected \(2,\)"):
-        check_grads(odd, np.ones(2), np.ones((2, 3)), modes=("rev",))
+X4 = X.astype(np.float32)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, fnet.jit])
+def test_derivatives_of_another_shape_or_dtype_are_refused(transform):
+    where = r"cotangent of input 0 from the vjp rule of primitive 'cube'"
+    wrong = {
+        (ShapeError, rf"{where} must be float32\[3\], it is float32\[\]. Sum or reshape"): lambda g, y, x: (
+            ops.sum(g),
+        ),
+        (DtypeError, rf"{where} must be float32\[3\], it is float64\[3\].*astype\('float32'\)"): lambda g, y, x: (
+            X * 1,
+        ),
+        (DerivativeError, "rule of primitive 'cube' must return a tuple.*returned a ndarray"): lambda g, y, x: X4 * 1,
+    }
+    for (error, text), rule in wrong.items():
+        with pytest.raises(error, match=text):
+            transform(fnet.grad(lambda x, rule=rule: ops.sum(cube_with(vjp=rule)(x))))(X4)
+    pushed = cube_with(jvp=lambda t, y, x: t[0][:1])
+    with pytest.raises(ShapeError, match=r"tangent from the jvp rule of primitive 'cube' must be float32\[3\]"):
+        fnet.jvp(pushed, (X4,), (X4,))
+
+
+def test_a_cotangent_is_an_array_of_the_caller():
+    held = np.full(3, 2.0)
+    _, pull = fnet.vjp(cube_with(vjp=lambda g, y, x: (held,)), X)
+    first, again = pull(np.ones(3))[0], pull(np.ones(3))[0]
+    first += 1
+    assert again.tolist() == held.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error", "text"),
+    [
+        (
+            lambda x: (x.size / 1,),
+            DtypeError,
+            r"sizes of primitive 'odd' must be integers, received 3.0. Divide with //",
+        ),
+        (
+            lambda x: x.size,
+            StructureError,
+            r"sizes of primitive 'odd' must return a tuple.*returned a int. Return \(n,\)",
+        ),
+    ],
+)
+def test_sizes_that_are_not_integers_are_refused(sizes, error, text):
+    odd = fnet.primitive("odd", shape=lambda x: x, kernel=cube_kernel, sizes=sizes)
+    for f in (odd, fnet.jit(odd)):
+        with pytest.raises(error, match=text):
+            f(X)
+
+
+def test_a_shape_rule_returns_specs():
+    odd = fnet.primitive("odd", shape=lambda x: x.shape, kernel=cube_kernel)
+    with pytest.raises(
+        StructureError, match="shape rule of primitive 'odd' must return an ArraySpec, it returned a tuple"
+    ):
+        odd(X)
+    with pytest.raises(DtypeError, match="float16 is not supported"):
+        fnet.primitive("odd", shape=lambda x: ArraySpec((3,), np.dtype("f2")), kernel=cube_kernel)(X)
 
 
 def test_a_rule_with_the_wrong_number_of_cotangents_is_named():

@@ -96,9 +96,22 @@ def test_hessians_are_symmetric():
             DerivativeError,
             r"tangent was given for a int64\[3\] input",
         ),
-        (lambda: fnet.jvp(f, (X,), ()), StructureError, "trees differ"),
+        (lambda: fnet.jvp(f, (X,), ()), StructureError, "tuples of one length, received 1 primals and 0 tangents"),
+        (
+            lambda: fnet.jvp(np.sin, np.array([0.5]), np.array([1.0])),
+            StructureError,
+            r"expects primals in tuples.*received a ndarray of shape \(1,\). Write fnet.jvp\(f, \(x,\), \(t,\)\)",
+        ),
+        (lambda: fnet.jvp(np.sin, (X,), X), StructureError, "expects tangents in tuples.*received a ndarray"),
     ],
 )
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def test_tangents_are_arrays_of_their_own():
+    x, t = np.ones(3), np.ones(3)
+    _, tangents = fnet.jvp(lambda x: (x, x, x.reshape((3, 1))), (x,), (t,))
+    arrays = [x, t, *tangents]
+    assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])

@@ -197,3 +197,30 @@ def test_arrays_are_not_written():
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+FUNCTIONS = {
+    "the same": lambda a, b: (a, b),
+    "twice": lambda a, b: (a, a),
+    "swapped": lambda a, b: (b, a),
+    "views": lambda a, b: (a.reshape((2, 2)), b[::-1]),
+    "a sum": lambda a, b: (a + b, a - b),
+    "broadcast": lambda a, b: (ops.sum(a) * ops.sum(b), ops.broadcast_to(a, (3, 4))),
+    "transposed": lambda a, b: (ops.transpose(a.reshape((2, 2))), ops.concatenate([a, b])),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_pullback_returns_shares_memory_with_nothing(name):
+    a, b = np.arange(4.0), np.ones(4)
+    y, pull = fnet.vjp(FUNCTIONS[name], a, b)
+    given = tuple(np.ones(np.shape(part)) for part in y)
+    arrays = [a, b, *given, *pull(given), *pull(given)]
+    assert not any(np.shares_memory(p, q) for i, p in enumerate(arrays) for q in arrays[:i])
+    assert all(array.flags.writeable for array in arrays)
+
+
+def test_gradients_of_several_arguments_are_several_arrays():
+    a, b = fnet.grad(lambda a, b: ops.sum((a + b) ** 2), argnums=(0, 1))(np.ones(2), np.ones(2))
+    a += 1
+    assert b.tolist() == [4, 4]

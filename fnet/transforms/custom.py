@@ -1,0 +1,150 @@
+"""Primitives of the user's own: what their rules give is checked in every call, and refused by name."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import DerivativeError, DtypeError, FnetError, ShapeError, StructureError
+from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.primitive import Primitive, Rule, spec_of
+from fnet.transforms.tracer import Tracer
+
+
+def primitive(
+    name: str,
+    *,
+    shape: Rule,
+    kernel: Callable[..., None],
+    sizes: Rule | None = None,
+    vjp: Rule | None = None,
+    jvp: Rule | None = None,
+    multiple: bool = False,
+) -> Primitive:
+    """A primitive of your own, computed by your own kernel; it works in every transform for which it has rules.
+
+    shape(*specs, **params) -> `ArraySpec` of the result (a tuple of them with `multiple`).
+    kernel(*inputs, *outputs, *sizes): a void function, usually ``@numba.njit(cache=True)`` at module level; every
+        array is flat (one dimension, C order), so pass the sizes it needs.
+    sizes(*specs, **params) -> integers for the kernel, by default none.
+    vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations;
+        with `multiple` g and y are tuples, g with zeros for results that nothing depends on.
+    jvp(tangents, y, *inputs, **params) -> the tangent of y; derived from `vjp` when it is not given.
+
+    >>> import numba, numpy as np, fnet
+    >>> @numba.njit
+    ... def cube_kernel(x, y):
+    ...     for i in range(x.size):
+    ...         y[i] = x[i] ** 3
+    >>> cube = fnet.primitive("cube", shape=lambda x: x, kernel=cube_kernel, vjp=lambda g, y, x: (g * 3 * x * x,))
+    >>> fnet.grad(lambda x: np.sum(cube(x)))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    """
+
+    def lower(emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
+        specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
+        emit.call(kernel, *inputs, *outputs, *(_sizes(name, sizes(*specs, **params)) if sizes else ()))
+
+    def abstract(*specs: ArraySpec, **params: Any) -> Any:
+        return _specs(name, multiple, shape(*specs, **params))
+
+    rule = None if vjp is None else _checked_vjp(name, _with_zeros(vjp) if multiple else vjp)
+    forward = None if jvp is None else _checked_jvp(name, multiple, jvp)
+    return Primitive(name, abstract, lower=lower, vjp=rule, jvp=forward, multiple=multiple)
+
+
+def _with_zeros(vjp: Rule) -> Rule:
+    """The rule, given zeros for the cotangents of results that nothing depends on."""
+
+    def filled(g: tuple[Any, ...], y: tuple[Any, ...], *inputs: Any, **params: Any) -> Any:
+        specs = map(spec_of, y)
+        known = (np.zeros(s.shape, s.dtype) if part is None else part for part, s in zip(g, specs, strict=True))
+        return vjp(tuple(known), y, *inputs, **params)
+
+    return filled
+
+
+def _specs(name: str, multiple: bool, result: Any) -> Any:
+    """What a shape rule gave, if it is what it must be."""
+    specs = result if multiple and isinstance(result, tuple | list) else (result,)
+    for spec in specs:
+        if not isinstance(spec, ArraySpec):
+            wanted = "a tuple of ArraySpec (multiple=True)" if multiple else "an ArraySpec"
+            raise StructureError(
+                f"the shape rule of primitive '{name}' must return {wanted}, it returned a {type(spec).__name__}. "
+                f"Return fnet.ArraySpec(shape, dtype)."
+            )
+        check_dtype(spec.dtype)
+    return tuple(specs) if multiple else result
+
+
+def _sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """The integers that a rule of sizes gave."""
+    if not isinstance(sizes, Sequence):
+        raise StructureError(
+            f"sizes of primitive '{name}' must return a tuple of integers, it returned a {type(sizes).__name__}. "
+            f"Return (n,) for one."
+        )
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        wrong = next(size for size in sizes if not hasattr(size, "__index__"))
+        raise DtypeError(
+            f"sizes of primitive '{name}' must be integers, received {wrong!r}. Divide with //, or convert with int()."
+        ) from None
+
+
+def _checked_vjp(name: str, vjp: Rule) -> Rule:
+    """The rule with cotangents of the shapes and dtypes of the inputs, or an error; arrays become the tape's own."""
+
+    def checked(g: Any, y: Any, *inputs: Any, **params: Any) -> tuple[Any, ...]:
+        pulled = vjp(g, y, *inputs, **params)
+        if not isinstance(pulled, tuple | list):
+            raise DerivativeError(
+                f"the vjp rule of primitive '{name}' must return a tuple, one cotangent (or None) for each input; it "
+                f"returned a {type(pulled).__name__}. Return (g,) for one."
+            )
+        if len(pulled) != len(inputs):
+            return tuple(pulled)
+        return tuple(
+            _like(c, x, f"the cotangent of input {i} from the vjp rule of primitive '{name}'")
+            for i, (c, x) in enumerate(zip(pulled, inputs, strict=True))
+        )
+
+    return checked
+
+
+def _checked_jvp(name: str, multiple: bool, jvp: Rule) -> Rule:
+    """The rule with tangents of the shapes and dtypes of the results, or an error."""
+
+    def checked(tangents: Any, y: Any, *inputs: Any, **params: Any) -> Any:
+        pushed, what = jvp(tangents, y, *inputs, **params), f"from the jvp rule of primitive '{name}'"
+        if not multiple:
+            return _like(pushed, y, f"the tangent {what}")
+        if not isinstance(pushed, tuple | list) or len(pushed) != len(y):
+            raise DerivativeError(
+                f"the jvp rule of primitive '{name}' must return a tuple, one tangent (or None) for each of its "
+                f"{len(y)} results."
+            )
+        return tuple(
+            _like(t, r, f"the tangent of result {i} {what}") for i, (t, r) in enumerate(zip(pushed, y, strict=True))
+        )
+
+    return checked
+
+
+def _like(x: Any, wanted: Any, what: str) -> Any:
+    """A derivative `x` of `wanted`, which has its shape and dtype (a number of Python has any dtype)."""
+    if x is None:
+        return None
+    have, want = spec_of(x), spec_of(wanted)
+    if have.shape != want.shape or (have.dtype != want.dtype and not have.weak):
+        kind: type[FnetError] = ShapeError if have.shape != want.shape else DtypeError
+        fix = (
+            "Sum or reshape it in the rule" if kind is ShapeError else f"Cast it in the rule, x.astype('{want.dtype}')"
+        )
+        raise kind(f"{what} must be {want}, it is {have}. {fix}.")
+    return x if isinstance(x, Tracer) else np.array(x, want.dtype)

@@ -1,0 +1,33 @@
+"""Results that belong to the caller: writeable arrays that share memory with nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fnet.transforms.tracer import Tracer
+
+
+class Own:
+    """Copies what may show in one of `others`, or in an array that it gave before; traced values stay as they are."""
+
+    def __init__(self, others: Iterable[Any]) -> None:
+        self._roots = {id(_root(x)): x for x in others if isinstance(x, np.ndarray)}
+
+    def __call__(self, x: Any) -> Any:
+        if isinstance(x, Tracer):
+            return x
+        if not x.flags.writeable or id(_root(x)) in self._roots:
+            x = np.array(x)
+        self._roots[id(_root(x))] = x
+        return x
+
+
+def _root(array: np.ndarray) -> Any:
+    """What owns the memory of an array."""
+    root: Any = array
+    while isinstance(root, np.ndarray) and root.base is not None:
+        root = root.base
+    return root
