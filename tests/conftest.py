@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci` repeats the same examples on every run, `dev` looks for new ones."""
+"""Hypothesis profiles: `ci` repeats the same examples on every run, `dev` looks for new ones. No notice of compiling."""
 
 from __future__ import annotations
 
@@ -11,3 +11,6 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile("ci", derandomize=True, max_examples=25, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("dev", max_examples=25, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+# Tests look at what other processes write to stderr, and kernels are compiled in many of them.
+os.environ["FNET_QUIET"] = "1"

@@ -18,6 +18,7 @@ from numba.core import config
 
 from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
+from fnet.kernels.compiling import notice
 from fnet.kernels.linking import link_without_machine_code
 
 FASTMATH = {"contract"}
@@ -51,10 +52,11 @@ def _flags(reassoc: bool, contract: bool) -> set[str]:
 def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
     """A Numba dispatcher with fnet's cache instead of Numba's own."""
     options |= {"nogil": True, "error_model": "numpy", "fastmath": flags}
-    dispatcher = numba.njit(**options)(function)
     if config.DISABLE_JIT:
-        return dispatcher
+        return numba.njit(**options)(function)
+    dispatcher = numba.njit(**options, no_cfunc_wrapper=True)(function)
     is_kept = cache_directory() is not None
+    dispatcher._compiler.compile = notice.compiling(dispatcher._compiler.compile, is_kept)
     if is_kept:
         dispatcher._cache = KernelCache(function)
     link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)

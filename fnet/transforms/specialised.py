@@ -9,9 +9,9 @@ import numpy as np
 
 from fnet import tree
 from fnet.compile.build import build
-from fnet.compile.collection import collection_put_off
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
+from fnet.kernels.compiling import collection_put_off
 from fnet.spec import ArraySpec
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 import fnet
 from bench.growth import GROWTHS, dense, first_call, power, recurrent, transformer
 from fnet import optimizers
-from fnet.compile.collection import collection_put_off
 
 SMALL: dict[str, Any] = {"dense": (dense, (16,)), "transformer": (transformer, (8, 16)), "lstm": (recurrent, None)}
 
@@ -62,16 +60,3 @@ def test_the_first_call_of_a_deep_network_stays_within_its_target(growth):
 
 def test_the_power_of_growth_is_that_of_the_sizes():
     assert power((1, 2, 4), [3.0, 12.0, 48.0]) == pytest.approx(2)
-
-
-@pytest.mark.parametrize("before", [True, False])
-def test_the_search_for_garbage_goes_on_after_planning_as_before(before):
-    was = gc.isenabled()
-    try:
-        (gc.enable if before else gc.disable)()
-        with pytest.raises(KeyError), collection_put_off():
-            assert not gc.isenabled()
-            raise KeyError
-        assert gc.isenabled() == before
-    finally:
-        (gc.enable if was else gc.disable)()
