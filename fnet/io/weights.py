@@ -7,9 +7,7 @@ unknown origin keep h5py up to date.
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,10 +58,10 @@ def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
             check_dtype(leaf.array.dtype)
     listed = manifest.encode({name: manifest.entry(*leaf) for name, leaf in leaves.items()})
     with replacing(path) as temporary:
-        try:
-            _write(temporary, leaves, listed)
-        except (OSError, RuntimeError) as error:  # the latter from closing a file on a full disk
-            raise OSError(_number(error), f"cannot be written ({_reason(error)})", os.fspath(path)) from None
+        with hdf5.Written(temporary) as target:
+            _write(target, leaves, listed)
+        if target.error is not None:
+            raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
         _read(temporary, Path(path), leaves)
 
 
@@ -80,9 +78,8 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     return tree.map(lambda leaf: next(values), (params, state))
 
 
-def _write(path: Path, leaves: dict[str, Leaf], listed: bytes) -> None:
-    # The handle that made the file holds its lock.
-    with hdf5.module().File(path, "w", locking=False) as file:
+def _write(target: hdf5.Written, leaves: dict[str, Leaf], listed: bytes) -> None:
+    with hdf5.module().File(target, "w") as file:
         for name, leaf in leaves.items():
             file.create_dataset(name, data=leaf.array)
         file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
@@ -171,12 +168,6 @@ def _leaves(params: Any, state: Any) -> dict[str, Leaf]:
 def _reason(error: Exception) -> str:
     """What an error of h5py says, which may quote the file."""
     return plain(f"{error}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}", 200)
-
-
-def _number(error: Exception) -> int:
-    """The number of the system's error behind one of h5py."""
-    said = re.search(r"errno = (\d+)", str(error))
-    return getattr(error, "errno", None) or (int(said[1]) if said else errno.EIO)
 
 
 def _check_net(net: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import socket
@@ -12,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fnet import Input, graph, random, tree
 from fnet.combinators import fanout, named, serial
 from fnet.errors import FileError, StructureError
-from fnet.io import atomic, load_weights, save_weights
+from fnet.io import atomic, hdf5, load_weights, save_weights
 from fnet.layer import Layer
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Flatten
 from fnet.storage import store, stored
@@ -197,6 +201,38 @@ def test_saves_at_the_same_time_all_succeed(tmp_path):
         for done in [pool.submit(save_weights, tmp_path / "w.h5", NET, PARAMS, STATE) for _ in range(24)]:
             done.result()
     assert list(contents(tmp_path)) == ["w.h5"]
+
+
+class Full(io.FileIO):
+    """A file on a disk that has room for `room` bytes more."""
+
+    room = 0
+
+    def write(self, data):
+        if len(data) > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= len(data)
+        return super().write(data)
+
+
+@given(room=st.integers(0, 4000))
+def test_a_disk_that_becomes_full_is_an_error_that_names_the_path_and_leaves_the_old_file(tmp_path_factory, room):
+    path = tmp_path_factory.mktemp("full") / "w.h5"
+    save_weights(path, NET, PARAMS, STATE)
+    before = contents(path.parent)
+    opened = hdf5.Written.__init__
+
+    def on_full_disk(target: hdf5.Written, temporary: Path) -> None:
+        opened(target, temporary)
+        target._file.close()
+        target._file = Full(temporary, "r+")
+        target._file.room = room
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5.Written, "__init__", on_full_disk)
+        with pytest.raises(OSError, match=r"No space left on device: '.*w\.h5'$"):
+            save_weights(path, NET, tree.map(lambda x: x + 1, PARAMS), STATE)
+    assert contents(path.parent) == before
 
 
 KILLED = """
