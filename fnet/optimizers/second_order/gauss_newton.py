@@ -14,6 +14,7 @@ from fnet.optimizers.second_order.minimizer import (
     StepInfo,
     as_kind,
     check_at_least_zero,
+    least_squares_method,
     promise,
     report,
     resume,
@@ -23,6 +24,7 @@ from fnet.optimizers.second_order.normal_equations import FORCING, check_solver,
 from fnet.optimizers.second_order.objective import Residuals
 
 
+@least_squares_method
 def gauss_newton(
     damping: float = 0.0, line_search: bool = True, solver: str = "auto", c1: float = 1e-4
 ) -> LeastSquares:

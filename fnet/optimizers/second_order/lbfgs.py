@@ -17,6 +17,7 @@ from fnet.optimizers.second_order.minimizer import (
     as_kind,
     check_count,
     check_wolfe,
+    minimizer,
     promise,
     report,
     resume,
@@ -40,6 +41,7 @@ class LbfgsState(NamedTuple):
     scale: np.ndarray
 
 
+@minimizer
 def lbfgs(history: int = 10, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
     """``x <- x - t H g`` where H, never formed, makes up for the curvature seen in the last `history` steps.
 

@@ -18,6 +18,7 @@ from fnet.optimizers.second_order.minimizer import (
     as_kind,
     check_at_least_zero,
     finite,
+    least_squares_method,
     promise,
     report,
     resume,
@@ -42,6 +43,7 @@ class LevenbergMarquardtState(NamedTuple):
     scaling: np.ndarray
 
 
+@least_squares_method
 def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSquares:
     """``x <- x - (J^T J + c D)^-1 J^T r`` minimises ``r . r / 2`` of residuals r(x): (m,) with the Jacobian J: (m, n).
 

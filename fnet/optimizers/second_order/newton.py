@@ -13,6 +13,7 @@ from fnet.optimizers.second_order.minimizer import (
     StepInfo,
     as_kind,
     check_at_least_zero,
+    minimizer,
     promise,
     report,
     resume,
@@ -21,6 +22,7 @@ from fnet.optimizers.second_order.minimizer import (
 from fnet.optimizers.second_order.objective import Objective
 
 
+@minimizer
 def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool = True, c1: float = 1e-4) -> Minimizer:
     """``x <- x - t (H + c I + s D)^-1 g`` with the Hessian H: (n, n), formed from n products and factored.
 

@@ -15,6 +15,7 @@ from fnet.optimizers.second_order.minimizer import (
     check_at_least_zero,
     check_count,
     check_wolfe,
+    minimizer,
     promise,
     report,
     resume,
@@ -30,6 +31,7 @@ class NewtonCgState(NamedTuple):
     largest: float
 
 
+@minimizer
 def newton_cg(damping: float = 0.0, max_products: int | None = None, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
     """``x <- x + t p`` with ``(H + c I) p = -g`` solved by conjugate gradients, c being `damping`.
 
