@@ -45,6 +45,15 @@ def _matmul_lower(
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
     start = FROM_BIAS if bias else FROM_ZERO
+    if cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision):
+        a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
+        products = 1 if precision == "medium" else 3
+        words = emit.scratch(cpu.gemm_tiles.tiles_words(m, n, k, products), np.dtype("uint32"))
+        work = emit.scratch(cpu.gemm_tiles.tiles_work(), c.dtype)
+        state = emit.constant(cpu.amx.state(cpu.gemm_tiles.TASKS))
+        sizes = (m, n, k, *a.strides, *b.strides)
+        emit.call(cpu.gemm_tiles.gemm_tiles, a, b, c, added, words, work, state, *sizes, products, start, code)
+        return
     if cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision):
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
         words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))

@@ -5,6 +5,7 @@ from types import ModuleType
 
 _FAMILIES = (
     "accumulate",
+    "amx",
     "attention",
     "bfloat16",
     "cholesky",
@@ -20,6 +21,7 @@ _FAMILIES = (
     "edit_distance",
     "gemm",
     "gemm_bfloat16",
+    "gemm_tiles",
     "index",
     "normalize_columns",
     "normalize_groups",

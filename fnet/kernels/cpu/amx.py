@@ -22,7 +22,9 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
+from numba import types
 from numba.core import config
+from numba.extending import intrinsic
 
 from fnet.kernels.cpu.simd import INSTRUCTION_SET, INT, Loop, Vectors, at, vector_code
 from fnet.kernels.policy import kernel
@@ -58,6 +60,11 @@ def configuration() -> np.ndarray:
 def emulation(tasks: int) -> np.ndarray:
     """The `state` of emulated tiles of so many tasks, one behind the other."""
     return np.zeros(tasks * REGISTERS * TILE, np.float32)
+
+
+def state(tasks: int) -> np.ndarray:
+    """What kernels are given for tiles here, in so many tasks."""
+    return configuration() if permitted() else emulation(tasks)
 
 
 class Tiles:
@@ -181,6 +188,14 @@ def _nothing_in_python(state):
     """Without the JIT there are no registers."""
 
 
+@intrinsic
+def _state_size(typing, state):
+    size = REGISTERS * TILE if isinstance(state.dtype, types.Float) else 0
+    return types.int64(state), lambda context, builder, signature, values: INT(size)
+
+
+# `state_size(state)` is how far the states of tasks lie from each other: registers have one for all.
+state_size: Any = (lambda state: 0) if config.DISABLE_JIT else _state_size
 # `configure(state)` and `release(state)` enclose what a thread does with tiles.
 configure: Any = vector_code(_write_configure, _nothing_in_python)
 release: Any = vector_code(_write_release, _nothing_in_python)

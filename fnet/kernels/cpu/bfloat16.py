@@ -124,6 +124,56 @@ def _write_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
         write(blocks, simd.lanes_below(left))
 
 
+def _split(simd: Vectors, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """``x = high + low`` with both representable in bfloat16, but for the last bits of low; low is 0 if x is infinite.
+
+    Numbers too large for bfloat16 are cut instead of rounded.
+    """
+    builder, kind = simd.builder, simd.integers
+    upper = kind([0xFFFF0000] * simd.lanes)
+    rounded = builder.shl(_rounded(simd, x), kind([16] * simd.lanes))
+    cut = builder.and_(builder.bitcast(x, kind), upper)
+    infinite = kind([0x7F800000] * simd.lanes)
+    beyond = builder.icmp_signed("==", builder.and_(rounded, infinite), infinite)
+    overflows = builder.and_(beyond, builder.fcmp_ordered("ord", x, x))
+    high = builder.bitcast(builder.select(overflows, cut, rounded), simd.type)
+    low = builder.fsub(x, high)
+    is_finite = builder.fcmp_ordered("ord", low, low)
+    return high, builder.select(is_finite, low, simd.constant(0.0))
+
+
+def _write_split_neighbours(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, high, low, count = values
+    builder, lanes = simd.builder, simd.lanes
+    blocks = builder.sdiv(builder.add(count, INT(2 * lanes - 1)), INT(2 * lanes))
+    loop = Loop(builder, blocks, [])
+    done = builder.mul(loop.index, INT(2 * lanes))
+    left = builder.sub(count, done)
+    masks = [simd.lanes_below(builder.sub(left, INT(v * lanes))) for v in range(2)]
+    parts = [_split(simd, simd.load(simd.at(x, builder.add(done, INT(v * lanes))), masks[v])) for v in range(2)]
+    mask = simd.lanes_below(builder.sdiv(builder.add(left, INT(1)), INT(2)))
+    for target, pair in zip((high, low), zip(*parts, strict=True), strict=True):
+        words = builder.bitcast(_neighbours(simd, *pair), simd.type)
+        simd.store(words, simd.at(target, builder.mul(loop.index, INT(lanes))), mask)
+    loop.close([])
+
+
+def _write_split_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
+    x, x_row, high, low, columns, rows = values
+    builder, lanes = simd.builder, simd.lanes
+    both = builder.icmp_signed(">", rows, INT(1))
+    below = simd.at(x, builder.select(both, x_row, INT(0)))
+    blocks = builder.sdiv(builder.add(columns, INT(lanes - 1)), INT(lanes))
+    loop = Loop(builder, blocks, [])
+    done = builder.mul(loop.index, INT(lanes))
+    mask = simd.lanes_below(builder.sub(columns, done))
+    second = builder.select(both, simd.load(simd.at(below, done), mask), simd.constant(0.0))
+    parts = [_split(simd, vector) for vector in (simd.load(simd.at(x, done), mask), second)]
+    for target, pair in zip((high, low), zip(*parts, strict=True), strict=True):
+        simd.store(builder.bitcast(_paired(simd, *pair), simd.type), simd.at(target, done), mask)
+    loop.close([])
+
+
 def _bits_in_python(x: np.ndarray) -> np.ndarray:
     bits = np.ascontiguousarray(x).view(np.uint32)
     upper = bits >> 16
@@ -145,6 +195,32 @@ def _vectors_in_python(x, x_row, y, columns, rows):
     _words_in_python(x[:columns], high, y)
 
 
+def split_in_python(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `_split` does."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    high = (_bits_in_python(x).astype(np.uint32) << 16).view(np.float32)
+    high = np.where(np.isfinite(high) | np.isnan(x), high, (bits & np.uint32(0xFFFF0000)).view(np.float32))
+    with np.errstate(invalid="ignore"):
+        low = x - high
+    return high, np.where(np.isnan(low), np.float32(0), low)
+
+
+def _split_neighbours_in_python(x, high, low, count):
+    for target, part in zip((high, low), split_in_python(x[:count]), strict=True):
+        _neighbours_in_python(part, target, count)
+
+
+def _split_vectors_in_python(x, x_row, high, low, columns, rows):
+    second = x[x_row:][:columns] if rows > 1 else np.zeros(columns, np.float32)
+    pairs = zip(split_in_python(x[:columns]), split_in_python(second), strict=True)
+    for target, (first, other) in zip((high, low), pairs, strict=True):
+        _words_in_python(first, other, target)
+
+
+# `split_neighbours(x, high, low, count)` and `split_vectors(x, x_row, high, low, columns, rows)`: the same of both
+# parts of numbers that are split in two bfloat16.
+split_neighbours: Any = vector_code(_write_split_neighbours, _split_neighbours_in_python)
+split_vectors: Any = vector_code(_write_split_vectors, _split_vectors_in_python)
 # `pair_neighbours(x, y, count)`: the words of `count` contiguous elements; `pair_vectors(x, x_row, y, columns, rows)`:
 # those of the first two rows of x, lane by lane, or of one row and zeros.
 pair_neighbours: Any = vector_code(_write_neighbours, _neighbours_in_python)

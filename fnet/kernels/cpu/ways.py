@@ -61,6 +61,11 @@ def takes_pairs(level: str) -> bool:
     return level != "highest" and way(level, ("float32", "pairs")) == "pairs"
 
 
+def takes_tiles(level: str) -> bool:
+    """Whether a kernel that has tiles takes them at this level."""
+    return level != "highest" and way(level) == "tiles"
+
+
 def available() -> tuple[str, ...]:
     """The ways that this processor has."""
     return ("float32", *(("pairs",) if HAS_BFLOAT16 else ()), *(("tiles",) if amx.permitted() else ()))
