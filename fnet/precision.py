@@ -3,8 +3,8 @@
 | level | products of float32 | relative error of one product |
 |---|---|---|
 | ``"highest"`` | float32 | 6e-8 |
-| ``"high"`` | float32, or faster where the error stays below | 5e-6 |
-| ``"medium"`` | operands rounded to bfloat16, sums in float32, where the processor has instructions for it | 8e-3 |
+| ``"high"`` | float32, or three products of numbers split in two bfloat16 each, where tiles make that faster | 5e-6 |
+| ``"medium"`` | float32, or operands rounded to bfloat16 and sums in float32, where that is faster | 8e-3 |
 
 It holds for matrix products, convolutions, the products of recurrent layers and those of attention; gates, states and
 softmax stay in float32. Results of recurrent layers and attention, and their gradients, keep the bounds relative to
