@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -16,6 +17,8 @@ try:
     import fcntl
 except ImportError:  # Windows, which deletes no file that is open
     fcntl = None  # type: ignore[assignment,unused-ignore]
+
+_LONG = 200  # bytes, of the usual 255
 
 
 @contextmanager
@@ -57,7 +60,7 @@ def _claimed(path: str | os.PathLike[str], target: Path) -> tuple[Path, int]:
     _remove_stale(target)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
     while True:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
         try:
             handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
         except OSError as error:
@@ -68,9 +71,15 @@ def _claimed(path: str | os.PathLike[str], target: Path) -> tuple[Path, int]:
         os.close(handle)  # another process took it for a stale one before it was locked
 
 
+def _prefix(target: Path) -> str:
+    """How the names of its temporary files begin; a long name would be too long with what comes behind it."""
+    encoded = os.fsencode(target.name)
+    return f".{target.name if len(encoded) < _LONG else hashlib.sha256(encoded).hexdigest()}."
+
+
 def _remove_stale(target: Path) -> None:
     """Remove the temporary files for `target` that no living process writes."""
-    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.tmp")
+    name = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{16}}\.tmp")
     try:
         entries = list(target.parent.iterdir()) if fcntl is not None else []
     except OSError:  # whether the folder can be written is another question

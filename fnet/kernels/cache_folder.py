@@ -7,12 +7,14 @@ costs time, not results: fnet goes on without, and says so once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import platform
 import secrets
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -26,6 +28,7 @@ _OFF = {"0", "off", "false", "no"}
 _FORMAT = "2"  # of the files
 _DIGEST = hashlib.sha256().digest_size
 _USER = getattr(os, "geteuid", None)  # Windows has none: a profile's folders are private there
+_MINUTE = 60.0  # seconds
 _complaints: list[str] = []
 
 
@@ -61,6 +64,7 @@ def keep(path: Path, content: bytes, sealed: bool = True) -> None:
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_stale(path.parent)
         try:
             with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
                 file.write(hashlib.sha256(content).digest() + content if sealed else content)
@@ -82,6 +86,15 @@ def kept(path: Path) -> bytes | None:
     except OSError:
         return None
     return content if hashlib.sha256(content).digest() == digest else None
+
+
+@functools.cache
+def _remove_stale(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote, once for a folder; writing takes no minute."""
+    for path in folder.glob("*.tmp"):
+        with contextlib.suppress(FileNotFoundError):  # it has just been written
+            if time.time() - path.stat().st_mtime > _MINUTE:
+                path.unlink()
 
 
 def _root() -> Path:

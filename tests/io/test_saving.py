@@ -78,6 +78,16 @@ def test_a_missing_folder_is_named(tmp_path):
         save_weights(tmp_path / "none" / "w.h5", NET, PARAMS, STATE)
 
 
+@pytest.mark.parametrize("name", ["n" * 252, "é" * 126])
+def test_names_may_be_as_long_as_the_system_allows(tmp_path, name):
+    save_weights(tmp_path / f"{name}.h5"[-255:], NET, PARAMS, STATE)
+    assert len(contents(tmp_path)) == 1
+    stale = tmp_path / f"{atomic._prefix(next(tmp_path.iterdir()))}{'0' * 16}.tmp"
+    stale.touch()
+    save_weights(tmp_path / f"{name}.h5"[-255:], NET, PARAMS, STATE)
+    assert not stale.exists() or not hasattr(os, "fork")
+
+
 def of(layer: Layer, *shape: int) -> tuple:
     return (layer, *layer.init(random.key(1), shape))
 

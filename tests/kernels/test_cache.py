@@ -111,6 +111,16 @@ def test_a_folder_that_is_deleted_meanwhile_is_made_again(begin, tmp_path):
     generated.define("deleted", TEXT)
 
 
+def test_what_killed_processes_left_is_removed_and_what_is_being_written_is_not(begin, tmp_path):
+    folder = begin(tmp_path)
+    old, young = folder / "machine" / "a.tmp", folder / "machine" / "b.tmp"
+    old.touch()
+    young.touch()
+    os.utime(old, (1, 1))
+    keep(folder / "machine" / "x", b"content")
+    assert young.exists() and not old.exists()
+
+
 def test_a_relative_folder_stays_where_it_was(begin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = begin("relative")
