@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import growth, kernels, objectives, precision, scaling
+from bench import growth, kernels, objectives, precision, rounding, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,7 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, measure_startup, startup_table
 
-PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth")
+PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth", "rounding")
 
 
 def main() -> None:
@@ -69,6 +69,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "Losses and minimisation", objectives.tables(names, options.threads, rounds, burst)
     if "precision" in parts and "fnet" in names:
         yield "Precision", precision.measured_table(names, options.threads, rounds, burst)
+    if "rounding" in parts and "fnet" in names:
+        yield "Rounding", rounding.tables(options.threads, rounds, burst)
     if "scaling" in parts:
         lines = scaling.measure_curves(names, options.threads, rounds, burst)
         if not options.dry:

@@ -286,3 +286,14 @@ def test_get() -> None:
         ShapeError, match=r"glu: axis -1 is cut in halves, so its size must be even, received shape \(2, 3\)"
     ):
         activations.glu(np.ones((2, 3)))
+
+
+def test_squareplus_far_out():
+    x = np.array([3e19, -3e19, 1e30, -INF, INF], np.float32)
+    y, pull = fnet.vjp(activations.squareplus, x)
+    np.testing.assert_allclose(y, [3e19, 1 / 3e19, 1e30, 0, INF], rtol=1e-6)
+    np.testing.assert_allclose(pull(np.ones_like(x))[0], [1, 0, 1, 0, 1], atol=1e-30)
+    near = np.linspace(-50, 50, 101, dtype=np.float32)
+    for b in (1e-6, 4.0, 1e6):
+        exact = (near + np.sqrt(near.astype(float) ** 2 + b)) / 2
+        np.testing.assert_allclose(activations.squareplus(near, b), exact, rtol=1e-5, atol=1e-7 * math.sqrt(b))

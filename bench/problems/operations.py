@@ -211,6 +211,21 @@ class AdamUpdate(Operation):
 
 
 @dataclass(frozen=True)
+class Elementwise(Operation):
+    """A chain of elementwise operations, named in the table of a worker, on vectors x and y."""
+
+    chain: str
+    size: int
+
+    @property
+    def traffic(self) -> int:
+        return 3 * self.size
+
+    def shapes(self) -> Any:
+        return (self.size,), (self.size,)
+
+
+@dataclass(frozen=True)
 class MultiplyAdds(Operation):
     """The ceiling of arithmetic: vector multiply-adds on registers."""
 

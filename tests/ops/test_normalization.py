@@ -152,3 +152,18 @@ def test_another_mask_is_not_taken_for_that_of_relu(own, limit, rest):
 def test_errors(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize("shape", [(1000, 3), (300, 64), (5, 7, 3)], ids=str)
+def test_statistics_of_a_batch_far_from_zero(shape):
+    x = (1e7 + np.random.default_rng(0).normal(size=shape)).astype(np.float32)
+    gamma, beta = np.ones(shape[-1], np.float32), np.zeros(shape[-1], np.float32)
+    axes = tuple(range(len(shape) - 1))
+    _, mean, variance = ops.batch_normalization(x, gamma, beta, 1e-3)
+    np.testing.assert_allclose(mean, x.astype(float).mean(axes), rtol=1e-7)
+    np.testing.assert_allclose(variance, x.astype(float).var(axes), rtol=1e-5)
+    for value in (1e30, -3e38):
+        y, mean, variance = ops.batch_normalization(np.full(shape, value, np.float32), gamma, beta, 1e-3)
+        np.testing.assert_array_equal(y, 0)
+        np.testing.assert_array_equal(mean, np.float32(value))
+        np.testing.assert_array_equal(variance, 0)

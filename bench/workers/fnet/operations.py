@@ -71,6 +71,15 @@ def _adam(arrays: tuple[np.ndarray, ...]) -> Run:
     return run
 
 
+CHAINS: dict[str, Function] = {
+    "(x - y) / 3 + y * y": lambda x, y: (x - y) / 3.0 + y * y,
+    "x / (1 + abs(y))": lambda x, y: x / (1.0 + ops.absolute(y)),
+    "(x - 0.1) / sqrt(y^2 + 1e-5) * y": lambda x, y: (x - 0.1) / ops.sqrt(y * y + 1e-5) * y,
+    "gelu(x) * y": lambda x, y: ops.gelu(x) * y,
+    "tanh(x) * sigmoid(y)": lambda x, y: ops.tanh(x) * ops.sigmoid(y),
+}
+
+
 @functools.singledispatch
 def function_of(operation: Operation) -> Function:
     """The function as a user of fnet would write it."""
@@ -122,6 +131,11 @@ def _(operation: kinds.MaxPool) -> Function:
 @function_of.register
 def _(operation: kinds.Embedding) -> Function:
     return ops.take
+
+
+@function_of.register
+def _(operation: kinds.Elementwise) -> Function:
+    return CHAINS[operation.chain]
 
 
 @function_of.register

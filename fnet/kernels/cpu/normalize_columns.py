@@ -2,6 +2,7 @@
 
 Statistics take one pass over memory: a chunk of rows is read twice, for its means and for its squared distances from
 them, while it is in the cache, and chunks are combined by Chan's formula in float64, so that no large mean cancels.
+Means are sums of differences from a first row, and what they lose by rounding is made good in the squares.
 A task takes a fixed range of chunks whatever the number of threads, and tasks are combined in order.
 
 Narrow matrices are seen as wider ones, ``repeat`` rows beside each other, so that the inner loops fill vectors: a
@@ -36,7 +37,7 @@ def plan(rows: int, cols: int) -> tuple[int, int, int]:
 def work_sizes(rows: int, cols: int) -> tuple[int, int]:
     """Elements of scratch memory that the kernels need: of the dtype of the data, and of float64."""
     repeat, _, tasks = plan(rows, cols)
-    return (2 * tasks + 5) * repeat * cols, 2 * tasks * cols
+    return (3 * tasks + 5) * repeat * cols, 2 * tasks * cols
 
 
 # ---------------------------------------------------------------------------------------- sums over a few lines
@@ -49,17 +50,18 @@ def _clear(x, n):
 
 
 @kernel
-def _add_lines(x, total, lines, width, used):
-    """total[j] += sum of column j over `lines` lines."""
+def _add_differences(x, total, lines, width, used):
+    """total[j] += sum over the lines of what column j has more than in the first one."""
     whole = lines - lines % 4
     for i in range(0, whole, 4):
         a, b, c, d = at(x, i * width), at(x, (i + 1) * width), at(x, (i + 2) * width), at(x, (i + 3) * width)
         for j in range(used):
-            total[j] += (a[j] + b[j]) + (c[j] + d[j])
+            m = x[j]
+            total[j] += ((a[j] - m) + (b[j] - m)) + ((c[j] - m) + (d[j] - m))
     for i in range(whole, lines):
         a = at(x, i * width)
         for j in range(used):
-            total[j] += a[j]
+            total[j] += a[j] - x[j]
 
 
 @kernel
@@ -89,6 +91,17 @@ def _merge(mean, squares, count, other_mean, other_squares, taken, cols):
         squares[c] += other_squares[c] + gap * gap * (count * weight)
 
 
+@kernel
+def _merge_chunk(mean, squares, count, center, lost, spread, taken, cols):
+    """Add a chunk of `taken` rows, whose squares are about `center`, which lacks `lost` of its mean."""
+    weight = taken / (count + taken)
+    for c in range(cols):
+        off = np.float64(lost[c])
+        gap = center[c] + off - mean[c]
+        mean[c] += gap * weight
+        squares[c] += max(spread[c] - taken * off * off, 0.0) + gap * gap * (count * weight)
+
+
 @scalar
 def _lines_of(task, tasks, lines, rest, chunk):
     """The first and last line of a task: whole chunks, as many for each task as for the others but for one."""
@@ -109,17 +122,23 @@ def _next_chunk(first, last, lines, width, rest, chunk):
 @kernel
 def column_moments(x, part, record, first, last, lines, width, rest, cols, chunk):
     """record = the mean of each column, then its sum of squared distances from it, over a range of lines."""
-    center, spread, mean, squares, count = part, at(part, width), record, at(record, cols), 0
+    center, spread, lost, mean, squares = part, at(part, width), at(part, 2 * width), record, at(record, cols)
+    count = 0
     _clear(mean, 2 * cols)
     while first < last:
         taken, used = _next_chunk(first, last, lines, width, rest, chunk)
         _clear(center, 2 * width)
-        _add_lines(at(x, first * width), center, taken, width, used)
+        line = at(x, first * width)
+        _add_differences(line, center, taken, width, used)
+        lost[0] = 1 / taken
+        share = lost[0]  # in the type of the data
         for j in range(used):
-            center[j] = center[j] / taken
-        _add_squares(at(x, first * width), center, spread, taken, width, used)
+            more = center[j] * share
+            center[j] = line[j] + more
+            lost[j] = more - (center[j] - line[j])
+        _add_squares(line, center, spread, taken, width, used)
         for j in range(0, used, cols):
-            _merge(mean, squares, count, at(center, j), at(spread, j), taken, cols)
+            _merge_chunk(mean, squares, count, at(center, j), at(lost, j), at(spread, j), taken, cols)
             count += taken
         first += taken
 
@@ -127,7 +146,7 @@ def column_moments(x, part, record, first, last, lines, width, rest, cols, chunk
 @kernel
 def _moments_task(task, x, part, record, lines, width, rest, cols, chunk, tasks):
     first, last = _lines_of(task, tasks, lines, rest, chunk)
-    part, record = at(part, task * 2 * width), at(record, task * 2 * cols)
+    part, record = at(part, task * 3 * width), at(record, task * 2 * cols)
     column_moments(x, part, record, first, last, lines, width, rest, cols, chunk)
 
 
@@ -187,7 +206,7 @@ def batch_norm(x, gamma, beta, epsilon, y, mean, variance, part, record, rows, c
     source, parts, records = at(x, 0), at(part, 0), at(record, 0)
     parallel_for(_moments_task, tasks, threads, source, parts, records, lines, width, rest, cols, chunk, tasks)
     _merge_records(records, at(mean, 0), at(variance, 0), lines, repeat, extra, cols, chunk, tasks)
-    coefficients = at(part, 2 * tasks * width)
+    coefficients = at(part, 3 * tasks * width)
     _spread_coefficients(at(mean, 0), at(variance, 0), at(gamma, 0), at(beta, 0), epsilon[0], coefficients, width, cols)
     parallel_for(_scale_task, tasks, threads, source, at(y, 0), coefficients, lines, width, rest, chunk, tasks, relu)
 
