@@ -8,6 +8,7 @@ import numpy as np
 
 from fnet.compile.emit import EagerEmitter, Ref, contiguous, ref_of
 from fnet.compile.loops import Computation, Step, Write, emit_computation, foldable
+from fnet.compile.results import empty
 from fnet.spec import ArraySpec, check_array, check_dtype
 
 
@@ -19,7 +20,7 @@ def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> A
     if primitive.view is not None:
         return primitive.view(arrays[0], **params)
     results = result if primitive.multiple else (result,)
-    outputs = [np.empty(spec.shape, spec.dtype) for spec in results]
+    outputs = [empty(spec.shape, spec.dtype) for spec in results]
     targets = [Ref.whole(o.reshape(-1), o.dtype, o.shape) for o in outputs]
     lower(primitive, [ref_of(a) for a in arrays], targets, params, EagerEmitter())
     return tuple(outputs) if primitive.multiple else outputs[0]

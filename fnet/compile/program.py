@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet.compile.memory import ARENA, STATE, Buffer, allocate
 from fnet.compile.plan import Plan
+from fnet.compile.results import empty
 from fnet.compile.walk import Kernels, Walker
 from fnet.compile.workspace import Workspace
 from fnet.errors import ValueRangeError
@@ -92,7 +93,7 @@ class Program:
         """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""
         outputs = self._no_outputs.copy()
         for k, shape, dtype in self._fresh:
-            outputs[k] = np.empty(shape, dtype)
+            outputs[k] = empty(shape, dtype)
         self.runner.run(repeat, inputs, outputs)
         if self.runs <= HOT_RUNS:
             self._warm(repeat)

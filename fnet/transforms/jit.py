@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
 from fnet import tree
+from fnet.compile import results
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
 from fnet.errors import TracingError, ValueRangeError
@@ -94,6 +95,7 @@ def clear_cache() -> None:
     """Forget the programs of all jitted functions, and give their memory back; files with machine code stay."""
     for jitted in list(_ALL):
         jitted.clear()
+    results.clear()
 
 
 class Jitted:

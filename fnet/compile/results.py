@@ -1,0 +1,92 @@
+"""Memory for results: on whole cache lines, and from blocks that results of before have left.
+
+Memory that is new costs a fault for every page when it is first written, which takes longer than many an operation.
+A result holds a reference to the array that owns its block, and whatever looks at the result holds one to that: where
+an owner has no others than those of this module, nothing looks at the block any more, and it is used again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.memory import ALIGNMENT
+
+SMALLEST, LARGEST = 1 << 19, 1 << 25  # bytes of a block: what is smaller is soon in the caches, wherever it lies
+LIMIT = 1 << 26  # bytes of all blocks together, used or not
+UNUSED = 3  # references to an owner whose block nobody uses: of a tuple, of a variable, and of an argument
+
+
+class Owner(np.ndarray):
+    """The memory of a block: of a class that is not NumPy's, so that views of a result have that for their base."""
+
+
+Block = tuple[Owner, int]
+"""An owner, and where in it a cache line begins."""
+
+_blocks: dict[int, list[Block]] = {}
+_lock = threading.Lock()
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of this shape whose contents have no meaning, as `numpy.empty`.
+
+    >>> empty((2, 3), "float32").shape
+    (2, 3)
+    """
+    dtype = np.dtype(dtype)
+    size = dtype.itemsize
+    for length in shape:
+        size *= length
+    if size < SMALLEST or size > LARGEST:
+        return np.empty(shape, dtype)
+    with _lock:
+        for owner, start in _blocks.get(size, ()):
+            if sys.getrefcount(owner) == UNUSED:
+                return np.ndarray(shape, dtype, owner, start)
+        owner = Owner((size + ALIGNMENT,), np.uint8)
+        start = -owner.__array_interface__["data"][0] % ALIGNMENT
+        if _make_room(size):
+            _blocks.setdefault(size, []).append((owner, start))
+        return np.ndarray(shape, dtype, owner, start)
+
+
+def clear() -> None:
+    """Forget all blocks; those that arrays use live as long as these do."""
+    with _lock:
+        _blocks.clear()
+
+
+def kept_bytes() -> int:
+    """The memory of all blocks that are kept, used or not."""
+    return sum(size * len(blocks) for size, blocks in _blocks.items())
+
+
+def _make_room(size: int) -> bool:
+    """Whether a block of this size may be kept, once those that nobody uses have gone as far as needed."""
+    excess = kept_bytes() + size - LIMIT
+    for other in list(_blocks):
+        blocks = _blocks[other]
+        for number in range(len(blocks) - 1, -1, -1):
+            if excess <= 0:
+                return True
+            owner, _ = blocks[number]
+            if sys.getrefcount(owner) == UNUSED:
+                del blocks[number]
+                excess -= other
+        if not blocks:
+            del _blocks[other]
+    return excess <= 0
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603  (another thread of the parent may have held it)
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
