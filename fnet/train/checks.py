@@ -23,6 +23,10 @@ def check_state(ts: Any) -> TrainState:
     """`ts` itself, or a `StructureError` where it is no `TrainState`."""
     if isinstance(ts, TrainState):
         return ts
+    if isinstance(ts, tuple) and ts and isinstance(ts[0], TrainState):
+        raise StructureError(
+            "expected a TrainState, received what fit returns: write ts, history = trainer.fit(ts, ...)."
+        )
     raise StructureError(
         f"expected a TrainState as the first argument, received a {type(ts).__name__}. "
         f"Make one with trainer.init(key, shape)."

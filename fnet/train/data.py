@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array as buffer
 from typing import Any
 
 import numpy as np
@@ -87,28 +88,63 @@ def _is_plain(data: Any) -> bool:
 
 
 def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
-    try:
-        array = np.asarray(leaf)
-    except ValueError as error:
-        raise ShapeError(f"{name} does not make an array: {error}. Give every sample the same shape.") from None
+    array = _plain_array(name, leaf)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
-        array = np.asarray(array, dtype)
+        try:
+            with np.errstate(over="raise"):
+                array = np.asarray(array, dtype)
+        except FloatingPointError:
+            raise ValueRangeError(
+                f"{name} has numbers beyond the range of {dtype}, in which the network computes. Scale them, or make "
+                f"parameters in float64: trainer.init(key, shape, 'float64')."
+            ) from None
     elif array.dtype not in SUPPORTED:
         raise DtypeError(f"{name} must hold numbers or booleans, received {_not_numbers(name, leaf, array)}")
     if array.ndim == 0:
-        raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. Wrap it: [value].")
+        fix = "Give one for each sample." if name.endswith("weight") else "Wrap it: [value]."
+        raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. {fix}")
     # A read-only array is copied once here, since kernels take arrays as writeable ones.
     return array if array.flags.carray else np.array(array, order="C")
 
 
+def _plain_array(name: str, leaf: Any) -> np.ndarray:
+    """`leaf` as an array; what is none, such as a data set of batches, is not asked for its elements."""
+    if not isinstance(leaf, _PLAIN) and not any(hasattr(leaf, protocol) for protocol in _PROTOCOLS):
+        raise DtypeError(f"{name} must hold numbers or booleans, received {_no_array(name, leaf)}")
+    if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):
+        raise DtypeError(
+            f"{name} is a masked array, whose mask fnet does not see. Fill it, {_data(name)}.filled(value), and leave "
+            f"samples out with sample_weight or steps with Masking."
+        )
+    try:
+        return np.asarray(leaf)
+    except ValueError as error:
+        raise ShapeError(f"{name} does not make an array: {error}. Give every sample the same shape.") from None
+    except (TypeError, RuntimeError) as error:  # of another library's array
+        raise DtypeError(f"{name} does not make an array: {error}") from None
+
+
+_PLAIN = (np.ndarray, np.generic, int, float, complex, str, bytes, list, tuple, range, memoryview, buffer)
+_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
+
+
+def _no_array(name: str, leaf: Any) -> str:
+    collect = f"Collect what it yields: np.stack(list({_data(name)}))." if hasattr(leaf, "__next__") else ""
+    return f"a {type(leaf).__name__}. {collect or 'Pass an array with the samples on its first axis.'}"
+
+
+def _data(name: str) -> str:
+    """The name of the argument that a leaf belongs to."""
+    return name.rpartition(" ")[2].split("/")[0]
+
+
 def _not_numbers(name: str, leaf: Any, array: np.ndarray) -> str:
     """What came instead of numbers, and what to do about it."""
-    data = name.rpartition(" ")[2].split("/")[0]
+    data = _data(name)
     if array.dtype != object:
         return f"dtype {array.dtype}. Convert it, e.g. {data}.astype('float32'), or encode categories as integers."
     if array.ndim == 0:
-        lazy = f" Collect what it yields: np.stack(list({data}))." if hasattr(leaf, "__next__") else ""
-        return f"a {type(leaf).__name__}.{lazy or ' Pass an array with the samples on its first axis.'}"
+        return _no_array(name, leaf)
     for place, value in np.ndenumerate(array):
         if isinstance(value, int | float | np.number | np.bool_):
             continue

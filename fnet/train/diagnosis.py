@@ -21,10 +21,12 @@ ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_b
 
 def cause(net: Layer, objective: Bound, data: Mapping[str, Any], ts: TrainState, samples: np.ndarray) -> str:
     """What in the training step at `ts` on these samples of the data is wrong, and what to do about it."""
-    for path, leaf in tree.leaves_with_path(ts.params):
-        if not np.isfinite(leaf).all():
-            return f"The update before made the parameter '{path}' NaN or infinite. {ADVICE}"
     batch = tree.map(lambda leaf: leaf[samples], dict(data))
+    for path, leaf in tree.leaves_with_path(batch):
+        if not np.isfinite(leaf).all():
+            whole = np.isfinite(dict(tree.leaves_with_path(dict(data)))[path])
+            sample = int(np.argmin(whole.reshape(len(whole), -1).all(axis=1)))
+            return f"{path} has {np.sum(~whole)} values that are not finite, first in sample {sample}: clean the data."
     key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
     watch = _Watch()
     try:

@@ -43,13 +43,15 @@ class Run:
     results: Callable[[Totals], dict[str, float]]
     validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
     explain: Callable[[TrainState, np.ndarray], str]
+    given: TrainState = field(init=False)
     safe: TrainState = field(init=False)
     own: bool = field(init=False, default=False)
     history: History = field(init=False, default_factory=History)
 
     def epochs(self, first: int, last: int, verbose: bool, callbacks: Callbacks) -> tuple[TrainState, History]:
         """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
-        self.safe, history = self.carry.ts, self.history
+        self.given = self.safe = self.carry.ts
+        history = self.history
         progress = Progress(verbose, last, self.passes.steps)
         with Interrupt() as interrupt:
             try:
@@ -128,22 +130,19 @@ class Run:
         before = self._repeated(step)
         order = epoch_order(before.key, int(self.safe.step), self.n, self.shuffle)
         first = (step - int(self.safe.step)) * self.passes.batch_size
-        advice = self._of_data() or self.explain(before, order[first : first + self.passes.batch_size])
+        path = _not_finite(before.params)
+        if path is None:
+            advice = self.explain(before, order[first : first + self.passes.batch_size])
+        elif step == int(self.given.step):
+            advice = f"Its parameter '{path}' is not finite already."
+        else:
+            advice = f"The update before made the parameter '{path}' NaN or infinite. {ADVICE}"
         return NonFiniteError(
             f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "
             f"the state given to fit is unchanged. {advice} {_KEPT}",
             self._last_good(step),
             self.history,
         )
-
-    def _of_data(self) -> str:
-        """What is wrong with the data, if anything is."""
-        for path, leaf in tree.leaves_with_path(self.data):
-            wrong = np.flatnonzero(~np.isfinite(leaf))
-            if wrong.size:
-                sample = int(wrong[0]) // max(leaf.size // len(leaf), 1)
-                return f"{path} has {wrong.size} values that are not finite, first in sample {sample}: clean the data."
-        return ""
 
     def _last_good(self, step: int) -> TrainState:
         """The state before update number `step`, or the one before that if it is not finite."""

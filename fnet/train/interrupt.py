@@ -11,7 +11,8 @@ from typing import Any
 class Interrupt:
     """Within the context, a first Ctrl-C sets `requested`; a second one acts as usual.
 
-    Only the main thread receives signals, and only Python's handlers are replaced: elsewhere this does nothing.
+    Within the context of another one, as where a callback trains, it is a request to that one too. Only the main thread
+    receives signals, and only Python's handlers are replaced: elsewhere this does nothing.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,10 @@ class Interrupt:
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        outer = getattr(self._previous, "__self__", None)
         self._restore()
+        if isinstance(outer, Interrupt):
+            outer._request(number, frame)
 
     def _restore(self) -> None:
         if self._previous is not None:

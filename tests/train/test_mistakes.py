@@ -10,9 +10,20 @@ import pytest
 
 from fnet import losses, random, tree
 from fnet.combinators import serial
-from fnet.errors import DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
+from fnet.errors import DtypeError, FnetError, NonFiniteError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense
 from fnet.train import Trainer, TrainState
+
+
+class Batches:
+    """A data set of batches without an end, which NumPy would collect for ever."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return X, Y
+
 
 X, Y = np.ones((6, 3), "float32"), np.zeros((6, 1), "float32")
 
@@ -41,6 +52,22 @@ FIT = {
         {"x": np.array([X[0], X[0, :2], None], object)},
         DtypeError,
         "received arrays as objects, first in sample 0. Give every sample the same shape: np.stack(list(x))",
+    ),
+    "batches": ({"x": Batches()}, DtypeError, "received a Batches. Pass an array with the samples on its first axis"),
+    "masked": (
+        {"x": np.ma.masked_array(X, mask=X > 0)},
+        DtypeError,
+        "x is a masked array, whose mask fnet does not see. Fill it, x.filled(value)",
+    ),
+    "beyond float32": (
+        {"y": np.full((6, 1), 1e39)},
+        ValueRangeError,
+        "y has numbers beyond the range of float32, in which the network",
+    ),
+    "scalar weight": (
+        {"sample_weight": 2.0},
+        ShapeError,
+        "sample_weight must have the samples on its first axis, received a scalar. Give one for each sample",
     ),
     "no y": (
         {"y": None},
@@ -95,6 +122,11 @@ FIT = {
     ),
     "no validation y": ({"validation_data": (X, None)}, StructureError, "in 'validation_data': y is None"),
     "validation y": ({"validation_data": (X, Y[:2])}, ShapeError, "validation_data y has 2 samples"),
+    "what fit returns": (
+        {"ts": (Trainer(Dense(1), "mse").init(random.key(0), (3,)), {})},
+        StructureError,
+        "expected a TrainState, received what fit returns: write ts, history = trainer.fit(ts, ...).",
+    ),
     "state": ({"ts": {}}, StructureError, "expected a TrainState as the first argument, received a dict"),
 }
 
@@ -126,6 +158,33 @@ def test_columns_of_a_data_frame_are_named(trainer, ts):
     with pytest.raises(DtypeError, match="x must hold numbers .* data frame of several dtypes. Convert it: x.astype"):
         trainer.predict(ts, frame.assign(city=[True, False] * 3).astype({"city": bool, "rooms": object}))
     assert trainer.predict(ts, frame.assign(city=0.0).astype("float32")).shape == (6, 1)
+
+
+def test_arrays_of_any_kind_are_taken(trainer, ts, tmp_path):
+    """Every way to hold the same numbers gives the same bits."""
+    stored = np.memmap(tmp_path / "x", "float32", "w+", shape=X.shape)
+    stored[:] = X
+    fixed = X.copy()
+    fixed.flags.writeable = False
+    kinds = [stored, fixed, np.asfortranarray(X), X[::-1], X.astype("float64"), X.astype(">f4"), np.ma.masked_array(X)]
+    kinds += [
+        X.tolist(),
+        X.astype("int8"),
+        X.astype(bool),
+        np.stack([X, X], 1)[:, 1],
+        memoryview(X),
+        np.ones((6, 1)) * X[0],
+    ]
+    expected = trainer.predict(ts, X)
+    assert all(tree.all_equal(trainer.predict(ts, kind), expected) for kind in kinds)
+    runs = [trainer.fit(ts, x, Y, verbose=False) for x in (X, *kinds[:5])]
+    assert all(tree.all_equal(after, runs[0][0]) for after, _ in runs)
+
+
+def test_a_state_that_is_not_finite_already(trainer, ts):
+    spoiled = ts._replace(params=tree.map(lambda leaf: leaf * np.nan, ts.params))
+    with pytest.raises(NonFiniteError, match="Its parameter 'dense/kernel' is not finite already"):
+        trainer.fit(spoiled, X, Y, verbose=False)
 
 
 def test_a_loss_of_one_number_cannot_be_weighted_by_sample():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -49,6 +51,21 @@ def test_ctrl_c_in_a_callback(trainer, ts, problem):
 
     stopped, history = trainer.fit(ts, *problem, batch_size=5, epochs=9, verbose=False, callbacks=[callback])
     assert history.interrupted and history.epoch == [0] and int(stopped.step) == 5
+
+
+def test_ctrl_c_where_a_callback_trains_ends_both(trainer, ts, problem, monkeypatch, chunks_of_one):
+    """The signal comes in the third step of the training within the callback."""
+    seen = []
+
+    def callback(epoch, logs, ts):
+        inner, record = trainer.fit(ts, *problem, batch_size=5, epochs=2, verbose=False)
+        seen.append((int(inner.step), record.interrupted))
+
+    interrupt_at(monkeypatch, 8)
+    before = signal.getsignal(signal.SIGINT)
+    stopped, history = trainer.fit(ts, *problem, batch_size=5, epochs=9, verbose=False, callbacks=callback)
+    assert seen == [(8, True)] and history.interrupted and history.epoch == [0] and int(stopped.step) == 5
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_ctrl_c_during_validation_leaves_the_epoch_out_of_the_record(trainer, ts, problem, monkeypatch, chunks_of_one):
@@ -145,3 +162,56 @@ def test_a_nan_in_the_data_names_the_first_step_and_the_sample(trainer, ts, prob
     message = rf"in epoch 3 at step {step} .*unchanged. x has 1 values that are not finite, first in sample {sample}:"
     with pytest.raises(NonFiniteError, match=message):
         trainer.fit(ten, x, y, batch_size=5, epochs=9, initial_epoch=3, shuffle=False, verbose=False)
+
+
+def test_what_left_out_samples_hold_is_not_blamed(problem):
+    x, y = problem
+    y[3] = np.nan
+    trainer = Trainer(Dense(1), "mse", optimizers.sgd(1e25))
+    weight = (np.arange(23) != 3).astype("float32")
+    ts = trainer.init(random.key(0), (3,))
+    with pytest.raises(NonFiniteError, match="Lower the learning rate"):
+        trainer.fit(ts, np.delete(x, 3, 0), np.delete(y, 3, 0), batch_size=22, epochs=9, verbose=False)
+    one, _ = trainer.fit(ts, x, y, batch_size=1, shuffle=False, sample_weight=weight * 1e-25, verbose=False)
+    assert int(one.step) == 23
+    with pytest.raises(NonFiniteError, match="at step [12] .*Lower the learning rate"):
+        trainer.fit(ts, x, y, batch_size=1, shuffle=False, sample_weight=weight, verbose=False)
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_gives_a_state_of_one_step(problem, same, monkeypatch):
+    """In a thread's time the signal comes anywhere; the states after every step are known."""
+    x, y = problem
+    trainer = Trainer(serial(Dense(300, "tanh"), Dense(300), Dense(1)), "mse")
+    ts = trainer.init(random.key(0), (3,))
+    arguments = {"batch_size": 5, "epochs": 8, "validation_data": problem, "verbose": False}
+    states, run = {}, loop.Loop.run
+
+    def spy(self, steps, *inputs):
+        for n in run(self, steps, *inputs):
+            if hasattr(self.carry, "ts"):
+                states[int(self.carry.ts.step)] = tree.map(np.array, self.carry.ts)
+            yield n
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Loop, "run", spy)
+        patch.setattr(loop, "CHUNK_SECONDS", 0.0)
+        _ = trainer.fit(ts, x, y, **arguments)
+    began = time.perf_counter()
+    whole, _ = trainer.fit(ts, x, y, **arguments)
+    seconds, stopped = time.perf_counter() - began, 0
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        timer = threading.Timer(rng.uniform(0, seconds), os.kill, (os.getpid(), signal.SIGINT))
+        new = None
+        try:
+            timer.start()
+            new, history = trainer.fit(ts, x, y, **arguments)
+            timer.join()
+            time.sleep(0.01)
+        except KeyboardInterrupt:  # before the first step or after the last one
+            timer.join()
+        if new is not None:
+            stopped += history.interrupted
+            assert same(new, states[int(new.step)]) and (history.interrupted or same(new, whole))
+    assert stopped > 5
