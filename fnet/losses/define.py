@@ -103,6 +103,11 @@ class Loss:
         return self.rule.kind
 
     @property
+    def checks_outputs(self) -> bool:
+        """Whether `check_outputs` may refuse something: not where predictions are logits."""
+        return self.rule.outputs is not None and not self._config.get("from_logits")
+
+    @property
     def constructor(self) -> str:
         return self.rule.constructor
 

@@ -25,6 +25,7 @@ from fnet.metrics.curves import sensitivity_at_specificity as sensitivity_at_spe
 from fnet.metrics.curves import specificity_at_sensitivity as specificity_at_sensitivity
 from fnet.metrics.define import Metric as Metric
 from fnet.metrics.define import initial_state as initial_state
+from fnet.metrics.define import nothing as nothing
 from fnet.metrics.edit_distance import edit_distance as edit_distance
 from fnet.metrics.fbeta import f1_score as f1_score
 from fnet.metrics.fbeta import fbeta_score as fbeta_score

@@ -37,6 +37,7 @@ class Metric(NamedTuple):
     `name` is its key in a history; `direction` says which way is better, "up" or "down" (None: not known).
     ``check_targets(y_true, y_pred, sample_weight=None)`` and ``check_outputs(y_pred, sample_weight=None)`` raise what
     an eager `update` would raise, for code that is compiled; y_pred of the first may be the `ArraySpec` of predictions.
+    `nothing` is the check that a metric does not have.
     """
 
     init: Callable[[], Any]
@@ -111,7 +112,8 @@ def accumulate(
             _, values, _ = mask_as_weights(name, split_mask(y_pred)[0], y_pred, sample_weight)
             outputs(name, lift(values), {})
 
-    return Metric(init, update, result, name, direction, check_targets, check_outputs)
+    checks = check_targets if targets is not None else nothing, check_outputs if outputs is not None else nothing
+    return Metric(init, update, result, name, direction, *checks)
 
 
 def initial_state(metric: Metric, y_true: Any, y_pred: Any) -> Any:

@@ -13,7 +13,7 @@ from fnet import losses, ops
 from fnet.losses.align import mask_for, weights_for
 from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
-from fnet.metrics.define import Direction, Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.metrics.define import Direction, Metric, State, accumulate, constructor, full_weights, nothing, ratio
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -68,7 +68,11 @@ def _leaving_out(metric: Metric, loss: losses.Loss) -> Metric:
         added = _totals_of_weighted(metric.name, values, sample_weight, y_pred)
         return {key: ops.add(total, added[key]) for key, total in state.items()}
 
-    return metric._replace(update=update, check_targets=loss.check_targets, check_outputs=loss.check_outputs)
+    return metric._replace(
+        update=update,
+        check_targets=loss.check_targets,
+        check_outputs=loss.check_outputs if loss.checks_outputs else nothing,
+    )
 
 
 def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:

@@ -138,12 +138,6 @@ def as_loss(loss: Any) -> Loss | None:
     return loss if isinstance(loss, Loss) else None
 
 
-def wants_probabilities(loss: Any) -> bool:
-    """Whether the loss refuses outputs by their values, so that what compiled code cannot see needs a look."""
-    known = as_loss(loss)
-    return known is not None and known.rule.outputs is not None and not known.config.get("from_logits")
-
-
 def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight: Any) -> Any:
     """The weights of the samples by their classes, for a network with a single output and no other weights."""
     if sample_weight is not None:

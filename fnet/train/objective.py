@@ -13,7 +13,7 @@ from fnet.layer import Layer
 from fnet.losses.combine import CombinedLoss
 from fnet.losses.define import Loss
 from fnet.metrics import Metric
-from fnet.train.checks import as_loss, check_targets, check_weights, wants_probabilities
+from fnet.train.checks import as_loss, check_targets, check_weights
 
 Outputs = tuple[str, ...] | None
 """The names of several outputs; None for a network with a single one."""
@@ -111,18 +111,30 @@ class Bound:
         for name, loss, *parts in self._losses(data, output):
             with scope(f"output {name}") if name else nullcontext():
                 check_targets(loss, *parts)
+        for watched in self.watched:
+            if watched.metric.check_targets is not metrics.nothing:
+                with scope(f"output {watched.output}") if watched.output else nullcontext():
+                    pair = self._of(watched, data["y"], output)
+                    watched.metric.check_targets(*pair, **self._options(watched, data))
 
     def check_outputs(self, batch: Mapping[str, Any], y: Any) -> None:
-        """Refuse the outputs for a batch that are no probabilities, where a loss is of such."""
+        """Refuse the outputs for a batch that are no probabilities, where a loss or a metric is of such."""
         for name, loss, _, output, weight in self._losses(batch, y):
             known = as_loss(loss)
             if known is not None:
                 with scope(f"output {name}") if name else nullcontext():
                     known.check_outputs(output, weight)
+        for watched in self.watched:
+            with scope(f"output {watched.output}") if watched.output else nullcontext():
+                watched.metric.check_outputs(self._part(y, watched.output), **self._options(watched, batch))
 
     def doubtful(self, data: Mapping[str, Any], proven: Any) -> bool:
         """Whether an output that should be a probability is not known to be one; `proven`: a tree of bools."""
-        return any(wants_probabilities(loss) and not known for _, loss, _, known, _ in self._losses(data, proven))
+        of_losses = [(as_loss(loss), known) for _, loss, _, known, _ in self._losses(data, proven)]
+        of_metrics = [(w.metric.check_outputs, self._part(proven, w.output)) for w in self.watched]
+        return any(loss is not None and loss.checks_outputs and not known for loss, known in of_losses) or any(
+            check is not metrics.nothing and not all(tree.leaves(known)) for check, known in of_metrics
+        )
 
     def _losses(self, data: Mapping[str, Any], outputs: Any) -> Iterator[tuple[str | None, Any, Any, Any, Any]]:
         """``(name, loss, targets, output, sample_weight)`` for each output, named if there are several."""

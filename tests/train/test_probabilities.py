@@ -96,3 +96,57 @@ def test_a_single_class_is_refused(activation: str | None) -> None:
         one_hot.fit(ts, X, np.ones((12, 1)), verbose=False)
     with pytest.raises(ValueRangeError, match="label 1 of sample 1 is out of range: expected 0 to 0 for 1 classes"):
         Trainer(Dense(1, activation), "sparse_categorical_crossentropy").fit(ts, X, YES, verbose=False)
+
+
+BINARY = ["accuracy", "binary_accuracy", "precision", "recall", "auc", "true_positives", "f1"]
+
+
+@pytest.mark.parametrize("metric", BINARY)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_labels_that_a_metric_cannot_take(metric: str, weighted: bool) -> None:
+    given = {"weighted_metrics" if weighted else "metrics": [metric]}
+    trainer = Trainer(Dense(1, "sigmoid"), "mse", **given)
+    ts = trainer.init(random.key(1), (3,))
+    y = np.where(np.arange(12) == 7, -1, YES)[:, None]
+    with pytest.raises(ValueRangeError, match=rf"{metric}\w*: expected y_true of 0 and 1, received -1 in sample 7"):
+        trainer.fit(ts, X, y, batch_size=5, verbose=False)
+    left_out = (np.arange(12) != 7).astype("float32")
+    if weighted:
+        assert trainer.evaluate(ts, X, y, batch_size=12, sample_weight=left_out)
+    else:
+        with pytest.raises(ValueRangeError, match="in sample 7"):
+            trainer.evaluate(ts, X, y, sample_weight=left_out)
+
+
+@pytest.mark.parametrize("metric", [name for name in BINARY if name != "f1"])
+def test_logits_that_a_metric_cannot_take(metric: str) -> None:
+    trainer = Trainer(Dense(1), losses.BinaryCrossentropy(from_logits=True), metrics=[metric])
+    ts = trainer.init(random.key(1), (3,))
+    with pytest.raises(ValueRangeError, match=rf"{metric}: expected probabilities in \[0, 1\], received .* in sample"):
+        trainer.fit(ts, X, YES, verbose=False)
+
+
+def test_metrics_of_one_output_are_checked_on_it() -> None:
+    net = fanout(Dense(1, "sigmoid"), Dense(3), merge=None)
+    trainer = Trainer(net, "mse", metrics=[["accuracy"], ["sparse_categorical_accuracy"]])
+    ts, other = trainer.init(random.key(1), (3,)), np.eye(3)[KIND]
+    with pytest.raises(ValueRangeError, match="in 'output output_0': accuracy: expected y_true of 0 and 1, received 2"):
+        trainer.fit(ts, X, (KIND, other), verbose=False)
+    classes = Trainer(net, ["mse", lambda y, p: np.mean(p, axis=-1)], metrics=[None, ["sparse_categorical_accuracy"]])
+    with pytest.raises(ValueRangeError, match="in 'output output_1': label 3 of sample 4 is out of range"):
+        classes.fit(ts, X, (YES, np.where(np.arange(12) == 4, 3, KIND)), verbose=False)
+
+
+def test_labels_of_ctc_are_told_by_sample() -> None:
+    trainer = Trainer(Dense(4), losses.CTC())
+    ts = trainer.init(random.key(1), (6, 3))
+    x, y = np.ones((3, 6, 3), "float32"), np.array([[1, 2, 0], [3, 0, 0], [2, 0, 0]])
+    assert np.isfinite(trainer.evaluate(ts, x, y)["loss"])
+    wrong = {
+        "labels of sample 1 have padding or the blank at position 0, before their end": [0, 3, 0],
+        "label 4 of sample 1 is out of range for 4 classes": [4, 0, 0],
+        "labels must be whole numbers, received 1.5 in sample 1": [1.5, 0, 0],
+    }
+    for message, labels in wrong.items():
+        with pytest.raises(ValueRangeError, match=message):
+            trainer.fit(ts, x, np.array([y[0], labels, y[2]]), verbose=False)
