@@ -163,7 +163,5 @@ class Run:
 
 def _not_finite(values: Any) -> str | None:
     """The path of the first leaf with a NaN or an infinity."""
-    for path, leaf in tree.leaves_with_path(values):
-        if not np.isfinite(leaf).all():
-            return path
-    return None
+    finite = [bool(np.isfinite(leaf).all()) for leaf in tree.leaves(values)]
+    return None if all(finite) else tree.structure(values).paths()[finite.index(False)]
