@@ -55,6 +55,9 @@ class Configured(Generic[R]):
             else (make_again, (make, (), config))
         )
 
+    def __copy__(self) -> Configured[R]:
+        return self
+
     def __deepcopy__(self, memo: Any) -> Configured[R]:
         """The function itself, which never changes."""
         return self

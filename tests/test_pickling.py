@@ -170,6 +170,15 @@ def _bowl(x):
     return np.sum(x * x + x)
 
 
+@pytest.mark.parametrize(
+    "thing",
+    [optimizers.adam(), schedules.constant(0.1), metrics.auc(), Dense(2)],
+    ids=["optimizer", "schedule", "metric", "layer"],
+)
+def test_what_never_changes_is_not_copied(thing):
+    assert copy.copy(thing) is thing and copy.deepcopy([thing])[0] is thing
+
+
 def test_an_optimizer_of_the_users_own_is_pickled_by_its_functions():
     own = Optimizer(operator.itemgetter(0), operator.add, "own", {"rate": 1})
     assert repr(again(own)) == repr(own) and again(own).init([7]) == 7

@@ -21,6 +21,7 @@ from fnet.transforms.stage import eval_shape
 
 _CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")
 _MOST_AXES = 4  # of an input without its batch axis
+_ENOUGH = 4  # shapes that a layer takes
 _KEY = ArraySpec((2,), np.dtype(np.uint32))
 
 Sizes = dict[str, tuple[int | None, ...]]
@@ -65,11 +66,13 @@ def _compare(what: str, expected: Sizes, found: Sizes) -> None:
             )
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def _known(layer: Layer) -> tuple[Sizes, Sizes] | None:
     """What is known of a layer's params and state; None where no usual shape of inputs tells."""
     found: list[tuple[Any, Any]] = []
     for axes in range(_MOST_AXES + 1):
+        if len(found) == _ENOUGH:
+            break
         try:
             found += [_specs(layer, (size,) * axes) for size in VARIABLE]
         except Exception:  # no shape for this layer, or one whose init looks at its key

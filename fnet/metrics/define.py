@@ -59,6 +59,13 @@ class ConfiguredMetric(Metric):
         made.recipe = self.recipe if fields.keys() <= {"name", "direction"} else None
         return made
 
+    def __copy__(self) -> ConfiguredMetric:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> ConfiguredMetric:
+        """The metric itself, which never changes."""
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (Metric, tuple(self)) if self.recipe is None else (_made_again, (self.recipe, self.name, self.direction))
 

@@ -83,6 +83,9 @@ class Optimizer(tuple[Init, Update]):
             return Optimizer, (self.init, self.update, self.name, self._config)
         return make_again, self._recipe
 
+    def __copy__(self) -> Optimizer:
+        return self
+
     def __deepcopy__(self, memo: Any) -> Optimizer:
         """The optimizer itself, which never changes."""
         return self
