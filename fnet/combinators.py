@@ -1,8 +1,9 @@
 """Combinators: functions of layers that return a layer.
 
 Params and state of a combined layer are dicts keyed by the names of its layers, ``dense``, ``dense_1``, ... in order of
-use; a layer without parameters (state) has no entry. The same Layer object used twice in one combinator shares its
-weights: it has one entry. Layer i gets the key ``fold_in(key, i)``, whatever the others do with theirs.
+use; a layer without parameters (state) has no entry. The same Layer object used twice shares its weights, in one
+combinator or in several within each other: it has one entry, at its first use. Layer i gets the key
+``fold_in(key, i)``, whatever the others do with theirs.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer, Recipe, is_single, output_shape
+from fnet.layer import Layer, Recipe
 from fnet.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.masking import Masked, join_mask
 from fnet.members import Members, check_layers
 from fnet.ops.promotion import astype
+from fnet.samples import is_single, output_shape
 from fnet.transforms.primitive import spec_of
 
 

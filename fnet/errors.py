@@ -39,6 +39,16 @@ class BatchSizeError(ShapeError):
         self.expected = expected
 
 
+class AxisSizeError(ShapeError):
+    """An axis of size `received` does not suit: it should be at least, at most or a multiple of another number."""
+
+    def __init__(
+        self, message: str, received: int, *, least: int | None = None, most: int | None = None, multiple: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.received, self.least, self.most, self.multiple = received, least, most, multiple
+
+
 class DtypeError(FnetError, TypeError):
     """An element type is not supported, or differs from the one expected."""
 

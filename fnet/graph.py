@@ -9,12 +9,13 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import ShapeError, StructureError, did_you_mean
-from fnet.layer import Layer, Samples, check_name, check_shape, is_single
+from fnet.layer import Layer, check_name
 from fnet.masking import join_mask, split_mask
 from fnet.members import Members
 from fnet.node import Call, Node, as_tuples, checked_nodes
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
+from fnet.samples import Samples, check_shape, is_single
 from fnet.spec import check_dtype
 from fnet.transforms.primitive import spec_of
 
@@ -45,7 +46,7 @@ def graph(inputs: Any, outputs: Any) -> Layer:
     within a graph can be an input, too, so that the part behind it becomes a network of its own. The output has the
     form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs to
     outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn; a Layer that is
-    called both within it and outside has an entry in each, so weights are shared by calling the whole twice.
+    called both within it and outside shares its weights, too: its entry is at its first use.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -71,6 +72,7 @@ def graph(inputs: Any, outputs: Any) -> Layer:
         entries=members.names,
         masks="used",
         recipe=(_connected, structure.listed(inputs, outputs), {}),
+        container=True,
     )
 
 

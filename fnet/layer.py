@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NoReturn
 
@@ -14,17 +11,17 @@ import numpy as np
 
 from fnet import tree
 from fnet.configured import make_again
-from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError, TracingError
-from fnet.masking import handing_on, unmasked, without_masks
+from fnet.errors import DtypeError, StructureError, TracingError
+from fnet.mask_merging import finite_padding
+from fnet.masking import handing_on, without_masks
+from fnet.position import Frozen, Position, at, current
 from fnet.random import check_key
 from fnet.random import key as make_key
+from fnet.samples import check_shape, output_shape
+from fnet.sharing import Pair, Shared, first_uses, joined
 from fnet.spec import ArraySpec
 from fnet.transforms.stage import eval_shape
 from fnet.transforms.tracer import Tracer
-
-# Sizes at which abstract evaluation tries a layer: the batch, and the variable axes (two sizes tell which axes of the
-# output vary; large enough for any usual window, and divisible by most strides).
-BATCH, VARIABLE = 3, (240, 480)
 
 _TRAIN_HINT = "net.apply(params, state, x, train=True) says so, and the Trainer does."
 _CALL_HINTS = {
@@ -36,7 +33,6 @@ _CALL_HINTS = {
 
 Masks = Literal["dropped", "kept", "used"]
 Recipe = tuple[Callable[..., "Layer"], tuple, Mapping[str, Any]]
-_FROZEN: ContextVar[bool] = ContextVar("frozen", default=False)
 
 
 class Layer(tuple):
@@ -51,7 +47,9 @@ class Layer(tuple):
     `name` names the entry in a container's params; containers number equal names. `kind` is the name of the
     constructor, `config` holds its arguments, `children` the layers of a container and `entries` the names of theirs.
     `regularizers` and `constraints` hold functions of parameters by the name of the leaf (see `fnet.penalty` and
-    `fnet.constrain`), `trainable` says whether a trainer changes the parameters (see `fnet.freeze`).
+    `fnet.constrain`), `trainable` says whether a trainer changes the parameters (see `fnet.freeze`). A layer of your
+    own that calls others names them as its `children`, with their `entries` in its params, or those with a penalty,
+    a constraint or frozen parameters raise a `StructureError` within it.
 
     recipe: a function that can be imported, and its arguments, which make the layer again where it is unpickled; it is
     given by constructors and combinators, and a layer without one cannot be pickled.
@@ -78,6 +76,10 @@ class Layer(tuple):
     named: bool  # whether the user chose the name, which then is not numbered
     shown: Mapping[str, Any]  # the arguments that repr shows
     recipe: Recipe | None
+    container: bool  # whether `fnet.members` calls the children
+    origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
+    marks: frozenset[object]  # what a layer around must know of: penalties, constraints, frozen parts, here and below
+    plain: tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]  # the functions without checks
 
     def __new__(
         cls,
@@ -94,6 +96,7 @@ class Layer(tuple):
         constraints: Mapping[str, Callable[[Any], Any]] | None = None,
         masks: Masks = "dropped",
         recipe: Recipe | None = None,
+        container: bool = False,
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
@@ -101,8 +104,8 @@ class Layer(tuple):
         if masks != "used":
             apply = without_masks(apply) if masks == "dropped" else handing_on(apply)
         config = MappingProxyType(dict(config or {}))
+        own = frozenset([object()] if regularizers or constraints else [])
         return cls._of(
-            (_checked_init(init), _checked_apply(apply)),
             name=check_name(name),
             kind=kind or name,
             config=config,
@@ -114,22 +117,31 @@ class Layer(tuple):
             trainable=True,
             named=False,
             recipe=recipe,
+            container=container,
+            origin=object(),
+            marks=own.union(*(child.marks for child in children)),
+            plain=(init, apply),
         )
 
     @classmethod
-    def _of(cls, pair: tuple, **attributes: Any) -> Layer:
-        layer = tuple.__new__(cls, pair)
+    def _of(cls, **attributes: Any) -> Layer:
+        """The Layer with these attributes, of its `plain` functions with their checks around."""
+        own = {name: attributes[name] for name in ("kind", "marks", "children", "entries", "container", "trainable")}
+        frame, (init, apply) = Frame(**own), attributes["plain"]
+        layer = tuple.__new__(cls, (_checked_init(init, frame), _checked_apply(apply, frame)))
         layer.__dict__.update(attributes)
         return layer
 
     def relabel(self, name: str, named: bool) -> Layer:
         """Another Layer of the same two functions, with parameters of its own where it is used."""
-        return self._of(tuple(self), **{**self.__dict__, "name": check_name(name), "named": named})
+        layer = tuple.__new__(type(self), tuple(self))
+        layer.__dict__.update(self.__dict__, name=check_name(name), named=named)
+        return layer
 
     def with_trainable(self, trainable: bool | Callable[[str], bool]) -> Layer:
-        """Another Layer of the same functions; with False a BatchNormalization in it keeps its statistics."""
-        apply = _frozen(_thawed(self.apply)) if trainable is False else _thawed(self.apply)
-        return self._of((self.init, apply), **{**self.__dict__, "trainable": trainable})
+        """Another Layer of the same functions; a BatchNormalization in it that is not trained keeps its statistics."""
+        marks = self.marks if trainable is True else self.marks | {object()}
+        return self._of(**{**self.__dict__, "trainable": trainable, "marks": marks})
 
     @property
     def init(self) -> Callable[..., tuple[Any, Any]]:
@@ -198,118 +210,34 @@ class Layer(tuple):
         return f"{self.kind}({', '.join(parts)})"
 
 
-@contextmanager
-def frozen_layers() -> Iterator[None]:
-    """Layers that are applied inside keep statistics of theirs as they are, also in training."""
-    token = _FROZEN.set(True)
-    try:
-        yield
-    finally:
-        _FROZEN.reset(token)
+class Frame:
+    """What the functions of a layer do around themselves, known before they are called."""
 
+    def __init__(self, kind: str, marks: frozenset[object], children: Sequence[Layer], entries: Sequence[str],
+                 container: bool, trainable: bool | Callable[[str], bool]) -> None:  # fmt: skip
+        self.kind, self.marks, self.children, self.entries = kind, marks, children, entries
+        self.container, self.trainable = container, trainable
 
-def is_frozen() -> bool:
-    """Whether the layer that is being applied is, or is within, one that is not trainable."""
-    return _FROZEN.get()
+    @functools.cached_property
+    def first_uses(self) -> dict[str, str]:
+        return first_uses(self.children, self.entries) if self.container else {}
 
-
-def _frozen(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
-    def apply_frozen(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
-        with frozen_layers():
-            return apply(params, state, x, **options)
-
-    checked = _checked_apply(apply_frozen)
-    checked.__wrapped__ = apply  # type: ignore[attr-defined]
-    return checked
-
-
-def _thawed(apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
-    """The function that `_frozen` made this of, or itself."""
-    return getattr(apply, "__wrapped__", apply)
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Shape, without the batch axis, and dtype of one array of samples; None is an axis of variable size."""
-
-    shape: tuple[int | None, ...]
-    dtype: np.dtype
-
-
-def output_shape(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
-    """Shapes of what `apply` returns for inputs of `shape`, both without the batch axis, by abstract evaluation."""
-    return tree.map(lambda samples: samples.shape, output_samples(apply, params, state, shape, dtype))
-
-
-def output_samples(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
-    """The tree of `Samples` that `apply` returns for inputs of these shapes; `dtype` is one or a tree like `shape`."""
-
-    def output(params: Any, state: Any, x: Any) -> Any:
-        return unmasked(apply(params, state, x)[0])
-
-    def samples(batch: int) -> Any:
-        probes = [probe(shape, batch, n, dtype) for n in (VARIABLE if has_variable_axis(shape) else VARIABLE[:1])]
-        results = [eval_shape(output, params, state, probe) for probe in probes]
-        return tree.map(functools.partial(joined_samples, batch), *results)
-
-    try:
-        return samples(BATCH)
-    except BatchSizeError as error:  # of a layer for batches of one size
-        return samples(error.expected)
-
-
-def joined_samples(batch: int, *specs: ArraySpec) -> Samples:
-    """One output's shape without its batch axis; None where the probes differ."""
-    for spec in specs:
-        if spec.shape[:1] != (batch,):
-            raise ShapeError(
-                f"the output must keep the batch as its first axis: expected ({batch}, ...) for a batch of {batch}, "
-                f"received {spec.shape}."
+    def place(self, entries: Pair | None = None) -> tuple[Position, Shared | None]:
+        """The position of what is called inside, and the layers shared there if this is the outermost container."""
+        position, opened = current(), None
+        if position.marks is not None and not self.marks <= position.marks:
+            raise StructureError(
+                f"{self.kind} has a penalty, a constraint or frozen parameters, which the hand-written layer around it "
+                f"hides. Name it there: Layer(init, apply, children=[layer], entries=['its entry in params'])."
             )
-    axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
-    shape = tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in axes)
-    return Samples(shape, specs[0].dtype)
-
-
-def is_single(shape: Any) -> bool:
-    """Whether a checked shape is that of one array, not a tuple or dict of shapes."""
-    return isinstance(shape, tuple) and not any(isinstance(n, tuple | dict) for n in shape)
-
-
-def has_variable_axis(shape: Any) -> bool:
-    """Whether a checked shape, or one of several, has an axis of variable size."""
-    if is_single(shape):
-        return None in shape
-    return any(has_variable_axis(s) for s in (shape.values() if isinstance(shape, dict) else shape))
-
-
-def probe(shape: Any, batch: int, size: int, dtype: Any) -> Any:
-    """Specs of inputs of a checked shape, with a batch axis and `size` for None."""
-    if is_single(shape):
-        return ArraySpec((batch, *(size if n is None else n for n in shape)), np.dtype(dtype))
-    if isinstance(shape, dict):
-        named = dtype if isinstance(dtype, dict) else dict.fromkeys(shape, dtype)
-        return {name: probe(s, batch, size, named[name]) for name, s in shape.items()}
-    dtypes = dtype if isinstance(dtype, tuple) else (dtype,) * len(shape)
-    return tuple(probe(s, batch, size, own) for s, own in zip(shape, dtypes, strict=True))
-
-
-def check_shape(shape: Any) -> Any:
-    """A shape without its batch axis as a tuple of sizes, or a tuple or dict of them for several inputs.
-
-    Raises `ShapeError` for anything else.
-    """
-    if isinstance(shape, dict):
-        return {name: check_shape(s) for name, s in shape.items()}
-    if not isinstance(shape, tuple | list):
-        given = f"({shape},)" if isinstance(shape, int | np.integer) else "(784,)"
-        raise ShapeError(f"a shape is a tuple of sizes without the batch axis, e.g. {given}, received {shape!r}.")
-    if any(isinstance(n, tuple | list | dict) for n in shape):
-        return tuple(check_shape(n) for n in shape)
-    for n in shape:
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
-            raise ShapeError(f"sizes are positive integers, or None for a variable axis, received {tuple(shape)}.")
-    return tuple(None if n is None else int(n) for n in shape)
+        frozen = position.frozen
+        if self.trainable is not True:
+            frozen = (*frozen, Frozen(position.path, self.trainable))
+        shared = position.shared if self.container else None
+        if shared is None and self.first_uses:
+            uses = {joined(position.path, k): joined(position.path, v) for k, v in self.first_uses.items()}
+            shared = opened = Shared(position.path, uses, entries)
+        return Position(position.path, frozen, shared, self.marks), opened
 
 
 def check_name(name: Any) -> str:
@@ -347,15 +275,16 @@ def _float_dtype(dtype: Any) -> np.dtype:
     return resolved
 
 
-def _checked_init(init: Callable) -> Callable[..., tuple[Any, Any]]:
+def _checked_init(init: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]]:
     def checked_init(key: Any, shape: Any, dtype: Any = np.float32) -> tuple[Any, Any]:
-        result = init(check_key(key), check_shape(shape), _float_dtype(dtype))
-        return _pair(result, "init", "(params, state)")
+        arguments = check_key(key), check_shape(shape), _float_dtype(dtype)
+        with at(frame.place()[0]):
+            return _pair(init(*arguments), "init", "(params, state)")
 
     return _titled(checked_init, "init")
 
 
-def _checked_apply(apply: Callable) -> Callable[..., tuple[Any, Any]]:
+def _checked_apply(apply: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]]:
     def checked_apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         if key is not None:
             check_key(key)
@@ -363,7 +292,12 @@ def _checked_apply(apply: Callable) -> Callable[..., tuple[Any, Any]]:
             raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
         if not isinstance(train, bool | np.bool_):
             raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")
-        return _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
+        if current().marks is None:
+            x = finite_padding(x)
+        position, shared = frame.place((params, state))
+        with at(position):
+            y, state = _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
+        return y, state if shared is None else shared.settled(state)
 
     return _titled(checked_apply, "apply")
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fnet import ops
+from fnet import ops, tree
 from fnet.errors import ShapeError
-from fnet.masking import check_mask, split_mask
+from fnet.masking import Masked, check_mask, split_mask
 from fnet.transforms.primitive import spec_of
+from fnet.transforms.tracer import Tracer
 
 
 def either(masks: Sequence[Any]) -> Any:
@@ -67,6 +68,20 @@ def values_and_masks(who: str, inputs: Sequence[Any]) -> tuple[list[Any], list[A
         if mask is not None:
             check_mask(x, mask, f"{who}: ")
     return parts, masks
+
+
+def finite_padding(x: Any) -> Any:
+    """The inputs of a network with 0 for what is not finite in the steps that the mask of a `Masked` leaves out."""
+
+    def finite(part: Any) -> Any:
+        values, mask = split_mask(part)
+        if mask is None or spec_of(values).dtype.kind != "f" or spec_of(mask).dtype.kind != "b":
+            return part
+        if spec_of(mask).shape != spec_of(values).shape[: spec_of(mask).ndim]:  # a layer will say so
+            return part
+        return Masked(ops.where(ops.logical_or(over(mask, values), ops.isfinite(values)), values, 0), mask)
+
+    return x if isinstance(x, np.ndarray | Tracer) else tree.map(finite, x, is_leaf=lambda p: isinstance(p, Masked))
 
 
 def over(mask: Any, x: Any) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.layer import Layer, Recipe, output_samples, output_shape
+from fnet.layer import Layer, Recipe
+from fnet.position import at, current
 from fnet.random import fold_in
+from fnet.samples import output_samples, output_shape
 from fnet.watching import watched
 
 
@@ -21,27 +25,31 @@ class Members:
         self.names = entry_names(layers)
 
     def init(self, i: int, params: dict, state: dict, key: Any, shape: Any, dtype: Any) -> None:
-        """Add the entries of layer i, unless an earlier use of the same object has made them."""
+        """Add the entries of layer i, unless an earlier use of the same object has made them, here or elsewhere."""
         layer, name = self.layers[i], self.names[i]
-        if name in self.names[:i]:
+        position = current().below(name)
+        if name in self.names[:i] or position.path in position.carried:
             return
-        with scope(name, layer):
+        with scope(name, layer), at(position):
             own_params, own_state = layer.init(fold_in(key, i), shape, dtype)
+        position.keep((own_params, own_state))
         for entries, own in ((params, own_params), (state, own_state)):
             if tree.leaves(own):
                 entries[name] = own
 
     def out_shape(self, i: int, params: dict, state: dict, shape: Any, dtype: Any) -> Any:
         name = self.names[i]
-        with scope(name, self.layers[i]):
-            return output_shape(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shape, dtype)
+        with scope(name, self.layers[i]), at(current().below(name)):
+            own = current().entry or (params.get(name, {}), state.get(name, {}))
+            return output_shape(self.layers[i].apply, *own, shape, dtype)
 
     def out_samples(self, i: int, params: dict, state: dict, samples: Any) -> Any:
         """The tree of `Samples` that layer i makes of a tree of them."""
         name = self.names[i]
         shapes, dtypes = tree.map(lambda s: s.shape, samples), tree.map(lambda s: s.dtype, samples)
-        with scope(name, self.layers[i]):
-            return output_samples(self.layers[i].apply, params.get(name, {}), state.get(name, {}), shapes, dtypes)
+        with scope(name, self.layers[i]), at(current().below(name)):
+            own = current().entry or (params.get(name, {}), state.get(name, {}))
+            return output_samples(self.layers[i].apply, *own, shapes, dtypes)
 
     def layer(self, init: Callable, apply: Callable, config: dict[str, Any], recipe: Recipe) -> Layer:
         """The container with this pair."""
@@ -56,6 +64,7 @@ class Members:
             entries=self.names,
             masks="used",
             recipe=recipe,
+            container=True,
         )
 
     def start(self, params: Any, state: Any, key: Any, train: bool) -> Run:
@@ -75,6 +84,14 @@ class Members:
             )
 
 
+@dataclass
+class Entry:
+    """What a container, or the whole network, holds of a layer: what goes into a call of it, and its new state."""
+
+    params: Any
+    state: Any
+
+
 class Run:
     """One application of a container: calls its layers, threads their state."""
 
@@ -85,14 +102,25 @@ class Run:
     def __call__(self, i: int, x: Any) -> Any:
         name, layer = self.members.names[i], self.members.layers[i]
         key = None if self.key is None else fold_in(self.key, i)
-        with scope(name, layer):
-            params, state = self.params.get(name, {}), self.state.get(name, {})
-            y, new = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=self.train))
-            if name in self.state:
-                self.state[name] = new
-            elif tree.leaves(new):
-                raise StructureError("apply returned a state, but there was none: create it in init.")
+        with self.entry(i) as entry:
+            params, state = entry.params, entry.state
+            y, entry.state = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=self.train))
         return y
+
+    @contextmanager
+    def entry(self, i: int) -> Iterator[Entry]:
+        """The entry of layer i, which is applied inside; what is its `state` then is kept."""
+        name, layer = self.members.names[i], self.members.layers[i]
+        position = current().below(name)
+        with scope(name, layer), at(position):
+            entry = Entry(*(position.entry or (self.params.get(name, {}), self.state.get(name, {}))))
+            had_state = bool(tree.leaves(entry.state))
+            yield entry
+            position.keep((entry.params, entry.state))
+            if name in self.state:
+                self.state[name] = entry.state
+            elif tree.leaves(entry.state) and not had_state:
+                raise StructureError("apply returned a state, but there was none: create it in init.")
 
 
 def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from fnet import ops, regularizers, tree
 from fnet.errors import DtypeError, StructureError, did_you_mean, scope
 from fnet.layer import Layer
 from fnet.ops.promotion import astype
+from fnet.sharing import first_uses, joined
 from fnet.transforms.primitive import spec_of
 
 
@@ -30,14 +31,19 @@ def walk(net: Layer) -> Iterator[Place]:
     >>> [place.path for place in walk(serial(Flatten(), serial(Dense(3), Dense(2))))]
     ['', 'flatten', 'serial', 'serial/dense', 'serial/dense_1']
     """
-    yield from _walk("", net, lambda path: True)
+    yield from _walk("", net, lambda path: True, None)
 
 
-def _walk(path: str, layer: Layer, outer: Callable[[str], bool]) -> Iterator[Place]:
+def _walk(path: str, layer: Layer, outer: Callable[[str], bool], further: set[str] | None) -> Iterator[Place]:
+    """further: paths of further uses of layers; None before the outermost container or in a hand-written one."""
     trainable = _narrowed(outer, path, layer.trainable)
     yield Place(path, layer, trainable)
+    if layer.container and further is None:
+        further = {joined(path, use) for use in first_uses(layer.children, layer.entries)}
     for entry, child in dict(zip(layer.entries, layer.children, strict=True)).items():
-        yield from _walk(f"{path}/{entry}" if path else entry, child, trainable)
+        below = joined(path, entry)
+        if further is None or below not in further:
+            yield from _walk(below, child, trainable, further if layer.container else None)
 
 
 def _narrowed(outer: Callable[[str], bool], prefix: str, own: bool | Callable[[str], bool]) -> Callable[[str], bool]:
@@ -53,8 +59,8 @@ def freeze(net: Layer, where: Callable[[str], bool] | str | None = None) -> Laye
     """The network with parameters that a `Trainer` leaves as they are and that have no penalty.
 
     where: a function of the path of a parameter (``"encoder/dense/kernel"``), true for those to freeze; a path, for all
-    that lie below it; or None for all. A layer that is frozen whole, by None or by ``trainable=False``, also keeps its
-    statistics (BatchNormalization) and normalises by them in training. In a loop of your own, leave gradients out with
+    that lie below it; or None for all. A BatchNormalization of which all parameters are frozen keeps its statistics,
+    too, and normalises by them in training. In a loop of your own, leave gradients out with
     ``fnet.tree.partition(params, fnet.trainable(net, params))`` or `fnet.optimizers.freeze`.
 
     >>> from fnet import random, serial

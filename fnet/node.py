@@ -10,8 +10,9 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.errors import StructureError, TracingError, scope
-from fnet.layer import Layer, Recipe, Samples, output_samples
+from fnet.layer import Layer, Recipe
 from fnet.masking import Masked
+from fnet.samples import Samples, output_samples
 
 
 class Node:

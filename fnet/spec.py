@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,46 @@ import numpy as np
 from fnet.errors import DtypeError
 
 SUPPORTED = frozenset(np.dtype(t) for t in ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"))
+
+
+class Unknown(int):
+    """A size that stands for one that is not known, and says so in texts; so do its sums and products.
+
+    >>> n = Unknown(240)
+    >>> n == 240, (n // 2 + 1, 3), Unknown(3, "batch")
+    (True, (None, 3), batch)
+    """
+
+    text: str
+
+    def __new__(cls, value: int, text: str = "None") -> Unknown:
+        number = super().__new__(cls, value)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, form: str) -> str:
+        return format(self.text, form)
+
+
+def _of_unknown(name: str) -> Callable[[Unknown, Any], Any]:
+    operate = getattr(int, name)
+
+    def operation(self: Unknown, other: Any) -> Any:
+        made = operate(self, other)
+        return Unknown(made) if type(made) is int else made
+
+    return operation
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordiv", "mod", "rmod"):
+    setattr(Unknown, f"__{_name}__", _of_unknown(f"__{_name}__"))
+Unknown.__neg__ = lambda self: Unknown(-int(self))  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fnet import tree
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
 from fnet.layer import Layer
 from fnet.ops.half import from_bits
+from fnet.position import OUTSIDE, at
 
 FORMATS = ("bfloat16", "float16")
 
@@ -91,11 +92,13 @@ def stored(net: Layer, format: str = "bfloat16") -> Layer:
         raise ValueRangeError(f"stored: unknown format {format!r}.{did_you_mean(format, FORMATS)}")
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        params, state = net.init(key, shape, dtype)
+        with at(OUTSIDE):
+            params, state = net.init(key, shape, dtype)
         return store(params, format), state
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        return net.apply(restore(params), state, x, key=key, train=train)
+        with at(OUTSIDE):  # nothing is trained, so nobody asks for penalties
+            return net.apply(restore(params), state, x, key=key, train=train)
 
     shown: dict[str, Any] = {"format": format}
     made = Layer(

@@ -216,12 +216,14 @@ def test_an_object_used_twice_shares_its_weights() -> None:
 
 def test_a_shared_state_is_threaded() -> None:
     count = counter()
-    net = serial(count, residual(count), count)
-    params, state = net.init(KEY, (2,), "float64")
-    assert list(state) == ["counter", "residual"]
-    _, new = net.apply(params, state, features(), train=True)
-    assert (int(new["counter"]["steps"]), int(new["residual"]["counter"]["steps"])) == (2, 1)
-    assert int(state["counter"]["steps"]) == 0
+    for net, path in ((serial(count, residual(count), count), ()), (serial(residual(count), count), ("residual",))):
+        params, state = net.init(KEY, (2,), "float64")
+        _, new = net.apply(params, state, features(), train=True)
+        for name in path:
+            assert list(state) == list(new) == [name]
+            state, new = state[name], new[name]
+        assert list(state) == list(new) == ["counter"]
+        assert (int(state["counter"]["steps"]), int(new["counter"]["steps"])) == (0, len(net.children))
 
 
 @given(st.lists(st.sampled_from(["a", "b", "dense", "dense_1"]), max_size=5))
@@ -326,17 +328,17 @@ ERRORS: list[tuple[Any, type, str]] = [
     (
         lambda: residual(Dense(2)).init(KEY, (4,)),
         ShapeError,
-        r"the layer must keep the shape: expected \(3, 4\), received \(3, 2\)",
+        r"the layer must keep the shape: expected \(batch, 4\), received \(batch, 2\)",
     ),
     (
         lambda: fanout(Dense(2), Reshape((2, 2))).init(KEY, (4,)),
         ShapeError,
-        r"equally many axes, received shapes \(3, 2\), \(3, 2, 2\)",
+        r"equally many axes, received shapes \(batch, 2\), \(batch, 2, 2\)",
     ),
     (
         lambda: fanout(Dense(2), Dense(3), merge="add").init(KEY, (4,)),
         ShapeError,
-        r"add cannot combine shapes \(3, 2\) and",
+        r"add cannot combine shapes \(batch, 2\) and",
     ),
     (
         lambda: fanout(Dense(2), merge="concatenate"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fnet
-from fnet import Layer, constraints, fanout, freeze, graph, random, regularizers, repeat, serial, tree
+from fnet import Layer, constraints, fanout, freeze, graph, random, regularizers, repeat, residual, serial, tree
 from fnet.errors import DtypeError, StructureError
 from fnet.layers import LSTM, Activation, BatchNormalization, Bidirectional, Dense, MultiHeadAttention, TimeDistributed
 from fnet.network import walk
@@ -159,6 +159,88 @@ def test_a_frozen_batch_normalization_keeps_its_statistics() -> None:
     assert tree.all_equal(after, state)
     np.testing.assert_allclose(y, net.apply(params, state, x)[0], rtol=1e-5)
     assert not tree.all_equal(net.apply(params, state, x, train=True)[1], state)
+
+
+def encoder(norm: Layer) -> Layer:
+    return serial(fnet.named("encoder", serial(Dense(3), residual(norm))), Dense(1))
+
+
+@pytest.mark.parametrize(
+    ("where", "frozen"),
+    [
+        ("encoder", True),
+        ("encoder/residual", True),
+        ("encoder/residual/batch_normalization/gamma", False),
+        ("encoder/dense", False),
+        (lambda path: path.startswith("encoder"), True),
+        (lambda path: path.endswith("kernel"), False),
+    ],
+)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_statistics_of_what_is_frozen_by_path_stay(where: Any, frozen: bool, compiled: bool) -> None:
+    for norm in (BatchNormalization(), BatchNormalization(center=False, scale=False)):
+        net = freeze(encoder(norm), where)
+        params, state = net.init(KEY, (3,))
+        if where == "encoder/residual/batch_normalization/gamma" and not norm.init(KEY, (3,))[0]:
+            continue
+        x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+        apply = fnet.jit(net.apply, static="train") if compiled else net.apply
+        _, new = apply(params, state, x, train=True)
+        assert tree.all_equal(new, state) == frozen
+        thawed = net.with_trainable(True)
+        assert not tree.all_equal(thawed.apply(params, state, x, train=True)[1], state)
+
+
+def test_a_part_that_is_frozen_by_path_knows_its_place() -> None:
+    inner = freeze(serial(Dense(3), BatchNormalization()), "batch_normalization")
+    net = serial(BatchNormalization(), inner)
+    params, state = net.init(KEY, (3,))
+    _, new = net.apply(params, state, np.random.default_rng(0).normal(size=(8, 3)).astype("float32"), train=True)
+    assert tree.all_equal(new["serial"], state["serial"])
+    assert not tree.all_equal(new["batch_normalization"], state["batch_normalization"])
+
+
+def around(inner: Layer, **children: Any) -> Layer:
+    """A hand-written layer around another."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> Any:
+        params, state = inner.init(key, shape, dtype)
+        return {"inside": params}, state
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> Any:
+        return inner.apply(params["inside"], state, x, key=key, train=train)
+
+    return Layer(init, apply, name="around", **children)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        Dense(2, kernel_regularizer="l2"),
+        Dense(2, bias_constraint="non_neg"),
+        Dense(2, trainable=False),
+        serial(Dense(2), serial(freeze(Dense(2)))),
+        around(Dense(2, trainable=False), children=[Dense(2, trainable=False)], entries=["inside"]),
+    ],
+    ids=repr,
+)
+def test_a_hand_written_layer_must_tell_what_it_holds(inner: Layer) -> None:
+    for net in (around(inner), serial(around(inner))):
+        with pytest.raises(
+            StructureError, match="which the hand-written layer around it hides. Name it there"
+        ) as caught:
+            net.init(KEY, (3,))
+        assert len(str(caught.value).splitlines()) <= 3
+    if inner.kind == "around":
+        return
+    told = serial(around(inner, children=[inner], entries=["inside"]))
+    params, state = told.init(KEY, (3,))
+    own = inner.init(KEY, (3,))[0]
+    assert fnet.penalty(told, params) == fnet.penalty(inner, params["around"]["inside"])
+    assert fnet.trainable(told, params)["around"]["inside"] == fnet.trainable(inner, own)
+    with pytest.raises(StructureError, match="hides"):
+        around(inner).apply({"inside": own}, state, np.ones((1, 3)))
+    around(Dense(2)).init(KEY, (3,))
 
 
 def test_errors() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.errors import BatchSizeError, ShapeError, StructureError
+from fnet.errors import ShapeError, StructureError
 from fnet.graph import structure_of
-from fnet.layer import BATCH, VARIABLE, Layer, Samples, check_shape, has_variable_axis, probe
+from fnet.layer import Layer
 from fnet.masking import unmasked
 from fnet.network import trainable
 from fnet.node import as_tuples
+from fnet.samples import check_shape, evaluated, joined_samples
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
@@ -66,28 +67,14 @@ def structure(net: Layer, shape: Any = None, dtype: Any = "float32") -> Structur
         raise StructureError(f"expected a network, received {type(net).__name__}: summary(net, shape).")
     shape, dtype = check_shape(_known_shape(net) if shape is None else shape), np.dtype(dtype)
     params, state = net.parameter_specs(shape, dtype)
-    sizes = VARIABLE if has_variable_axis(shape) else VARIABLE[:1]
-
-    def runs(batch: int) -> list[_Recorder]:
-        return [_Recorder(net).run(params, state, probe(shape, batch, n, _input_dtypes(net, dtype))) for n in sizes]
-
-    try:
-        recorded = runs(BATCH)
-    except BatchSizeError as error:  # of a layer for batches of one size
-        recorded = runs(error.expected)
+    recorded = evaluated(lambda x: _Recorder(net).run(params, state, x), shape, _input_dtypes(net, dtype))
     first, flags = recorded[0], trainable(net, params)
     for blocks in zip(*([r.root, *(block for _, block in r.root.walk())] for r in recorded), strict=True):
         for part in ("inputs", "outputs"):
-            setattr(blocks[0], part, tree.map(_samples, *(getattr(block, part) for block in blocks)))
+            setattr(blocks[0], part, tree.map(joined_samples, *(getattr(block, part) for block in blocks)))
         _count(blocks[0], params, flags, state)
-    inputs = {name: _samples(*(r.inputs[name] for r in recorded)) for name in first.inputs}
+    inputs = {name: joined_samples(*(r.inputs[name] for r in recorded)) for name in first.inputs}
     return Structure(first.root, inputs)
-
-
-def _samples(*specs: ArraySpec) -> Samples:
-    """One array without its batch axis; None where the evaluations differ."""
-    axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
-    return Samples(tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in axes), specs[0].dtype)
 
 
 class _Recorder:

@@ -14,13 +14,15 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import StructureError, did_you_mean, scope
-from fnet.layer import VARIABLE, Layer
+from fnet.layer import Layer
+from fnet.sharing import first_uses, joined
 from fnet.spec import ArraySpec
 from fnet.storage import Stored
 from fnet.transforms.stage import eval_shape
 
 _CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")
 _MOST_AXES = 4  # of an input without its batch axis
+_SIZES = (240, 480)  # of all of them; what differs depends on the input
 _ENOUGH = 4  # shapes that a layer takes
 _KEY = ArraySpec((2,), np.dtype(np.uint32))
 
@@ -30,6 +32,11 @@ Sizes = dict[str, tuple[int | None, ...]]
 
 def check_trees(net: Layer, params: Any, state: Any) -> None:
     """Raise a `StructureError` that names the layer where `params` or `state` are not of `net`: swapped, or foreign."""
+    _check(net, params, state, "", set(first_uses(net.children, net.entries)))
+
+
+def _check(net: Layer, params: Any, state: Any, path: str, further: set[str]) -> None:
+    """further: the paths of layers whose entry is elsewhere, at their first use."""
     if net.recipe is None:  # of a layer of the user's own nothing is known
         return
     if net.kind == "stored":
@@ -45,8 +52,9 @@ def check_trees(net: Layer, params: Any, state: Any) -> None:
                         f"{what} of another network: {net.kind} has no layer '{name}'.{did_you_mean(name, net.entries)}"
                     )
         for name, child in dict(zip(net.entries, net.children, strict=True)).items():
-            with scope(name, child):
-                check_trees(child, params.get(name, {}), state.get(name, {}))
+            if joined(path, name) not in further:
+                with scope(name, child):
+                    _check(child, params.get(name, {}), state.get(name, {}), joined(path, name), further)
     elif (known := _known(net)) is not None:
         for what, sizes, own in zip(("params", "state"), known, (params, state), strict=True):
             _compare(what, sizes, _shapes(own))
@@ -74,7 +82,7 @@ def _known(layer: Layer) -> tuple[Sizes, Sizes] | None:
         if len(found) == _ENOUGH:
             break
         try:
-            found += [_specs(layer, (size,) * axes) for size in VARIABLE]
+            found += [_specs(layer, (size,) * axes) for size in _SIZES]
         except Exception:  # no shape for this layer, or one whose init looks at its key
             continue
     params, state = (_common([_shapes(trees[part]) for trees in found]) for part in (0, 1))

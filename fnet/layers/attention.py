@@ -53,8 +53,8 @@ def MultiHeadAttention(
     ``attention_output/kernel: (H, value_dim, *output_shape)``, and with `use_bias` ``query/bias: (H, key_dim)``, ...
     `dropout` zeroes that fraction of the weights in training. Raises `ShapeError` where inputs do not fit, and
     `ValueRangeError` for a mask of other floating numbers than 0 and 1 (an additive one of 0 and -inf, say); where a
-    transform hides them, y is NaN. Source: A. Vaswani et al. 2017 (Keras ``MultiHeadAttention``, whose ``use_causal_mask`` and ``attention_mask`` are
-    arguments of the call).
+    transform hides them, y is NaN. Source: A. Vaswani et al. 2017 (Keras ``MultiHeadAttention``, whose
+    ``use_causal_mask`` and ``attention_mask`` are arguments of the call).
 
     >>> MultiHeadAttention(2, 4).out_shape((7, 6))
     (7, 6)

@@ -10,10 +10,10 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.layer import is_single
 from fnet.layers.checks import known_size, masked_input
 from fnet.mask_merging import both, clean
 from fnet.ops.promotion import astype, lift
+from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from fnet import ops
 from fnet.errors import StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer, is_single
+from fnet.layer import Layer
 from fnet.layers.constructor import constructor
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
 from fnet.masking import join_mask, split_mask
 from fnet.members import Members
+from fnet.samples import is_single
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "concat": lambda a, b: ops.concatenate([a, b], axis=-1),
@@ -63,7 +64,7 @@ def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_laye
         several = with_states or merge_mode is None
         return ((*merged, *states, *states_back) if several else merged[0]), run.state
 
-    return Layer(init, apply, children=(forward, backward), entries=members.names, masks="used")
+    return Layer(init, apply, children=(forward, backward), entries=members.names, masks="used", container=True)
 
 
 def _pair(layer: Any, backward_layer: Any) -> tuple[Layer, Layer]:

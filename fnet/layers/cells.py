@@ -127,7 +127,7 @@ def StackedRNNCells(cells: Sequence[Layer]) -> Layer:
             made.extend(new)
         return (y, *made), run.state
 
-    return Layer(init, apply, children=tuple(cells), entries=members.names, masks="used")
+    return Layer(init, apply, children=tuple(cells), entries=members.names, masks="used", container=True)
 
 
 def cell_states(cell: Layer) -> tuple[tuple[int, ...], ...]:

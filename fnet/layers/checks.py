@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import is_single
 from fnet.masking import check_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.random import fold_in
+from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}

@@ -104,6 +104,7 @@ def _layer(
         constraints={leaf: function for leaf, function in projections.items() if function is not None},
         masks=masks,
         recipe=recipe,
+        container=children is not None and children.container,
     )
 
 

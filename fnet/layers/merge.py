@@ -14,11 +14,12 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer, is_single
+from fnet.layer import Layer
 from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import either, mask_of_joined, over, values_and_masks
 from fnet.masking import join_mask
 from fnet.ops.promotion import lift, promote
+from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 Merge = Callable[[list[Any], list[Any]], Any]

@@ -9,7 +9,6 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError
-from fnet.layer import is_frozen
 from fnet.layers.axes import (
     Makers,
     axis_places,
@@ -26,6 +25,7 @@ from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import both, over
 from fnet.masking import counted_samples, join_mask
 from fnet.ops.promotion import astype, lift, promote
+from fnet.position import is_frozen
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
@@ -84,7 +84,7 @@ def BatchNormalization(
         x = ops.moveaxis(x, place, -1)
         if counted is not None:
             x = ops.where(ops.logical_or(counted, ops.isfinite(x)), x, 0)
-        if train and spec_of(x).size and not is_frozen():
+        if train and spec_of(x).size and not is_frozen(trained or moving):
             if counted is None:
                 y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import known_size, number, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
@@ -19,7 +19,7 @@ from fnet.transforms.primitive import spec_of
 def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform") -> Pair:
     """A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``.
 
-    x: (N, T, F), T up to `sequence_length` (init within a container wants it known) -> (N, T, F), whatever x holds.
+    x: (N, T, F), T up to `sequence_length` -> (N, T, F), whatever x holds.
     Params: ``position_embeddings: (sequence_length, F)``. Raises `ShapeError` for a longer sequence.
     Source: Keras-hub ``PositionEmbedding``.
 
@@ -37,9 +37,11 @@ def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform")
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (table,) = parameters("PositionEmbedding", params, {"position_embeddings": (length, None)})
         shape = spec_of(lift(x)).shape
-        if len(shape) != 3 or shape[1] > length or shape[2] != spec_of(table).shape[1]:
-            wanted = f"(batch, up to {length} steps, {spec_of(table).shape[1]})"
+        wanted = f"(batch, up to {length} steps, {spec_of(table).shape[1]})"
+        if len(shape) != 3 or shape[2] != spec_of(table).shape[1]:
             raise ShapeError(f"PositionEmbedding: expected {wanted}, received {shape}.")
+        if shape[1] > length:
+            raise AxisSizeError(f"PositionEmbedding: expected {wanted}, received {shape}.", shape[1], most=length)
         return ops.broadcast_to(table[: shape[1]], shape), state
 
     return init, apply

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.errors import AxisSizeError, ValueRangeError, did_you_mean
 from fnet.layers.checks import check_data_format, image, image_shape, per_axis
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
@@ -165,8 +165,13 @@ def _cropping(kind: str, cropping: Any, rank: int, data_format: str | None = Non
 
     def crop(x: Any) -> Any:
         sizes = spec_of(x).shape[1:-1]
-        if any(before + after >= size for size, (before, after) in zip(sizes, sides, strict=True)):
-            raise ShapeError(f"{kind}: cropping {sides} leaves nothing of samples of shape {spec_of(x).shape[1:]}.")
+        for size, (before, after) in zip(sizes, sides, strict=True):
+            if before + after >= size:
+                raise AxisSizeError(
+                    f"{kind}: cropping {sides} leaves nothing of samples of shape {spec_of(x).shape[1:]}.",
+                    size,
+                    least=before + after + 1,
+                )
         inside = (slice(before, size - after) for size, (before, after) in zip(sizes, sides, strict=True))
         return x[(slice(None), *inside)]
 

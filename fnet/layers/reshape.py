@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet import ops
-from fnet.errors import ShapeError, ValueRangeError
-from fnet.layer import is_single
+from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import lift
+from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 
@@ -134,7 +134,9 @@ def _resolved(target: tuple[int, ...], sample: tuple[int, ...]) -> tuple[int, ..
     count, known = math.prod(sample), math.prod(n for n in target if n != -1)
     sizes = tuple(count // known if n == -1 else n for n in target)
     if math.prod(sizes) != count:
-        raise ShapeError(
-            f"Reshape: samples of shape {sample} have {count} elements, which do not fit target_shape {target}."
+        raise AxisSizeError(
+            f"Reshape: samples of shape {sample} have {count} elements, which do not fit target_shape {target}.",
+            count,
+            multiple=known // math.gcd(known, count) if -1 in target else 1,
         )
     return sizes

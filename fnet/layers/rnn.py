@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from fnet import ops, tree
-from fnet.errors import scope
 from fnet.layer import Layer
 from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, init_cells
 from fnet.layers.constructor import constructor
@@ -78,7 +77,7 @@ def RNN(
     manner = Manner(return_sequences, return_state, go_backwards, stateful, batch_size, unroll, zero_output_for_mask)
     stack = Stack("RNN", (whole,))
     init, apply = recurrent_layer("RNN", functools.partial(init_cells, stack.members), stack, manner)
-    return Layer(init, apply, children=stack.members.layers, entries=stack.members.names, masks="used")
+    return Layer(init, apply, children=stack.members.layers, entries=stack.members.names, masks="used", container=True)
 
 
 class Stack:
@@ -93,15 +92,14 @@ class Stack:
         run = self.members.start(params, state, reading.key, reading.train)
         waiting, read = reading.states, Read(reading.x, reading.x, (), {})
         made: list[Any] = []
-        for i, (name, reader) in enumerate(zip(self.members.names, self.readers, strict=True)):
+        for i, reader in enumerate(self.readers):
             count = len(reader.states)
             given, waiting = (waiting[:count], waiting[count:]) if waiting else (None, None)
             key = None if reading.key is None else fold_in(reading.key, i)
-            with scope(name):
-                own = (run.params.get(name, {}), run.state.get(name, {}))
-                read = reader.read(*own, replace(reading, x=read.outputs, states=given, key=key))
-            if name in run.state:
-                run.state[name] = read.state
+            with run.entry(i) as entry:
+                own = replace(reading, x=read.outputs, states=given, key=key)
+                read = reader.read(entry.params, entry.state, own)
+                entry.state = read.state
             made.extend(read.states)
         return Read(read.outputs, read.last, tuple(made), run.state)
 

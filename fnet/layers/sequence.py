@@ -10,11 +10,11 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError
-from fnet.layer import is_single
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair
 from fnet.masking import check_mask, join_mask, split_mask
 from fnet.ops.promotion import lift
+from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 States = tuple[Any, ...]

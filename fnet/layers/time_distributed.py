@@ -49,7 +49,7 @@ def TimeDistributed(layer: Layer) -> Layer:
             y, state = body.apply(params, state, join_mask(_joined(x), of_steps), key=key, train=train)
         return tree.map(lambda part: _parted(part, shape[:2], mask), y, is_leaf=_is_masked), state
 
-    return Layer(init, apply, children=(layer,), entries=body.entries, masks="used")
+    return Layer(init, apply, children=(layer,), entries=body.entries, masks="used", container=True)
 
 
 def _checked(mask: Any, x: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from fnet.errors import ShapeError
 from fnet.ops.shape import broadcast_to
 from fnet.ops.summation import sum_to
-from fnet.spec import ArraySpec
+from fnet.spec import ArraySpec, Unknown
 from fnet.transforms.arithmetic import add as add_cotangents
 from fnet.transforms.primitive import Primitive, spec_of
 
@@ -54,10 +54,15 @@ def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     if all(s == first for s in shapes):
         return first
     try:
-        return np.broadcast_shapes(*shapes)
+        sizes = np.broadcast_shapes(*shapes)
     except ValueError:
         listed = " and ".join(map(str, shapes))
         raise ShapeError(
             f"{name} cannot combine shapes {listed}: expected equal sizes, or 1, on each axis counted from the last. "
             f"Reshape or transpose one of them."
         ) from None
+    if any(s and type(s[0]) is Unknown for s in shapes):
+        return tuple(
+            next(s[-i] for s in shapes if len(s) >= i and s[-i] == sizes[-i]) for i in range(len(sizes), 0, -1)
+        )
+    return sizes

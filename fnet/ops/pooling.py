@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import promote
 from fnet.ops.shape import linear
 from fnet.ops.window import Axes, Sizes, per_axis, window_axes
@@ -138,9 +138,12 @@ def _checked(name: str, x: Any, pool_size: Sizes, strides: Sizes | None, padding
     window = per_axis(name, "pool_size", pool_size, rank)
     if padding not in PADDINGS:
         raise ValueRangeError(f"{name}: padding is 'valid' or 'same', received {padding!r:.40}.")
-    if 0 in sizes or (padding == "valid" and any(n < p for n, p in zip(sizes, window, strict=True))):
-        raise ShapeError(
-            f"{name}: pool_size {window} does not fit into the axes between batch and channels, of sizes {sizes}. "
-            f"Use a smaller pool_size, or padding='same' for axes that are not empty."
-        )
+    for n, p in zip(sizes, window, strict=True):
+        if n < (p if padding == "valid" else 1):
+            raise AxisSizeError(
+                f"{name}: pool_size {window} does not fit into the axes between batch and channels, of sizes {sizes}. "
+                f"Use a smaller pool_size, or padding='same' for axes that are not empty.",
+                n,
+                least=p,
+            )
     return x, window_axes(name, sizes, window, window if strides is None else strides, padding, 1)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, copy
-from fnet.errors import ShapeError, ValueRangeError
-from fnet.spec import ArraySpec
+from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
+from fnet.spec import ArraySpec, Unknown
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
 
@@ -34,7 +34,11 @@ def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Pri
     """A linear primitive that NumPy computes as a view; its shape rule asks NumPy, on an array without memory."""
 
     def abstract(x: ArraySpec, **params: Any) -> ArraySpec:
-        return ArraySpec(view(np.broadcast_to(np.zeros((), x.dtype), x.shape), **params).shape, x.dtype)
+        shape = view(np.broadcast_to(np.zeros((), x.dtype), x.shape), **params).shape
+        if any(type(n) is Unknown for n in x.shape):
+            given = params.get("shape", x.shape)
+            shape = tuple(next((size for size in given if size == n), n) for n in shape)
+        return ArraySpec(shape, x.dtype)
 
     return linear(name, abstract, vjp, view=view, strided=strided)
 
@@ -164,7 +168,11 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
 
     x = lift(x)
     old = spec_of(x).shape
-    wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(operator.index(n) for n in shape)
+    wanted = (
+        (shape,)
+        if isinstance(shape, int | np.integer)
+        else tuple(n if type(n) is Unknown else operator.index(n) for n in shape)
+    )
     known = math.prod(n for n in wanted if n != -1)
     if wanted.count(-1) == 1 and known and math.prod(old) % known == 0:
         wanted = tuple(math.prod(old) // known if n == -1 else n for n in wanted)
@@ -304,7 +312,11 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     size = spec_of(x).shape[normalize_axis(axis, spec_of(x).ndim, "split")]
     if isinstance(sections, int):
         if sections < 1 or size % sections:
-            raise ShapeError(f"split: cannot cut axis {axis} of size {size} into {sections} equal sections.")
+            raise AxisSizeError(
+                f"split: cannot cut axis {axis} of size {size} into {sections} equal sections.",
+                size,
+                multiple=max(1, sections),
+            )
         cuts = [size // sections * i for i in range(1, sections)]
     else:
         cuts = list(sections)

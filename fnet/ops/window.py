@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.errors import AxisSizeError, DtypeError, ShapeError, ValueRangeError
 from fnet.kernels.taps import Axis
 from fnet.transforms.primitive import spec_of
 
@@ -51,11 +51,14 @@ def window_axes(
         pairs = [(0, 0)] * rank if padding == "valid" else _pairs(name, padding, rank)
         before = [first for first, _ in pairs]
         padded = [n + sum(pair) for n, pair in zip(sizes, pairs, strict=True)]
-        if any(n < k for n, k in zip(padded, spans, strict=True)):
-            raise ShapeError(
-                f"{name}: the kernel {tuple(kernel)}, which spans {tuple(spans)} with its dilation, is larger than the "
-                f"padded input {tuple(padded)}. Use padding='same', a smaller kernel or a larger input."
-            )
+        for n, k in zip(padded, spans, strict=True):
+            if n < k:
+                raise AxisSizeError(
+                    f"{name}: the kernel {tuple(kernel)}, which spans {tuple(spans)} with its dilation, is larger than "
+                    f"the padded input {tuple(padded)}. Use padding='same', a smaller kernel or a larger input.",
+                    n,
+                    least=k,
+                )
         outputs = [(n - k) // s + 1 for n, k, s in zip(padded, spans, steps, strict=True)]
     columns = zip(sizes, outputs, kernel, steps, gaps, before, strict=True)
     return tuple(Axis(*column) for column in columns)

@@ -1,0 +1,157 @@
+"""Shapes without the batch axis, and what a layer makes of inputs of such shapes, by abstract evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import AxisSizeError, BatchSizeError, ShapeError
+from fnet.masking import unmasked
+from fnet.position import at, current
+from fnet.spec import ArraySpec, Unknown
+from fnet.transforms.stage import eval_shape
+
+BATCH = Unknown(3, "batch")  # the size of the batch at which a layer is evaluated
+LARGEST, TRIES = 10**8, 40  # of the sizes of variable axes, and how many of them are tried
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Shape, without the batch axis, and dtype of one array of samples; None is an axis of variable size."""
+
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
+def output_shape(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
+    """Shapes of what `apply` returns for inputs of `shape`, both without the batch axis, by abstract evaluation."""
+    return tree.map(lambda samples: samples.shape, output_samples(apply, params, state, shape, dtype))
+
+
+def output_samples(apply: Callable[..., tuple[Any, Any]], params: Any, state: Any, shape: Any, dtype: Any) -> Any:
+    """The tree of `Samples` that `apply` returns for inputs of these shapes; `dtype` is one or a tree like `shape`."""
+    position = current()
+
+    def output(params: Any, state: Any, x: Any, carried: Any) -> Any:
+        with at(position.carrying(carried)):
+            return unmasked(apply(params, state, x)[0])
+
+    def run(x: Any) -> Any:
+        made = eval_shape(output, params, state, x, position.carried)
+        for spec in tree.leaves(made):
+            _check_batch(spec, tree.leaves(x)[0].shape[0])
+        return made
+
+    return tree.map(joined_samples, *evaluated(run, shape, dtype))
+
+
+def evaluated(run: Callable[[Any], Any], shape: Any, dtype: Any) -> list[Any]:
+    """``run(specs)`` for inputs of a checked `shape`; if an axis is variable twice, for two sizes of it.
+
+    What differs then varies with it. Sizes that do not suit a layer (`AxisSizeError`, `BatchSizeError`) give way to
+    others; those that nobody has given say "batch" or "None" in an error.
+    """
+    batch: int = BATCH
+    search = _Search()
+    while True:
+        sizes = search.sizes() if has_variable_axis(shape) else (1,)
+        try:
+            return [run(probe(shape, batch, Unknown(size), dtype)) for size in sizes]
+        except BatchSizeError as error:  # of a layer for batches of one size
+            if batch is not BATCH:
+                raise
+            batch = error.expected
+        except AxisSizeError as error:
+            if not has_variable_axis(shape) or not search.adapt(error):
+                raise
+
+
+class _Search:
+    """Two sizes for the axes of variable size, which layers have said that they suit, or that others do not."""
+
+    def __init__(self) -> None:
+        self.least, self.most, self.multiple, self.shift, self.tries = 1, LARGEST, 1, 0, 0
+
+    def sizes(self) -> tuple[int, int]:
+        """Small ones with many divisors, so that strides and windows fit; the second is twice the first if possible."""
+        for base in (240, 120, 60, 24, 12, 6, 4, 2, 1):
+            unit = base * self.multiple
+            first = unit * -(-self.least // unit)
+            for second in (2 * first, first + unit):
+                if second + self.shift <= self.most:
+                    return first + self.shift, second + self.shift
+        return self.most, self.most
+
+    def adapt(self, error: AxisSizeError) -> bool:
+        """Take in what a layer says of the size that came to it; whether there is something left to be tried."""
+        size, received = self.sizes()[0], max(int(error.received), 1)
+        self.tries += 1
+        if error.least is not None:
+            self.least = max(-(-size * error.least // received), size + 1)
+        elif error.most is not None:
+            self.most = min(self.most, size * error.most // received)
+        elif error.multiple == 1:
+            return False
+        elif self.multiple % error.multiple:
+            self.multiple *= error.multiple
+        else:  # what was a multiple is none any more where it comes to the layer: behind a convolution, say
+            self.shift += 1
+        return self.tries < TRIES and self.least <= self.most
+
+
+def _check_batch(spec: ArraySpec, batch: int) -> None:
+    if spec.shape[:1] != (batch,):
+        raise ShapeError(
+            f"the output must keep the batch as its first axis: expected (batch, ...), received {spec.shape}."
+        )
+
+
+def joined_samples(*specs: ArraySpec) -> Samples:
+    """One array without its batch axis; None where the sizes differ."""
+    axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
+    return Samples(tuple(int(sizes[0]) if len(set(sizes)) == 1 else None for sizes in axes), specs[0].dtype)
+
+
+def is_single(shape: Any) -> bool:
+    """Whether a checked shape is that of one array, not a tuple or dict of shapes."""
+    return isinstance(shape, tuple) and not any(isinstance(n, tuple | dict) for n in shape)
+
+
+def has_variable_axis(shape: Any) -> bool:
+    """Whether a checked shape, or one of several, has an axis of variable size."""
+    if is_single(shape):
+        return None in shape
+    return any(has_variable_axis(s) for s in (shape.values() if isinstance(shape, dict) else shape))
+
+
+def probe(shape: Any, batch: int, size: int, dtype: Any) -> Any:
+    """Specs of inputs of a checked shape, with a batch axis and `size` for None."""
+    if is_single(shape):
+        return ArraySpec((batch, *(size if n is None else n for n in shape)), np.dtype(dtype))
+    if isinstance(shape, dict):
+        named = dtype if isinstance(dtype, dict) else dict.fromkeys(shape, dtype)
+        return {name: probe(s, batch, size, named[name]) for name, s in shape.items()}
+    dtypes = dtype if isinstance(dtype, tuple) else (dtype,) * len(shape)
+    return tuple(probe(s, batch, size, own) for s, own in zip(shape, dtypes, strict=True))
+
+
+def check_shape(shape: Any) -> Any:
+    """A shape without its batch axis as a tuple of sizes, or a tuple or dict of them for several inputs.
+
+    Raises `ShapeError` for anything else.
+    """
+    if isinstance(shape, dict):
+        return {name: check_shape(s) for name, s in shape.items()}
+    if not isinstance(shape, tuple | list):
+        given = f"({shape},)" if isinstance(shape, int | np.integer) else "(784,)"
+        raise ShapeError(f"a shape is a tuple of sizes without the batch axis, e.g. {given}, received {shape!r}.")
+    if any(isinstance(n, tuple | list | dict) for n in shape):
+        return tuple(check_shape(n) for n in shape)
+    for n in shape:
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
+            raise ShapeError(f"sizes are positive integers, or None for a variable axis, received {tuple(shape)}.")
+    return tuple(None if n is None else int(n) for n in shape)
