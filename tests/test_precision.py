@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import numpy as np
 import pytest
 
@@ -280,3 +283,54 @@ def test_derivatives_of_recurrences_and_attention_keep_their_level():
             inside = pull(y)
         for a, b in zip(inside, pull(y), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_every_thread_has_its_own_level():
+    first, second = threading.Event(), threading.Event()
+    seen = []
+
+    def outer():
+        with fnet.precision("medium"):
+            first.set()
+            second.wait(10)
+            seen.append(fnet.current_precision())
+
+    def inner():
+        first.wait(10)
+        seen.append(fnet.current_precision())
+        with fnet.precision("high"):
+            seen.append(fnet.current_precision())
+            second.set()
+            workers[0].join(10)
+        seen.append(fnet.current_precision())
+
+    workers = [threading.Thread(target=work) for work in (outer, inner)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(10)
+    assert seen == ["highest", "high", "medium", "highest"]
+    assert fnet.current_precision() == "highest"
+
+
+def test_every_task_has_its_own_level_and_the_programs_of_it():
+    traced = []
+
+    @fnet.jit
+    def f(x):
+        traced.append(fnet.current_precision())
+        return x + 1.0
+
+    async def work(level):
+        with fnet.precision(level):
+            for _ in range(3):
+                f(np.ones(2))
+                await asyncio.sleep(0)
+                assert fnet.current_precision() == level
+
+    async def both():
+        await asyncio.gather(work("medium"), work("high"))
+
+    asyncio.run(both())
+    assert traced == ["medium", "high"]
+    assert fnet.current_precision() == "highest"

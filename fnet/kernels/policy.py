@@ -20,6 +20,7 @@ from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.compiling import notice
 from fnet.kernels.linking import link_without_machine_code
+from fnet.kernels.undisturbed import undisturbed
 
 FASTMATH = {"contract"}
 
@@ -57,6 +58,7 @@ def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
     dispatcher = numba.njit(**options, no_cfunc_wrapper=True)(function)
     is_kept = cache_directory() is not None
     dispatcher._compiler.compile = notice.compiling(dispatcher._compiler.compile, is_kept)
+    dispatcher.compile = undisturbed(dispatcher.compile)
     if is_kept:
         dispatcher._cache = KernelCache(function)
     link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)

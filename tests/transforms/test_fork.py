@@ -1,0 +1,67 @@
+"""A process that forks while another thread is in a jitted function: the child can use it, too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import os, threading, time
+import numpy as np
+import fnet
+
+x = np.ones((300, 300), np.float32)
+if {fit}:
+    net = fnet.serial(fnet.layers.Dense(32, activation="relu"), fnet.layers.Dense(1))
+    trainer = fnet.Trainer(net, loss="mse", optimizer="sgd")
+    ts = trainer.init(fnet.random.key(0), (300,))
+    work = lambda: trainer.fit(ts, x, x[:, :1], batch_size=20, epochs=2, verbose=False)
+else:
+    f = fnet.jit(lambda x: np.sum(np.tanh(x @ x) @ x), executor="walk")
+    work = lambda: f(x)
+work()
+stop = False
+
+def busy():
+    while not stop:
+        work()
+
+thread = threading.Thread(target=busy)
+thread.start()
+time.sleep(0.05)
+hangs = 0
+for i in range(8):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error))
+            os._exit(1)
+    end = time.time() + 20
+    while (waited := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.time() < end:
+        time.sleep(0.002)
+    if waited[0] == 0:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        print("hangs")
+        break
+    if waited[1]:
+        print("failed", waited)
+    time.sleep(0.003)
+stop = True
+thread.join()
+print("done")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("fit", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_child_process_can_use_what_another_thread_was_in(fit):
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM.format(fit=fit)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert run.stdout.split() == ["done"], run.stdout + run.stderr

@@ -1,0 +1,106 @@
+"""Ctrl-C in a loop of the user's own: what is donated is all of one step, and the next call works, in every thread."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import ops, tree
+from fnet.kernels.undisturbed import interrupts_put_off
+
+
+@pytest.fixture
+def alarm() -> Iterator[Any]:
+    """Starts a clock after which Ctrl-C is pressed."""
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    yield lambda seconds: signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("repeat", [1, 3])
+@pytest.mark.parametrize("executor", ["walk", "native"])
+def test_a_step_is_done_or_not_begun(executor, repeat, alarm):
+    rng = np.random.default_rng(0)
+
+    @fnet.jit(donate=("p", "m"), executor=executor)
+    def step(p: Any, m: Any, x: Any) -> Any:
+        y = ops.sum(ops.tanh(x @ p["w"]))
+        return {"w": p["w"] + 1, "n": p["n"] + 1}, [m[0] + 1, m[1] + ops.where(y > 0, 1.0, 1.0)], y
+
+    x = np.ones((4, 150))
+    p, m, _ = step({"w": np.zeros((150, 150)), "n": np.zeros(())}, [np.zeros((150, 150)), np.zeros(7)], x)
+    for _ in range(3):
+        p, m, _ = step(p, m, x)
+    count = 0
+    for _ in range(60):
+        with pytest.raises(KeyboardInterrupt):
+            alarm(rng.uniform(1e-4, 2e-3))
+            while True:
+                p, m, _ = step(p, m, x) if repeat == 1 else step.repeat(repeat, p, m, x)
+        values = {float(v) for leaf in tree.leaves((p, m)) for v in leaf.flat}
+        assert len(values) == 1
+        results: list[Any] = []
+        other = threading.Thread(target=lambda p=p, m=m, results=results: results.append(step(p, m, x)))
+        other.start()
+        other.join(20)
+        assert results, "the lock was never given back"
+        ((p, m, _),) = results
+        assert float(p["n"]) == values.pop() + 1 > count
+        count = float(p["n"])
+
+
+def test_kernels_in_python_never_leave_a_step_half_done():
+    """They can be interrupted anywhere, so what a call is given is never updated in place."""
+    calls = []
+
+    def kernel(x: Any, y: Any) -> None:
+        y[:] = x + 1
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(1)
+
+    plus = fnet.primitive("plus", shape=lambda x: x, kernel=kernel)
+    f = fnet.jit(lambda a, b: (plus(a), plus(b)), donate=("a", "b"))
+    a, b = f(np.zeros(2), np.zeros(2))
+    with pytest.raises(KeyboardInterrupt):
+        f(a, b)
+    assert tree.all_equal((a, b), (np.ones(2), np.ones(2)))
+    calls.clear()
+    assert tree.all_equal(f(a, b), (np.full(2, 2.0), np.full(2, 2.0)))
+
+
+def test_an_interrupt_while_a_kernel_compiles_comes_after_it(alarm):
+    """Every one arrives, as what it is, wherever the compiler was; each constant is a kernel to compile."""
+    for i, seconds in enumerate((0.02, 0.05, 0.1, 0.15)):
+        f = fnet.jit(lambda x, i=i: ops.tanh(x) * ops.exp(x) - (ops.log(x) + x) ** (i + 2), executor="walk")
+        with pytest.raises(KeyboardInterrupt):
+            alarm(seconds)
+            while True:
+                f(np.ones(3, np.float32))
+        x = np.full(3, 2.0, np.float32)
+        np.testing.assert_allclose(f(x), np.tanh(x) * np.exp(x) - (np.log(x) + x) ** (i + 2), rtol=1e-4)
+
+
+def test_interrupts_that_are_put_off():
+    came = []
+    with pytest.raises(KeyboardInterrupt), interrupts_put_off():
+        with interrupts_put_off():
+            signal.raise_signal(signal.SIGINT)
+            came.append("inner")
+        came.append("outer")
+    assert came == ["inner", "outer"]
+    with pytest.raises(KeyboardInterrupt), interrupts_put_off():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        came.append("a second one comes at once")
+    assert len(came) == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    thread = threading.Thread(target=lambda: interrupts_put_off().__enter__())
+    thread.start(), thread.join()
