@@ -14,7 +14,7 @@ from fnet.losses.align import mask_for, pair, same_rank, weights_for
 from fnet.losses.checks import check_outputs, check_targets, check_values
 from fnet.losses.leave_out import without, without_nonfinite
 from fnet.losses.rule import Align, Axes, Formula, Per, Rule, axis_last, counts_of, rows, with_features
-from fnet.losses.values import OutputsCheck, TargetsCheck, known
+from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
 from fnet.ops import nn
 from fnet.ops.arithmetic import divide, equal, logical_and, multiply, where
@@ -79,7 +79,7 @@ class Loss:
         per, at_once = self.rule.per, sample_weight is None and mask is None and reduction in _MEANS
         if per != "row" and not at_once:
             values = (mean if per == "element" else sum)(values, axis=-1)
-        value = reduce_values(self.name, values, sample_weight, reduction, mask)
+        value = reduce_values(self.name, values, sample_weight, reduction, mask, self.rule.leaves_out)
         return multiply(value, float(spec_of(values).shape[-1])) if per == "term" and at_once else value
 
     def check_targets(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -166,7 +166,7 @@ def define_loss(
     activation: str | None = None,
     targets: TargetsCheck | None = None,
     outputs: OutputsCheck | None = None,
-    axes: Axes = rows,
+    axes: Axes | None = rows,
 ) -> Callable[[Formula], Loss]:
     """Make a `Loss` of a formula; `constructor` is the name under which it is configured, Keras' class name.
 
@@ -176,7 +176,8 @@ def define_loss(
     With `axis` the loss has the option of this name, and the formula gets that axis as the last one. With `activation`,
     "softmax" or "sigmoid", predictions that this activation made reach the formula as its logits, with
     ``from_logits=True``. targets, outputs: what refuses arrays that the formula cannot take. axes: gives those of
-    the predictions that the values keep, from their rank and the options, or None where values have other axes.
+    the predictions that the values keep, from their rank and the options; None where a weight is not of some of them
+    alone.
 
     A formula with an argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where
     some of them do not count. One with an argument `counted` gets what counts, of the rank of the predictions, or None,
@@ -232,17 +233,22 @@ def takes_weights(f: Callable[..., Any]) -> bool:
 
 
 def reduce_values(
-    name: str, values: Any, sample_weight: Any = None, reduction: str | None = "mean", mask: Any = None
+    name: str,
+    values: Any,
+    sample_weight: Any = None,
+    reduction: str | None = "mean",
+    mask: Any = None,
+    finite: bool = False,
 ) -> Any:
     """Weight the values (B, ...) of a loss and reduce them to one number (keep them with "none").
 
-    mask: (B, ...), leaves values out of sums and of the means, 0 where none is left.
+    mask: (B, ...), leaves values out of sums and of the means, 0 where none is left; finite: values of weight 0 are.
     Source: Keras ``losses/loss.py``; there "mean" is called "sum_over_batch_size".
     """
     weights = None if sample_weight is None else weights_for(name, sample_weight, values)
     if weights is not None:
-        weighted, by = multiply(values, weights), known(weights)
-        values = weighted if by is not None and np.all(by) else where(equal(weights, 0), 0, weighted)
+        weighted = multiply(values, weights)
+        values = weighted if finite else where(equal(weights, 0), 0, weighted)
     if mask is not None:
         mask = mask_for(name, mask, values)
         values = where(mask, values, 0)

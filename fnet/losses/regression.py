@@ -18,14 +18,13 @@ from fnet.ops.arithmetic import (
     less,
     logical_or,
     maximum,
-    minimum,
     multiply,
     negative,
     stop_gradient,
     subtract,
     where,
 )
-from fnet.ops.maths import absolute, exp, expm1, log1p, sqrt, square, squared_difference
+from fnet.ops.maths import absolute, expm1, log1p, sqrt, square, squared_difference
 from fnet.ops.reduce import max
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
@@ -108,10 +107,10 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
     0.4338
     """
     size = absolute(subtract(y_pred, y_true))
-    # cosh(e) - 1 = t^2 / (2 (1 + t)) with t = e^-|e| - 1
-    t = expm1(negative(minimum(size, 1.0)))
-    near = log1p(divide(square(t), add(t, 1.0) * 2.0))
-    return where(less(size, 1.0), near, size + log1p(exp(multiply(size, -2.0))) - math.log(2))
+    t = expm1(negative(size))
+    r, near = add(t, 1.0), less(size, 1.0)  # r = e^-|e|, and cosh(e) - 1 = t^2 / (2 r)
+    small = divide(square(t), where(near, r, 1.0) * 2.0)
+    return log1p(where(near, small, square(r))) + where(near, 0.0, subtract(size, math.log(2)))
 
 
 @define_loss("CosineSimilarity", per="row", axis=True)

@@ -16,10 +16,10 @@ from fnet.transforms.primitive import spec_of
 Formula = Callable[..., Any]
 Per = Literal["element", "term", "row"]
 Align = Callable[[str, Any, Any], tuple[Any, Any]]
-Axes = Callable[[int, Mapping[str, Any]], Sequence[int] | None]
+Axes = Callable[[int, Mapping[str, Any]], Sequence[int]]
 
 
-def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int] | None:
+def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
     """The axes of predictions of this rank that a value for each row keeps."""
     return range(ndim - 1)
 
@@ -37,8 +37,13 @@ class Rule:
     activation: str | None = None
     targets: TargetsCheck | None = None
     outputs: OutputsCheck | None = None
-    axes: Axes = rows
+    axes: Axes | None = rows
     takes: frozenset[str] = frozenset()
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether a weight of 0 replaces whatever is there by what has a finite value, or the formula does so."""
+        return self.constructor != "from_function" and self.axes is not None
 
     @property
     def kind(self) -> str:
@@ -47,11 +52,10 @@ class Rule:
 
 def counts_of(rule: Rule, y_pred: Any, mask: Any, sample_weight: Any, options: Mapping[str, Any]) -> Any:
     """Which predictions count, as `counted` says; None where all do, or weights run over other axes."""
-    if (mask is None and sample_weight is None) or not hasattr(y_pred, "shape"):
+    if (mask is None and sample_weight is None) or rule.axes is None or not hasattr(y_pred, "shape"):
         return None
     shape = spec_of(y_pred).shape
-    axes = rule.axes(len(shape), options)
-    return None if axes is None else counted(shape, axes, mask, sample_weight)
+    return counted(shape, rule.axes(len(shape), options), mask, sample_weight)
 
 
 def with_features(x: Any, mask: Any) -> Any:

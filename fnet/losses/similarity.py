@@ -97,7 +97,7 @@ def triplet_semihard(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     return divide_or_zero(sum(values), astype(sum(counted), spec_of(y_pred).dtype))
 
 
-@define_loss("Circle", per="row", align=_embeddings, axes=lambda ndim, options: None)
+@define_loss("Circle", per="row", align=_embeddings, axes=None)
 def circle(
     y_true: Any,
     y_pred: Any,
