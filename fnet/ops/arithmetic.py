@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ValueRangeError
+from fnet.errors import DtypeError, ValueRangeError
 from fnet.ops.elementwise import BOOL, elementwise
 from fnet.ops.promotion import astype, is_python_number, lift, promote, to_bool
 from fnet.transforms.arithmetic import provide
@@ -123,8 +123,11 @@ def add(a: Any, b: Any) -> Any:
 
 
 def subtract(a: Any, b: Any) -> Any:
-    """``a - b``."""
-    return _subtract(*promote(a, b))
+    """``a - b``; booleans have no difference and raise `DtypeError`."""
+    x, y = promote(a, b)
+    if spec_of(x).dtype == BOOL:
+        raise DtypeError("subtract: booleans have no difference. Use fnet.ops.not_equal, or .astype('int8') first.")
+    return _subtract(x, y)
 
 
 def multiply(a: Any, b: Any) -> Any:
@@ -139,19 +142,22 @@ def divide(a: Any, b: Any) -> Any:
 
 def floor_divide(a: Any, b: Any) -> Any:
     """``floor(a / b)``, 0 where integers are divided by 0; its derivative is taken as 0."""
-    x, y = _no_booleans(*promote(a, b))
+    x, y = no_booleans(*promote(a, b))
     return (_signed_floor_divide if spec_of(x).dtype.kind == "i" else _floor_divide)(x, y)
 
 
 def remainder(a: Any, b: Any) -> Any:
     """``a - b * floor(a / b)``, with the sign of `b`; 0 where integers are divided by 0."""
-    x, y = _no_booleans(*promote(a, b))
+    x, y = no_booleans(*promote(a, b))
     return (_signed_remainder if spec_of(x).dtype.kind == "i" else _remainder)(x, y)
 
 
 def negative(x: Any) -> Any:
-    """``-x``."""
-    return _negative(lift(x))
+    """``-x``; booleans have no sign and raise `DtypeError`."""
+    x = lift(x)
+    if spec_of(x).dtype == BOOL:
+        raise DtypeError("negative: booleans have no sign. Use fnet.ops.logical_not, or .astype('int8') first.")
+    return _negative(x)
 
 
 def power(a: Any, b: Any) -> Any:
@@ -178,7 +184,7 @@ def power(a: Any, b: Any) -> Any:
             f"power: integers have no negative integer powers, received the exponent {np.min(b)}. "
             f"Convert one of them, e.g. x.astype('float32')."
         )
-    base, exponent = _no_booleans(*promote(a, b))
+    base, exponent = no_booleans(*promote(a, b))
     kind = spec_of(base).dtype.kind
     return (_power if kind == "f" else _integer_powers[kind])(base, exponent)
 
@@ -187,8 +193,8 @@ def _is_integer(x: Any) -> bool:
     return spec_of(x).dtype.kind in "iub"
 
 
-def _no_booleans(*operands: Any) -> list[Any]:
-    """Booleans as int8, in which NumPy divides and raises them."""
+def no_booleans(*operands: Any) -> list[Any]:
+    """Booleans as int8, in which NumPy divides them and raises them to powers."""
     return [astype(x, np.int8) if spec_of(x).dtype == BOOL else x for x in operands]
 
 
@@ -253,7 +259,22 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _compare(name: str, a: Any, b: Any) -> Any:
+    if _is_weak_integer(a) or _is_weak_integer(b):
+        a, b = _as_int64(a), _as_int64(b)
     return _comparisons[name](*promote(_or_infinite(a, b), _or_infinite(b, a)))
+
+
+def _is_weak_integer(x: Any) -> bool:
+    """Whether x is a traced Python int: it may be beyond the dtype of what it is compared with."""
+    return isinstance(x, Tracer) and x.spec.weak and x.dtype.kind == "i"
+
+
+def _as_int64(x: Any) -> Any:
+    """Integers as int64, those beyond as the largest one; other numbers as they are."""
+    kind = spec_of(x).dtype
+    if kind == np.uint64:
+        x = minimum(x, np.uint64(np.iinfo(np.int64).max))
+    return astype(x, np.int64) if kind.kind in "iu" else x
 
 
 def _or_infinite(x: Any, other: Any) -> Any:

@@ -8,7 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from fnet.ops.arithmetic import divide, equal, greater, less, logical_not, multiply, negative, subtract, where, zeros_of
+from fnet.errors import DtypeError
+from fnet.ops.arithmetic import (
+    divide,
+    equal,
+    greater,
+    less,
+    logical_not,
+    multiply,
+    negative,
+    no_booleans,
+    subtract,
+    where,
+    zeros_of,
+)
 from fnet.ops.elementwise import BOOL, Rule, elementwise
 from fnet.ops.logits import activated
 from fnet.ops.promotion import lift, promote
@@ -116,7 +129,7 @@ _integer_sign: Primitive = elementwise("sign", "({0} > 0) - ({0} < 0)")
 
 def square(x: Any) -> Any:
     """``x * x``."""
-    return _square(lift(x))
+    return _square(*no_booleans(lift(x)))
 
 
 def reciprocal(x: Any) -> Any:
@@ -132,6 +145,8 @@ def absolute(x: Any) -> Any:
 def sign(x: Any) -> Any:
     """-1, 0 or 1 by the sign of ``x``; NaN stays NaN. The derivative is 0."""
     x = lift(x)
+    if spec_of(x).dtype == BOOL:
+        raise DtypeError("sign: booleans have no sign. Use .astype('int8') first.")
     return (_sign if spec_of(x).differentiable else _integer_sign)(x)
 
 

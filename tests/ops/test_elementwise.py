@@ -118,6 +118,19 @@ def test_comparisons_with_numbers_beyond_the_dtype():
                 f, reference = getattr(ops, name), getattr(np, name)
                 close(f(x, number), reference(x, number))
                 close(f(number, x), reference(number, x))
+    smaller = fnet.jit(ops.less)
+    close(smaller(np.array([0, 2**63], np.uint64), -1), np.array([False, False]))
+    close(smaller(300, np.array([0, 200], np.uint8)), np.array([False, False]))
+
+
+def test_booleans_have_no_sign_and_no_difference():
+    x = np.array([True, False])
+    for f, text in ((ops.negative, "negative"), (ops.sign, "sign"), (lambda x: ops.subtract(x, x), "subtract")):
+        with pytest.raises(DtypeError, match=f"{text}: booleans have no"):
+            f(x)
+    close(ops.square(x), np.square(x))
+    close(ops.power(x, x), np.power(x, x))
+    close(ops.floor_divide(x, True), np.floor_divide(x, True))
 
 
 def test_corners():
