@@ -1,4 +1,4 @@
-"""Hypothesis profiles: `ci` repeats the same examples on every run, `dev` looks for new ones. No notice of compiling."""
+"""Hypothesis profiles: `ci` repeats its examples, `dev` looks for new ones. No notice of compiling."""
 
 from __future__ import annotations
 
