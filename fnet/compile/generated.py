@@ -24,8 +24,7 @@ PACKAGE = "fnet_generated"
 @functools.cache
 def define(prefix: str, text: str) -> Callable:
     """The function that `text` defines; `NAME` stands for its name, which is `prefix` and the hash of `text`."""
-    name = f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    text = text.replace(NAME, name)
+    name, text = _named(prefix, text)
     module = ModuleType(f"{PACKAGE}.{name}")
     module.__file__ = file = _written(name, text)
     GENERATED[file] = text
@@ -35,9 +34,25 @@ def define(prefix: str, text: str) -> Callable:
     return function(name)
 
 
+def is_written(prefix: str, text: str) -> bool:
+    """Whether the file that `define` writes for `text` is there."""
+    name, text = _named(prefix, text)
+    folder = cache_directory()
+    return folder is not None and _holds(_file(folder, name), text.encode())
+
+
 def function(name: str) -> Callable:
     """The generated function called `name`, which this process has defined."""
     return getattr(sys.modules[f"{PACKAGE}.{name}"], name)
+
+
+def _named(prefix: str, text: str) -> tuple[str, str]:
+    name = f"{prefix}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return name, text.replace(NAME, name)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / "generated" / f"{name}.py"
 
 
 def _written(name: str, text: str) -> str:
@@ -45,7 +60,7 @@ def _written(name: str, text: str) -> str:
     folder = cache_directory()
     if folder is None:
         return f"<{name}>"
-    path, content = folder / "generated" / f"{name}.py", text.encode()
+    path, content = _file(folder, name), text.encode()
     if not _holds(path, content):
         keep(path, content, sealed=False)
     return str(path)

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core import config
 
 from fnet.compile.direct import direct
-from fnet.compile.generated import NAME, PACKAGE, define
+from fnet.compile.generated import NAME, PACKAGE, define, is_written
 from fnet.compile.memory import ARENA, FIXED, INPUT, OUTPUT, STATE
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels.sources import source_hash
@@ -33,6 +33,11 @@ def unreachable(plan: Plan) -> str | None:
         if not (importable and compiled and getattr(module, python.__name__, None) is call.kernel):
             return f"{python.__module__}.{python.__name__}"
     return None
+
+
+def is_known(plan: Plan) -> bool:
+    """Whether the source of this plan is on disk, and so most likely its machine code: some process has been native."""
+    return unreachable(plan) is None and is_written("step", _Source(plan).text())
 
 
 class Native:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fnet.spec import ArraySpec
 
 EXECUTORS = ("auto", "walk", "native")
 HOT_RUNS = 16
+PATIENCE = 0.0035  # seconds of walking for each call of a plan: a twentieth of what compiling it takes
 
 # Where a plan touches less memory than this, in bytes, walking it (4 us and 0.6 us a call) takes a fifth of the time or
 # more. Native code for more calls would take long to compile (70 ms a call).
@@ -36,8 +38,9 @@ def check_executor(name: str) -> str:
 class Program:
     """Runs one plan, in the arena of a workspace that it shares with others; whoever calls it holds the lock of that.
 
-    A plan starts under the walker. Once it has run `HOT_RUNS` times and its calls touch so little memory
-    that walking costs a good part of the time, it is compiled to one native function ("auto").
+    A plan starts under the walker. If its calls touch so little memory that walking costs a good part of the time, it
+    is compiled to one native function once it has been walked for longer than `PATIENCE`, or, where an earlier process
+    has done so, after `HOT_RUNS` runs ("auto").
     """
 
     def __init__(self, plan: Plan, workspace: Workspace, executor: str = "auto") -> None:
@@ -45,6 +48,7 @@ class Program:
         self.executor = executor
         self.workspace = workspace
         self.runs = 0
+        self.walked = 0.0
         self.native: Any = None
         self._runner: Any = None
         self._kernels = Kernels(plan)
@@ -56,7 +60,10 @@ class Program:
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._no_outputs: list[Any] = [None] * len(plan.outputs)
         calls = len(plan.calls)
-        self._light = calls <= MOST_CALLS and plan.traffic < LIGHT_TRAFFIC + calls * LIGHT_TRAFFIC_PER_CALL
+        light = calls <= MOST_CALLS and plan.traffic < LIGHT_TRAFFIC + calls * LIGHT_TRAFFIC_PER_CALL
+        self._is_open = light and executor == "auto"  # whether native code may still be chosen
+        self._is_hot = executor == "native"
+        self._patience = PATIENCE * calls
         workspace.tenants.add(self)
 
     @property
@@ -94,9 +101,10 @@ class Program:
         outputs = self._no_outputs.copy()
         for k, shape, dtype in self._fresh:
             outputs[k] = empty(shape, dtype)
-        self.runner.run(repeat, inputs, outputs)
-        if self.runs <= HOT_RUNS:
-            self._warm(repeat)
+        if self._is_open:
+            self._run_and_choose(repeat, inputs, outputs)
+        else:
+            self.runner.run(repeat, inputs, outputs)
         return outputs
 
     def kept_array(self, k: int) -> np.ndarray:
@@ -111,14 +119,23 @@ class Program:
             self.native.bind(STATE, state)
         self._runner = None
 
-    def _warm(self, repeat: int) -> None:
-        self.runs += repeat
-        if self.runs > HOT_RUNS and self.executor == "auto" and self._light:
-            self._runner = None
+    def _run_and_choose(self, repeat: int, inputs: list[Any], outputs: list[Any]) -> None:
+        """A run that counts for the choice of native code; the first one, which compiles kernels, takes no time."""
+        begin = time.perf_counter()
+        known = self._kernels.are_direct
+        self.runner.run(repeat, inputs, outputs)
+        self.walked += time.perf_counter() - begin if known else 0.0
+        before, self.runs = self.runs, self.runs + repeat
+        if self.runs > HOT_RUNS and (self.walked > self._patience or (before <= HOT_RUNS and self._is_known())):
+            self._is_open, self._is_hot, self._runner = False, True, None
+
+    def _is_known(self) -> bool:
+        from fnet.compile.native import is_known
+
+        return is_known(self.plan)
 
     def _make_runner(self, arena: np.ndarray) -> Any:
-        hot = self.executor == "auto" and self._light and self.runs > HOT_RUNS
-        if self.executor != "native" and not hot:
+        if not self._is_hot:
             return Walker(self.plan, self._kernels, arena, self._fixed, self._state)
         from fnet.compile.native import Native, unreachable
 

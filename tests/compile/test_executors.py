@@ -10,6 +10,8 @@ import pytest
 
 import fnet
 from fnet import ops
+from fnet.compile import native, program
+from fnet.kernels.cache_folder import cache_directory
 
 EXECUTORS = ["walk", "native"]
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -105,14 +107,48 @@ def test_any_layout_of_arguments_is_read_right(executor):
         np.testing.assert_array_equal(f(x), (np.asarray(x) * np.arange(3)).sum(1))
 
 
-def test_auto_goes_native_after_some_runs_and_the_bits_stay():
+def runner_after(runs: int) -> tuple[str, Any]:
+    """What runs `counter` after so many calls, and what it counted."""
     f = fnet.jit(counter, donate="carry")
     carry, _ = f(start(), X * 0.1)
-    for _ in range(40):
+    for _ in range(runs - 1):
         carry, _ = f(carry, X * 0.1)
+    return type(f.compiled(carry, X).program.runner).__name__, carry
+
+
+def test_auto_goes_native_where_it_was_walked_for_long_and_the_bits_stay(monkeypatch):
+    monkeypatch.setattr(program, "PATIENCE", 0)
+    monkeypatch.setattr(native, "is_known", lambda plan: False)
+    runner, carry = runner_after(41)
     walked = fnet.jit(counter, donate="carry", executor="walk").repeat(41, start(), X * 0.1)[0]
-    assert type(f.compiled(carry, X).program.runner).__name__ == "Native"
+    assert runner == "Native"
     np.testing.assert_array_equal(carry["total"], walked["total"])
+
+
+def test_a_few_runs_are_not_worth_the_compiler(monkeypatch):
+    monkeypatch.setattr(program, "PATIENCE", 1e9)
+    monkeypatch.setattr(native, "is_known", lambda plan: False)
+    assert runner_after(41)[0] == "Walker"
+
+
+def test_the_first_run_is_not_counted_as_walking(monkeypatch):
+    monkeypatch.setattr(native, "is_known", lambda plan: False)
+    f = fnet.jit(counter, donate="carry")
+    carry, _ = f(start(), X)
+    assert f.compiled(carry, X).program.walked == 0
+    f(carry, X)
+    assert 0 < f.compiled(carry, X).program.walked < 1
+
+
+@pytest.mark.skipif(cache_directory() is None, reason="nothing is kept")
+def test_what_an_earlier_process_compiled_is_used_after_a_few_runs(monkeypatch):
+    monkeypatch.setattr(program, "PATIENCE", 1e9)
+    native_step = fnet.jit(counter, donate="carry", executor="native")
+    native_step(start(), X)
+    assert native.is_known(native_step.plan(start(), X))
+    assert not native.is_known(fnet.jit(lambda x: ops.sinh(ops.cos(x)) @ x.T).plan(X))
+    assert runner_after(program.HOT_RUNS)[0] == "Walker"
+    assert runner_after(program.HOT_RUNS + 2)[0] == "Native"
 
 
 def test_one_jitted_function_serves_many_threads():
