@@ -10,6 +10,7 @@ import pytest
 import fnet
 from fnet import random, serial
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.initializers import constant
 from fnet.layer import Layer
 from fnet.layers import GRU, LSTM, Bidirectional, Dense, Flatten, RepeatVector, SimpleRNN, TimeDistributed
 
@@ -19,11 +20,11 @@ FIRST = np.array([[0.0, 1.0], [2.0, 3.0]])
 RECURRENT = pytest.mark.parametrize("make", [SimpleRNN, LSTM, GRU])
 
 
-def full(value: float) -> Any:
-    return lambda key, shape, dtype: np.full(shape, value, dtype)
-
-
-CONSTANT = {"kernel_initializer": full(0.01), "recurrent_initializer": full(0.02), "bias_initializer": full(0.03)}
+CONSTANT = {
+    "kernel_initializer": constant(0.01),
+    "recurrent_initializer": constant(0.02),
+    "bias_initializer": constant(0.03),
+}
 
 
 def output(layer: Layer, x: Any, shape: Any = None, **given: Any) -> Any:
