@@ -18,6 +18,7 @@ from fnet.errors import FileError, FnetError, StructureError, did_you_mean, plai
 from fnet.io import hdf5, manifest
 from fnet.io.atomic import replacing
 from fnet.io.belonging import check_trees
+from fnet.io.written import Written
 from fnet.layer import Layer, is_path_part
 from fnet.spec import check_dtype
 from fnet.storage import Stored
@@ -58,7 +59,7 @@ def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
             check_dtype(leaf.array.dtype)
     listed = manifest.encode({name: manifest.entry(*leaf) for name, leaf in leaves.items()})
     with replacing(path) as temporary:
-        with hdf5.Written(temporary) as target:
+        with Written(temporary) as target:
             _write(target, leaves, listed)
         if target.error is not None:
             raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
@@ -78,7 +79,7 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     return tree.map(lambda leaf: next(values), (params, state))
 
 
-def _write(target: hdf5.Written, leaves: dict[str, Leaf], listed: bytes) -> None:
+def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
     with hdf5.module().File(target, "w") as file:
         for name, leaf in leaves.items():
             file.create_dataset(name, data=leaf.array)

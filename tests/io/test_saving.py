@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from fnet import Input, graph, random, tree
 from fnet.combinators import fanout, named, serial
 from fnet.errors import FileError, StructureError
-from fnet.io import atomic, hdf5, load_weights, save_weights
+from fnet.io import atomic, load_weights, save_weights, written
 from fnet.layer import Layer
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Flatten
 from fnet.storage import store, stored
@@ -230,16 +230,16 @@ def test_a_disk_that_becomes_full_is_an_error_that_names_the_path_and_leaves_the
     path = tmp_path_factory.mktemp("full") / "w.h5"
     save_weights(path, NET, PARAMS, STATE)
     before = contents(path.parent)
-    opened = hdf5.Written.__init__
+    opened = written.Written.__init__
 
-    def on_full_disk(target: hdf5.Written, temporary: Path) -> None:
+    def on_full_disk(target: written.Written, temporary: Path) -> None:
         opened(target, temporary)
         target._file.close()
         target._file = Full(temporary, "r+")
         target._file.room = room
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hdf5.Written, "__init__", on_full_disk)
+        patch.setattr(written.Written, "__init__", on_full_disk)
         with pytest.raises(OSError, match=r"No space left on device: '.*w\.h5'$"):
             save_weights(path, NET, tree.map(lambda x: x + 1, PARAMS), STATE)
     assert contents(path.parent) == before
