@@ -84,7 +84,7 @@ def label_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 def whole_labels(name: str, y_true: Any, classes: int) -> Any:
     """Labels as int64, checked to be whole numbers in [0, classes) where they are known."""
-    require_whole(name, y_true)
+    require_whole(name, y_true, "For target distributions use the categorical form.")
     whole = astype(y_true, np.int64)
     check_labels(whole, classes)
     return whole

@@ -38,8 +38,8 @@ def sample_of(position: int, shape: tuple[int, ...]) -> int:
     return position // max(math.prod(shape[1:]), 1)
 
 
-def require_whole(name: str, labels: Any) -> None:
-    """Raise a `ValueRangeError` naming the first sample whose label has a fraction."""
+def require_whole(name: str, labels: Any, fix: str = "") -> None:
+    """Raise a `ValueRangeError` naming the first sample whose label has a fraction, with what to do about it."""
     values = known(labels)
     if values is None or values.dtype.kind != "f":
         return
@@ -48,7 +48,7 @@ def require_whole(name: str, labels: Any) -> None:
         sample = sample_of(int(wrong[0]), values.shape)
         raise ValueRangeError(
             f"{name}: labels must be whole numbers, received {values.flat[wrong[0]]} in sample {sample}. "
-            f"For target distributions use categorical_crossentropy."
+            f"{fix or 'Convert them to integers.'}"
         )
 
 

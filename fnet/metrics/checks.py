@@ -18,7 +18,7 @@ def zero_or_one(name: str, y_true: np.ndarray, shape: Shape, options: Options) -
         sample = sample_of(int(wrong[0]), y_true.shape)
         raise ValueRangeError(
             f"{name}: expected y_true of 0 and 1, received {y_true.flat[wrong[0]]:g} in sample {sample}. "
-            f"Encode labels of several classes as one-hot rows."
+            f"Encode labels of several classes as one-hot rows; of real numbers take a metric like 'mae'."
         )
 
 

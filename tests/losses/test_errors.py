@@ -115,6 +115,27 @@ ERRORS = [
         "categorical_focal_crossentropy: expected gamma >= 0, received -1.0.",
     ),
     (
+        lambda: losses.categorical_crossentropy([[1.0], [0.0]], [[0.5], [0.5]]),
+        ShapeError,
+        "categorical_crossentropy: expected y_pred of two classes or more, received (2, 1). "
+        "For one output for yes or no end in Dense(1, activation='sigmoid') and use the binary form.",
+    ),
+    (
+        lambda: fnet.jit(lambda p: losses.categorical_focal_crossentropy(A((2, 1)), p))(A((2, 1))),
+        ShapeError,
+        "categorical_focal_crossentropy: expected y_pred of two classes or more, received (2, 1).",
+    ),
+    (
+        lambda: losses.sparse_categorical_crossentropy([0.5], A((1, 2))),
+        ValueRangeError,
+        "whole numbers, received 0.5 in sample 0. For target distributions use the categorical form.",
+    ),
+    (
+        lambda: losses.ctc([[0.5]], A((1, 2, 2))),
+        ValueRangeError,
+        "ctc: labels must be whole numbers, received 0.5 in sample 0. Convert them to integers.",
+    ),
+    (
         lambda: losses.contrastive([[3.0]], [[0.5]]),
         ValueRangeError,
         "contrastive: expected y_true in [0, 1], received 3.0 in sample 0.",

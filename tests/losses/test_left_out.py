@@ -120,3 +120,12 @@ def test_padding_does_not_say_how_targets_are_coded():
         np.testing.assert_allclose(loss(y, Masked(p, mask)), expected, rtol=1e-12)
         weighted = loss(y.T, p.T, sample_weight=[1.0, 1.0, 0.0], reduction="mean_with_sample_weight")
         np.testing.assert_allclose(weighted, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "uint8", "float32"])
+def test_weights_of_any_dtype(dtype):
+    y, p, w = np.array([[0.0], [np.nan], [2.0]]), np.array([[1.0], [np.inf], [4.0]]), np.array([1, 0, 1])
+    for weights in (w.astype(dtype), w.astype(dtype)[:, None]):
+        value, slope = fnet.value_and_grad(lambda p, w=weights: losses.mse(y, p, sample_weight=w))(p)
+        np.testing.assert_allclose(value, 5 / 3)
+        np.testing.assert_allclose(slope, [[2 / 3], [0], [4 / 3]])
