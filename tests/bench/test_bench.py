@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-from types import SimpleNamespace
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
