@@ -22,8 +22,9 @@ class Vertex:
     __slots__ = ("before", "behind", "place", "readers", "sources")
 
     def __init__(self) -> None:
-        self.sources: dict[Any, None] = {}  # dicts are sets in the order of insertion: plans do not depend on chance
-        self.readers: dict[Vertex, None] = {}
+        # Dicts are sets in the order of insertion, so that no plan depends on chance.
+        self.sources: dict[Any, None] = {}
+        self.readers: dict[Any, None] = {}
         self.before = self.behind = self
         self.place = 0
 
@@ -55,7 +56,7 @@ class Contraction(Generic[V]):
         anchor, far = (late, early) if forward else (early, late)
         for vertex in (*moved, far):
             _remove(vertex)
-        before = anchor.before
+        before: Any = anchor.before
         _remove(anchor)
         _replace_edges(other, one)
         self._insert([one, *moved] if forward else [*moved, one], before)
@@ -68,7 +69,7 @@ class Contraction(Generic[V]):
             yield vertex
             vertex = vertex.behind
 
-    def _insert(self, vertices: list[V], before: V) -> None:
+    def _insert(self, vertices: list[V], before: Any) -> None:
         """Let vertices stand behind `before`, with numbers between its own and that of its neighbour."""
         behind, place = before.behind, before.place
         step = _GAP if behind is self._end else (behind.place - place) // (len(vertices) + 1)
