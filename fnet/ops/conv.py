@@ -57,6 +57,9 @@ def _lower_input(
     channels, filters = w.shape[-2:]
     if filters % 2 == 0 and _gains(g.size // filters, channels, filters, groups, **params):
         g, w, filters = _paired(emit, g), _paired(emit, w), filters // 2
+    elif groups == 1 and cpu.conv_scatter.gains(axes, channels, filters, g.dtype):
+        _scatter(emit, [g, w, *bias], outputs[0], axes, **params)
+        return
     table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
     steps = (1, filters // groups, channels * filters, 1, filters)
     _gather(emit, [g, w, *bias], outputs[0], table, groups, filters // groups, channels, steps, **params)
@@ -117,6 +120,23 @@ def _gather(
     emit.call(
         cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
         groups, depth, columns, taps * depth, int(bool(bias)), EPILOGUES.index(activation),
+    )  # fmt: skip
+
+
+def _scatter(
+    emit: Emitter, inputs: list[Ref], dx: Ref, axes: Axes, activation: str = "linear", precision: str = "highest"
+) -> None:
+    from fnet.kernels import cpu
+
+    (g, w, *bias), last = inputs, axes[-1]
+    channels, filters = w.shape[-2:]
+    table, columns = cpu.conv_scatter.line_table(axes, g.shape[0]), w.size // filters
+    panels = emit.scratch(cpu.conv_scatter.panels_size(filters, columns, dx.dtype), dx.dtype)
+    work = emit.scratch(cpu.conv_scatter.work_size(g.shape[0], table, last.outputs, columns), dx.dtype)
+    emit.call(
+        cpu.conv_scatter.input_gradient, g, w, bias[0] if bias else dx, dx, emit.constant(table), panels, work,
+        g.shape[0], math.prod(g.shape[1:-2]), last.outputs, filters, columns, channels, last.size, last.kernel,
+        last.stride, last.before, int(bool(bias)), EPILOGUES.index(activation),
     )  # fmt: skip
 
 

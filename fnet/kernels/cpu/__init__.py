@@ -10,6 +10,7 @@ _FAMILIES = (
     "bfloat16",
     "cholesky",
     "conv",
+    "conv_scatter",
     "conv_table",
     "conv_weight",
     "copy",
