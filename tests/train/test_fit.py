@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from fnet import losses, optimizers, random, tree
 from fnet.combinators import serial
 from fnet.layers import Dense, Dropout
+from fnet.threads import set_num_threads
 from fnet.train import Trainer, loop
 from fnet.train.data import ORDER, STEP
 from fnet.transforms import stage
+from fnet.transforms.jit import jit
 from fnet.transforms.vjp import value_and_grad
 
 
@@ -249,3 +252,13 @@ def test_several_inputs_and_float64(problem):
     assert {leaf.dtype for leaf in tree.leaves(new.params)} == {np.dtype("float64")}
     assert history["loss"][-1] < history["loss"][0]
     assert trainer.predict(new, (x, x[:, :2])).shape == (23, 1)
+
+
+def test_walked_native_and_any_number_of_threads_give_the_same_bits(ts, problem, same, monkeypatch):
+    net, results = serial(Dense(4, activation="tanh"), Dropout(0.25), Dense(1)), []
+    for executor, threads in (("walk", 1), ("native", 2), ("auto", 2)):
+        monkeypatch.setattr("fnet.train.trainer.jit", functools.partial(jit, executor=executor))
+        set_num_threads(threads)
+        results.append(Trainer(net, "mse", metrics=["mae"]).fit(ts, *problem, batch_size=5, epochs=3, verbose=False))
+    assert all(same(after, results[0][0]) for after, _ in results)
+    assert all(history.history == results[0][1].history for _, history in results)
