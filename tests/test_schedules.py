@@ -37,6 +37,14 @@ def one_cycle(s):
     return 2e-6 + (0.5 - 2e-6) * half_cosine(min(s - 14, 35) / 35)
 
 
+def shorter_and_shorter(s):
+    """Periods of 8, 4, 2, 1, ... steps, each from twice the rate of the one before; 0.1 from step 16 on."""
+    start, length, rate = 0, 8, 1.0
+    while length >= 1 and s >= start + length:
+        start, length, rate = start + length, length / 2, 2 * rate
+    return 0.1 * rate * half_cosine((s - start) / length) * 0.9 + 0.01 if s < 16 else 0.01
+
+
 CASES = {
     "constant": (schedules.constant(0.1), lambda s: 0.1),
     "exponential": (schedules.exponential_decay(0.1, 10, 0.5), lambda s: 0.1 * 0.5 ** (s / 10)),
@@ -61,6 +69,7 @@ CASES = {
         schedules.cosine_decay_restarts(0.1, 5, t_mul=1.0),
         lambda s: 0.1 * half_cosine(s % 5 / 5),
     ),
+    "restarts_shorter": (schedules.cosine_decay_restarts(0.1, 8, 0.5, 2.0, 0.1), shorter_and_shorter),
     "one_cycle": (schedules.one_cycle(0.5, 50), one_cycle),
     "piecewise": (
         schedules.piecewise_constant([3, 7], [1, 0.5, 0.25]),
@@ -128,3 +137,33 @@ def test_errors_say_what_was_meant(call, text):
     with pytest.raises(ValueRangeError) as caught:
         call()
     assert text in str(caught.value)
+
+
+@given(
+    first=st.integers(1, 10**6),
+    t_mul=st.floats(0.01, 3.0),
+    alpha=st.sampled_from([0.0, 0.1, 1.0]),
+    step=st.integers(0, 10**7),
+)
+def test_restarts_stay_between_the_least_and_the_first_rate(first, t_mul, alpha, step):
+    rate = float(schedules.cosine_decay_restarts(0.5, first, t_mul, alpha=alpha)(step))
+    assert 0.5 * alpha * (1 - 1e-12) <= rate <= 0.5 * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda: schedules.cosine_decay(0.1, 20, warmup_steps=5),
+            "cosine_decay: warmup_steps has no effect without warmup_target",
+        ),
+        (
+            lambda: schedules.CosineDecay(0.1, 20, warmup_target=0.5),
+            "cosine_decay: warmup_target, which takes the place of the initial rate, has no effect without warmup",
+        ),
+    ],
+)
+def test_options_without_an_effect_are_told(make, text):
+    with pytest.warns(UserWarning, match=text) as told:
+        make()
+    assert told[0].filename == __file__

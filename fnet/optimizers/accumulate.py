@@ -11,6 +11,7 @@ from fnet.optimizers.optimizer import (
     NO_CHANGE,
     Optimizer,
     check_count,
+    check_shapes,
     combinator,
     first_step,
     full_like,
@@ -41,6 +42,7 @@ def accumulate(optimizer: Optimizer, steps: int) -> Optimizer:
         return first_step(gradients=full_like(params), optimizer=optimizer.init(params))
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
+        check_shapes(grads, state["gradients"])
         step = next_step(state)
         full = equal(remainder(step, steps), 0)
         (total,) = map_leaves(lambda g, dtype, before: (add(before, g),), grads, params, read=(state["gradients"],))

@@ -23,9 +23,11 @@ from fnet.optimizers.optimizer import (
 )
 from fnet.transforms.primitive import spec_of
 
+EMA_MOMENTUM = 0.99
+
 
 @combinator
-def ema(optimizer: Optimizer, momentum: float = 0.99, overwrite_frequency: int | None = None) -> Optimizer:
+def ema(optimizer: Optimizer, momentum: float = EMA_MOMENTUM, overwrite_frequency: int | None = None) -> Optimizer:
     """`optimizer`, and the mean ``avg <- momentum avg + (1-momentum) w`` of the parameters after every update.
 
     The first one copies. With `overwrite_frequency` k the parameters become the mean after every k-th update.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from fnet.errors import ValueRangeError
-from fnet.ops.arithmetic import add, clip, divide, multiply, power, subtract
+from fnet.ops.arithmetic import add, clip, divide, less, multiply, power, subtract, where
 from fnet.ops.maths import square
 from fnet.optimizers.optimizer import (
+    NO_CHANGE,
     Init,
     LearningRate,
     Options,
@@ -21,6 +22,9 @@ from fnet.optimizers.optimizer import (
 )
 from fnet.optimizers.options import with_options
 from fnet.transforms.tracer import Tracer
+
+# The rule divides by the rate, which is 0 for it below this, so that its state stays within float32.
+_LEAST_RATE = 1e-30
 
 
 @constructor
@@ -37,8 +41,9 @@ def ftrl(
     """``z <- z + g + 2 shrinkage w - (n'^-p - n^-p) / lr w`` and ``w <- (clip(z, -l1, l1) - z) / q``.
 
     ``n' = n + g^2``, ``q = n'^-p / lr + 2 l2 + beta / lr``, p is `learning_rate_power`. The new w depends on the
-    gradients so far, not on where w began. State: ``step``, ``accumulator`` (n), ``linear`` (z).
-    common: see `with_options`. Raises `ValueRangeError`. Source: Keras ``Ftrl``; McMahan et al. 2013.
+    gradients so far, not on where w began; where a schedule gives a rate of 0, w, n and z stay as they are.
+    State: ``step``, ``accumulator`` (n), ``linear`` (z). common: see `with_options`. Raises `ValueRangeError`.
+    Source: Keras ``Ftrl``; McMahan et al. 2013.
 
     >>> import numpy as np
     >>> from fnet.optimizers import apply_updates, ftrl
@@ -63,6 +68,19 @@ def ftrl(
     l1, shrinkage = l1_regularization_strength, l2_shrinkage_regularization_strength
 
     def rule(rate: Any, t: Any) -> Any:
+        if not callable(learning_rate):
+            return moved(rate)
+        still = less(rate, _LEAST_RATE)
+        leaf = moved(where(still, 1.0, rate))
+
+        def held(g: Any, dtype: Any, w: Any, n: Any, z: Any) -> tuple[Any, ...]:
+            new = leaf(g, dtype, w, n, z)
+            return tuple(where(still, old, value) for old, value in zip((NO_CHANGE, n, z), new, strict=True))
+
+        return held
+
+    def moved(rate: Any) -> Any:
+        """The rule at a rate above 0."""
         inverse, linear_part = in_dtype(divide(1.0, rate)), in_dtype(divide(beta, rate))
 
         def leaf(g: Any, dtype: Any, w: Any, n: Any, z: Any) -> tuple[Any, Any, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -27,9 +26,11 @@ from fnet.optimizers.optimizer import (
     check_not_negative,
     constructor,
     in_dtype,
+    warn_without_effect,
 )
 from fnet.optimizers.options import with_options
 from fnet.optimizers.partition import partition
+from fnet.optimizers.patterns import as_patterns, as_predicate, matches, tell_unused
 from fnet.transforms.primitive import spec_of
 
 
@@ -96,25 +97,33 @@ def muon(
 
     def label(path: str, leaf: Any) -> str:
         excluded = exclude_embeddings and "embedding" in path.lower()
-        excluded = excluded or any(re.search(pattern, path) for pattern in exclude_layers)
+        excluded = excluded or matches(as_patterns(exclude_layers) or (), path)
         return "adam" if excluded or len(spec_of(leaf).shape) != 2 else "muon"
 
     def adam_rate(step: Any) -> Any:
         return multiply(learning_rate(step), adam_lr_ratio)
 
     exclude = common.pop("exclude_from_weight_decay", ())
-    matrices = with_options(
-        by_leaf(learning_rate, {"momentum": 0.0}, rule),
-        learning_rate,
-        {"weight_decay": weight_decay, "exclude_from_weight_decay": exclude},
-    )
+    if weight_decay is None and adam_weight_decay is None and exclude:
+        warn_without_effect("muon", "exclude_from_weight_decay", "weight_decay", depth=4)
+
+    def decay(rate: float | None) -> Options:
+        """Each part has leaves of its own, so that a pattern need not match in both."""
+        return {} if rate is None else {"weight_decay": rate, "exclude_from_weight_decay": as_predicate(exclude)}
+
+    matrices = with_options(by_leaf(learning_rate, {"momentum": 0.0}, rule), learning_rate, decay(weight_decay))
     others = adam(
         adam_rate if callable(learning_rate) else learning_rate * adam_lr_ratio,
         adam_beta_1,
         adam_beta_2,
         epsilon,
-        weight_decay=adam_weight_decay,
-        exclude_from_weight_decay=exclude,
+        **decay(adam_weight_decay),
     )
     both = partition({"muon": Optimizer(*matrices), "adam": others}, label)
-    return with_options(both, learning_rate, Options(weight_decay=None, **common))
+
+    def init(params: Any) -> Any:
+        tell_unused("exclude_layers", exclude_layers, params)
+        tell_unused("exclude_from_weight_decay", exclude, params)
+        return both.init(params)
+
+    return with_options((init, both.update), learning_rate, Options(weight_decay=None, **common))

@@ -13,7 +13,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.configured import make_again
-from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
 from fnet.ops.arithmetic import add, multiply
 from fnet.ops.promotion import astype
 from fnet.transforms.primitive import spec_of
@@ -162,12 +162,13 @@ def _with_new_names(function: str, given: Mapping[str, Any], known: list[str]) -
 
 
 def apply_updates(params: Any, updates: Any) -> Any:
-    """``params + updates``, leaf by leaf, in the dtypes of `params`.
+    """``params + updates``, leaf by leaf, in the dtypes of `params`; raises `ShapeError` for updates of other shapes.
 
     >>> import numpy as np
     >>> apply_updates({"w": np.array([1.0, 2.0])}, {"w": np.array([-0.5, 0.0])})
     {'w': array([0.5, 2. ])}
     """
+    check_shapes(updates, params)
     return tree.map(lambda p, u: add(p, astype(u, spec_of(p).dtype)), params, updates)
 
 
@@ -205,6 +206,8 @@ def map_leaves(
     The structure and dtypes are those of `params`, where given, else of `grads`; `StructureError` names the path of
     a difference.
     """
+    if params is not None:
+        check_shapes(grads, params)
     like, own = tree.flatten(grads if params is None else params)
     dtypes = [spec_of(leaf).dtype for leaf in like]
     columns = [tree.flatten_like(own, t) for t in (grads, *read, *slots)]
@@ -232,12 +235,30 @@ def by_leaf(
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
         step = next_step(state)
+        if params is None and slots:
+            check_shapes(grads, state[next(iter(slots))])
         leaf = rule(learning_rate_at(learning_rate, state["step"]), step)
         read = (needed(params),) if reads_params else ()
         updates, *new = map_leaves(leaf, grads, params, *(state[name] for name in slots), read=read)
         return updates, {"step": step, **dict(zip(slots, new, strict=True))}
 
     return init, update
+
+
+def check_shapes(grads: Any, like: Any) -> None:
+    """Refuse gradients of other shapes than the parameters, or than what was made for them, by the path of the leaf.
+
+    Raises `ShapeError`, `StructureError` where the trees differ.
+    """
+    own = tree.structure(like)
+    for i, (g, leaf) in enumerate(zip(tree.flatten_like(own, grads), tree.leaves(like), strict=True)):
+        given, expected = spec_of(g).shape, spec_of(leaf).shape
+        if given != expected:
+            path = own.paths()[i]
+            raise ShapeError(
+                f"optimizer: the gradient at '{path or 'the only leaf'}' has the shape {given}, expected that of its "
+                f"parameter, {expected}. Pass gradients that fnet.grad gave for these parameters."
+            )
 
 
 def decayed(average: Any, value: Any, rho: float) -> Any:
@@ -272,6 +293,11 @@ def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
         when = "every step" if isinstance(step, Tracer) else f"step {step}"
         raise ValueRangeError(f"the learning-rate schedule gave {rate} at {when}, expected a finite rate.")
     return rate
+
+
+def warn_without_effect(name: str, option: str, needed: str, depth: int = 6) -> None:
+    """Tell of an option that does nothing without another one; `depth`: frames up to the call of the user."""
+    warnings.warn(f"{name}: {option} has no effect without {needed}.", stacklevel=depth)
 
 
 def check_learning_rate(name: str, learning_rate: LearningRate) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fnet import tree
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import multiply, subtract
 from fnet.optimizers.accumulate import accumulate
-from fnet.optimizers.average import ema
+from fnet.optimizers.average import EMA_MOMENTUM, ema
 from fnet.optimizers.compose import clip_by_global_norm, clip_by_norm, clip_by_value
 from fnet.optimizers.masks import mask_of
 from fnet.optimizers.optimizer import (
@@ -23,7 +22,9 @@ from fnet.optimizers.optimizer import (
     in_dtype,
     learning_rate_at,
     needed,
+    warn_without_effect,
 )
+from fnet.optimizers.patterns import as_predicate, tell_unused
 from fnet.transforms.primitive import spec_of
 
 _CLIPS: dict[str, Callable[[float], Optimizer]] = {
@@ -45,8 +46,10 @@ def with_options(rule: tuple[Init, Update], learning_rate: LearningRate, options
     use_ema: a running mean of the parameters after each step is kept (`ema`), with ema_momentum; every
         ema_overwrite_frequency steps the parameters become this mean.
 
-    Raises `ValueRangeError`. The state of the rule is as without the options, inside that of mean and accumulation.
+    Warns of options that need another one to have an effect, and of regular expressions that no path matches. Raises
+    `ValueRangeError`. The state of the rule is as without the options, inside that of mean and accumulation.
     """
+    _tell_without_effect(options)
     clips = {key: options.get(key) for key in _CLIPS}
     chosen: dict[str, Any] = {name: limit for name, limit in clips.items() if limit is not None}
     if len(chosen) > 1:
@@ -59,10 +62,24 @@ def with_options(rule: tuple[Init, Update], learning_rate: LearningRate, options
         rule = _after(_CLIPS[name](limit), rule)
     optimizer = Optimizer(*rule)
     if options.get("use_ema"):
-        optimizer = ema(optimizer, options.get("ema_momentum", 0.99), options.get("ema_overwrite_frequency"))
+        optimizer = ema(optimizer, options.get("ema_momentum", EMA_MOMENTUM), options.get("ema_overwrite_frequency"))
     if steps is not None:
         optimizer = accumulate(optimizer, steps)
     return optimizer.init, optimizer.update
+
+
+def _tell_without_effect(options: Options) -> None:
+    if options.get("weight_decay") is None and not _is_nothing(options.get("exclude_from_weight_decay", ())):
+        warn_without_effect("optimizer", "exclude_from_weight_decay", "weight_decay")
+    if not options.get("use_ema"):
+        if options.get("ema_momentum", EMA_MOMENTUM) != EMA_MOMENTUM:
+            warn_without_effect("optimizer", "ema_momentum", "use_ema=True")
+        if options.get("ema_overwrite_frequency") is not None:
+            warn_without_effect("optimizer", "ema_overwrite_frequency", "use_ema=True")
+
+
+def _is_nothing(exclude: Any) -> bool:
+    return exclude is None or (isinstance(exclude, str | tuple | list) and not exclude)
 
 
 def _after(first: Optimizer, rule: tuple[Init, Update]) -> tuple[Init, Update]:
@@ -79,11 +96,15 @@ def _with_decay(
     rule: tuple[Init, Update], learning_rate: LearningRate, weight_decay: float, exclude: Any
 ) -> tuple[Init, Update]:
     """The rule at decayed parameters; its updates lead on from the parameters as they are."""
-    init, then = rule
+    before, then = rule
+
+    def init(params: Any) -> Any:
+        tell_unused("exclude_from_weight_decay", exclude, params)
+        return before(params)
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, Any]:
         factor = in_dtype(multiply(learning_rate_at(learning_rate, state["step"]), weight_decay))
-        keeps = mask_of("exclude_from_weight_decay", _as_predicate(exclude), needed(params))
+        keeps = mask_of("exclude_from_weight_decay", as_predicate(exclude), needed(params))
 
         def lowered(x: Any, w: Any, keep: bool) -> Any:
             return x if keep else subtract(x, multiply(w, factor(spec_of(w).dtype)))
@@ -92,11 +113,3 @@ def _with_decay(
         return tree.map(lowered, updates, params, keeps), state
 
     return init, update
-
-
-def _as_predicate(exclude: Any) -> Any:
-    """Regular expressions as a predicate of the path; a predicate or a mask as it is."""
-    patterns = [exclude] if isinstance(exclude, str) else exclude
-    if isinstance(patterns, Sequence) and all(isinstance(p, str) for p in patterns):
-        return lambda path, leaf: any(re.search(p, path) for p in patterns)
-    return exclude

@@ -13,7 +13,7 @@ from fnet.ops.maths import isfinite
 from fnet.ops.reduce import all as all_of
 from fnet.optimizers.compose import chain
 from fnet.optimizers.masks import labels_of, mask_of
-from fnet.optimizers.optimizer import NO_CHANGE, Optimizer, combinator
+from fnet.optimizers.optimizer import NO_CHANGE, Optimizer, check_shapes, combinator
 from fnet.transforms.primitive import spec_of
 
 
@@ -46,6 +46,8 @@ def partition(optimizers: Mapping[str, Optimizer], labels: Callable[[str, Any], 
         return {name: optimizers[name].init(own) for name, (own,) in split(params, params).items()}
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
+        if params is not None:
+            check_shapes(grads, params)
         parts = split(grads if params is None else params, grads, params)
         done = {
             # Of a tree that is one leaf, a part without it is None, which says "no parameters" to an optimizer.

@@ -15,6 +15,7 @@ from fnet.optimizers.optimizer import (
     check_learning_rate,
     constructor,
     in_dtype,
+    warn_without_effect,
 )
 from fnet.optimizers.options import with_options
 
@@ -26,8 +27,9 @@ def sgd(
     """``w <- w - lr g``; with momentum ``m <- momentum m - lr g`` and ``w <- w + m``.
 
     With `nesterov` and momentum, ``w <- w + momentum m - lr g`` with the new m. The rate is inside the velocity: a
-    schedule does not rescale old velocity. State: ``step``, and ``momentum`` if it is not 0.
-    common: see `with_options`. Raises `ValueRangeError`. Source: Keras ``SGD``; Sutskever et al. 2013.
+    schedule does not rescale old velocity. State: ``step``, and ``momentum`` if it is not 0. common: see
+    `with_options`. Warns of nesterov without momentum. Raises `ValueRangeError`.
+    Source: Keras ``SGD``; Sutskever et al. 2013.
 
     >>> import numpy as np
     >>> from fnet.optimizers import apply_updates, sgd
@@ -38,6 +40,9 @@ def sgd(
     """
     check_learning_rate("sgd", learning_rate)
     check_fraction("sgd", below_one=False, momentum=momentum)
+
+    if nesterov and not momentum:
+        warn_without_effect("sgd", "nesterov", "momentum", depth=4)
 
     def rule(rate: Any, t: Any) -> Any:
         rate = in_dtype(rate)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from fnet.errors import ValueRangeError
 
 Schedule = Callable[[Any], Any]
+
+
+def warn_without_effect(schedule: str, option: str, needed: str) -> None:
+    """Tell of an option that does nothing without another one."""
+    warnings.warn(f"{schedule}: {option} has no effect without {needed}.", stacklevel=4)
 
 
 def check_rates(schedule: str, **values: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fnet.configured import configurable
 from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, power, subtract, where
 from fnet.ops.maths import cos, floor, log
-from fnet.schedules.check import Schedule, check_fraction, check_positive, check_rates
+from fnet.schedules.check import Schedule, check_fraction, check_positive, check_rates, warn_without_effect
 
 # Steps are whole: what is so close below a restart is the restart, rounded.
 _ROUNDING = 1e-12
@@ -25,7 +25,8 @@ def cosine_decay(
     """``initial ((1 - alpha) (1 + cos(pi step / decay_steps)) / 2 + alpha)``, constant after `decay_steps`.
 
     With `warmup_target` the rate first rises linearly from the initial one to the target over `warmup_steps`, and falls
-    from the target from there on. Raises `ValueRangeError`. Source: Keras ``CosineDecay``; Loshchilov and Hutter 2016.
+    from the target from there on. Warns of one without the other. Raises `ValueRangeError`.
+    Source: Keras ``CosineDecay``; Loshchilov and Hutter 2016.
 
     >>> float(cosine_decay(0.1, decay_steps=10)(5).round(6))
     0.05
@@ -39,6 +40,10 @@ def cosine_decay(
         warmup_target=target,
         warmup_steps=warmup_steps,
     )
+    if warmup_target is None and warmup_steps:
+        warn_without_effect("cosine_decay", "warmup_steps", "warmup_target")
+    if warmup_target is not None and not warmup_steps:
+        warn_without_effect("cosine_decay", "warmup_target, which takes the place of the initial rate,", "warmup_steps")
     rising = 0 if warmup_target is None else warmup_steps
 
     def schedule(step: Any) -> Any:
@@ -58,7 +63,9 @@ def cosine_decay_restarts(
 ) -> Schedule:
     """`cosine_decay` that starts anew: each period is `t_mul` times as long, and begins at `m_mul` times the rate.
 
-    Raises `ValueRangeError`. Source: Keras ``CosineDecayRestarts``; SGDR, Loshchilov and Hutter 2016.
+    Periods that become shorter end at ``first_decay_steps / (1 - t_mul)``; from there on the rate is the least one,
+    ``alpha initial``. Raises `ValueRangeError`.
+    Source: Keras ``CosineDecayRestarts``; SGDR, Loshchilov and Hutter 2016.
 
     >>> schedule = cosine_decay_restarts(0.1, first_decay_steps=10)
     >>> [float(schedule(step).round(6)) for step in (0, 5, 10, 20, 30)]
@@ -74,10 +81,12 @@ def cosine_decay_restarts(
             period = floor(done)
             part = subtract(done, period)
         else:
-            period = floor(add(divide(log(subtract(1.0, multiply(done, 1.0 - t_mul))), math.log(t_mul)), _ROUNDING))
+            left = subtract(1.0, multiply(done, 1.0 - t_mul))
+            over = less(left, _ROUNDING)
+            period = floor(add(divide(log(where(over, 1.0, left)), math.log(t_mul)), _ROUNDING))
             length = power(float(t_mul), period)
             before = divide(subtract(1.0, length), 1.0 - t_mul)
-            part = divide(subtract(done, before), length)
+            part = where(over, 1.0, divide(subtract(done, before), length))
         height = multiply(_half_cosine(part), power(float(m_mul), period))
         return multiply(add(multiply(height, 1 - alpha), alpha), initial_learning_rate)
 
