@@ -49,8 +49,11 @@ class Specialised:
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
 
     def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
-        """Run on new trees: donated leaves are copied into a fresh state block."""
+        """Run in place if the call is steady, else on new trees: donated leaves are copied into a fresh state block."""
         with self.workspace.lock:
+            result = self._run_steady(args, repeat)
+            if result is not None:
+                return result
             self.steady = self.fast = None
             inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
             if self.feeding.inputs:
@@ -66,13 +69,16 @@ class Specialised:
     def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
         """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
         with self.workspace.lock:
-            steady = self.steady
-            if steady is None or not steady.matches(args):
-                return None
-            outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-            if repeat == 1 and self.fast is None and self.program.native is not None and self.program.native.is_direct:
-                self.fast = steady_call(steady, self.program.native, self)
-            return steady.result(outputs)
+            return self._run_steady(args, repeat)
+
+    def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
+        steady = self.steady
+        if steady is None or not steady.matches(args):
+            return None
+        outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
+        if self.program.native is not None and self.program.native.is_direct:
+            self.fast = steady_call(steady, self.program.native, self)
+        return steady.result(outputs)
 
     def release(self) -> None:
         """Hold the donated arrays no longer: the next call copies what it is given."""
