@@ -26,7 +26,8 @@ def main(key: str) -> None:
     Training(problem).run(1)
     seconds = time.perf_counter() - start
     compiled = {name: (stopwatch.own[name], whole) for name, whole in stopwatch.whole.items()}
-    print(json.dumps({"imported": imported, "seconds": seconds, "compiled": compiled, "version": fnet.__version__}))
+    figures = {"imported": imported, "seconds": seconds, "processor": time.process_time(), "compiled": compiled}
+    print(json.dumps(figures | {"version": fnet.__version__}))
 
 
 if __name__ == "__main__":
