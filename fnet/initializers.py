@@ -7,7 +7,7 @@ classes (``he_normal()``, ``HeNormal()``); layers take one, or its name in any o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -155,14 +155,35 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
 
 
+class KernelShape(tuple):
+    """The shape of a kernel that says which of its axes are those of outputs; the others are those of inputs.
+
+    >>> fans(KernelShape((64, 8, 16), outputs=(1, 2)))
+    (64, 128)
+    """
+
+    outputs: frozenset[int]
+
+    def __new__(cls, sizes: Iterable[int], outputs: Iterable[int]) -> KernelShape:
+        shape = super().__new__(cls, sizes)
+        shape.outputs = frozenset(outputs)
+        return shape
+
+
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """How many inputs an output depends on, and how many outputs an input reaches.
 
-    shape: (..., in, out), where the leading axes are a convolution's window; a vector counts its size as both.
+    shape: (..., in, out), where the leading axes are a convolution's window; a vector counts its size as both. A
+    `KernelShape` says which axes are which. As in Keras, so that networks start alike: for a depthwise kernel
+    (..., C, M) that counts all C channels, though an output depends on one of them only (its variance is C times
+    smaller than that of the papers), and for a transposed convolution (..., out, in) it takes one for the other.
 
     >>> fans((3, 3, 32, 16))
     (288, 144)
     """
+    if isinstance(shape, KernelShape):
+        sizes = {side: math.prod(n for i, n in enumerate(shape) if (i in shape.outputs) == side) for side in (0, 1)}
+        return sizes[0], sizes[1]
     if len(shape) < 2:
         return math.prod(shape), math.prod(shape)
     window = math.prod(shape[:-2])

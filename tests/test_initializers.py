@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import fnet
-from fnet import initializers, random
+from fnet import initializers, layers, random, tree
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.initializers import INITIALIZERS, TRUNCATED_STDDEV, fans, get, variance_scaling
 from fnet.layers import Dense
@@ -69,6 +70,47 @@ def test_variance_scaling_has_its_variance(mode: str, fan: float, distribution: 
 )
 def test_fans(shape: tuple[int, ...], expected: tuple[int, int]) -> None:
     assert fans(shape) == expected
+
+
+# Keras' fans of the kernels of layers: those of the inputs of one output, and of the outputs of one input.
+FANS: list[tuple[Any, Any, str, tuple[int, int]]] = [
+    (layers.Dense, (7,), "kernel", (7, 8)),
+    (layers.Conv2D, (9, 9, 6), "kernel", (9 * 6, 9 * 8)),
+    (layers.Conv2DTranspose, (9, 9, 6), "kernel", (9 * 8, 9 * 6)),
+    (layers.DepthwiseConv2D, (9, 9, 6), "kernel", (9 * 6, 9 * 2)),
+    (layers.SeparableConv2D, (9, 9, 6), "depthwise_kernel", (9 * 6, 9 * 2)),
+    (layers.SeparableConv2D, (9, 9, 6), "pointwise_kernel", (12, 8)),
+    (layers.MultiHeadAttention, (5, 6), "query/kernel", (6, 3 * 4)),
+    (layers.MultiHeadAttention, (5, 6), "value/kernel", (6, 3 * 5)),
+    (layers.MultiHeadAttention, (5, 6), "attention_output/kernel", (3 * 5, 6)),
+    (layers.GroupQueryAttention, (5, 6), "key/kernel", (6, 2 * 8)),
+    (layers.EinsumDense, (5, 6), "kernel", (6, 2 * 8)),
+    (layers.LSTM, (5, 6), "kernel", (6, 4 * 8)),
+]
+ARGUMENTS: dict[str, Any] = {
+    "DepthwiseConv2D": (3,), "SeparableConv2D": (8, 3), "Conv2D": (8, 3), "Conv2DTranspose": (8, 3),
+    "MultiHeadAttention": (3, 4, 5), "GroupQueryAttention": (8, 4, 2), "EinsumDense": ("abc,dce->abde", (None, 2, 8)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "path", "expected"), FANS, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_fans_of_the_kernels_of_layers_are_those_of_keras(
+    make: Any, shape: Any, path: str, expected: tuple[int, int]
+) -> None:
+    seen: dict[tuple[int, ...], tuple[int, int]] = {}
+
+    def recording(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        seen[tuple(shape)] = fans(shape)
+        return np.zeros(shape, dtype)
+
+    arguments = inspect.signature(make).parameters
+    given = {name: recording for name in arguments if name.endswith("_initializer") and "bias" not in name}
+    given |= {"depth_multiplier": 2} if "depth_multiplier" in arguments else {}
+    params, _ = make(*ARGUMENTS.get(make.__name__, (8,)), **given).init(KEY, shape)
+    (kernel,) = (leaf for name, leaf in tree.leaves_with_path(params) if name == path)
+    assert seen[kernel.shape] == expected
 
 
 def test_constants() -> None:

@@ -24,7 +24,7 @@ from fnet.transforms.tracer import Tracer
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
 
-@constructor(masks="used", kernel="kernel", bias="bias")
+@constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def MultiHeadAttention(
     num_heads: int,
     key_dim: int,
@@ -73,7 +73,7 @@ def MultiHeadAttention(
     )  # fmt: skip
 
 
-@constructor(masks="used", kernel="kernel", bias="bias")
+@constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def GroupQueryAttention(
     head_dim: int,
     num_query_heads: int,
@@ -131,10 +131,11 @@ def _projected_attention(
         kernels.append((heads, value_size, *(out or (query,))))
         params: dict[str, Any] = {}
         for i, (role, kernel) in enumerate(zip(_PROJECTIONS, kernels, strict=True)):
+            contracted = 2 if role == "attention_output" else 1
+            kernel = initializers.KernelShape(kernel, range(contracted, len(kernel)))
             params[role] = {"kernel": make_kernel(fold_in(key, 2 * i), kernel, dtype)}
             if use_bias:
-                bias = kernel[2:] if role == "attention_output" else kernel[1:]
-                params[role]["bias"] = make_bias(fold_in(key, 2 * i + 1), bias, dtype)
+                params[role]["bias"] = make_bias(fold_in(key, 2 * i + 1), kernel[contracted:], dtype)
         return params, {}
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

@@ -105,8 +105,9 @@ class _Rule:
                 )
         return known
 
-    def kernel_shape(self, known: Mapping[str, int | None]) -> tuple[int, ...]:
-        return tuple(self._size(letter, known, "the kernel") for letter in self.kernel)
+    def kernel_shape(self, known: Mapping[str, int | None]) -> initializers.KernelShape:
+        sizes = (self._size(letter, known, "the kernel") for letter in self.kernel)
+        return initializers.KernelShape(sizes, (i for i, letter in enumerate(self.kernel) if letter in self.output))
 
     def bias_shape(self, known: Mapping[str, int | None], ndim: int) -> tuple[int, ...]:
         """From the first axis of the bias on; it broadcasts to outputs for inputs of so many axes."""
