@@ -1,4 +1,16 @@
-"""fnet: a JIT-compiled functional deep-learning library. Layers are pure (init, apply) pairs over trees of arrays."""
+"""fnet: a JIT-compiled functional deep-learning library. Layers are pure (init, apply) pairs over trees of arrays.
+
+    net = fnet.serial(fnet.layers.Dense(300, activation="relu"), fnet.layers.Dense(10))
+    trainer = fnet.Trainer(net, loss="sparse_categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    ts = trainer.init(fnet.random.key(0), (784,))
+    ts, history = trainer.fit(ts, x, y, epochs=5)
+
+Networks: `serial`, `parallel`, `fanout`, `residual`, `repeat`, `named`; any graph by `Input` and `graph`; a layer of
+your own by `Layer`; the constructors are in `fnet.layers`. To look at them: `summary`, `plot_model`.
+Training: `Trainer`; `fnet.losses`, `fnet.metrics`, `fnet.optimizers`, `fnet.schedules`; `minimize`, `least_squares`.
+Transforms of functions: `jit`, `grad`, `value_and_grad`, `vjp`, `jvp`, `hessian`, `jacobian`; of arrays: `fnet.ops`.
+Files: `save_weights`, `load_weights`. Random numbers come from keys: `fnet.random.key(0)`.
+"""
 
 from fnet import activations as activations
 from fnet import constraints as constraints
@@ -59,5 +71,15 @@ from fnet.transforms.stage import eval_shape as eval_shape
 from fnet.transforms.vjp import grad as grad
 from fnet.transforms.vjp import value_and_grad as value_and_grad
 from fnet.transforms.vjp import vjp as vjp
+
+__all__ = [  # what help(fnet) shows
+    "ArraySpec", "History", "Input", "Layer", "Masked", "TrainState", "Trainer", "activations", "apply_with_penalty",
+    "clear_cache", "constrain", "constraints", "current_precision", "eval_shape", "fanout", "freeze",
+    "get_num_threads", "grad", "graph", "hessian", "hessian_vector_product", "initializers", "jacobian", "jit", "jvp",
+    "layers", "least_squares", "load_weights", "losses", "metrics", "minimize", "model_to_dot", "named", "njit_apply",
+    "ops", "optimizers", "parallel", "penalty", "plot_model", "precision", "primitive", "random", "regularizers",
+    "repeat", "residual", "restore", "save_weights", "schedules", "serial", "set_num_threads", "set_program_limit",
+    "store", "stored", "summary", "testing", "trainable", "tree", "value_and_grad", "vjp",
+]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -17,24 +17,26 @@ from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError,
 from fnet.layer import Layer, Recipe
 from fnet.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.masking import Masked, join_mask
-from fnet.members import Members, check_layers
+from fnet.members import Members, check_layers, unpacked
 from fnet.ops.promotion import astype
 from fnet.samples import is_single, output_shape
 from fnet.transforms.primitive import spec_of
 
 
 def serial(*layers: Layer) -> Layer:
-    """The layers one after the other; none at all is the identity. Associative, up to names.
+    """The layers one after the other, also as a list; none at all is the identity. Associative, up to names.
 
     >>> from fnet.layers import Dense
     >>> serial(Dense(8, activation="relu"), Dense(2)).out_shape((4,))
     (2,)
     """
+    layers = unpacked(layers)
     return _chain("serial", layers, {}, (serial, layers, {}))
 
 
 def parallel(*layers: Layer) -> Layer:
     """Layer i on input i: a tuple of inputs to the tuple of outputs."""
+    layers = unpacked(layers)
     members = Members("parallel", layers)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
@@ -70,6 +72,7 @@ def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int 
     >>> fanout(Identity(), Dense(3)).out_shape((4,))
     (7,)
     """
+    branches = unpacked(branches)
     members = Members("fanout", branches)
     if not branches:
         raise ValueRangeError("fanout needs at least one branch, received none.")

@@ -55,7 +55,7 @@ def graph(inputs: Any, outputs: Any) -> Layer:
     >>> left, right = Input((4,), name="left"), Input((4,), name="right")
     >>> shared = Dense(3)
     >>> net = graph([left, right], Add()([shared(left), shared(right)]))
-    >>> params, state = net.init(random.key(0), ((4,), (4,)))
+    >>> params, state = net.init(random.key(0))
     >>> list(params)
     ['dense']
     """
@@ -73,6 +73,7 @@ def graph(inputs: Any, outputs: Any) -> Layer:
         masks="used",
         recipe=(_connected, structure.listed(inputs, outputs), {}),
         container=True,
+        shape=tree.map(lambda node: node.samples.shape, as_tuples(inputs)),
     )
 
 
@@ -180,6 +181,8 @@ class Structure:
             return [x]
         if isinstance(x, tuple | list) and not single(x) and len(x) == len(self.inputs):
             return list(x)
+        if len(self.inputs) == 1 and (single(x) or not isinstance(x, tuple | list)):  # [x] was declared, x is meant
+            return [x]
         received = f"{len(x)}" if isinstance(x, tuple | list) and not single(x) else "one"
         raise StructureError(
             f"graph: expected {len(self.inputs)} {what} for the inputs {_listed(self.input_names)}, received "

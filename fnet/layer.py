@@ -11,7 +11,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.configured import make_again
-from fnet.errors import DtypeError, StructureError, TracingError
+from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.mask_merging import finite_padding
 from fnet.masking import handing_on, without_masks
 from fnet.position import Frozen, Position, at, current
@@ -29,6 +29,26 @@ _CALL_HINTS = {
     "train": _TRAIN_HINT,
     "mask": "a mask travels with the values, from Masking or Embedding(mask_zero=True) on.",
     "initial_state": "states are inputs behind the sequence, layer((x, h)), or layer((x, h, c)) for an LSTM.",
+}
+
+_FIT = "trainer = fnet.Trainer(net, loss, optimizer); ts = trainer.init(key, shape); trainer.fit(ts, x, y)."
+_WEIGHTS = "a layer is pure and holds no parameters: params, state = net.init(key, shape)."
+_KERAS = dict.fromkeys(("fit", "compile", "evaluate", "predict", "train_on_batch"), _FIT)
+_KERAS |= dict.fromkeys(("weights", "get_weights", "set_weights", "variables", "trainable_variables"), _WEIGHTS)
+_KERAS |= {
+    "summary": "fnet.summary(net, shape).",
+    "add": "a Layer never changes, make another one: fnet.serial(net, layer).",
+    "layers": "net.children, with the names of their entries in net.entries.",
+    "get_layer": "net.children, with the names of their entries in net.entries.",
+    "save": "fnet.save_weights(path, net, params, state).",
+    "save_weights": "fnet.save_weights(path, net, params, state).",
+    "load_weights": "params, state = fnet.load_weights(path, net, params, state).",
+    "call": "y, state = net.apply(params, state, x).",
+    "build": "params, state = net.init(key, shape).",
+    "count_params": "fnet.summary(net, shape).to_dict()['total_params'].",
+    "output_shape": "net.out_shape(shape).",
+    "losses": "fnet.penalty(net, params).",
+    "get_config": "net.config.",
 }
 
 Masks = Literal["dropped", "kept", "used"]
@@ -53,6 +73,7 @@ class Layer(tuple):
 
     recipe: a function that can be imported, and its arguments, which make the layer again where it is unpickled; it is
     given by constructors and combinators, and a layer without one cannot be pickled.
+    shape: that of the inputs where the layer was made for it, as a graph is; init and `out_shape` then take it.
     masks: what the layer does with the mask of its input (a `fnet.masking.Masked`): "dropped", its apply gets values
     only; "kept", so it does, and its output gets the mask; "used", its apply gets the `Masked` itself.
 
@@ -76,6 +97,7 @@ class Layer(tuple):
     named: bool  # whether the user chose the name, which then is not numbered
     shown: Mapping[str, Any]  # the arguments that repr shows
     recipe: Recipe | None
+    shape: Any  # of inputs, where the layer knows it
     container: bool  # whether `fnet.members` calls the children
     origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
     marks: frozenset[object]  # what a layer around must know of: penalties, constraints, frozen parts, here and below
@@ -97,6 +119,7 @@ class Layer(tuple):
         masks: Masks = "dropped",
         recipe: Recipe | None = None,
         container: bool = False,
+        shape: Any = None,
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
@@ -118,6 +141,7 @@ class Layer(tuple):
             named=False,
             recipe=recipe,
             container=container,
+            shape=shape,
             origin=object(),
             marks=own.union(*(child.marks for child in children)),
             plain=(init, apply),
@@ -126,7 +150,8 @@ class Layer(tuple):
     @classmethod
     def _of(cls, **attributes: Any) -> Layer:
         """The Layer with these attributes, of its `plain` functions with their checks around."""
-        own = {name: attributes[name] for name in ("kind", "marks", "children", "entries", "container", "trainable")}
+        read = ("kind", "marks", "children", "entries", "container", "trainable", "shape")
+        own = {name: attributes[name] for name in read}
         frame, (init, apply) = Frame(**own), attributes["plain"]
         layer = tuple.__new__(cls, (_checked_init(init, frame), _checked_apply(apply, frame)))
         layer.__dict__.update(attributes)
@@ -151,20 +176,21 @@ class Layer(tuple):
     def apply(self) -> Callable[..., tuple[Any, Any]]:
         return self[1]
 
-    def out_shape(self, shape: Any, dtype: Any = np.float32) -> Any:
-        """The shape of the output, without the batch axis, for inputs of `shape`; nothing is computed.
+    def out_shape(self, shape: Any = None, dtype: Any = np.float32) -> Any:
+        """The shape of the output, without the batch axis, for inputs of `shape` (a graph knows its own).
 
-        None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
+        Nothing is computed. None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
         """
+        shape = _known_shape(self.shape, shape)
         params, state = self.parameter_specs(shape, dtype)
-        return output_shape(self.apply, params, state, check_shape(shape), dtype)
+        return output_shape(self.apply, params, state, shape, dtype)
 
-    def parameter_specs(self, shape: Any, dtype: Any = np.float32) -> tuple[Any, Any]:
+    def parameter_specs(self, shape: Any = None, dtype: Any = np.float32) -> tuple[Any, Any]:
         """What init makes for inputs of `shape`: trees of specs, `(params, state)`; nothing is computed.
 
         An init that looks at its key is run, and gives arrays.
         """
-        shape, dtype = check_shape(shape), _float_dtype(dtype)
+        shape, dtype = _known_shape(self.shape, shape), _float_dtype(dtype)
         try:
             return eval_shape(lambda key: self.init(key, shape, dtype), ArraySpec((2,), np.dtype(np.uint32)))
         except TracingError:
@@ -174,6 +200,10 @@ class Layer(tuple):
         raise AttributeError(f"a Layer is read-only, '{name}' cannot be set; build another, or use fnet.named.")
 
     __delattr__ = __setattr__  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = f": {_KERAS[name]}" if name in _KERAS else "."
+        raise AttributeError(f"a Layer has no '{name}'{hint}", name=name, obj=self)
 
     def __copy__(self) -> Layer:
         return self
@@ -213,10 +243,18 @@ class Layer(tuple):
 class Frame:
     """What the functions of a layer do around themselves, known before they are called."""
 
-    def __init__(self, kind: str, marks: frozenset[object], children: Sequence[Layer], entries: Sequence[str],
-                 container: bool, trainable: bool | Callable[[str], bool]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        kind: str,
+        marks: frozenset[object],
+        children: Sequence[Layer],
+        entries: Sequence[str],
+        container: bool,
+        trainable: bool | Callable[[str], bool],
+        shape: Any,
+    ) -> None:
         self.kind, self.marks, self.children, self.entries = kind, marks, children, entries
-        self.container, self.trainable = container, trainable
+        self.container, self.trainable, self.shape = container, trainable, shape
 
     @functools.cached_property
     def first_uses(self) -> dict[str, str]:
@@ -275,9 +313,16 @@ def _float_dtype(dtype: Any) -> np.dtype:
     return resolved
 
 
+def _known_shape(known: Any, given: Any) -> Any:
+    """The checked shape that was given, or the known one, or a `ShapeError` where there is none."""
+    if known is None and given is None:
+        raise ShapeError("give the shape of one sample, without the batch axis: net.init(key, (784,)).")
+    return check_shape(known if given is None else given)
+
+
 def _checked_init(init: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]]:
-    def checked_init(key: Any, shape: Any, dtype: Any = np.float32) -> tuple[Any, Any]:
-        arguments = check_key(key), check_shape(shape), _float_dtype(dtype)
+    def checked_init(key: Any, shape: Any = None, dtype: Any = np.float32) -> tuple[Any, Any]:
+        arguments = check_key(key), _known_shape(frame.shape, shape), _float_dtype(dtype)
         with at(frame.place()[0]):
             return _pair(init(*arguments), "init", "(params, state)")
 

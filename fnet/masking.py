@@ -12,6 +12,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import DtypeError, ShapeError
 from fnet.transforms.primitive import spec_of
+from fnet.transforms.tracer import Tracer
 
 _COUNTED: ContextVar[Any] = ContextVar("counted samples", default=None)
 
@@ -62,6 +63,11 @@ def split_mask(x: Any) -> tuple[Any, Any]:
 def join_mask(values: Any, mask: Any) -> Any:
     """`values` with the mask if there is one."""
     return values if mask is None else Masked(values, mask)
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array with axes, traced or not, with a mask or without; no number, no list of them."""
+    return isinstance(x, np.ndarray | Tracer | Masked) and len(x.shape) > 0
 
 
 def unmasked(x: Any) -> Any:

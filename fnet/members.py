@@ -65,6 +65,7 @@ class Members:
             masks="used",
             recipe=recipe,
             container=True,
+            shape=self.layers[0].shape if self.kind == "serial" and self.layers else None,
         )
 
     def start(self, params: Any, state: Any, key: Any, train: bool) -> Run:
@@ -146,6 +147,12 @@ def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
             names[id(layer)] = name
             taken.add(name)
     return tuple(names[id(layer)] for layer in layers)
+
+
+def unpacked(layers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The layers of the only argument where that is a list or tuple of them, as Keras' Sequential takes it."""
+    several = len(layers) == 1 and isinstance(layers[0], list | tuple) and not isinstance(layers[0], Layer)
+    return tuple(layers[0]) if several and all(isinstance(layer, Layer) for layer in layers[0]) else layers
 
 
 def check_layers(kind: str, layers: tuple[Any, ...]) -> None:

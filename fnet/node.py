@@ -58,7 +58,15 @@ class Node:
             f"the functions of layers."
         )
 
-    __array_ufunc__ = None  # so that array + node comes here
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """``array + node`` and the like; NumPy's other functions belong into layers."""
+        operation = _OPERATIONS.get(ufunc)
+        if operation is None or method != "__call__" or options:
+            raise TracingError(_no_values(self, f"np.{ufunc.__name__}"))
+        return _operation(*operation, *inputs)
+
+    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> NoReturn:
+        raise TracingError(_no_values(self, f"np.{function.__name__}"))
 
     def __bool__(self) -> NoReturn:
         raise TracingError(f"{self!r} has no value yet, so it cannot decide an if or while.")
@@ -143,6 +151,22 @@ def as_tuples(nodes: Any) -> Any:
     if isinstance(nodes, list | tuple):
         return tuple(as_tuples(part) for part in nodes)
     return {name: as_tuples(part) for name, part in nodes.items()} if isinstance(nodes, dict) else nodes
+
+
+_OPERATIONS: dict[np.ufunc, tuple[str, Callable[[Any, Any], Any]]] = {
+    np.add: ("Add", ops.add),
+    np.subtract: ("Subtract", ops.subtract),
+    np.multiply: ("Multiply", ops.multiply),
+    np.divide: ("Divide", ops.divide),
+    np.power: ("Power", ops.power),
+}
+
+
+def _no_values(node: Node, function: str) -> str:
+    return (
+        f"{node!r} has no values yet, so {function} cannot compute. Call a layer that does: "
+        f"fnet.layers.Lambda({function})(x), with a lambda for further arguments."
+    )
 
 
 def _operation(kind: str, operate: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:

@@ -93,6 +93,18 @@ def check_array(array: Any) -> None:
         raise DtypeError("np.matrix is not supported: '*' and shapes mean something else there. Use np.asarray(x).")
 
 
+def as_array(value: Any) -> np.ndarray:
+    """`value` as an array, or a `DtypeError` that says how an object of a class of one's own becomes a tree."""
+    array = np.asarray(value)
+    if array.dtype == object and not isinstance(value, np.ndarray | list | tuple):
+        kind = type(value).__name__
+        raise DtypeError(
+            f"expected an array, a number or a tree of them, received a {kind}. A class of your own is a tree when it "
+            f"is registered: fnet.tree.register({kind}, flatten, unflatten)."
+        )
+    return array
+
+
 def check_dtype(dtype: Any) -> np.dtype:
     """The supported NumPy dtype meant by `dtype`, or a `DtypeError` that says what to use instead."""
     try:

@@ -394,7 +394,7 @@ ERRORS: list[tuple[Any, type, str]] = [
         r"serial: argument 1 is a ufunc, .*wrap it: Activation\(tanh\)",
     ),
     (
-        lambda: serial([Dense(2)]),
+        lambda: serial([Dense(2)], Dense(3)),
         StructureError,
         r"serial: argument 0 is a list, expected a Layer\. Unpack it: serial\(\*layers\)",
     ),

@@ -270,7 +270,7 @@ ERRORS: list[tuple[Any, type, str]] = [
     (lambda: Dense(2)(Input((3,)), units=2), TypeError, r"received units=: its configuration goes to its constructor"),
     (lambda: Input((3,), "float3"), DtypeError, "unknown element type 'float3'"),
     (lambda: Add()([Input((3,)), 2.0]), StructureError, "Add: expected nodes of a graph, received float"),
-    (lambda: np.tanh(Input((3,))), TypeError, "does not support ufuncs|__array_ufunc__"),
+    (lambda: np.tanh(Input((3,))), TypeError, "has no values yet, so np.tanh cannot compute"),
     (lambda: np.sum(Input((3,))), (TracingError, TypeError), "."),
     (lambda: np.asarray(Input((3,))), TracingError, r"<Input: float32 \(None, 3\)> has no values yet"),
     (lambda: bool(Input((3,))), TracingError, "cannot decide an if"),

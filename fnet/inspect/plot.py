@@ -39,14 +39,17 @@ def plot_model(
     """Draw the layers of a network and their connections into a file, and return its path.
 
     The suffix says the format: .png, .svg, .pdf or .jpg through Graphviz's program ``dot``, .dot or .gv for the text
-    that describes the drawing. Without Graphviz the text is written beside, with a warning that says so. The other
-    arguments are those of `model_to_dot`. Source: Keras ``plot_model``.
+    that describes the drawing. Without Graphviz the text is written beside, with a warning that says so. A graph
+    knows its shape, so the file may come second. The other arguments are those of `model_to_dot`. Source: Keras
+    ``plot_model``.
 
     >>> from fnet.layers import Dense
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     plot_model(Dense(2), (3,), f"{folder}/model.dot").suffix
     '.dot'
     """
+    if isinstance(shape, str | os.PathLike):  # as in Keras: plot_model(net, "net.png")
+        shape, to_file = None, shape
     path = Path(to_file)
     path = path if path.suffix else path.with_suffix(".png")
     if path.suffix.lower() not in _FORMATS:

@@ -65,7 +65,11 @@ def structure(net: Layer, shape: Any = None, dtype: Any = "float32") -> Structur
     """
     if not isinstance(net, Layer):
         raise StructureError(f"expected a network, received {type(net).__name__}: summary(net, shape).")
-    shape, dtype = check_shape(_known_shape(net) if shape is None else shape), np.dtype(dtype)
+    if shape is None and net.shape is None:
+        raise ShapeError(
+            "give the shape of one sample, without the batch axis, behind the network: fnet.summary(net, (784,))."
+        )
+    shape, dtype = check_shape(net.shape if shape is None else shape), np.dtype(dtype)
     params, state = net.parameter_specs(shape, dtype)
     recorded = evaluated(lambda x: _Recorder(net).run(params, state, x), shape, _input_dtypes(net, dtype))
     first, flags = recorded[0], trainable(net, params)
@@ -124,14 +128,6 @@ class _Recorder:
 
     def _sources(self, x: Any) -> list[str]:
         return list(dict.fromkeys(self.made.get(id(leaf), "") for leaf in tree.leaves(unmasked(x))))
-
-
-def _known_shape(net: Any) -> Any:
-    graph = structure_of(net) if isinstance(net, Layer) else None
-    if graph is None:
-        received = repr(net)[:60] if isinstance(net, Layer) else f"a {type(net).__name__}"
-        raise ShapeError(f"expected a network and the shape of its input without the batch axis, received {received}.")
-    return tree.map(lambda node: node.samples.shape, as_tuples(graph.given))
 
 
 def _input_paths(net: Layer, x: Any) -> list[str]:

@@ -15,6 +15,7 @@ takes raises a `ShapeError` that says which it takes.
 """
 
 from fnet.errors import did_you_mean
+from fnet.graph import Input as Input
 from fnet.layers.activation import Activation as Activation
 from fnet.layers.activation import ActivityRegularization as ActivityRegularization
 from fnet.layers.activation import Identity as Identity

@@ -25,7 +25,7 @@ def Activation(activation: Any) -> Pair:
     return nothing, apply
 
 
-@constructor(masks="kept")
+@constructor(masks="kept", several=True)
 def Lambda(function: Callable[[Any], Any]) -> Pair:
     """``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions.
 
@@ -60,7 +60,7 @@ def ActivityRegularization(l1: float = 0.0, l2: float = 0.0) -> Pair:
     return nothing, apply
 
 
-@constructor(masks="kept")
+@constructor(masks="kept", several=True)
 def Identity() -> Pair:
     """``x``. Source: Keras ``Identity``."""
 

@@ -11,6 +11,7 @@ from fnet.layer import Layer
 from fnet.layers.constructor import constructor
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
+from fnet.layers.sequence import is_several
 from fnet.masking import join_mask, split_mask
 from fnet.members import Members
 from fnet.samples import is_single
@@ -57,7 +58,7 @@ def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_laye
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         run = members.start(params, state, key, train)
-        ahead, back = (run(i, own) for i, own in enumerate(_halves(x, isinstance(x, tuple))))
+        ahead, back = (run(i, own) for i, own in enumerate(_halves(x, is_several(x))))
         (y, *states), (y_back, *states_back) = (ahead, back) if with_states else ((ahead,), (back,))
         y_back = _turned(y_back) if sequences else y_back
         merged = (y, y_back) if merge_mode is None else (_merged(_MERGES[merge_mode], y, y_back),)

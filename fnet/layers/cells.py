@@ -18,7 +18,7 @@ from fnet.transforms.primitive import spec_of
 CELLS = tuple(f"{kind}Cell" for kind in KINDS)
 
 
-@constructor(kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNNCell(
     units: int,
     activation: Any = "tanh",
@@ -43,7 +43,7 @@ def SimpleRNNCell(
     return _one_step(recurrence)
 
 
-@constructor(kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTMCell(
     units: int,
     activation: Any = "tanh",
@@ -70,7 +70,7 @@ def LSTMCell(
     return _one_step(recurrence)
 
 
-@constructor(kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRUCell(
     units: int,
     activation: Any = "tanh",
@@ -97,7 +97,7 @@ def GRUCell(
     return _one_step(recurrence)
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def StackedRNNCells(cells: Sequence[Layer]) -> Layer:
     """Cells on top of each other as one: each gets the output of the one before as its x_t.
 

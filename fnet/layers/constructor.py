@@ -12,9 +12,10 @@ import numpy as np
 
 from fnet import constraints, regularizers, tree
 from fnet.configured import bound_arguments
-from fnet.errors import DtypeError
+from fnet.errors import DtypeError, StructureError
 from fnet.layer import Layer, Masks, Recipe
-from fnet.masking import unmasked
+from fnet.masking import is_array, unmasked
+from fnet.ops.promotion import lift
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
 
@@ -28,13 +29,16 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 }
 
 
-def constructor(masks: Masks = "dropped", **weights: str) -> Callable[[Make], Callable[..., Layer]]:
+def constructor(
+    masks: Masks = "dropped", several: bool = False, **weights: str
+) -> Callable[[Make], Callable[..., Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
 
     weights: the name of a parameter for the first part of the names of its arguments: ``recurrent="recurrent_kernel"``
     gives the constructor ``recurrent_regularizer=`` and ``recurrent_constraint=`` for it. All constructors get
-    ``activity_regularizer=``, ``trainable=`` and ``name=``. masks: see `Layer`. The config of the layer holds the
-    arguments of the function and those of the others that are given.
+    ``activity_regularizer=``, ``trainable=`` and ``name=``. masks: see `Layer`. several: whether the layer
+    takes several inputs; one that does not refuses a tuple of arrays, which would become one array. The config of the
+    layer holds the arguments of the function and those of the others that are given.
     """
 
     def decorate(make: Make) -> Callable[..., Layer]:
@@ -54,6 +58,7 @@ def constructor(masks: Masks = "dropped", **weights: str) -> Callable[[Make], Ca
                 _check_flag(kind, flag, arguments[flag])
             name, trainable = given.pop("name", None), given.get("trainable", True)
             made = make(**config)
+            made = made if several or isinstance(made, Layer) else (made[0], _of_one_input(kind, made[1]))
             config |= given
             layer = _layer(kind, own, made, config, masks, weights, (construct, (), config))
             layer = layer if trainable else layer.with_trainable(False)
@@ -114,6 +119,20 @@ def _is_usual(own: inspect.Signature, argument: str, value: Any) -> bool:
         return True
     default = own.parameters[argument].default if argument in own.parameters else None
     return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
+
+
+def _of_one_input(kind: str, apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    """The apply that refuses several arrays; lists of numbers are arrays."""
+
+    def apply_to_one(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
+        if isinstance(x, dict) or (isinstance(x, tuple | list) and any(map(is_array, x))):
+            raise StructureError(
+                f"{kind} takes one input, received a {type(x).__name__} of {len(x)} arrays. Merge them before, e.g. by "
+                f"Concatenate(), or make one batch of samples: np.stack(x)."
+            )
+        return apply(params, state, lift(x) if isinstance(x, tuple | list) else x, **options)
+
+    return apply_to_one
 
 
 def _reporting(apply: Callable[..., tuple[Any, Any]], activity: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any]]:

@@ -25,7 +25,7 @@ from fnet.transforms.primitive import spec_of
 Merge = Callable[[list[Any], list[Any]], Any]
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Add() -> Pair:
     """``x_1 + x_2 + ...`` of a tuple of inputs. Source: Keras ``Add``.
 
@@ -35,13 +35,13 @@ def Add() -> Pair:
     return _elementwise("Add", ops.add)
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Subtract() -> Pair:
     """``x_1 - x_2`` of two inputs. Source: Keras ``Subtract``."""
     return _elementwise("Subtract", ops.subtract, count=2)
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Multiply() -> Pair:
     """``x_1 x_2 ...`` of a tuple of inputs, element by element; a masked entry is a factor of 1.
 
@@ -57,13 +57,13 @@ def Multiply() -> Pair:
     return _merging("Multiply", lambda parts, masks: join_mask(merge(parts, masks), either(masks)))
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Average() -> Pair:
     """``(x_1 + ... + x_k) / k`` of a tuple of inputs. Source: Keras ``Average``."""
     return _elementwise("Average", ops.add, finish=lambda total, count: total * (1 / count))
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Maximum() -> Pair:
     """The largest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
 
@@ -72,7 +72,7 @@ def Maximum() -> Pair:
     return _merging("Maximum", functools.partial(_chosen, ops.maximum))
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Minimum() -> Pair:
     """The smallest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
 
@@ -81,7 +81,7 @@ def Minimum() -> Pair:
     return _merging("Minimum", functools.partial(_chosen, ops.minimum))
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Concatenate(axis: int = -1) -> Pair:
     """A tuple of inputs joined along `axis`, which counts the batch axis; the other sizes must be equal.
 
@@ -99,7 +99,7 @@ def Concatenate(axis: int = -1) -> Pair:
     return _merging("Concatenate", merge, align=False)
 
 
-@constructor()
+@constructor(several=True)
 def Dot(axes: int | tuple[int, int], normalize: bool = False) -> Pair:
     """``y[n, i, j] = sum_k a[n, i, k] b[n, j, k]``: two inputs contracted over one axis of each, sample by sample.
 

@@ -18,7 +18,7 @@ from fnet.transforms.primitive import spec_of
 SCORE_MODES = ("dot", "concat")
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def Attention(
     use_scale: bool = False,
     score_mode: str = "dot",
@@ -58,7 +58,7 @@ def Attention(
     return init, _attending("Attention", score, dropout, seed, causal, return_attention_scores)
 
 
-@constructor(masks="used")
+@constructor(masks="used", several=True)
 def AdditiveAttention(
     use_scale: bool = True,
     dropout: float = 0.0,

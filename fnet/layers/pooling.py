@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.errors import ValueRangeError
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.layers.checks import check_data_format, image, image_shape, masked_input, per_axis
 from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import over
@@ -212,7 +212,10 @@ def _global(kind: str, reduce: Callable, rank: int, data_format: str | None, kee
     check_data_format(kind, data_format)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        y = reduce(image(kind, x, rank))
+        x = image(kind, x, rank)
+        if reduce is _whole_max and 0 in spec_of(x).shape[1:-1]:
+            raise ShapeError(f"{kind}: nothing is the largest of an input without any steps, {spec_of(x).shape}.")
+        y = reduce(x)
         return y if keepdims else ops.squeeze(y, tuple(range(1, rank + 1))), state
 
     return _layer(kind, rank, apply)

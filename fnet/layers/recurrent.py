@@ -9,7 +9,7 @@ from fnet.layers.recurrence import Recurrence
 from fnet.layers.sequence import Manner, recurrent_layer
 
 
-@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNN(
     units: int,
     activation: Any = "tanh",
@@ -48,7 +48,7 @@ def SimpleRNN(
     return recurrent_layer("SimpleRNN", recurrence.init, recurrence, manner)
 
 
-@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTM(
     units: int,
     activation: Any = "tanh",
@@ -89,7 +89,7 @@ def LSTM(
     return recurrent_layer("LSTM", recurrence.init, recurrence, manner)
 
 
-@constructor(masks="used", kernel="kernel", recurrent="recurrent_kernel", bias="bias")
+@constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRU(
     units: int,
     activation: Any = "tanh",

@@ -12,7 +12,7 @@ from fnet import ops, tree
 from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair
-from fnet.masking import check_mask, join_mask, split_mask
+from fnet.masking import check_mask, is_array, join_mask, split_mask
 from fnet.ops.promotion import lift
 from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
@@ -112,6 +112,11 @@ def _sequence(outputs: Any, mask: Any, manner: Manner) -> Any:
     return join_mask(outputs, mask)
 
 
+def is_several(x: Any) -> bool:
+    """Whether `x` is a sequence and its initial states: a tuple, or a list of arrays as Keras takes it."""
+    return isinstance(x, tuple) or (isinstance(x, list) and any(map(is_array, x)))
+
+
 class _Inputs:
     """A sequence, or a tuple of it and the initial states."""
 
@@ -129,7 +134,7 @@ class _Inputs:
 
     def parts(self, x: Any) -> tuple[Any, Any, States]:
         """The sequence, its mask or None, and the initial states, none if they are not given."""
-        several = isinstance(x, tuple)
+        several = is_several(x)
         if several and not x:
             raise StructureError(f"{self.name}: expected a sequence, received an empty tuple.")
         x, *given = x if several else (x,)

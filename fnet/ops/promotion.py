@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ShapeError
-from fnet.spec import ArraySpec, check_dtype
+from fnet.spec import ArraySpec, as_array, check_dtype
 from fnet.transforms.arithmetic import provide
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer
@@ -27,7 +27,7 @@ def lift(x: Any) -> Any:
 
         return stack([lift(e) for e in x])
     try:
-        array = np.asarray(x)
+        array = as_array(x)
     except ValueError:
         raise ShapeError("a list becomes an array if its rows have equally many entries, received others.") from None
     check_dtype(array.dtype)

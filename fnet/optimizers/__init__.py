@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fnet import schedules as schedules
 from fnet.errors import ValueRangeError, did_you_mean
 from fnet.optimizers.accumulate import accumulate as accumulate
 from fnet.optimizers.adafactor import adafactor as adafactor

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet.compile.eager import evaluate
 from fnet.errors import DerivativeError
-from fnet.spec import ArraySpec, check_array, check_dtype
+from fnet.spec import ArraySpec, as_array, check_array, check_dtype
 from fnet.transforms.tracer import Tracer
 
 Rule = Callable[..., Any]
@@ -106,7 +106,7 @@ def spec_of(value: Any) -> ArraySpec:
         if type(value) is not np.ndarray:
             check_array(value)
         return ArraySpec(value.shape, check_dtype(value.dtype))
-    array = np.asarray(value)
+    array = as_array(value)
     return ArraySpec(array.shape, check_dtype(array.dtype), weak=isinstance(value, bool | int | float))
 
 

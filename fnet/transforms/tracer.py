@@ -87,7 +87,7 @@ class Tracer:
     def __float__(self) -> float:
         raise TracingError(
             f"float() of a traced {self.spec} would drop its derivative; functions of the module math call it. "
-            f"Use NumPy's functions or fnet.ops, which keep the derivative."
+            f"Use NumPy's functions or fnet.ops, which keep the derivative; to fill an array, np.stack or np.where."
         )
 
     def __int__(self) -> int:

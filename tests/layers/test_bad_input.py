@@ -11,6 +11,7 @@ import pytest
 from fnet import layers, random, tree
 from fnet.combinators import serial
 from fnet.errors import DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
+from fnet.masking import unmasked
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
 from tests.tables import LAYERS, Row, inputs
 
@@ -36,6 +37,23 @@ def test_inputs_of_another_shape_work_or_are_refused(row: Row, wrong: str) -> No
     except FnetError as error:
         assert str(error).startswith(f"in '{layer.name}")
         assert len(str(error).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("row", [row for row in TABLED if is_of_one_array(row)], ids=lambda row: row.id)
+def test_several_arrays_are_not_one(row: Row) -> None:
+    layer = row.make()
+    if "Attention" in layer.kind or layer.kind in ("Lambda", "Identity"):
+        return
+    params, state = layer.init(KEY, row.shape)
+    x = inputs(row, "float32")
+    for wrong, kind in (((x, x), "tuple of 2"), ([x, x, x], "list of 3"), ({"x": x}, "dict of 1")):
+        with pytest.raises(
+            StructureError, match=rf"{layer.kind} takes one input, received a {kind} arrays. Merge them"
+        ):
+            layer.apply(params, state, wrong, key=KEY, train=True)
+    if x.ndim > 1:
+        y, expected = (unmasked(layer.apply(params, state, given)[0]) for given in (x.tolist(), x))
+        assert tree.map(np.shape, y) == tree.map(np.shape, expected)
 
 
 def changed(leaf: np.ndarray) -> list[np.ndarray]:
@@ -148,7 +166,7 @@ ERRORS: list[tuple[Any, type, str]] = [
     (
         lambda: applied(layers.Concatenate(), ((3, 4), (2, 4)), (ones(2, 3, 4), ones(2, 2, 4))),
         ShapeError,
-        r"in 'concatenate': .*expected \(3, 3, 4\), received \(3, 2, 4\) as input 1",
+        r"in 'concatenate': .*expected \(batch, 3, 4\), received \(batch, 2, 4\) as input 1",
     ),
     (
         lambda: applied(layers.PReLU(), (None, 3), ones(2, 4, 3)),
