@@ -43,7 +43,7 @@ def test_parameters_have_the_names_and_shapes_of_keras() -> None:
         "value/kernel": (10, 2, 3), "value/bias": (2, 3), "attention_output/kernel": (2, 3, 5, 6),
         "attention_output/bias": (5, 6),
     }  # fmt: skip
-    limit = np.sqrt(6 / (2 * 8 + 4 * 8))  # glorot counts the first axis as a window
+    limit = np.sqrt(6 / (8 + 2 * 4))  # features, and heads of their size
     assert 0.9 * limit < np.abs(params["query"]["kernel"]).max() <= limit
     assert layer.out_shape(((7, 8), (9, 10), (9, 11))) == (7, 5, 6)
 
