@@ -121,8 +121,9 @@ def _chosen(
     if isinstance(method, str) and method in own:
         return own[method](**options)
     if isinstance(method, Minimizer | LeastSquares) or (isinstance(method, str) and method in others):
+        given = "LeastSquares" if isinstance(method, LeastSquares) else "Minimizer"
         raise ValueRangeError(
-            f"{driver}: method {method if isinstance(method, str) else type(method).__name__!r} takes another kind of "
+            f"{driver}: method {method if isinstance(method, str) else given!r} takes another kind of "
             f"function. Use fnet.{other}, or one of {', '.join(own)}."
         )
     raise ValueRangeError(f"{driver}: unknown method {method!r}.{did_you_mean(method, own)}")
