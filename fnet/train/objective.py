@@ -108,6 +108,12 @@ class Bound:
 
     def check_targets(self, data: Mapping[str, Any], output: Any) -> None:
         """Refuse targets out of range, output by output; `output`: specs of the outputs for the data."""
+        weight = data["sample_weight"]
+        if self.outputs is None and _is_several(weight):
+            raise StructureError(
+                f"sample_weight is a {type(weight).__name__}, but the network has one output. Pass its weights as one "
+                f"array."
+            )
         for name, loss, *parts in self._losses(data, output):
             with scope(f"output {name}") if name else nullcontext():
                 check_targets(loss, *parts)

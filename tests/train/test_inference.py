@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,3 +62,17 @@ def test_batches_hand_on_what_layers_keep() -> None:
     loss = trainer.evaluate(ts, x, np.zeros((6, 3)), batch_size=2)["loss"]
     assert loss == pytest.approx(float((np.concatenate(expected) ** 2).mean()), rel=1e-5)
     assert tree.all_equal(ts.state, before)
+
+
+def test_threads_share_a_trainer() -> None:
+    """Trainings, evaluations and predictions of one trainer at the same time, each as it is alone."""
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 3)).astype("float32")
+
+    def work(seed: int) -> tuple:
+        ts = TRAINER.init(random.key(seed), (3,))
+        after, history = TRAINER.fit(ts, x, y[:, :2], batch_size=8, epochs=15, verbose=False)
+        return after, history.history, dict(TRAINER.evaluate(after, x, y[:, :2])), TRAINER.predict(after, x)
+
+    alone = [work(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(tree.all_equal(a, b) for a, b in zip(pool.map(work, range(4)), alone, strict=True))

@@ -64,6 +64,11 @@ FIT = {
         ValueRangeError,
         "y has numbers beyond the range of float32, in which the network",
     ),
+    "weights by name": (
+        {"sample_weight": {"a": np.ones(6)}},
+        StructureError,
+        "sample_weight is a dict, but the network has one output. Pass its weights as one array",
+    ),
     "scalar weight": (
         {"sample_weight": 2.0},
         ShapeError,
