@@ -273,16 +273,16 @@ def test_an_optimizer_that_keeps_the_parameters_of_before():
         return {"prev": params}
 
     def update(gradients: Any, state: Any, params: Any) -> Any:
-        """Heavy ball: ``p - 0.1 g + 0.5 (p - prev)``."""
-        return tree.map(lambda g, p, q: -0.1 * g + 0.5 * (p - q), gradients, params, state["prev"]), {"prev": params}
+        """Heavy ball: ``p - 0.001 g + 0.5 (p - prev)``."""
+        return tree.map(lambda g, p, q: -0.001 * g + 0.5 * (p - q), gradients, params, state["prev"]), {"prev": params}
 
     net = fnet.serial(fnet.layers.Dense(1, use_bias=False))
-    x, t = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+    x, t = np.ones((400, 2), np.float32), np.zeros((400, 1), np.float32)
     trainer = fnet.Trainer(net, loss="mse", optimizer=fnet.optimizers.Optimizer(init, update))
     ts = trainer.init(fnet.random.key(0), (2,))
     w = before = ts.params["dense"]["kernel"].astype(np.float64)
-    ts, _ = trainer.fit(ts, x, t, batch_size=4, epochs=6, verbose=False)
-    for _ in range(6):
-        w, before = w - 0.1 * 2 * w.sum() + 0.5 * (w - before), w
+    ts, _ = trainer.fit(ts, x, t, batch_size=4, epochs=1, verbose=False)
+    for _ in range(100):
+        w, before = w - 0.001 * 2 * w.sum() + 0.5 * (w - before), w
     np.testing.assert_allclose(ts.params["dense"]["kernel"], w, rtol=1e-4)
     np.testing.assert_allclose(ts.opt_state["prev"]["dense"]["kernel"], before, rtol=1e-4)
