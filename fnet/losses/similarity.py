@@ -13,10 +13,10 @@ from fnet.losses.values import unit_targets
 from fnet.masking import Masked
 from fnet.ops.arithmetic import clip, equal, greater, less_equal, logical_and, logical_not, multiply, subtract, where
 from fnet.ops.linalg import matmul
-from fnet.ops.maths import isfinite, relu, softplus, sqrt, square
+from fnet.ops.maths import isfinite, relu, softplus, square
 from fnet.ops.nn import logsumexp
 from fnet.ops.promotion import astype, lift
-from fnet.ops.reduce import max, min
+from fnet.ops.reduce import max, min, norm
 from fnet.ops.shape import expand_dims, reshape, transpose
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
@@ -137,6 +137,4 @@ def _pairs(labels: Any, remove_diagonal: bool = True) -> tuple[Any, Any]:
 
 def _distance(a: Any, b: Any) -> Any:
     """``|a - b|`` over the last axis; its gradient at 0 is 0."""
-    squares = sum(square(subtract(a, b)), axis=-1)
-    same = equal(squares, 0)
-    return where(same, 0, sqrt(where(same, 1, squares)))
+    return norm(subtract(a, b), axis=-1)

@@ -108,3 +108,14 @@ def test_compiled_and_eager_agree(loss):
     f = fnet.value_and_grad(lambda e, y: loss(y, e))
     for got, expected in zip(fnet.jit(f)(e, labels), f(e, labels), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e30])
+def test_distances_of_any_size(size):
+    """Squares that overflow or vanish do not."""
+    x = (np.array([[[0.0, 0.0], [3.0, 4.0], [0.0, 5.5]]]) * size).astype(np.float32)
+    value, gradient = fnet.value_and_grad(lambda x: losses.triplet(None, x, margin=size))(x)
+    np.testing.assert_allclose(value / size, 0.5, rtol=1e-5)
+    np.testing.assert_allclose(gradient[0], [[-0.6, 0.2], [0.6, 0.8], [0, -1]], atol=1e-5)
+    embeddings = (np.array([[0.0], [1.0], [1.5]]) * size).astype(np.float32)
+    np.testing.assert_allclose(losses.triplet_semihard([0, 0, 1], embeddings, margin=size) / size, 1, rtol=1e-5)
