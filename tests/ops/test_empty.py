@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import fnet
 from fnet import ops
 from tests.ops.table import close
+from tests.tables import LAYERS
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 shapes = st.tuples(*[st.integers(0, 2)] * 3).filter(lambda shape: 0 in shape)
@@ -53,4 +54,28 @@ def test_a_network_on_an_empty_batch():
 
     step = fnet.jit(fnet.value_and_grad(loss))
     for leaf in fnet.tree.leaves(step(params, np.zeros((0, 4), "float32"), np.zeros((0, 2), "float32"))):
+        np.testing.assert_array_equal(leaf, np.zeros_like(leaf))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in LAYERS if row.id != "parallel-nested"], ids=lambda row: row.id)
+def test_layers_on_an_empty_batch(row):
+    """Value, state and gradients of every layer under jit are those of eager calls, and the gradients are zeros."""
+    net = row.make()
+    params, state = net.init(fnet.random.key(0), row.shape)
+    several = isinstance(row.shape[0], tuple) if row.shape else False
+    shapes_of = row.shape if several else (row.shape,)
+    inputs = tuple(np.zeros((0, *shape), "int64" if row.classes else "float32") for shape in shapes_of)
+    options = {"key": fnet.random.key(1)} if row.random else {}
+
+    def loss(params: Any) -> Any:
+        y, after = net.apply(params, state, inputs if several else inputs[0], train=True, **options)
+        leaves = [ops.sum(ops.square(leaf)) for leaf in fnet.tree.leaves(y)]
+        return ops.sum(ops.stack(leaves)), (y, after)
+
+    derived = fnet.value_and_grad(loss, has_aux=True) if fnet.tree.leaves(params) else loss
+    eager, jitted = derived(params), fnet.jit(derived, executor="walk")(params)
+    for got, want in zip(fnet.tree.leaves(jitted), fnet.tree.leaves(eager), strict=True):
+        np.testing.assert_array_equal(got, want)
+    for leaf in fnet.tree.leaves(jitted[1] if fnet.tree.leaves(params) else ()):
         np.testing.assert_array_equal(leaf, np.zeros_like(leaf))
