@@ -98,6 +98,8 @@ def as_array(value: Any) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype == object and not isinstance(value, np.ndarray | list | tuple):
         kind = type(value).__name__
+        if value is None:
+            raise DtypeError("expected an array, a number or a tree of them, received None.")
         raise DtypeError(
             f"expected an array, a number or a tree of them, received a {kind}. A class of your own is a tree when it "
             f"is registered: fnet.tree.register({kind}, flatten, unflatten)."
