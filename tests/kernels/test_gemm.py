@@ -108,6 +108,24 @@ def test_large_product_is_packed_and_blocked(m, n, dtype, a_transposed, b_transp
     assert_product(product(a, b, None, RELU, a_transposed, b_transposed), a, b, None, RELU)
 
 
+@pytest.mark.skipif(not JIT, reason="products of NumPy rows are slow")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("a_transposed", TRANSPOSED)
+@pytest.mark.parametrize("columns", ["few", "many"])
+def test_rows_in_tiles_of_every_mix_beside_packing_have_the_bits_of_a_single_row(columns, a_transposed, threads):
+    set_thread_count(threads)
+    k = 270
+    n = (kernels.PACK_SIZE // k + 45) if columns == "many" else 77
+    a, b = draw(0, 115, k, dtype="float32"), draw(1, k, n, dtype="float32")
+    rows = np.concatenate([product(a[i : i + 1], b) for i in range(len(a))])
+    for m in (*range(1, 30), *range(56, 72), 85, 113, 114, 115):
+        np.testing.assert_array_equal(product(a[:m], b, a_transposed=a_transposed), rows[:m])
+    block = kernels.M_TILES * kernels.ROWS  # one block of rows packs panels that it alone reads
+    tall = np.tile(a, (block // len(a) + 2, 1))
+    for m in (block, block + 1):
+        np.testing.assert_array_equal(product(tall[:m], b, a_transposed=a_transposed), np.resize(rows, (m, n)))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 5, 40])
 def test_operands_without_a_unit_stride(dtype, n):

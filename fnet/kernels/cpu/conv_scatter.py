@@ -101,8 +101,8 @@ def input_gradient(
     bands = table[0]
     parallel_for(
         _band, samples * bands, threads_for(samples * lines * outputs * columns * filters // 64), at(g, 0),
-        at(panels, 0), at(bias, 0), at(dx, 0), at(table, 0), at(work, 0), lines, dx.size // samples, outputs, filters,
-        columns, channels, size, taps, stride, before, biased, act,
+        at(panels, 0), at(bias, 0), at(dx, 0), at(table, 0), at(work, 0), lines, dx.size // max(samples, 1), outputs,
+        filters, columns, channels, size, taps, stride, before, biased, act,
     )  # fmt: skip
 
 
