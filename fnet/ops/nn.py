@@ -195,9 +195,9 @@ def check_labels(labels: Any, classes: int) -> None:
         return
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:
-        value = np.reshape(labels, -1)[wrong[0]]
+        value, sample = np.reshape(labels, -1)[wrong[0]], wrong[0] // math.prod(labels.shape[1:])
         raise ValueRangeError(
-            f"label {value} of sample {wrong[0]} is out of range: expected 0 to {classes - 1} for {classes} classes. "
+            f"label {value} of sample {sample} is out of range: expected 0 to {classes - 1} for {classes} classes. "
             f"Check the labels, or give the last layer more units."
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from fnet import tree
 from fnet.errors import BatchSizeError, ShapeError
 from fnet.layer import Layer
@@ -12,6 +14,7 @@ from fnet.masking import unmasked
 from fnet.ops import nn
 from fnet.spec import ArraySpec
 from fnet.train.checks import check_network
+from fnet.train.derived import Derived, computed
 from fnet.train.lookups import Lookups
 from fnet.train.objective import Bound, Objective
 from fnet.train.state import TrainState
@@ -26,12 +29,18 @@ class Forward(NamedTuple):
     """What the network makes of samples.
 
     output: the specs of the outputs, perhaps `Masked`; probabilities: a tree of bools like the outputs, true for what a
-    softmax or sigmoid makes; lookups: the tables that inputs are looked up in.
+    softmax or sigmoid makes; lookups: the tables that inputs are looked up in; masks: of the outputs, if there are any.
     """
 
     output: Any
     probabilities: Any
     lookups: Lookups
+    masks: Derived | None
+
+    def known_output(self, x: Any) -> Any:
+        """The output, with the masks themselves where they follow from `x` alone."""
+        known = {} if self.masks is None else {found.what: computed(found, x) for found in self.masks.find(x)}
+        return tree.map_with_path(lambda path, leaf: known.get(path, leaf), self.output)
 
 
 class Examined(NamedTuple):
@@ -62,12 +71,23 @@ class Examiner:
 
         def find() -> Forward:
             check_network(self._net, ts, x, name)
-            return Forward(*_output(self._net, ts, x), Lookups(self._net, ts.params, ts.state, x))
+            output, known = _output(self._net, ts, x)
+            return Forward(output, known, Lookups(self._net, ts.params, ts.state, x), self._masks(ts, x, output))
 
         forward = self.once(("forward", specs((ts.params, ts.state)), samples(x)), find)
         n = len(tree.leaves(x)[0])
         output = tree.map(lambda spec: ArraySpec((n, *spec.shape[1:]), spec.dtype), forward.output)
         return forward._replace(output=output)
+
+    def _masks(self, ts: TrainState, x: Any, output: Any) -> Derived | None:
+        if tree.structure(output) == tree.structure(unmasked(output)):
+            return None
+
+        def pick(params: Any, state: Any, x: Any) -> list[tuple[str, Any]]:
+            y, _ = self._net.apply(params, state, x)
+            return [(path, leaf) for path, leaf in tree.leaves_with_path(y) if spec_of(leaf).dtype == np.bool_]
+
+        return Derived(pick, ts.params, ts.state, x)
 
     def objective(self, ts: TrainState, data: dict[str, Any]) -> Examined:
         """What is worked towards and watched, for data like these."""

@@ -225,7 +225,7 @@ class Trainer:
         with scope(of.strip()) if of else nullcontext():
             self._objective.check_given(data["y"])
             bound = self._objective.bind(self._objective.outputs(forward.output))
-            bound.check_targets(data, forward.output)
+            bound.check_targets(data, forward.known_output(data["x"]))
             self._examiner.objective(ts, data)
             if bound.doubtful(data, forward.probabilities):
                 batch = tree.map(lambda leaf: leaf[:batch_size], data)

@@ -10,7 +10,7 @@ import pytest
 import fnet
 from fnet import Layer, Masked, Trainer, fanout, graph, losses, named, random, serial
 from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.layers import Dense, Dropout
+from fnet.layers import Dense, Dropout, Masking
 from fnet.ops import sum as total
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
@@ -155,6 +155,20 @@ def test_masked_steps_do_not_count() -> None:
     _, history = trainer.fit(ts, x, y, epochs=5, verbose=False)
     assert history["loss"][-1] < history["loss"][0] < 1
     np.testing.assert_allclose(trainer.predict(ts, x), 0.5 * x)
+
+
+def test_targets_are_checked_where_a_mask_counts_them() -> None:
+    """Padding may hold anything; a label that counts is refused before training, wherever it is in the data."""
+    net = serial(Masking(), Dense(3, "softmax"))
+    trainer = Trainer(net, "sparse_categorical_crossentropy", "sgd", weighted_metrics=["sparse_categorical_accuracy"])
+    x = np.random.default_rng(0).normal(size=(1500, 4, 2)).astype("float32")
+    x[:, 3] = 0
+    y = np.tile([0, 1, 2, -1], (1500, 1))
+    ts = trainer.init(random.key(0), (4, 2))
+    assert np.isfinite(trainer.evaluate(ts, x, y, batch_size=1500)["loss"])
+    y[1400, 1] = 7
+    with pytest.raises(ValueRangeError, match="label 7 of sample 1400 is out of range"):
+        trainer.fit(ts, x, y, verbose=False)
 
 
 def test_a_metric_of_several_numbers_gives_an_array() -> None:
