@@ -7,6 +7,8 @@ import pickle
 
 import pytest
 
+from fnet import losses, optimizers, random, serial
+from fnet.layers import Dense, Dropout
 from fnet.train import Trainer
 
 TEXT = r"{} was given the state from before the last fit, .* Keep what fit returns: ts, history = trainer.fit"
@@ -66,3 +68,13 @@ def test_rebinding_is_no_mistake(trainer, ts, problem, fit, same):
     trainer.predict(ts, problem[0])
     loaded, history = pickle.loads(pickle.dumps(fit(ts)))
     assert same(loaded, fit(ts)[0]) and history.epoch == [0]
+
+
+def test_a_trainer_pickles_by_what_it_was_made_of(problem, same):
+    net = serial(Dense(4, activation="tanh"), Dropout(0.25), Dense(1))
+    made = Trainer(net, losses.Huber(2.0), optimizers.adam(0.01, clipnorm=1.0), ["mae"], None, ["mse"])
+    ts = made.init(random.key(1), (3,))
+    ts, history = made.fit(ts, *problem, batch_size=5, verbose=False)
+    for other in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made), copy.copy(made)):
+        fresh, record = other.fit(other.init(random.key(1), (3,)), *problem, batch_size=5, verbose=False)
+        assert same(fresh, ts) and record.history == history.history
