@@ -8,6 +8,7 @@ import weakref
 from typing import Protocol
 
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock
 
 from fnet.compile.memory import allocate
 
@@ -55,7 +56,13 @@ def _renew_locks() -> None:
     """A lock that another thread held when the process forked would never be released in the child."""
     for workspace in list(_ALL):
         workspace.lock = threading.Lock()
+    global_compiler_lock.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_locks)
+    # A fork waits for the kernel that another thread compiles: LLVM would stay half way through it in the child.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=_renew_locks,
+    )
