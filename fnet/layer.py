@@ -51,6 +51,8 @@ _KERAS |= {
     "get_config": "net.config.",
 }
 
+DEEPEST = 100  # layers within each other
+
 Masks = Literal["dropped", "kept", "used"]
 Recipe = tuple[Callable[..., "Layer"], tuple, Mapping[str, Any]]
 
@@ -99,6 +101,7 @@ class Layer(tuple):
     recipe: Recipe | None
     shape: Any  # of inputs, where the layer knows it
     container: bool  # whether `fnet.members` calls the children
+    depth: int  # of the layers within each other, 1 without any
     origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
     marks: frozenset[object]  # what a layer around must know of: penalties, constraints, frozen parts, here and below
     plain: tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]  # the functions without checks
@@ -126,6 +129,12 @@ class Layer(tuple):
                 raise StructureError(f"Layer: {role} must be a function, received {type(function).__name__}.")
         if masks != "used":
             apply = without_masks(apply) if masks == "dropped" else handing_on(apply)
+        depth = 1 + max((child.depth for child in children), default=0)
+        if depth > DEEPEST:
+            raise StructureError(
+                f"{kind or name}: layers are nested {depth} deep, {DEEPEST} levels fit into Python's stack. Put them "
+                f"side by side: serial(*layers)."
+            )
         config = MappingProxyType(dict(config or {}))
         own = frozenset([object()] if regularizers or constraints else [])
         return cls._of(
@@ -142,6 +151,7 @@ class Layer(tuple):
             recipe=recipe,
             container=container,
             shape=shape,
+            depth=depth,
             origin=object(),
             marks=own.union(*(child.marks for child in children)),
             plain=(init, apply),
@@ -162,6 +172,12 @@ class Layer(tuple):
         layer = tuple.__new__(type(self), tuple(self))
         layer.__dict__.update(self.__dict__, name=check_name(name), named=named)
         return layer
+
+    def copy_of(self, layer: Layer) -> Layer:
+        """Another Layer of the same two functions, which shares no parameters with `layer`, whatever is in both."""
+        copy = tuple.__new__(type(self), tuple(self))
+        copy.__dict__.update(self.__dict__, origin=layer.origin)
+        return copy
 
     def with_trainable(self, trainable: bool | Callable[[str], bool]) -> Layer:
         """Another Layer of the same functions; a BatchNormalization in it that is not trained keeps its statistics."""
@@ -260,6 +276,14 @@ class Frame:
     def first_uses(self) -> dict[str, str]:
         return first_uses(self.children, self.entries) if self.container else {}
 
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        return self.trainable is True and not self.first_uses
+
+    @functools.cached_property
+    def plain_position(self) -> Position:
+        return Position(marks=self.marks)
+
     def place(self, entries: Pair | None = None) -> tuple[Position, Shared | None]:
         """The position of what is called inside, and the layers shared there if this is the outermost container."""
         position, opened = current(), None
@@ -268,6 +292,8 @@ class Frame:
                 f"{self.kind} has a penalty, a constraint or frozen parameters, which the hand-written layer around it "
                 f"hides. Name it there: Layer(init, apply, children=[layer], entries=['its entry in params'])."
             )
+        if position.is_plain and self.is_plain:
+            return self.plain_position, None
         frozen = position.frozen
         if self.trainable is not True:
             frozen = (*frozen, Frozen(position.path, self.trainable))

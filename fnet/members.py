@@ -111,16 +111,20 @@ class Run:
     @contextmanager
     def entry(self, i: int) -> Iterator[Entry]:
         """The entry of layer i, which is applied inside; what is its `state` then is kept."""
-        name, layer = self.members.names[i], self.members.layers[i]
-        position = current().below(name)
-        with scope(name, layer), at(position):
-            entry = Entry(*(position.entry or (self.params.get(name, {}), self.state.get(name, {}))))
-            had_state = bool(tree.leaves(entry.state))
-            yield entry
-            position.keep((entry.params, entry.state))
+        name, position = self.members.names[i], current()
+        own = Entry(self.params.get(name, {}), self.state.get(name, {}))
+        with scope(name, self.members.layers[i]):
+            if position.is_plain:
+                yield own
+            else:
+                position = position.below(name)
+                own = own if position.entry is None else Entry(*position.entry)
+                with at(position):
+                    yield own
+                position.keep((own.params, own.state))
             if name in self.state:
-                self.state[name] = entry.state
-            elif tree.leaves(entry.state) and not had_state:
+                self.state[name] = own.state
+            elif tree.leaves(own.state) and not position.is_shared:
                 raise StructureError("apply returned a state, but there was none: create it in init.")
 
 

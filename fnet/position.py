@@ -7,8 +7,7 @@ elsewhere, and what the layer around says that it holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -40,14 +39,23 @@ class Position:
         return replace(self, path=self.shared.first.get(path, path))
 
     @property
+    def is_plain(self) -> bool:
+        """Whether nothing depends on where the layer here stands."""
+        return self.shared is None and not self.frozen
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the layer here is used in several containers."""
+        return self.shared is not None and self.path in self.shared.places
+
+    @property
     def entry(self) -> Pair | None:
         """Params and state of the layer here if it is shared."""
-        is_shared = self.shared is not None and self.path in self.shared.places
-        return self.shared.get(self.path) if is_shared and self.shared is not None else None
+        return self.shared.get(self.path) if self.shared is not None and self.is_shared else None
 
     def keep(self, entry: Pair) -> None:
         """Params and state for the next use of the layer here."""
-        if self.shared is not None and self.path in self.shared.places:
+        if self.shared is not None and self.is_shared:
             self.shared.values[self.path] = entry
 
     @property
@@ -69,14 +77,19 @@ def current() -> Position:
     return _POSITION.get() or OUTSIDE
 
 
-@contextmanager
-def at(position: Position) -> Iterator[None]:
+class at:  # noqa: N801 (used as a function; a generator would cost more than all else around a call)
     """Layers inside stand at this place."""
-    token = _POSITION.set(position)
-    try:
-        yield
-    finally:
-        _POSITION.reset(token)
+
+    __slots__ = ("position", "token")
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+
+    def __enter__(self) -> None:
+        self.token = _POSITION.set(self.position)
+
+    def __exit__(self, *error: object) -> None:
+        _POSITION.reset(self.token)
 
 
 def is_frozen(leaves: Iterable[str]) -> bool:

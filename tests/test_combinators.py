@@ -261,6 +261,23 @@ def test_children_and_config() -> None:
     assert (named("x", serial(a)).name, named("x", serial(a)).kind) == ("x", "serial")
 
 
+def test_layers_within_each_other() -> None:
+    net: Layer = Dense(2)
+    for _ in range(99):
+        net = serial(net)
+    params, state = net.init(KEY, (2,))
+
+    def loss(params: Any, x: Any) -> Any:
+        return np.sum(net.apply(params, state, x)[0])
+
+    g = fnet.jit(fnet.grad(loss))(params, np.ones((3, 2), "float32"))
+    assert tree.leaves_with_path(g)[1][0] == "serial/" * 98 + "dense/bias"
+    np.testing.assert_array_equal(tree.leaves(g)[1], 3)
+    for wrap in (serial, residual):
+        with pytest.raises(StructureError, match="layers are nested 101 deep, 100 levels fit .* serial"):
+            wrap(net)
+
+
 def test_layers_may_be_deep() -> None:
     net = reduce(lambda inner, _: serial(inner, Activation("tanh")), range(12), Dense(2))
     assert net.out_shape((3,)) == (2,)

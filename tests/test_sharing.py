@@ -14,7 +14,7 @@ from fnet import random, tree
 from fnet.combinators import fanout, named, repeat, residual, serial
 from fnet.graph import Input, graph
 from fnet.layer import Layer
-from fnet.layers import RNN, Add, Dense, GRUCell, TimeDistributed
+from fnet.layers import RNN, Add, Bidirectional, Dense, GRUCell, TimeDistributed
 from tests.tables import counter
 
 KEY = random.key(0)
@@ -123,6 +123,12 @@ def test_copies_and_names_have_weights_of_their_own() -> None:
     assert len(paths(net.init(KEY, (3,))[0])) == 6
     enclosed = serial(named("encoder", serial(twin)), named("decoder", serial(twin)), twin)
     assert paths(enclosed.init(KEY, (3,))[0]) == ["encoder/dense/kernel", "encoder/dense/bias"]
+
+
+def test_both_directions_have_weights_of_their_own() -> None:
+    cell = GRUCell(3)
+    params, _ = Bidirectional(RNN(cell)).init(KEY, (4, 3))
+    assert list(params) == ["forward_rnn", "backward_rnn"]
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -92,7 +92,7 @@ def _pair(layer: Any, backward_layer: Any) -> tuple[Layer, Layer]:
 
 def _like(layer: Layer, **changes: Any) -> Layer:
     """A layer of the same configuration but for some arguments."""
-    made = _WRAPPED[layer.kind](**{**layer.config, **changes}, name=layer.name)
+    made = _WRAPPED[layer.kind](**{**layer.config, **changes}, name=layer.name).copy_of(layer)
     return made if layer.trainable is True else made.with_trainable(layer.trainable)
 
 

@@ -106,6 +106,24 @@ def test_masks_are_kept_or_dropped_and_change_nothing_where_all_steps_count(row:
         assert first.mask.all() or layer.config.get("mask_zero")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)
+def test_an_empty_batch_has_gradients_of_zero_and_leaves_a_finite_state(row: Row) -> None:
+    layer = row.make()
+    params, state = layer.init(KEY, row.shape)
+    x = tree.map(lambda a: a[:0], inputs(row, "float32"))
+
+    def loss(params: Any) -> Any:
+        y, new = layer.apply(params, state, x, key=KEY, train=True)
+        return sum(np.sum(part) for part in tree.leaves(unmasked(y))), new
+
+    (value, new), g = fnet.value_and_grad(loss, has_aux=True)(params) if params else (loss(params), {})
+    assert np.isfinite(value)
+    assert all(np.isfinite(part).all() for part in tree.leaves(new))
+    for part in tree.leaves(g):
+        np.testing.assert_array_equal(part, 0)
+
+
 PRODUCTS = [
     "dense",
     "einsum-dense",
