@@ -44,9 +44,10 @@ def graph(inputs: Any, outputs: Any) -> Layer:
 
     Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them; a node
     within a graph can be an input, too, so that the part behind it becomes a network of its own. The output has the
-    form of `outputs`, a list gives a tuple. Params are keyed by layer, in the order of the calls from inputs to
-    outputs; a Layer called twice has one entry. A graph is a Layer, and can be called on nodes in turn; a Layer that is
-    called both within it and outside shares its weights, too: its entry is at its first use.
+    form of `outputs`; a list gives a tuple, and one of a single node its value alone. Params are keyed by layer, in the
+    order of the calls from inputs to outputs; a Layer called twice has one entry. A graph is a Layer, and can be called
+    on nodes in turn; a Layer that is called both within it and outside shares its weights, too: its entry is at its
+    first use.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -99,6 +100,8 @@ class Structure:
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
         self.given, self.outputs = inputs, as_tuples(checked_nodes("graph outputs", outputs))
+        if isinstance(self.outputs, tuple) and len(self.outputs) == 1 and isinstance(self.outputs[0], Node):
+            self.outputs = self.outputs[0]  # as in Keras
         self.inputs: list[Node] = tree.leaves(checked_nodes("graph inputs", inputs))
         self.keys = list(inputs) if isinstance(inputs, dict) else None
         self.calls = _ordered(tree.leaves(self.outputs), self.inputs)

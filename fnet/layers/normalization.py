@@ -193,6 +193,8 @@ def GroupNormalization(
         size, dtype = spec_of(x).shape[place], spec_of(x).dtype
         _check_groups(groups, size)
         gamma, beta = params.get("gamma", np.ones(size, dtype)), params.get("beta", np.zeros(size, dtype))
+        if not spec_of(x).size:  # nothing has no statistics
+            return x, state
         x = ops.moveaxis(x, place, -1)
         y = ops.group_normalization(x, gamma, beta, size if groups == -1 else groups, epsilon)
         return ops.moveaxis(y, -1, place), state

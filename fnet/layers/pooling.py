@@ -160,8 +160,9 @@ def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = Fals
         if mask is None:
             return plain(params, state, x)
         (x,) = promote(image("GlobalAveragePooling1D", x, 1), floating=True)
-        count = ops.maximum(ops.sum(astype(over(mask, x), spec_of(x).dtype), 1, keepdims=keepdims), 1)
-        return ops.sum(ops.where(over(mask, x), x, 0), 1, keepdims=keepdims) / count, state
+        counted = ops.broadcast_to(over(mask, x), spec_of(x).shape)
+        count = ops.maximum(ops.sum(astype(counted, spec_of(x).dtype), 1, keepdims=keepdims), 1)
+        return ops.sum(ops.where(counted, x, 0), 1, keepdims=keepdims) / count, state
 
     return init, apply
 

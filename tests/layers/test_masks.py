@@ -18,6 +18,7 @@ from fnet.layers import (
     Dense,
     Embedding,
     GlobalAveragePooling1D,
+    GroupNormalization,
     GroupQueryAttention,
     Masking,
     MultiHeadAttention,
@@ -56,6 +57,25 @@ def test_masking_leaves_out_steps_of_one_value_and_zeroes_them() -> None:
     images, _ = Masking().apply({}, {}, np.zeros((2, 3, 2, 2)))
     assert images.mask.tolist() == [[False] * 3] * 2
     assert Masking().apply({}, {}, np.full((1, 1, 2), np.nan))[0].mask.all()
+
+
+def test_a_mask_of_whole_samples() -> None:
+    kept = np.array([True, False, True])
+    y, _ = run(GlobalAveragePooling1D(), Masked(X, kept))
+    np.testing.assert_allclose(y, np.where(kept[:, None], X.mean(1), 0), rtol=1e-12)
+    params, state = BatchNormalization().init(KEY, (5, 4), "float64")
+    new, expected = (BatchNormalization().apply(params, state, x, train=True)[1] for x in (Masked(X, kept), X[kept]))
+    for a, b in zip(fnet.tree.leaves(new), fnet.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [GroupNormalization(2), BatchNormalization()], ids=repr)
+def test_sequences_without_steps_have_gradients_of_zero(layer: Any) -> None:
+    params, state = layer.init(KEY, (None, 4))
+    x = np.zeros((2, 0, 4), "float32")
+    g = fnet.grad(lambda p: np.sum(layer.apply(p, state, x, train=True)[0]))(params)
+    for part in fnet.tree.leaves(g):
+        np.testing.assert_array_equal(part, 0)
 
 
 def test_masking_of_nan() -> None:
