@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from typing import Protocol
 
 import numpy as np
 from numba.core.compiler_lock import global_compiler_lock
 
+from fnet.compile.members import Members
 from fnet.compile.memory import allocate
 
 
@@ -29,7 +29,7 @@ class Workspace:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.arena = allocate(0)
-        self.tenants: weakref.WeakSet[_Tenant] = weakref.WeakSet()
+        self.tenants: Members[_Tenant] = Members()
         _ALL.add(self)
 
     def at_least(self, nbytes: int) -> np.ndarray:
@@ -45,16 +45,16 @@ class Workspace:
         self._move()
 
     def _move(self) -> None:
-        for tenant in list(self.tenants):
+        for tenant in self.tenants:
             tenant.move(self.arena)
 
 
-_ALL: weakref.WeakSet[Workspace] = weakref.WeakSet()
+_ALL: Members[Workspace] = Members()
 
 
 def _renew_locks() -> None:
     """A lock that another thread held when the process forked would never be released in the child."""
-    for workspace in list(_ALL):
+    for workspace in _ALL:
         workspace.lock = threading.Lock()
     global_compiler_lock.release()
 

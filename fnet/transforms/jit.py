@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
 from fnet import tree
 from fnet.compile import results
+from fnet.compile.members import Members
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
 from fnet.errors import TracingError, ValueRangeError
@@ -73,7 +73,7 @@ HOLDING_STATE = 2
 """So many programs of a function, those that ran last, hold on to the donated arrays that they returned."""
 
 _LEAF = tree.structure(0)
-_ALL: weakref.WeakSet[Jitted] = weakref.WeakSet()
+_ALL: Members[Jitted] = Members()
 _clock = itertools.count()
 _limit = 256
 
@@ -93,7 +93,7 @@ def set_program_limit(count: int) -> None:
 
 def clear_cache() -> None:
     """Forget the programs of all jitted functions, and give their memory back; files with machine code stay."""
-    for jitted in list(_ALL):
+    for jitted in _ALL:
         jitted.clear()
     results.clear()
 
@@ -235,9 +235,11 @@ class Jitted:
             self._recent = recent[:HOLDING_STATE]
             for other in recent[HOLDING_STATE:]:
                 other.release()
-        while len(self._compiled) > _limit:
-            oldest = min(list(self._compiled.items()), key=lambda item: item[1].used)[0]
-            self._compiled.pop(oldest).release()
+        if len(self._compiled) > _limit:
+            by_use = sorted(self._compiled.items(), key=lambda item: item[1].used)
+            for key, other in by_use[:-_limit]:
+                if self._compiled.pop(key, None) is not None:
+                    other.release()
 
     def _looped(self, count: int, call: Call) -> Any:
         """The calls of `repeat` one after the other, as part of another transform."""

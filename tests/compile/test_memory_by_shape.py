@@ -12,6 +12,7 @@ import pytest
 
 import fnet
 from fnet import ops, tree
+from fnet.compile.members import Members
 from fnet.errors import ValueRangeError
 
 
@@ -113,6 +114,33 @@ def test_threads_share_the_arena_in_turns(limit):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_members_can_be_added_while_one_looks_through_them():
+    class Member:
+        pass
+
+    members: Members[Member] = Members()
+    done = threading.Event()
+
+    def add() -> None:
+        kept: list[Member] = []
+        while not done.is_set():
+            kept.append(Member())
+            members.add(kept[-1])
+            del kept[:-50]
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(len(list(members)) <= 200 for _ in range(1000))
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    gc.collect()
+    assert not list(members)
 
 
 def test_nothing_in_the_arena_is_taken_for_zero():
