@@ -126,6 +126,16 @@ def test_three_products_are_a_hundred_times_as_exact_as_one():
 
 
 @COMPILED
+@pytest.mark.parametrize("seed", range(4))
+def test_a_product_of_split_numbers_is_never_off_by_more_than_three_times_2_to_the_minus_16(seed):
+    rng = np.random.default_rng(seed)
+    a, b = (rng.uniform(1, 1 + 2.0**-6, (32, 32)).astype(np.float32) * np.eye(32, dtype=np.float32) for _ in range(2))
+    exact = a.astype("f8") @ b
+    errors = np.abs(np.diag(call(a, b, 3)) - np.diag(exact)) / np.diag(exact)
+    assert errors.max() < 3 * 2.0**-16 + 1e-6
+
+
+@COMPILED
 def test_bits_do_not_depend_on_the_number_of_threads():
     rng = np.random.default_rng(3)
     a, b, before = draw(rng, 200, 90), draw(rng, 90, 170), threads.thread_count()

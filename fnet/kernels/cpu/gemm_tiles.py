@@ -1,7 +1,8 @@
 """Matrix products of float32 by way of AMX tiles (`fnet.kernels.cpu.amx`): of rounded operands, or of split ones.
 
 With one product both operands are rounded to bfloat16, with three each number is split in two, ``x = high + low``, and
-``high high + high low + low high`` is summed: what is left out is below 2**-16 of a product.
+``high high + high low + low high`` is summed. What is left out, ``low low`` and the last bits of both low parts, is
+each below 2**-16 of a product: 5e-5 together at worst, 5e-6 in the norm of a result.
 
 Operands are packed once, with zeros up to whole tiles: A in rows of pairs, B in panels of 16 columns. Tasks compute
 blocks of 32 x 32 of C, four tiles that stay in registers for all of k; blocks that C does not fill go through memory of

@@ -1,6 +1,6 @@
 """The ways in which this processor can multiply matrices of float32, and which of them a level of precision takes.
 
-| way | products | relative error of one | needs |
+| way | products | relative error | needs |
 |---|---|---|---|
 | ``"float32"`` | fused multiply-adds | 6e-8 | |
 | ``"pairs"`` | of operands rounded to bfloat16, two in one instruction of vectors | 8e-3 | avx512_bf16 |
