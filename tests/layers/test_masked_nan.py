@@ -26,6 +26,7 @@ from fnet.layers import (
     GlobalAveragePooling1D,
     GroupQueryAttention,
     GRUCell,
+    LayerNormalization,
     LSTMCell,
     Masking,
     Maximum,
@@ -65,9 +66,10 @@ LAYERS: dict[str, Any] = {
     "softmax": lambda: Softmax(),
     "masking": lambda: Masking(0.5),
     "global-average": lambda: GlobalAveragePooling1D(),
-    "time-distributed": lambda: TimeDistributed(BatchNormalization()),
+    "time-distributed": lambda: TimeDistributed(serial(Dense(3, "tanh"), BatchNormalization())),
+    "dense": lambda: serial(Dense(3, "tanh"), LayerNormalization(), Dense(2)),
     "residual": lambda: residual(BatchNormalization()),
-    "fanout": lambda: fanout(LSTM(4, return_sequences=True), BatchNormalization(), merge="multiply"),
+    "fanout": lambda: fanout(Dense(4), BatchNormalization(), merge="multiply"),
 }
 
 
