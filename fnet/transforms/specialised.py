@@ -76,7 +76,7 @@ class Specialised:
         if steady is None or not steady.matches(args):
             return None
         outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-        if self.program.native is not None and self.program.native.is_direct:
+        if repeat == 1 and self.fast is None and self.program.native is not None and self.program.native.is_direct:
             self.fast = steady_call(steady, self.program.native, self)
         return steady.result(outputs)
 
