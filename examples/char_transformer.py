@@ -25,17 +25,26 @@ from fnet.layers.attention import decode_step, key_value_cache
 
 LENGTH, BATCH, WIDTH, HEADS = 96, 16, 64, 4
 CHARACTERS = [chr(i) for i in (10, *range(32, 127))]
-NORM, ATTENTION = LayerNormalization(), MultiHeadAttention(HEADS, WIDTH // HEADS, causal=True)
-THINKING = residual(serial(LayerNormalization(), Dense(4 * WIDTH, activation="gelu"), Dense(WIDTH)))
 EMBEDDING, OUTPUT = Embedding(len(CHARACTERS), WIDTH), serial(LayerNormalization(), Dense(len(CHARACTERS)))
 
 
+def attention() -> Layer:
+    """Look back."""
+    return MultiHeadAttention(HEADS, WIDTH // HEADS, causal=True)
+
+
+def thinking() -> Layer:
+    """Think, added to what comes in."""
+    return residual(serial(LayerNormalization(), Dense(4 * WIDTH, activation="gelu"), Dense(WIDTH)))
+
+
 def block() -> Layer:
-    """Look back, then think, each added to what comes in."""
-    return serial(residual(serial(NORM, ATTENTION)), THINKING)
+    """Look back, then think, each added to what comes in; of layers of its own, since the same ones share weights."""
+    return serial(residual(serial(LayerNormalization(), attention())), thinking())
 
 
-# Layers are values: they hold no parameters, so that writing below can use the same ones as the network.
+# Layers are values: they hold no parameters, so that writing below can use these for every block.
+NORM, ATTENTION, THINKING = LayerNormalization(), attention(), thinking()
 BLOCKS = ("block_0", "block_1")  # where their parameters are found
 NET = serial(
     EMBEDDING,
