@@ -29,8 +29,8 @@ def define(prefix: str, text: str) -> Callable:
     module.__file__ = file = _written(name, text)
     GENERATED[file] = text
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # for tracebacks
-    sys.modules[module.__name__] = module  # where Numba looks for the globals of cached code
     exec(compile(text, file, "exec"), module.__dict__)
+    sys.modules.setdefault(module.__name__, module)  # where Numba looks for the globals of cached code; whole, once
     return function(name)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,31 @@ def test_equal_text_is_one_function_and_other_text_another():
     assert generated.define("test", TEXT) is one
     assert generated.function(one.__name__) is one
     assert generated.define("test", TEXT.replace("2 *", "3 *")) is not one
+
+
+def test_two_threads_that_define_one_text_get_one_whole_function(monkeypatch):
+    """The first to run the text ends only once the second is within it, and the second once the first has its own."""
+    turns, second_is_in, first_is_done, found = iter([True, False]), threading.Event(), threading.Event(), []
+
+    def meet() -> None:
+        if next(turns):
+            second_is_in.wait(5)
+        else:
+            second_is_in.set()
+            first_is_done.wait(5)
+
+    def use() -> None:
+        found.append(generated.define("met", f"from builtins import meet\nmeet()\ndef {generated.NAME}(): pass"))
+        first_is_done.set()
+
+    monkeypatch.setattr(builtins, "meet", meet, raising=False)
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    assert found[0] is found[1]
 
 
 def test_a_damaged_file_is_written_again():
