@@ -150,7 +150,7 @@ def _checked(index: Any, size: int) -> Any:
     """Positions on an axis of this size; refused outside of it where the values are known."""
     if not isinstance(index, Tracer) and index.size and (index.min() < -size or index.max() >= size):
         bad = index.min() if index.min() < -size else index.max()
-        raise ValueRangeError(f"index {bad} is outside an axis of size {size}.")
+        raise IndexRangeError(f"index {bad} is outside an axis of size {size}.")
     return index
 
 
@@ -162,7 +162,7 @@ def _expand(parts: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
             raise TracingError("indexing with a single True or False is not supported. Use None for a new axis.")
     used = sum(part.ndim if _is_mask(part) else part is not None and part is not Ellipsis for part in parts)
     if used > len(shape):
-        raise ValueRangeError(f"too many indices: {used} for an array with {len(shape)} axes.")
+        raise IndexRangeError(f"too many indices: {used} for an array with {len(shape)} axes.")
     dots = next((i for i, p in enumerate(parts) if p is Ellipsis), len(parts))
     listed: list[Any] = []
     axis = 0

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import fnet
 from fnet import ops
-from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
+from fnet.errors import DtypeError, IndexRangeError, ShapeError, TracingError, ValueRangeError
 from fnet.testing import check_grads
 from tests.ops.table import close
 
@@ -88,9 +88,9 @@ def test_iteration_and_length():
 @pytest.mark.parametrize(
     ("index", "error", "text"),
     [
-        ((0, 0, 0, 0), ValueRangeError, "too many indices: 4 for an array with 3 axes"),
-        ([7], ValueRangeError, "index 7 is outside an axis of size 3"),
-        ([-4], ValueRangeError, "index -4 is outside an axis of size 3"),
+        ((0, 0, 0, 0), IndexRangeError, "too many indices: 4 for an array with 3 axes"),
+        ([7], IndexRangeError, "index 7 is outside an axis of size 3"),
+        ([-4], IndexRangeError, "index -4 is outside an axis of size 3"),
         (7, IndexError, "index 7 is out of bounds for axis 0 with size 3"),
         (True, TracingError, "single True or False"),
         ((ROWS, slice(None), ROWS), TracingError, "neighbouring axes"),
