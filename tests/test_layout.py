@@ -78,3 +78,16 @@ def test_no_path_or_address_of_a_machine(path):
         return
     found = MACHINE.search(path.read_text(encoding="utf-8"))
     assert found is None, f"{found[0]!r} is about somebody's machine"
+
+
+FAULTS = re.findall(r"^\| ([A-Z]\d+) \|.* \| ([^|]*) \|$", (ROOT / "docs" / "faults.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("fault", "tests"), FAULTS, ids=[fault for fault, _ in FAULTS])
+def test_every_fault_found_by_use_names_tests_that_exist(fault, tests):
+    named = re.findall(r"`([\w/]+\.py)`((?:,? \w+\b(?!`))*)", tests)
+    assert named
+    for file, functions in named:
+        text = (ROOT / "tests" / file).read_text()
+        for function in re.findall(r"\w+", functions):
+            assert re.search(rf"(?:def |class |\"){function}\b", text), f"{file} has no {function}"
