@@ -326,3 +326,11 @@ def test_a_shape_error_within_a_network_names_path_and_layer() -> None:
     net = serial(Flatten(), fnet.named("the body", serial(Dense(3), LSTM(2))))
     with pytest.raises(ShapeError, match=r"in 'the body/lstm': .*received \(3,\)(.|\n)*The layer is LSTM\(units=2\)"):
         net.init(KEY, (2, 2))
+
+
+def test_a_trainer_takes_the_shape_from_the_graph() -> None:
+    x = Input((3,))
+    trainer = fnet.Trainer(graph([x], [Dense(2)(x)]), "mse")
+    assert trainer.init(KEY).params["dense"]["kernel"].shape == (3, 2)
+    with pytest.raises(ShapeError, match="give the shape of one sample"):
+        fnet.Trainer(Dense(2), "mse").init(KEY)

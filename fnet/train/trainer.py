@@ -89,8 +89,10 @@ class Trainer:
         """By what it was made of: a copy compiles anew, and a pickle needs parts that can be pickled."""
         return type(self), self._given
 
-    def init(self, key: np.ndarray, shape: Any, dtype: Any = "float32") -> TrainState:
+    def init(self, key: np.ndarray, shape: Any = None, dtype: Any = "float32") -> TrainState:
         """A fresh state for inputs of `shape`, without the batch axis; a tuple of shapes for several inputs.
+
+        A graph knows its own shapes.
 
         >>> from fnet.layers import Dense
         >>> ts = Trainer(Dense(3), "mse").init(random.key(0), (2,))
