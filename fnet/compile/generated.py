@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from fnet.kernels import loaded  # noqa: F401  (before all that imports Numba)
 from fnet.kernels.cache_folder import cache_directory, keep
 from fnet.kernels.sources import GENERATED
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -118,3 +120,31 @@ def test_interrupts_that_are_put_off():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     thread = threading.Thread(target=lambda: interrupts_put_off().__enter__())
     thread.start(), thread.join()
+
+
+WHILE_NUMBA_IS_IMPORTED = """
+import signal, sys
+import numpy as np
+import fnet
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numba.core.types":
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupt())
+f = fnet.jit(lambda x: x + 1)
+try:
+    f(np.ones(1))
+except KeyboardInterrupt:
+    print("interrupted", f(np.ones(1)))
+"""
+
+
+def test_the_import_of_numba_ends_first():
+    """A first call imports it; half of it would fail in every later call."""
+    command = [sys.executable, "-c", WHILE_NUMBA_IS_IMPORTED]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout == "interrupted [2.]\n", run.stderr

@@ -3,6 +3,8 @@
 import importlib
 from types import ModuleType
 
+from fnet.kernels import loaded  # noqa: F401  (before all that imports Numba)
+
 _FAMILIES = (
     "accumulate",
     "amx",
