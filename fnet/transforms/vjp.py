@@ -103,7 +103,7 @@ class _Tape:
 def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Value of `f` and the function that pulls a cotangent of the value back to the arguments.
 
-    ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument, arrays of their own.
+    ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument, arrays of their own, as the value is.
 
     >>> import numpy as np, fnet
     >>> y, pull = fnet.vjp(lambda x: x * x, np.array([1.0, 3.0]))
@@ -119,7 +119,8 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     result = f(*tree.unflatten(structure, traced))
     result, aux = split_aux(result, has_aux)
     outputs, out_structure = tree.flatten(result, is_none)
-    primal_outputs = [o.primal if tape.owns(o) else o for o in outputs]
+    own_value = Own((*leaves, *tape.arrays()))  # the caller may write into it before it pulls
+    primal_outputs = [own_value(o.primal) if tape.owns(o) else o for o in outputs]
 
     def pull(cotangent: Any) -> Any:
         given = tree.flatten_like(out_structure, cotangent, is_none)
@@ -141,7 +142,7 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     value = tree.unflatten(out_structure, primal_outputs)
     if not has_aux:
         return value, pull
-    return value, pull, tree.map(lambda a: a.primal if tape.owns(a) else a, aux)
+    return value, pull, tree.map(lambda a: own_value(a.primal) if tape.owns(a) else a, aux)
 
 
 def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:

@@ -220,6 +220,16 @@ def test_what_a_pullback_returns_shares_memory_with_nothing(name):
     assert all(array.flags.writeable for array in arrays)
 
 
+@pytest.mark.parametrize("f", [np.exp, lambda x: x, lambda x: x.reshape(3, 1)], ids=["exp", "itself", "view"])
+def test_writing_into_the_value_changes_neither_the_pullback_nor_the_argument(f):
+    x = np.array([0.0, 1.0, 2.0])
+    value, pull, aux = fnet.vjp(lambda x: (f(x), f(x)), x, has_aux=True)
+    value[:] = aux[:] = 7.0
+    np.testing.assert_array_equal(x, [0.0, 1.0, 2.0])
+    expected = np.exp(x) if f is np.exp else np.ones(3)
+    np.testing.assert_allclose(pull(np.ones(value.shape))[0], expected)
+
+
 def test_gradients_of_several_arguments_are_several_arrays():
     a, b = fnet.grad(lambda a, b: ops.sum((a + b) ** 2), argnums=(0, 1))(np.ones(2), np.ones(2))
     a += 1
