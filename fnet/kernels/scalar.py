@@ -101,14 +101,14 @@ def relu_f64(x):
 
 @elementary
 def sign_f32(x):
-    """-1, 0 or 1, keeping NaN and signed zeros."""
-    return _1 if x > _0 else (-_1 if x < _0 else x)
+    """-1, 0 or 1, keeping NaN; 0 of a negative zero, as in NumPy."""
+    return _1 if x > _0 else (-_1 if x < _0 else x + _0)
 
 
 @elementary
 def sign_f64(x):
-    """-1, 0 or 1, keeping NaN and signed zeros."""
-    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)
+    """-1, 0 or 1, keeping NaN; 0 of a negative zero, as in NumPy."""
+    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x + 0.0)
 
 
 @elementary

@@ -240,18 +240,18 @@ def log_f64(x):
 
 @elementary
 def log1p_f32(x):
-    """log(1 + x) in float32, accurate near zero."""
+    """log(1 + x) in float32, accurate near zero, whose sign it keeps."""
     u = _1 + x
     lost = (x - (u - _1)) / u
-    return log_f32(u) + (lost if lost == lost else _0)
+    return x if x == _0 else log_f32(u) + (lost if lost == lost else _0)
 
 
 @elementary
 def log1p_f64(x):
-    """log(1 + x) in float64, accurate near zero."""
+    """log(1 + x) in float64, accurate near zero, whose sign it keeps."""
     u = 1.0 + x
     lost = (x - (u - 1.0)) / u
-    return log_f64(u) + (lost if lost == lost else 0.0)
+    return x if x == 0.0 else log_f64(u) + (lost if lost == lost else 0.0)
 
 
 @elementary

@@ -123,7 +123,7 @@ isfinite = _test("isfinite", True, "True where ``x`` is neither NaN nor infinite
 _square: Primitive = elementwise("square", "{0} * {0}", lambda g, y, x: multiply(g, x * 2))
 _reciprocal: Primitive = elementwise("reciprocal", "reciprocal_{t}({0})", lambda g, y, x: negative(multiply(g, y * y)))
 _absolute: Primitive = elementwise("absolute", "abs({0})", lambda g, y, x: multiply(g, sign(x)))
-_sign: Primitive = elementwise("sign", "np.sign({0})", lambda g, y, x: multiply(g, 0))
+_sign: Primitive = elementwise("sign", "sign_{t}({0})", lambda g, y, x: multiply(g, 0))
 _integer_sign: Primitive = elementwise("sign", "({0} > 0) - ({0} < 0)")
 
 

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
+import numpy as np
+
 from fnet import tree
 from fnet.compile import results
 from fnet.compile.members import Members
@@ -133,8 +135,8 @@ class Jitted:
         Results that are not donated arguments are those of the last call. Raises `StructureError`, `ShapeError` or
         `DtypeError` for a donated argument that no result can take the place of.
         """
-        if count < 1:
-            raise ValueRangeError(f"repeat needs a count of at least 1, received {count}.")
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
         latest = self._latest
         if latest is not None and not kwargs and latest.level is in_force() and latest.feeding.fault is None:
             result = latest.run_steady(args, count)

@@ -59,7 +59,7 @@ class Signature:
 
     def _label(self, name: str | int, option: str) -> Label:
         known = len(self._positional)
-        if isinstance(name, int):
+        if isinstance(name, int) and not isinstance(name, bool):
             label = name + known if name < 0 else name
             if (name < 0 and self._takes_more) or label < 0 or not (label < known or self._takes_more):
                 takes = "any number of" if self._takes_more else str(known)
@@ -70,9 +70,9 @@ class Signature:
             return label
         if name in self._positional:
             return self._positional.index(name)
-        if name in self._by_keyword or self._takes_any_name:
+        if name in self._by_keyword or (self._takes_any_name and isinstance(name, str)):
             return name
         raise ValueRangeError(
             f"{option}={name!r} is not an argument of the function."
-            f"{did_you_mean(name, [*self._positional, *self._by_keyword])}"
+            f"{did_you_mean(str(name), [*self._positional, *self._by_keyword])}"
         )

@@ -144,6 +144,11 @@ def test_corners():
     np.testing.assert_array_equal(fnet.vjp(ops.cosh, x[2:3])[1](np.ones(1, np.float32))[0], x[2:3])
     quotient = fnet.jit(lambda x: x / np.array([0.0, -0.0]))(np.ones(2))
     np.testing.assert_array_equal(quotient, [np.inf, -np.inf])
+    for dtype in (np.float32, np.float64):
+        zeros = np.array([0.0, -0.0], dtype)
+        for f, reference in ((ops.sign, np.sign), (ops.log1p, np.log1p)):
+            for way in (f, fnet.jit(f)):
+                np.testing.assert_array_equal(np.signbit(way(zeros)), np.signbit(reference(zeros)))
 
 
 @pytest.mark.parametrize(

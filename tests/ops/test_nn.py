@@ -124,7 +124,7 @@ def test_dropout_uses_one_mask_forwards_and_backwards():
         (
             lambda: ops.sparse_crossentropy(Z, LABELS + 1),
             ValueRangeError,
-            "label 4 of sample 1 is out of range: expected 0 to 3",
+            "label 4 of sample 0 is out of range: expected 0 to 3",
         ),
         (lambda: ops.sparse_crossentropy(Z, LABELS - 1), ValueRangeError, "label -1 of sample 0"),
         (lambda: ops.categorical_crossentropy(Z, TARGETS[0]), ShapeError, "For integer labels use the sparse form"),

@@ -225,8 +225,9 @@ def test_wrong_arguments_are_named():
         fnet.jit(lambda x: x, executor="fast")
     with pytest.raises(StructureError, match="must return arrays and numbers.*at 'a' it returned a str"):
         fnet.jit(lambda x: {"a": "text"})(X)
-    with pytest.raises(ValueRangeError, match="count of at least 1, received 0"):
-        fnet.jit(lambda x: x).repeat(0, X)
+    for count in (0, 2.5, "a"):
+        with pytest.raises(ValueRangeError, match=f"count of at least 1, a whole number; received {count!r}"):
+            fnet.jit(lambda x: x).repeat(count, X)
 
 
 def test_the_executor_can_be_set_from_outside(monkeypatch):

@@ -125,6 +125,8 @@ def test_negative_positions_count_from_the_end():
         fnet.jit(lambda x, n: x, static=-3)
     with pytest.raises(ValueRangeError, match="donate=2 is not an argument of the function: it takes 2 by position"):
         fnet.jit(lambda x, n: x, donate=(0, 2))
+    with pytest.raises(ValueRangeError, match="static=True is not an argument of the function"):
+        fnet.jit(lambda x, n: x, static=True)
     with pytest.raises(ValueRangeError, match="static=-1.*takes any number of by position. Name the argument"):
         fnet.jit(lambda *xs: xs, static=-1)
 

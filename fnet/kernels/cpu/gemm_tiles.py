@@ -39,7 +39,7 @@ def tiles_words(m: int, n: int, k: int, products: int) -> int:
     """The 32-bit words that `gemm_tiles` needs for packed operands.
 
     >>> tiles_words(32, 32, 32, 1), tiles_words(32, 32, 32, 3)
-    (2560, 4096)
+    (2560, 5120)
     """
     down, across, pairs = (-(-size // BLOCK) * unit for size, unit in ((m, BLOCK), (n, BLOCK), (k, WORDS)))
     row = pairs + PAD
