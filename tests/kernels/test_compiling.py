@@ -71,7 +71,7 @@ print(fnet.jit(lambda x: x + 1)(np.zeros(1)))
 
 @pytest.mark.parametrize("quiet", ["0", "1"])
 def test_the_line_goes_to_stderr_or_nowhere(tmp_path: Path, quiet: str):
-    environment = dict(os.environ, FNET_CACHE_DIR=str(tmp_path), FNET_QUIET=quiet)
+    environment = dict(os.environ, FNET_CACHE_DIR=str(tmp_path), FNET_QUIET=quiet, NUMBA_DISABLE_JIT="0")
     command = [sys.executable, "-W", "error", "-c", _PROGRAM]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[1.]\n"
