@@ -18,7 +18,6 @@ from fnet.compile.memory import ALIGNMENT
 
 SMALLEST, LARGEST = 1 << 19, 1 << 25  # bytes of a block: what is smaller is soon in the caches, wherever it lies
 LIMIT = 1 << 26  # bytes of all blocks together, used or not
-UNUSED = 3  # references to an owner whose block nobody uses: of a tuple, of a variable, and of an argument
 
 
 class Owner(np.ndarray):
@@ -27,6 +26,15 @@ class Owner(np.ndarray):
 
 Block = tuple[Owner, int]
 """An owner, and where in it a cache line begins."""
+
+
+def _references(block: Block) -> int:
+    """How many references to the owner of a block there are, in the count of this interpreter."""
+    return sys.getrefcount(block[0])
+
+
+UNUSED = _references((Owner((1,), np.uint8), 0))
+"""The references to an owner whose block nobody uses; versions of Python count those of a call differently."""
 
 _blocks: dict[int, list[Block]] = {}
 _lock = threading.Lock()
@@ -45,9 +53,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     if size < SMALLEST or size > LARGEST:
         return np.empty(shape, dtype)
     with _lock:
-        for owner, start in _blocks.get(size, ()):
-            if sys.getrefcount(owner) == UNUSED:
-                return np.ndarray(shape, dtype, owner, start)
+        for block in _blocks.get(size, ()):
+            if _references(block) == UNUSED:
+                return np.ndarray(shape, dtype, *block)
         owner = Owner((size + ALIGNMENT,), np.uint8)
         start = -owner.__array_interface__["data"][0] % ALIGNMENT
         if _make_room(size):
@@ -74,8 +82,7 @@ def _make_room(size: int) -> bool:
         for number in range(len(blocks) - 1, -1, -1):
             if excess <= 0:
                 return True
-            owner, _ = blocks[number]
-            if sys.getrefcount(owner) == UNUSED:
+            if _references(blocks[number]) == UNUSED:
                 del blocks[number]
                 excess -= other
         if not blocks:
