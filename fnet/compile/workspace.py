@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -50,33 +49,13 @@ class Workspace:
 
 
 _ALL: Members[Workspace] = Members()
-_held: list[Any] = []
-
-
-def _wait_for_compiler() -> None:
-    """Hold Numba's lock, if Numba has been imported: nothing is compiled before."""
-    lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
-    if lock is not None:
-        lock.acquire()
-        _held.append(lock)
-
-
-def _let_compile() -> None:
-    while _held:
-        _held.pop().release()
 
 
 def _renew_locks() -> None:
     """A lock that another thread held when the process forked would never be released in the child."""
     for workspace in _ALL:
         workspace.lock = threading.Lock()
-    _let_compile()
 
 
 if hasattr(os, "register_at_fork"):
-    # A fork waits for the kernel that another thread compiles: LLVM would stay half way through it in the child.
-    os.register_at_fork(
-        before=_wait_for_compiler,
-        after_in_parent=_let_compile,
-        after_in_child=_renew_locks,
-    )
+    os.register_at_fork(after_in_child=_renew_locks)

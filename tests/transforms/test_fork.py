@@ -71,3 +71,33 @@ def test_a_child_process_can_use_what_another_thread_was_in(what):
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM.format(what=what, forks=3 if what == "compile" else 8)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert run.stdout.split() == ["done"], run.stdout + run.stderr
+
+
+IMPORTING = """
+import os, pathlib, tempfile, threading, time
+import fnet, fnet.kernels
+
+folder = tempfile.TemporaryDirectory()
+pathlib.Path(folder.name, "unhurried.py").write_text("import time; time.sleep(0.5); value = 1")
+fnet.__path__.append(folder.name)
+thread = threading.Thread(target=__import__, args=("fnet.unhurried",))
+thread.start()
+time.sleep(0.2)
+pid = os.fork()
+if pid == 0:
+    from fnet.unhurried import value
+    os._exit(value)
+end = time.time() + 20
+while (waited := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.time() < end:
+    time.sleep(0.01)
+if waited[0] == 0:
+    os.kill(pid, 9)
+print(os.waitstatus_to_exitcode(waited[1]) if waited[0] else "hangs")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_waits_for_the_module_that_another_thread_imports():
+    command = [sys.executable, "-W", "ignore", "-c", IMPORTING]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.stdout.split() == ["1"], run.stdout + run.stderr
