@@ -14,7 +14,7 @@ from numba.core import config
 
 import fnet
 from fnet import ops
-from fnet.kernels.cpu import amx, gemm_tiles, threads, ways
+from fnet.kernels.cpu import amx, gemm_tiles, threads, tile_block, ways
 from fnet.kernels.cpu.bfloat16 import split_in_python
 from fnet.kernels.cpu.gemm import LINEAR, RELU
 from fnet.kernels.cpu.simd import INT, Vectors
@@ -192,7 +192,7 @@ def compiled() -> str:
     builder = ir.IRBuilder(function.append_basic_block())
     simd = Vectors(builder, ir.FloatType())
     amx.Tiles(simd, function.args[0]).configure()
-    gemm_tiles._write_block(simd, function.args)
+    tile_block.write_block(simd, function.args)
     amx.Tiles(simd, function.args[0]).release()
     builder.ret_void()
     llvm.initialize_all_targets()

@@ -11,28 +11,31 @@ their task. An element of C is the same sum whatever block and task it is in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
 
-from fnet.kernels.cpu.amx import ROWS, TILE, WORDS, Tiles, configure, release, state_size
-from fnet.kernels.cpu.bfloat16 import pair_neighbours, pair_vectors, split_neighbours, split_vectors
-from fnet.kernels.cpu.packing import transposing_copier
+from fnet.kernels.cpu.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.product import LINEAR, RELU, activate
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, lanes, vector_code
+from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.tile_block import (
+    BLOCK,
+    PAD,
+    block,
+    clear,
+    has_others,
+    row_of_pairs,
+    split_pair,
+    split_row,
+    turn,
+    whole_blocks,
+    whole_pairs,
+)
 from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
-from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.policy import kernel
 
-BLOCK = 2 * ROWS  # rows and columns of a block of C
 SMALLEST = 64
 PARTS = 16  # tasks that pack
 TASKS = 16  # that multiply, at most
-PAD = 16  # words between rows of A, which else compete for the same lines of the cache
-
-_copy_transposed = transposing_copier()
 
 
 def tiles_words(m: int, n: int, k: int, products: int) -> int:
@@ -60,24 +63,6 @@ def tiles_work() -> int:
     return TASKS * BLOCK * BLOCK
 
 
-@scalar
-def _rows(count):
-    """`count` rounded up to whole blocks."""
-    return (count + 31) // 32 * 32
-
-
-@scalar
-def _pairs(k):
-    """The pairs of k numbers, up to whole tiles."""
-    return (k + 31) // 32 * 16
-
-
-@scalar
-def _row(k):
-    """The distance of packed rows of A."""
-    return _pairs(k) + PAD
-
-
 @kernel
 def gemm_tiles(a, b, c, bias, words, work, state, m, n, k, a_row, a_col, b_row, b_col, products, start, act):
     """``C = act(S + A B)``; arguments as of `gemm`, but that of each operand one stride is 1, and no size is 0.
@@ -85,8 +70,9 @@ def gemm_tiles(a, b, c, bias, words, work, state, m, n, k, a_row, a_col, b_row, 
     words: `tiles_words` unsigned 32-bit integers; work: `tiles_work` elements; state: of the tiles, of `TASKS` tasks
     where they are emulated; products: 1 or 3.
     """
-    pairs, row = _pairs(k), _row(k)
-    left_size, right_size, spare_size = _rows(m) * row, _rows(n) * pairs, max(_rows(m) * pairs, n * row)
+    pairs, row = whole_pairs(k), row_of_pairs(k)
+    left_size, right_size = whole_blocks(m) * row, whole_blocks(n) * pairs
+    spare_size = max(whole_blocks(m) * pairs, n * row)
     low = 1 if products == 3 else 0
     left, right, spare = at(words, 0), at(words, (1 + low) * left_size), at(words, (1 + low) * (left_size + right_size))
     left_low, right_low, spare_low = at(left, low * left_size), at(right, low * right_size), at(spare, low * spare_size)
@@ -116,29 +102,29 @@ def gemm_tiles(a, b, c, bias, words, work, state, m, n, k, a_row, a_col, b_row, 
 @kernel
 def _pack_rows(part, x, high, low, rows, k, x_row, row, split):
     """Rows of pairs of a matrix with contiguous rows, zeros behind them."""
-    pairs, filled = _pairs(k), (k + 1) // 2
+    pairs, filled = whole_pairs(k), (k + 1) // 2
     for i in range(part * rows // PARTS, (part + 1) * rows // PARTS):
         to, to_low = at(high, i * row), at(low, i * row)
-        _split_row(at(x, i * x_row), to, to_low, k, split)
-        _clear(to, to_low, filled, pairs, split)
+        split_row(at(x, i * x_row), to, to_low, k, split)
+        clear(to, to_low, filled, pairs, split)
 
 
 @kernel
 def _pack_pairs(part, x, high, low, columns, k, x_row, split):
     """Pairs of rows of a matrix with contiguous rows, as far apart as whole blocks; rows of zeros behind them."""
-    pairs, filled, width = _pairs(k), (k + 1) // 2, _rows(columns)
+    pairs, filled, width = whole_pairs(k), (k + 1) // 2, whole_blocks(columns)
     for q in range(part * pairs // PARTS, (part + 1) * pairs // PARTS):
         to, to_low = at(high, q * width), at(low, q * width)
         if q < filled:
-            _split_pair(at(x, 2 * q * x_row), x_row, to, to_low, columns, k - 2 * q, split)
+            split_pair(at(x, 2 * q * x_row), x_row, to, to_low, columns, k - 2 * q, split)
         else:
-            _clear(to, to_low, 0, columns, split)
+            clear(to, to_low, 0, columns, split)
 
 
 @kernel
 def _pack_panels(part, x, high, low, columns, k, x_row, split):
     """The same by panels of 16 columns."""
-    pairs, filled, panels = _pairs(k), (k + 1) // 2, (columns + WORDS - 1) // WORDS
+    pairs, filled, panels = whole_pairs(k), (k + 1) // 2, (columns + WORDS - 1) // WORDS
     for panel in range(part * panels // PARTS, (part + 1) * panels // PARTS):
         j = panel * WORDS
         for q in range(pairs):
@@ -146,141 +132,39 @@ def _pack_panels(part, x, high, low, columns, k, x_row, split):
             to, to_low = at(high, place), at(low, place)
             if q < filled:
                 count = min(WORDS, columns - j)
-                _split_pair(at(x, 2 * q * x_row + j), x_row, to, to_low, count, k - 2 * q, split)
+                split_pair(at(x, 2 * q * x_row + j), x_row, to, to_low, count, k - 2 * q, split)
             else:
-                _clear(to, to_low, 0, WORDS, split)
+                clear(to, to_low, 0, WORDS, split)
 
 
 @kernel
 def _transpose(part, source, source_low, high, low, rows, k, split):
     """Rows of pairs from pairs of rows."""
-    pairs, width, row, strips = _pairs(k), _rows(rows), _row(k), (rows + WORDS - 1) // WORDS
+    pairs, width, row, strips = whole_pairs(k), whole_blocks(rows), row_of_pairs(k), (rows + WORDS - 1) // WORDS
     for strip in range(part * strips // PARTS, (part + 1) * strips // PARTS):
         i = strip * WORDS
         count = min(WORDS, rows - i)
         for q in range(0, pairs, WORDS):
-            _turn(at(source, q * width + i), width, at(high, i * row + q), row, WORDS, count)
+            turn(at(source, q * width + i), width, at(high, i * row + q), row, WORDS, count)
             if split:
-                _turn(at(source_low, q * width + i), width, at(low, i * row + q), row, WORDS, count)
+                turn(at(source_low, q * width + i), width, at(low, i * row + q), row, WORDS, count)
 
 
 @kernel
 def _panels_of_rows(part, source, source_low, high, low, columns, k, split):
     """Panels of 16 columns from rows of pairs of the transpose."""
-    pairs, row, panels = _pairs(k), _row(k), (columns + WORDS - 1) // WORDS
+    pairs, row, panels = whole_pairs(k), row_of_pairs(k), (columns + WORDS - 1) // WORDS
     for panel in range(part * panels // PARTS, (part + 1) * panels // PARTS):
         j = panel * WORDS
         count = min(WORDS, columns - j)
         for q in range(0, pairs, WORDS):
             place = (panel * pairs + q) * WORDS
-            _turn(at(source, j * row + q), row, at(high, place), WORDS, count, WORDS)
+            turn(at(source, j * row + q), row, at(high, place), WORDS, count, WORDS)
             if split:
-                _turn(at(source_low, j * row + q), row, at(low, place), WORDS, count, WORDS)
-
-
-@kernel
-def _turn(source, source_row, target, target_row, rows, columns):
-    """The transpose of up to 16 rows of words; whole squares are written."""
-    for i in range(0, rows, lanes(target)):
-        _copy_transposed(at(source, i * source_row), source_row, at(target, i), target_row, rows - i, columns)
-
-
-@kernel
-def _split_row(x, high, low, count, split):
-    if split:
-        split_neighbours(x, high, low, count)
-    else:
-        pair_neighbours(x, high, count)
-
-
-@kernel
-def _split_pair(x, x_row, high, low, columns, rows, split):
-    if split:
-        split_vectors(x, x_row, high, low, columns, rows)
-    else:
-        pair_vectors(x, x_row, high, columns, rows)
-
-
-@kernel
-def _clear(high, low, first, end, split):
-    for q in range(first, end):
-        high[q] = 0
-        if split:
-            low[q] = 0
+                turn(at(source_low, j * row + q), row, at(low, place), WORDS, count, WORDS)
 
 
 # ------------------------------------------------------------------------------------------------- multiplying
-
-
-def _write_block(simd: Vectors, values: Sequence[ir.Value]) -> None:
-    """Registers: 0 to 3 for C, 4 and 5 for rows of A, 6 and 7 for columns of B."""
-    state, a, a_low, a_row, b, b_low, b_panel, c, c_row, steps, products, from_c = values
-    builder, tiles = simd.builder, Tiles(simd, state)
-    halves = [INT(0), INT(1)]
-    places = [
-        simd.at(c, builder.add(builder.mul(builder.mul(i, INT(ROWS)), c_row), builder.mul(j, INT(WORDS))))
-        for i in halves
-        for j in halves
-    ]
-    with builder.if_else(builder.icmp_signed("!=", from_c, INT(0))) as (loaded, zero):
-        with loaded:
-            for tile, place in enumerate(places):
-                tiles.load(tile, place, c_row)
-        with zero:
-            for tile in range(4):
-                tiles.zero(tile)
-    loop = Loop(builder, steps, [])
-
-    def load(first: int, address: ir.Value, half_distance: ir.Value, row: ir.Value, step: ir.Value) -> None:
-        for half in halves:
-            place = simd.at(address, builder.add(builder.mul(half, half_distance), step))
-            tiles.load(first + half.constant, place, row)
-
-    def load_a(address: ir.Value) -> None:
-        load(4, address, builder.mul(a_row, INT(ROWS)), a_row, builder.mul(loop.index, INT(WORDS)))
-
-    def load_b(address: ir.Value) -> None:
-        load(6, address, b_panel, INT(WORDS), builder.mul(loop.index, INT(TILE)))
-
-    def multiply_add() -> None:
-        for tile in range(4):
-            tiles.multiply_add(tile, 4 + tile // 2, 6 + tile % 2)
-
-    load_a(a)
-    load_b(b)
-    multiply_add()
-    with builder.if_then(builder.icmp_signed("==", products, INT(3))):
-        load_b(b_low)
-        multiply_add()
-        load_a(a_low)
-        load_b(b)
-        multiply_add()
-    loop.close([])
-    for tile, place in enumerate(places):
-        tiles.store(tile, place, c_row)
-
-
-def _block_in_python(state, a, a_low, a_row, b, b_low, b_panel, c, c_row, steps, products, from_c):
-    def numbers(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return (words << np.uint32(16)).view(np.float32), (words & np.uint32(0xFFFF0000)).view(np.float32)
-
-    total = np.zeros((BLOCK, BLOCK), np.float32)
-    for i in range(BLOCK if from_c else 0):
-        total[i] = c[i * c_row :][:BLOCK]
-    pairs = steps * WORDS
-    for left, right in ((a, b), (a, b_low), (a_low, b))[:products]:
-        rows = np.stack([left[i * a_row :][:pairs] for i in range(BLOCK)])
-        panels = [right[j * b_panel :][: pairs * WORDS].reshape(pairs, WORDS) for j in range(2)]
-        columns = np.concatenate(panels, axis=1)
-        for x, y in zip(numbers(rows), numbers(columns), strict=True):
-            total += x @ y
-    for i in range(BLOCK):
-        c[i * c_row :][:BLOCK] = total[i]
-
-
-# `block(state, a, a_low, a_row, b, b_low, b_panel, c, c_row, steps, products, from_c)`: 32 x 32 of C, over all steps of
-# 32 numbers of k, from zero or from what C holds.
-block: Any = vector_code(_write_block, _block_in_python)
 
 
 @kernel
@@ -289,7 +173,7 @@ def _blocks(
     products, start, act,
 ):  # fmt: skip
     """Some blocks of C, column by column."""
-    pairs, row, steps = _pairs(k), _row(k), (k + 31) // 32
+    pairs, row, steps = whole_pairs(k), row_of_pairs(k), (k + 31) // 32
     down, across = (m + BLOCK - 1) // BLOCK, (n + BLOCK - 1) // BLOCK
     own, registers = at(work, task * BLOCK * BLOCK), at(state, task * state_size(state))
     relu, from_c = 1 if act == RELU else 0, 1 if start != FROM_ZERO else 0
@@ -304,7 +188,7 @@ def _blocks(
         if from_c:
             _copy_start(bias if start == FROM_BIAS else c, start, i, j, own, n, rows, columns)
         block(registers, x, x_low, row, y, y_low, pairs * WORDS, target, target_row, steps, products, from_c)
-        if products == 3 and _has_others(target, target_row, rows, columns):
+        if products == 3 and has_others(target, target_row, rows, columns):
             _mend(
                 target, target_row, at(a, i * a_row), a_row, a_col, at(b, j * b_col), b_row, b_col,
                 bias if start == FROM_BIAS else c, start, i, j, n, rows, columns, k,
@@ -326,17 +210,6 @@ def _copy_start(source, start, i, j, target, n, rows, columns):
         row = at(source, j if start == FROM_BIAS else (i + r) * n + j)
         for q in range(columns):
             target[r * BLOCK + q] = row[q]
-
-
-@kernel
-def _has_others(c, c_row, rows, columns):
-    """Whether there are infinite numbers or NaN."""
-    found = 0
-    for r in range(rows):
-        row = at(c, r * c_row)
-        for q in range(columns):
-            found |= row[q] - row[q] != 0
-    return found
 
 
 @kernel
