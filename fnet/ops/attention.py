@@ -17,7 +17,7 @@ from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import zeros_like
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.vjp import vjp
+from fnet.transforms.vjp import pullback
 
 SMALLEST = 64  # queries and keys from which on products gain by pairs of bfloat16
 
@@ -98,10 +98,10 @@ def _vjp_vjp(h: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params:
     params.pop("precision", None)
 
     def first_order(q: Any, k: Any, v: Any, g: Any) -> Any:
-        return vjp(lambda *qkv: _materialized(*qkv, *extra, **params), q, k, v)[1](g)
+        return pullback(lambda *qkv: _materialized(*qkv, *extra, **params), q, k, v)[1](g)
 
     given = tuple(zeros_like(x) if t is None else t for t, x in zip(h, (q, k, v), strict=True))
-    dq, dk, dv, dg = vjp(first_order, q, k, v, g)[1](given)
+    dq, dk, dv, dg = pullback(first_order, q, k, v, g)[1](given)
     return (dq, dk, dv, *(None for _ in extra), None, None, dg)
 
 

@@ -19,14 +19,14 @@ from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import zeros_like
 from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.vjp import vjp
+from fnet.transforms.vjp import pullback
 
 ACTIVATIONS = ("linear", "relu")
 
 
 def _pulled(plain: Callable, g: Any, *inputs: Any, **params: Any) -> Any:
     """The cotangents `g` of all results pulled back through plain operations."""
-    _, pull = vjp(lambda *values: plain(*values, **params), *inputs)
+    _, pull = pullback(lambda *values: plain(*values, **params), *inputs)
     return pull(tuple(g))
 
 

@@ -29,7 +29,7 @@ from fnet.ops.summation import Axes, fold_abstract, keep_axes, normalize_axes, s
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.vjp import vjp
+from fnet.transforms.vjp import pullback
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
@@ -50,7 +50,7 @@ def _attained(y: Any, x: Any, axes: tuple[int, ...]) -> Any:
 
 def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
     """Through products of pairs, whose derivatives need no quotient by elements that may be 0."""
-    return vjp(lambda v: _prod_of_pairs(v, axes), x)[1](g)
+    return pullback(lambda v: _prod_of_pairs(v, axes), x)[1](g)
 
 
 def _prod_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:

@@ -11,7 +11,7 @@ from fnet import tree
 from fnet.errors import DerivativeError, ValueRangeError
 from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.vjp import grad, vjp
+from fnet.transforms.vjp import grad, pullback
 
 MODES = ("reverse", "forward")
 
@@ -56,7 +56,7 @@ def hessian(f: Callable) -> Callable:
 
 
 def _rows(f: Callable, x: Any) -> Any:
-    value, pull = vjp(f, x)
+    value, pull = pullback(f, x)
     _check_floating("the value", value)
     zeros, structure = tree.flatten(tree.map(lambda y: np.zeros(spec_of(y).shape, spec_of(y).dtype), value))
 

@@ -11,8 +11,8 @@ from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import cast, zeros_like
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Origin, Tracer, next_level
-from fnet.transforms.vjp import as_primal, grad, is_none, vjp
+from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
+from fnet.transforms.vjp import as_primal, grad, is_none, pullback
 
 
 class _JVPTracer(Tracer):
@@ -36,11 +36,14 @@ class _Forward:
 
     def __init__(self) -> None:
         self.level = next_level()
+        self.closed = False
 
     def owns(self, value: Any) -> bool:
         return isinstance(value, _JVPTracer) and value.trace is self
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if self.closed:
+            raise outlived(primitive.name)
         primals = tuple(a.primal if self.owns(a) else a for a in args)
         tangents = tuple(a.tangent if self.owns(a) else None for a in args)
         value = bind(primitive, primals, params)
@@ -68,9 +71,9 @@ def _transposed_twice(primitive: Primitive, primals: tuple, tangents: tuple, par
             args[i] = value
         return bind(primitive, tuple(args), params)
 
-    value, pull = vjp(forward, *(primals[i] for i in varying))
+    value, pull = pullback(forward, *(primals[i] for i in varying))
     zeros = tree.map(zeros_like, value)
-    _, pull_back = vjp(pull, zeros)
+    _, pull_back = pullback(pull, zeros)
     return pull_back(tuple(tangents[i] for i in varying))[0]
 
 
@@ -103,7 +106,10 @@ def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tup
         if received is None or received.shape != spec.shape:
             raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {received}.")
         traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype), spec=spec))
-    outputs = f(*tree.unflatten(structure, traced))
+    try:
+        outputs = f(*tree.unflatten(structure, traced))
+    finally:
+        trace.closed = True
     value = tree.map(lambda o: o.primal if trace.owns(o) else o, outputs)
     own = Own((*leaves, *tree.leaves(tangents), *tree.leaves(value)))
     return value, tree.map(lambda o: own(o.tangent) if trace.owns(o) else zeros_like(o), outputs)

@@ -13,7 +13,7 @@ from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.arithmetic import provided
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Origin, Tracer, next_level
+from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
 
 
 class OuterValueError(TracingError):
@@ -51,10 +51,7 @@ class _Staging:
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if self.closed:
-            raise TracingError(
-                f"a traced value outlived the function it was traced in and reached '{primitive.name}'. "
-                f"Return it from the jitted function instead of storing it on the side."
-            )
+            raise outlived(primitive.name)
         node = make_node(primitive, [self.value_of(a) for a in args], params)
         self.nodes.append(node)
         results = tuple(_GraphTracer(self, v) for v in node.outputs)

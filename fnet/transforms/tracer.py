@@ -113,3 +113,11 @@ class Tracer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec}>"
+
+
+def outlived(name: str) -> TracingError:
+    """The error of a traced value that is met by the primitive `name` after its transform has ended."""
+    return TracingError(
+        f"a traced value outlived the function it was traced in and reached '{name}'. "
+        f"Return it from that function instead of storing it on the side."
+    )

@@ -13,7 +13,7 @@ from fnet.spec import ArraySpec
 from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Origin, Tracer, next_level
+from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
 
 
 class _Record:
@@ -45,15 +45,24 @@ class _VJPTracer(Tracer):
 
 
 class _Tape:
-    """The trace of one `vjp`: interprets by computing the primal and recording the call."""
+    """The trace of one `vjp`: interprets by computing the primal and recording the call.
 
-    def __init__(self) -> None:
+    copying: others may write into arrays that are not its own before it is pulled, so it records copies of them.
+    """
+
+    def __init__(self, copying: bool) -> None:
         self.level = next_level()
         self.records: list[_Record] = []
+        self.copying = copying
+        self.closed = False
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if self.closed:
+            raise outlived(primitive.name)
         multiple = primitive.multiple
         primitive = primitive.taped or primitive
+        if self.copying:
+            args = tuple(np.array(a) if isinstance(a, np.ndarray) else a for a in args)
         primals = tuple(a.primal if self.owns(a) else a for a in args)
         primal = bind(primitive, primals, params)
         results = primal if primitive.multiple else (primal,)
@@ -110,13 +119,23 @@ def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     >>> pull(np.array([1.0, 1.0]))[0]
     array([2., 6.])
 
+    Writing into an array that `f` read does not change what `pull` returns later.
     Returns ``(y, pull)``, or ``(y, pull, aux)`` when `f` returns ``(y, aux)`` and `has_aux` is true.
     Integer and boolean leaves get the cotangent None. Source: reverse mode after autograd's tape.
     """
-    tape = _Tape()
+    copies = tree.map(lambda x: np.array(x) if isinstance(x, np.ndarray) else x, primals)
+    return pullback(f, *copies, has_aux=has_aux, copying=True)
+
+
+def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = False) -> tuple[Any, ...]:
+    """`vjp` whose `primals` nobody writes into before the pull; nor other arrays that `f` reads, but for `copying`."""
+    tape = _Tape(copying)
     leaves, structure = tree.flatten(primals)
     traced = [_VJPTracer(tape, as_primal(x), spec_of(x)) if spec_of(x).differentiable else x for x in leaves]
-    result = f(*tree.unflatten(structure, traced))
+    try:
+        result = f(*tree.unflatten(structure, traced))
+    finally:
+        tape.closed = True
     result, aux = split_aux(result, has_aux)
     outputs, out_structure = tree.flatten(result, is_none)
     own_value = Own((*leaves, *tape.arrays()))  # the caller may write into it before it pulls
@@ -174,7 +193,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
                 full[number] = value
             return f(*full, **kwargs)
 
-        value, pull, *aux = vjp(of_chosen, *chosen, has_aux=has_aux)
+        value, pull, *aux = pullback(of_chosen, *chosen, has_aux=has_aux, copying=True)
         check_scalar(value)
         gradients = pull(ones_like(value))
         gradient = gradients[0] if isinstance(argnums, int) else gradients

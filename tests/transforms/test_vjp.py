@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import ops
-from fnet.errors import DerivativeError, ShapeError, StructureError
+from fnet.errors import DerivativeError, ShapeError, StructureError, TracingError
 from fnet.testing import check_grads
 from fnet.testing.strategies import arrays
 
@@ -234,3 +234,32 @@ def test_gradients_of_several_arguments_are_several_arrays():
     a, b = fnet.grad(lambda a, b: ops.sum((a + b) ** 2), argnums=(0, 1))(np.ones(2), np.ones(2))
     a += 1
     assert b.tolist() == [4, 4]
+
+
+def test_writing_into_what_a_function_read_does_not_change_its_pullback():
+    x, w = np.array([1.0, 3.0]), np.array([2.0, 5.0])
+    _, pull = fnet.vjp(lambda v: v * v * w, x)
+    x[:], w[:] = 0.0, 0.0
+    assert pull(np.ones(2))[0].tolist() == [4.0, 30.0]
+
+
+def test_the_gradient_of_a_function_that_fills_one_buffer_again_and_again():
+    buffer = np.zeros(2)
+
+    def f(x):
+        total = 0.0
+        for i in range(3):
+            buffer[:] = i
+            total = total + ops.sum(x * buffer)
+        return total
+
+    assert fnet.grad(f)(np.ones(2)).tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("transform", [fnet.grad, lambda f: lambda x: fnet.jvp(f, (x,), (x,))], ids=["vjp", "jvp"])
+def test_a_traced_value_that_outlived_its_transform_is_refused_eagerly_and_in_a_jitted_function(transform):
+    kept = []
+    transform(lambda x: kept.append(x) or ops.sum(x))(np.ones(3))
+    for use in (lambda x: x + kept[0], fnet.jit(lambda x: x + kept[0])):
+        with pytest.raises(TracingError, match=r"outlived the function it was traced in and reached 'add'"):
+            use(np.ones(3))

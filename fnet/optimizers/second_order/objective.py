@@ -17,7 +17,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.jit import jit as compile
 from fnet.transforms.jvp import hessian_vector_product, jvp
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.vjp import value_and_grad, vjp
+from fnet.transforms.vjp import pullback, value_and_grad
 
 Vector = np.ndarray
 Flat = TypeVar("Flat")
@@ -121,14 +121,14 @@ class Residuals(_Compiled[FlatResiduals]):
             return _vector(self.f(unravel(x)))
 
         def evaluate(x: Any) -> tuple[Any, Any]:
-            r, pull_back = vjp(flat, x)
+            r, pull_back = pullback(flat, x)
             return 0.5 * sum(r * r), pull_back(r)[0]
 
         def push(x: Any, v: Any) -> Any:
             return jvp(flat, (x,), (v,))[1]
 
         def product(x: Any, v: Any) -> Any:
-            return vjp(flat, x)[1](push(x, v))[0]
+            return pullback(flat, x)[1](push(x, v))[0]
 
         compiled = (evaluate, _along(evaluate), push, product)
         return FlatResiduals(unravel, *(self._wrap(function) for function in compiled))
