@@ -117,7 +117,18 @@ def _cumsum(x: Any, axis: int | None = None) -> Any:
 def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0.0) -> Any:
     if mode != "constant":
         raise TracingError(f"np.pad on traced values takes mode='constant', received {mode!r}. Use np.concatenate.")
-    widths = np.broadcast_to(np.asarray(pad_width), (spec_of(x).ndim, 2))
+    if np.ndim(constant_values):
+        raise TracingError(
+            f"np.pad on traced values takes one number as constant_values, received {constant_values!r}. "
+            f"Pad axis by axis, or use np.concatenate."
+        )
+    ndim = spec_of(x).ndim
+    if np.shape(pad_width) not in ((), (1,), (2,), (1, 2), (ndim, 2)):
+        raise TracingError(
+            f"np.pad expected pad_width as a number, (before, after), or one such pair for each of the {ndim} axes; "
+            f"received {pad_width!r}."
+        )
+    widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
     return sh.pad(x, [(int(before), int(after)) for before, after in widths], constant_values)
 
 
@@ -259,6 +270,20 @@ def _reshape_method(self: Tracer, *shape: Any) -> Any:
     return sh.reshape(self, shape[0] if len(shape) == 1 else shape)
 
 
+def _unknown_number(self: Tracer) -> Any:
+    raise TracingError(
+        f"a traced {self.spec} cannot become Python numbers: a value under jit is not known, and elsewhere the numbers "
+        f"would have no derivative. Keep the array; return it from the transform to see its elements."
+    )
+
+
+def _missing(self: Tracer, name: str) -> Any:
+    """The error of an attribute that traced values lack; `hasattr` sees an `AttributeError` as usual."""
+    if name.startswith("__") or not hasattr(np.ndarray, name):
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+    raise AttributeError(f"a traced {self.spec} has no '{name}', which NumPy's arrays have. {_instead(name)}")
+
+
 def _transpose_method(self: Tracer, *axes: Any) -> Any:
     if not axes or axes == (None,):
         return sh.transpose(self)
@@ -305,6 +330,10 @@ _METHODS: dict[str, Callable] = {
     "ravel": sh.ravel,
     "flatten": sh.ravel,
     "clip": _clip,
+    "cumsum": lambda self, *args, **kwargs: np.cumsum(self, *args, **kwargs),
+    "round": lambda self, *args, **kwargs: np.round(self, *args, **kwargs),
+    "item": _unknown_number,
+    "tolist": _unknown_number,
     "dot": la.dot,
     "take": _take,
     "copy": lambda self: self,
@@ -322,9 +351,10 @@ def _attach() -> None:
     inverted = _of_booleans("~", ar.logical_not)
     for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": inverted}.items():
         setattr(Tracer, f"__{name}__", _of_numbers(unary))
-    for name, attribute in {"T": sh.transpose}.items():
+    for name, attribute in {"T": sh.transpose, "mT": lambda self: sh.swapaxes(self, -1, -2)}.items():
         setattr(Tracer, name, property(attribute))
-    for name, protocol in {"getitem": getitem, "array_ufunc": _ufunc, "array_function": _function}.items():
+    protocols = {"getitem": getitem, "getattr": _missing, "array_ufunc": _ufunc, "array_function": _function}
+    for name, protocol in protocols.items():
         setattr(Tracer, f"__{name}__", protocol)
 
 

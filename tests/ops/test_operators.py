@@ -138,7 +138,7 @@ def test_methods_and_attributes():
             a.reshape(3, 2), a.reshape((3, -1)), a.reshape(-1), a.transpose(), a.transpose(1, 0), a.transpose((1, 0)),
             a.swapaxes(0, 1), a.ravel(), a.flatten(), a.clip(0.3, 0.6), a.clip(max=0.5), a.dot(Y.T), a[:1].squeeze(),
             a.take([0, 5]), a.take([1, 0], axis=1), a.argmax(), a.argmin(axis=0), a.astype(np.float32), a.copy(),
-            (a > 0.5).any(axis=0), (a > 0.5).all(),
+            (a > 0.5).any(axis=0), (a > 0.5).all(), a.cumsum(), a.cumsum(axis=1), (3 * a).round(), a.mT,
         ]  # fmt: skip
 
     for mine, numpys in zip(traced(f, X), f(X), strict=True):
@@ -163,6 +163,14 @@ def test_lists_of_traced_values_become_arrays():
         (lambda x: np.add.outer(x, x), r"np\.add\.outer is not supported"),
         (lambda x: np.sum(x, dtype=np.float32), r"np\.sum .* does not take these arguments"),
         (lambda x: np.exp(x, out=np.zeros((2, 3))), r"np\.exp .* does not take these arguments"),
+        (lambda x: x.round(2), r"np\.round .* does not take these arguments"),
+        (lambda x: x.item(), r"a traced float64\[2, 3\] cannot become Python numbers"),
+        (fnet.jit(lambda x: x.tolist()), r"a traced float64\[2, 3\] cannot become Python numbers"),
+        (
+            lambda x: np.pad(x, 1, constant_values=(1, 2)),
+            r"np\.pad .* one number as constant_values, received \(1, 2\)",
+        ),
+        (lambda x: np.pad(x, (1, 2, 3)), r"np\.pad expected pad_width .* each of the 2 axes; received \(1, 2, 3\)"),
         (lambda x: np.round(x, 2), r"np\.round .* does not take these arguments"),
         (fnet.jit(lambda x: np.where(x > 0)), "result of unknown size; give both choices"),
         (lambda x: np.array(x), r"a traced float64\[2, 3\] cannot become a NumPy array"),
@@ -172,6 +180,23 @@ def test_lists_of_traced_values_become_arrays():
 def test_what_is_not_supported_says_so(f, text):
     with pytest.raises(TracingError, match=text):
         f(X) if isinstance(f, Jitted) else traced(f, X)
+
+
+def test_a_missing_attribute_says_what_to_use_instead():
+    for name, text in {
+        "sort": r"fnet\.ops\.top_k",
+        "searchsorted": r"Use fnet\.ops\.searchsorted",
+        "fill": "nothing",
+    }.items():
+        with pytest.raises(AttributeError, match=rf"a traced float64\[2, 3\] has no '{name}', which NumPy.*{text}"):
+            traced(lambda x, name=name: getattr(x, name), X)
+    with pytest.raises(AttributeError, match="object has no attribute 'wheight'"):
+        traced(lambda x: x.wheight, X)
+    assert traced(lambda x: [float(hasattr(x, name)) for name in ("shape", "sort", "__array_interface__")], X) == [
+        1,
+        0,
+        0,
+    ]
 
 
 def test_bitwise_operators_need_booleans():
