@@ -12,7 +12,6 @@ from fnet import tree
 from fnet.errors import NonFiniteError
 from fnet.train.callbacks import Callbacks
 from fnet.train.data import epoch_order
-from fnet.train.diagnosis import ADVICE
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass, assign
@@ -120,29 +119,33 @@ class Run:
         if path is not None:
             raise NonFiniteError(
                 f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), the last one of "
-                f"epoch {epoch}; the state given to fit is unchanged. {ADVICE} {_KEPT}",
+                f"epoch {epoch}; the state given to fit is unchanged. {self._explained(step - 1)} {_KEPT}",
                 self._last_good(step),
                 self.history,
             )
 
     def _diverged(self, epoch: int, step: int) -> NonFiniteError:
         """The error for a loss that is not finite, of the update number `step`."""
-        before = self._repeated(step)
-        order = epoch_order(before.key, int(self.safe.step), self.n, self.shuffle)
-        first = (step - int(self.safe.step)) * self.passes.batch_size
-        path = _not_finite(before.params)
+        path = _not_finite(self._repeated(step).params)
         if path is None:
-            advice = self.explain(before, order[first : first + self.passes.batch_size])
+            advice = self._explained(step)
         elif step == int(self.given.step):
             advice = f"Its parameter '{path}' is not finite already."
         else:
-            advice = f"The update before made the parameter '{path}' NaN or infinite. {ADVICE}"
+            advice = f"The update before made the parameter '{path}' NaN or infinite. {self._explained(step - 1)}"
         return NonFiniteError(
             f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "
             f"the state given to fit is unchanged. {advice} {_KEPT}",
             self._last_good(step),
             self.history,
         )
+
+    def _explained(self, step: int) -> str:
+        """What is wrong with update number `step` of this epoch."""
+        before = self._repeated(step)
+        order = epoch_order(before.key, int(self.safe.step), self.n, self.shuffle)
+        first = (step - int(self.safe.step)) * self.passes.batch_size
+        return self.explain(before, order[first : first + self.passes.batch_size])
 
     def _last_good(self, step: int) -> TrainState:
         """The state before update number `step`, or the one before that if it is not finite."""

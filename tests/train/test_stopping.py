@@ -159,7 +159,7 @@ def test_a_nan_in_the_data_names_the_first_step_and_the_sample(trainer, ts, prob
     ten, _ = trainer.fit(ts, *problem, batch_size=5, epochs=2, verbose=False)
     x, y = problem
     x[sample, 1] = np.nan
-    message = rf"in epoch 3 at step {step} .*unchanged. x has 1 values that are not finite, first in sample {sample}:"
+    message = rf"in epoch 3 at step {step} .*unchanged. x holds NaN or infinities \(1\), first in sample {sample}:"
     with pytest.raises(NonFiniteError, match=message):
         trainer.fit(ten, x, y, batch_size=5, epochs=9, initial_epoch=3, shuffle=False, verbose=False)
 
@@ -215,3 +215,12 @@ def test_ctrl_c_at_any_moment_gives_a_state_of_one_step(problem, same, monkeypat
             stopped += history.interrupted
             assert same(new, states[int(new.step)]) and (history.interrupted or same(new, whole))
     assert stopped > 5
+
+
+@pytest.mark.parametrize("batch_size", [5, 23])
+def test_a_nan_in_an_input_of_weight_0_is_named_though_the_loss_leaves_the_sample_out(trainer, ts, problem, batch_size):
+    x, y = problem[0].copy(), problem[1]
+    x[2, 0], weight = np.nan, np.ones(23)
+    weight[2] = 0
+    with pytest.raises(NonFiniteError, match="parameter '.*kernel' .*x holds NaN .*first in sample 2: clean"):
+        trainer.fit(ts, x, y, sample_weight=weight, batch_size=batch_size, shuffle=False, verbose=False)
