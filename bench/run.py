@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import growth, kernels, objectives, precision, rounding, scaling
+from bench import growth, kernels, objectives, precision, roofline, rounding, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,7 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, measure_startup, startup_table
 
-PARTS = ("rows", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth", "rounding")
+PARTS = ("rows", "roofline", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth", "rounding")
 
 
 def main() -> None:
@@ -56,12 +56,14 @@ def _rows(results: list[Result], absent: dict[str, str]) -> Iterator[tuple[str, 
 def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """The parts beside the rows, one after the other: title and text."""
     names, parts = options.peers, options.parts
+    rounds, burst = max(1, options.rounds // 2), options.burst / 2
+    if "roofline" in parts and "fnet" in names:
+        yield "Roofline", roofline.roofline_table(options.threads, rounds, burst, options.rows)
     if "startup" in parts and "fnet" in names:
         figures = measure_startup(3)
         yield "Starting", f"{startup_table(figures)}\n\n{compilers_table(figures)}"
     if "memory" in parts:
         yield "Memory", memory_table(names, options.threads, options.rows)
-    rounds, burst = max(1, options.rounds // 2), options.burst / 2
     if "kernels" in parts:
         counts = sorted({1, options.threads})
         yield "Single operations", "\n\n".join(kernels.tables(names, counts, rounds, burst))

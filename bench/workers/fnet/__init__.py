@@ -28,7 +28,7 @@ def workload(do: str, problem: Problem) -> Run:
     if do == "fit":
         return steps.fit(problem)
     if do == "infer":
-        return steps.inference(problem)
+        return steps.Inference(problem).run
     raise UnavailableError(NO_SUCH_ROW)
 
 

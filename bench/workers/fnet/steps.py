@@ -84,19 +84,21 @@ def fit(problem: Network) -> Run:
     return run
 
 
-def inference(problem: Network) -> Run:
+class Inference:
     """One example at a time, the parameters held by the function."""
-    net = network(problem)
-    params, state = initial(net, problem)
-    apply = fnet.jit(lambda x: net.apply(params, state, x)[0])
-    x = fnet.tree.map(lambda a: np.ascontiguousarray(a[:1]), problem.data()[0])
 
-    def run(count: int) -> int:
+    def __init__(self, problem: Network) -> None:
+        net = network(problem)
+        params, state = initial(net, problem)
+        self.apply = fnet.jit(lambda x: net.apply(params, state, x)[0])
+        self.x = fnet.tree.map(lambda a: np.ascontiguousarray(a[:1]), problem.data()[0])
+
+    def run(self, count: int) -> int:
+        """Do `count` calls."""
+        apply, x = self.apply, self.x
         for _ in range(count):
             apply(x)
         return count
-
-    return run
 
 
 def initial(net: fnet.Layer, problem: Network) -> tuple[Any, Any]:
