@@ -20,8 +20,9 @@ import llvmlite.binding as llvm
 import numba
 from numba import types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, compile_result
+
+from fnet.kernels.full_width import FullWidthLibrary
 
 
 def link_without_machine_code(dispatcher: Any, options: dict[str, Any], cache: type[FunctionCache] | None) -> None:
@@ -77,7 +78,7 @@ class _Linked:
         return self.overload(tuple(kinds)).entry_point
 
 
-class _LinkedLibrary(JITCodeLibrary):
+class _LinkedLibrary(FullWidthLibrary):
     """LLVM code that is never made machine code where it stands; `inlined` into its callers if it is of a scalar."""
 
     def __init__(self, codegen: Any, name: str, inlined: bool) -> None:

@@ -19,6 +19,7 @@ from numba.core import config
 from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.compiling import notice
+from fnet.kernels.full_width import FullWidthCompiler
 from fnet.kernels.linking import link_without_machine_code
 from fnet.kernels.undisturbed import undisturbed
 
@@ -55,7 +56,7 @@ def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
     options |= {"nogil": True, "error_model": "numpy", "fastmath": flags}
     if config.DISABLE_JIT:
         return numba.njit(**options)(function)
-    dispatcher = numba.njit(**options, no_cfunc_wrapper=True)(function)
+    dispatcher = numba.njit(**options, no_cfunc_wrapper=True, pipeline_class=FullWidthCompiler)(function)
     is_kept = cache_directory() is not None
     dispatcher._compiler.compile = notice.compiling(dispatcher._compiler.compile, is_kept)
     dispatcher.compile = undisturbed(dispatcher.compile)
