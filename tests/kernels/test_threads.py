@@ -86,7 +86,7 @@ def test_launches_from_several_python_threads_at_once():
 def test_long_work_is_worth_threads_and_short_work_is_not(four_threads):
     y = np.zeros(1)
     advised = []
-    for nanoseconds in (0, threads.GRAIN, 2 * threads.GRAIN, 1e9):
+    for nanoseconds in (0, pool.get(pool.GRAIN), 2 * pool.get(pool.GRAIN), 1e9):
         advise(y, nanoseconds)
         advised.append(y[0])
     assert advised == [1, 1, 2, 4]

@@ -1,4 +1,4 @@
-"""A pool of threads that take parts in a job: what `fnet.kernels.cpu.threads` runs its loops on.
+"""A pool of threads that take parts in a job: what `fnet.kernels.cpu.parallel` runs its loops on.
 
 A job is a function that takes numbers from a shared counter until none is left. Who launches it works on it, too, and
 at the end waits only for the workers that have joined: one whose core is busy with something else holds nobody up. Only
@@ -30,8 +30,11 @@ from fnet.kernels.cpu.atomics import add, call_address, exchange, load, pause, s
 from fnet.kernels.policy import kernel, scalar
 
 LINE = 64  # bytes of a cache line: words of different use do not share one
-WORDS = "COUNT", "BUSY", "EPOCH", "OPEN", "JOINED", "LIMIT", "JOB", "ARGUMENT", "ASLEEP", "WAKE", "REST", "QUIT", "BYTE"
-COUNT, BUSY, EPOCH, OPEN, JOINED, LIMIT, JOB, ARGUMENT, ASLEEP, WAKE, REST, QUIT, BYTE = (
+WORDS = (
+    *("COUNT", "GRAIN", "BUSY", "EPOCH", "OPEN", "JOINED", "LIMIT"),
+    *("JOB", "ARGUMENT", "ASLEEP", "WAKE", "REST", "QUIT", "BYTE"),
+)
+COUNT, GRAIN, BUSY, EPOCH, OPEN, JOINED, LIMIT, JOB, ARGUMENT, ASLEEP, WAKE, REST, QUIT, BYTE = (
     LINE * i for i in range(len(WORDS))
 )
 CONTROL = (ctypes.c_int64 * (LINE // 8 * len(WORDS)))()
@@ -206,3 +209,9 @@ def launch(job, argument, threads):
 def allowed_threads():
     """The number of threads that kernels may use."""
     return load(_word(COUNT))
+
+
+@scalar
+def grain():
+    """The nanoseconds of work that are worth a thread of their own."""
+    return load(_word(GRAIN))
