@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
+from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.bilinear import bilinear_trio
 from fnet.ops.linalg import EPILOGUES, matmul, precision_of
@@ -40,7 +40,13 @@ def _lower_output(
 
     x, w, *bias = inputs
     depth, filters = w.shape[-2:]
-    if depth % 2 == 0 and _gains(x.size // depth, filters, depth, groups, **params):
+    if groups == 1 and _takes_tiles(**params):
+        pairs = cpu.conv_tiles.pair_count(depth)
+        table = cpu.conv_table.output_table(axes, pairs, filters, pairs)
+        if cpu.conv_tiles.gains(table, x.shape[0], filters):
+            _gather_tiles(emit, [x, w, *bias], outputs[0], table, 0, **params)
+            return
+    if depth % 2 == 0 and _gains(_pixels(x), filters, depth, groups, **params):
         x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
     table = cpu.conv_table.output_table(axes, depth * groups, filters, depth)
     steps = (0, filters // groups, depth * filters, filters, 1)
@@ -55,7 +61,14 @@ def _lower_input(
 
     g, w, *bias = inputs
     channels, filters = w.shape[-2:]
-    if filters % 2 == 0 and _gains(g.size // filters, channels, filters, groups, **params):
+    if groups == 1 and _takes_tiles(**params):
+        pairs = cpu.conv_tiles.pair_count(filters)
+        table = cpu.conv_table.input_table(axes, channels, pairs, pairs)
+        if cpu.conv_tiles.gains(table, g.shape[0], channels):
+            turned = Ref(w.buffer, w.dtype, _swapped(w.shape), _swapped(w.strides), w.offset)
+            _gather_tiles(emit, [g, contiguous(turned, emit), *bias], outputs[0], table, 1, **params)
+            return
+    if filters % 2 == 0 and _gains(_pixels(g), channels, filters, groups, **params):
         g, w, filters = _paired(emit, g), _paired(emit, w), filters // 2
     elif groups == 1 and cpu.conv_scatter.gains(axes, channels, filters, g.dtype):
         _scatter(emit, [g, w, *bias], outputs[0], axes, **params)
@@ -63,6 +76,23 @@ def _lower_input(
     table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
     steps = (1, filters // groups, channels * filters, 1, filters)
     _gather(emit, [g, w, *bias], outputs[0], table, groups, filters // groups, channels, steps, **params)
+
+
+def _pixels(x: Ref) -> int:
+    """The pixels of all samples."""
+    return math.prod(x.shape[:-1])
+
+
+def _swapped(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The last two sizes exchanged."""
+    return (*sizes[:-2], sizes[-1], sizes[-2])
+
+
+def _takes_tiles(precision: str = "highest", **params: str) -> bool:
+    """Whether this level of precision computes with tiles."""
+    from fnet.kernels import cpu
+
+    return cpu.ways.takes_tiles(precision)
 
 
 def _gains(pixels: int, columns: int, depth: int, groups: int, precision: str = "highest", **params: str) -> bool:
@@ -123,6 +153,43 @@ def _gather(
     )  # fmt: skip
 
 
+def _gather_tiles(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, reverse: int, activation: str = "linear",
+    precision: str = "highest",
+) -> None:  # fmt: skip
+    """The rows of w are (tap, channel of x), their columns channels of y."""
+    from fnet.kernels import cpu
+
+    tiles, (x, w, *bias), products = cpu.conv_tiles, inputs, 1 if precision == "medium" else 3
+    taps, (depth, columns), pixels = math.prod(w.shape[:-2]), w.shape[-2:], _pixels(x)
+    words = emit.scratch(
+        tiles.tiles_words(pixels, tiles.pair_count(depth), table, columns, products), np.dtype("uint32")
+    )
+    emit.call(
+        tiles.gather_tiles, x, w, bias[0] if bias else y, y, emit.constant(table), words,
+        emit.scratch(tiles.tiles_work(), y.dtype), emit.constant(cpu.amx.state(tiles.TASKS)), pixels, x.shape[0],
+        pixels // x.shape[0], math.prod(y.shape[1:]), taps, depth, columns, tiles.packed_words(table, columns),
+        tiles.row_words(table), reverse, int(bool(bias)), products, EPILOGUES.index(activation),
+    )  # fmt: skip
+
+
+def _weight_tiles(emit: Emitter, x: Ref, g: Ref, dw: Ref, axes: Axes, precision: str = "highest") -> None:
+    from fnet.kernels import cpu
+
+    tiles, products = cpu.conv_weight_tiles, 1 if precision == "medium" else 3
+    taps, (channels, filters), samples = math.prod(dw.shape[:-2]), dw.shape[-2:], x.shape[0]
+    parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
+    slices, room = tiles.slice_count(parts, taps), tiles.task_words(channels, filters, products)
+    tasks = parts * slices
+    emit.call(
+        tiles.weight_gradient_tiles, x, g, dw, emit.scratch(parts * dw.size, dw.dtype),
+        emit.constant(cpu.conv_table.weight_table(axes, channels, filters, channels)),
+        emit.scratch(tasks * room, np.dtype("uint32")), emit.scratch(tasks * 2 * tiles.PIXELS, np.dtype("int64")),
+        emit.scratch(tasks * 2 * tiles.BLOCK**2, dw.dtype), emit.constant(cpu.amx.state(tasks)), samples,
+        math.prod(x.shape[1:]), math.prod(g.shape[1:]), taps, channels, filters, parts, slices, room, products,
+    )  # fmt: skip
+
+
 def _scatter(
     emit: Emitter, inputs: list[Ref], dx: Ref, axes: Axes, activation: str = "linear", precision: str = "highest"
 ) -> None:
@@ -149,7 +216,10 @@ def _lower_weight(
     (x, g), (dw,) = inputs, outputs
     depth, filters = dw.shape[-2:]
     samples, (x_sample, g_sample) = x.shape[0], (math.prod(r.shape[1:]) for r in (x, g))
-    if samples > 1 and _gains(g.size // filters, filters, dw.size // filters, groups, **params):
+    if groups == 1 and _takes_tiles(**params) and cpu.conv_weight_tiles.gains(_pixels(g), depth, filters):
+        _weight_tiles(emit, x, g, dw, axes, **params)
+        return
+    if samples > 1 and _gains(_pixels(g), filters, math.prod(dw.shape[:-1]), groups, **params):
         x, g, samples = _paired_samples(emit, x), _paired_samples(emit, g), (samples + 1) // 2
     table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
     parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)

@@ -10,51 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llvmlite import ir
-from numba.core import config
 
 import fnet
 from fnet import ops
-from fnet.kernels.cpu import amx, gemm_tiles, threads, tile_block, ways
-from fnet.kernels.cpu.bfloat16 import split_in_python
+from fnet.kernels.cpu import amx, gemm_tiles, threads, tile_block
 from fnet.kernels.cpu.gemm import LINEAR, RELU
 from fnet.kernels.cpu.simd import INT, Vectors
 from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO
+from tests.kernels.tile_reference import COMPILED, emulate, reference
 
 SIZES = st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 40, 70])
-COMPILED = pytest.mark.skipif(config.DISABLE_JIT, reason="the emulation is compiled code")
-
-
-def flushed(x: np.ndarray) -> np.ndarray:
-    """Zeros in place of numbers below the smallest normal one."""
-    return np.where(np.abs(x) < np.finfo(np.float32).tiny, np.copysign(np.float32(0), x), x)
-
-
-def instruction(c: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What tdpbf16ps computes for rows of 32 numbers in a and columns of them in b, whose values are bfloat16."""
-    sums = np.zeros((2, *c.shape), np.float32)
-    for p in range(32):
-        sums[p % 2] = flushed(sums[p % 2] + flushed(a[:, p : p + 1]) * flushed(b[p : p + 1]))
-    return flushed(flushed(c) + flushed(sums[0] + sums[1]))
-
-
-def rounded(x: np.ndarray) -> np.ndarray:
-    bits = x.view(np.uint32)
-    upper = (bits + (0x7FFF + (bits >> 16 & 1)).astype(np.uint32)) & np.uint32(0xFFFF0000)
-    return np.where(np.isnan(x), x, upper.view(np.float32))
-
-
-def reference(a: np.ndarray, b: np.ndarray, c: np.ndarray, products: int) -> np.ndarray:
-    extra = -a.shape[1] % 32
-    a, b = np.pad(a, ((0, 0), (0, extra))), np.pad(b, ((0, extra), (0, 0)))
-    if products == 1:
-        terms = [(rounded(a), rounded(b))]
-    else:
-        (a_high, a_low), (b_high, b_low) = split_in_python(a), split_in_python(b)
-        terms = [(a_high, b_high), (a_high, rounded(b_low)), (rounded(a_low), b_high)]
-    for p in range(0, a.shape[1], 32):
-        for left, right in terms:
-            c = instruction(c, left[:, p : p + 32], right[p : p + 32])
-    return c
 
 
 def call(a, b, products=1, start=FROM_ZERO, act=LINEAR, bias=None, c=None):
@@ -151,9 +116,7 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 
 @COMPILED
 def test_levels_take_tiles_where_they_are_the_fastest_way(monkeypatch):
-    monkeypatch.setattr(ways, "available", lambda: ("float32", "tiles"))
-    monkeypatch.setattr(ways, "rates", lambda: {"float32": 1.0, "tiles": 10.0})
-    monkeypatch.setattr(amx, "permitted", lambda: False)  # emulated even here
+    emulate(monkeypatch)
     rng = np.random.default_rng(4)
     a, b, bias = draw(rng, 70, 64), draw(rng, 64, 90), draw(rng, 1, 90)[0]
 
