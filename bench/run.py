@@ -15,7 +15,7 @@ from bench.memory import memory_table
 from bench.peer import started
 from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
-from bench.startup import compilers_table, measure_startup, startup_table
+from bench.startup import compilers_table, imports_line, measure_imports, measure_startup, startup_table
 
 PARTS = ("rows", "roofline", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth", "rounding")
 
@@ -61,7 +61,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "Roofline", roofline.roofline_table(options.threads, rounds, burst, options.rows)
     if "startup" in parts and "fnet" in names:
         figures = measure_startup(3)
-        yield "Starting", f"{startup_table(figures)}\n\n{compilers_table(figures)}"
+        imports = imports_line(measure_imports(9))
+        yield "Starting", f"{startup_table(figures)}\n\n{imports}\n\n{compilers_table(figures)}"
     if "memory" in parts:
         yield "Memory", memory_table(names, options.threads, options.rows)
     if "kernels" in parts:

@@ -73,7 +73,7 @@ def test_aliases() -> None:
 
 
 def test_help_shows_the_public_names() -> None:
-    public = {name for name in vars(fnet) if not name.startswith("_")}
+    public = {name for name in dir(fnet) if not name.startswith("_")}
     modules = {path.stem for path in Path(fnet.__file__).parent.iterdir()}
     assert public - modules <= set(fnet.__all__) <= public
     text = io.StringIO()

@@ -1,4 +1,5 @@
 """Files: weights in HDF5."""
 
-from fnet.io.weights import load_weights as load_weights
-from fnet.io.weights import save_weights as save_weights
+from fnet.first_use import on_first_use
+
+__getattr__, __dir__, __all__ = on_first_use(__name__)

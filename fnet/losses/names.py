@@ -6,36 +6,56 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet.errors import ValueRangeError, did_you_mean
-from fnet.losses import crossentropy, ctc, focal, hinge, overlap, probabilistic, regression, similarity
+from fnet.losses.crossentropy import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    crossentropy,
+    sparse_categorical_crossentropy,
+)
+from fnet.losses.ctc import ctc
 from fnet.losses.define import Loss, from_function, takes_weights
+from fnet.losses.focal import binary_focal_crossentropy, categorical_focal_crossentropy
+from fnet.losses.hinge import categorical_hinge, hinge, squared_hinge
+from fnet.losses.overlap import dice, tversky
+from fnet.losses.probabilistic import gaussian_nll, kl_divergence, poisson
+from fnet.losses.regression import (
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+from fnet.losses.similarity import circle, contrastive, triplet, triplet_semihard
 
 _ALIASES: dict[Loss, str] = {
-    regression.mean_squared_error: "mse MSE",
-    regression.mean_absolute_error: "mae MAE",
-    regression.mean_absolute_percentage_error: "mape MAPE",
-    regression.mean_squared_logarithmic_error: "msle MSLE",
-    regression.huber: "huber_loss",
-    regression.log_cosh: "logcosh",
-    regression.cosine_similarity: "",
-    probabilistic.kl_divergence: "kld KLD kullback_leibler_divergence",
-    probabilistic.poisson: "",
-    probabilistic.gaussian_nll: "",
-    crossentropy.binary_crossentropy: "bce BCE",
-    crossentropy.categorical_crossentropy: "",
-    crossentropy.sparse_categorical_crossentropy: "",
-    crossentropy.crossentropy: "ce",
-    focal.binary_focal_crossentropy: "",
-    focal.categorical_focal_crossentropy: "",
-    hinge.hinge: "",
-    hinge.squared_hinge: "",
-    hinge.categorical_hinge: "",
-    overlap.dice: "",
-    overlap.tversky: "",
-    similarity.contrastive: "",
-    similarity.triplet: "",
-    similarity.triplet_semihard: "",
-    similarity.circle: "",
-    ctc.ctc: "",
+    mean_squared_error: "mse MSE",
+    mean_absolute_error: "mae MAE",
+    mean_absolute_percentage_error: "mape MAPE",
+    mean_squared_logarithmic_error: "msle MSLE",
+    huber: "huber_loss",
+    log_cosh: "logcosh",
+    cosine_similarity: "",
+    kl_divergence: "kld KLD kullback_leibler_divergence",
+    poisson: "",
+    gaussian_nll: "",
+    binary_crossentropy: "bce BCE",
+    categorical_crossentropy: "",
+    sparse_categorical_crossentropy: "",
+    crossentropy: "ce",
+    binary_focal_crossentropy: "",
+    categorical_focal_crossentropy: "",
+    hinge: "",
+    squared_hinge: "",
+    categorical_hinge: "",
+    dice: "",
+    tversky: "",
+    contrastive: "",
+    triplet: "",
+    triplet_semihard: "",
+    circle: "",
+    ctc: "",
 }
 LOSSES: dict[str, Loss] = {
     name: loss for loss, aliases in _ALIASES.items() for name in (loss.kind, loss.constructor, *aliases.split())

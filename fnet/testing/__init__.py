@@ -3,17 +3,6 @@
 `fnet.testing.strategies` needs the package hypothesis and is imported on first use only.
 """
 
-from __future__ import annotations
+from fnet.first_use import on_first_use
 
-import importlib
-from typing import Any
-
-from fnet.testing.gradients import check_complex_step as check_complex_step
-from fnet.testing.gradients import check_grads as check_grads
-from fnet.testing.layers import check_layer as check_layer
-
-
-def __getattr__(name: str) -> Any:
-    if name == "strategies":
-        return importlib.import_module("fnet.testing.strategies")
-    raise AttributeError(f"module 'fnet.testing' has no attribute '{name}'")
+__getattr__, __dir__, __all__ = on_first_use(__name__)

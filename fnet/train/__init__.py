@@ -1,5 +1,5 @@
 """Training: a `Trainer` of pure functions over a `TrainState`."""
 
-from fnet.train.history import History as History
-from fnet.train.state import TrainState as TrainState
-from fnet.train.trainer import Trainer as Trainer
+from fnet.first_use import on_first_use
+
+__getattr__, __dir__, __all__ = on_first_use(__name__)

@@ -1,10 +1,13 @@
 """Traced values: they look like arrays, and hand every operation to the transform that made them.
 
-Operators, methods and NumPy's protocols are attached by `fnet.ops.operators`, which knows the operations.
+Operators, methods and NumPy's protocols are attached by `fnet.ops.operators`, which knows the operations, when the
+first transform starts.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import itertools
 from typing import Any, Protocol
 
@@ -18,7 +21,13 @@ _levels = itertools.count(1)
 
 def next_level() -> int:
     """A level above that of every transform started before, so that nested transforms stay apart."""
+    _attach_operators()
     return next(_levels)
+
+
+@functools.cache
+def _attach_operators() -> None:
+    importlib.import_module("fnet.ops.operators")  # by name: the operations are above
 
 
 class Trace(Protocol):

@@ -5,23 +5,6 @@ everything else is a leaf, other subclasses of the built-in containers included.
 the first tree wins. A path joins keys and indices with slashes: ``dense/kernel``, ``layers/0/bias``.
 """
 
-from fnet.tree.functions import all_equal, combine, leaves_with_path, map, map_with_path, partition, ravel
-from fnet.tree.treedef import TreeDef, broadcast_prefix, flatten, flatten_like, leaves, register, structure, unflatten
+from fnet.first_use import on_first_use
 
-__all__ = [
-    "TreeDef",
-    "all_equal",
-    "broadcast_prefix",
-    "combine",
-    "flatten",
-    "flatten_like",
-    "leaves",
-    "leaves_with_path",
-    "map",
-    "map_with_path",
-    "partition",
-    "ravel",
-    "register",
-    "structure",
-    "unflatten",
-]
+__getattr__, __dir__, __all__ = on_first_use(__name__)

@@ -1,0 +1,2 @@
+from fnet.io.weights import load_weights as load_weights
+from fnet.io.weights import save_weights as save_weights

@@ -1,0 +1,69 @@
+from fnet.losses.combine import CombinedLoss as CombinedLoss
+from fnet.losses.combine import combine as combine
+from fnet.losses.constructors import CTC as CTC
+from fnet.losses.constructors import BinaryCrossentropy as BinaryCrossentropy
+from fnet.losses.constructors import BinaryFocalCrossentropy as BinaryFocalCrossentropy
+from fnet.losses.constructors import CategoricalCrossentropy as CategoricalCrossentropy
+from fnet.losses.constructors import CategoricalFocalCrossentropy as CategoricalFocalCrossentropy
+from fnet.losses.constructors import CategoricalHinge as CategoricalHinge
+from fnet.losses.constructors import Circle as Circle
+from fnet.losses.constructors import Contrastive as Contrastive
+from fnet.losses.constructors import CosineSimilarity as CosineSimilarity
+from fnet.losses.constructors import Crossentropy as Crossentropy
+from fnet.losses.constructors import Dice as Dice
+from fnet.losses.constructors import GaussianNLL as GaussianNLL
+from fnet.losses.constructors import Hinge as Hinge
+from fnet.losses.constructors import Huber as Huber
+from fnet.losses.constructors import KLDivergence as KLDivergence
+from fnet.losses.constructors import LogCosh as LogCosh
+from fnet.losses.constructors import MeanAbsoluteError as MeanAbsoluteError
+from fnet.losses.constructors import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from fnet.losses.constructors import MeanSquaredError as MeanSquaredError
+from fnet.losses.constructors import MeanSquaredLogarithmicError as MeanSquaredLogarithmicError
+from fnet.losses.constructors import Poisson as Poisson
+from fnet.losses.constructors import SparseCategoricalCrossentropy as SparseCategoricalCrossentropy
+from fnet.losses.constructors import SquaredHinge as SquaredHinge
+from fnet.losses.constructors import Triplet as Triplet
+from fnet.losses.constructors import TripletSemiHard as TripletSemiHard
+from fnet.losses.constructors import Tversky as Tversky
+from fnet.losses.crossentropy import binary_crossentropy as binary_crossentropy
+from fnet.losses.crossentropy import categorical_crossentropy as categorical_crossentropy
+from fnet.losses.crossentropy import crossentropy as crossentropy
+from fnet.losses.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from fnet.losses.ctc import ctc as ctc
+from fnet.losses.ctc import ctc_batch_cost as ctc_batch_cost
+from fnet.losses.ctc import ctc_decode as ctc_decode
+from fnet.losses.define import Loss as Loss
+from fnet.losses.define import define_loss as define_loss
+from fnet.losses.define import from_function as from_function
+from fnet.losses.focal import binary_focal_crossentropy as binary_focal_crossentropy
+from fnet.losses.focal import categorical_focal_crossentropy as categorical_focal_crossentropy
+from fnet.losses.hinge import categorical_hinge as categorical_hinge
+from fnet.losses.hinge import hinge as hinge
+from fnet.losses.hinge import squared_hinge as squared_hinge
+from fnet.losses.names import LOSSES as LOSSES
+from fnet.losses.names import get as get
+from fnet.losses.names import unknown as unknown
+from fnet.losses.overlap import dice as dice
+from fnet.losses.overlap import tversky as tversky
+from fnet.losses.probabilistic import gaussian_nll as gaussian_nll
+from fnet.losses.probabilistic import kl_divergence as kl_divergence
+from fnet.losses.probabilistic import poisson as poisson
+from fnet.losses.regression import cosine_similarity as cosine_similarity
+from fnet.losses.regression import huber as huber
+from fnet.losses.regression import log_cosh as log_cosh
+from fnet.losses.regression import mean_absolute_error as mean_absolute_error
+from fnet.losses.regression import mean_absolute_percentage_error as mean_absolute_percentage_error
+from fnet.losses.regression import mean_squared_error as mean_squared_error
+from fnet.losses.regression import mean_squared_logarithmic_error as mean_squared_logarithmic_error
+from fnet.losses.similarity import circle as circle
+from fnet.losses.similarity import contrastive as contrastive
+from fnet.losses.similarity import triplet as triplet
+from fnet.losses.similarity import triplet_semihard as triplet_semihard
+from fnet.losses.weights import class_weights as class_weights
+
+mse = mean_squared_error
+mae = mean_absolute_error
+mape = mean_absolute_percentage_error
+msle = mean_squared_logarithmic_error
+kld = kl_divergence

@@ -1,0 +1,15 @@
+from fnet.tree.functions import all_equal as all_equal
+from fnet.tree.functions import combine as combine
+from fnet.tree.functions import leaves_with_path as leaves_with_path
+from fnet.tree.functions import map as map
+from fnet.tree.functions import map_with_path as map_with_path
+from fnet.tree.functions import partition as partition
+from fnet.tree.functions import ravel as ravel
+from fnet.tree.treedef import TreeDef as TreeDef
+from fnet.tree.treedef import broadcast_prefix as broadcast_prefix
+from fnet.tree.treedef import flatten as flatten
+from fnet.tree.treedef import flatten_like as flatten_like
+from fnet.tree.treedef import leaves as leaves
+from fnet.tree.treedef import register as register
+from fnet.tree.treedef import structure as structure
+from fnet.tree.treedef import unflatten as unflatten
