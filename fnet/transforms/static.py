@@ -30,7 +30,8 @@ def static_key(value: Any) -> Hashable:
         return kind, frozenset(map(static_key, value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         hash_of(value)
-        return kind, value, tuple(static_key(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare)
+        fields = tuple(static_key(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare)
+        return kind, fields, value  # values of which no part differs: to compare others may raise
     if isinstance(value, slice):
         return kind, static_key((value.start, value.stop, value.step))
     hash_of(value)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fnet
@@ -76,6 +76,7 @@ def described(value: Any) -> Any:
 
 
 @given(values, values)
+@example(Setting(np.float32(1.0)), Setting(()))
 def test_static_values_are_the_same_if_a_function_cannot_tell_them_apart(a, b):
     assert (static_key(a) == static_key(b)) == (described(a) == described(b))
     assert static_key(a) == static_key(copy.deepcopy(a))
