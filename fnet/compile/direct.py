@@ -11,9 +11,19 @@ def direct(kernel: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any
 
     What it returns checks nothing: it is only for arguments of the same types, arrays of the same layout included.
     """
+    compiled = _compiled(kernel, args)
+    return kernel if compiled is None else compiled.entry_point
+
+
+def address(kernel: Callable[..., Any], args: Sequence[Any]) -> int:
+    """Where the machine code of `kernel` for such arguments is, as other machine code calls it; 0 if it has none."""
+    compiled = _compiled(kernel, args)
+    return 0 if compiled is None else compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+def _compiled(kernel: Callable[..., Any], args: Sequence[Any]) -> Any:
     if not getattr(kernel, "overloads", None):
-        return kernel
+        return None
     from numba import typeof
 
-    compiled = kernel.overloads.get(tuple(typeof(arg) for arg in args))  # type: ignore[attr-defined]
-    return kernel if compiled is None else compiled.entry_point
+    return kernel.overloads.get(tuple(typeof(arg) for arg in args))  # type: ignore[attr-defined]

@@ -1,12 +1,12 @@
 """The plan as source: one flat compiled function that makes the kernel calls, any number of times in a row.
 
-Sizes and offsets are in a table that is an argument, so that the text, and with it the machine code, is the same for
-every batch size. The text names the hash of each kernel's sources: with them, it says all that the code depends on.
+Sizes, offsets and addresses are in a table that is an argument, so that the text, and with it the machine code, is the
+same for every batch size. The text names the hash of each kernel's sources: with them, it says all that the code
+depends on.
 """
 
 from __future__ import annotations
 
-import operator
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numba.core import config
 
-from fnet.compile.direct import direct
+from fnet.compile.direct import address, direct
 from fnet.compile.generated import NAME, PACKAGE, define, is_written
-from fnet.compile.memory import ARENA, FIXED, INPUT, OUTPUT, STATE
+from fnet.compile.memory import ARENA, FIXED, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
 from fnet.kernels.sources import source_hash
 
@@ -43,8 +43,9 @@ def is_known(plan: Plan) -> bool:
 class Native:
     """A plan compiled to one function, which works in `arena`, with what is `fixed`, on the donated arrays in `state`.
 
-    The table that the function reads, at the address `table`, holds addresses in these blocks and the sizes of
-    everything. The arrays it takes are the inputs and outputs of the plan with the numbers `inputs` and `outputs`.
+    The table that the function reads, at the address `table`, holds the sizes of everything, addresses in these blocks,
+    and those of arrays: `inputs` and `outputs` say in which entry, by their numbers in the plan. An array that no
+    kernel takes may be in entry `spare`.
     """
 
     is_atomic = True
@@ -52,11 +53,11 @@ class Native:
     def __init__(self, plan: Plan, arena: np.ndarray, fixed: np.ndarray, state: np.ndarray) -> None:
         source = _Source(plan)
         self.function = self.call = source.define()
-        self._table = np.array(source.table, np.int64)
+        self._table = np.array([*source.table, 0], np.int64)
+        self.spare = len(source.table)
         self.table = _address(self._table)
         self.inputs, self.outputs = source.inputs, source.outputs
         self.is_direct = False
-        self._choose_inputs, self._choose_outputs = _chooser(source.inputs), _chooser(source.outputs)
         self._blocks: dict[str, np.ndarray] = {}
         self._entries = {place: (found, self._table[found]) for place, found in source.places.items()}
         for place, block in ((ARENA, arena), (FIXED, fixed), (STATE, state)):
@@ -68,25 +69,21 @@ class Native:
         self._table[entries] = offsets + _address(block)
         self._blocks[place] = block  # last: what the table points to is never freed before
 
-    def run(self, repeat: int, inputs: list[np.ndarray], outputs: list[Any]) -> None:
-        args = (repeat, self.table, *self._choose_inputs(inputs), *self._choose_outputs(outputs))
-        self.call(*args)
+    def run(self, repeat: int, inputs: list[Any], outputs: list[Any]) -> None:
+        for entries, arrays in ((self.inputs, inputs), (self.outputs, outputs)):
+            for number, entry in entries.items():
+                self._table[entry] = _address(arrays[number])
+        self.call(repeat, self.table)
         if not self.is_direct:
-            self.call, self.is_direct = direct(self.function, args), True
+            self.call, self.is_direct = direct(self.function, (repeat, self.table)), True
+
+    def address(self) -> int:
+        """Where the machine code is, once it has run; 0 where there is none."""
+        return address(self.function, (1, self.table))
 
 
 def _address(block: np.ndarray) -> int:
     return block.__array_interface__["data"][0]
-
-
-def _chooser(positions: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:
-    """A fast function that picks these positions of a list."""
-    if len(positions) > 1:
-        return operator.itemgetter(*positions)
-    if not positions:
-        return lambda items: ()
-    (only,) = positions
-    return lambda items: (items[only],)
 
 
 class _Source:
@@ -95,9 +92,8 @@ class _Source:
     def __init__(self, plan: Plan) -> None:
         self.table: list[int] = []
         self.places: dict[str, list[int]] = {ARENA: [], FIXED: [], STATE: []}
-        slots = [slot for call in plan.calls for slot in call.slots]
-        self.inputs = sorted({s.buffer.index for s in slots if s.buffer.place == INPUT})
-        self.outputs = sorted({s.buffer.index for s in slots if s.buffer.place == OUTPUT})
+        self.inputs: dict[int, int] = {}
+        self.outputs: dict[int, int] = {}
         self.kernels: dict[Callable, str] = {}
         self.views: dict[tuple[Any, ...], str] = {}
         self.view_lines: list[str] = []
@@ -113,9 +109,7 @@ class _Source:
         for kernel, alias in self.kernels.items():
             lines += import_of(kernel, alias)
         lines.append(f"from fnet.kernels.views import {', '.join(sorted(self.view_names | {'view_i8'}))}")
-        parameters = ["repeat", "table"]
-        parameters += [f"in{i}" for i in range(len(self.inputs))] + [f"out{k}" for k in range(len(self.outputs))]
-        lines += ["", "", "@kernel", f"def {NAME}({', '.join(parameters)}):"]
+        lines += ["", "", "@kernel", f"def {NAME}(repeat, table):"]
         lines += [f"    t = view_i8(table, 0, {len(self.table)})"]
         lines += [f"    {line}" for line in self.view_lines]
         lines += ["    for _ in range(repeat):"]
@@ -142,13 +136,16 @@ class _Source:
         return self.views[view]
 
     def _start(self, slot: Slot) -> str:
-        """Where a slot begins: an address from the table, or an argument and how many bytes to skip."""
+        """Where a slot begins: an address from the table, and how many bytes to skip."""
         buffer = slot.buffer
         if buffer.place in self.places:
             self.places[buffer.place].append(len(self.table))
             return f"{self._entry(buffer.offset + slot.skip)}, 0"
-        name, arrays = ("in", self.inputs) if buffer.place == INPUT else ("out", self.outputs)
-        return f"{name}{arrays.index(buffer.index)}, {self._entry(slot.skip)}"
+        entries = self.inputs if buffer.place == INPUT else self.outputs
+        if buffer.index not in entries:
+            entries[buffer.index] = len(self.table)
+            self._entry(0)
+        return f"t[{entries[buffer.index]}], {self._entry(slot.skip)}"
 
 
 def import_of(kernel: Callable, alias: str) -> list[str]:

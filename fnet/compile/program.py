@@ -36,7 +36,7 @@ def check_executor(name: str) -> str:
 
 
 class Program:
-    """Runs one plan, in the arena of a workspace that it shares with others; whoever calls it holds the lock of that.
+    """Runs one plan, in the arena of a workspace that it shares with others; whoever calls it is alone there.
 
     A plan starts under the walker. If its calls touch so little memory that walking costs a good part of the time, it
     is compiled to one native function once it has been walked for longer than `PATIENCE`, or, where an earlier process
@@ -73,6 +73,11 @@ class Program:
             arena = self.workspace.at_least(self.plan.arena_bytes)
             self._runner = self.native or self._make_runner(arena)
         return self._runner
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether what runs the plan is called past Numba's dispatch: after its first run."""
+        return self.native.is_direct if self.native is not None else self._kernels.are_direct
 
     @property
     def state(self) -> np.ndarray:

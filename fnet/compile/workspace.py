@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Protocol
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from fnet.compile.members import Members
 from fnet.compile.memory import allocate
+
+if TYPE_CHECKING:
+    from fnet.kernels.cpu.guarded_call import Gate
 
 
 class _Tenant(Protocol):
@@ -20,16 +25,29 @@ class _Tenant(Protocol):
 
 
 class Workspace:
-    """One arena as large as the largest program needs, and the lock under which a program runs in it.
+    """One arena as large as the largest program needs, in which one program runs at a time.
 
-    Nothing in the arena outlives a run.
+    Nothing in the arena outlives a run. Who works there holds the lock, and keeps the gate closed for guarded calls,
+    which take no lock; there is no gate before the first of them.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.gate: Gate | None = None
         self.arena = allocate(0)
         self.tenants: Members[_Tenant] = Members()
         _ALL.add(self)
+
+    def alone(self, work: Callable[..., Any], *args: Any) -> Any:
+        """``work(*args)`` while nothing else runs here."""
+        with self.lock:  # entered at once: Ctrl-C cannot leave it locked
+            try:
+                while self.gate and not self.gate.close():
+                    time.sleep(0)
+                return work(*args)
+            finally:
+                if self.gate:
+                    self.gate.open()
 
     def at_least(self, nbytes: int) -> np.ndarray:
         """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs."""
@@ -55,6 +73,8 @@ def _renew_locks() -> None:
     """A lock that another thread held when the process forked would never be released in the child."""
     for workspace in _ALL:
         workspace.lock = threading.Lock()
+        if workspace.gate:
+            workspace.gate.renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -121,7 +121,7 @@ class Jitted:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         latest = self._latest
-        if latest is not None and not kwargs and latest.level is in_force():
+        if latest is not None and not kwargs:
             result = (latest.fast or latest.run_steady)(args)
             if result is not None:
                 return result
@@ -177,8 +177,7 @@ class Jitted:
         self._latest, self._recent = None, []
         while self._compiled:
             self._compiled.popitem()[1].release()
-        with self._workspace.lock:
-            self._workspace.clear()
+        self._workspace.alone(self._workspace.clear)
 
     def __get__(self, receiver: Any, owner: type | None = None) -> Any:
         """The function as a method. An instance of a registered tree class is an argument, any other a constant."""

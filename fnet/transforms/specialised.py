@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +12,16 @@ from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
 from fnet.kernels.compiling import collection_put_off
+from fnet.precision import in_force
 from fnet.spec import ArraySpec
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
 from fnet.transforms.signature import Label, Signature
 from fnet.transforms.stage import stage
-from fnet.transforms.steady import Fresh, Held, Parts, Steady, rebuilt, steady_call
+from fnet.transforms.steady import Fresh, Held, Parts, Steady, rebuilt
+
+if TYPE_CHECKING:
+    from fnet.transforms.steady_call import SteadyCall
 
 
 class Specialised:
@@ -47,44 +51,65 @@ class Specialised:
         self.program = Program(build(graph, self.feeding.inputs), workspace, executor)
         self.steady: Steady | None = None
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
+        self._steady_call: SteadyCall | None = None
 
     def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
         """Run in place if the call is steady, else on new trees: donated leaves are copied into a fresh state block."""
-        with self.workspace.lock:
-            result = self._run_steady(args, repeat)
-            if result is not None:
-                return result
-            self.steady = self.fast = None
-            inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
-            if self.feeding.inputs:
-                self.program.donate(inputs)
-            outputs = self.program.run(inputs, repeat)
-            for k, buffer in enumerate(self.program.plan.kept):
-                if buffer is not None:
-                    outputs[k] = self.program.kept_array(k)
-            result = tree.unflatten(self._result, outputs)
-            self.steady = self._steady(args, result)
-            return result
+        return self.workspace.alone(self._run, args, leaves, repeat)
 
     def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
         """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
-        with self.workspace.lock:
-            return self._run_steady(args, repeat)
-
-    def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
-        steady = self.steady
-        if steady is None or not steady.matches(args):
-            return None
-        outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-        if repeat == 1 and self.fast is None and self.program.native is not None and self.program.native.is_direct:
-            self.fast = steady_call(steady, self.program.native, self)
-        return steady.result(outputs)
+        return self.workspace.alone(self._run_steady, args, repeat)
 
     def release(self) -> None:
         """Hold the donated arrays no longer: the next call copies what it is given."""
-        with self.workspace.lock:
-            self.steady = self.fast = None
-            self.program.release()
+        self.workspace.alone(self._release)
+
+    def _run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int) -> Any:
+        result = self._run_steady(args, repeat)
+        if result is not None:
+            return result
+        self._end_steady()
+        inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
+        if self.feeding.inputs:
+            self.program.donate(inputs)
+        outputs = self.program.run(inputs, repeat)
+        for k, buffer in enumerate(self.program.plan.kept):
+            if buffer is not None:
+                outputs[k] = self.program.kept_array(k)
+        result = tree.unflatten(self._result, outputs)
+        self.steady = self._steady(args, result)
+        return result
+
+    def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
+        steady = self.steady
+        if steady is None or self.level is not in_force() or not steady.matches(args):
+            return None
+        outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
+        if repeat == 1:
+            self._write_steady_call(steady)
+        return steady.result(outputs)
+
+    def _write_steady_call(self, steady: Steady) -> None:
+        """Write the shortest call for what runs the plan now, unless that has been done."""
+        if self._steady_call is not None and self._steady_call.native is self.program.native:
+            return
+        from fnet.kernels.cpu.guarded_call import entries
+        from fnet.transforms.steady_call import SteadyCall
+
+        compiled = entries()
+        if compiled is not None and self.program.is_direct:
+            self._steady_call = SteadyCall(steady, self.level, self.program, self, *compiled)
+            self.fast = self._steady_call.call
+
+    def _end_steady(self) -> None:
+        if self._steady_call is not None:
+            self._steady_call.end()
+        self.steady = self.fast = self._steady_call = None
+
+    def _release(self) -> None:
+        self._end_steady()
+        self.program.release()
 
     def _steady(self, args: tuple[Any, ...], result: Any) -> Steady | None:
         """What the next call looks like if it is steady; None where a steady call is not possible.

@@ -1,14 +1,13 @@
-"""The shortest way into compiled code: a Python function written for one steady call.
+"""Steady calls: those of a training loop, whose donated trees are the ones returned last.
 
-In a training loop the donated trees that come in are those returned last, and the other arguments are arrays of the
-same kind. Then only identities, dtypes and shapes are compared before the native function is called. At a few
-microseconds a step every loop and every attribute counts, so the comparisons are written out for the arguments at hand.
+The other arguments are arrays of the same kind as before. Then only identities, dtypes and shapes are compared before
+the kernels run, and nothing is flattened or copied.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
@@ -45,7 +44,7 @@ class Parts:
         if type(part) not in _PLAIN:
             return False
         self.containers.append((path, type(part), _entries(part)))
-        return all(self.add(part[key], (*path, key)) for key in _keys(part))
+        return all(self.add(part[key], (*path, key)) for key in keys(part))
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ class Fresh:
             self.arrays.append((path, self.count, part.dtype, part.shape))
             self.count += 1
             return True
-        return part is None or (type(part) in _PLAIN and all(self.add(part[key], (*path, key)) for key in _keys(part)))
+        return part is None or (type(part) in _PLAIN and all(self.add(part[key], (*path, key)) for key in keys(part)))
 
 
 class Held:
@@ -105,8 +104,8 @@ class Held:
         kind = type(part)
         if kind in (dict, OrderedDict, list):
             self.is_mutable = True
-            self.single += [(part, k, part[k]) for k in _keys(part) if type(part[k]) is np.ndarray and part[k].size < 2]
-            entries = [self._copied(part[key]) for key in _keys(part)]
+            self.single += [(part, k, part[k]) for k in keys(part) if type(part[k]) is np.ndarray and part[k].size < 2]
+            entries = [self._copied(part[key]) for key in keys(part)]
             return entries if kind is list else dict(zip(part, entries, strict=True))
         if isinstance(part, tuple):
             return tuple(map(self._copied, part))
@@ -135,7 +134,7 @@ class Steady:
     fresh: list[tuple[Path, int, np.dtype, tuple[int, ...]]]
 
     def matches(self, args: tuple[Any, ...]) -> bool:
-        """Whether a call with these arguments is steady; see `is_apart`."""
+        """Whether a call with these arguments is steady; see `are_apart`."""
         if len(args) != len(self.names):
             return False
         if any(args[position] is not follow(self.returned, path) for position, path in self.pairs):
@@ -150,10 +149,13 @@ class Steady:
             return False
         if not all(_is_alike(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays):
             return False
-        return not self.pairs or all(self.is_apart(follow(args, path), path) for path, _, _ in self.parts.arrays)
+        return self.are_apart(args)
 
-    def is_apart(self, array: np.ndarray, path: Path) -> bool:
-        """True for an array that is read, at this path; a `StructureError` if it shares memory with a donated one."""
+    def are_apart(self, args: tuple[Any, ...]) -> bool:
+        """Whether no array that is read shares memory with a donated one; a `StructureError` names one that does."""
+        return not self.pairs or all(self._is_apart(follow(args, path), path) for path, _, _ in self.parts.arrays)
+
+    def _is_apart(self, array: np.ndarray, path: Path) -> bool:
         if not np.may_share_memory(array, self.block):
             return True
         trees = ((position, tree.leaves(follow(self.returned, where))) for position, where in self.pairs)
@@ -184,11 +186,12 @@ def rebuilt(part: Any, known: dict[Path, Any], path: Path = ()) -> Any:
         return known[path]
     if part is None:
         return None
-    entries = [rebuilt(part[key], known, (*path, key)) for key in _keys(part)]
+    entries = [rebuilt(part[key], known, (*path, key)) for key in keys(part)]
     return dict(zip(part, entries, strict=True)) if type(part) is dict else type(part)(entries)
 
 
-def _keys(container: Any) -> Iterable[Any]:
+def keys(container: Any) -> Iterable[Any]:
+    """What the entries of a dict, tuple or list are found by."""
     return container if isinstance(container, dict) else range(len(container))
 
 
@@ -199,121 +202,3 @@ def _entries(container: Any) -> Any:
 
 def _is_alike(array: Any, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
     return type(array) is np.ndarray and array.dtype is dtype and array.shape == shape and array.flags.carray
-
-
-def steady_call(steady: Steady, native: Any, owner: Any) -> Callable[[tuple[Any, ...]], Any]:
-    """The function of a tuple of arguments that makes a steady call, or returns None where the call is not steady.
-
-    native: a `fnet.compile.native.Native`; owner: has the attribute `steady`, which is another object as soon as
-    the memory behind `steady` is no longer in use, and `workspace`, whose lock is held while that changes.
-    """
-    return _Writer(steady, native, owner).function()
-
-
-class _Writer:
-    """Writes the text of a steady call, and collects the values that its names stand for."""
-
-    def __init__(self, steady: Steady, native: Any, owner: Any) -> None:
-        self.steady, self.native = steady, native
-        self.values: dict[str, Any] = {"owner": owner, "steady": steady, "workspace": owner.workspace}
-        self.values |= {"function": native.call, "table": native.table, "ndarray": np.ndarray, "empty": np.empty}
-        self.names = [f"a{position}" for position in range(len(steady.names))]
-        self.variables: dict[Path, str] = {(position,): name for position, name in enumerate(self.names)}
-        self.results: dict[Path, str] = {}
-        self.arrays: dict[int, str] = {}
-
-    def function(self) -> Callable[[tuple[Any, ...]], Any]:
-        conditions = [*self._donated(), *self._others()]
-        for path, k, dtype, shape in self.steady.fresh:
-            self.results[path] = f"o{k}"
-            self.values |= {f"od{k}": dtype, f"os{k}": shape}
-        arrays = [self.arrays[i] for i in self.native.inputs] + [f"o{k}" for k in self.native.outputs]
-        lines = [
-            "def call(args):",
-            f"    if len(args) == {len(self.names)}:",
-            f"        {', '.join(self.names)}, = args" if self.names else "        pass",
-            "        with workspace.lock:",  # entered at once: Ctrl-C cannot leave it locked
-            "            try:",
-            f"                if not ({' and '.join(conditions)}):",
-            "                    return None",
-            "            except Exception:",
-            "                return None",
-            *(f"            {condition}" for condition in self._apart()),
-            *(f"            o{k} = empty(os{k}, od{k})" for _, k, _, _ in self.steady.fresh),
-            f"            function(1, table, {', '.join(arrays)})",
-            f"            return {_display(self.steady.returned, self.results, self.values)}",
-            "    return None",
-        ]
-        exec("\n".join(lines), self.values)  # the text holds only numbers and the names above
-        return self.values["call"]
-
-    def _donated(self) -> Iterator[str]:
-        """The donated trees are those returned last, and hold what they held."""
-        yield "owner.steady is steady"
-        for position, path in self.steady.pairs:
-            self.results[path] = name = self._named(follow(self.steady.returned, path))
-            yield f"a{position} is {name}"
-        for position, held in self.steady.held.items():
-            if held.is_mutable:
-                yield f"a{position} == {self._named(held.picture)}"
-            for part, key, entry in held.single:
-                yield f"{self._named(part)}[{self._named(key)}] is {self._named(entry)}"
-            if held.registered:
-                yield f"{self._named(held)}.registered_are_same()"
-
-    def _others(self) -> Iterator[str]:
-        """The other arguments are alike."""
-        for path, kind, entries in self.steady.parts.containers:
-            part = self._variable(path)
-            yield f"type({part}) is {self._named(kind)}"
-            if entries:
-                size = "tuple" if kind is dict else "len"
-                yield f"{size}({self.variables[path]}) == {self._named(entries)}"
-            else:
-                yield f"not {self.variables[path]}"
-        for path, known in self.steady.parts.objects:
-            yield f"{self._variable(path)} is {self._named(known)}"
-        for number, (path, dtype, shape) in zip(self.steady.numbers, self.steady.parts.arrays, strict=True):
-            first = self._variable(path)
-            a = self.arrays[number] = self.variables[path]
-            yield f"type({first}) is ndarray and {a}.dtype is {self._named(dtype)}"
-            yield f"{a}.shape == {self._named(shape)} and {a}.flags.carray"
-
-    def _apart(self) -> Iterator[str]:
-        """No array that is read is a donated one, or shows part of it: what it is a view of tells most of them."""
-        if self.steady.pairs:
-            owning = self._named(self.steady.block.base)
-            for path, _, _ in self.steady.parts.arrays:
-                a = self.variables[path]
-                known = f"type(b) is ndarray and b.base is None and b is not {owning}"
-                yield f"(b := {a}.base) is None or {known} or steady.is_apart({a}, {self._named(path)})"
-
-    def _named(self, value: Any) -> str:
-        """A name for a value."""
-        name = f"v{len(self.values)}"
-        self.values[name] = value
-        return name
-
-    def _variable(self, path: Path) -> str:
-        """The name of a part; where it comes first, an expression that assigns it."""
-        if path in self.variables:
-            return self.variables[path]
-        part = f"p{len(self.variables)}"
-        self.variables[path] = part
-        return f"({part} := {self.variables[path[:-1]]}[{self._named(path[-1])}])"
-
-
-def _display(part: Any, names: dict[Path, str], values: dict[str, Any], path: Path = ()) -> str:
-    """The text of a tree like `part`, of new containers down to the parts with names; keys are added to `values`."""
-    if path in names:
-        return names[path]
-    if part is None:
-        return "None"
-    entries = [_display(part[key], names, values, (*path, key)) for key in _keys(part)]
-    if type(part) is tuple:
-        return f"({''.join(f'{entry}, ' for entry in entries)})"
-    if type(part) is list:
-        return f"[{', '.join(entries)}]"
-    keys = {f"key{len(values) + i}": key for i, key in enumerate(part)}
-    values |= keys
-    return f"{{{', '.join(f'{key}: {entry}' for key, entry in zip(keys, entries, strict=True))}}}"
