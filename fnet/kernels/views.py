@@ -59,7 +59,7 @@ def _interpreted_view(dtype: np.dtype) -> Callable:
         size = int(count) * dtype.itemsize
         if isinstance(base, np.ndarray):
             return base.reshape(-1).view(np.uint8)[skip : skip + size].view(dtype)
-        memory: Any = (ctypes.c_uint8 * size).from_address(int(base) + skip)
+        memory: Any = (ctypes.c_uint8 * size).from_address(int(base) + int(skip))
         return np.frombuffer(memory, dtype)
 
     return view
