@@ -19,7 +19,9 @@ from fnet.transforms.primitive import Primitive, spec_of
 
 Shape = tuple[int, ...]
 WEIGHTS = 3  # kernel, bias, recurrent kernel
-PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by pairs of bfloat16
+PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by rounding to bfloat16
+# How much of what tiles multiply must be of use, as moving numbers to them and back takes its time: an estimate.
+FILLED = 0.25
 
 
 def _recurrence(
@@ -53,7 +55,7 @@ def _recurrence(
         first = _rows(initial, units, x.dtype, emit)
         saving = len(outputs) > 1 + states
         scratch = [] if saving else [emit.scratch(n * size, x.dtype) for size in kept(features, units)]
-        operands = _operands(precision, (features + 1 + units) * weights[-1].shape[1], x.dtype)
+        operands = _operands(precision, n, features + 1 + units, weights[-1].shape[1], x.dtype)
         memory = module.workspace(n, features, units, x.dtype, operands)
         sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
         flags = (int(started), int(backwards), int(masked), int(saving))
@@ -94,7 +96,7 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int) -> Pr
         lasts, firsts = rows[:states], rows[states:]
         recurrent, *saved = (contiguous(r, emit) for r in waiting)
         targets = outputs[1:] or [emit.scratch(n * units, dz.dtype) for _ in range(states)]
-        operands = _operands(precision, recurrent.size, dz.dtype)
+        operands = _operands(precision, n, recurrent.shape[1], units, dz.dtype)
         memory = module.backward_workspace(n, units, dz.dtype, operands)
         sizes = (n, steps, features, units)
         dys_strides = dys.strides[:2] if len(dys.shape) == 3 else (0, 0)
@@ -113,12 +115,18 @@ def _ordered(codes: dict[str, int]) -> list[int]:
     return [codes[role] for role in ("rec", "act") if role in codes]
 
 
-def _operands(precision: str, weights: int, dtype: np.dtype) -> np.dtype:
-    """The type of the operands of a step's product with so many weights: that of the data, or pairs of bfloat16."""
+def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> np.dtype:
+    """The type of the operands of a step's product of n rows: that of the data, pairs of bfloat16, or tiles."""
+    from fnet.kernels.cpu import tile_operands
     from fnet.kernels.cpu.operands import PAIRS
-    from fnet.kernels.cpu.ways import takes_pairs
+    from fnet.kernels.cpu.ways import takes_pairs, takes_tiles
 
-    return PAIRS if weights >= PAIRED_WEIGHTS and takes_pairs(precision) else dtype
+    if k * columns < PAIRED_WEIGHTS:
+        return dtype
+    share = tile_operands.share(n, columns, k)
+    if share >= FILLED and takes_tiles(precision, share):
+        return tile_operands.tile_words(1 if precision == "medium" else 3)
+    return PAIRS if takes_pairs(precision) else dtype
 
 
 def _rows(refs: Sequence[Ref | None], units: int, dtype: np.dtype, emit: Emitter) -> list[Ref]:

@@ -15,7 +15,7 @@ COMPILED = pytest.mark.skipif(config.DISABLE_JIT, reason="the emulation is compi
 def emulate(monkeypatch):
     """Let "high" and "medium" take tiles that are emulated, even where the processor has them."""
     monkeypatch.setattr(ways, "available", lambda: ("float32", "tiles"))
-    monkeypatch.setattr(ways, "rates", lambda: {"float32": 1.0, "tiles": 10.0})
+    monkeypatch.setattr(ways, "rates", lambda: {"float32": 1.0, "tiles": 100.0})
     monkeypatch.setattr(amx, "permitted", lambda: False)
 
 

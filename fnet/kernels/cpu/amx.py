@@ -23,7 +23,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import config
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from fnet.kernels.cpu.simd import INSTRUCTION_SET, INT, Loop, Vectors, at, vector_code
@@ -194,6 +194,24 @@ def _state_size(typing, state):
     return types.int64(state), lambda context, builder, signature, values: INT(size)
 
 
+@intrinsic
+def _own_state(typing, words):
+    """Signed words belong to registers, unsigned ones to emulated tiles, which live as long as the kernel's frame."""
+    is_emulated = not words.dtype.signed
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        if is_emulated:
+            place = cgutils.alloca_once(builder, ir.ArrayType(ir.FloatType(), REGISTERS * TILE))
+            return builder.bitcast(place, ir.FloatType().as_pointer())
+        content = bytearray(configuration().tobytes())
+        place = cgutils.global_constant(builder, "tiles", ir.Constant(ir.ArrayType(_BYTE, len(content)), content))
+        return builder.bitcast(place, _BYTE.as_pointer())
+
+    return types.CPointer(types.float32 if is_emulated else types.uint8)(words), generate
+
+
+# `own_state(words)` is a state that a kernel makes by itself, of the kind that the type of its words says.
+own_state: Any = (lambda words: np.zeros(0, np.float32)) if config.DISABLE_JIT else _own_state
 # `state_size(state)` is how far the states of tasks lie from each other: registers have one for all.
 state_size: Any = (lambda state: 0) if config.DISABLE_JIT else _state_size
 # `configure(state)` and `release(state)` enclose what a thread does with tiles.

@@ -1,7 +1,7 @@
 """What the recurrent layers share: how a sequence is walked, and how its rows are shared among threads.
 
 A step multiplies one row ``[x_t, 1, h_{t-1}]`` for each sample by the stacked weights ``[W; b; U]``, packed once for
-all steps, and rounded to pairs of bfloat16 if the memory for it is of such words (`fnet.kernels.cpu.operands`). Samples
+all steps, and rounded to bfloat16 if the memory for it is of such words (`fnet.kernels.cpu.operands`). Samples
 never meet, so a task takes a few of them through all steps without waiting for the others, and the number of tasks
 changes no bits. The inputs and outputs of a layer are batch-major, (N, T, ...), in the order of time of the input even
 where the sequence is walked backwards.
@@ -27,11 +27,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fnet.kernels.cpu.caches import LEVEL_2
-from fnet.kernels.cpu.lanewise import LINEAR, lanewise
-from fnet.kernels.cpu.operands import PAIRS, by_columns, by_rows, length, rounded_size, staged, words_of
-from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panel, packed_size, product_packed
+from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.operands import (
+    by_columns,
+    by_rows,
+    length,
+    packed_product,
+    panel_columns,
+    panels_size,
+    rounded_size,
+    staged,
+)
+from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panel, packed_size
 from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import threads_for
+from fnet.kernels.cpu.tile_block import BLOCK as BLOCK_COLUMNS
 from fnet.kernels.policy import kernel, scalar
 
 # The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.
@@ -52,9 +62,9 @@ class Memory:
 
 def memory(n: int, products: list[tuple[int, int]], dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
     """The memory for n rows times matrices of these (columns, rows)."""
-    strip = VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
-    staging = max(packed_size(strip, k, dtype) for _, k in products) if operands == PAIRS else 0
-    packed = sum(packed_size(columns, words_of(k, operands), operands) for columns, k in products)
+    strip = max(BLOCK_COLUMNS, VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize)
+    staging = max(packed_size(strip, k, dtype) for _, k in products) if operands != dtype else 0
+    packed = sum(panels_size(columns, k, operands) for columns, k in products)
     return Memory(staging, packed + sum(rounded_size(n, k, operands) for _, k in products))
 
 
@@ -87,14 +97,14 @@ def place_of_state(step, rows, h_last, first, n, steps, features, units, backwar
 @scalar
 def size_of_panels(packed, columns, k):
     """The elements of packed weights of k rows."""
-    one, width = lanes(packed), VECTORS * lanes(packed)
+    one, width = lanes(packed), panel_columns(packed)
     return (columns + width - 1) // width * width * ((length(packed, k) + one - 1) // one * one)
 
 
 @kernel
 def pack_weights(weights, bias, recurrent, packed, strip, features, biases, units, columns, row):
     """The panels of ``[W; b; U]``, of as many rows as the sizes say, each matrix with this distance of rows."""
-    one, width = lanes(packed), VECTORS * lanes(packed)
+    one, width = lanes(packed), panel_columns(packed)
     k = features + biases + units
     panel_rows = (length(packed, k) + one - 1) // one * one
     for j in range(0, columns, width):
@@ -109,7 +119,7 @@ def pack_weights(weights, bias, recurrent, packed, strip, features, biases, unit
 @kernel
 def pack_transposed(weights, packed, strip, columns, k):
     """The panels of the transpose of k contiguous columns of `weights`, which has `columns` rows."""
-    one, width = lanes(packed), VECTORS * lanes(packed)
+    one, width = lanes(packed), panel_columns(packed)
     panel_rows = (length(packed, k) + one - 1) // one * one
     for j in range(0, columns, width):
         panel = at(packed, j * panel_rows)
@@ -122,7 +132,7 @@ def pack_transposed(weights, packed, strip, columns, k):
 def step_product(a, a_row, words, packed, c, c_row, m, n, k, packed_k, start):
     """``C = S + A B`` of a step, with the first k of the packed_k rows of B; words: where A is rounded."""
     x, x_row = by_columns(a, a_row, words, m, k)
-    product_packed(x, packed, c, c, m, n, length(packed, k), length(packed, packed_k), x_row, 1, c_row, start, LINEAR)
+    packed_product(x, x_row, packed, c, c_row, m, n, k, packed_k, start)
 
 
 @kernel

@@ -44,8 +44,10 @@ RUNS = 7
 _selected: dict[str, str] = {}
 
 
-def way(level: str, among: Sequence[str] = WAYS) -> str:
+def way(level: str, among: Sequence[str] = WAYS, share: float = 1.0) -> str:
     """How products of float32 are computed at this level of precision, by a kernel that has these ways.
+
+    share: how much of what tiles multiply is of use, and not zeros up to whole tiles.
 
     >>> way("highest")
     'float32'
@@ -53,7 +55,7 @@ def way(level: str, among: Sequence[str] = WAYS) -> str:
     if _selected.get(level) in among:
         return _selected[level]
     candidates = [name for name in PERMITTED[level] if name in among and name in available()]
-    return candidates[0] if len(candidates) == 1 else fastest(level, candidates, rates())
+    return candidates[0] if len(candidates) == 1 else fastest(level, candidates, rates(), share)
 
 
 def takes_pairs(level: str) -> bool:
@@ -61,9 +63,9 @@ def takes_pairs(level: str) -> bool:
     return level != "highest" and way(level, ("float32", "pairs")) == "pairs"
 
 
-def takes_tiles(level: str) -> bool:
-    """Whether a kernel that has tiles takes them at this level."""
-    return level != "highest" and way(level) == "tiles"
+def takes_tiles(level: str, share: float = 1.0) -> bool:
+    """Whether a kernel that has tiles, and multiplies so much of use in them, takes them at this level."""
+    return level != "highest" and way(level, share=share) == "tiles"
 
 
 def available() -> tuple[str, ...]:
@@ -71,11 +73,11 @@ def available() -> tuple[str, ...]:
     return ("float32", *(("pairs",) if HAS_BFLOAT16 else ()), *(("tiles",) if amx.permitted() else ()))
 
 
-def fastest(level: str, candidates: Sequence[str], rates: Mapping[str, float]) -> str:
-    """The fastest of the candidates, given how many multiply-adds each does in a second."""
+def fastest(level: str, candidates: Sequence[str], rates: Mapping[str, float], share: float = 1.0) -> str:
+    """The fastest of the candidates, given how many multiply-adds each does in a second, tiles a share of use."""
     speed = {name: rates.get(name, 0.0) / (GAIN if name != "float32" else 1) for name in candidates}
-    if level == "high" and "tiles" in speed:
-        speed["tiles"] /= 3
+    if "tiles" in speed:
+        speed["tiles"] *= share / (3 if level == "high" else 1)
     return max(candidates, key=lambda name: speed[name])
 
 
