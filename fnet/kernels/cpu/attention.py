@@ -112,7 +112,8 @@ def _panel_scores(k, words, packed, scores, row, rows, t, s, queries, pair, mask
     columns, depth = one if queries <= one else width, length(words, layout[DEPTH])
     _product(keys, key_row, 1, packed, width, scores, row, FROM_ZERO, depth, rows, columns)
     if layout[CAUSAL] and s + rows - 1 > t:
-        hide_future(scores, row, rows, s - t)
+        seen = max(t - s, 0)  # by every query
+        hide_future(at(scores, seen * row), row, rows - seen, s + seen - t)
     if layout[MASKED]:
         hide_masked(scores, row, rows, t, s, queries, pair, mask, layout)
 
@@ -154,8 +155,8 @@ def attention(q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
 
 @kernel
 def _forward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
-    """Every `tasks`-th panel, the last ones (which see most if causal) first."""
-    for unit in range(task, count, tasks):
+    """Neighbouring panels, which share keys and values; the last ones (which see most if causal) first."""
+    for unit in range(task * count // tasks, (task + 1) * count // tasks):
         slot, own = at(scratch, task * layout[SLOT]), at(words, layout[SHARED_WORDS] + task * layout[OWN_WORDS])
         if layout[QUERIES] == 1:
             forward_row(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout)
@@ -228,8 +229,8 @@ def attention_vjp(q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch
 
 @kernel
 def _backward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, g, dq, dk, dv, scratch, words, layout):
-    """Every `tasks`-th head."""
-    for pair in range(task, count, tasks):
+    """Neighbouring heads."""
+    for pair in range(task * count // tasks, (task + 1) * count // tasks):
         slot, own = at(scratch, task * layout[SLOT]), at(words, layout[SHARED_WORDS] + task * layout[OWN_WORDS])
         b, h = pair // layout[HEADS], pair % layout[HEADS]
         zero = visible_keys(min(layout[QUERIES], QUERY_BLOCK), layout) if layout[QUERIES] else 0
