@@ -170,8 +170,9 @@ def _rows_gradient_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *
     *lead, cols = inputs[0].shape
     rows, k = math.prod(lead), cpu.normalize_rows
     tasks = k.plan(rows, cols)
-    work = emit.scratch(k.work_size(cols, tasks), inputs[0].dtype)
-    emit.call(k.layer_norm_vjp, *inputs, *outputs, work, rows, cols, int(centered), tasks)
+    size = k.record_size(cols)
+    work = emit.scratch(tasks * size, inputs[0].dtype)
+    emit.call(k.layer_norm_vjp, *inputs, *outputs, work, size, rows, cols, int(centered), tasks)
 
 
 def _rows_vjp(g: Any, y: Any, x: Any, gamma: Any, beta: Any, *, epsilon: float, centered: bool) -> Any:

@@ -64,9 +64,8 @@ def layer_norm(x: Any, gamma: Any, beta: Any, centered: bool = True) -> list[np.
 
 def layer_norm_vjp(x: Any, gamma: Any, mean: Any, inverse: Any, g: Any, centered: bool = True) -> list[np.ndarray]:
     dx, dgamma, dbeta = like(x, gamma, gamma)
-    tasks = rows.plan(*x.shape)
-    work = np.full(rows.work_size(x.shape[1], tasks), 7, x.dtype)
-    results = dx.reshape(-1), dgamma, dbeta, work
+    tasks, size = rows.plan(*x.shape), rows.record_size(x.shape[1])
+    results = dx.reshape(-1), dgamma, dbeta, np.full(tasks * size, 7, x.dtype), size
     rows.layer_norm_vjp(x.ravel(), gamma, mean, inverse, g.ravel(), *results, *x.shape, int(centered), tasks)
     return [dx, dgamma, dbeta]
 
@@ -203,6 +202,18 @@ def test_nan_and_infinity_spoil_their_own_statistics_only(dtype, bad):
         and not np.isnan(y[0]).any()
         and not np.isnan(np.delete(y[1], range(4, 8), 1)).any()
     )
+
+
+@pytest.mark.parametrize("cols", [5, 33])
+def test_a_row_has_the_same_bits_whatever_stands_beside_it(cols):
+    x, gamma, beta, g = drawn((23, cols), "float32")
+    together = layer_norm(x, gamma, beta)
+    together.append(layer_norm_vjp(x, gamma, *together[1:], g)[0])
+    for i in range(len(x)):
+        alone = layer_norm(x[i : i + 1], gamma, beta)
+        alone.append(layer_norm_vjp(x[i : i + 1], gamma, *alone[1:], g[i : i + 1])[0])
+        for one, many in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one[0], many[i])
 
 
 def test_no_rows_at_all():

@@ -31,7 +31,7 @@ def _row_pass(write: Callable[..., ir.Value | None], in_python: Callable[..., An
     return vector_code(lambda simd, values: write(simd, *values), in_python, returns=returns)
 
 
-def _over_row(
+def over_row(
     simd: Vectors, n: ir.Value, starts: list[ir.Value], body: Callable[..., list[ir.Value]], ways: int = 1
 ) -> list[list[ir.Value]]:
     """``values = body(offset, mask, values)`` for every vector of a row, the last one masked though it may be full.
@@ -107,7 +107,7 @@ def _write_max(simd: Vectors, x: ir.Value, n: ir.Value) -> ir.Value:
     def body(offset: ir.Value, mask: ir.Value | None, values: list[ir.Value]) -> list[ir.Value]:
         return [larger(_or(simd, mask, simd.load(simd.at(x, offset), mask), lowest), values[0])]
 
-    chains = _over_row(simd, n, [simd.constant(lowest)], body, _CHAINS)
+    chains = over_row(simd, n, [simd.constant(lowest)], body, _CHAINS)
     return _folded(simd, [values[0] for values in chains], larger)
 
 
@@ -115,7 +115,7 @@ def _write_sum(simd: Vectors, x: ir.Value, n: ir.Value) -> ir.Value:
     def body(offset: ir.Value, mask: ir.Value | None, values: list[ir.Value]) -> list[ir.Value]:
         return [simd.builder.fadd(values[0], simd.load(simd.at(x, offset), mask))]
 
-    return _sum(simd, _over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
+    return _sum(simd, over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
 
 
 def _write_dot(simd: Vectors, x: ir.Value, y: ir.Value, n: ir.Value) -> ir.Value:
@@ -123,7 +123,7 @@ def _write_dot(simd: Vectors, x: ir.Value, y: ir.Value, n: ir.Value) -> ir.Value
         a, b = (simd.load(simd.at(address, offset), mask) for address in (x, y))
         return [simd.multiply_add(a, b, values[0])]
 
-    return _sum(simd, _over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
+    return _sum(simd, over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
 
 
 def _write_target_dot(simd: Vectors, t: ir.Value, x: ir.Value, shift: ir.Value, n: ir.Value) -> ir.Value:
@@ -135,7 +135,7 @@ def _write_target_dot(simd: Vectors, t: ir.Value, x: ir.Value, shift: ir.Value, 
         none = simd.builder.fcmp_ordered("==", weight, zero)
         return [simd.multiply_add(weight, simd.builder.select(none, zero, gap), values[0])]
 
-    return _sum(simd, _over_row(simd, n, [zero], body, _CHAINS))
+    return _sum(simd, over_row(simd, n, [zero], body, _CHAINS))
 
 
 def _write_exp(simd: Vectors, x: ir.Value, y: ir.Value | None, shift: ir.Value, n: ir.Value) -> ir.Value:
@@ -147,7 +147,7 @@ def _write_exp(simd: Vectors, x: ir.Value, y: ir.Value | None, shift: ir.Value, 
             simd.store(e, simd.at(y, offset), mask)
         return [simd.builder.fadd(values[0], _or(simd, mask, e, 0.0))]
 
-    return _sum(simd, _over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
+    return _sum(simd, over_row(simd, n, [simd.constant(0.0)], body, _CHAINS))
 
 
 def _mapped(formula: Callable[..., ir.Value]) -> Callable[..., None]:
@@ -163,7 +163,7 @@ def _mapped(formula: Callable[..., ir.Value]) -> Callable[..., None]:
             simd.store(formula(simd, vectors, numbers), simd.at(addresses[-1], offset), mask)
             return []
 
-        _over_row(simd, n, [], body)
+        over_row(simd, n, [], body)
 
     return write
 
