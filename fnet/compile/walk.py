@@ -81,5 +81,11 @@ class Walker:
 
 
 def _window(array: Any, slot: Slot) -> np.ndarray:
-    bytes_of = array if array.dtype == np.uint8 and array.ndim == 1 else array.reshape(-1).view(np.uint8)
-    return bytes_of[slot.skip : slot.skip + slot.nbytes].view(slot.dtype)
+    """What a slot shows of a contiguous array: of that dtype, or of bytes."""
+    flat = array.reshape(-1)
+    if flat.dtype is not slot.dtype:
+        return flat.view(np.uint8)[slot.skip : slot.skip + slot.nbytes].view(slot.dtype)
+    if slot.count == flat.size:
+        return flat
+    start = slot.skip // flat.itemsize
+    return flat[start : start + slot.count]
