@@ -19,6 +19,7 @@ from fnet.optimizers.optimizer import (
     check_positive,
     constructor,
     in_dtype,
+    settled,
 )
 from fnet.optimizers.options import with_options
 
@@ -87,7 +88,7 @@ def _adam(
         minus_alpha = in_dtype(negative(multiply(rate, correction)))
 
         def leaf(g: Any, dtype: Any, m: Any, v: Any, *largest: Any) -> tuple[Any, ...]:
-            m, v = toward(m, g, beta_1), toward(v, square(g), beta_2)
+            m, v = settled(toward(m, g, beta_1), epsilon), settled(toward(v, square(g), beta_2), epsilon)
             largest = tuple(maximum(before, v) for before in largest)
             (spread,) = largest or (v,)
             return divide(multiply(m, minus_alpha(dtype)), add(sqrt(spread), epsilon)), m, v, *largest
@@ -124,7 +125,7 @@ def adamax(
         minus_alpha = in_dtype(negative(divide(rate, subtract(1.0, power(beta_1, t)))))
 
         def leaf(g: Any, dtype: Any, m: Any, u: Any) -> tuple[Any, ...]:
-            m, u = toward(m, g, beta_1), maximum(multiply(u, beta_2), absolute(g))
+            m, u = settled(toward(m, g, beta_1), epsilon), settled(maximum(multiply(u, beta_2), absolute(g)), epsilon)
             return divide(multiply(m, minus_alpha(dtype)), add(u, epsilon)), m, u
 
         return leaf

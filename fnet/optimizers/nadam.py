@@ -23,6 +23,7 @@ from fnet.optimizers.optimizer import (
     learning_rate_at,
     map_leaves,
     next_step,
+    settled,
 )
 from fnet.optimizers.options import with_options
 
@@ -67,7 +68,7 @@ def nadam(
         minus_rate = in_dtype(negative(learning_rate_at(learning_rate, state["step"])))
 
         def leaf(g: Any, dtype: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
-            m, v = toward(m, g, beta_1), toward(v, square(g), beta_2)
+            m, v = settled(toward(m, g, beta_1), epsilon), settled(toward(v, square(g), beta_2), epsilon)
             ahead = add(multiply(m, of_m(dtype)), multiply(g, of_g(dtype)))
             spread = add(sqrt(multiply(v, unbiased(dtype))), epsilon)
             return divide(multiply(ahead, minus_rate(dtype)), spread), m, v

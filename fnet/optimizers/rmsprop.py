@@ -18,6 +18,7 @@ from fnet.optimizers.optimizer import (
     constructor,
     decayed,
     in_dtype,
+    settled,
 )
 from fnet.optimizers.options import with_options
 
@@ -56,13 +57,14 @@ def rmsprop(
 
         def leaf(g: Any, dtype: Any, *values: Any) -> tuple[Any, ...]:
             slots = dict(zip(names, values, strict=True))
-            spread = slots["velocity"] = decayed(slots["velocity"], square(g), rho)
+            spread = slots["velocity"] = settled(decayed(slots["velocity"], square(g), rho), epsilon)
             if centered:
-                average = slots["average_gradient"] = decayed(slots["average_gradient"], g, rho)
+                average = settled(decayed(slots["average_gradient"], g, rho), epsilon)
+                slots["average_gradient"] = average
                 spread = maximum(subtract(spread, square(average)), 0)
             d = divide(multiply(g, rate(dtype)), sqrt(add(spread, epsilon)))
             if momentum:
-                d = slots["momentum"] = add(multiply(slots["momentum"], momentum), d)
+                d = slots["momentum"] = settled(add(multiply(slots["momentum"], momentum), d))
             return negative(d), *slots.values()
 
         return leaf

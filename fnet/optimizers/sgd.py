@@ -15,6 +15,7 @@ from fnet.optimizers.optimizer import (
     check_learning_rate,
     constructor,
     in_dtype,
+    settled,
     warn_without_effect,
 )
 from fnet.optimizers.options import with_options
@@ -52,7 +53,7 @@ def sgd(
 
         def heavy_ball(g: Any, dtype: Any, m: Any) -> tuple[Any, Any]:
             step = multiply(g, rate(dtype))
-            m = subtract(multiply(m, momentum), step)
+            m = settled(subtract(multiply(m, momentum), step))
             return (subtract(multiply(m, momentum), step) if nesterov else m), m
 
         return heavy_ball if momentum else plain
