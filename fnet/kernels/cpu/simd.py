@@ -83,6 +83,10 @@ class Vectors:
         offset = INT(offset) if isinstance(offset, int) else offset
         return self.builder.gep(address, [offset], inbounds=True, source_etype=self.element)
 
+    def opaque(self, value: ir.Value) -> ir.Value:
+        """The same value, of which the optimiser knows nothing: so it stays in a register of its own."""
+        return self.builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
     def load(self, address: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """A vector from memory; lanes outside of the mask are zero and their memory is not touched."""
         address = self.builder.bitcast(address, self.type.as_pointer())
@@ -100,10 +104,10 @@ class Vectors:
             arguments = [vector, address, ir.IntType(32)(self.bytes), mask]
             self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), arguments)
 
-    def prefetch(self, address: ir.Value, offset: ir.Value) -> None:
+    def prefetch(self, address: ir.Value, offset: ir.Value, *, write: bool = False) -> None:
         """Begin to load the cache line `offset` elements behind an address, which may lie outside of all memory."""
         place = self.builder.gep(address, [offset], source_etype=self.element)
-        kind = [ir.IntType(32)(number) for number in (0, 3, 1)]  # to read, into all caches, data
+        kind = [ir.IntType(32)(number) for number in (int(write), 3, 1)]  # into all caches, data
         self.call("llvm.prefetch.p0", ir.VoidType(), [self.builder.bitcast(place, ir.IntType(8).as_pointer()), *kind])
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:

@@ -6,7 +6,7 @@ How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few row
 1. load the starting value of every accumulator: zeros, the bias, or C itself when an earlier block of k began the sum;
 2. for each p in ``range(k)``: load ``vectors`` vectors of row p of B; for every row, broadcast ``A[row, p]`` to all
    lanes and add ``broadcast * B[p]`` to the row's accumulators, one fused multiply-add for each; a full tile also
-   fetches a cache line of the rows of A behind it, which the next tile will read;
+   fetches a cache line of the rows of A and of C behind it, which the next tile will read;
 3. apply the optional relu and store the accumulators to C.
 
 The accumulators are phis (loop-carried values) and stay in registers, so the loop is nothing but loads and arithmetic.
@@ -94,23 +94,31 @@ def _write_fma_tile(
 
     # Step 2. The addresses in A and B are carried from one p to the next, like the sums. Contiguous rows of A are
     # fetched in turn, a line of each in 16 p; of contiguous columns every p fetches the line behind, and that of a
-    # later p from the second-level cache: broadcasts that wait for a line take more than their turn.
+    # later p from the second-level cache: broadcasts that wait for a line take more than their turn. Of C, both lines
+    # of 16 rows below are fetched in 32 p.
     soon = builder.mul(a_col, INT(COLUMNS_AHEAD))
     in_rows = builder.icmp_signed("==", a_col, INT(1))
     next_row = builder.select(in_rows, a_row, INT(0))
     behind = builder.mul(a_row, builder.select(in_rows, INT(rows), INT(2 * rows)))
+    below = simd.at(c, builder.mul(c_row, INT(rows)))
     addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
     loop = Loop(builder, k, [b, *addresses, *starts])
     b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
+    if not partial:  # else the optimiser makes a chain of them that is slower than the multiply-adds
+        addresses = [simd.opaque(address) for address in addresses]
     b_vectors = [simd.load(simd.at(b, first), mask) for first, mask in columns]
     if packed is not None:
         target = simd.at(packed, builder.mul(loop.index, INT(vectors * simd.lanes)))
         for first, vector in zip(firsts, b_vectors, strict=True):
             simd.store(vector, simd.at(target, first))
             simd.prefetch(b, builder.add(builder.mul(b_row, INT(ROWS_AHEAD)), INT(first)))
-    elif not partial:
+    elif not partial and rows > 1:
         simd.prefetch(addresses[0], soon)
         simd.prefetch(addresses[0], builder.add(behind, builder.mul(builder.and_(loop.index, INT(15)), next_row)))
+    if not partial and rows > 1:
+        line = builder.lshr(builder.and_(loop.index, INT(16)), INT(simd.bytes // 8))
+        place = builder.add(builder.mul(builder.and_(loop.index, INT(15)), c_row), line)
+        simd.prefetch(below, place, write=True)
     sums_after = []
     for r in range(rows):
         element = simd.broadcast(builder.load(locate(r, addresses), align=simd.bytes, typ=simd.element))
@@ -135,7 +143,8 @@ def _row_addresses(
     multiply = simd.builder.mul
     if partial:
         return [simd.at(a, multiply(number, a_row)) for number in numbers], lambda r, addresses: addresses[r]
-    offsets = [multiply(a_row, INT(i)) for i in range(4)]
+    one, three = simd.opaque(a_row), simd.opaque(multiply(a_row, INT(3)))
+    offsets = [INT(0), one, multiply(one, INT(2)), three]
     groups = [simd.at(a, multiply(a_row, INT(r))) for r in range(0, len(numbers), 4)]
     return groups, lambda r, addresses: simd.at(addresses[r // 4], offsets[r % 4])
 
