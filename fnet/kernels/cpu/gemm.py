@@ -2,10 +2,10 @@
 
 They are made of the single-threaded kernels of `fnet.kernels.cpu.product` in one of two ways:
 
-- Products with few rows, or with a B so small that it is read in place, are split by columns or by rows; every task is
-  a `product` of its own.
-- Larger ones go block by block of k: tasks pack the rows p .. p + `K_BLOCK` of B into panels, then tasks compute tiles
-  of C, each packing the rows of A that it works on. Where every panel is for one task alone, its first tile packs it.
+- Products with few rows are split by columns or by rows; every task is a `product` of its own.
+- Others are split into as many parts of C as there are threads. Each goes block by block of k, packing the rows
+  p .. p + `K_BLOCK` of its columns of B, and the rows of A that it works on, for itself alone: to read what another core
+  has just written takes longer than to pack it once more.
 
 An element of C is the same chain of multiply-adds in all of these (see `product`), so its bits depend neither on the
 number of threads nor on the split.
@@ -20,7 +20,6 @@ from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.product import (
     EDGE_ROWS,
     LINEAR,
-    PACK_SIZE,
     RELU,
     ROWS,
     VECTORS,
@@ -42,6 +41,7 @@ M_TILES = max(
     4, LEVEL_2 // (16 * K_BLOCK * ROWS)
 )  # in a block of rows, whose part of A takes a quarter of the next one
 FEW_ROWS = 4 * ROWS  # rows of A up to which packing all of B ahead does not pay
+MOVED = 16  # multiplications that take as long as to move an element
 PACK_COLUMNS = 512  # columns of B from which on packing A pays, if its rows are more than one block
 SMALL = 1 << 19  # multiplications, an element moved counting as 8
 TASKS = 4  # for each thread: a slow core does not hold up the others for long
@@ -63,12 +63,7 @@ def large_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
     0
     """
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
-    width, depth = VECTORS * lanes, _depth(k, lanes)
-    panels, tiles = -(-n // width) * width * depth, -(-m // ROWS)
-    if n < PACK_COLUMNS or m <= M_TILES * ROWS:
-        return panels
-    slots = 1 if thread_count() == 1 else min(TASKS * thread_count(), tiles)
-    return panels + slots * min(M_TILES, tiles) * -(-ROWS // lanes) * lanes * depth
+    return max(_room(tasks, lanes, m, n, k) for tasks in (1, thread_count()))
 
 
 def batched_workspace(batch: int, m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
@@ -105,7 +100,7 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     """
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
     threads = threads_for(_nanoseconds(lanes(z), m, n, k))
-    if m > FEW_ROWS and n > 1 and k > 0 and (b_col != 1 or k * n > PACK_SIZE):
+    if m > FEW_ROWS and n > 1 and k > 0:
         large_product(x, y, z, s, w, work.size, threads, m, n, k, a_row, a_col, b_row, b_col, start, act)
     elif threads == 1:
         product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
@@ -174,33 +169,61 @@ def _band(
 
 @kernel
 def large_product(a, b, c, bias, work, room, threads, m, n, k, a_row, a_col, b_row, b_col, start, act):
-    """``C = act(S + A B)`` of addresses for k > 0 by blocks of k; room: the size of `work`, the rest as in `gemm`.
+    """``C = act(S + A B)`` of addresses for k > 0 by blocks of k; room: the size of `work`, the rest as in `gemm`."""
+    one, tasks = lanes(c), threads
+    while tasks > 1 and _room(tasks, one, m, n, k) > room:
+        tasks -= 1
+    bands = _bands(tasks, one, m, n)
+    parts = tasks // bands
+    parallel_for(
+        _part, bands * parts, tasks, bands, parts, a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act
+    )
 
-    Tasks are bands of rows, split by columns, too, where there are too few of them.
+
+@scalar
+def _bands(tasks, lanes, m, n):
+    """Into how many bands of rows to split C for so many tasks; columns are split into ``tasks // bands`` parts.
+
+    What the largest part takes: its multiplications, and to move its rows of A and columns of B.
     """
-    one, width = lanes(c), VECTORS * lanes(c)
-    depth = _depth(k, one)
-    tiles, panels, tasks = (m + ROWS - 1) // ROWS, (n + width - 1) // width, 1 if threads == 1 else TASKS * threads
-    slot = min(M_TILES, tiles) * ((ROWS + one - 1) // one) * one * depth
-    slots = (room - panels * width * depth) // slot
-    bands = max(1, min(tasks, tiles // (M_TILES // 2)))
-    columns = 1 if bands >= 2 * threads else min(panels, (tasks + bands - 1) // bands)
-    if threads == 1:
-        columns = 1
-    if n < PACK_COLUMNS * columns or m <= M_TILES * ROWS or bands * columns > slots:
-        slot = 0  # A is read in place
-    blocks = at(work, panels * width * depth)
-    packers = min(tasks, panels)
-    for p in range(0, k, depth):
-        size = min(depth, k - p)
-        x, y = at(a, p * a_col), at(b, p * b_row)
-        first, last = start if p == 0 else FROM_C, act if p + size == k else LINEAR
-        if bands > 1:
-            parallel_for(_pack, packers, threads, packers, panels, y, work, n, size, depth, b_row, b_col)
-        parallel_for(
-            _tiles, bands * columns, threads, bands, columns, x, y, work, c, bias, blocks, slot, m, n, size, depth,
-            a_row, a_col, b_row, b_col, first, last,
-        )  # fmt: skip
+    best, least = 1, 0
+    for bands in range(1, tasks + 1):
+        rows, columns = _rows(bands, m), _columns(tasks // bands, lanes, n)
+        cost = rows * columns + MOVED * (rows + columns)
+        if bands == 1 or cost < least:
+            best, least = bands, cost
+    return best
+
+
+@scalar
+def _rows(bands, m):
+    """The rows of the largest of so many bands."""
+    unit = ROWS if m > bands * M_TILES * ROWS else 2
+    return min(m, ((m + unit - 1) // unit + bands - 1) // bands * unit)
+
+
+@scalar
+def _columns(parts, lanes, n):
+    """The columns of the largest of so many parts, in whole panels."""
+    width = VECTORS * lanes
+    return ((n + width - 1) // width + parts - 1) // parts * width
+
+
+@scalar
+def _room(tasks, lanes, m, n, k):
+    """The elements that so many tasks need for B and A."""
+    bands = _bands(tasks, lanes, m, n)
+    parts = tasks // bands
+    rows, columns, depth = _rows(bands, m), _columns(parts, lanes, n), _depth(k, lanes)
+    return bands * parts * (columns * depth + _slot(rows, columns, depth, lanes))
+
+
+@scalar
+def _slot(rows, columns, depth, lanes):
+    """The elements of a packed block of A, 0 where A is read in place."""
+    if columns < PACK_COLUMNS or rows <= M_TILES * ROWS:
+        return 0
+    return M_TILES * ((ROWS + lanes - 1) // lanes) * lanes * depth
 
 
 @scalar
@@ -211,46 +234,46 @@ def _depth(k, lanes):
 
 
 @kernel
-def _pack(task, count, panels, b, work, n, k, depth, b_row, b_col):
-    """Some of the panels of B."""
-    width = VECTORS * lanes(b)
-    for panel in range(task * panels // count, (task + 1) * panels // count):
-        j = panel * width
-        pack_panel(at(b, j * b_col), b_row, b_col, at(work, j * depth), width, k, min(width, n - j))
-
-
-@kernel
-def _tiles(
-    task, bands, columns, a, b, packed, c, bias, blocks, slot, m, n, k, depth, a_row, a_col, b_row, b_col, start, act
+def _part(
+    task, bands, parts, a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act
 ):  # fmt: skip
-    """A band of rows of C, by blocks of rows, or a part of the columns of one; a single band packs B as it goes."""
-    one, width = lanes(c), VECTORS * lanes(c)
-    band, part = task // columns, task % columns
-    tiles, panels = (m + ROWS - 1) // ROWS, (n + width - 1) // width
-    first, end = band * tiles // bands, (band + 1) * tiles // bands
-    left, right = part * panels // columns * width, min(n, (part + 1) * panels // columns * width)
-    count = (end - first + M_TILES - 1) // M_TILES
-    block, a_width = at(blocks, task * slot), (ROWS + one - 1) // one * one
-    relu = 1 if act == RELU else 0
-    for number in range(count):
-        i = (first + number * (end - first) // count) * ROWS
-        rows = min(m, (first + (number + 1) * (end - first) // count) * ROWS) - i
-        x, x_row, x_col, x_tile = at(a, i * a_row), a_row, a_col, ROWS * a_row
-        if slot:
-            for r in range(0, rows, ROWS):
-                tile = at(block, r // ROWS * a_width * depth)
-                pack_panel(at(x, r * a_row), a_col, a_row, tile, a_width, k, min(ROWS, rows - r))
-            x, x_row, x_col, x_tile = block, 1, a_width, a_width * depth
-        for j in range(left, right, width):
-            y = at(packed, (left if bands == 1 and count == 1 else j) * depth)
-            z, s, most, done = at(c, i * n + j), at(bias, j), min(width, right - j), 0
-            if bands == 1 and number == 0:
-                panel = at(b, j * b_col)
-                done = pack_panel_in_product(
-                    panel, b_row, b_col, y, x, x_row, x_col, z, n, s, start, relu, k, rows, most
-                )
-            step = ROWS if slot and most < width else rows
-            for r in range(done, rows, step):
-                tile, t = at(x, r // ROWS * x_tile), at(z, r * n)
-                panel_product(tile, x_row, x_col, x_tile, y, width, t, n, s, start, relu, k, min(step, rows - r), most)
-        activate(at(c, i * n + left), rows, right - left, n, act)
+    """A band of rows of C, or a part of the columns of one, by blocks of k and of rows, panels and tiles.
+
+    The first tile of a panel packs it.
+    """
+    one, width, depth = lanes(c), VECTORS * lanes(c), _depth(k, lanes(c))
+    rows, columns = _rows(bands, m), _columns(parts, one, n)
+    slot = _slot(rows, columns, depth, one)
+    packed = at(work, task * (columns * depth + slot))
+    block, a_width = at(packed, columns * depth), (ROWS + one - 1) // one * one
+    top, left = task // parts * rows, task % parts * columns
+    rows, columns = min(rows, m - top), min(columns, n - left)
+    a, b, bias, c = at(a, top * a_row), at(b, left * b_col), at(bias, left), at(c, top * n + left)
+    tiles = (rows + ROWS - 1) // ROWS
+    count = (tiles + M_TILES - 1) // M_TILES
+    for p in range(0, k, depth):
+        size = min(depth, k - p)
+        first, last = start if p == 0 else FROM_C, act if p + size == k else LINEAR
+        relu = 1 if last == RELU else 0
+        for number in range(count):
+            i = number * tiles // count * ROWS
+            high = min(rows, (number + 1) * tiles // count * ROWS) - i
+            x, x_row, x_col, x_tile = at(a, i * a_row + p * a_col), a_row, a_col, ROWS * a_row
+            if slot:
+                for r in range(0, high, ROWS):
+                    tile = at(block, r // ROWS * a_width * depth)
+                    pack_panel(at(x, r * a_row), a_col, a_row, tile, a_width, size, min(ROWS, high - r))
+                x, x_row, x_col, x_tile = block, 1, a_width, a_width * depth
+            for j in range(0, columns, width):
+                y, z, s = at(packed, j * depth if count > 1 else 0), at(c, i * n + j), at(bias, j)
+                most, done = min(width, columns - j), 0
+                if number == 0:
+                    panel = at(b, p * b_row + j * b_col)
+                    done = pack_panel_in_product(
+                        panel, b_row, b_col, y, x, x_row, x_col, z, n, s, first, relu, size, high, most
+                    )
+                step = ROWS if slot and most < width else high
+                for r in range(done, high, step):
+                    tile, t, down = at(x, r // ROWS * x_tile), at(z, r * n), min(step, high - r)
+                    panel_product(tile, x_row, x_col, x_tile, y, width, t, n, s, first, relu, size, down, most)
+            activate(at(c, i * n), high, columns, n, last)
