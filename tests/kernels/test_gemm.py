@@ -115,12 +115,12 @@ def test_large_product_is_packed_and_blocked(m, n, dtype, a_transposed, b_transp
 def test_rows_in_tiles_of_every_mix_beside_packing_have_the_bits_of_a_single_row(columns, a_transposed, threads):
     set_thread_count(threads)
     k = 270
-    n = (kernels.PACK_SIZE // k + 45) if columns == "many" else 77
+    n = kernels.PACK_COLUMNS + 45 if columns == "many" else 77
     a, b = draw(0, 115, k, dtype="float32"), draw(1, k, n, dtype="float32")
     rows = np.concatenate([product(a[i : i + 1], b) for i in range(len(a))])
     for m in (*range(1, 30), *range(56, 72), 85, 113, 114, 115):
         np.testing.assert_array_equal(product(a[:m], b, a_transposed=a_transposed), rows[:m])
-    block = kernels.M_TILES * kernels.ROWS  # one block of rows packs panels that it alone reads
+    block = kernels.M_TILES * kernels.ROWS  # with many columns, more than one block of rows is packed
     tall = np.tile(a, (block // len(a) + 2, 1))
     for m in (block, block + 1):
         np.testing.assert_array_equal(product(tall[:m], b, a_transposed=a_transposed), np.resize(rows, (m, n)))
@@ -156,7 +156,7 @@ def test_rows_have_the_same_bits_in_any_grouping(n, k, dtype, a_transposed, b_tr
 # Split by columns, by rows, by both; read in place, packed, packed with A; several blocks of k; a band of one column.
 SHARED = [
     (40, 4200, 300), (1, 3000, 90), (9000, 1, 40), (3000, 40, 30), (130, 300, 400), (75, 97, 900), (700, 545, 420),
-    (57, 33, 800),
+    (57, 33, 800), (700, 1090, 210),
 ]  # fmt: skip
 
 

@@ -4,8 +4,8 @@ They are made of the single-threaded kernels of `fnet.kernels.cpu.product` in on
 
 - Products with few rows are split by columns or by rows; every task is a `product` of its own.
 - Others are split into as many parts of C as there are threads. Each goes block by block of k, packing the rows
-  p .. p + `K_BLOCK` of its columns of B, and the rows of A that it works on, for itself alone: to read what another core
-  has just written takes longer than to pack it once more.
+  p .. p + `K_BLOCK` of its columns of B, and the rows of A that it works on, for itself alone: to read what another
+  core has just written takes longer than to pack it once more.
 
 An element of C is the same chain of multiply-adds in all of these (see `product`), so its bits depend neither on the
 number of threads nor on the split.
@@ -107,8 +107,8 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     else:
         width = VECTORS * lanes(z)
         narrow = n <= width and b_col == 1  # has no columns to split, and is read in place
-        by_rows = 1 if n == 1 or m > FEW_ROWS or narrow else 0
-        unit = width if n == 1 or not by_rows else EDGE_ROWS if narrow else ROWS
+        by_rows = 1 if n == 1 or narrow else 0
+        unit = EDGE_ROWS if narrow and n > 1 else width
         units = ((m if by_rows else n) + unit - 1) // unit
         count = min(TASKS * threads, units)
         parallel_for(
