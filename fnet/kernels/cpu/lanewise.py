@@ -1,7 +1,7 @@
 """Loops over vectors from formulas: arithmetic, tanh and sigmoid lane by lane, written once as plain expressions.
 
-``lanewise(formula, outputs)`` is for loops with too many operands for LLVM to see that none overlaps another. The
-formula gets `Lanes`, whose operators write vector instructions of the full width; without the JIT compiler it gets
+``lanewise(formula, codes, outputs)`` is for loops with too many operands for LLVM to see that none overlaps another.
+The formula gets `Lanes`, whose operators write vector instructions of the full width; without the JIT compiler it gets
 NumPy arrays instead.
 """
 
@@ -23,37 +23,56 @@ from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3  # the codes of activations
 
 
-def lanewise(formula: Callable[..., tuple[Any, ...]], codes: int, outputs: str) -> Any:
+def lanewise(formula: Callable[..., tuple[Any, ...]], codes: Sequence[int], outputs: str) -> Any:
     """Make ``loop(count, *codes, *inputs, *outputs)``, which applies `formula` to `count` elements.
 
-    The formula takes a namespace of functions, `codes` integers and one vector for each input, and returns one vector
-    for each name in `outputs`. Inputs and outputs are addresses of contiguous elements; an output may be an input.
+    The formula takes a namespace of functions, a code for each of the usual ones in `codes`, and one vector for each
+    input, and returns one vector for each name in `outputs`. Inputs and outputs are addresses of contiguous elements;
+    an output may be an input. The usual codes have a loop of their own, in which they are known.
     """
     names = list(inspect.signature(formula).parameters)[1:]
-    split = 1 + codes
+    split = 1 + len(codes)
 
     def write(simd: Vectors, values: Sequence[ir.Value]) -> None:
         count, given, addresses = values[0], values[1:split], values[split:]
-        inputs, targets = addresses[: len(names) - codes], addresses[len(names) - codes :]
-        functions = VectorMath(simd)
+        inputs, targets = addresses[: len(names) - len(codes)], addresses[len(names) - len(codes) :]
+        functions, builder, width = VectorMath(simd), simd.builder, INT(simd.lanes)
 
-        def body(offset: ir.Value, mask: ir.Value | None) -> None:
-            vectors = [Lanes(simd, simd.load(simd.at(address, offset), mask)) for address in inputs]
+        def body(offset: ir.Value, mask: ir.Value | None, given: Sequence[Any]) -> None:
+            vectors = [Lanes(simd, [simd.load(simd.at(address, offset), mask)]) for address in inputs]
             for result, target in zip(formula(functions, *given, *vectors), targets, strict=True):
-                simd.store(result.value, simd.at(target, offset), mask)
+                simd.store(result.values[0], simd.at(target, offset), mask)
 
-        builder, width = simd.builder, INT(simd.lanes)
-        blocks = builder.sdiv(count, width)
-        loop = Loop(builder, blocks, [])
-        body(builder.mul(loop.index, width), None)
-        loop.close([])
-        done = builder.mul(blocks, width)
-        with builder.if_then(builder.icmp_signed("<", done, count)):
-            body(done, simd.lanes_below(builder.sub(count, done)))
+        def usual() -> None:
+            blocks = builder.sdiv(count, width)
+            loop = Loop(builder, blocks, [])
+            body(builder.mul(loop.index, width), None, codes)
+            loop.close([])
+            done = builder.mul(blocks, width)
+            with builder.if_then(builder.icmp_signed("<", done, count)):
+                body(done, simd.lanes_below(builder.sub(count, done)), codes)
+
+        def other() -> None:
+            loop = Loop(builder, builder.sdiv(builder.add(count, INT(simd.lanes - 1)), width), [])
+            done = builder.mul(loop.index, width)
+            body(done, simd.lanes_below(builder.sub(count, done)), given)
+            loop.close([])
+
+        if not codes:
+            usual()
+            return
+        is_usual = ir.IntType(1)(1)
+        for code, which in zip(given, codes, strict=True):
+            is_usual = builder.and_(is_usual, builder.icmp_signed("==", code, INT(which)))
+        with builder.if_else(is_usual) as (then, otherwise):
+            with then:
+                usual()
+            with otherwise:
+                other()
 
     def in_python(count: int, *values: Any) -> None:
-        given, addresses = values[:codes], values[codes:]
-        inputs, targets = addresses[: len(names) - codes], addresses[len(names) - codes :]
+        given, addresses = values[: len(codes)], values[len(codes) :]
+        inputs, targets = addresses[: len(names) - len(codes)], addresses[len(names) - len(codes) :]
         results = formula(ArrayMath, *given, *(array[:count].copy() for array in inputs))
         for result, target in zip(results, targets, strict=True):
             target[:count] = result
@@ -67,10 +86,10 @@ def lanewise(formula: Callable[..., tuple[Any, ...]], codes: int, outputs: str) 
 
 
 class Lanes:
-    """A vector in a formula; takes + - * / with vectors and Python numbers."""
+    """A vector in a formula, or several that go through the same steps; takes + - * / with vectors and numbers."""
 
-    def __init__(self, simd: Vectors, value: ir.Value) -> None:
-        self.simd, self.value = simd, value
+    def __init__(self, simd: Vectors, values: Sequence[ir.Value]) -> None:
+        self.simd, self.values = simd, values
 
     def __add__(self, other: Any) -> Lanes:
         return self._write("fadd", self, other)
@@ -87,12 +106,24 @@ class Lanes:
     def __truediv__(self, other: Any) -> Lanes:
         return self._write("fdiv", self, other)
 
+    def __rtruediv__(self, other: Any) -> Lanes:
+        return self._write("fdiv", other, self)
+
     __radd__, __rmul__ = __add__, __mul__
 
+    def filled(self, number: float) -> Lanes:
+        """As many vectors of this number."""
+        return Lanes(self.simd, [self.simd.constant(float(number))] * len(self.values))
+
+    def of(self, operand: Any) -> Sequence[ir.Value]:
+        """The vectors of an operand, which may be a number."""
+        return (operand if isinstance(operand, Lanes) else self.filled(operand)).values
+
     def _write(self, operation: str, *operands: Any) -> Lanes:
-        values = [x.value if isinstance(x, Lanes) else self.simd.constant(float(x)) for x in operands]
+        write = getattr(self.simd.builder, operation)
+        pairs = zip(*map(self.of, operands), strict=True)
         # "contract": a product that is added at once may be rounded together with the sum.
-        return Lanes(self.simd, getattr(self.simd.builder, operation)(*values, flags=("contract",)))
+        return Lanes(self.simd, [write(*pair, flags=("contract",)) for pair in pairs])
 
 
 @dataclass(frozen=True)
@@ -103,7 +134,7 @@ class _Exponential:
     terms: tuple[Any, ...]
     mantissa: int
     bias: int
-    lowest: float  # 2^n is a normal number from here on
+    lowest: float  # 2^n is a normal number from here on, and its inverse, too
 
 
 _SINGLE = _Exponential((0.693359375, -2.12194440e-4), EXP_TERMS, 23, 127, -87.0)
@@ -111,55 +142,85 @@ _DOUBLE = _Exponential((0.693145751953125, 1.42860682030941723212e-6), EXP_TERMS
 
 
 class VectorMath:
-    """The functions of formulas on `Lanes`; NaN gives NaN. Codes are the same for all lanes."""
+    """The functions of formulas on `Lanes`; NaN gives NaN. Codes are the same for all lanes, and known or not."""
 
     def __init__(self, simd: Vectors) -> None:
         self.simd, self.builder = simd, simd.builder
         self.constants = _SINGLE if simd.bytes == 4 else _DOUBLE
 
     def zero(self) -> Lanes:
-        return self._constant(0.0)
+        return Lanes(self.simd, [self.simd.constant(0.0)])
 
-    def activate(self, code: ir.Value, x: Lanes) -> Lanes:
-        """The activation of this code.
+    def activate(self, code: int | ir.Value, x: Lanes) -> Lanes:
+        """The activation of this code; tanh and sigmoid keep their relative precision everywhere."""
+        if code == TANH:
+            return self._tanh(x)
+        if code == SIGMOID:
+            return self._sigmoid(x)
+        return self._activate_any(code, x)
 
-        tanh is ``(1 - e) / (1 + e)`` with ``e = e^-2|x|`` and the sign of x; sigmoid is ``1 / (1 + e)`` with
-        ``e = e^-|x|``, or ``e / (1 + e)`` for x < 0. Both keep their relative precision everywhere.
-        """
-        is_tanh = self._is(code, TANH)
-        exponent = self._call("fabs", x) * self._choose(is_tanh, self._constant(-2.0), self._constant(-1.0))
-        e, e_minus_1 = self._exponential(exponent)
-        of_sigmoid = self._choose(self._compare("<", x, 0.0), e, self._constant(1.0))
-        bounded = self._choose(is_tanh, self._call("copysign", e_minus_1, x), of_sigmoid) / (e + 1.0)
-        return self._choose(self._is_bounded(code), bounded, self._rectified(code, x, x))
+    def activate_each(self, code: int | ir.Value, *vectors: Lanes) -> list[Lanes]:
+        """The activation of each of the vectors, a step of all in turn: none waits for its own last step."""
+        values = [value for vector in vectors for value in vector.values]
+        return [Lanes(self.simd, [value]) for value in self.activate(code, Lanes(self.simd, values)).values]
 
-    def times_slope(self, g: Lanes, code: ir.Value, y: Lanes) -> Lanes:
+    def times_slope(self, g: Lanes, code: int | ir.Value, y: Lanes) -> Lanes:
         """`g` times the derivative of the activation of this code where its value is y."""
-        slope = self._choose(self._is(code, TANH), self._constant(1.0), y) - y * y
-        return self._choose(self._is_bounded(code), g * slope, self._rectified(code, g, y))
+        if code == TANH:
+            return g * (1.0 - y * y)
+        if code == SIGMOID:
+            return g * (y - y * y)
+        slope = self._either(self._is(code, TANH), y.filled(1.0), y) - y * y
+        return self._either(self._is_bounded(code), g * slope, self._rectified(code, g, y))
+
+    def _tanh(self, x: Lanes) -> Lanes:
+        """``(1 - e) / (1 + e)`` with ``e = e^-2|x|``, and the sign of x."""
+        scale, q = self._exponential(self._at_most(-self.constants.lowest / 2, self._call("fabs", x)), -2)
+        below = self._multiply_add(scale, q, scale - 1.0)
+        return self._call("copysign", below, x) / self._multiply_add(scale, q, scale + 1.0)
+
+    def _sigmoid(self, x: Lanes) -> Lanes:
+        """``1 / (1 + e^-x)``."""
+        lowest = self.constants.lowest
+        scale, q = self._exponential(self._at_most(-lowest, self._at_least(lowest, x)), -1)
+        return 1.0 / self._multiply_add(scale, q, scale + 1.0)
+
+    def _activate_any(self, code: ir.Value, x: Lanes) -> Lanes:
+        """The same for any code; here sigmoid is ``1 / (1 + e)`` with ``e = e^-|x|``, or e times that."""
+        is_tanh = self._is(code, TANH)
+        exponent = self._call("fabs", x) * self._either(is_tanh, x.filled(-2.0), x.filled(-1.0))
+        scale, q = self._exponential(self._at_least(self.constants.lowest, exponent), 1)
+        e, below = self._multiply_add(scale, q, scale), self._multiply_add(scale, q, scale - 1.0)
+        of_sigmoid = self._choose(self._compare("<", x, 0.0), e, x.filled(1.0))
+        bounded = self._either(is_tanh, self._call("copysign", below, x), of_sigmoid) / (e + 1.0)
+        return self._either(self._is_bounded(code), bounded, self._rectified(code, x, x))
 
     def _rectified(self, code: ir.Value, x: Lanes, y: Lanes) -> Lanes:
         """`x`, or 0 where the code is that of relu and y <= 0."""
-        is_off = self.builder.and_(self._compare("<=", y, 0.0), self.simd.broadcast(self._is(code, RELU)))
-        return self._choose(is_off, self._constant(0.0), x)
+        is_relu = self.simd.broadcast(self._is(code, RELU))
+        is_off = [self.builder.and_(low, is_relu) for low in self._compare("<=", y, 0.0)]
+        return self._choose(is_off, x.filled(0.0), x)
 
-    def _exponential(self, x: Lanes) -> tuple[Lanes, Lanes]:
-        """``e^x`` and ``e^x - 1`` for x <= 0."""
-        constants, builder = self.constants, self.builder
-        x = self._choose(self._compare("<", x, constants.lowest), self._constant(constants.lowest), x)
+    def _exponential(self, x: Lanes, factor: int) -> tuple[Lanes, Lanes]:
+        """The power of 2 s and the q with ``s + s q = e^(factor x)``; the factor is 1, -1 or -2.
+
+        With ``x = n log 2 / factor + r`` they are 2^n and ``r (factor + r p(r))``.
+        """
+        constants, builder, simd = self.constants, self.builder, self.simd
         rounder = 1.5 * 2**constants.mantissa
-        shifted = x * math.log2(math.e) + rounder
+        shifted = self._multiply_add(x, factor * math.log2(math.e), rounder)
         n = shifted - rounder
-        r = x - n * constants.log2[0] - n * constants.log2[1]
-        p = self._constant(constants.terms[-1])
-        for term in reversed(constants.terms[:-1]):
-            p = p * r + term
-        q = r * r * p + r
-        integers = self.simd.integers
-        bits = builder.add(builder.bitcast(shifted.value, integers), integers([constants.bias] * self.simd.lanes))
-        bits = builder.shl(bits, integers([constants.mantissa] * self.simd.lanes))
-        scale = Lanes(self.simd, builder.bitcast(bits, self.simd.type))
-        return scale * q + scale, scale * q + (scale - 1.0)
+        r = x
+        for part in constants.log2:
+            r = self._multiply_add(n, -part / factor, r)
+        terms = [float(term) * factor ** (2 + k) for k, term in enumerate(constants.terms)]
+        p = r.filled(terms[-1])
+        for term in reversed(terms[:-1]):
+            p = self._multiply_add(p, r, term)
+        q = r * self._multiply_add(p, r, factor)
+        bias, shift = (simd.integers([number] * simd.lanes) for number in (constants.bias, constants.mantissa))
+        bits = [builder.shl(builder.add(builder.bitcast(value, bias.type), bias), shift) for value in shifted.values]
+        return Lanes(simd, [builder.bitcast(value, simd.type) for value in bits]), q
 
     def _is(self, code: ir.Value, which: int) -> ir.Value:
         return self.builder.icmp_signed("==", code, INT(which))
@@ -167,18 +228,30 @@ class VectorMath:
     def _is_bounded(self, code: ir.Value) -> ir.Value:
         return self.builder.icmp_signed(">=", code, INT(TANH))
 
-    def _compare(self, how: str, x: Lanes, y: float) -> ir.Value:
-        return self.builder.fcmp_ordered(how, x.value, self.simd.constant(y))
+    def _compare(self, how: str, x: Lanes, y: float) -> list[ir.Value]:
+        return [self.builder.fcmp_ordered(how, value, self.simd.constant(y)) for value in x.values]
 
-    def _choose(self, condition: ir.Value, yes: Lanes, no: Lanes) -> Lanes:
-        return Lanes(self.simd, self.builder.select(condition, yes.value, no.value))
+    def _at_least(self, least: float, x: Lanes) -> Lanes:
+        return self._choose(self._compare("<", x, least), x.filled(least), x)
 
-    def _constant(self, value: float) -> Lanes:
-        return Lanes(self.simd, self.simd.constant(value))
+    def _at_most(self, most: float, x: Lanes) -> Lanes:
+        return self._choose(self._compare(">", x, most), x.filled(most), x)
+
+    def _choose(self, conditions: Sequence[ir.Value], yes: Lanes, no: Lanes) -> Lanes:
+        triples = zip(conditions, yes.values, no.values, strict=True)
+        return Lanes(self.simd, [self.builder.select(*triple) for triple in triples])
+
+    def _either(self, condition: ir.Value, yes: Lanes, no: Lanes) -> Lanes:
+        return self._choose([condition] * len(yes.values), yes, no)
+
+    def _multiply_add(self, a: Lanes, b: Any, c: Any) -> Lanes:
+        triples = zip(a.values, a.of(b), a.of(c), strict=True)
+        return Lanes(self.simd, [self.simd.multiply_add(*triple) for triple in triples])
 
     def _call(self, name: str, *operands: Lanes) -> Lanes:
         name = f"llvm.{name}.v{self.simd.lanes}f{self.simd.bytes * 8}"
-        return Lanes(self.simd, self.simd.call(name, self.simd.type, [x.value for x in operands]))
+        sets = zip(*(x.values for x in operands), strict=True)
+        return Lanes(self.simd, [self.simd.call(name, self.simd.type, list(each)) for each in sets])
 
 
 class ArrayMath:
@@ -187,6 +260,10 @@ class ArrayMath:
     @staticmethod
     def zero() -> float:
         return 0.0
+
+    @classmethod
+    def activate_each(cls, code: int, *vectors: np.ndarray) -> list[np.ndarray]:
+        return [cls.activate(code, vector) for vector in vectors]
 
     @staticmethod
     def activate(code: int, x: np.ndarray) -> np.ndarray:

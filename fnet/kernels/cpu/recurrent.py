@@ -47,9 +47,9 @@ from fnet.kernels.policy import kernel, scalar
 # The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.
 BLOCK = max(1, LEVEL_2 >> 20) * 4 * ROWS
 
-copy = lanewise(lambda math, x: (x,), 0, "y")
-add = lanewise(lambda math, x, y: (x + y,), 0, "z")
-clear = lanewise(lambda math: (math.zero(),), 0, "x")
+copy = lanewise(lambda math, x: (x,), (), "y")
+add = lanewise(lambda math, x, y: (x + y,), (), "z")
+clear = lanewise(lambda math: (math.zero(),), (), "x")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.lanewise import SIGMOID, TANH, lanewise
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
     Memory,
@@ -35,7 +35,7 @@ from fnet.kernels.policy import kernel
 
 
 def _step_formula(math, rec, act, z, r, a, q, h):
-    z, r = math.activate(rec, z), math.activate(rec, r)
+    z, r = math.activate_each(rec, z, r)
     g = math.activate(act, a + r * q)
     new = z * (h - g) + g
     return z, r, g, q, new, new
@@ -49,8 +49,8 @@ def _back_formula(math, rec, act, z, r, g, q, h, dh, dy):
     return da, dz, dr, dq, dh * z
 
 
-_step = lanewise(_step_formula, 2, "z r g q h y")
-_back = lanewise(_back_formula, 2, "a z r q dh")
+_step = lanewise(_step_formula, (SIGMOID, TANH), "z r g q h y")
+_back = lanewise(_back_formula, (SIGMOID, TANH), "a z r q dh")
 
 
 def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:

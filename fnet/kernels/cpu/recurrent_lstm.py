@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.lanewise import SIGMOID, TANH, lanewise
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
     Memory,
@@ -34,11 +34,15 @@ from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 
 
-def _step_formula(math, rec, act, z_i, z_f, z_g, z_o, c):
-    i, f, g, o = math.activate(rec, z_i), math.activate(rec, z_f), math.activate(act, z_g), math.activate(rec, z_o)
-    new = f * c + i * g
-    h = o * math.activate(act, new)
-    return i, f, g, o, new, h, h
+def _cell_formula(math, rec, act, z_i, z_f, z_g, z_o, c):
+    i, f, o = math.activate_each(rec, z_i, z_f, z_o)
+    g = math.activate(act, z_g)
+    return i, f, g, o, f * c + i * g
+
+
+def _output_formula(math, act, o, c):
+    h = o * math.activate(act, c)
+    return h, h
 
 
 def _back_formula(math, rec, act, i, f, g, o, c, before, dh, dy, dc):
@@ -49,8 +53,9 @@ def _back_formula(math, rec, act, i, f, g, o, c, before, dh, dy, dc):
     return dz_i, dz_f, dz_g, dz_o, dc * f
 
 
-_step = lanewise(_step_formula, 2, "i f g o c h y")
-_back = lanewise(_back_formula, 2, "i f g o dc")
+_update_cell = lanewise(_cell_formula, (SIGMOID, TANH), "i f g o c")
+_put_out = lanewise(_output_formula, (TANH,), "h y")
+_back = lanewise(_back_formula, (SIGMOID, TANH), "i f g o dc")
 
 
 def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
@@ -109,25 +114,25 @@ def _forward_rows(
         depth = k if s or started else features + 1
         step_product(operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO)
         h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, saving)
+        # One loop after the other: an output would wait for its cell, and the next row for both.
         for i in range(m):
-            p, before, kept, to = (
-                (first + i) * steps + t,
-                at(c, i * c_step),
-                at(cells_here, i * units),
-                at(h, i * h_step),
-            )
+            before, kept, z_i = at(c, i * c_step), at(cells_here, i * units), at(z, i * columns)
+            if masked and mask[(first + i) * steps + t] == 0:
+                copy(units, before, kept)
+                continue
+            z_f, z_g, z_o = at(z_i, units), at(z_i, 2 * units), at(z_i, 3 * units)
+            _update_cell(units, rec, act, z_i, z_f, z_g, z_o, before, z_i, z_f, z_g, z_o, kept)
+        for i in range(m):
+            p, to = (first + i) * steps + t, at(h, i * h_step)
             y = at(ys, p * units)
             if masked and mask[p] == 0:
                 operand = at(operands, i * k)
                 copy(units, at(operand, features + 1), to)
                 copy(units, to, y)
-                copy(units, before, kept)
                 if saving:
                     clear(k, operand)
                 continue
-            z_i = at(z, i * columns)
-            z_f, z_g, z_o = at(z_i, units), at(z_i, 2 * units), at(z_i, 3 * units)
-            _step(units, rec, act, z_i, z_f, z_g, z_o, before, z_i, z_f, z_g, z_o, kept, to, y)
+            _put_out(units, act, at(z, i * columns + 3 * units), at(cells_here, i * units), to, y)
         c, c_step = cells_here, units
     copy_rows(c, c_step, at(c_last, first * units), units, m, units)
 

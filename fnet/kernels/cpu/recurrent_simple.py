@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.cpu.lanewise import TANH, lanewise
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
     Memory,
@@ -40,8 +40,8 @@ def _back_formula(math, act, h, dh, dy):
     return (math.times_slope(dh + dy, act, h),)
 
 
-_step = lanewise(_step_formula, 1, "h y")
-_back = lanewise(_back_formula, 1, "dz")
+_step = lanewise(_step_formula, (TANH,), "h y")
+_back = lanewise(_back_formula, (TANH,), "dz")
 
 
 def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
