@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from typing import Any
@@ -15,7 +16,14 @@ class Stopwatch(event.Listener):
     def __init__(self) -> None:
         self.whole: defaultdict[str, float] = defaultdict(float)
         self.own: defaultdict[str, float] = defaultdict(float)
-        self._open: list[tuple[float, float]] = []  # when each compilation began, and seconds of those inside of it
+        self._threads = threading.local()
+
+    @property
+    def _open(self) -> list[tuple[float, float]]:
+        """When each compilation of this thread began, and seconds of those inside of it."""
+        if not hasattr(self._threads, "open"):
+            self._threads.open = []
+        return self._threads.open  # type: ignore[no-any-return]
 
     def on_start(self, event: Any) -> None:
         """A compilation begins."""

@@ -6,6 +6,7 @@ Meant for a fresh process; ``FNET_CACHE_DIR`` decides whether the cache is cold.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 
@@ -18,6 +19,7 @@ def main(key: str) -> None:
     from bench.problems import Network
     from bench.rows import find
     from bench.workers.fnet.steps import Training
+    from fnet.kernels import second
 
     stopwatch, problem = listen(), find(key).problem
     assert isinstance(problem, Network)

@@ -20,6 +20,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 # Tests look at what other processes write to stderr, and kernels are compiled in many of them.
 os.environ["FNET_QUIET"] = "1"
 
+# Tests run in several processes, one for each processor.
+os.environ["FNET_COMPILERS"] = "1"
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:

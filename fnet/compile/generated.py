@@ -35,6 +35,14 @@ def define(prefix: str, text: str) -> Callable:
     return function(name)
 
 
+def restored(name: str) -> Callable:
+    """The function `name` that another process has defined, from the file that `define` wrote."""
+    folder = cache_directory()
+    assert folder is not None, "another process has no files without a folder"
+    prefix, _, _ = name.rpartition("_")
+    return define(prefix, _file(folder, name).read_text(encoding="utf-8").replace(name, NAME))
+
+
 def is_written(prefix: str, text: str) -> bool:
     """Whether the file that `define` writes for `text` is there."""
     name, text = _named(prefix, text)

@@ -15,6 +15,7 @@ from typing import Any
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.serialize import dumps
 
+from fnet.kernels import claims
 from fnet.kernels.cache_folder import cache_directory, keep, kept
 from fnet.kernels.linking import LinkedCacheImpl
 from fnet.kernels.sources import source_hash
@@ -55,20 +56,20 @@ class _Files:
         self._folder, self._base, self._stamp = Path(folder), base, stamp
 
     def load(self, key: tuple) -> Any:
-        content = kept(self._path(key))
+        content = kept(self.path(key))
         if content is None:
             return None
         stamp, stored_key, data = pickle.loads(content)
         return data if (stamp, stored_key) == (self._stamp, key) else None
 
     def save(self, key: tuple, data: Any) -> None:
-        keep(self._path(key), dumps((self._stamp, key, data)))
+        keep(self.path(key), dumps((self._stamp, key, data)))
 
     def flush(self) -> None:
         for path in self._folder.glob(f"{self._base}.*.nbc"):
             path.unlink(missing_ok=True)
 
-    def _path(self, key: tuple) -> Path:
+    def path(self, key: tuple) -> Path:
         return self._folder / f"{self._base}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
 
 
@@ -93,10 +94,37 @@ class KernelCache(FunctionCache):
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is stored, by now or once a process that shares the work has made it; None: this one has to."""
+        stored, sharing = self._stored(sig, target_context), claims.current
+        if stored is None and sharing is not None:
+            name = str(self._path(sig, target_context))
+            sharing.wait(name)
+            stored = self._stored(sig, target_context)
+            if stored is not None:
+                sharing.drop(name)
+        return stored
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        super().save_overload(sig, data)
+        if claims.current is not None:
+            claims.current.drop(str(self._path(sig, data.target_context)))
+
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Whether there is a file of this version."""
+        return self._path(sig, target_context).exists()
+
+    def claim(self, sig: Any, target_context: Any) -> bool:
+        """Whether this process is to compile this version; False while another one does that."""
+        return claims.current is None or claims.current.take(str(self._path(sig, target_context)))
+
+    def _stored(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except Exception:  # whole files, but of something that is not there any more
             return None
+
+    def _path(self, sig: Any, target_context: Any) -> Path:
+        return self._cache_file.path(self._index_key(sig, target_context.codegen()))
 
 
 class _StorableLinked(_Storable, LinkedCacheImpl):
@@ -112,6 +140,6 @@ class LinkedCache(KernelCache):
         super().__init__(kernel.py_func)
         self._called = kernel._cache
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        stored = super().load_overload(sig, target_context)
-        return self._called.load_overload(sig, target_context) if stored is None else stored
+    def _stored(self, sig: Any, target_context: Any) -> Any:
+        stored = super()._stored(sig, target_context)
+        return self._called._stored(sig, target_context) if stored is None else stored

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fnet.kernels import second
+
 LONG = 1.0  # seconds that a process has spent compiling when the user is told
 
 
@@ -53,6 +55,8 @@ class Notice(threading.local):
         def watched(*args: Any) -> Any:
             if self.busy:  # a kernel that the one at hand calls
                 return compile_one(*args)
+            if self.seconds > 0 and kept:
+                second.prepare()
             if self.seconds > LONG and not Notice.said:
                 Notice.said = True
                 later = "later runs find them on disk" if kept else "FNET_CACHE=1 would keep them on disk"
