@@ -23,7 +23,7 @@ class Stopwatch(event.Listener):
         """When each compilation of this thread began, and seconds of those inside of it."""
         if not hasattr(self._threads, "open"):
             self._threads.open = []
-        return self._threads.open  # type: ignore[no-any-return]
+        return self._threads.open
 
     def on_start(self, event: Any) -> None:
         """A compilation begins."""

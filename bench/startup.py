@@ -21,7 +21,7 @@ IMPORT = 2.0  # times what importing NumPy takes
 class FirstStep:
     """Seconds to import fnet and do the first step of a row; the compilations of the cold one.
 
-    processor: processor seconds of the cold one, of all its processes, which do not depend on what else the machine does;
+    processor: processor seconds of the cold one's processes, which do not depend on what else the machine does;
     compiled: by kernel of the first process, seconds without and with the kernels that it calls.
     """
 
