@@ -6,7 +6,8 @@
 | ``"high"`` | float32, or three products of numbers split in two bfloat16 each, where tiles make that faster | 5e-6 |
 | ``"medium"`` | float32, or operands rounded to bfloat16 and sums in float32, where that is faster | 8e-3 |
 
-At "high" a single product of split numbers can be off by up to 5e-5; 5e-6 is what it comes to in the norm of a result.
+At "high" a single product of split numbers can be off by up to 5e-5; 5e-6 is what it comes to in the norm of a product
+of matrices, 1e-5 in that of recurrent layers and attention, where products follow each other.
 
 It holds for matrix products, convolutions, the products of recurrent layers and those of attention; gates, states and
 softmax stay in float32. Results of recurrent layers and attention, and their gradients, keep the bounds relative to

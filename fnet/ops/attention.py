@@ -76,6 +76,9 @@ def _emit_tasks(
     from fnet.kernels.cpu.operands import PAIRS
     from fnet.kernels.cpu.ways import takes_pairs
 
+    if _takes_tiles(layout, precision):
+        _emit_tiles(emit, refs, layout, precision, backward=backward)
+        return
     width = sizes.panel_width(dtype)
     count = layout[sizes.BATCH] * layout[sizes.HEADS] * -(-layout[sizes.QUERIES] // width)
     tasks = layout[sizes.TASKS] = max(1, min(count, sizes.MAX_TASKS))
@@ -85,6 +88,34 @@ def _emit_tasks(
     layout += [sizes.shared_words(layout, operands, backward), sizes.own_words(layout, operands)]
     words = emit.scratch(layout[sizes.SHARED_WORDS] + tasks * layout[sizes.OWN_WORDS], operands)
     emit.call(kernel, *refs, emit.scratch(tasks * slot, dtype), words, emit.constant(np.array(layout, np.int64)))
+
+
+def _takes_tiles(layout: list[int], precision: str) -> bool:
+    """Whether to compute with AMX tiles, which many queries and keys of depths of use fill."""
+    from fnet.kernels.cpu import attention_operands as sizes
+    from fnet.kernels.cpu.tile_operands import share
+    from fnet.kernels.cpu.ways import takes_tiles
+
+    queries, keys = layout[sizes.QUERIES], layout[sizes.KEYS]
+    filled = min(share(keys, queries, layout[size]) for size in (sizes.DEPTH, sizes.VALUE_DEPTH))
+    return min(queries, keys) >= SMALLEST and takes_tiles(precision, filled)
+
+
+def _emit_tiles(emit: Emitter, refs: list[Ref], layout: list[int], precision: str, *, backward: bool) -> None:
+    from fnet.kernels.cpu import amx, attention_tiles
+    from fnet.kernels.cpu import attention_operands as sizes
+
+    products, (keys, depth, value_depth) = 1 if precision == "medium" else 3, layout[sizes.KEYS : sizes.CAUSAL]
+    heads, panels = layout[sizes.BATCH] * layout[sizes.HEADS], -(-layout[sizes.QUERIES] // sizes.panel_width("float32"))
+    tasks = layout[sizes.TASKS] = max(1, min(heads if backward else heads * panels, sizes.MAX_TASKS))
+    layout[sizes.SLOT] = attention_tiles.slot_size(depth, value_depth)
+    shared = attention_tiles.head_words(keys, depth, value_depth, products, backward=backward)
+    layout += [shared, attention_tiles.task_words(depth, value_depth, products)]
+    words = emit.scratch(heads * shared + tasks * layout[sizes.OWN_WORDS], np.dtype("uint32"))
+    scratch = emit.scratch(tasks * layout[sizes.SLOT], np.dtype("float32"))
+    kernel = attention_tiles.attention_vjp_tiles if backward else attention_tiles.attention_tiles
+    constants = [emit.constant(amx.state(tasks)), emit.constant(np.array(layout, np.int64))]
+    emit.call(kernel, *refs, scratch, words, *constants, products)
 
 
 def _vjp(g: Any, outputs: Any, q: Any, k: Any, v: Any, *more: Any, **params: Any) -> tuple[Any, ...]:

@@ -20,8 +20,6 @@ from fnet.transforms.primitive import Primitive, spec_of
 Shape = tuple[int, ...]
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by rounding to bfloat16
-# How much of what tiles multiply must be of use, as moving numbers to them and back takes its time: an estimate.
-FILLED = 0.25
 
 
 def _recurrence(
@@ -123,8 +121,7 @@ def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> 
 
     if k * columns < PAIRED_WEIGHTS:
         return dtype
-    share = tile_operands.share(n, columns, k)
-    if share >= FILLED and takes_tiles(precision, share):
+    if takes_tiles(precision, tile_operands.share(n, columns, k)):
         return tile_operands.tile_words(1 if precision == "medium" else 3)
     return PAIRS if takes_pairs(precision) else dtype
 

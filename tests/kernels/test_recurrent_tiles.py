@@ -9,7 +9,6 @@ import fnet
 from fnet.kernels.cpu import amx, threads
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.tile_operands import multiply, pack_panels, pack_rows, panels_size, row_size, share
-from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 from tests.kernels.tile_reference import COMPILED, emulate, reference
 from tests.test_precision import CELLS, differentiated, recurrence
@@ -25,10 +24,10 @@ def emulated(monkeypatch):
 
 
 @kernel
-def packed_product(a, b, c, left, right, own, state, m, n, k, rows, split, start):
+def packed_product(a, b, c, left, right, own, state, m, n, k, rows, split, from_c):
     pack_rows(at(a, 0), k, at(left, 0), m, k, split)
     pack_panels(at(b, 0), n, at(right, 0), rows, n, split)
-    multiply(at(state, 0), at(own, 0), at(left, 0), at(right, 0), at(c, 0), n, m, n, k, rows, split, start)
+    multiply(at(state, 0), at(own, 0), at(left, 0), k, at(right, 0), at(c, 0), n, m, n, k, rows, split, from_c)
 
 
 @pytest.mark.parametrize("split", [0, 1])
@@ -40,10 +39,10 @@ def test_a_product_of_packed_operands_has_the_bits_of_the_instructions(m, n, k, 
     kind = np.uint64 if split else np.uint16
     sizes = [size * np.dtype(kind).itemsize // 4 for size in ((m + 32) * row_size(k, kind), panels_size(n, rows, kind))]
     left, right = (np.full(size, 0x7FC07FC0, np.uint32) for size in sizes)
-    for start, sums in ((FROM_ZERO, np.zeros_like(c)), (FROM_C, c)):
+    for from_c, sums in ((0, np.zeros_like(c)), (1, c)):
         have = c.copy()
         own = np.full(2048, np.nan, np.float32)
-        packed_product(a, b, have, left, right, own, amx.emulation(1), m, n, k, rows, split, start)
+        packed_product(a, b, have, left, right, own, amx.emulation(1), m, n, k, rows, split, from_c)
         np.testing.assert_array_equal(have, reference(a, b[:k], sums, 3 if split else 1), strict=True)
 
 

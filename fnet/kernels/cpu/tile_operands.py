@@ -29,6 +29,7 @@ from fnet.kernels.cpu.tile_block import (
     row_of_pairs,
     split_pair,
     split_row,
+    turn,
     whole_pairs,
 )
 from fnet.kernels.cpu.tiles import FROM_ZERO
@@ -95,30 +96,54 @@ def pack_panels(x, x_row, words, rows, columns, split):
 
 
 @kernel
-def multiply(state, own, a, b, c, c_row, m, n, k, rows, split, start):
-    """``C = S + A B`` with the first k of the packed `rows` of B; S: zero, or C if `start` says so; own: two blocks."""
-    pairs, row, panel = whole_pairs(k), (1 + split) * row_of_pairs(k), (1 + split) * whole_pairs(rows) * WORDS
-    from_c = 0 if start == FROM_ZERO else 1
-    configure(state)
+def pack_columns(x, x_row, spare, words, rows, columns, split):
+    """The columns of a matrix with contiguous rows as rows of pairs; spare: the words of its panels."""
+    pairs, row = whole_pairs(rows), (1 + split) * row_of_pairs(rows)
+    pack_panels(x, x_row, spare, rows, columns, split)
+    for j in range(0, columns, WORDS):
+        for part in range(1 + split):
+            source, target = at(spare, (j * (1 + split) + part * WORDS) * pairs), at(words, j * row + part * pairs)
+            for q in range(0, pairs, WORDS):
+                turn(at(source, q * WORDS), WORDS, at(target, q), row, WORDS, min(WORDS, columns - j))
+
+
+@kernel
+def pack_transposed(x, x_row, spare, words, rows, columns, split):
+    """The panels of the transpose of a matrix with contiguous rows; spare: the words of its rows."""
+    pairs, row = whole_pairs(columns), (1 + split) * row_of_pairs(columns)
+    pack_rows(x, x_row, spare, rows, columns, split)
+    for i in range(0, rows, WORDS):
+        for part in range(1 + split):
+            source, target = at(spare, i * row + part * pairs), at(words, (i * (1 + split) + part * WORDS) * pairs)
+            for q in range(0, pairs, WORDS):
+                turn(at(source, q), row, at(target, q * WORDS), WORDS, min(WORDS, rows - i), WORDS)
+
+
+@kernel
+def multiply(state, own, a, a_k, b, c, c_row, m, n, k, b_k, split, from_c):
+    """``C = S + A B`` over k numbers of rows of A that have a_k, and of panels of B that have b_k; own: two blocks."""
+    row, panel = (1 + split) * row_of_pairs(a_k), (1 + split) * whole_pairs(b_k) * WORDS
     for j in range(0, n, BLOCK):
         y = at(b, j // WORDS * panel)
-        y_low, columns = at(y, split * whole_pairs(rows) * WORDS), min(BLOCK, n - j)
+        y_low, columns = at(y, split * whole_pairs(b_k) * WORDS), min(BLOCK, n - j)
         for i in range(0, m, BLOCK):
             x, z, count = at(a, i * row), at(c, i * c_row + j), min(BLOCK, m - i)
             block_sums(
-                state, x, at(x, split * pairs), row, y, y_low, panel, z, c_row, own, count, columns, pairs // WORDS,
-                1 + 2 * split, from_c,
+                state, x, at(x, split * whole_pairs(a_k)), row, y, y_low, panel, z, c_row, own, count, columns,
+                whole_pairs(k) // WORDS, 1 + 2 * split, from_c,
             )  # fmt: skip
             for r in range(count):
                 for q in range(columns):
                     z[r * c_row + q] = own[r * BLOCK + q]
-    release(state)
 
 
 @kernel
 def tile_product(words, a, b, c, c_row, m, n, k, rows, split, start):
     """The same with tiles and blocks of the kernel's own, of the kind that the type of `words` says."""
-    multiply(own_state(words), own_blocks(words), a, b, c, c_row, m, n, k, rows, split, start)
+    state = own_state(words)
+    configure(state)
+    multiply(state, own_blocks(words), a, k, b, c, c_row, m, n, k, rows, split, 0 if start == FROM_ZERO else 1)
+    release(state)
 
 
 @intrinsic

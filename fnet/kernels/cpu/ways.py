@@ -37,6 +37,7 @@ PERMITTED = {
     "medium": ("float32", "tiles", "pairs"),
 }
 GAIN = 1.25  # how many times as fast as float32 another way must be: operands have to be rounded for it
+FILLED = 0.25  # how much of what tiles multiply must be of use, as moving it to and from them takes time: an estimate
 CHAINS = 12  # independent sums: more than the latency of a multiply-add times those that begin in a cycle
 STEPS = 4000
 RUNS = 7
@@ -65,7 +66,7 @@ def takes_pairs(level: str) -> bool:
 
 def takes_tiles(level: str, share: float = 1.0) -> bool:
     """Whether a kernel that has tiles, and multiplies so much of use in them, takes them at this level."""
-    return level != "highest" and way(level, share=share) == "tiles"
+    return level != "highest" and share >= FILLED and way(level, share=share) == "tiles"
 
 
 def available() -> tuple[str, ...]:
