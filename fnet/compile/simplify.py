@@ -96,6 +96,7 @@ def absorb_epilogues(graph: Graph) -> Graph:
     kept = set(graph.outputs)
     replaced: dict[Value, Value] = {}
     nodes: list[Node] = []
+    made: set[Node] = set()
 
     def only_reader(value: Value) -> Node | None:
         found = readers.get(value, [])
@@ -107,8 +108,9 @@ def absorb_epilogues(graph: Graph) -> Graph:
         node.inputs = [replaced.get(v, v) for v in node.inputs]
         nodes.append(node)
         if not node.primitive.epilogues:
+            made.add(node)
             continue
-        bias, activation, last = _epilogue(node, only_reader)
+        bias, activation, last = _epilogue(node, only_reader, made)
         if last is node:
             continue
         params = {**node.params, "activation": activation}
@@ -126,8 +128,8 @@ def absorb_epilogues(graph: Graph) -> Graph:
     return Graph(graph.inputs, nodes, [replaced.get(v, v) for v in graph.outputs])
 
 
-def _epilogue(product: Node, only_reader: Any) -> tuple[Value | None, str, Node]:
-    """The bias, the activation and the last node of the chain that the product can absorb."""
+def _epilogue(product: Node, only_reader: Any, made: set[Node]) -> tuple[Value | None, str, Node]:
+    """The bias, the activation and the last node of the chain that the product can absorb; `made`: nodes before it."""
     bias, activation, last, at = None, "linear", product, product
     columns = product.outputs[0].spec.shape[-1]
     while (reader := only_reader(at.outputs[0])) is not None:
@@ -141,7 +143,7 @@ def _epilogue(product: Node, only_reader: Any) -> tuple[Value | None, str, Node]
             other = reader.inputs[0] if reader.inputs[1] is value else reader.inputs[1]
             if other is value or other.spec.shape != (columns,) or reader.outputs[0].spec.shape != value.spec.shape:
                 break
-            if other.node is not None:
+            if other.node is not None and other.node not in made:
                 break
             bias = other
         elif name in product.primitive.epilogues:

@@ -52,6 +52,16 @@ def test_a_bias_that_is_computed_later_is_added_after_the_product():
     np.testing.assert_allclose(fnet.jit(f)(X, W, B), X @ W + np.exp(B), rtol=1e-6)
 
 
+def test_a_bias_that_is_computed_before_the_product_joins_it():
+    def f(x, w, b):
+        flat = ops.reshape(b, -1)
+        return x @ w + flat
+
+    b = B.reshape(2, -1)
+    assert kernels(f, X, W, b) == ["gemm"]
+    np.testing.assert_allclose(fnet.jit(f)(X, W, b), X @ W + B, rtol=1e-6)
+
+
 def test_elementwise_chains_and_their_sums_are_one_loop():
     assert kernels(lambda x: ops.sum(ops.exp(x) * 2.0 - x, axis=0), X) == ["loop"]
 
