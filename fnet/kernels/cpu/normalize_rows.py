@@ -25,7 +25,8 @@ from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.policy import kernel, scalar
 
 _0 = np.float32(0)
-_PAGE = 4096  # bytes
+# The bytes of rows that go together, more than which the processor reads faster one after the other.
+_FORWARD, _BACKWARD = 256 * TOGETHER, 1024 * TOGETHER
 _LINES = 32  # elements of at least two lines of the cache, which are fetched together
 _MOST_ROWS = 16  # short ones that go through a pass before the next pass begins
 _BLOCK = 4096  # elements that are summed in the precision of the data
@@ -90,9 +91,9 @@ def _row_variance(x, center, cols):
 
 
 @scalar
-def _are_short(x, cols):
-    """Whether several rows lie in one page, so that they are read together as fast as one after the other."""
-    return 0 < cols * TOGETHER * (VECTOR_BYTES // lanes(x)) <= _PAGE
+def _are_short(x, cols, most):
+    """Whether `TOGETHER` rows are at most so many bytes."""
+    return 0 < cols * TOGETHER * (VECTOR_BYTES // lanes(x)) <= most
 
 
 @scalar
@@ -127,7 +128,7 @@ def _normalize_short_rows(x, gamma, beta, epsilon, y, mean, inverse, count, cols
 @kernel
 def _normalize_task(task, x, gamma, beta, epsilon, y, mean, inverse, rows, cols, centered, tasks):
     first, last = _rows_of(task, tasks, rows)
-    if _are_short(x, cols):
+    if _are_short(x, cols, _FORWARD):
         for i in range(first, last, _MOST_ROWS):
             a, b, count = at(x, i * cols), at(y, i * cols), min(_MOST_ROWS, last - i)
             _normalize_short_rows(a, gamma, beta, epsilon, b, at(mean, i), at(inverse, i), count, cols, centered)
@@ -189,7 +190,7 @@ def _gradient_task(task, x, gamma, mean, inverse, g, dx, record, size, rows, col
     dbeta, spare = at(dgamma, cols), at(dgamma, 2 * cols)
     for j in range(2 * cols):
         dgamma[j] = 0
-    short = _are_short(x, cols)
+    short = _are_short(x, cols, _BACKWARD)
     for i in range(first, last, _MOST_ROWS if short else 1):
         a, b, d, center, scale = at(x, i * cols), at(g, i * cols), at(dx, i * cols), at(mean, i), at(inverse, i)
         if short:
