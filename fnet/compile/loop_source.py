@@ -215,11 +215,17 @@ class _Writer:
         return [f"for j in range({self._row_size()}):", f"    {target}[{start}j] = {final}({cell})"]
 
     def _combined(self, k: int, write: Write) -> list[str]:
-        """The fold of the parts' folds, part after part."""
-        cell, dtype = f"c{k}[np.uintp(part) * ({self._row_size()}) + j]", accumulator(write).str[1:]
-        lines = [f"for j in range({self._row_size()}):", f"    a{k} = c{k}[j]", f"    for part in range(1, {PARTS}):"]
-        lines.append(f"        a{k} = {self._combine(write, f'a{k}', cell, dtype)}")
-        return [*lines, f"    {self._target(k, write)}[j] = {constructor(write.dtype)}(a{k})"]
+        """The fold of the parts' folds, part after part, in the row of the first."""
+        size, dtype = self._row_size(), accumulator(write).str[1:]
+        total = self._combine(write, f"c{k}[j]", f"c{k}[row + j]", dtype)
+        return [
+            f"for part in range(1, {PARTS}):",
+            f"    row = np.uintp(part) * ({size})",
+            f"    for j in range({size}):",
+            f"        c{k}[j] = {total}",
+            f"for j in range({size}):",
+            f"    {self._target(k, write)}[j] = {constructor(write.dtype)}(c{k}[j])",
+        ]
 
     def _row_size(self) -> str:
         return " * ".join(f"m{d}" for d in self.row) or "np.uintp(1)"
