@@ -99,8 +99,9 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     `gemm_workspace` elements; act: `LINEAR`, `RELU`, `TANH` or `SIGMOID`. c overlaps no input.
     """
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
-    threads = threads_for(_nanoseconds(lanes(z), m, n, k))
-    if m > FEW_ROWS and n > 1 and k > 0:
+    few = 1 if m <= FEW_ROWS else 0  # then little but results goes from core to core: B stays in the caches of each
+    threads = threads_for((1 + few) * _nanoseconds(lanes(z), m, n, k))
+    if not few and n > 1 and k > 0:
         large_product(x, y, z, s, w, work.size, threads, m, n, k, a_row, a_col, b_row, b_col, start, act)
     elif threads == 1:
         product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
@@ -110,7 +111,7 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
         by_rows = 1 if n == 1 or narrow else 0
         unit = EDGE_ROWS if narrow and n > 1 else width
         units = ((m if by_rows else n) + unit - 1) // unit
-        count = min(TASKS * threads, units)
+        count = min(threads, units)
         parallel_for(
             _band, count, threads, count, units, unit, by_rows, x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col,
             start, act,
@@ -188,7 +189,7 @@ def _bands(tasks, lanes, m, n):
     """
     best, least = 1, 0
     for bands in range(1, tasks + 1):
-        rows, columns = _rows(bands, m), _columns(tasks // bands, lanes, n)
+        rows, columns = _rows(bands, m), min(_columns(tasks // bands, lanes, n), (n + lanes - 1) // lanes * lanes)
         cost = rows * columns + MOVED * (rows + columns)
         if bands == 1 or cost < least:
             best, least = bands, cost

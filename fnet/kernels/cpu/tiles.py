@@ -28,7 +28,7 @@ from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes, vecto
 
 FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
 COLUMNS_AHEAD = 8  # how many columns of A lie between the one that is read and the one that is fetched
-ROWS_AHEAD = 16  # how many rows of B lie between the one that is read and the one that is fetched, while it is packed
+ROWS_AHEAD = 8  # how many rows of B lie between the one that is read and the one that is fetched, while it is packed
 
 
 def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None) -> Any:
