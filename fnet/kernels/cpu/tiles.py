@@ -28,7 +28,7 @@ from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes, vecto
 
 FROM_ZERO, FROM_BIAS, FROM_C = 0, 1, 2  # what the sums of a tile start from
 COLUMNS_AHEAD = 8  # how many columns of A lie between the one that is read and the one that is fetched
-ROWS_AHEAD = 8  # how many rows of B lie between the one that is read and the one that is fetched, while it is packed
+ROWS_AHEAD = 8  # how many rows of B lie between the one that is read and the one that is fetched, if it is read once
 
 
 def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None) -> Any:
@@ -95,7 +95,7 @@ def _write_fma_tile(
     # Step 2. The addresses in A and B are carried from one p to the next, like the sums. Contiguous rows of A are
     # fetched in turn, a line of each in 16 p; of contiguous columns every p fetches the line behind, and that of a
     # later p from the second-level cache: broadcasts that wait for a line take more than their turn. Of C, both lines
-    # of 16 rows below are fetched in 32 p.
+    # of 16 rows below are fetched in 32 p. B is fetched where this tile is the only one to read it in its place.
     soon = builder.mul(a_col, INT(COLUMNS_AHEAD))
     in_rows = builder.icmp_signed("==", a_col, INT(1))
     next_row = builder.select(in_rows, a_row, INT(0))
@@ -111,8 +111,10 @@ def _write_fma_tile(
         target = simd.at(packed, builder.mul(loop.index, INT(vectors * simd.lanes)))
         for first, vector in zip(firsts, b_vectors, strict=True):
             simd.store(vector, simd.at(target, first))
+    if not partial and (packed is not None or rows == 1):
+        for first in firsts:
             simd.prefetch(b, builder.add(builder.mul(b_row, INT(ROWS_AHEAD)), INT(first)))
-    elif not partial and rows > 1:
+    elif not partial:
         simd.prefetch(addresses[0], soon)
         simd.prefetch(addresses[0], builder.add(behind, builder.mul(builder.and_(loop.index, INT(15)), next_row)))
     if not partial and rows > 1:
