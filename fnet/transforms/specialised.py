@@ -92,15 +92,17 @@ class Specialised:
 
     def _write_steady_call(self, steady: Steady) -> None:
         """Write the shortest call for what runs the plan now, unless that has been done."""
-        if self._steady_call is not None and self._steady_call.native is self.program.native:
+        if not self.program.is_direct or (self._steady_call is not None and self._steady_call.is_for(self.program)):
             return
         from fnet.kernels.cpu.guarded_call import entries
         from fnet.transforms.steady_call import SteadyCall
 
         compiled = entries()
-        if compiled is not None and self.program.is_direct:
-            self._steady_call = SteadyCall(steady, self.level, self.program, self, *compiled)
-            self.fast = self._steady_call.call
+        if compiled is not None:
+            made = SteadyCall(steady, self.level, self.program, self, *compiled)
+            # What is edited while this is written must not be taken for what was returned.
+            if all(held.is_same() for held in steady.held.values()):
+                self._steady_call, self.fast = made, made.call
 
     def _end_steady(self) -> None:
         if self._steady_call is not None:

@@ -75,12 +75,15 @@ class Held:
 
     picture: a copy of its containers, None if all of them are immutable. Containers are equal at once where they hold
     the same objects. Other arrays are not equal, or have no truth value, but for those of one element: they are in
-    `single`, as (container, key, array). registered: (container of the user's own class, its leaves).
+    `single`, as (container, key, array). registered: (container of the user's own class, its leaves); dicts: all of
+    them, the only mutable containers unless it `has_lists`.
     """
 
     def __init__(self, part: Any) -> None:
         self.part = part
         self.is_mutable = False
+        self.dicts: list[dict] = []
+        self.has_lists = False
         self.single: list[tuple[Any, Any, Any]] = []
         self.registered: list[tuple[Any, list[Any]]] = []
         copied = self._copied(part)
@@ -104,6 +107,10 @@ class Held:
         kind = type(part)
         if kind in (dict, OrderedDict, list):
             self.is_mutable = True
+            if kind is list:
+                self.has_lists = True
+            else:
+                self.dicts.append(part)
             self.single += [(part, k, part[k]) for k in keys(part) if type(part[k]) is np.ndarray and part[k].size < 2]
             entries = [self._copied(part[key]) for key in keys(part)]
             return entries if kind is list else dict(zip(part, entries, strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.program import Program
-from fnet.kernels.cpu.guarded_call import SHARED, VALID, Change, Enter, Gate, record
+from fnet.kernels.cpu.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
 from fnet.precision import in_force
 from fnet.transforms.donation import Path, follow
 from fnet.transforms.steady import Steady, keys
@@ -28,26 +28,37 @@ class SteadyCall:
     def __init__(self, steady: Steady, level: str, program: Program, owner: Any, enter: Enter, change: Change) -> None:
         self.native = program.native
         gate = program.workspace.gate = program.workspace.gate or Gate(change)
+        self._watched = [held for held in steady.held.values() if not held.has_lists]
+        self._versions = self._present_versions()
         block = steady.block.base if steady.pairs else None
         self._records = [self._record(steady, gate, block) for block in (block, None)]
         values = {"in_force": in_force, "level": level, "steady": steady, "owner": owner, "program": program}
         values |= {"alone": program.workspace.alone, "enter": enter, "held": (gate, self.native, self._records)}
         values |= dict(zip(("record", "apart"), map(_address, self._records), strict=True))
-        self.call = _Writer(steady, program, values).function()
+        compared = [p for p, held in steady.held.items() if held.has_lists or self._versions is None]
+        self.call = _Writer(steady, program, compared, values).function()
+
+    def is_for(self, program: Program) -> bool:
+        """Whether this is for what runs the plan now, and for the dicts as they are."""
+        return self.native is program.native and self._versions == self._present_versions()
 
     def end(self) -> None:
         """Let calls that have begun in other threads find that they are not steady."""
         for words in self._records:
             words[VALID] = 0
 
+    def _present_versions(self) -> list[tuple[int, int]] | None:
+        return versions(d for held in self._watched for d in held.dicts)
+
     def _record(self, steady: Steady, gate: Gate, block: Any) -> np.ndarray:
         native = self.native
         kinds = [(dtype, shape) for _, dtype, shape in steady.parts.arrays]
         if native is None:
-            return record(gate, 0, 0, block, [(*kind, 0) for kind in kinds], ())
+            return record(gate, 0, 0, block, [(*kind, 0) for kind in kinds], (), self._versions or ())
         entries = [native.inputs.get(number, native.spare) for number in steady.numbers]
         read = [(*kind, entry) for kind, entry in zip(kinds, entries, strict=True)]
-        return record(gate, native.address(), native.table, block, read, native.outputs.values())
+        written = list(native.outputs.values())
+        return record(gate, native.address(), native.table, block, read, written, self._versions or ())
 
 
 def _address(words: np.ndarray) -> int:
@@ -57,8 +68,8 @@ def _address(words: np.ndarray) -> int:
 class _Writer:
     """Writes the text of a steady call, and collects the values that its names stand for."""
 
-    def __init__(self, steady: Steady, program: Program, values: dict[str, Any]) -> None:
-        self.steady, self.native = steady, program.native
+    def __init__(self, steady: Steady, program: Program, compared: list[int], values: dict[str, Any]) -> None:
+        self.steady, self.native, self.compared = steady, program.native, compared
         self.inputs = len(program.plan.inputs)
         self.values = values | {"empty": np.empty}
         self.names = [f"a{position}" for position in range(len(steady.names))]
@@ -115,15 +126,16 @@ class _Writer:
         return _display(self.steady.returned, self.results, self.values)
 
     def _donated(self) -> Iterator[str]:
-        """The donated trees are those returned last, and hold what they held."""
+        """The donated trees are those returned last, and hold what they held; dicts' versions are compared later."""
         for position, path in self.steady.pairs:
             self.results[path] = name = self._named(follow(self.steady.returned, path))
             yield f"a{position} is {name}"
         for position, held in self.steady.held.items():
-            if held.is_mutable:
-                yield f"a{position} == {self._named(held.picture)}"
-            for part, key, entry in held.single:
-                yield f"{self._named(part)}[{self._named(key)}] is {self._named(entry)}"
+            if position in self.compared:
+                if held.is_mutable:
+                    yield f"a{position} == {self._named(held.picture)}"
+                for part, key, entry in held.single:
+                    yield f"{self._named(part)}[{self._named(key)}] is {self._named(entry)}"
             if held.registered:
                 yield f"{self._named(held)}.registered_are_same()"
 

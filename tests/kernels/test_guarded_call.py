@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import fnet
 from fnet import ops, tree
 from fnet.kernels.cpu import guarded_call
-from fnet.kernels.cpu.guarded_call import DONE, OTHER, SHARED, Gate, entries, record
+from fnet.kernels.cpu.guarded_call import DONE, OTHER, SHARED, Gate, entries, record, versions
 
 pytestmark = pytest.mark.skipif(entries() is None, reason="no machine code, or objects are laid out otherwise")
 
@@ -22,7 +23,7 @@ def looked_at(x: Any, block: Any = None) -> int:
     """What a call says that only looks: expected is a (2, 3) array of float32 that may not show `block`."""
     enter, change = entries()
     gate = Gate(change)
-    words = record(gate, 0, 0, block, [(X.dtype, X.shape, 0)], ())
+    words = record(gate, 0, 0, block, [(X.dtype, X.shape, 0)], (), ())
     return enter(words.__array_interface__["data"][0], (x,))
 
 
@@ -75,6 +76,43 @@ def test_views_of_a_block_and_of_what_is_not_known_are_told_apart():
     assert looked_at(np.frombuffer(bytearray(24), np.float32).reshape(2, 3), block) == SHARED
     assert looked_at(X.astype(np.float64), block) == OTHER
     assert looked_at(X.copy(), block) == DONE
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict])
+def test_a_dict_that_was_edited_is_another_one(kind):
+    d = kind(a=X.copy(), b={"c": np.ones(1)})
+    found = versions([d, d["b"]])
+    if found is None:
+        pytest.skip("this interpreter keeps no versions")
+
+    def status() -> int:
+        words = record(Gate(entries()[1]), 0, 0, None, [], (), found)
+        return entries()[0](words.__array_interface__["data"][0], ())
+
+    d["a"] += 1
+    d["a"] = d["a"]
+    assert status() == DONE
+    d["b"]["c"] = d["b"]["c"].copy()
+    assert status() == OTHER
+    found = versions([d, d["b"]])
+    assert status() == DONE
+    d.update(a=1)
+    assert status() == OTHER
+
+
+def test_a_tree_that_is_as_before_again_is_updated_in_place_again():
+    f = fnet.jit(lambda s: {"w": s["w"] * 2, "l": [s["l"][0] + 1]}, donate="s", executor="native")
+    s = {"w": np.ones(2), "l": [np.zeros(())]}
+    for _ in range(3):
+        s = f(s)
+    w = s["w"]
+    s["w"] = np.zeros(2)
+    s["w"] = w
+    assert f(s) is s
+    fast = f.compiled(s).fast
+    assert fast is not None
+    assert fast((s,)) is s
+    assert w.tolist() == [32, 32]
 
 
 def test_a_gate_is_closed_by_one_at_a_time():

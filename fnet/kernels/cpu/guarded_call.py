@@ -11,9 +11,11 @@ what its arrays must look like, and the tuple of the arrays. The words of a reco
 | `STEP` | the address of its machine code, a kernel ``(repeat, table)``; 0 to look at the arrays only |
 | `TABLE` | the address of its table |
 | `BLOCK` | the object that owns the donated arrays, which no array that is read may show; 0 for none |
+| `DICTS` | how many dicts must hold what they held |
 | `READ`, `WRITTEN` | how many arrays it reads and writes |
 | from `FIRST` on | for each array that is read: dtype, rank, sizes, and where in the table its address belongs |
 | behind them | for each array that is written: where in the table its address belongs |
+| behind them | for each dict: its address and its version, which the interpreter changes with its contents |
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -34,15 +37,15 @@ from fnet.kernels.cpu import atomics
 from fnet.kernels.policy import kernel
 from fnet.kernels.views import view_i4, view_i8
 
-VALID, IN_USE, STEP, TABLE, ARRAY_TYPE, BLOCK, READ, WRITTEN, FIRST = range(9)
+VALID, IN_USE, STEP, TABLE, ARRAY_TYPE, BLOCK, DICTS, READ, WRITTEN, FIRST = range(10)
 DONE, OTHER, SHARED = 0, 1, 2
-"""What a call returns: it ran; arrays or memory are not as recorded; an array may share memory with a donated one."""
+"""What a call returns: it ran; something is not as recorded; an array may share memory with a donated one."""
 
 FREE, CALLED, TAKEN = 0, 1, 2
 """The word at `IN_USE`: nothing runs there, a guarded call does, or whoever holds the lock of the memory."""
 
-# Bytes from the beginning of an object to what is read of it, for tuples and NumPy's arrays on 64-bit CPython.
-_ITEMS, _RANK, _FLAGS = 24, 24, 64
+# Bytes from the beginning of an object to what is read of it: tuples, dicts and NumPy's arrays on 64-bit CPython.
+_ITEMS, _VERSION, _RANK, _FLAGS = 24, 24, 24, 64
 _TYPE, _DATA, _SIZES, _BASE, _DTYPE = 1, 2, 4, 6, 7  # in words
 _USABLE = 0x1 | 0x100 | 0x400  # row-major, aligned and writeable
 _WORDS = 1 << 20  # as long as a view may be: nothing checks it
@@ -115,6 +118,10 @@ def guarded_call(record, arrays):
             owner = view_i8(base, 0, _WORDS)
             shared |= base == r[BLOCK] or owner[_TYPE] != r[ARRAY_TYPE] or owner[_BASE] != 0
         place += rank + 3
+    place += r[WRITTEN]
+    for k in range(r[DICTS]):
+        if view_i8(r[place + 2 * k], _VERSION, 1)[0] != r[place + 2 * k + 1]:
+            return OTHER
     if shared:
         return SHARED
     if r[STEP] == 0:
@@ -171,18 +178,27 @@ def record(
     table: int,
     block: Any,
     read: Sequence[tuple[np.dtype, tuple[int, ...], int]],
-    written: Iterable[int],
+    written: Sequence[int],
+    dicts: Sequence[tuple[int, int]],
 ) -> np.ndarray:
     """A record, int64; `read` holds (dtype, shape, entry of the table) of each array, `written` the entries.
 
-    Whoever makes it keeps the gate, the dtypes and `block` alive.
+    dicts: the address and the version of each. Whoever makes a record keeps the gate, the dtypes, `block` and the dicts
+    alive.
     """
-    words = [1, gate.address, step, table, id(np.ndarray), 0 if block is None else id(block), len(read)]
-    entries = list(written)
-    words.append(len(entries))
+    words = [1, gate.address, step, table, id(np.ndarray), 0 if block is None else id(block)]
+    words += [len(dicts), len(read), len(written)]
     for dtype, shape, entry in read:
         words += [id(dtype), len(shape), *shape, entry]
-    return np.array([*words, *entries], np.int64)
+    words += written
+    for address_and_version in dicts:
+        words += address_and_version
+    return np.array(words, np.int64)
+
+
+def versions(dicts: Iterable[dict]) -> list[tuple[int, int]] | None:
+    """The address and the version of each dict; None where the interpreter keeps no versions."""
+    return [(id(d), _version(d)) for d in dicts] if _versions_are_kept() else None
 
 
 @functools.cache
@@ -217,3 +233,34 @@ def _is_as_expected(array: np.ndarray) -> bool:
     if found != (id(np.ndarray), address, base, id(array.dtype), array.ndim, array.flags.carray):
         return False
     return tuple((ctypes.c_int64 * rank).from_address(words[_SIZES])) == array.shape
+
+
+def _version(d: dict) -> int:
+    return ctypes.c_int64.from_address(id(d) + _VERSION).value
+
+
+@functools.cache
+def _versions_are_kept() -> bool:
+    """Whether a dict's version changes with every change of the dict, and with nothing else."""
+    changes: list[Callable[[dict], Any]] = [
+        lambda d: d.__setitem__("a", np.zeros(1)),
+        lambda d: d.__setitem__("b", d["a"]),
+        lambda d: d.update(b=2, c=3),
+        lambda d: d.setdefault("d", 4),
+        lambda d: d.pop("b"),
+        lambda d: d.__delitem__("d"),
+        lambda d: d.__ior__({"e": 5}),
+        lambda d: d.popitem(),
+        lambda d: d.clear(),
+    ]
+    for d in ({"a": None}, OrderedDict(a=None)):
+        seen = [_version(d)]
+        for change in changes:
+            change(d)
+            seen.append(_version(d))
+            _ = d.get("a"), len(d), list(d.items()), "b" in d, d == {}, repr(d), d.copy()
+            if _version(d) != seen[-1]:
+                return False
+        if len(set(seen)) != len(seen):
+            return False
+    return True
