@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from fnet.kernels import claims
@@ -118,8 +119,13 @@ class KernelCache(FunctionCache):
         return claims.current is None or claims.current.take(str(self._path(sig, target_context)))
 
     def _stored(self, sig: Any, target_context: Any) -> Any:
+        """What is on disk; unlike in Numba, without its tables of all that can be compiled: loading takes none of them.
+
+        They take longer to fill than all else that a first step does, and a compilation fills them by itself.
+        """
+        rtsys.initialize(target_context)
         try:
-            return super().load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)
         except Exception:  # whole files, but of something that is not there any more
             return None
 

@@ -23,11 +23,20 @@ def source_hash(file: str) -> str:
         if path in seen:
             continue
         seen.add(path)
-        text = GENERATED[str(path)] if str(path) in GENERATED else path.read_text(encoding="utf-8")
-        digest.update(text.encode())
-        for package, names in _IMPORT.findall(text):
-            parts = package.split(".")[2:]
-            candidates = [_ROOT.joinpath(*parts).with_suffix(".py")] if parts else []
-            candidates += [_ROOT.joinpath(*parts, name.strip()).with_suffix(".py") for name in names.split(",")]
-            waiting += sorted(c for c in candidates if c.is_file())
+        text, imported = _source(path)
+        digest.update(text)
+        waiting += imported
     return digest.hexdigest()
+
+
+@functools.cache
+def _source(path: Path) -> tuple[bytes, list[Path]]:
+    """The text of a module, and the files of the kernel modules that it imports."""
+    text = GENERATED[str(path)] if str(path) in GENERATED else path.read_text(encoding="utf-8")
+    imported: list[Path] = []
+    for package, names in _IMPORT.findall(text):
+        parts = package.split(".")[2:]
+        candidates = [_ROOT.joinpath(*parts).with_suffix(".py")] if parts else []
+        candidates += [_ROOT.joinpath(*parts, name.strip()).with_suffix(".py") for name in names.split(",")]
+        imported += sorted(c for c in candidates if c.is_file())
+    return text.encode(), imported
