@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.ahead import compile_kernels
 from fnet.compile.memory import ARENA, STATE, Buffer, allocate
 from fnet.compile.plan import Plan
 from fnet.compile.results import empty
@@ -143,6 +142,8 @@ class Program:
     def _make_runner(self, arena: np.ndarray) -> Any:
         if not self._is_hot:
             if not self._kernels.are_direct:
+                from fnet.compile.ahead import compile_kernels
+
                 compile_kernels(self.plan)
             return Walker(self.plan, self._kernels, arena, self._fixed, self._state)
         from fnet.compile.native import Native, unreachable

@@ -16,8 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fnet.kernels import second
-
 LONG = 1.0  # seconds that a process has spent compiling when the user is told
 
 
@@ -56,6 +54,8 @@ class Notice(threading.local):
             if self.busy:  # a kernel that the one at hand calls
                 return compile_one(*args)
             if self.seconds > 0 and kept:
+                from fnet.kernels import second
+
                 second.prepare()
             if self.seconds > LONG and not Notice.said:
                 Notice.said = True
