@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ class Peer:
     def __init__(self, name: str, threads: int) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", name, str(threads)],
+            [_python(name), "-m", "bench.worker", name, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -78,6 +79,11 @@ class Peer:
         if "unavailable" in reply:
             raise UnavailableError(reply["unavailable"])
         return reply
+
+
+def _python(name: str) -> str:
+    """The interpreter of a peer: that of this process, or what ``BENCH_PYTHON_<NAME>`` says."""
+    return os.environ.get(f"BENCH_PYTHON_{name.upper()}", sys.executable)
 
 
 @contextmanager

@@ -18,13 +18,14 @@ class Row:
     targets: dict[str, float] = field(default_factory=dict)
 
 
+KERAS = ("keras", "keras_torch", "keras_tensorflow")
 SMALL = MLP(32, (16, 16, 1))
 DIGITS = MLP(128, (784, 300, 100, 10), loss="classes")
 
 ROWS = (
     Row("mlp", "MLP 16-16-1, batch 32", "step", SMALL, {"best": 15}),
     Row("mlp_read", "the same, its loss read after every step", "read", SMALL, {"best": 15}),
-    Row("mlp_fit", "the same step inside fit", "fit", SMALL, {"keras": 300, "keras_torch": 300}),
+    Row("mlp_fit", "the same step inside fit", "fit", SMALL, dict.fromkeys(KERAS, 300)),
     Row("fanout", "fan-out 16/8/16 concatenated, 16, 1, batch 32", "step", FanOut(), {"best": 20}),
     Row("digits", "MLP 784-300-100-10, batch 128", "step", DIGITS, {"best": 1.6}),
     Row("cnn", "CNN 28x28x1: conv 32, pool, conv 16, pool, 50, 10, batch 32", "step", CNN(), {"best": 5}),
@@ -37,7 +38,7 @@ ROWS = (
     Row("transformer", "2-block causal transformer, width 128, batch 16", "step", Transformer(), {"best": 2}),
     Row("infer", "inference, MLP 784-300-100-10, batch 1", "infer", DIGITS, {"best": 3}),
 )
-PEERS = ("fnet", "jax", "torch", "torch_compile", "keras", "keras_torch")
+PEERS = ("fnet", "jax", "torch", "torch_compile", *KERAS)
 
 
 def find(key: str) -> Row:

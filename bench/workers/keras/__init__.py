@@ -21,6 +21,10 @@ def start(threads: int) -> str:
         import torch
 
         torch.set_num_threads(threads)
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
     return f"keras {keras.__version__} on {keras.backend.backend()}, steps inside fit"
 
 
