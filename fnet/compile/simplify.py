@@ -12,7 +12,8 @@ from fnet.compile.graph import Graph, Node, Value, make_node
 
 def simplify(graph: Graph) -> Graph:
     """All passes, in the order in which they help each other."""
-    return drop_dead_code(absorb_masks(absorb_epilogues(drop_dead_code(merge_common(graph)))))
+    graph = drop_dead_code(mask_what_was_picked(drop_dead_code(merge_common(graph))))
+    return drop_dead_code(absorb_masks(absorb_epilogues(graph)))
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -84,6 +85,51 @@ def _composed(node: Node, inputs: list[Value]) -> tuple[Any, list[Value], dict[s
             axes = tuple(inner.params["axes"][a] for a in params["axes"])
             return node.primitive, list(inner.inputs), {"axes": axes}
     return node.primitive, inputs, params
+
+
+def mask_what_was_picked(graph: Graph) -> Graph:
+    """Let the gradient of relu behind that of max pooling look at the maxima instead of at all elements.
+
+    With p the elements of y that were picked, ``where(y > 0, unpick(g), 0)`` is ``unpick(where(p > 0, g, 0))``: an
+    element of y to which g flows is the p from which it flows, and the others get 0 either way.
+    """
+    readers, kept = graph.consumers(), set(graph.outputs)
+    replaced: dict[Value, Value] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        node.inputs = [replaced.get(v, v) for v in node.inputs]
+        back, picked = _unpicked(node)
+        if back is None or picked is None or back.outputs[0] in kept or len(readers.get(back.outputs[0], ())) > 1:
+            nodes.append(node)
+            continue
+        mask, _, zero = node.inputs
+        assert mask.node is not None
+        greater = make_node(mask.node.primitive, [picked, mask.node.inputs[1]], mask.node.params)
+        where = make_node(node.primitive, [greater.outputs[0], back.inputs[0], zero], node.params)
+        again = make_node(back.primitive, [where.outputs[0], *back.inputs[1:]], back.params)
+        nodes += [greater, where, again]
+        replaced[node.outputs[0]] = again.outputs[0]
+    return Graph(graph.inputs, nodes, [replaced.get(v, v) for v in graph.outputs])
+
+
+def _unpicked(node: Node) -> tuple[Node | None, Value | None]:
+    """Of ``where(y > 0, unpick(g), 0)`` the node that unpicks, and what was picked from y."""
+    if node.operation != "where" or not _is_scalar(node.inputs[2], 0):
+        return None, None
+    mask, back = node.inputs[0].node, node.inputs[1].node
+    if mask is None or mask.operation != "greater" or not _is_scalar(mask.inputs[1], 0):
+        return None, None
+    if back is None or back.primitive.unpicks is None:
+        return None, None
+    forward = back.inputs[1].node
+    if forward is None or forward.primitive is not back.primitive.unpicks or forward.inputs[0] is not mask.inputs[0]:
+        return None, None
+    return back, forward.outputs[0]
+
+
+def _is_scalar(value: Value, number: int) -> bool:
+    """Whether this is a constant `number` without axes."""
+    return value.spec.shape == () and _is_constant(value, number)
 
 
 def absorb_epilogues(graph: Graph) -> Graph:

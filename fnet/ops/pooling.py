@@ -85,6 +85,7 @@ _max_pool_vjp = Primitive(
     vjp=lambda h, dx, g, index, *, axes: (_pick(h, index, axes=axes), None),
     jvp=lambda tangents, dx, g, index, *, axes: _max_pool_vjp(tangents[0], index, axes=axes),
 )
+_max_pool_vjp.unpicks = _max_pool
 _average_pool = linear(
     "average_pool",
     lambda x, *, axes: ArraySpec(_pooled(x, axes), x.dtype),

@@ -43,6 +43,7 @@ class Primitive:
         "strided",
         "taped",
         "template",
+        "unpicks",
         "view",
         "vjp",
     )
@@ -77,6 +78,9 @@ class Primitive:
         # of which primitive with epilogues this one is the gradient, called as (*its inputs, ..., g).
         self.epilogues: tuple[str, ...] = ()
         self.gradient_of: Primitive | None = None
+        # Of which primitive, whose results are elements of its input and where they were, this one puts elements back,
+        # called as (g, where they were).
+        self.unpicks: Primitive | None = None
         # Whether one asks for what it was given, see `Tracer.origin`: transforms that keep no calls keep those.
         self.seen_through = view is not None
 

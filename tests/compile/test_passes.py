@@ -147,3 +147,27 @@ def test_the_printed_plan_shows_kernels_shapes_and_bytes():
     assert "in0:float32[8,3]" in text
     assert "loop_" in text
     assert "calls" in text and "bytes" in text
+
+
+@pytest.mark.parametrize("strides", [2, 1])
+def test_relu_behind_max_pooling_is_masked_where_the_maxima_are(strides):
+    """All elements are as without the pass: ties, NaN, infinities, zeros of both signs, windows that overlap."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(-2, 3, (2, 6, 7, 5)).astype(np.float32)
+    x[0, 1, 2], x[1, 3, 3], x[1, 0, 0], x[0, 4, 4] = np.nan, np.inf, -np.inf, -0.0
+    pulled = lambda x, g: fnet.vjp(lambda x: ops.max_pool(ops.relu(x), 2, strides), x)[1](g)[0]  # noqa: E731
+    g = rng.standard_normal(ops.max_pool(x, 2, strides).shape).astype(np.float32)
+    g[0, 0, 0], g[1, 1, 1, 0] = -0.0, np.inf
+    names = [call.kernel.__name__ for call in fnet.jit(pulled).plan(x, g).calls]
+    assert names[-1] == "max_pool_vjp"
+    assert fnet.jit(pulled)(x, g).tobytes() == np.asarray(pulled(x, g)).tobytes()
+
+
+def test_a_gradient_of_pooling_that_is_read_twice_is_masked_behind_it():
+    def both(x, g):
+        back = fnet.vjp(lambda y: ops.max_pool(y, 2), ops.relu(x))[1](g)[0]
+        return back, ops.where(ops.relu(x) > 0, back, 0)
+
+    x = np.random.default_rng(1).standard_normal((1, 4, 4, 1)).astype(np.float32)
+    for ours, plain in zip(fnet.jit(both)(x, x[:, :2, :2]), both(x, x[:, :2, :2]), strict=True):
+        np.testing.assert_array_equal(ours, plain)
