@@ -221,13 +221,19 @@ def _lower_weight(
         return
     if samples > 1 and _gains(_pixels(g), filters, math.prod(dw.shape[:-1]), groups, **params):
         x, g, samples = _paired_samples(emit, x), _paired_samples(emit, g), (samples + 1) // 2
-    table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
     parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
     partial = emit.scratch(parts * dw.size if parts > 1 else 0, dw.dtype)
-    emit.call(
-        cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), samples, x_sample, g_sample,
-        groups, depth, filters // groups, math.prod(dw.shape[:-1]), parts,
-    )  # fmt: skip
+    rows, columns = math.prod(dw.shape[:-1]), filters // groups
+    sizes = (samples, x_sample, g_sample, groups, depth, columns, rows, parts)
+    if depth >= cpu.conv_weight_taps.DEEP:
+        table = cpu.conv_table.tap_table(axes, x.shape[-1], filters, depth)
+        lines = cpu.conv_table.line_places(tuple(a.outputs for a in axes), filters)
+        panel = emit.scratch(cpu.conv_weight_taps.panel_size(samples, lines, groups, columns, rows, parts), g.dtype)
+        constants = (emit.constant(table), emit.constant(lines))
+        emit.call(cpu.conv_weight_taps.weight_gradient, x, g, dw, partial, panel, *constants, *sizes)
+    else:
+        table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
+        emit.call(cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), *sizes)
 
 
 _conv, _conv_input, _conv_weight = bilinear_trio(

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import conv as kernels
-from fnet.kernels.cpu import conv_weight, depthwise, simd, threads
-from fnet.kernels.cpu.conv_table import input_table, output_table, weight_table
+from fnet.kernels.cpu import conv_weight, conv_weight_taps, depthwise, simd, threads
+from fnet.kernels.cpu.conv_table import input_table, line_places, output_table, tap_table, weight_table
 from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.taps import Axis, input_regions, output_regions
 from tests.kernels import conv_reference as reference
@@ -97,16 +97,20 @@ def gathered(x, panels, bias, y, table, groups, depth, columns, rows, act):
     return y.checked()
 
 
-def conv_weights(x, g, axes, groups=1, parts=1):
+def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False):
     (depth, filters), taps = (x.shape[-1] // groups, g.shape[-1]), [a.kernel for a in axes]
     dw = Guarded((*taps, depth, filters), x.dtype)
     partial = Guarded((parts * dw.flat.size,), x.dtype)
-    table = weight_table(axes, x.shape[-1], filters, depth)
-    sizes = len(x), int(np.prod(x.shape[1:])), int(np.prod(g.shape[1:]))
-    rows = int(np.prod(taps)) * depth
-    conv_weight.weight_gradient(
-        x.ravel(), g.ravel(), dw.flat, partial.flat, table, *sizes, groups, depth, filters // groups, rows, parts
-    )
+    samples = len(x), int(np.prod(x.shape[1:])), int(np.prod(g.shape[1:]))
+    columns, rows = filters // groups, int(np.prod(taps)) * depth
+    arrays, sizes = (x.ravel(), g.ravel(), dw.flat, partial.flat), (*samples, groups, depth, columns, rows, parts)
+    if by_taps:
+        table, lines = tap_table(axes, x.shape[-1], filters, depth), line_places(g.shape[1:-1], filters)
+        panel = Guarded((conv_weight_taps.panel_size(len(x), lines, groups, columns, rows, parts),), x.dtype)
+        conv_weight_taps.weight_gradient(*arrays, panel.flat, table, lines, *sizes)
+        panel.checked()
+    else:
+        conv_weight.weight_gradient(*arrays, weight_table(axes, x.shape[-1], filters, depth), *sizes)
     partial.checked()
     return dw.checked()
 
@@ -161,7 +165,9 @@ def check_convolutions(axes, samples, groups, depth, columns, dtype, act, biased
         assert_sum(ours(a, w, axes, groups, bias, act), expected, size, terms)
     size = reference.conv_weight(np.abs(x), np.abs(g), axes, groups)
     pixels = samples * int(np.prod([a.outputs for a in axes]))
-    assert_sum(conv_weights(x, g, axes, groups, parts), reference.conv_weight(x, g, axes, groups), size, pixels)
+    for by_taps in (False, True):
+        result = conv_weights(x, g, axes, groups, parts, by_taps)
+        assert_sum(result, reference.conv_weight(x, g, axes, groups), size, pixels)
 
 
 def check_depthwise(axes, samples, channels, dtype, act, biased, parts, seed):

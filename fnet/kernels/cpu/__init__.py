@@ -16,6 +16,7 @@ _FAMILIES = (
     "conv_table",
     "conv_tiles",
     "conv_weight",
+    "conv_weight_taps",
     "conv_weight_tiles",
     "copy",
     "crossentropy",

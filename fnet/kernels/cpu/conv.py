@@ -144,19 +144,19 @@ def _chunk(
                 for r in range(first, last, WIDE_ROWS):
                     _wide(
                         source, w, z, s, rows_x, rows_y, entries, x_sample, y_sample, r, last, runs_x, runs_b, 1, runs,
-                        steps, 0, 0, step_x, step_b, width, has_bias, relu, left,
+                        steps, 0, 0, step_x, step_b, width, 0, has_bias, relu, left,
                     )  # fmt: skip
             elif width == VECTORS * one:
                 for r in range(first, last, ROWS):
                     _tile(
                         source, w, z, s, rows_x, rows_y, entries, x_sample, y_sample, r, last, runs_x, runs_b, 1, runs,
-                        steps, 0, 0, step_x, step_b, width, has_bias, relu, left,
+                        steps, 0, 0, step_x, step_b, width, 0, has_bias, relu, left,
                     )  # fmt: skip
             else:
                 for r in range(first, last, NARROW_ROWS):
                     _narrow(
                         source, w, z, s, rows_x, rows_y, entries, x_sample, y_sample, r, last, runs_x, runs_b, 1, runs,
-                        steps, 0, 0, step_x, step_b, width, has_bias, relu, left,
+                        steps, 0, 0, step_x, step_b, width, 0, has_bias, relu, left,
                     )  # fmt: skip
             j += width
     if act > RELU:

@@ -66,6 +66,55 @@ def weight_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndar
     return _packed(records)
 
 
+@functools.lru_cache(maxsize=64)
+def tap_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """For the weight gradient tap by tap: a region for every tap, of all pixels at which it reads no padding.
+
+    Runs are parts of the lines of `line_places`, in whose order output pixels are counted here.
+    """
+    outputs = [a.outputs for a in axes]
+    along = _along(outputs)
+    in_steps, others = _strides([a.size for a in axes]), [n for a, n in enumerate(outputs) if a != along]
+    line_steps = [step * outputs[along] for step in _strides(others)[: len(others)]]
+    records = []
+    for region in itertools.product(*(_tap_regions(axis) for axis in axes)):
+        tap = _grid([r.taps for r in region], _strides([a.kernel for a in axes]))
+        rows = (np.arange(depth), (tap * depth + np.arange(depth)) * filters)
+        line = region[along]
+        sources = [line.sources[:1] if a == along else r.sources for a, r in enumerate(region)]
+        targets = [r.targets for a, r in enumerate(region) if a != along]
+        runs = (_grid(sources, in_steps) * channels, _grid(targets, line_steps) + line.targets[0])
+        step = axes[along].stride * in_steps[along] * channels
+        records.append((rows, runs, len(line.targets), step, 1, depth))
+    return _packed(records)
+
+
+@functools.lru_cache(maxsize=64)
+def line_places(outputs: tuple[int, ...], filters: int) -> np.ndarray:
+    """Where the lines of an array of outputs are: their number and length, how far apart pixels are, the places."""
+    along, steps = _along(outputs), _strides(outputs)
+    outer = [a for a in range(len(outputs)) if a != along]
+    places = _grid([range(outputs[a]) for a in outer], [steps[a] for a in outer]) * filters
+    return np.array([places.size, outputs[along], steps[along] * filters, *places], np.int64)
+
+
+def _along(sizes: Sequence[int]) -> int:
+    """The axis along which lines go: the last one that is long enough, else the longest."""
+    return max(range(len(sizes)), key=lambda a: (min(sizes[a], LONG), a))
+
+
+def _tap_regions(axis: Axis) -> list[Region]:
+    """For every tap of an axis that reads the array at all, all outputs at which it does."""
+    found = []
+    for tap in range(axis.kernel):
+        reads = ((o, o * axis.stride + tap * axis.dilation - axis.before) for o in range(axis.outputs))
+        inside = [(o, i) for o, i in reads if 0 <= i < axis.size]
+        if inside:
+            targets, sources = zip(*inside, strict=True)
+            found.append(Region(targets, sources, range(tap, tap + 1), (0,)))
+    return found
+
+
 def _pixel_table(
     axes: Axes,
     regions: Sequence[list[Region]],

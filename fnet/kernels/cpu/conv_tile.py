@@ -5,9 +5,9 @@ A tile of ``rows x vectors`` accumulators computes, for a few rows i and ``vecto
     C[i, :] = S + sum over samples s, runs j and steps t of X[i, (s, j, t)] B[(s, j, t), :]
 
 where element (s, j, t) of row i lies at ``x[row_offset(i) + s*sample_x + runs_x[j] + t*step_x]`` and row (s, j, t)
-of B at ``b[s*sample_b + (runs_b[j] + t*step_b)*row_b]``. In a convolution rows are output pixels, runs are rows of the
-kernel and the steps go through its columns and channels; in the gradient of its weights rows are weights and runs are
-rows of pixels. Row i = (sample n, entry e) of the table is found at ``n*row_sample + row_offsets[e]``.
+of B at ``b[s*sample_b + (runs_b[j] + t*step_b - first_b)*row_b]``. In a convolution rows are output pixels, runs are
+rows of the kernel and the steps go through its columns and channels; in the gradient of its weights rows are weights
+and runs are rows of pixels. Row i = (sample n, entry e) of the table is found at ``n*row_sample + row_offsets[e]``.
 
 An element's sum is one chain of multiply-adds in the order of (s, j, t): its bits depend on nothing else.
 """
@@ -24,28 +24,32 @@ from llvmlite import ir
 from fnet.kernels.cpu.simd import INT, Loop, Vectors, lanes, vector_code
 
 
-def gather_tile(rows: int, vectors: int, *, lanewise: bool = False, partial: bool = False, onto: bool = False) -> Any:
+def gather_tile(
+    rows: int, vectors: int, *, lanewise: bool = False, partial: bool = False, onto: bool = False, ahead: int = 0
+) -> Any:
     """Make ``tile(x, b, c, bias, rows_x, rows_c, entries, x_sample, c_sample, first, last, ...)``.
 
     The rows first .. last-1 (at least one; those beyond `last` repeat it) of a table of `entries` rows for each sample;
-    then ``runs_x, runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b``, what is summed over; then
-    ``has_bias, relu, columns``, of which columns beyond `columns` are not stored.
+    then ``runs_x, runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b, first_b``, what is summed
+    over; then ``has_bias, relu, columns``, of which columns beyond `columns` are not stored.
 
     lanewise: each column has a channel of X of its own (X is read as vectors) instead of sharing one broadcast element.
     partial: memory of B (and of X where it is lanewise) beyond `columns` is not touched.
     onto: S is C itself instead of the bias or zero.
+    ahead: how many steps before their use the elements of X are fetched, which lie side by side for all rows; 0: never.
 
     X and B of 32-bit integers hold pairs of bfloat16 (`fnet.kernels.cpu.bfloat16`), as in `fnet.kernels.cpu.tiles`.
     """
-    write = functools.partial(_write_tile, rows, vectors, lanewise, partial, onto)
+    write = functools.partial(_write_tile, rows, vectors, lanewise, partial, onto, ahead)
     return vector_code(write, functools.partial(_tile_in_python, rows, vectors, lanewise, onto))
 
 
 def _write_tile(
-    rows: int, vectors: int, lanewise: bool, partial: bool, onto: bool, simd: Vectors, values: Sequence[ir.Value]
-) -> None:
+    rows: int, vectors: int, lanewise: bool, partial: bool, onto: bool, ahead: int, simd: Vectors,
+    values: Sequence[ir.Value],
+) -> None:  # fmt: skip
     x, b, c, bias, rows_x, rows_c, entries, x_sample, c_sample, first, last, *summed, has_bias, relu, columns = values
-    runs_x, runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b = summed
+    runs_x, runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b, first_b = summed
     builder = simd.builder
     multiply_add = simd.multiply_add_pairs if isinstance(x.type.pointee, ir.IntType) else simd.multiply_add
     masks = [simd.lanes_below(builder.sub(columns, INT(v * simd.lanes))) for v in range(vectors)]
@@ -72,10 +76,12 @@ def _write_tile(
     x_sample_at, b_sample_at, *sums = over_samples.values
     over_runs = Loop(builder, runs, sums)
     x_at = builder.add(x_sample_at, integer(runs_x, over_runs.index))
-    b_at = simd.at(b_sample_at, builder.mul(integer(runs_b, over_runs.index), row_b))
+    b_at = simd.at(b_sample_at, builder.mul(builder.sub(integer(runs_b, over_runs.index), first_b), row_b))
     over_steps = Loop(builder, steps, [x_at, b_at, *over_runs.values])
     x_at, b_at, *sums = over_steps.values
     factors = [vector(b_at, v, read_masks[v]) for v in range(vectors)]
+    if ahead:
+        simd.prefetch(x_rows[0], builder.add(x_at, builder.mul(step_x, INT(ahead))))
     added = []
     for r, row in enumerate(x_rows):
         place = simd.at(row, x_at)
@@ -129,7 +135,7 @@ def _row_places(
 
 def _tile_in_python(
     rows, vectors, lanewise, onto, x, b, c, bias, rows_x, rows_c, entries, x_sample, c_sample, first, last, runs_x,
-    runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b, has_bias, relu, columns,
+    runs_b, samples, runs, steps, sample_x, sample_b, step_x, step_b, row_b, first_b, has_bias, relu, columns,
 ):  # fmt: skip
     width = min(columns, vectors * lanes(c))
     for i in range(first, min(first + rows, last)):
@@ -140,7 +146,7 @@ def _tile_in_python(
             row[:] = bias[:width] if has_bias else 0
         for s, j, t in np.ndindex(samples, runs, steps):
             place = x_row + s * sample_x + runs_x[j] + t * step_x
-            factor = b[s * sample_b + (runs_b[j] + t * step_b) * row_b :][:width]
+            factor = b[s * sample_b + (runs_b[j] + t * step_b - first_b) * row_b :][:width]
             row += (x[place:][:width] if lanewise else x[place]) * factor
         if relu:
             np.maximum(row, 0, out=row)

@@ -120,20 +120,20 @@ def _region(x, g, out, table, head, run, runs, samples, x_sample, g_sample, filt
             for r in range(0, entries, WIDE_ROWS):
                 _wide(
                     x, b, z, z, rows_x, rows_c, entries, 0, 0, r, entries, runs_x, runs_b, samples, runs, steps,
-                    x_sample, g_sample, step_x, step_b, filters, 0, 0, left,
+                    x_sample, g_sample, step_x, step_b, filters, 0, 0, 0, left,
                 )  # fmt: skip
             j += WIDE_VECTORS * one
         elif left >= VECTORS * one:
             for r in range(0, entries, ROWS):
                 _tile(
                     x, b, z, z, rows_x, rows_c, entries, 0, 0, r, entries, runs_x, runs_b, samples, runs, steps,
-                    x_sample, g_sample, step_x, step_b, filters, 0, 0, left,
+                    x_sample, g_sample, step_x, step_b, filters, 0, 0, 0, left,
                 )  # fmt: skip
             j += VECTORS * one
         else:
             for r in range(0, entries, NARROW_ROWS):
                 _narrow(
                     x, b, z, z, rows_x, rows_c, entries, 0, 0, r, entries, runs_x, runs_b, samples, runs, steps,
-                    x_sample, g_sample, step_x, step_b, filters, 0, 0, left,
+                    x_sample, g_sample, step_x, step_b, filters, 0, 0, 0, left,
                 )  # fmt: skip
             j += one

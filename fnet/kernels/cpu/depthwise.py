@@ -184,11 +184,11 @@ def _region(x, g, out, table, head, run, runs, samples, x_sample, g_sample, chan
             for j in range(start, wide, width):
                 _any_onto(
                     at(x, j), at(g, j), at(out, j), at(out, j), rows_x, rows_c, entries, 0, 0, r, entries, runs_x,
-                    runs_b, samples, runs, steps, x_sample, g_sample, step_x, step_b, channels, 0, 0, width,
+                    runs_b, samples, runs, steps, x_sample, g_sample, step_x, step_b, channels, 0, 0, 0, width,
                 )  # fmt: skip
     for r in range(0, entries, ROWS):
         for j in range(wide, stop, one):
             _last_onto(
                 at(x, j), at(g, j), at(out, j), at(out, j), rows_x, rows_c, entries, 0, 0, r, entries, runs_x,
-                runs_b, samples, runs, steps, x_sample, g_sample, step_x, step_b, channels, 0, 0, stop - j,
+                runs_b, samples, runs, steps, x_sample, g_sample, step_x, step_b, channels, 0, 0, 0, stop - j,
             )  # fmt: skip
