@@ -57,8 +57,8 @@ def weight_gradient(
 ):  # fmt: skip
     """Write dw, the sum over all samples; partial: (parts, dw.size) elements where there are several parts.
 
-    panel: `panel_size` elements; table: `tap_table`; lines: `line_places`; depth, columns: the channels of x and of g in
-    a group; rows: the weights (tap, channel) of a group.
+    panel: `panel_size` elements; table: `tap_table`; lines: `line_places`; depth, columns: the channels of x and of g
+    in a group; rows: the weights (tap, channel) of a group.
     """
     one = lanes(at(dw, 0))
     blocks = groups * ((columns + WIDE_VECTORS * one - 1) // (WIDE_VECTORS * one))
