@@ -66,12 +66,12 @@ def pause(typing):
 
 
 @intrinsic
-def call_address(typing, function, argument):
-    """Call the machine code at an address, a void function of one address."""
+def call_address(typing, function, argument, number):
+    """Call the machine code at an address, a void function of an address and a number."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        kind = ir.FunctionType(ir.VoidType(), [_INT])
-        builder.call(builder.inttoptr(values[0], kind.as_pointer()), [values[1]])
+        kind = ir.FunctionType(ir.VoidType(), [_INT, _INT])
+        builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), generate
+    return types.void(types.int64, types.int64, types.int64), generate

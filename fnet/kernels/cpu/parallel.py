@@ -1,8 +1,10 @@
 """Parts of a kernel on several cores.
 
-Inside of a kernel ``parallel_for(task, count, threads, *args)`` runs ``task(i, *args)`` for every i below `count`. The
-threads (`fnet.kernels.cpu.pool`) take the next number from a shared counter until none is left, so a slow core does not
-hold up the others; which thread runs a task must not matter for its result. The launch costs less than 1 us.
+Inside of a kernel ``parallel_for(task, count, threads, *args)`` runs ``task(i, *args)`` for every i below `count`. Each
+thread (`fnet.kernels.cpu.pool`) has a range of the numbers, from whose counter it takes the next one; then it helps the
+others with theirs, so a slow core does not hold them up. What one kernel writes the next one often reads in the same
+order: then it lies in the caches of the core that needs it. Which thread runs a task must not matter for its result.
+The launch costs less than 1 us.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from fnet.kernels.cpu import pool
+from fnet.kernels.cpu.simd import Loop
 from fnet.kernels.linking import linkable
 
+RANGES = 64  # of numbers, at most
 _INT = ir.IntType(64)
+_COUNTER = ir.ArrayType(_INT, pool.LINE // 8)  # a word in a cache line of its own
 
 
 @intrinsic
@@ -30,8 +35,13 @@ def _parallel_for(typing, task, count, threads, *args):
         _, count, threads, arguments = values
         worker = _write_worker(context, builder.module, compiled, arguments.type)
         closure = cgutils.alloca_once(builder, _closure_type(arguments.type))
-        for field, value in enumerate((_INT(0), count, arguments)):
+        ranges = builder.select(builder.icmp_signed("<", threads, _INT(RANGES)), threads, _INT(RANGES))
+        ranges = builder.select(builder.icmp_signed("<", ranges, _INT(1)), _INT(1), ranges)
+        for field, value in enumerate((count, ranges, arguments)):
             builder.store(value, cgutils.gep_inbounds(builder, closure, 0, field))
+        each = Loop(builder, ranges, [])
+        builder.store(_start(builder, count, each.index, ranges), _counter(builder, closure, each.index))
+        each.close([])
         addresses = [builder.ptrtoint(x, _INT) for x in (worker, closure)]
         _call(context, builder, launcher, [*addresses, threads])
         return context.get_dummy_value()
@@ -47,28 +57,40 @@ def _call(context: Any, builder: ir.IRBuilder, compiled: Any, values: list[ir.Va
 
 
 def _closure_type(arguments: ir.Type) -> ir.Type:
-    """What the workers of one launch share: the next task's number, the number of tasks, the arguments."""
-    return ir.LiteralStructType([_INT, _INT, arguments])
+    """What the workers of one launch share: the numbers of tasks and of ranges, the arguments, a counter each range."""
+    return ir.LiteralStructType([_INT, _INT, arguments, ir.ArrayType(_COUNTER, RANGES)])
+
+
+def _start(builder: ir.IRBuilder, count: ir.Value, number: ir.Value, ranges: ir.Value) -> ir.Value:
+    """Where a range of the numbers below `count` begins."""
+    return builder.sdiv(builder.mul(count, number), ranges)
+
+
+def _counter(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value) -> ir.Value:
+    return cgutils.gep_inbounds(builder, closure, 0, 3, number, 0)
 
 
 def _write_worker(context: Any, module: ir.Module, task: Any, arguments: ir.Type) -> ir.Function:
-    """``worker(closure)``: run tasks until none is left."""
-    worker = ir.Function(module, ir.FunctionType(ir.VoidType(), [_INT]), module.get_unique_name("fnet.worker"))
+    """``worker(closure, number)``: run the tasks of the range with this number, then help with those of the others."""
+    worker = ir.Function(module, ir.FunctionType(ir.VoidType(), [_INT, _INT]), module.get_unique_name("fnet.worker"))
     worker.linkage = "internal"
     builder = ir.IRBuilder(worker.append_basic_block("entry"))
     closure = builder.inttoptr(worker.args[0], _closure_type(arguments).as_pointer())
-    place, count, values = (cgutils.gep_inbounds(builder, closure, 0, field) for field in range(3))
-    count, values = builder.load(count), builder.load(values)
+    count, ranges, values = (builder.load(cgutils.gep_inbounds(builder, closure, 0, field)) for field in range(3))
+    each = Loop(builder, ranges, [])
+    number = builder.urem(builder.add(worker.args[1], each.index), ranges)
+    place, end = _counter(builder, closure, number), _start(builder, count, builder.add(number, _INT(1)), ranges)
     head, body, done = (worker.append_basic_block(name) for name in ("head", "body", "done"))
     builder.branch(head)
     builder.position_at_end(head)
-    number = builder.atomic_rmw("add", place, _INT(1), "monotonic")
-    builder.cbranch(builder.icmp_signed("<", number, count), body, done)
+    taken = builder.atomic_rmw("add", place, _INT(1), "monotonic")
+    builder.cbranch(builder.icmp_signed("<", taken, end), body, done)
     builder.position_at_end(body)
     fields = [builder.extract_value(values, i) for i in range(len(arguments.elements))]
-    _call(context, builder, task, [number, *fields])
+    _call(context, builder, task, [taken, *fields])
     builder.branch(head)
     builder.position_at_end(done)
+    each.close([])
     builder.ret_void()
     return worker
 

@@ -1,6 +1,7 @@
 """A pool of threads that take parts in a job: what `fnet.kernels.cpu.parallel` runs its loops on.
 
-A job is a function that takes numbers from a shared counter until none is left. Who launches it works on it, too, and
+A job is a function that takes numbers from shared counters until none is left. It is told which thread runs it: who
+launches it is number 0. Who launches it works on it, too, and
 at the end waits only for the workers that have joined: one whose core is busy with something else holds nobody up. Only
 one job runs at a time; a launch during another one (around it, or in another Python thread) runs where it is called.
 
@@ -157,7 +158,7 @@ def _serve(number):
         seen = load(_word(EPOCH))
         add(_word(JOINED), 1)
         if load(_word(OPEN)) and number < load(_word(LIMIT)):
-            call_address(load(_word(JOB)), load(_word(ARGUMENT)))
+            call_address(load(_word(JOB)), load(_word(ARGUMENT)), number + 1)
         add(_word(JOINED), -1)
 
 
@@ -185,16 +186,16 @@ def _announce():
 
 @kernel
 def launch(job, argument, threads):
-    """Run ``job(argument)``, a function that takes parts of a job until none is left, on up to `threads` threads."""
+    """Run ``job(argument, number)``, which takes parts of a job until none is left, on up to `threads` threads."""
     if threads <= 1 or not swap_if(_word(BUSY), 0, 1):
-        call_address(job, argument)
+        call_address(job, argument, 0)
         return
     store(_word(LIMIT), threads - 1)
     store(_word(JOB), job)
     store(_word(ARGUMENT), argument)
     store(_word(OPEN), 1)
     _announce()
-    call_address(job, argument)
+    call_address(job, argument, 0)
     store(_word(OPEN), 0)
     waited = 0
     while load(_word(JOINED)):
