@@ -48,9 +48,12 @@ def _lower_output(
             return
     if depth % 2 == 0 and _gains(_pixels(x), filters, depth, groups, **params):
         x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
-    table = cpu.conv_table.output_table(axes, depth * groups, filters, depth)
-    steps = (0, filters // groups, depth * filters, filters, 1)
-    _gather(emit, [x, w, *bias], outputs[0], table, groups, depth, filters // groups, steps, **params)
+    sizes, steps = (depth * groups, filters, depth), (0, filters // groups, depth * filters, filters, 1)
+    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(x.shape[0], 1), depth):
+        gather, table = _gather_taps, cpu.conv_table.output_taps(axes, *sizes)
+    else:
+        gather, table = _gather, cpu.conv_table.output_table(axes, *sizes)
+    gather(emit, [x, w, *bias], outputs[0], table, groups, depth, filters // groups, steps, **params)
 
 
 def _lower_input(
@@ -73,9 +76,13 @@ def _lower_input(
     elif groups == 1 and cpu.conv_scatter.gains(axes, channels, filters, g.dtype):
         _scatter(emit, [g, w, *bias], outputs[0], axes, **params)
         return
-    table = cpu.conv_table.input_table(axes, channels * groups, filters, filters // groups)
-    steps = (1, filters // groups, channels * filters, 1, filters)
-    _gather(emit, [g, w, *bias], outputs[0], table, groups, filters // groups, channels, steps, **params)
+    depth = filters // groups
+    sizes, steps = (channels * groups, filters, depth), (1, depth, channels * filters, 1, filters)
+    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(g.shape[0], 1), depth):
+        gather, table = _gather_taps, cpu.conv_table.input_taps(axes, *sizes)
+    else:
+        gather, table = _gather, cpu.conv_table.input_table(axes, *sizes)
+    gather(emit, [g, w, *bias], outputs[0], table, groups, depth, channels, steps, **params)
 
 
 def _pixels(x: Ref) -> int:
@@ -150,6 +157,24 @@ def _gather(
     emit.call(
         cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
         groups, depth, columns, taps * depth, int(bool(bias)), EPILOGUES.index(activation),
+    )  # fmt: skip
+
+
+def _gather_taps(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
+    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
+) -> None:  # fmt: skip
+    """`_gather` of many channels and small images: the weights are copied tap by tap where they are used."""
+    from fnet.kernels import cpu
+
+    x, w, *bias = inputs
+    taps, samples, (x_sample, y_sample) = math.prod(w.shape[:-2]), x.shape[0], (math.prod(r.shape[1:]) for r in (x, y))
+    pixels = _pixels(y) // max(samples, 1)
+    panels = emit.scratch(cpu.conv_taps.panels_size(samples, pixels, groups, depth, columns), w.dtype)
+    emit.call(
+        cpu.conv_taps.gather_taps, x, w, bias[0] if bias else y, y, emit.constant(table), panels, samples,
+        cpu.conv_taps.samples_of_task(samples, pixels), x_sample, y_sample, groups, depth, columns, taps, *steps,
+        int(bool(bias)), EPILOGUES.index(activation),
     )  # fmt: skip
 
 

@@ -12,8 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import conv as kernels
-from fnet.kernels.cpu import conv_weight, conv_weight_taps, depthwise, simd, threads
-from fnet.kernels.cpu.conv_table import input_table, line_places, output_table, tap_table, weight_table
+from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise, simd, threads
+from fnet.kernels.cpu.conv_table import (
+    input_table,
+    input_taps,
+    line_places,
+    output_table,
+    output_taps,
+    tap_table,
+    weight_table,
+)
 from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.taps import Axis, input_regions, output_regions
 from tests.kernels import conv_reference as reference
@@ -97,6 +105,33 @@ def gathered(x, panels, bias, y, table, groups, depth, columns, rows, act):
     return y.checked()
 
 
+def conv_by_taps(x, w, axes, groups=1, bias=None, act=LINEAR):
+    (depth, filters), shape = w.shape[-2:], (len(x), *(a.outputs for a in axes), w.shape[-1])
+    columns = filters // groups
+    table, steps = output_taps(axes, depth * groups, filters, depth), (0, columns, depth * filters, filters, 1)
+    return gathered_by_taps(x, w, bias, shape, table, groups, depth, columns, steps, act)
+
+
+def conv_input_by_taps(g, w, axes, groups=1, bias=None, act=LINEAR):
+    (columns, filters), shape = w.shape[-2:], (len(g), *(a.size for a in axes), w.shape[-2] * groups)
+    depth = filters // groups
+    table, steps = input_taps(axes, columns * groups, filters, depth), (1, depth, columns * filters, 1, filters)
+    return gathered_by_taps(g, w, bias, shape, table, groups, depth, columns, steps, act)
+
+
+def gathered_by_taps(x, w, bias, shape, table, groups, depth, columns, steps, act):
+    y, pixels = Guarded(shape, x.dtype), int(np.prod(shape[1:-1]))
+    panels = Guarded((conv_taps.panels_size(len(x), pixels, groups, depth, columns),), x.dtype)
+    sizes = len(x), conv_taps.samples_of_task(len(x), pixels), int(np.prod(x.shape[1:])), int(np.prod(shape[1:]))
+    added, taps = y.flat if bias is None else bias, int(np.prod(w.shape[:-2]))
+    conv_taps.gather_taps(
+        x.ravel(), w.ravel(), added, y.flat, table, panels.flat, *sizes, groups, depth, columns, taps, *steps,
+        int(bias is not None), act,
+    )  # fmt: skip
+    panels.checked()
+    return y.checked()
+
+
 def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False):
     (depth, filters), taps = (x.shape[-1] // groups, g.shape[-1]), [a.kernel for a in axes]
     dw = Guarded((*taps, depth, filters), x.dtype)
@@ -156,13 +191,14 @@ def check_convolutions(axes, samples, groups, depth, columns, dtype, act, biased
     g = draw(seed + 2, samples, *(a.outputs for a in axes), columns * groups, dtype=dtype)
     taps, add = int(np.prod(w.shape[:-2])), lambda n, i: draw(seed + i, n, dtype=dtype) if biased else None
     for ours, exact, a, terms, bias in (
-        (conv, reference.conv, x, taps * depth, add(columns * groups, 3)),
-        (conv_input, reference.conv_input, g, taps * columns, add(depth * groups, 4)),
+        ((conv, conv_by_taps), reference.conv, x, taps * depth, add(columns * groups, 3)),
+        ((conv_input, conv_input_by_taps), reference.conv_input, g, taps * columns, add(depth * groups, 4)),
     ):
         plus = 0.0 if bias is None else bias.astype(np.float64)
         expected = ACTIVATIONS[act](exact(a, w, axes, groups) + plus)
         size = exact(np.abs(a), np.abs(w), axes, groups) + np.abs(plus)
-        assert_sum(ours(a, w, axes, groups, bias, act), expected, size, terms)
+        for way in ours:
+            assert_sum(way(a, w, axes, groups, bias, act), expected, size, terms)
     size = reference.conv_weight(np.abs(x), np.abs(g), axes, groups)
     pixels = samples * int(np.prod([a.outputs for a in axes]))
     for by_taps in (False, True):

@@ -14,6 +14,7 @@ _FAMILIES = (
     "conv",
     "conv_scatter",
     "conv_table",
+    "conv_taps",
     "conv_tiles",
     "conv_weight",
     "conv_weight_taps",

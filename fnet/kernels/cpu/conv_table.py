@@ -90,6 +90,29 @@ def tap_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray
 
 
 @functools.lru_cache(maxsize=64)
+def output_taps(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """As `output_table`, but with a region for every tap: all outputs for which it reads no padding."""
+    sizes, outputs = [a.size for a in axes], [a.outputs for a in axes]
+    return _pixel_table(axes, [_tap_regions(axis) for axis in axes], sizes, outputs, channels, filters, depth)
+
+
+@functools.lru_cache(maxsize=64)
+def input_taps(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """As `input_table`, but with a region for every (reversed) tap: all inputs that it reads."""
+    sizes, outputs = [a.size for a in axes], [a.outputs for a in axes]
+    regions = [
+        [r._replace(targets=r.sources, sources=r.targets, taps=_reversed(axis, r.taps)) for r in _tap_regions(axis)]
+        for axis in axes
+    ]
+    return _pixel_table(axes, regions, outputs, sizes, filters, channels, depth)
+
+
+def _reversed(axis: Axis, taps: range) -> range:
+    """A single tap counted from the end of the kernel."""
+    return range(axis.kernel - taps.stop, axis.kernel - taps.start)
+
+
+@functools.lru_cache(maxsize=64)
 def line_places(outputs: tuple[int, ...], filters: int) -> np.ndarray:
     """Where the lines of an array of outputs are: their number and length, how far apart pixels are, the places."""
     along, steps = _along(outputs), _strides(outputs)
