@@ -155,13 +155,16 @@ def attention(q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
 
 @kernel
 def _forward(task, count, tasks, q, k, v, mask, key, numbers, o, logsum, scratch, words, layout):
-    """Neighbouring panels, which share keys and values; the last ones (which see most if causal) first."""
+    """Neighbouring panels, which share keys and values; the last ones of a head (which see most if causal) first."""
+    width = VECTORS * lanes(at(q, 0))
+    panels = (layout[QUERIES] + width - 1) // width
     for unit in range(task * count // tasks, (task + 1) * count // tasks):
         slot, own = at(scratch, task * layout[SLOT]), at(words, layout[SHARED_WORDS] + task * layout[OWN_WORDS])
         if layout[QUERIES] == 1:
             forward_row(unit, q, k, v, mask, key, numbers, o, logsum, slot, layout)
             continue
-        _forward_panel(count - 1 - unit, q, k, v, mask, key, numbers, o, logsum, slot, at(words, 0), own, layout)
+        panel = panels - 1 - unit % panels + unit // panels * panels
+        _forward_panel(panel, q, k, v, mask, key, numbers, o, logsum, slot, at(words, 0), own, layout)
 
 
 @kernel
