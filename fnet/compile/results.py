@@ -18,6 +18,7 @@ from fnet.compile.memory import ALIGNMENT
 
 SMALLEST, LARGEST = 1 << 15, 1 << 25  # bytes of a block: what is smaller is soon in the caches, wherever it lies
 LIMIT = 1 << 26  # bytes of all blocks together, used or not
+EACH = 32  # blocks of one size: one that is not used is looked for among all of them
 
 
 class Owner(np.ndarray):
@@ -53,12 +54,13 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     if size < SMALLEST or size > LARGEST:
         return np.empty(shape, dtype)
     with _lock:
-        for block in _blocks.get(size, ()):
+        blocks = _blocks.get(size, [])
+        for block in blocks:
             if _references(block) == UNUSED:
                 return np.ndarray(shape, dtype, *block)
         owner = Owner((size + ALIGNMENT,), np.uint8)
         start = -owner.__array_interface__["data"][0] % ALIGNMENT
-        if _make_room(size):
+        if len(blocks) < EACH and _make_room(size):
             _blocks.setdefault(size, []).append((owner, start))
         return np.ndarray(shape, dtype, owner, start)
 

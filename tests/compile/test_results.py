@@ -75,6 +75,14 @@ def test_memory_stays_what_it_is_while_anything_looks_at_it(look):
     assert place(results.empty((SIZE + 2,), "float32")) == where
 
 
+def test_only_so_many_blocks_of_one_size_are_kept():
+    results.clear()
+    alive = [results.empty((SIZE,), "float32") for _ in range(results.EACH + 5)]
+    assert len({place(array) for array in alive}) == len(alive)
+    assert all(place(array) % 64 == 0 for array in alive)
+    assert results.kept_bytes() == results.EACH * results.SMALLEST
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from(["new", "keep", "drop"]), st.integers(0, 4)), max_size=25))
 def test_arrays_that_live_never_share_memory(steps):
