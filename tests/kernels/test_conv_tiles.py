@@ -121,6 +121,7 @@ def test_a_weight_gradient_has_the_bits_of_the_instructions(products):
         np.testing.assert_array_equal(have, want.T, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", BOUND)
 def test_bits_depend_neither_on_threads_nor_on_the_executor(level):
     x, w = draw((4, 24, 20, 32), (3, 3, 32, 40))
