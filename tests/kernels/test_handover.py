@@ -19,9 +19,9 @@ def folder(tmp_path, monkeypatch):
 @compiled
 def test_the_price_is_measured_once_and_read_from_then_on(folder, monkeypatch):
     monkeypatch.setattr(handover, "measured", lambda: 6000)
-    assert handover.grain.__wrapped__() == 12000
+    assert handover.grain.__wrapped__() == 18000
     monkeypatch.setattr(handover, "measured", lambda: pytest.fail("measured again"))
-    assert handover.grain.__wrapped__() == 12000
+    assert handover.grain.__wrapped__() == 18000
 
 
 @compiled

@@ -23,7 +23,7 @@ from fnet.kernels.cpu.parallel import parallel_for
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.policy import kernel
 
-GAIN = 2  # how many times its price a thread has to save
+GAIN = 3  # how many times its price a thread has to save: most work leaves more than it in other caches
 USUAL = 8000  # nanoseconds of work for a thread where nothing can be measured
 LEAST, MOST = 2000, 100_000
 HALF = 8192  # elements of float32: the operands of some microseconds of work
