@@ -13,8 +13,8 @@ from fnet.kernels.policy import kernel, scalar
 
 _NARROW = 4  # rows with fewer elements are copied element by element
 _LINE = 32  # neighbouring elements that one thread writes, at least: cache lines are not shared
-_ELEMENTS = 16384  # of a task that copies or clears
-_AHEAD, _FETCHED = 8, 128  # rows between a fetch and its use, elements of a row that are fetched
+_ELEMENTS = 4096  # of a task that copies or clears
+_AHEAD, _FETCHED = 16, 128  # rows between a fetch and its use, elements of a row that are fetched
 
 
 @scalar
@@ -59,7 +59,7 @@ def _take_elements(task, x, index, missing, y, size, count, inner, rows):
 def take(x, index, missing, y, outer, size, count, inner):
     """``y[o, c, i] = x[o, index[c], i]`` for x: (outer, size, inner), index: (count,), y: (outer, count, inner)."""
     rows = max(1, _ELEMENTS // max(1, inner))
-    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (2 + inner // 8))
+    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (4 + inner // 5))
     if inner < _NARROW:
         parallel_for(_take_elements, tasks, threads, x, index, missing, y, size, count, inner, rows)
     else:
@@ -88,8 +88,8 @@ def _add_columns(task, g, index, y, size, count, inner, columns):
 def scatter_add(g, index, y, outer, size, count, inner):
     """``y[o, index[c], i] += g[o, c, i]`` in the order of c, from zeros; indices outside the table are left out."""
     total = outer * size * inner
-    piece = 4 * _ELEMENTS
+    piece = 16 * _ELEMENTS
     parallel_for(_clear, _pieces(total, piece), threads_for(total // 16), y, piece, total)
-    threads = threads_for(outer * count * (2 + inner // 8))
+    threads = threads_for(outer * count * (4 + inner // 4))
     columns = max(_LINE, _pieces(_pieces(inner, threads), _LINE) * _LINE)
     parallel_for(_add_columns, outer * _pieces(inner, columns), threads, g, index, y, size, count, inner, columns)
