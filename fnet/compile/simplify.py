@@ -189,6 +189,7 @@ def _epilogue(product: Node, only_reader: Any, made: set[Node]) -> tuple[Value |
             other = reader.inputs[0] if reader.inputs[1] is value else reader.inputs[1]
             if other is value or other.spec.shape != (columns,) or reader.outputs[0].spec.shape != value.spec.shape:
                 break
+            other = _written_out(other)
             if other.node is not None and other.node not in made:
                 break
             bias = other
@@ -199,6 +200,12 @@ def _epilogue(product: Node, only_reader: Any, made: set[Node]) -> tuple[Value |
             break
         at = last = reader
     return bias, activation, last
+
+
+def _written_out(value: Value) -> Value:
+    """A constant in place of a broadcast number, as which arrays of equal numbers are traced."""
+    number = value.node.inputs[0].constant if value.node and value.node.operation == "broadcast_to" else None
+    return value if number is None else Value(value.spec, constant=np.full(value.spec.shape, number, value.spec.dtype))
 
 
 def _path(first: Node, last: Node, only_reader: Any) -> list[Node]:

@@ -52,6 +52,12 @@ def test_a_bias_that_is_computed_later_is_added_after_the_product():
     np.testing.assert_allclose(fnet.jit(f)(X, W, B), X @ W + np.exp(B), rtol=1e-6)
 
 
+def test_a_bias_of_equal_numbers_joins_the_product():
+    f = lambda x, w: x @ w + np.full(B.shape, 0.5, np.float32)  # noqa: E731
+    assert kernels(f, X, W) == ["gemm"]
+    np.testing.assert_allclose(fnet.jit(f)(X, W), X @ W + 0.5, rtol=1e-6)
+
+
 def test_a_bias_that_is_computed_before_the_product_joins_it():
     def f(x, w, b):
         flat = ops.reshape(b, -1)
