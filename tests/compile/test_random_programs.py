@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fnet
@@ -65,8 +65,23 @@ def arguments() -> tuple[np.ndarray, np.ndarray]:
     return tuple(rng.normal(size=(ROWS, COLUMNS)).astype(np.float32) for _ in range(2))  # type: ignore[return-value]
 
 
+FEW, MANY = settings(max_examples=8), settings(max_examples=50)  # most programs need kernels of their own
+
+
+@FEW
 @given(steps, outputs, st.sampled_from(["", "x", "y", "xy"]))
 def test_a_compiled_program_equals_the_eager_one(plan, chosen, donate):
+    check_values(plan, chosen, donate)
+
+
+@pytest.mark.slow
+@MANY
+@given(steps, outputs, st.sampled_from(["", "x", "y", "xy"]))
+def test_many_compiled_programs_equal_the_eager_ones(plan, chosen, donate):
+    check_values(plan, chosen, donate)
+
+
+def check_values(plan: list[tuple[int, int, int]], chosen: list[int], donate: str) -> None:
     f, (x, y) = program(plan, chosen), arguments()
     expected = [np.array(v) for v in f(x, y)]
     given_x, given_y = x.copy(), y.copy()
@@ -77,8 +92,20 @@ def test_a_compiled_program_equals_the_eager_one(plan, chosen, donate):
     np.testing.assert_array_equal(y, given_y)
 
 
+@FEW
 @given(steps, outputs)
 def test_the_gradient_of_a_compiled_program_equals_the_eager_one(plan, chosen):
+    check_gradient(plan, chosen)
+
+
+@pytest.mark.slow
+@MANY
+@given(steps, outputs)
+def test_the_gradients_of_many_compiled_programs_equal_the_eager_ones(plan, chosen):
+    check_gradient(plan, chosen)
+
+
+def check_gradient(plan: list[tuple[int, int, int]], chosen: list[int]) -> None:
     f, (x, y) = program(plan, chosen), arguments()
 
     def loss(x: Any, y: Any) -> Any:
@@ -89,7 +116,7 @@ def test_the_gradient_of_a_compiled_program_equals_the_eager_one(plan, chosen):
         np.testing.assert_allclose(value, want, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8))])
 @pytest.mark.parametrize("donate", [(), ("x", "y")])
 def test_native_code_gives_the_bits_of_the_walker(seed, donate):
     rng = np.random.default_rng(seed)
@@ -133,8 +160,20 @@ def mixed_program(plan: list[tuple[int, int, int]]) -> Callable[..., tuple[Any, 
     return f
 
 
+@FEW
 @given(mixed_steps)
 def test_programs_over_several_shapes_compile_to_the_eager_values(plan):
+    check_several_shapes(plan)
+
+
+@pytest.mark.slow
+@MANY
+@given(mixed_steps)
+def test_many_programs_over_several_shapes_compile_to_the_eager_values(plan):
+    check_several_shapes(plan)
+
+
+def check_several_shapes(plan: list[tuple[int, int, int]]) -> None:
     rng = np.random.default_rng(5)
     arrays = [rng.normal(size=shape) for shape in SHAPES]
     f = mixed_program(plan)
