@@ -12,6 +12,7 @@ from fnet import layers, random, tree
 from fnet.combinators import serial
 from fnet.errors import DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
 from fnet.masking import unmasked
+from fnet.transforms.stage import eval_shape
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
 from tests.tables import LAYERS, Row, inputs
 
@@ -29,11 +30,24 @@ WRONG: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("row", TABLED, ids=lambda row: row.id)
 def test_inputs_of_another_shape_work_or_are_refused(row: Row, wrong: str) -> None:
+    """Without kernels, which nothing but wrong shapes would need."""
+    check_input(row, wrong, eval_shape)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("row", TABLED, ids=lambda row: row.id)
+def test_inputs_of_another_shape_are_computed_or_refused(row: Row, wrong: str) -> None:
+    check_input(row, wrong, lambda apply, x: apply(x))
+
+
+def check_input(row: Row, wrong: str, run: Callable[[Callable[[Any], Any], Any], Any]) -> None:
     layer = row.make()
     net = serial(layer)
     params, state = net.init(KEY, row.shape)
+    x = tree.map(WRONG[wrong], inputs(row, "float32"))
     try:
-        net.apply(params, state, tree.map(WRONG[wrong], inputs(row, "float32")), key=KEY, train=True)
+        run(lambda x: net.apply(params, state, x, key=KEY, train=True), x)
     except FnetError as error:
         assert str(error).startswith(f"in '{layer.name}")
         assert len(str(error).splitlines()) <= 3
