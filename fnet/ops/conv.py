@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref, contiguous
+from fnet.compile.emit import Emitter, Ref, contiguous, copy
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.bilinear import bilinear_trio
 from fnet.ops.linalg import EPILOGUES, matmul, precision_of
@@ -250,7 +250,15 @@ def _lower_weight(
     partial = emit.scratch(parts * dw.size if parts > 1 else 0, dw.dtype)
     rows, columns = math.prod(dw.shape[:-1]), filters // groups
     sizes = (samples, x_sample, g_sample, groups, depth, columns, rows, parts)
-    if depth >= cpu.conv_weight_taps.DEEP:
+    if groups == 1 and cpu.conv_weight.gains_transposed(depth, filters, dw.dtype):
+        taps = rows // depth
+        transposed = emit.scratch(dw.size, dw.dtype)
+        table = emit.constant(cpu.conv_table.filter_table(axes, depth, filters))
+        sizes = (samples, g_sample, x_sample, 1, filters, depth, taps * filters, parts)
+        emit.call(cpu.conv_weight.weight_gradient, g, x, transposed, partial, table, *sizes)
+        turned = transposed.viewed(lambda a: a.reshape(taps, filters, depth).transpose(0, 2, 1))
+        copy(turned, dw.viewed(np.reshape, shape=turned.shape), emit)
+    elif depth >= cpu.conv_weight_taps.DEEP:
         table = cpu.conv_table.tap_table(axes, x.shape[-1], filters, depth)
         lines = cpu.conv_table.line_places(tuple(a.outputs for a in axes), filters)
         panel = emit.scratch(cpu.conv_weight_taps.panel_size(samples, lines, groups, columns, rows, parts), g.dtype)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fnet.kernels.cpu import conv as kernels
 from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise, simd, threads
 from fnet.kernels.cpu.conv_table import (
+    filter_table,
     input_table,
     input_taps,
     line_places,
@@ -150,6 +151,17 @@ def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False):
     return dw.checked()
 
 
+def conv_weights_transposed(x, g, axes, parts=1):
+    depth, filters, taps = x.shape[-1], g.shape[-1], [a.kernel for a in axes]
+    dw = Guarded((*taps, filters, depth), x.dtype)
+    partial = Guarded((parts * dw.flat.size,), x.dtype)
+    sizes = len(x), int(np.prod(g.shape[1:])), int(np.prod(x.shape[1:])), 1, filters, depth
+    table, rows = filter_table(axes, depth, filters), int(np.prod(taps)) * filters
+    conv_weight.weight_gradient(g.ravel(), x.ravel(), dw.flat, partial.flat, table, *sizes, rows, parts)
+    partial.checked()
+    return dw.checked().swapaxes(-1, -2)
+
+
 def depthwise_conv(x, w, axes, transposed=False, bias=None, act=LINEAR):
     channels = x.shape[-1]
     sizes = [a.size if transposed else a.outputs for a in axes]
@@ -203,6 +215,9 @@ def check_convolutions(axes, samples, groups, depth, columns, dtype, act, biased
     pixels = samples * int(np.prod([a.outputs for a in axes]))
     for by_taps in (False, True):
         result = conv_weights(x, g, axes, groups, parts, by_taps)
+        assert_sum(result, reference.conv_weight(x, g, axes, groups), size, pixels)
+    if groups == 1:
+        result = conv_weights_transposed(x, g, axes, parts)
         assert_sum(result, reference.conv_weight(x, g, axes, groups), size, pixels)
 
 

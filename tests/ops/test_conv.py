@@ -225,6 +225,22 @@ def test_gradients_under_jit_agree():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("channels", "filters", "strides"), [(40, 5, 2), (256, 70, 1), (64, 256, 1)])
+def test_many_channels_and_few_filters(channels, filters, strides):
+    """Kernels of their own: the same numbers as in float64, the same bits compiled."""
+    x, w = drawn((2, 5, 4, channels), (3, 3, channels, filters))
+
+    def results(x, w):
+        y, pull = fnet.vjp(lambda x, w: ops.conv(x, w, strides=strides, padding="same"), x, w)
+        return y, *pull(y)
+
+    single = [a.astype(np.float32) for a in (x, w)]
+    exact, eager, compiled = results(x, w), results(*single), fnet.jit(results)(*single)
+    for a, b, c in zip(exact, eager, compiled, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4 * np.abs(a).max())
+        np.testing.assert_array_equal(b, c)
+
+
 # ------------------------------------------------------------------------------------------------------ layers
 
 

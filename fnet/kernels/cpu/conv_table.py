@@ -90,6 +90,26 @@ def tap_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray
 
 
 @functools.lru_cache(maxsize=64)
+def filter_table(axes: Axes, channels: int, filters: int) -> np.ndarray:
+    """For the transposed weight gradient: a region for every tap, whose rows are (tap, filter), of `channels` columns.
+
+    Rows find their elements in g, and what they are multiplied with are pixels of x.
+    """
+    outputs = [a.outputs for a in axes]
+    along, in_steps, out_steps = _along(outputs), _strides([a.size for a in axes]), _strides(outputs)
+    records = []
+    for region in itertools.product(*(_tap_regions(axis) for axis in axes)):
+        tap = _grid([r.taps for r in region], _strides([a.kernel for a in axes]))
+        rows = (np.arange(filters), (tap * filters + np.arange(filters)) * channels)
+        stops = [1 if a == along else None for a in range(len(axes))]  # only the starts of lines
+        seen = [(r.targets[:stop], r.sources[:stop]) for r, stop in zip(region, stops, strict=True)]
+        targets, sources = _grid([o for o, _ in seen], out_steps), _grid([i for _, i in seen], in_steps)
+        steps = (out_steps[along] * filters, axes[along].stride * in_steps[along])
+        records.append((rows, (targets * filters, sources), len(region[along].targets), *steps, filters))
+    return _packed(records)
+
+
+@functools.lru_cache(maxsize=64)
 def output_taps(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
     """As `output_table`, but with a region for every tap: all outputs for which it reads no padding."""
     sizes, outputs = [a.size for a in axes], [a.outputs for a in axes]

@@ -9,6 +9,9 @@ sum, and the parts are added in order. Their number depends on sizes only, so th
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from fnet.kernels.cpu.conv import (
     NARROW_ROWS,
     ROWS,
@@ -18,7 +21,7 @@ from fnet.kernels.cpu.conv import (
 )
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
-from fnet.kernels.cpu.simd import at, lanes
+from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.policy import kernel
 
@@ -40,11 +43,22 @@ def part_count(samples: int, data: int, weights: int) -> int:
     return max(1, min(MAX_PARTS, samples, data // (4 * max(weights, 1))))
 
 
+def gains_transposed(channels: int, filters: int, dtype: npt.DTypeLike) -> bool:
+    """Whether filters fill less than two vectors and channels more: then x and g change their roles.
+
+    >>> gains_transposed(1024, 1, "float32"), gains_transposed(16, 1024, "float32")
+    (True, False)
+    """
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    return 0 < filters <= lanes and channels >= VECTORS * lanes
+
+
 @kernel
 def weight_gradient(x, g, dw, partial, table, samples, x_sample, g_sample, groups, depth, columns, rows, parts):
     """Write dw, the sum over all samples; partial: (parts, dw.size) elements where there are several parts.
 
-    depth, columns: the channels of x and of g in a group; rows: the weights (tap, channel) of a group.
+    depth, columns: the channels of x and of g in a group; rows: the weights (tap, channel) of a group. With
+    `conv_table.filter_table` and what belongs to x and g exchanged, dw is (tap, filter, channel).
     """
     one = lanes(at(dw, 0))
     blocks = groups * ((columns + WIDE_VECTORS * one - 1) // (WIDE_VECTORS * one))
