@@ -284,6 +284,24 @@ print(x)
 """
 
 
+ONE_OPERATION = """
+import sys
+import numpy as np, fnet
+print(fnet.ops.negative(np.ones(2)), "numba.np.arraymath" in sys.modules)
+"""
+
+
+@needs_jit
+@pytest.mark.slow
+def test_loading_a_kernel_loads_nothing_that_compiles(tmp_path):
+    environment = os.environ | {"FNET_CACHE": "1", "FNET_CACHE_DIR": str(tmp_path)}
+    command, root, printed = [sys.executable, "-c", ONE_OPERATION], Path(__file__).parents[2], []
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=root)
+        printed.append(done.stdout.strip())
+    assert printed == ["[-1. -1.] True", "[-1. -1.] False"]
+
+
 @pytest.mark.slow
 def test_numba_without_optimisation(tmp_path):
     path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
