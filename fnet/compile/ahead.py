@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from fnet.kernels import claims, second
 from fnet.kernels.cache import KernelCache
 from fnet.kernels.cache_folder import cache_directory
 
+# What nearly every network needs and takes longest: the second process begins with it, before there is a plan.
+_EXPECTED = [["fnet.kernels.cpu.gemm", "gemm", *["<f4"] * 5, *[""] * 9]]
 FEW = 4  # kernels that are not worth a second process, which takes 0.7 s to start
 
 
@@ -72,22 +75,13 @@ def serve(file: int, folder: str) -> None:
     if str(cache_directory()) != folder:
         return
     claims.share(file)
-    _warm_up()
-    for work in second.received():
+    for work in chain([_EXPECTED], second.received()):
         for module, name, *dtypes in work:
             if os.getppid() != first:
                 return
             version = Version(_found(module, name), tuple(dtypes))
             if version.is_missing():
                 version.compile(patient=False)
-
-
-def _warm_up() -> None:
-    """Have Numba ready before there is work."""
-    from numba.core.registry import cpu_target
-
-    cpu_target.typing_context.refresh()
-    cpu_target.target_context.refresh()
 
 
 def _found(module: str, name: str) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import numba
 from numba.core import config
 
+from fnet.kernels import second
 from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.compiling import notice
@@ -64,3 +65,6 @@ def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
         dispatcher._cache = KernelCache(function)
     link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)
     return dispatcher
+
+
+second.expect()

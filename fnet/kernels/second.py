@@ -67,6 +67,13 @@ def start() -> bool:
     return True
 
 
+def expect() -> None:
+    """Start the second process before there is work for it where no kernel was ever compiled."""
+    folder = cache_directory()
+    if folder is not None and not any(os.scandir(folder / "machine")):
+        prepare()
+
+
 def prepare() -> None:
     """Start the second process before there is work for it, the first time that several kernels are compiled."""
     global _is_prepared  # noqa: PLW0603  (a process has one partner)
