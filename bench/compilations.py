@@ -30,7 +30,9 @@ class Stopwatch(event.Listener):
         self._open.append((time.thread_time(), 0.0))
 
     def on_end(self, event: Any) -> None:
-        """The compilation that began last ends."""
+        """The compilation that began last ends, unless it began before there was anyone to take its time."""
+        if not self._open:
+            return
         begin, inside = self._open.pop()
         seconds, function = time.thread_time() - begin, event.data["dispatcher"].py_func
         name = f"{function.__module__.removeprefix('fnet.kernels.')}.{function.__qualname__}"

@@ -6,16 +6,19 @@ that holds it, so nothing stays claimed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import time
+from collections.abc import Callable
+from typing import Any
 
 try:
     import fcntl
 except ImportError:  # Windows: there is no second process
     fcntl = None  # type: ignore[assignment,unused-ignore]
 
-LONGEST = 20.0  # seconds to wait: compiling takes 3 at most
+LONGEST = 8.0  # seconds to wait: compiling takes 3 at most
 _STEP = 0.002
 _RANGE = 1 << 62
 
@@ -55,6 +58,11 @@ class Claims:
             self._held.remove(name)
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(name))
 
+    def drop_all(self) -> None:
+        """Give up all claims, after a failure: what is made nevertheless may be made twice."""
+        for name in list(self._held):
+            self.drop(name)
+
     def close(self) -> None:
         """Share no longer; who still waits goes on alone."""
         self._is_over = True
@@ -81,3 +89,18 @@ def share_no_longer() -> None:
     claims, current = current, None
     if claims is not None:
         claims.close()
+
+
+def dropped_after_failure(compile_one: Callable[..., Any]) -> Callable[..., Any]:
+    """`compile_one`, which claims nothing any more once it has failed."""
+
+    @functools.wraps(compile_one)
+    def compiled(*args: Any) -> Any:
+        try:
+            return compile_one(*args)
+        except BaseException:
+            if current is not None:
+                current.drop_all()
+            raise
+
+    return compiled

@@ -22,6 +22,7 @@ from numba import types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.compiler import Compiler, compile_result
 
+from fnet.kernels.claims import dropped_after_failure
 from fnet.kernels.full_width import FullWidthLibrary
 
 
@@ -58,6 +59,7 @@ class _Linked:
             # Nothing of it is ever called from Python.
             self._made.add_overload = lambda made: self._made.overloads.__setitem__(tuple(made.signature.args), made)
             if self._cache is not None:
+                self._made.compile = dropped_after_failure(self._made.compile)
                 self._made._cache = self._cache(self._kernel)
         return self._made
 

@@ -19,6 +19,7 @@ from numba.core import config
 from fnet.kernels import second
 from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
+from fnet.kernels.claims import dropped_after_failure
 from fnet.kernels.compiling import notice
 from fnet.kernels.full_width import FullWidthCompiler
 from fnet.kernels.linking import link_without_machine_code
@@ -60,7 +61,7 @@ def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
     dispatcher = numba.njit(**options, no_cfunc_wrapper=True, pipeline_class=FullWidthCompiler)(function)
     is_kept = cache_directory() is not None
     dispatcher._compiler.compile = notice.compiling(dispatcher._compiler.compile, is_kept)
-    dispatcher.compile = undisturbed(dispatcher.compile)
+    dispatcher.compile = undisturbed(dropped_after_failure(dispatcher.compile))
     if is_kept:
         dispatcher._cache = KernelCache(function)
     link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)

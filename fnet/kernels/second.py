@@ -58,7 +58,7 @@ def start() -> bool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=[shared],
-            env=os.environ | {"FNET_COMPILERS": "1", "FNET_QUIET": "1"},
+            env=os.environ | {"FNET_COMPILERS": "1", "FNET_QUIET": "1", "FNET_NUM_THREADS": "1"},
         )
     except (OSError, ValueError):
         os.close(shared)

@@ -12,7 +12,7 @@ import pytest
 from numba.core import config
 
 import fnet
-from fnet.compile.ahead import Version, _found, _is_shared, _version, _weight
+from fnet.compile.ahead import _EXPECTED, Version, _found, _is_shared, _version, _weight
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 
@@ -35,6 +35,15 @@ def test_the_types_are_those_that_the_walker_calls_with():
         assert not version.is_missing()
         python = call.kernel.py_func
         assert _found(python.__module__, python.__name__) is call.kernel
+
+
+def test_what_is_expected_is_what_a_large_product_calls():
+    product = fnet.jit(np.matmul, executor="walk")
+    x = np.zeros((64, 64), np.float32)
+    (call,) = product.plan(x, x).calls
+    version = _version(call)
+    python = call.kernel.py_func
+    assert [[python.__module__, python.__name__, *version.dtypes]] == _EXPECTED
 
 
 def test_what_calls_more_is_expected_to_take_longer():

@@ -74,6 +74,19 @@ def test_who_waits_too_long_goes_on_alone(file, other, monkeypatch):
     assert time.monotonic() - begin < 0.05
 
 
+def test_a_failure_leaves_nothing_claimed(file, other, monkeypatch):
+    own = Claims(file)
+    monkeypatch.setattr(claims, "current", own)
+
+    def fail(name: str) -> None:
+        assert own.take(name)
+        raise KeyError(name)
+
+    with pytest.raises(KeyError):
+        claims.dropped_after_failure(fail)("a")
+    assert _claims(other, "a")
+
+
 def test_who_shares_no_longer_claims_everything(other):
     with tempfile.TemporaryFile() as opened:
         claims.share(os.dup(opened.fileno()))
@@ -139,6 +152,22 @@ def test_a_fork_has_none(monkeypatch):
     process.returncode = returncode
     process.kill()
     process.wait()
+
+
+@pytest.mark.usefixtures("permitted")
+def test_it_starts_before_there_is_work_only_where_nothing_was_ever_compiled(tmp_path, monkeypatch):
+    started: list[bool] = []
+    monkeypatch.setattr(second, "start", lambda: started.append(True))
+    monkeypatch.setattr(second, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(second, "_is_prepared", False)
+    (tmp_path / "machine").mkdir()
+    (tmp_path / "machine" / "file").touch()
+    second.expect()
+    assert not started
+    (tmp_path / "machine" / "file").unlink()
+    second.expect()
+    second.expect()
+    assert started == [True]
 
 
 @pytest.mark.usefixtures("permitted")
