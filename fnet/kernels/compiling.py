@@ -53,10 +53,6 @@ class Notice(threading.local):
         def watched(*args: Any) -> Any:
             if self.busy:  # a kernel that the one at hand calls
                 return compile_one(*args)
-            if self.seconds > 0 and kept:
-                from fnet.kernels import second
-
-                second.prepare()
             if self.seconds > LONG and not Notice.said:
                 Notice.said = True
                 later = "later runs find them on disk" if kept else "FNET_CACHE=1 would keep them on disk"

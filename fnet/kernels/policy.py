@@ -16,7 +16,6 @@ from typing import Any
 import numba
 from numba.core import config
 
-from fnet.kernels import second
 from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.claims import dropped_after_failure
@@ -66,6 +65,3 @@ def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
         dispatcher._cache = KernelCache(function)
     link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)
     return dispatcher
-
-
-second.expect()

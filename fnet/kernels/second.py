@@ -32,7 +32,6 @@ serve(int(file), folder)
 """
 
 _process: subprocess.Popen[bytes] | None = None
-_is_prepared = False
 
 
 def start() -> bool:
@@ -68,17 +67,13 @@ def start() -> bool:
 
 
 def expect() -> None:
-    """Start the second process before there is work for it where no kernel was ever compiled."""
+    """Start the second process before there is work for it where no plan was ever compiled."""
     folder = cache_directory()
-    if folder is not None and not any(os.scandir(folder / "machine")):
-        prepare()
-
-
-def prepare() -> None:
-    """Start the second process before there is work for it, the first time that several kernels are compiled."""
-    global _is_prepared  # noqa: PLW0603  (a process has one partner)
-    if not _is_prepared:
-        _is_prepared = True
+    if folder is None:
+        return
+    with os.scandir(folder / "generated") as files:
+        is_cold = next(files, None) is None
+    if is_cold:
         start()
 
 

@@ -159,13 +159,10 @@ def test_it_starts_before_there_is_work_only_where_nothing_was_ever_compiled(tmp
     started: list[bool] = []
     monkeypatch.setattr(second, "start", lambda: started.append(True))
     monkeypatch.setattr(second, "cache_directory", lambda: tmp_path)
-    monkeypatch.setattr(second, "_is_prepared", False)
-    (tmp_path / "machine").mkdir()
-    (tmp_path / "machine" / "file").touch()
+    (tmp_path / "generated").mkdir()
     second.expect()
-    assert not started
-    (tmp_path / "machine" / "file").unlink()
-    second.expect()
+    assert started == [True]
+    (tmp_path / "generated" / "file").touch()
     second.expect()
     assert started == [True]
 
