@@ -22,7 +22,7 @@ from fnet.kernels.linking import linkable
 
 RANGES = 64  # of numbers, at most
 _INT = ir.IntType(64)
-_COUNTER = ir.ArrayType(_INT, pool.LINE // 8)  # a word in a cache line of its own
+_COUNTER = ir.ArrayType(_INT, pool.LINE // 8)  # two words in a cache line of their own
 
 
 @intrinsic
@@ -37,11 +37,14 @@ def _parallel_for(typing, task, count, threads, *args):
         closure = cgutils.alloca_once(builder, _closure_type(arguments.type))
         ranges = builder.select(builder.icmp_signed("<", threads, _INT(RANGES)), threads, _INT(RANGES))
         ranges = builder.select(builder.icmp_signed("<", ranges, _INT(1)), _INT(1), ranges)
-        for field, value in enumerate((count, ranges, arguments)):
+        for field, value in enumerate((ranges, arguments)):
             builder.store(value, cgutils.gep_inbounds(builder, closure, 0, field))
-        each = Loop(builder, ranges, [])
-        builder.store(_start(builder, count, each.index, ranges), _counter(builder, closure, each.index))
-        each.close([])
+        _store_range(builder, closure, _INT(0), _INT(0), count)
+        with builder.if_then(builder.icmp_signed(">", ranges, _INT(1))):
+            each = Loop(builder, ranges, [])
+            start, end = (builder.sdiv(builder.mul(count, builder.add(each.index, _INT(i))), ranges) for i in (0, 1))
+            _store_range(builder, closure, each.index, start, end)
+            each.close([])
         addresses = [builder.ptrtoint(x, _INT) for x in (worker, closure)]
         _call(context, builder, launcher, [*addresses, threads])
         return context.get_dummy_value()
@@ -57,17 +60,18 @@ def _call(context: Any, builder: ir.IRBuilder, compiled: Any, values: list[ir.Va
 
 
 def _closure_type(arguments: ir.Type) -> ir.Type:
-    """What the workers of one launch share: the numbers of tasks and of ranges, the arguments, a counter each range."""
-    return ir.LiteralStructType([_INT, _INT, arguments, ir.ArrayType(_COUNTER, RANGES)])
+    """What the workers of one launch share: how many ranges, the arguments, a counter and an end for each range."""
+    return ir.LiteralStructType([_INT, arguments, ir.ArrayType(_COUNTER, RANGES)])
 
 
-def _start(builder: ir.IRBuilder, count: ir.Value, number: ir.Value, ranges: ir.Value) -> ir.Value:
-    """Where a range of the numbers below `count` begins."""
-    return builder.sdiv(builder.mul(count, number), ranges)
+def _store_range(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value, start: ir.Value, end: ir.Value) -> None:
+    for word, value in enumerate((start, end)):
+        builder.store(value, _counter(builder, closure, number, word))
 
 
-def _counter(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value) -> ir.Value:
-    return cgutils.gep_inbounds(builder, closure, 0, 3, number, 0)
+def _counter(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value, word: int) -> ir.Value:
+    """Where the next number of a range is (word 0), and where it ends (word 1)."""
+    return cgutils.gep_inbounds(builder, closure, 0, 2, number, word)
 
 
 def _write_worker(context: Any, module: ir.Module, task: Any, arguments: ir.Type) -> ir.Function:
@@ -76,10 +80,13 @@ def _write_worker(context: Any, module: ir.Module, task: Any, arguments: ir.Type
     worker.linkage = "internal"
     builder = ir.IRBuilder(worker.append_basic_block("entry"))
     closure = builder.inttoptr(worker.args[0], _closure_type(arguments).as_pointer())
-    count, ranges, values = (builder.load(cgutils.gep_inbounds(builder, closure, 0, field)) for field in range(3))
+    ranges, values = (builder.load(cgutils.gep_inbounds(builder, closure, 0, field)) for field in (0, 1))
     each = Loop(builder, ranges, [])
-    number = builder.urem(builder.add(worker.args[1], each.index), ranges)
-    place, end = _counter(builder, closure, number), _start(builder, count, builder.add(number, _INT(1)), ranges)
+    first = builder.select(builder.icmp_signed("<", worker.args[1], ranges), worker.args[1], _INT(0))
+    number = builder.add(first, each.index)
+    beyond = builder.icmp_signed(">=", number, ranges)
+    number = builder.sub(number, builder.select(beyond, ranges, _INT(0)))
+    place, end = _counter(builder, closure, number, 0), builder.load(_counter(builder, closure, number, 1))
     head, body, done = (worker.append_basic_block(name) for name in ("head", "body", "done"))
     builder.branch(head)
     builder.position_at_end(head)
