@@ -100,7 +100,7 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     """
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
     few = 1 if m <= FEW_ROWS else 0  # then little but results goes from core to core: B stays in the caches of each
-    threads = threads_for((1 + few) * _nanoseconds(lanes(z), m, n, k))
+    threads = threads_for((1 + 2 * few) * _nanoseconds(lanes(z), m, n, k))
     if not few and n > 1 and k > 0:
         large_product(x, y, z, s, w, work.size, threads, m, n, k, a_row, a_col, b_row, b_col, start, act)
     elif threads == 1:
