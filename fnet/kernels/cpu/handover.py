@@ -50,7 +50,8 @@ def grain() -> int:
 def measured() -> int | None:
     """The price in nanoseconds; None if no other thread had a core to run on."""
     values, meeting = np.zeros(2 * HALF, np.float32), np.zeros(2, np.int64)
-    alone, together = [], []
+    alone: list[int] = []
+    together: list[int] = []
     for _ in range(ROUNDS):
         for threads, times in ((1, alone), (2, together)):
             start = time.perf_counter_ns()
