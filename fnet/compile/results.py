@@ -7,6 +7,7 @@ an owner has no others than those of this module, nothing looks at the block any
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -41,6 +42,11 @@ _blocks: dict[int, list[Block]] = {}
 _lock = threading.Lock()
 
 
+def is_reused(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether results of this shape lie in blocks that are used again: their size makes it worth while."""
+    return SMALLEST <= dtype.itemsize * math.prod(shape) <= LARGEST
+
+
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array of this shape whose contents have no meaning, as `numpy.empty`.
 
@@ -48,11 +54,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     (2, 3)
     """
     dtype = np.dtype(dtype)
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    if size < SMALLEST or size > LARGEST:
+    if not is_reused(shape, dtype):
         return np.empty(shape, dtype)
+    size = dtype.itemsize * math.prod(shape)
     with _lock:
         blocks = _blocks.get(size, [])
         for block in blocks:

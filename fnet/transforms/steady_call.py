@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fnet.compile import results
 from fnet.compile.program import Program
+from fnet.compile.results import is_reused
 from fnet.kernels.cpu.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
 from fnet.precision import in_force
 from fnet.transforms.donation import Path, follow
@@ -71,7 +73,7 @@ class _Writer:
     def __init__(self, steady: Steady, program: Program, compared: list[int], values: dict[str, Any]) -> None:
         self.steady, self.native, self.compared = steady, program.native, compared
         self.inputs = len(program.plan.inputs)
-        self.values = values | {"empty": np.empty}
+        self.values = values | {"empty": np.empty, "reused": results.empty}
         self.names = [f"a{position}" for position in range(len(steady.names))]
         self.variables: dict[Path, str] = {(position,): name for position, name in enumerate(self.names)}
         self.results: dict[Path, str] = {}
@@ -98,7 +100,7 @@ class _Writer:
         for path, k, dtype, shape in self.steady.fresh:
             self.results[path] = f"o{k}"
             self.values |= {f"od{k}": dtype, f"os{k}": shape}
-            yield f"o{k} = empty(os{k}, od{k})"
+            yield f"o{k} = {'reused' if is_reused(shape, dtype) else 'empty'}(os{k}, od{k})"
         taken = "".join(f"{name}, " for name in [*arrays, *(f"o{k}" for k in self.native.outputs)])
         yield f"arrays = ({taken})"
         yield "status = enter(record, arrays)"
