@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -26,14 +25,6 @@ class FullWidthLibrary(JITCodeLibrary):
             if not function.is_declaration:
                 set.add(function.attributes, _ATTRIBUTE)  # llvmlite's own `add` knows no attributes of targets
         super().add_ir_module(ir_module)
-
-    def _optimize_functions(self, module: llvm.ModuleRef) -> None:
-        """Nothing yet: the module is optimised as a whole, with what it links, and once is enough."""
-        module.data_layout = self._codegen._data_layout
-
-    def _optimize_final_module(self) -> None:
-        passes, builder = self._codegen._module_pass_manager()
-        passes.run(self._final_module, builder)
 
 
 class FullWidthCompiler(Compiler):

@@ -14,6 +14,6 @@ Dense works on the last axis and never flattens: (N, 28, 28) -> (N, 28, units). 
 takes raises a `ShapeError` that says which it takes.
 """
 
-from fnet.first_use import on_first_use
+from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = on_first_use(__name__, "layer")
+__getattr__, __dir__, __all__ = _on_first_use(__name__, "layer")

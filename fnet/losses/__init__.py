@@ -47,6 +47,6 @@ categorical distribution, ``ctc`` of a label sequence over all its alignments.
 SparseCategoricalCrossentropy(from_logits=True)
 """
 
-from fnet.first_use import on_first_use
+from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = on_first_use(__name__)
+__getattr__, __dir__, __all__ = _on_first_use(__name__)

@@ -6,6 +6,6 @@ Every metric has two names, ``metrics.auc(curve="PR")`` and Keras' ``metrics.AUC
 
 from importlib import import_module
 
-from fnet.first_use import on_first_use
+from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = on_first_use(__name__, others=lambda: import_module("fnet.metrics.names").METRICS)
+__getattr__, __dir__, __all__ = _on_first_use(__name__, others=lambda: import_module("fnet.metrics.names").METRICS)

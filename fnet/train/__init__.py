@@ -1,5 +1,5 @@
 """Training: a `Trainer` of pure functions over a `TrainState`."""
 
-from fnet.first_use import on_first_use
+from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = on_first_use(__name__)
+__getattr__, __dir__, __all__ = _on_first_use(__name__)

@@ -5,6 +5,6 @@ everything else is a leaf, other subclasses of the built-in containers included.
 the first tree wins. A path joins keys and indices with slashes: ``dense/kernel``, ``layers/0/bias``.
 """
 
-from fnet.first_use import on_first_use
+from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = on_first_use(__name__)
+__getattr__, __dir__, __all__ = _on_first_use(__name__)

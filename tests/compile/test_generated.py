@@ -78,18 +78,22 @@ def test_the_hash_of_a_kernel_covers_what_it_imports_directly_or_not(tmp_path, m
     for name, text in files.items():
         (tmp_path / name).write_text(text)
 
+    def forget() -> None:
+        sources.source_hash.cache_clear()
+        sources._source.cache_clear()
+
     def hash_after_editing(name: str) -> str:
         (tmp_path / name).write_text(files[name] + "  # edited")
-        sources.source_hash.cache_clear()
+        forget()
         edited = sources.source_hash(str(tmp_path / "own.py"))
         (tmp_path / name).write_text(files[name])
         return edited
 
-    sources.source_hash.cache_clear()
+    forget()
     before = sources.source_hash(str(tmp_path / "own.py"))
     assert all(hash_after_editing(name) != before for name in ("own.py", "cpu/middle.py", "scalar.py"))
     assert hash_after_editing("other.py") == before
-    sources.source_hash.cache_clear()
+    forget()
 
 
 PROGRAM = """
