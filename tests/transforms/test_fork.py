@@ -76,9 +76,11 @@ def test_a_child_process_can_use_what_another_thread_was_in(what):
 IMPORTING = """
 import os, pathlib, tempfile, threading, time
 import fnet, fnet.kernels
+import logging
 
 folder = tempfile.TemporaryDirectory()
-pathlib.Path(folder.name, "unhurried.py").write_text("import time; time.sleep(0.5); value = 1")
+text = "import logging, time; time.sleep(0.5); logging.getLogger('x'); value = 1"  # needs a lock that a fork takes
+pathlib.Path(folder.name, "unhurried.py").write_text(text)
 fnet.__path__.append(folder.name)
 thread = threading.Thread(target=__import__, args=("fnet.unhurried",))
 thread.start()
