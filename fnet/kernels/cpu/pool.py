@@ -1,9 +1,9 @@
 """A pool of threads that take parts in a job: what `fnet.kernels.cpu.parallel` runs its loops on.
 
 A job is a function that takes numbers from shared counters until none is left. It is told which thread runs it: who
-launches it is number 0. Who launches it works on it, too, and
-at the end waits only for the workers that have joined: one whose core is busy with something else holds nobody up. Only
-one job runs at a time; a launch during another one (around it, or in another Python thread) runs where it is called.
+launches it is number 0, works on it, too, and at the end waits only for the workers that have joined: one whose core is
+busy with something else holds nobody up. Only one job runs at a time; a launch during another one (around it, or in
+another Python thread) runs where it is called.
 
 Workers are Python threads inside of compiled code, without the interpreter's lock. They wait for a job in a short loop,
 then asleep on a pipe. A forked child has none until it asks for them; `stop` ends them before the interpreter's end.
