@@ -2,6 +2,7 @@
 
 The rows of the tiles are weights (tap, channel), and what is summed over are the output pixels of all samples, read in
 place. Regions in which some taps read padding are summed by tables of their own (`fnet.kernels.cpu.conv_table`).
+All tiles go over a block of pixels before the next one, of which each tile fetches its share meanwhile.
 
 Work is shared among threads by columns, and by parts of the samples where the weights are few: each part has its own
 sum, and the parts are added in order. Their number depends on sizes only, so the bits do not depend on the threads.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.kernels.cpu import spans
 from fnet.kernels.cpu.conv import (
     NARROW_ROWS,
     ROWS,
@@ -27,6 +29,7 @@ from fnet.kernels.policy import kernel
 
 MAX_PARTS = 16
 BLOCK = 256  # pixels that all tiles go over before the next ones, so that they stay in the caches
+FETCHED = 64  # pixels from which on a block is fetched ahead
 SUM_BLOCK = 4096  # weights that one task adds over the parts
 
 _tile = gather_tile(ROWS, VECTORS, onto=True)
@@ -114,24 +117,50 @@ def _block(i, x, g, target, table, samples, x_sample, g_sample, groups, depth, c
             count = min(some_samples, n_last - n)
             for run in range(0, runs, some_runs):
                 source, factor = at(x, n * x_sample + group * depth), at(g, n * g_sample + group * columns)
+                following = run + some_runs if run + some_runs < runs else 0
+                later = 0 if following > 0 else some_samples  # how many samples behind this block the next one lies
+                ahead = min(some_runs, runs - following) if pixels >= FETCHED and n + later < n_last else 0
                 _region(
                     source, factor, out, table, head, run, min(some_runs, runs - run), count, x_sample, g_sample,
-                    filters, columns, start, stop,
+                    depth, filters, columns, start, stop, following, ahead, later,
                 )  # fmt: skip
         head = at(head, FIELDS)
 
 
 @kernel
-def _region(x, g, out, table, head, run, runs, samples, x_sample, g_sample, filters, columns, start, stop):
-    """Add the products of some runs of some samples to the rows of a region, for the columns start .. stop-1."""
+def _fetch(x, g, runs_x, runs_b, steps, step_x, step_b, filters, depth, width, first, last):
+    """Fetch the pixels first .. last-1 of some runs: `depth` channels of x and `width` columns of g."""
+    for pixel in range(first, last):
+        run, step = pixel // steps, pixel % steps
+        spans.fetch(at(x, runs_x[run] + step * step_x), depth)
+        spans.fetch(at(g, (runs_b[run] + step * step_b) * filters), width)
+
+
+@kernel
+def _region(
+    x, g, out, table, head, run, runs, samples, x_sample, g_sample, depth, filters, columns, start, stop, following,
+    ahead, later,
+):  # fmt: skip
+    """Add the products of some runs of some samples to the rows of a region, for the columns start .. stop-1.
+
+    The wide tiles share the fetching of what the last tap reads in the `ahead` runs from `following` on, `later`
+    samples behind.
+    """
     one, entries, steps, step_x, step_b = lanes(out), head[ENTRIES], head[STEPS], head[STEP_X], head[STEP_B]
     rows_x, rows_c = at(table, head[ROWS_X]), at(table, head[ROWS_C])
     runs_x, runs_b = at(table, head[RUNS_X] + run), at(table, head[RUNS_B] + run)
+    next_x, next_b = at(table, head[RUNS_X] + following), at(table, head[RUNS_B] + following)
+    shift, soon = rows_x[max(entries - depth, 0)] if ahead > 0 else 0, ahead * steps
     j = start
     while j < stop:
         b, z, left = at(g, j), at(out, j), columns - j
         if left >= WIDE_VECTORS * one:
             for r in range(0, entries, WIDE_ROWS):
+                _fetch(
+                    at(x, later * x_sample + shift), at(b, later * g_sample), next_x, next_b, steps, step_x, step_b,
+                    filters, depth, WIDE_VECTORS * one, soon * r // entries,
+                    soon * min(r + WIDE_ROWS, entries) // entries,
+                )  # fmt: skip
                 _wide(
                     x, b, z, z, rows_x, rows_c, entries, 0, 0, r, entries, runs_x, runs_b, samples, runs, steps,
                     x_sample, g_sample, step_x, step_b, filters, 0, 0, 0, left,
