@@ -39,7 +39,8 @@ UNUSED = _references((Owner((1,), np.uint8), 0))
 """The references to an owner whose block nobody uses; versions of Python count those of a call differently."""
 
 _blocks: dict[int, list[Block]] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()
+_is_looking = False  # for a block, which a signal's handler or a finalizer may interrupt
 
 
 def is_reused(shape: tuple[int, ...], dtype: np.dtype) -> bool:
@@ -56,17 +57,28 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     dtype = np.dtype(dtype)
     if not is_reused(shape, dtype):
         return np.empty(shape, dtype)
+    global _is_looking  # noqa: PLW0603  (the blocks are those of the process)
     size = dtype.itemsize * math.prod(shape)
     with _lock:
-        blocks = _blocks.get(size, [])
-        for block in blocks:
-            if _references(block) == UNUSED:
-                return np.ndarray(shape, dtype, *block)
-        owner = Owner((size + ALIGNMENT,), np.uint8)
-        start = -owner.__array_interface__["data"][0] % ALIGNMENT
-        if len(blocks) < EACH and _make_room(size):
-            _blocks.setdefault(size, []).append((owner, start))
-        return np.ndarray(shape, dtype, owner, start)
+        if _is_looking:
+            return np.ndarray(shape, dtype, *_new(size))
+        try:
+            _is_looking = True
+            blocks = _blocks.get(size, [])
+            for block in blocks:
+                if _references(block) == UNUSED:
+                    return np.ndarray(shape, dtype, *block)
+            block = _new(size)
+            if len(blocks) < EACH and _make_room(size):
+                _blocks.setdefault(size, []).append(block)
+            return np.ndarray(shape, dtype, *block)
+        finally:
+            _is_looking = False
+
+
+def _new(size: int) -> Block:
+    owner = Owner((size + ALIGNMENT,), np.uint8)
+    return owner, -owner.__array_interface__["data"][0] % ALIGNMENT
 
 
 def clear() -> None:
@@ -97,8 +109,8 @@ def _make_room(size: int) -> bool:
 
 
 def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603  (another thread of the parent may have held it)
-    _lock = threading.Lock()
+    global _lock, _is_looking
+    _lock, _is_looking = threading.RLock(), False
 
 
 if hasattr(os, "register_at_fork"):

@@ -28,26 +28,35 @@ class Workspace:
     """One arena as large as the largest program needs, in which one program runs at a time.
 
     Nothing in the arena outlives a run. Who works there holds the lock, and keeps the gate closed for guarded calls,
-    which take no lock; there is no gate before the first of them.
+    which take no lock; there is no gate before the first of them. worker: the thread at work, 0 where there is none.
     """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.worker = 0
         self.gate: Gate | None = None
         self.arena = allocate(0)
         self.tenants: Members[_Tenant] = Members()
         _ALL.add(self)
 
     def alone(self, work: Callable[..., Any], *args: Any) -> Any:
-        """``work(*args)`` while nothing else runs here."""
+        """``work(*args)`` while nothing else runs here; None, undone, where it would interrupt work here."""
         with self.lock:  # entered at once: Ctrl-C cannot leave it locked
+            if self.is_interrupted():
+                return None
             try:
+                self.worker = threading.get_ident()
                 while self.gate and not self.gate.close():
                     time.sleep(0)
                 return work(*args)
             finally:
+                self.worker = 0  # nothing comes between this and the next call
                 if self.gate:
                     self.gate.open()
+
+    def is_interrupted(self) -> bool:
+        """Whether this thread is at work here: a signal's handler asks, a finalizer, or a kernel in Python."""
+        return self.worker == threading.get_ident()
 
     def at_least(self, nbytes: int) -> np.ndarray:
         """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs."""
@@ -72,7 +81,9 @@ _ALL: Members[Workspace] = Members()
 def _renew_locks() -> None:
     """A lock that another thread held when the process forked would never be released in the child."""
     for workspace in _ALL:
-        workspace.lock = threading.Lock()
+        workspace.lock = threading.RLock()
+        if not workspace.is_interrupted():
+            workspace.worker = 0
         if workspace.gate:
             workspace.gate.renew()
 

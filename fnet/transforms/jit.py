@@ -115,6 +115,7 @@ class Jitted:
         self._latest: Specialised | None = None
         self._recent: list[Specialised] = []
         self._instances: dict[int, Jitted] = {}
+        self._within: Jitted | None = None
         _ALL.add(self)
         if self._donate & self._static:
             raise ValueRangeError("an argument cannot be both donated and static.")
@@ -125,6 +126,8 @@ class Jitted:
             result = (latest.fast or latest.run_steady)(args)
             if result is not None:
                 return result
+        if self._workspace.is_interrupted():
+            return self._for_interrupts()(*args, **kwargs)
         call = bound_call(self._signature, self._static, args, kwargs)
         compiled = self._specialise(call)
         return self._f(*args, **kwargs) if compiled is None else compiled.run(call.args, call.leaves)
@@ -142,6 +145,8 @@ class Jitted:
             result = latest.run_steady(args, count)
             if result is not None:
                 return result
+        if self._workspace.is_interrupted():
+            return self._for_interrupts().repeat(count, *args, **kwargs)
         call = bound_call(self._signature, self._static, args, kwargs)
         compiled = self._specialise(call)
         if compiled is None:
@@ -174,7 +179,7 @@ class Jitted:
 
     def clear(self) -> None:
         """Forget all programs and give their memory back."""
-        self._latest, self._recent = None, []
+        self._latest, self._recent, self._within = None, [], None
         while self._compiled:
             self._compiled.popitem()[1].release()
         self._workspace.alone(self._workspace.clear)
@@ -205,6 +210,11 @@ class Jitted:
         for part in name.split("."):
             found = getattr(found, part, None)
         return name if found is self else (_restored, (self._f, *self._options))
+
+    def _for_interrupts(self) -> Jitted:
+        """The same function in a memory of its own, for a call that interrupts another one in the same thread."""
+        self._within = self._within or _restored(self._f, *self._options)
+        return self._within
 
     def _forget(self, receiver: int) -> None:
         self._instances.pop(receiver, None)

@@ -6,7 +6,6 @@ the kernels run, and nothing is flattened or copied.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import is_
@@ -71,53 +70,62 @@ class Fresh:
 
 
 class Held:
-    """A donated tree as it was returned: to be updated in place, it must still hold the same arrays.
+    """A donated tree as it was returned: to be updated in place, it must still hold the same arrays, which look alike.
 
     picture: a copy of its containers, None if all of them are immutable. Containers are equal at once where they hold
     the same objects. Other arrays are not equal, or have no truth value, but for those of one element: they are in
-    `single`, as (container, key, array). registered: (container of the user's own class, its leaves); dicts: all of
-    them, the only mutable containers unless it `has_lists`.
+    `single`, as (container, key, array). registered: (other container, as of the user's own class; its leaves and
+    structure); dicts: (dict, its keys in order), the only mutable containers unless it `has_lists`; arrays: (array,
+    dtype, shape), all of them.
     """
 
     def __init__(self, part: Any) -> None:
         self.part = part
         self.is_mutable = False
-        self.dicts: list[dict] = []
+        self.dicts: list[tuple[dict, tuple[Any, ...]]] = []
         self.has_lists = False
         self.single: list[tuple[Any, Any, Any]] = []
-        self.registered: list[tuple[Any, list[Any]]] = []
+        self.registered: list[tuple[Any, list[Any], tree.TreeDef]] = []
+        self.arrays = [(leaf, leaf.dtype, leaf.shape) for leaf in tree.leaves(part)]
         copied = self._copied(part)
         self.picture = copied if self.is_mutable else None
 
     def is_same(self) -> bool:
-        """Whether nothing in it was exchanged, added or taken out."""
+        """Whether nothing in it was exchanged, added, taken out, moved or made to look otherwise."""
         try:
             if self.is_mutable and self.part != self.picture:
                 return False
-            return all(part[key] is entry for part, key, entry in self.single) and self.registered_are_same()
+            if any(tuple(found) != entries for found, entries in self.dicts):
+                return False
+            if not all(part[key] is entry for part, key, entry in self.single) or not self.registered_are_same():
+                return False
+            return all(_is_alike(*array) for array in self.arrays)
         except Exception:  # whatever comes of comparing an array with something else
             return False
 
     def registered_are_same(self) -> bool:
         """The same of the parts that are of the user's own classes."""
-        found = ((tree.leaves(part), leaves) for part, leaves in self.registered)
-        return all(len(now) == len(leaves) and all(map(is_, now, leaves)) for now, leaves in found)
+        for part, leaves, structure in self.registered:
+            now, own = tree.flatten(part)
+            if own != structure or not all(map(is_, now, leaves)):
+                return False
+        return True
 
     def _copied(self, part: Any) -> Any:
         kind = type(part)
-        if kind in (dict, OrderedDict, list):
+        if kind in (dict, list):
             self.is_mutable = True
             if kind is list:
                 self.has_lists = True
             else:
-                self.dicts.append(part)
+                self.dicts.append((part, tuple(part)))
             self.single += [(part, k, part[k]) for k in keys(part) if type(part[k]) is np.ndarray and part[k].size < 2]
             entries = [self._copied(part[key]) for key in keys(part)]
             return entries if kind is list else dict(zip(part, entries, strict=True))
         if isinstance(part, tuple):
             return tuple(map(self._copied, part))
         if part is not None and kind is not np.ndarray:
-            self.registered.append((part, tree.leaves(part)))
+            self.registered.append((part, *tree.flatten(part)))
         return part
 
 

@@ -50,17 +50,18 @@ class SteadyCall:
             words[VALID] = 0
 
     def _present_versions(self) -> list[tuple[int, int]] | None:
-        return versions(d for held in self._watched for d in held.dicts)
+        return versions(d for held in self._watched for d, _ in held.dicts)
 
     def _record(self, steady: Steady, gate: Gate, block: Any) -> np.ndarray:
         native = self.native
         kinds = [(dtype, shape) for _, dtype, shape in steady.parts.arrays]
+        seen = self._versions or (), [array for held in steady.held.values() for array in held.arrays]
         if native is None:
-            return record(gate, 0, 0, block, [(*kind, 0) for kind in kinds], (), self._versions or ())
+            return record(gate, 0, 0, block, [(*kind, 0) for kind in kinds], (), *seen)
         entries = [native.inputs.get(number, native.spare) for number in steady.numbers]
         read = [(*kind, entry) for kind, entry in zip(kinds, entries, strict=True)]
         written = list(native.outputs.values())
-        return record(gate, native.address(), native.table, block, read, written, self._versions or ())
+        return record(gate, native.address(), native.table, block, read, written, *seen)
 
 
 def _address(words: np.ndarray) -> int:
@@ -136,6 +137,8 @@ class _Writer:
             if position in self.compared:
                 if held.is_mutable:
                     yield f"a{position} == {self._named(held.picture)}"
+                for part, entries in held.dicts:
+                    yield f"tuple({self._named(part)}) == {self._named(entries)}"
                 for part, key, entry in held.single:
                     yield f"{self._named(part)}[{self._named(key)}] is {self._named(entry)}"
             if held.registered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 
 import numpy as np
@@ -150,13 +151,43 @@ def test_threads_get_memory_of_their_own():
 def test_a_child_that_was_forked_while_a_thread_took_memory_is_not_stuck():
     array = results.empty((SIZE,), "float32")
     array[:] = 5
-    with results._lock:
-        child = os.fork()
-        if child == 0:
-            other = results.empty((SIZE,), "float32")
-            other[:] = 6
-            os._exit(0 if (array == 5).all() else 1)
+    is_held, may_end = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with results._lock:
+            is_held.set()
+            may_end.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait(20)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        other = results.empty((SIZE,), "float32")
+        other[:] = 6
+        os._exit(0 if (array == 5).all() else 1)
+    may_end.set()
+    thread.join()
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_who_interrupts_the_search_for_memory_gets_other_memory(monkeypatch):
+    """A signal's handler or a finalizer that computes, after a block has been looked at and before it is taken."""
+    count, inner = results._references, []
+
+    def interrupted(block):
+        references = count(block)
+        if not inner:
+            inner.append(None)
+            inner.append(results.empty((SIZE,), "float32"))
+        return references
+
+    results.empty((SIZE,), "float32")  # leaves a block that is not used
+    monkeypatch.setattr(results, "_references", interrupted)
+    outer = results.empty((SIZE,), "float32")
+    assert not np.shares_memory(outer, inner[1])
+    assert isinstance(outer.base, results.Owner)
 
 
 def test_eager_and_jitted_results_lie_there():

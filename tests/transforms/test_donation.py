@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -227,7 +229,14 @@ def edits(p: Any) -> dict[str, Callable[[], None]]:
         "a key less": lambda: p.pop("deep"),
         "another key": lambda: p.update(other=p.pop("w")),
         "one more in a list": lambda: p["deep"].append({"v": np.ones(2)}),
+        "another dtype in place": lambda: set_in_place(p["deep"][0]["v"], "dtype", np.int64),
     }
+
+
+def set_in_place(array: np.ndarray, name: str, value: Any) -> None:
+    with warnings.catch_warnings():  # NumPy advises against it
+        warnings.simplefilter("ignore", DeprecationWarning)
+        setattr(array, name, value)
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -241,21 +250,63 @@ def test_a_returned_tree_that_was_edited_is_computed_from_what_it_holds(edit, ex
     for _ in range(3):
         expected = tree.map(lambda w: np.asarray(w) * 2, p)
         p = f(p)
+        assert tree.structure(p) == tree.structure(expected)
         assert tree.all_equal(p, expected)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+@pytest.mark.parametrize(("kind", "is_in_list"), [(dict, False), (dict, True), (OrderedDict, False)])
+def test_returned_arrays_that_look_otherwise_now(kind, is_in_list, executor):
+    """The same arrays in the same dict, whose version may not say that they were moved or set in place."""
+
+    def step(part: Any) -> Any:
+        if isinstance(part, list):
+            return [step(part[0])]
+        return kind((k, w * (n + 2)) for n, (k, w) in enumerate(part.items()))
+
+    f = fnet.jit(step, donate="part", executor=executor)
+    tree_of = kind(a=np.arange(4.0), b=np.ones(1))
+    tree_of = [tree_of] if is_in_list else tree_of
+    for _ in range(3):
+        tree_of = f(tree_of)
+    p = tree_of[0] if is_in_list else tree_of
+    for name, value in (("shape", (2, 2)), ("dtype", np.int64)):
+        set_in_place(p["a"], name, value)
+        for _ in range(3):
+            expected = [w * (n + 2) for n, w in enumerate(p.values())]
+            tree_of = f(tree_of)
+            p = tree_of[0] if is_in_list else tree_of
+            assert tree.all_equal(list(p.values()), expected)
+    p["a"].flags.writeable = False
+    expected = p["a"].copy()
+    tree_of = f(tree_of)
+    assert np.array_equal(p["a"], expected)
+    tree_of = f(tree_of)
+    p = tree_of[0] if is_in_list else tree_of
+    p.update(a=p.pop("a")) if kind is dict else p.move_to_end("a")
+    wanted = {"b": p["b"] * 2, "a": p["a"] * 3}
+    tree_of = f(tree_of)
+    p = tree_of[0] if is_in_list else tree_of
+    assert list(p) == ["b", "a"]
+    assert tree.all_equal(dict(p), wanted)
 
 
 def test_an_edited_instance_of_a_class_of_the_users():
     class Box:
-        def __init__(self, w: Any) -> None:
-            self.w = w
+        def __init__(self, w: Any, scale: int) -> None:
+            self.w, self.scale = w, scale
 
-    tree.register(Box, lambda b: ({"w": b.w}, None), lambda aux, parts: Box(**parts))
-    f = fnet.jit(lambda b: Box(b.w * 2), donate="b", executor="native")
-    box = Box(np.ones(2))
+    tree.register(Box, lambda b: ({"w": b.w}, b.scale), lambda scale, parts: Box(**parts, scale=scale))
+    f = fnet.jit(lambda b: Box(b.w * b.scale, b.scale), donate="b", executor="native")
+    box = Box(np.ones(2), 2)
     for _ in range(3):
         box = f(box)
     box.w = np.array([1.0, 5.0])
-    assert f(box).w.tolist() == [2, 10]
+    for _ in range(3):
+        box = f(box)
+    assert box.w.tolist() == [8, 40]
+    box.scale = 10
+    assert f(box).w.tolist() == [80, 400]
 
 
 def test_steps_stay_in_place():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,45 @@ def test_kernels_in_python_never_leave_a_step_half_done():
     assert tree.all_equal((a, b), (np.ones(2), np.ones(2)))
     calls.clear()
     assert tree.all_equal(f(a, b), (np.full(2, 2.0), np.full(2, 2.0)))
+
+
+@pytest.mark.parametrize("executor", ["walk", "native"])
+def test_a_handler_of_a_signal_may_call_what_it_interrupts(executor):
+    """As one that evaluates or saves before the process ends; finalizers come at any time, too."""
+    f = fnet.jit(lambda s, x: (s + 1, x * 2), donate="s", executor=executor)
+    x = np.ones((100, 100))  # large enough for memory that is used again
+    for _ in range(3):
+        f(np.zeros(3), x)
+    s, done, right = f(np.zeros(3), x)[0], 0, []
+
+    def handle(*_: Any) -> None:
+        (own, y), z = f.repeat(2, np.ones(3), x), f(np.ones(3), x[:7])[1]
+        right.append((own == 3).all() and (y == 2).all() and (z == 2).all())
+        signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))
+
+    rng = np.random.default_rng(0)
+    before = signal.signal(signal.SIGALRM, handle)
+    end = time.monotonic() + 10
+    try:
+        handle()
+        while len(right) < 200 and time.monotonic() < end:
+            s, y = f(s, x) if done % 2 else f.repeat(1, s, x)
+            done += 1
+            assert (s == done + 1).all() and (y == 2).all()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(right) == 200 and all(right)
+
+
+def test_a_kernel_in_python_may_call_the_function_that_runs_it():
+    def kernel(x: Any, y: Any) -> None:
+        y[:] = f(np.array(x[:-1])).sum() if x.size > 1 else x
+
+    total = fnet.primitive("total", shape=lambda x: x, kernel=kernel)
+    f = fnet.jit(lambda x: total(x) + 1)
+    for _ in range(3):
+        assert f(np.zeros(3)).tolist() == [5, 5, 5]
 
 
 @kernel

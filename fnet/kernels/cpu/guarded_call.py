@@ -12,10 +12,12 @@ what its arrays must look like, and the tuple of the arrays. The words of a reco
 | `TABLE` | the address of its table |
 | `BLOCK` | the object that owns the donated arrays, which no array that is read may show; 0 for none |
 | `DICTS` | how many dicts must hold what they held |
+| `HELD` | how many donated arrays must show what they showed |
 | `READ`, `WRITTEN` | how many arrays it reads and writes |
 | from `FIRST` on | for each array that is read: dtype, rank, sizes, and where in the table its address belongs |
 | behind them | for each array that is written: where in the table its address belongs |
 | behind them | for each dict: its address and its version, which the interpreter changes with its contents |
+| behind them | for each donated array: its address, that of its data, dtype, rank, sizes |
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from fnet.kernels.cpu import atomics
 from fnet.kernels.policy import kernel
 from fnet.kernels.views import view_i4, view_i8
 
-VALID, IN_USE, STEP, TABLE, ARRAY_TYPE, BLOCK, DICTS, READ, WRITTEN, FIRST = range(10)
+VALID, IN_USE, STEP, TABLE, ARRAY_TYPE, BLOCK, DICTS, HELD, READ, WRITTEN, FIRST = range(11)
 DONE, OTHER, SHARED = 0, 1, 2
 """What a call returns: it ran; something is not as recorded; an array may share memory with a donated one."""
 
@@ -96,6 +98,22 @@ def _run_step(typing, step, table):
 
 
 @kernel
+def _looks_so(array, expected):
+    """Whether the array at an address is row-major, aligned, writeable, of the dtype, rank and sizes `expected`.
+
+    Both arguments are addresses; what is read at constant places needs no look at the sign of an index.
+    """
+    found, wanted = view_i8(array, 0, _WORDS), view_i8(expected, 0, _WORDS)
+    rank = view_i4(array, _RANK, 1)[0]
+    differs = (found[_DTYPE] ^ wanted[0]) | (rank ^ wanted[1]) | (~view_i4(array, _FLAGS, 1)[0] & _USABLE)
+    if differs:
+        return False
+    for i in range(rank):
+        differs |= view_i8(found[_SIZES], 8 * i, 1)[0] ^ view_i8(expected, 8 * i + 16, 1)[0]
+    return differs == 0
+
+
+@kernel
 def guarded_call(record, arrays):
     """Run the step of a `record` on a tuple of arrays, once, if all is as it says; returns `DONE`, or why not."""
     r, items = view_i8(record, 0, _WORDS), view_i8(_address_of(arrays), _ITEMS, _WORDS)
@@ -103,25 +121,24 @@ def guarded_call(record, arrays):
     shared = False
     for k in range(r[READ]):
         array = view_i8(items[k], 0, _WORDS)
-        rank = r[place + 1]
-        if array[_TYPE] != r[ARRAY_TYPE] or array[_DTYPE] != r[place] or view_i4(items[k], _RANK, 1)[0] != rank:
+        if array[_TYPE] != r[ARRAY_TYPE] or not _looks_so(items[k], record + 8 * place):
             return OTHER
-        if view_i4(items[k], _FLAGS, 1)[0] & _USABLE != _USABLE:
-            return OTHER
-        sizes = view_i8(array[_SIZES], 0, rank)
-        for i in range(rank):
-            if sizes[i] != r[place + 2 + i]:
-                return OTHER
         base = array[_BASE]
         if r[BLOCK] != 0 and base != 0:
             # What it is a view of tells most of them: an array that owns its memory, and not that of the donated ones.
             owner = view_i8(base, 0, _WORDS)
             shared |= base == r[BLOCK] or owner[_TYPE] != r[ARRAY_TYPE] or owner[_BASE] != 0
-        place += rank + 3
+        place += r[place + 1] + 3
     place += r[WRITTEN]
-    for k in range(r[DICTS]):
-        if view_i8(r[place + 2 * k], _VERSION, 1)[0] != r[place + 2 * k + 1]:
+    for _ in range(r[DICTS]):
+        if view_i8(r[place], _VERSION, 1)[0] != r[place + 1]:
             return OTHER
+        place += 2
+    for _ in range(r[HELD]):
+        array = view_i8(record, 8 * place, 4)
+        if view_i8(array[0], 0, _WORDS)[_DATA] != array[1] or not _looks_so(array[0], record + 8 * place + 16):
+            return OTHER
+        place += array[3] + 4
     if shared:
         return SHARED
     if r[STEP] == 0:
@@ -180,19 +197,22 @@ def record(
     read: Sequence[tuple[np.dtype, tuple[int, ...], int]],
     written: Sequence[int],
     dicts: Sequence[tuple[int, int]],
+    held: Sequence[tuple[np.ndarray, np.dtype, tuple[int, ...]]] = (),
 ) -> np.ndarray:
     """A record, int64; `read` holds (dtype, shape, entry of the table) of each array, `written` the entries.
 
-    dicts: the address and the version of each. Whoever makes a record keeps the gate, the dtypes, `block` and the dicts
-    alive.
+    dicts: the address and the version of each; held: the donated arrays, with their dtypes and shapes. Whoever makes a
+    record keeps the gate, the dtypes, `block`, the dicts and the donated arrays alive.
     """
     words = [1, gate.address, step, table, id(np.ndarray), 0 if block is None else id(block)]
-    words += [len(dicts), len(read), len(written)]
+    words += [len(dicts), len(held), len(read), len(written)]
     for dtype, shape, entry in read:
         words += [id(dtype), len(shape), *shape, entry]
     words += written
     for address_and_version in dicts:
         words += address_and_version
+    for array, dtype, shape in held:
+        words += [id(array), array.__array_interface__["data"][0], id(dtype), len(shape), *shape]
     return np.array(words, np.int64)
 
 
