@@ -17,6 +17,7 @@ from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layer import Layer
 from fnet.layers import Activation, Dense, Dropout, Flatten, Identity, Reshape
 from tests.tables import counter, scale
+from tests.weights import any_weights
 
 KEY = random.key(3)
 QUICK = settings(deadline=None, max_examples=25)
@@ -286,7 +287,7 @@ def test_layers_may_be_deep() -> None:
 
 
 NET = serial(Dense(4, "relu"), fanout(Dense(2), serial(Dropout(0.5), Dense(3))), Dense(1))
-PARAMS, STATE = NET.init(KEY, (3,))
+PARAMS, STATE = any_weights(NET, (3,))
 X = np.ones((2, 3), "float32")
 
 

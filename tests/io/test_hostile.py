@@ -15,13 +15,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fnet import random
 from fnet.errors import FileError
 from fnet.io import load_weights, manifest, save_weights
 from fnet.layers import Dense
+from tests.weights import any_weights
 
 NET = Dense(3)
-PARAMS, STATE = NET.init(random.key(0), (4,))
+PARAMS, STATE = any_weights(NET, (4,))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import os
 import signal
@@ -24,9 +25,10 @@ from fnet.io import atomic, load_weights, save_weights, written
 from fnet.layer import Layer
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Flatten
 from fnet.storage import store, stored
+from tests.weights import any_weights
 
 NET = serial(Dense(3), BatchNormalization(), Dense(2))
-PARAMS, STATE = NET.init(random.key(0), (4,))
+PARAMS, STATE = any_weights(NET, (4,))
 POSIX = pytest.mark.skipif(os.name != "posix", reason="files as POSIX has them")
 
 
@@ -88,37 +90,39 @@ def test_names_may_be_as_long_as_the_system_allows(tmp_path, name):
     assert not stale.exists() or not hasattr(os, "fork")
 
 
-def of(layer: Layer, *shape: int) -> tuple:
-    return (layer, *layer.init(random.key(1), shape))
-
-
 x = Input((4,))
 NETS = {
-    "dense": of(Dense(3), 4),
-    "units": of(Dense(5), 4),
-    "no bias": of(Dense(3, use_bias=False), 4),
-    "named": of(serial(named("one", Dense(3))), 4),
-    "serial": of(serial(Dense(3)), 4),
-    "normalised": of(serial(Dense(3), BatchNormalization()), 4),
-    "dropout": of(serial(Dense(3), Dropout(0.5), Dense(3)), 4),
-    "fanout": of(fanout(Dense(3), Dense(2)), 4),
-    "graph": of(graph(x, Add()([Dense(2)(x), Dense(2)(x)])), 4),
-    "conv": of(serial(Conv2D(2, 3), Flatten(), Dense(3)), 5, 5, 1),
-    "lstm": of(LSTM(3), 5, 2),
-    "bidirectional": of(serial(Bidirectional(LSTM(3))), 5, 2),
-    "embedding": of(Embedding(7, 3), 5),
+    "dense": (Dense(3), (4,)),
+    "units": (Dense(5), (4,)),
+    "no bias": (Dense(3, use_bias=False), (4,)),
+    "named": (serial(named("one", Dense(3))), (4,)),
+    "serial": (serial(Dense(3)), (4,)),
+    "normalised": (serial(Dense(3), BatchNormalization()), (4,)),
+    "dropout": (serial(Dense(3), Dropout(0.5), Dense(3)), (4,)),
+    "fanout": (fanout(Dense(3), Dense(2)), (4,)),
+    "graph": (graph(x, Add()([Dense(2)(x), Dense(2)(x)])), (4,)),
+    "conv": (serial(Conv2D(2, 3), Flatten(), Dense(3)), (5, 5, 1)),
+    "lstm": (LSTM(3), (5, 2)),
+    "bidirectional": (serial(Bidirectional(LSTM(3))), (5, 2)),
+    "embedding": (Embedding(7, 3), (5,)),
 }
+
+
+@functools.cache
+def of(name: str) -> tuple:
+    net, shape = NETS[name]
+    return (net, *net.init(random.key(1), shape))
 
 
 @pytest.mark.parametrize("name", NETS)
 def test_trees_of_other_networks_are_refused_before_anything_is_written(tmp_path, name):
-    net, params, state = NETS[name]
+    net, params, state = of(name)
     save_weights(tmp_path / "w.h5", net, params, state)
     before = contents(tmp_path)
     with pytest.raises(StructureError, match=r"another network|keyed by layer"):
         save_weights(tmp_path / "w.h5", net, state, params)
     for other in NETS.keys() - {name}:
-        _, *foreign = NETS[other]
+        _, *foreign = of(other)
         if tree.all_equal(tree.map(np.shape, foreign), tree.map(np.shape, [params, state])):
             continue
         with pytest.raises(StructureError, match=r"another network|keyed by layer"):

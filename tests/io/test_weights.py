@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnet import random, tree
+from fnet import tree
 from fnet.combinators import serial
 from fnet.errors import DtypeError, FileError, StructureError
 from fnet.io import atomic, load_weights, save_weights
 from fnet.layer import Layer
 from fnet.layers import Dense
+from tests.weights import any_weights
 
 NET = serial(Dense(3), Dense(2))
-PARAMS, STATE = NET.init(random.key(0), (4,))
+PARAMS, STATE = any_weights(NET, (4,))
 OWN = Layer(lambda key, shape, dtype: ({}, {}), lambda params, state, x, key=None, train=False: (x, state))
 
 

@@ -14,9 +14,13 @@ from fnet import ops, tree
 from fnet.kernels.cpu import guarded_call
 from fnet.kernels.cpu.guarded_call import DONE, OTHER, SHARED, Gate, entries, record, versions
 
-pytestmark = pytest.mark.skipif(entries() is None, reason="no machine code, or objects are laid out otherwise")
-
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.fixture(autouse=True)
+def machine_code() -> None:
+    if entries() is None:
+        pytest.skip("no machine code, or objects are laid out otherwise")
 
 
 def looked_at(x: Any, block: Any = None) -> int:

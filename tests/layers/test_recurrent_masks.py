@@ -269,8 +269,7 @@ def test_time_distributed_keeps_the_mask_and_hands_inner_ones_to_its_layer() -> 
 
 
 def wrong(layer: Layer, mask: Any, shape: Any = (STEPS, FEATURES), x: Any = X) -> Any:
-    params, state = layer.init(KEY, shape, "float64")
-    return lambda: layer.apply(params, state, Masked(x, mask))
+    return lambda: layer.apply(*layer.init(KEY, shape, "float64"), Masked(x, mask))
 
 
 @pytest.mark.parametrize(

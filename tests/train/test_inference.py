@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,25 +13,29 @@ from hypothesis import strategies as st
 from fnet import random, tree
 from fnet.combinators import fanout, serial
 from fnet.layers import LSTM, Dense, Dropout
-from fnet.train import Trainer
+from fnet.train import Trainer, TrainState
 
 TRAINER = Trainer(serial(Dense(4, activation="relu"), Dropout(0.5), Dense(2)), "mse", metrics=["mae"])
-STATE = TRAINER.init(random.key(3), (3,))
+
+
+@functools.cache
+def state() -> TrainState:
+    return TRAINER.init(random.key(3), (3,))
 
 
 @given(n=st.integers(1, 11), batch_size=st.sampled_from([1, 4, 11, 32]))
 def test_predictions_are_those_of_the_network_in_order(n, batch_size):
     x = np.random.default_rng(n).normal(size=(n, 3)).astype("float32")
-    expected, _ = TRAINER._net.apply(STATE.params, STATE.state, x)
-    np.testing.assert_allclose(TRAINER.predict(STATE, x, batch_size=batch_size), expected, rtol=1e-6, atol=1e-7)
+    expected, _ = TRAINER._net.apply(state().params, state().state, x)
+    np.testing.assert_allclose(TRAINER.predict(state(), x, batch_size=batch_size), expected, rtol=1e-6, atol=1e-7)
 
 
 @given(n=st.integers(1, 11), batch_size=st.sampled_from([1, 4, 11, 32]))
 def test_evaluation_is_the_mean_over_the_samples(n, batch_size):
     rng = np.random.default_rng(n)
     x, y = rng.normal(size=(n, 3)), rng.normal(size=(n, 2))
-    found = TRAINER.evaluate(STATE, x, y, batch_size=batch_size)
-    difference = TRAINER._net.apply(STATE.params, STATE.state, x)[0] - y
+    found = TRAINER.evaluate(state(), x, y, batch_size=batch_size)
+    difference = TRAINER._net.apply(state().params, state().state, x)[0] - y
     assert found == {
         "loss": pytest.approx(np.mean(difference**2), rel=1e-5),
         "mae": pytest.approx(np.mean(np.abs(difference)), rel=1e-5),
@@ -45,7 +50,7 @@ def test_predictions_of_several_outputs_come_as_the_tree_the_network_returns():
 
 
 def test_nested_lists_are_data():
-    assert TRAINER.predict(STATE, [[0.0, 1.0, 2.0], [1, 2, 3]]).shape == (2, 2)
+    assert TRAINER.predict(state(), [[0.0, 1.0, 2.0], [1, 2, 3]]).shape == (2, 2)
 
 
 def test_batches_hand_on_what_layers_keep() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
@@ -13,10 +14,15 @@ from hypothesis import strategies as st
 from fnet import Layer, Trainer, fanout, random, serial
 from fnet.errors import ValueRangeError
 from fnet.layers import Dense, Embedding, Flatten
+from fnet.train import TrainState
 from fnet.train.lookups import Lookups
 
 TRAINER = Trainer(serial(Embedding(5, 2), Flatten(), Dense(1)), "mse")
-STATE = TRAINER.init(random.key(0), (3,))
+
+
+@functools.cache
+def state() -> TrainState:
+    return TRAINER.init(random.key(0), (3,))
 
 
 def message(value: str, place: tuple[int, ...], name: str = "x", layer: str = "embedding") -> str:
@@ -32,13 +38,13 @@ def test_the_place_in_the_data_is_told(method: str, value: int) -> None:
     x[35, 1] = value
     arguments = (x,) if method == "predict" else (x, y)
     with pytest.raises(ValueRangeError, match=message(str(value), (35, 1)) + ": expected 0 to 4. Check the input"):
-        getattr(TRAINER, method)(STATE, *arguments, batch_size=8)
+        getattr(TRAINER, method)(state(), *arguments, batch_size=8)
 
 
 def test_validation_data_too() -> None:
     x, y = np.zeros((4, 3), "uint8"), np.zeros((4, 1))
     with pytest.raises(ValueRangeError, match=message("9", (2, 0), "validation_data x")):
-        TRAINER.fit(STATE, x, y, validation_data=(np.full_like(x, [[0], [1], [9], [9]]), y), verbose=False)
+        TRAINER.fit(state(), x, y, validation_data=(np.full_like(x, [[0], [1], [9], [9]]), y), verbose=False)
 
 
 @given(

@@ -13,6 +13,7 @@ from fnet.combinators import serial
 from fnet.errors import DtypeError, FnetError, NonFiniteError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense
 from fnet.train import Trainer, TrainState
+from tests.weights import any_weights
 
 
 class Batches:
@@ -128,7 +129,7 @@ FIT = {
     "no validation y": ({"validation_data": (X, None)}, StructureError, "in 'validation_data': y is None"),
     "validation y": ({"validation_data": (X, Y[:2])}, ShapeError, "validation_data y has 2 samples"),
     "what fit returns": (
-        {"ts": (Trainer(Dense(1), "mse").init(random.key(0), (3,)), {})},
+        {"ts": (TrainState(*any_weights(Dense(1), (3,)), {}, random.key(0), 0), {})},
         StructureError,
         "expected a TrainState, received what fit returns: write ts, history = trainer.fit(ts, ...).",
     ),

@@ -1,0 +1,17 @@
+"""Weights for tests that do not look at their values, made without any kernel: tests may have them at import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fnet import eval_shape, random, tree
+from fnet.layer import Layer
+
+
+def any_weights(net: Layer, shape: Any) -> tuple[Any, Any]:
+    """Parameters and state as `net.init` makes them for inputs of `shape`, of random float32 numbers in [0, 1)."""
+    specs = eval_shape(lambda key: net.init(key, shape), random.key(0))
+    params, state = tree.map(lambda spec: np.random.default_rng(0).random(spec.shape, np.float32), specs)
+    return params, state
