@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+FOLDER = Path(__file__).parent
 MOST_PROCESSES = 8  # each collects all tests and holds what it has compiled
+# The files that take longest without a cache of kernels, those first: what is begun last keeps one process busy alone.
+LONGEST = (
+    "kernels/test_conv.py", "ops/test_elementwise.py", "test_layers.py", "ops/test_pooling.py",
+    "kernels/test_attention.py", "ops/test_recurrent.py", "ops/test_under_jit.py", "ops/test_normalization.py",
+    "kernels/test_gemm.py", "test_losses.py", "test_activations.py", "kernels/test_recurrent.py",
+    "ops/test_reduce.py", "compile/test_random_programs.py", "kernels/test_crossentropy.py", "test_examples.py",
+    "compile/test_divided_loops.py", "kernels/test_ctc.py", "compile/test_alike.py", "layers/test_recurrent_masks.py",
+)  # fmt: skip
 
 # `ci` repeats the same examples on every run, `dev` looks for new ones.
 # The first example of a kind compiles kernels, so neither times nor "too slow" mean anything.
@@ -30,8 +41,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every process must give a test the same name: no name says where an object lies."""
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Where files are handed to processes, they are in the order of the collection, not by their number of tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Every process must give a test the same name: no name says where an object lies.
+
+    Where tests run in several processes, the longest files come first, then those of most tests.
+    """
     for item in items:
         if re.search(r" at 0x[0-9a-f]{6}", item.nodeid):
             raise pytest.UsageError(f"the name of a test holds an address: {item.nodeid:.200}")
+    if hasattr(config, "workerinput"):
+        place = {FOLDER / name: number for number, name in enumerate(LONGEST)}
+        count = Counter(item.path for item in items)
+        items.sort(key=lambda item: (place.get(item.path, len(place)), -count[item.path], item.path))

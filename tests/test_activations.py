@@ -18,7 +18,7 @@ from fnet.activations import ACTIVATIONS, get
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 
 INF, NAN = math.inf, math.nan
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(deadline=None, max_examples=15)
 
 
 def sigmoid(x: Any) -> Any:
@@ -206,7 +206,7 @@ def test_nan_fills_its_row_only(name: str) -> None:
 
 @POINTWISE
 @given(arrays(np.float64, 3, elements=st.floats(-5, 5).filter(lambda v: all(abs(v - k) > 1e-3 for k in KINKS))))
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=4)
 def test_two_derivatives_of_pointwise_functions(name: str, x: Any) -> None:
     function = ACTIVATIONS[name]
 

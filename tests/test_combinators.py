@@ -20,7 +20,7 @@ from tests.tables import counter, scale
 from tests.weights import any_weights
 
 KEY = random.key(3)
-QUICK = settings(deadline=None, max_examples=25)
+QUICK = settings(deadline=None, max_examples=12)
 
 KEEPING = st.sampled_from([Identity, scale, counter, lambda: Activation("tanh"), lambda: Dropout(0.5)]).map(
     lambda f: f()

@@ -130,7 +130,7 @@ def test_gradients_agree_with_differences_and_projections(row: Row) -> None:
 
 
 @EACH
-@FLOATS
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])  # loops of their own
 def test_jit_equals_eager(row: Row, dtype: str) -> None:
     layer, params, state, x = made(row, dtype)
     compiled = fnet.jit(layer.apply, static=("train",))

@@ -48,6 +48,11 @@ def test_paths_say_what_is_inside():
     assert [relative(p) for p in SOURCES if {p.stem, *p.relative_to(ROOT).parts} & vague] == []
 
 
+def test_files_that_begin_first_are_there(request):
+    conftest = request.config.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
+    assert [name for name in conftest.LONGEST if not (ROOT / "tests" / name).is_file()] == []
+
+
 def test_every_folder_of_modules_is_a_package():
     assert [relative(p) for p in SOURCES if not (p.parent / "__init__.py").is_file()] == []
 

@@ -16,7 +16,7 @@ from tests.losses.table import LOSSES, LossCase
 CASES = [pytest.param(case, id=case.id) for case in LOSSES]
 DTYPES = [np.float32, np.float64]
 all_cases = pytest.mark.parametrize("case", CASES)
-some = settings(max_examples=6)
+some = settings(max_examples=3)
 seeds = st.integers(0, 2**31)
 
 

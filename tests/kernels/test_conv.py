@@ -388,9 +388,10 @@ def test_regions_name_every_product_once(axis):
 
 
 SHAPES = """
+import sys
 import test_conv as t
 same, strided = t.window(5, 3, 1, 1, 1, 1), t.window(6, 2, 2, 1, 0, 1)
-for dtype in t.DTYPES:
+for dtype in sys.argv[1:]:
     for act in t.ACTIVATIONS:
         t.check_convolutions((same, strided), 2, 2, 2, 19, dtype, act, True, 2, 0)
         t.check_depthwise((same,), 2, 21, dtype, act, True, 2, 0)
@@ -398,18 +399,27 @@ print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
 """
 
 
-def run_python(code, **environment):
+def run_python(code, *arguments, **environment):
     folder = os.path.dirname(__file__)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path]), **environment}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_without_the_jit_compiler():
-    done = run_python(SHAPES, NUMBA_DISABLE_JIT="1")
+    done = run_python(SHAPES, *DTYPES, NUMBA_DISABLE_JIT="1")
     assert done.stdout.split() == [simd.INSTRUCTION_SET, "1"], done.stderr
 
 
-@pytest.mark.parametrize("name", ["avx2", "generic"])
-def test_narrower_vectors(name):
-    done = run_python(SHAPES, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
+# The others are slow: each of them compiles all kernels anew.
+NARROWER = [pytest.param("avx2", "float32")]
+NARROWER += [
+    pytest.param(name, dtype, marks=pytest.mark.slow)
+    for name, dtype in [("avx2", "float64"), ("generic", "float32"), ("generic", "float64")]
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), NARROWER)
+def test_narrower_vectors(name, dtype):
+    done = run_python(SHAPES, dtype, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
     assert done.stdout.split() == [name, "0"], done.stderr

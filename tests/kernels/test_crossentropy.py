@@ -62,8 +62,8 @@ def reference(logits):
     return np.exp(x) / total, x - np.log(total)
 
 
-@pytest.mark.parametrize("labels", [np.int32, np.int64])
-@pytest.mark.parametrize("dtype", DTYPES)
+# Every dtype once: each pair has kernels of its own.
+@pytest.mark.parametrize(("dtype", "labels"), [(np.float32, np.int32), (np.float64, np.int64)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values_and_gradients_are_those_of_the_formulas(shape, dtype, labels):
     x, label, t, g = draw(shape, dtype, labels=labels)
@@ -104,8 +104,7 @@ def test_gradients_are_derivatives():
         assert (change * g).sum() == pytest.approx((gradient * direction).sum(), rel=1e-6)
 
 
-@pytest.mark.parametrize("labels", [np.int32, np.int64])
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("dtype", "labels"), [(np.float32, np.int32), (np.float64, np.int64)])
 def test_a_label_out_of_range_gives_nan_in_its_row_only(dtype, labels):
     x, label, _, g = draw((6, 10), dtype, labels=labels)
     good = sparse(x, label), sparse_vjp(x, label, g)

@@ -297,15 +297,17 @@ def test_operands_may_be_read_only():
     assert_product(c.reshape(5, 1), a, b)
 
 
-def run_python(code, **environment):
+def run_python(code, *arguments, **environment):
     folder = os.path.dirname(__file__)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([folder, *sys.path]), **environment}
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 SHAPES = """
+import sys
 import test_gemm as t
-for dtype in t.DTYPES:
+for dtype in sys.argv[1:]:
     for m, n, k in [(3, 5, 4), (15, 70, 3), (9, 1, 20), (1, 140, 2), (2, 3, 0), (7, 33, 270)]:
         for transposed in t.TRANSPOSED:
             for act in t.ACTIVATIONS:
@@ -316,13 +318,18 @@ print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
 
 
 def test_without_the_jit_compiler():
-    done = run_python(SHAPES, NUMBA_DISABLE_JIT="1")
+    done = run_python(SHAPES, *DTYPES, NUMBA_DISABLE_JIT="1")
     assert done.stdout.split() == [simd.INSTRUCTION_SET, "1"], done.stderr
 
 
-@pytest.mark.parametrize("name", ["avx2", "generic"])
-def test_narrower_vectors(name):
-    done = run_python(SHAPES, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
+# The others are slow: each of them compiles all kernels anew.
+NARROWER = [pytest.param(name, "float32") for name in ("avx2", "generic")]
+NARROWER += [pytest.param(name, "float64", marks=pytest.mark.slow) for name in ("avx2", "generic")]
+
+
+@pytest.mark.parametrize(("name", "dtype"), NARROWER)
+def test_narrower_vectors(name, dtype):
+    done = run_python(SHAPES, dtype, FNET_SIMD=name, NUMBA_DISABLE_JIT="0")
     assert done.stdout.split() == [name, "0"], done.stderr
 
 
