@@ -3,7 +3,8 @@
 Statistics take one pass over memory: a chunk of rows is read twice, for its means and for its squared distances from
 them, while it is in the cache, and chunks are combined by Chan's formula in float64, so that no large mean cancels.
 Means are sums of differences from a first row, and what they lose by rounding is made good in the squares.
-A task takes a fixed range of chunks whatever the number of threads, and tasks are combined in order.
+A task takes a fixed range of chunks whatever the number of threads, and tasks are combined in order. The first pass of
+each thread goes from behind: what wrote the matrix ended there, and the second pass begins where the first one ended.
 
 Narrow matrices are seen as wider ones, ``repeat`` rows beside each other, so that the inner loops fill vectors: a
 *line* has ``width = repeat * cols`` elements, and the rows left over make one short line at the end.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cpu.parallel import RANGES
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.policy import kernel, scalar
@@ -103,6 +105,18 @@ def _merge_chunk(mean, squares, count, center, lost, spread, taken, cols):
 
 
 @scalar
+def _from_behind(task, tasks, threads):
+    """The number of a task if each thread goes through its range of `tasks` from behind.
+
+    >>> [int(_from_behind(task, 5, 2)) for task in range(5)]
+    [1, 0, 4, 3, 2]
+    """
+    ranges = min(max(threads, 1), RANGES)
+    number = ((task + 1) * ranges - 1) // tasks  # of the range
+    return tasks * number // ranges + tasks * (number + 1) // ranges - 1 - task
+
+
+@scalar
 def _lines_of(task, tasks, lines, rest, chunk):
     """The first and last line of a task: whole chunks, as many for each task as for the others but for one."""
     chunks = -(-lines // chunk)
@@ -144,7 +158,8 @@ def column_moments(x, part, record, first, last, lines, width, rest, cols, chunk
 
 
 @kernel
-def _moments_task(task, x, part, record, lines, width, rest, cols, chunk, tasks):
+def _moments_task(task, x, part, record, lines, width, rest, cols, chunk, tasks, threads):
+    task = _from_behind(task, tasks, threads)
     first, last = _lines_of(task, tasks, lines, rest, chunk)
     part, record = at(part, task * 3 * width), at(record, task * 2 * cols)
     column_moments(x, part, record, first, last, lines, width, rest, cols, chunk)
@@ -204,7 +219,9 @@ def batch_norm(x, gamma, beta, epsilon, y, mean, variance, part, record, rows, c
     width, lines, extra = cols * repeat, rows // repeat, rows % repeat
     rest, threads = extra * cols, threads_for(rows * cols * 0.3)
     source, parts, records = at(x, 0), at(part, 0), at(record, 0)
-    parallel_for(_moments_task, tasks, threads, source, parts, records, lines, width, rest, cols, chunk, tasks)
+    parallel_for(
+        _moments_task, tasks, threads, source, parts, records, lines, width, rest, cols, chunk, tasks, threads
+    )  # fmt: skip
     _merge_records(records, at(mean, 0), at(variance, 0), lines, repeat, extra, cols, chunk, tasks)
     coefficients = at(part, 3 * tasks * width)
     _spread_coefficients(at(mean, 0), at(variance, 0), at(gamma, 0), at(beta, 0), epsilon[0], coefficients, width, cols)
@@ -279,7 +296,8 @@ def column_products(x, g, coefficients, part, record, first, last, lines, width,
 
 
 @kernel
-def _products_task(task, x, g, coefficients, part, record, lines, width, rest, cols, chunk, tasks, relu):
+def _products_task(task, x, g, coefficients, part, record, lines, width, rest, cols, chunk, tasks, threads, relu):
+    task = _from_behind(task, tasks, threads)
     first, last = _lines_of(task, tasks, lines, rest, chunk)
     part, record = at(part, task * 2 * width), at(record, task * 2 * cols)
     column_products(x, g, coefficients, part, record, first, last, lines, width, rest, cols, chunk, relu)
@@ -339,7 +357,7 @@ def batch_norm_vjp(
     source, slopes, parts, records = at(x, 0), at(g, 0), at(part, 0), at(record, 0)
     parallel_for(
         _products_task, tasks, threads, source, slopes, coefficients, parts, records, lines, width, rest, cols, chunk,
-        tasks, relu,
+        tasks, threads, relu,
     )  # fmt: skip
     _merge_products(
         records, at(variance, 0), epsilon[0], at(dgamma, 0), at(dbeta, 0), coefficients, width, cols, rows, tasks
