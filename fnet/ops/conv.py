@@ -265,7 +265,7 @@ def _lower_weight(
         constants = (emit.constant(table), emit.constant(lines))
         emit.call(cpu.conv_weight_taps.weight_gradient, x, g, dw, partial, panel, *constants, *sizes)
     else:
-        table = cpu.conv_table.weight_table(axes, x.shape[-1], filters, depth)
+        table = cpu.conv_weight.table_of(axes, x.shape[-1], filters, depth)
         emit.call(cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), *sizes)
 
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from fnet.kernels.cpu import conv as kernels
 from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise, simd, threads
 from fnet.kernels.cpu.conv_table import (
+    GROUP,
+    column_table,
     filter_table,
     input_table,
     input_taps,
@@ -133,7 +135,7 @@ def gathered_by_taps(x, w, bias, shape, table, groups, depth, columns, steps, ac
     return y.checked()
 
 
-def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False):
+def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False, made=weight_table):
     (depth, filters), taps = (x.shape[-1] // groups, g.shape[-1]), [a.kernel for a in axes]
     dw = Guarded((*taps, depth, filters), x.dtype)
     partial = Guarded((parts * dw.flat.size,), x.dtype)
@@ -146,7 +148,7 @@ def conv_weights(x, g, axes, groups=1, parts=1, by_taps=False):
         conv_weight_taps.weight_gradient(*arrays, panel.flat, table, lines, *sizes)
         panel.checked()
     else:
-        conv_weight.weight_gradient(*arrays, weight_table(axes, x.shape[-1], filters, depth), *sizes)
+        conv_weight.weight_gradient(*arrays, made(axes, x.shape[-1], filters, depth), *sizes)
     partial.checked()
     return dw.checked()
 
@@ -213,8 +215,8 @@ def check_convolutions(axes, samples, groups, depth, columns, dtype, act, biased
             assert_sum(way(a, w, axes, groups, bias, act), expected, size, terms)
     size = reference.conv_weight(np.abs(x), np.abs(g), axes, groups)
     pixels = samples * int(np.prod([a.outputs for a in axes]))
-    for by_taps in (False, True):
-        result = conv_weights(x, g, axes, groups, parts, by_taps)
+    for way in ({}, {"made": column_table}, {"by_taps": True}):
+        result = conv_weights(x, g, axes, groups, parts, **way)
         assert_sum(result, reference.conv_weight(x, g, axes, groups), size, pixels)
     if groups == 1:
         result = conv_weights_transposed(x, g, axes, parts)
@@ -264,7 +266,15 @@ def test_more_rows_than_a_chunk(columns, dtype):
     size = reference.conv(np.abs(x), np.abs(w), axes)
     assert_sum(conv(x, w, axes), reference.conv(x, w, axes), size, 12)
     size = reference.conv_weight(np.abs(x), np.abs(g), axes)
-    assert_sum(conv_weights(x, g, axes), reference.conv_weight(x, g, axes), size, 630)
+    for made in (weight_table, column_table):
+        assert_sum(conv_weights(x, g, axes, made=made), reference.conv_weight(x, g, axes), size, 630)
+
+
+def test_weight_gradients_go_by_columns_of_taps_where_that_leaves_tiles_less_to_do():
+    padded = (window(16, 3, before=1, after=1),) * 2
+    assert conv_weight.table_of(padded, 128, 128, 128)[1 + GROUP] == 3
+    assert conv_weight.table_of(padded, 3, 64, 3)[1 + GROUP] == 1  # two tiles for 9 rows, three times, or five for 27
+    assert conv_weight.table_of((window(16, 3), window(3, 3)), 128, 128, 128)[1 + GROUP] == 1  # lines go down
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -15,12 +15,14 @@ import numpy as np
 from fnet.kernels.taps import Axis, Region, input_regions, output_regions
 
 Axes = tuple[Axis, ...]
+Record = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int, int]
 
 # The fields of a region: the number of rows for each sample, and where their offsets in x and in c are; the number of
 # runs, and where their starts in x (in elements) and in b (in rows) are; the steps of a run, and how far they lead; the
-# number of rows in a line: rows come in lines, in each of which all offsets grow by the same steps.
-ENTRIES, ROWS_X, ROWS_C, RUNS, RUNS_X, RUNS_B, STEPS, STEP_X, STEP_B, LINE = range(10)
-FIELDS = 10
+# number of rows in a line: rows come in lines, in each of which all offsets grow by the same steps; how many
+# neighbouring regions are a group: they have as many rows, and as many runs at the same places of the outer axes.
+ENTRIES, ROWS_X, ROWS_C, RUNS, RUNS_X, RUNS_B, STEPS, STEP_X, STEP_B, LINE, GROUP = range(11)
+FIELDS = 11
 LONG = 8  # rows of a line that are enough
 
 
@@ -46,16 +48,39 @@ def input_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarr
 @functools.lru_cache(maxsize=64)
 def weight_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
     """For the weight gradient: rows are the weights (tap, channel), runs go over the output pixels."""
+    return _packed(_weight_records(axes, [output_regions(axis) for axis in axes], channels, filters, depth))
+
+
+@functools.lru_cache(maxsize=64)
+def column_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """As `weight_table`, but with a group of regions, one for every tap of the last axis, instead of a region.
+
+    No region ends where a tap of the last axis reads padding, so there are no thin ones of pixels that lie far apart.
+    """
+    columns = _tap_regions(axes[-1])
+    regions = [*(output_regions(axis) for axis in axes[:-1]), columns]
+    return _packed(_weight_records(axes, regions, channels, filters, depth, len(axes) - 1), max(len(columns), 1))
+
+
+def goes_along_last(axes: Axes) -> bool:
+    """Whether lines of outputs go along the last axis."""
+    return _along([a.outputs for a in axes]) == len(axes) - 1
+
+
+def _weight_records(
+    axes: Axes, regions: Sequence[list[Region]], channels: int, filters: int, depth: int, along: int | None = None
+) -> list[Record]:
+    """Rows are the weights (tap, channel), runs go over the output pixels, steps `along` an axis or the longest one."""
     sizes, outputs, kernel = ([getattr(a, name) for a in axes] for name in ("size", "outputs", "kernel"))
     in_steps, out_steps = _strides(sizes), _strides(outputs)
     records = []
-    for region in itertools.product(*(output_regions(axis) for axis in axes)):
+    for region in itertools.product(*regions):
         taps = _grid([r.taps for r in region], _strides(kernel))
         shifts = _grid([r.shifts for r in region], in_steps) * channels
         within = np.arange(depth)
         rows_x = (shifts[:, None] + within).ravel()
         rows_c = ((taps[:, None] * depth + within) * filters).ravel()
-        longest = max(range(len(axes)), key=lambda a: (len(region[a].targets), a))
+        longest = max(range(len(axes)), key=lambda a: (a == along, len(region[a].targets), a))
         starts = [r.targets[:1] if a == longest else r.targets for a, r in enumerate(region)]
         sources = [r.sources[:1] if a == longest else r.sources for a, r in enumerate(region)]
         steps = len(region[longest].targets)
@@ -63,7 +88,7 @@ def weight_table(axes: Axes, channels: int, filters: int, depth: int) -> np.ndar
         step_x, step_b = apart[0] * in_steps[longest] * channels, apart[1] * out_steps[longest]
         runs = (_grid(sources, in_steps) * channels, _grid(starts, out_steps))
         records.append(((rows_x, rows_c), runs, steps, step_x, step_b, len(region[-1].taps) if depth == 1 else depth))
-    return _packed(records)
+    return records
 
 
 @functools.lru_cache(maxsize=64)
@@ -191,16 +216,16 @@ def _pixel_table(
     return _packed(records)
 
 
-def _packed(
-    records: list[tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int, int]],
-) -> np.ndarray:
-    """The table of regions, those without rows left out."""
+def _packed(records: list[Record], group: int = 1) -> np.ndarray:
+    """The table of regions, each `group` of which stay together, those without rows left out."""
     records = [r for r in records if r[0][0].size]
-    records.sort(key=lambda r: r[0][0].size * r[1][0].size * r[2], reverse=True)
+    groups = [records[i : i + group] for i in range(0, len(records), group)]
+    groups.sort(key=lambda g: sum(r[0][0].size * r[1][0].size * r[2] for r in g), reverse=True)
+    records = [record for g in groups for record in g]
     parts, place = [], 1 + FIELDS * len(records)
     fields = np.zeros((len(records), FIELDS), np.int64)
     for field, (rows, runs, *numbers) in zip(fields, records, strict=True):
-        field[[ENTRIES, RUNS, STEPS, STEP_X, STEP_B, LINE]] = rows[0].size, runs[0].size, *numbers
+        field[[ENTRIES, RUNS, STEPS, STEP_X, STEP_B, LINE, GROUP]] = rows[0].size, runs[0].size, *numbers, group
         for name, part in zip((ROWS_X, ROWS_C, RUNS_X, RUNS_B), (*rows, *runs), strict=True):
             field[name] = place
             place += part.size

@@ -21,7 +21,23 @@ from fnet.kernels.cpu.conv import (
     WIDE_ROWS,
     WIDE_VECTORS,
 )
-from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
+from fnet.kernels.cpu.conv_table import (
+    ENTRIES,
+    FIELDS,
+    GROUP,
+    ROWS_C,
+    ROWS_X,
+    RUNS,
+    RUNS_B,
+    RUNS_X,
+    STEP_B,
+    STEP_X,
+    STEPS,
+    Axes,
+    column_table,
+    goes_along_last,
+    weight_table,
+)
 from fnet.kernels.cpu.conv_tile import gather_tile
 from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import parallel_for, threads_for
@@ -31,6 +47,7 @@ MAX_PARTS = 16
 BLOCK = 256  # pixels that all tiles go over before the next ones, so that they stay in the caches
 FETCHED = 64  # pixels from which on a block is fetched ahead
 SUM_BLOCK = 4096  # weights that one task adds over the parts
+STARTING = 8  # pixels that a tile would go over in the time in which it loads and stores its sums
 
 _tile = gather_tile(ROWS, VECTORS, onto=True)
 _wide = gather_tile(WIDE_ROWS, WIDE_VECTORS, onto=True)
@@ -38,12 +55,13 @@ _narrow = gather_tile(NARROW_ROWS, 1, onto=True, partial=True)
 
 
 def part_count(samples: int, data: int, weights: int) -> int:
-    """How many partial sums there are for so many samples, elements of x and g, and weights.
+    """How many partial sums there are for so many samples, elements of x and g, and weights: of as many samples each.
 
-    >>> part_count(32, 1_000_000, 1000)
-    16
+    >>> part_count(32, 1_000_000, 1000), part_count(32, 2_000_000, 100_000)
+    (16, 4)
     """
-    return max(1, min(MAX_PARTS, samples, data // (4 * max(weights, 1))))
+    most = max(1, min(MAX_PARTS, samples, data // (3 * max(weights, 1))))
+    return max((parts for parts in range(most // 2 + 1, most + 1) if samples % parts == 0), default=most)
 
 
 def gains_transposed(channels: int, filters: int, dtype: npt.DTypeLike) -> bool:
@@ -54,6 +72,21 @@ def gains_transposed(channels: int, filters: int, dtype: npt.DTypeLike) -> bool:
     """
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
     return 0 < filters <= lanes and channels >= VECTORS * lanes
+
+
+def table_of(axes: Axes, channels: int, filters: int, depth: int) -> np.ndarray:
+    """The table with which the tiles take less time, of `weight_table` and `column_table`."""
+    tables = [weight_table(axes, channels, filters, depth)]
+    if goes_along_last(axes):
+        tables.append(column_table(axes, channels, filters, depth))
+    return min(tables, key=_cost)
+
+
+def _cost(table: np.ndarray) -> int:
+    """Steps of all wide tiles of one sample, those in which tiles start and rows that are repeated counted in."""
+    heads = table[1 : 1 + FIELDS * table[0]].reshape(-1, FIELDS)
+    tiles = -(-heads[:, ENTRIES] // WIDE_ROWS)
+    return int((tiles * (heads[:, RUNS] * heads[:, STEPS] + STARTING)).sum())
 
 
 @kernel
@@ -107,24 +140,27 @@ def _block(i, x, g, target, table, samples, x_sample, g_sample, groups, depth, c
     for k in range(rows):
         for j in range(start, stop):
             out[k * filters + j] = 0
-    head = at(table, 1)
-    for _ in range(table[0]):
-        runs, steps = head[RUNS], head[STEPS]
+    head, done = at(table, 1), 0
+    while done < table[0]:
+        runs, steps, group_size = head[RUNS], head[STEPS], head[GROUP]
         pixels = max(runs * steps, 1)
         some_samples = max(1, BLOCK // pixels)
         some_runs = runs if some_samples > 1 else max(1, BLOCK // steps)
         for n in range(n_first, n_last, some_samples):
             count = min(some_samples, n_last - n)
+            source, factor = at(x, n * x_sample + group * depth), at(g, n * g_sample + group * columns)
             for run in range(0, runs, some_runs):
-                source, factor = at(x, n * x_sample + group * depth), at(g, n * g_sample + group * columns)
                 following = run + some_runs if run + some_runs < runs else 0
                 later = 0 if following > 0 else some_samples  # how many samples behind this block the next one lies
                 ahead = min(some_runs, runs - following) if pixels >= FETCHED and n + later < n_last else 0
-                _region(
-                    source, factor, out, table, head, run, min(some_runs, runs - run), count, x_sample, g_sample,
-                    depth, filters, columns, start, stop, following, ahead, later,
-                )  # fmt: skip
-        head = at(head, FIELDS)
+                for k in range(group_size):
+                    _region(
+                        source, factor, out, table, at(head, k * FIELDS), run, min(some_runs, runs - run), count,
+                        x_sample, g_sample, depth, filters, columns, start, stop, following, ahead, later, k,
+                        group_size,
+                    )  # fmt: skip
+        head = at(head, group_size * FIELDS)
+        done += group_size
 
 
 @kernel
@@ -139,18 +175,18 @@ def _fetch(x, g, runs_x, runs_b, steps, step_x, step_b, filters, depth, width, f
 @kernel
 def _region(
     x, g, out, table, head, run, runs, samples, x_sample, g_sample, depth, filters, columns, start, stop, following,
-    ahead, later,
+    ahead, later, member, members,
 ):  # fmt: skip
     """Add the products of some runs of some samples to the rows of a region, for the columns start .. stop-1.
 
-    The wide tiles share the fetching of what the last tap reads in the `ahead` runs from `following` on, `later`
-    samples behind.
+    The wide tiles of all `members` of the group share the fetching of what the last tap reads in the `ahead` runs from
+    `following` on, `later` samples behind.
     """
     one, entries, steps, step_x, step_b = lanes(out), head[ENTRIES], head[STEPS], head[STEP_X], head[STEP_B]
     rows_x, rows_c = at(table, head[ROWS_X]), at(table, head[ROWS_C])
     runs_x, runs_b = at(table, head[RUNS_X] + run), at(table, head[RUNS_B] + run)
     next_x, next_b = at(table, head[RUNS_X] + following), at(table, head[RUNS_B] + following)
-    shift, soon = rows_x[max(entries - depth, 0)] if ahead > 0 else 0, ahead * steps
+    shift, soon, shares = rows_x[max(entries - depth, 0)], ahead * steps, members * entries
     j = start
     while j < stop:
         b, z, left = at(g, j), at(out, j), columns - j
@@ -158,8 +194,8 @@ def _region(
             for r in range(0, entries, WIDE_ROWS):
                 _fetch(
                     at(x, later * x_sample + shift), at(b, later * g_sample), next_x, next_b, steps, step_x, step_b,
-                    filters, depth, WIDE_VECTORS * one, soon * r // entries,
-                    soon * min(r + WIDE_ROWS, entries) // entries,
+                    filters, depth, WIDE_VECTORS * one, soon * (member * entries + r) // shares,
+                    soon * (member * entries + min(r + WIDE_ROWS, entries)) // shares,
                 )  # fmt: skip
                 _wide(
                     x, b, z, z, rows_x, rows_c, entries, 0, 0, r, entries, runs_x, runs_b, samples, runs, steps,
