@@ -87,6 +87,12 @@ def clear() -> None:
         _blocks.clear()
 
 
+def release() -> None:
+    """Give back the blocks that nobody uses."""
+    with _lock:
+        _make_room(LIMIT)
+
+
 def kept_bytes() -> int:
     """The memory of all blocks that are kept, used or not."""
     return sum(size * len(blocks) for size, blocks in _blocks.items())

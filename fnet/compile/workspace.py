@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from fnet.compile import results
 from fnet.compile.members import Members
 from fnet.compile.memory import allocate
 
@@ -59,8 +60,12 @@ class Workspace:
         return self.worker == threading.get_ident()
 
     def at_least(self, nbytes: int) -> np.ndarray:
-        """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs."""
+        """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs.
+
+        What eager calls before have left, as those that made weights, is given back first: memory is needed most now.
+        """
         if self.arena.nbytes < nbytes:
+            results.release()
             self.arena = allocate(nbytes)
             self._move()
         return self.arena

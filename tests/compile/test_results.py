@@ -128,6 +128,15 @@ def test_clear_cache_gives_the_memory_back():
     assert results.kept_bytes() == 0 and (alive == 3).all()
 
 
+def test_a_program_that_needs_a_larger_arena_gives_unused_memory_back_first():
+    alive, unused = results.empty((SIZE,), "float32"), results.empty((2 * SIZE,), "float32")
+    alive[:] = 3
+    del unused
+    x = np.ones(3, np.float32)
+    fnet.jit(lambda x: ops.matmul(ops.exp(x)[None, :], x[:, None]))(x)
+    assert results.kept_bytes() == results.SMALLEST and (alive == 3).all()
+
+
 def test_threads_get_memory_of_their_own():
     wrong = []
 
