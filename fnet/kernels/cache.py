@@ -19,6 +19,7 @@ from numba.core.serialize import dumps
 from fnet.kernels import claims
 from fnet.kernels.cache_folder import cache_directory, keep, kept
 from fnet.kernels.linking import LinkedCacheImpl
+from fnet.kernels.native_entry import entered
 from fnet.kernels.sources import source_hash
 
 
@@ -83,6 +84,10 @@ class _Storable(CompileResultCacheImpl):
         """False for code that holds addresses of this process, which it does without optimisation."""
         return not compiled.library.has_dynamic_globals
 
+    def rebuild(self, target_context: Any, stored: tuple) -> Any:
+        """A kernel as it was when it was stored."""
+        return entered(super().rebuild(target_context, stored))
+
 
 class KernelCache(FunctionCache):
     """The machine code of a kernel; what cannot be loaded is compiled again."""
@@ -133,7 +138,7 @@ class KernelCache(FunctionCache):
         return self._cache_file.path(self._index_key(sig, target_context.codegen()))
 
 
-class _StorableLinked(_Storable, LinkedCacheImpl):
+class _StorableLinked(LinkedCacheImpl, _Storable):
     """The same of LLVM code."""
 
 

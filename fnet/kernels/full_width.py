@@ -9,29 +9,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+
+from fnet.kernels.native_entry import add_entry, entered
 
 # LLVM takes no more than the processor has.
 _ATTRIBUTE = '"prefer-vector-width"="512"'
 
 
 class FullWidthLibrary(JITCodeLibrary):
-    """A library whose functions ask for the widest vectors."""
+    """A library whose functions ask for the widest vectors.
+
+    state: of the compilation of a kernel that Python calls.
+    """
+
+    state: Any = None
 
     def add_ir_module(self, ir_module: ir.Module) -> None:
+        state, self.state = self.state, None
+        if state is not None and add_entry(ir_module, state.args, state.func_ir.blocks.values()):
+            state.flags.no_cpython_wrapper = True
         for function in ir_module.functions:
             if not function.is_declaration:
                 set.add(function.attributes, _ATTRIBUTE)  # llvmlite's own `add` knows no attributes of targets
         super().add_ir_module(ir_module)
 
+    def _optimize_functions(self, module: llvm.ModuleRef) -> None:
+        """Only what makes them small: the module is optimised as a whole, with what it links, and once is enough."""
+        module.data_layout = self._codegen._data_layout
+        passes, builder = llvm.create_new_function_pass_manager(), self._codegen._pass_builder()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.add_dead_code_elimination_pass()
+        for function in module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
+
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()
+        passes.run(self._final_module, builder)
+
 
 class FullWidthCompiler(Compiler):
-    """Compiles to a `FullWidthLibrary`."""
+    """Compiles to a `FullWidthLibrary`, which Python calls through an entry if it can."""
 
     def compile_extra(self, function: Callable) -> Any:
         library = FullWidthLibrary(self.state.targetctx.codegen(), function.__qualname__)
         library.enable_object_caching()
-        self.state.library = library
-        return super().compile_extra(function)
+        library.state, self.state.library = self.state, library
+        compiled = entered(super().compile_extra(function))
+        compiled.target_context.insert_user_function(compiled.entry_point, compiled.fndesc, [compiled.library])
+        return compiled
