@@ -153,10 +153,11 @@ def test_rows_have_the_same_bits_in_any_grouping(n, k, dtype, a_transposed, b_tr
     np.testing.assert_array_equal(product(a[rows], b, bias, act, a_transposed, b_transposed), everything[rows])
 
 
-# Split by columns, by rows, by both; read in place, packed, packed with A; several blocks of k; a band of one column.
+# Split by columns, by rows, by both; read in place, packed, packed with A (of which no tile may have rows that compete
+# for the same lines); several blocks of k; a band of one column.
 SHARED = [
-    (40, 4200, 300), (1, 3000, 90), (9000, 1, 40), (3000, 40, 30), (130, 300, 400), (75, 97, 900), (700, 545, 420),
-    (57, 33, 800), (700, 1090, 210),
+    (40, 4200, 300), (1, 3000, 90), (9000, 1, 40), (3000, 40, 30), (130, 300, 400), (700, 545, 420), (700, 1090, 1024),
+    (75, 97, 2 * kernels.K_BLOCK + 5), (57, 33, 2 * kernels.K_BLOCK),
 ]  # fmt: skip
 
 

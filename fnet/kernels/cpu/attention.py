@@ -92,7 +92,7 @@ def _product(a, a_row, a_col, b, b_row, c, c_row, start, k, m, n):
     width = VECTORS * lanes(c)
     for j in range(0, n, width):
         y, most = at(c, j), min(width, n - j)
-        panel_product(a, a_row, a_col, ROWS * a_row, at(b, j), b_row, y, c_row, y, start, 0, k, m, most)
+        panel_product(a, a_row, a_col, ROWS * a_row, at(b, j), b_row, y, c_row, y, start, 0, k, m, most, b, 0)
 
 
 @kernel

@@ -36,13 +36,14 @@ from fnet.kernels.cpu.threads import parallel_for, thread_count, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
 
-K_BLOCK = LEVEL_1 // 128 // 16 * 16  # about: a panel of B fills the first-level cache
+K_BLOCK = LEVEL_1 // 64 // 16 * 16  # about: tiles read panels of B from the second-level cache, rather than C often
 M_TILES = max(
     4, LEVEL_2 // (16 * K_BLOCK * ROWS)
 )  # in a block of rows, whose part of A takes a quarter of the next one
 FEW_ROWS = 4 * ROWS  # rows of A up to which packing all of B ahead does not pay
 MOVED = 16  # multiplications that take as long as to move an element
 PACK_COLUMNS = 512  # columns of B from which on packing A pays, if its rows are more than one block
+CONFLICT = 4096 // VECTOR_BYTES  # vectors between rows of A that compete for the same lines of the first-level cache
 SMALL = 1 << 19  # multiplications, an element moved counting as 8
 TASKS = 4  # for each thread: a slow core does not hold up the others for long
 
@@ -99,8 +100,9 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
     `gemm_workspace` elements; act: `LINEAR`, `RELU`, `TANH` or `SIGMOID`. c overlaps no input.
     """
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
-    few = 1 if m <= FEW_ROWS else 0  # then little but results goes from core to core: B stays in the caches of each
-    threads = threads_for((1 + 2 * few) * _nanoseconds(lanes(z), m, n, k))
+    few = 1 if m <= FEW_ROWS else 0
+    # Less goes from core to core than in other work of this length; of few rows only results: B stays where it is.
+    threads = threads_for((2 + few) * _nanoseconds(lanes(z), m, n, k))
     if not few and n > 1 and k > 0:
         large_product(x, y, z, s, w, work.size, threads, m, n, k, a_row, a_col, b_row, b_col, start, act)
     elif threads == 1:
@@ -245,6 +247,7 @@ def _part(
     one, width, depth = lanes(c), VECTORS * lanes(c), _depth(k, lanes(c))
     rows, columns = _rows(bands, m), _columns(parts, one, n)
     slot = _slot(rows, columns, depth, one)
+    packs = slot and (a_col != 1 or a_row % (CONFLICT * one) == 0)
     packed = at(work, task * (columns * depth + slot))
     block, a_width = at(packed, columns * depth), (ROWS + one - 1) // one * one
     top, left = task // parts * rows, task % parts * columns
@@ -260,7 +263,7 @@ def _part(
             i = number * tiles // count * ROWS
             high = min(rows, (number + 1) * tiles // count * ROWS) - i
             x, x_row, x_col, x_tile = at(a, i * a_row + p * a_col), a_row, a_col, ROWS * a_row
-            if slot:
+            if packs:
                 for r in range(0, high, ROWS):
                     tile = at(block, r // ROWS * a_width * depth)
                     pack_panel(at(x, r * a_row), a_col, a_row, tile, a_width, size, min(ROWS, high - r))
@@ -268,13 +271,17 @@ def _part(
             for j in range(0, columns, width):
                 y, z, s = at(packed, j * depth if count > 1 else 0), at(c, i * n + j), at(bias, j)
                 most, done = min(width, columns - j), 0
+                ahead, ahead_row = at(y, width * depth), width
                 if number == 0:
                     panel = at(b, p * b_row + j * b_col)
+                    ahead, ahead_row = at(panel, width * b_col), b_row if b_col == 1 else 0
                     done = pack_panel_in_product(
                         panel, b_row, b_col, y, x, x_row, x_col, z, n, s, first, relu, size, high, most
                     )
-                step = ROWS if slot and most < width else high
+                step = ROWS if packs and most < width else high
                 for r in range(done, high, step):
                     tile, t, down = at(x, r // ROWS * x_tile), at(z, r * n), min(step, high - r)
-                    panel_product(tile, x_row, x_col, x_tile, y, width, t, n, s, first, relu, size, down, most)
+                    panel_product(
+                        tile, x_row, x_col, x_tile, y, width, t, n, s, first, relu, size, down, most, ahead, ahead_row
+                    )
             activate(at(c, i * n), high, columns, n, last)

@@ -33,6 +33,7 @@ from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
+from fnet.kernels.cpu.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
 from fnet.kernels.policy import FASTMATH, kernel, scalar
 from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
 
@@ -52,6 +53,8 @@ M_BLOCK = 8 * ROWS
 PACK_SIZE = LEVEL_2 // 32  # elements of B from which on reading it in place misses the caches
 
 _tile = fma_tile(ROWS, VECTORS, partial=False)
+_tile_of_rows = unrolled_tile(ROWS, VECTORS, by_columns=False)
+_tile_of_columns = unrolled_tile(ROWS, VECTORS, by_columns=True)
 _packing_tile = packing_tile(ROWS, VECTORS)
 _edge = fma_tile(EDGE_ROWS, VECTORS, partial=True, masked=True)
 _narrow = fma_tile(NARROW_ROWS, 1, partial=False, masked=True)
@@ -153,18 +156,20 @@ def _blocked(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, st
                     panel, panel_row = packed, width
                 x, y, left = at(x, done * a_row), at(y, done * c_row), rows - done
                 panel_product(
-                    x, a_row, a_col, ROWS * a_row, panel, panel_row, y, c_row, s, first, last, size, left, columns
-                )
+                    x, a_row, a_col, ROWS * a_row, panel, panel_row, y, c_row, s, first, last, size, left, columns,
+                    b, 0,
+                )  # fmt: skip
         p += size
         if p >= k:
             break
 
 
 @kernel
-def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu, k, m, n):
+def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu, k, m, n, ahead, ahead_row):
     """The tiles down a panel of n <= width columns of C; the arguments are those of a tile.
 
-    A tile of `ROWS` full rows and columns lies ``a_tile`` behind the one before it.
+    A tile of `ROWS` full rows and columns lies ``a_tile`` behind the one before it. Where B is packed, the tiles fetch
+    the k rows of the panel that is read next, at ``ahead[p*ahead_row]``.
     """
     one, width = lanes(c), VECTORS * lanes(c)
     i = 0
@@ -174,7 +179,16 @@ def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu
             short = _short_tiles(m) if a_tile == ROWS * a_row else (m % ROWS + EDGE_ROWS - 1) // EDGE_ROWS
             full = max(m - short * EDGE_ROWS + ROWS - 1, 0) // ROWS * ROWS
         while i < full:
-            _tile(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, ROWS, width)
+            y = at(c, i * c_row)
+            if b_row == width and (a_row == 1 or a_col == 1):
+                place, step = _share(i // ROWS, full // ROWS, k, width, ahead_row)
+                x = at(ahead, place) if step else b
+                if a_row == 1:
+                    _tile_of_columns(x, step, a, a_col, b, y, c_row, bias, start, relu, k)
+                else:
+                    _tile_of_rows(x, step, a, a_row, b, y, c_row, bias, start, relu, k)
+            else:
+                _tile(a, a_row, a_col, b, b_row, y, c_row, bias, start, relu, k, ROWS, width)
             a = at(a, a_tile)
             i += ROWS
         while i < m:
@@ -190,6 +204,21 @@ def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu
             x, y = at(a, i * a_row), at(c, i * c_row)
             _last_narrow(x, a_row, a_col, b, b_row, y, c_row, bias, start, relu, k, m - i, n)
             i += EDGE_ROWS
+
+
+@scalar
+def _share(number, tiles, k, width, row):
+    """What a tile fetches of a panel of k rows: from where, and how far it goes with each line; 0 if nothing is left.
+
+    Adjacent rows are shared by all tiles evenly. Of others each tile fetches a line of half of them.
+    """
+    lines = k // UNROLLED * FETCHES
+    if row == width:
+        step = (width * UNROLLED // FETCHES + tiles - 1) // tiles
+        place = number * lines * step
+        return place, step if place < k * width else 0
+    place = min(number // 2 * width // VECTORS, width - 1) + number % 2 * lines * row
+    return place, row if number // 2 <= VECTORS else 0
 
 
 @scalar
@@ -238,7 +267,11 @@ def product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col, c_row, start
             for j in range(0, n, width):
                 x, y, s = at(a, i * a_row + p * a_col), at(c, i * c_row + j), at(bias, j)
                 z, columns = at(packed, j * panel_rows + p * width), min(width, n - j)
-                panel_product(x, a_row, a_col, ROWS * a_row, z, width, y, c_row, s, first, last, size, count, columns)
+                ahead = at(z, width * panel_rows)
+                panel_product(
+                    x, a_row, a_col, ROWS * a_row, z, width, y, c_row, s, first, last, size, count, columns,
+                    ahead, width,
+                )  # fmt: skip
         p += size
         if p >= k:
             break

@@ -104,10 +104,13 @@ class Vectors:
             arguments = [vector, address, ir.IntType(32)(self.bytes), mask]
             self.call(f"llvm.masked.store.{self._suffix}.p0", ir.VoidType(), arguments)
 
-    def prefetch(self, address: ir.Value, offset: ir.Value, *, write: bool = False) -> None:
-        """Begin to load the cache line `offset` elements behind an address, which may lie outside of all memory."""
+    def prefetch(self, address: ir.Value, offset: ir.Value, *, write: bool = False, level: int = 1) -> None:
+        """Begin to load the cache line `offset` elements behind an address, which may lie outside of all memory.
+
+        It goes to the cache of this level and to those behind it.
+        """
         place = self.builder.gep(address, [offset], source_etype=self.element)
-        kind = [ir.IntType(32)(number) for number in (int(write), 3, 1)]  # into all caches, data
+        kind = [ir.IntType(32)(number) for number in (int(write), 4 - level, 1)]  # data
         self.call("llvm.prefetch.p0", ir.VoidType(), [self.builder.bitcast(place, ir.IntType(8).as_pointer()), *kind])
 
     def multiply_add(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:

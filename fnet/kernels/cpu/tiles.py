@@ -17,7 +17,7 @@ width or on the other rows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = No
     """
     masked = partial and vectors == 1 if masked is None else masked
     write = functools.partial(_write_fma_tile, rows, vectors, partial, masked)
-    return vector_code(write, functools.partial(_fma_tile_in_python, rows, vectors))
+    return vector_code(write, functools.partial(fma_tile_in_python, rows, vectors))
 
 
 def packing_tile(rows: int, vectors: int) -> Any:
@@ -84,13 +84,8 @@ def _write_fma_tile(
     numbers = simd.rows_below(m, rows) if partial else [INT(r) for r in range(rows)]
     multiply_add = simd.multiply_add_pairs if isinstance(a.type.pointee, ir.IntType) else simd.multiply_add
 
-    # Step 1. The three kinds of start differ in nothing but an address and the distance of its rows.
-    zeros = builder.bitcast(_zeros(builder.module, vectors), c.type)
-    from_c, from_bias = (builder.icmp_signed("==", start, INT(code)) for code in (FROM_C, FROM_BIAS))
-    source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
-    source_row = builder.select(from_c, c_row, INT(0))
-    source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
-    starts = [simd.load(simd.at(row, first), mask) for row in source_rows for first, mask in columns]
+    # Step 1.
+    starts = first_sums(simd, c, c_row, bias, start, numbers, columns)
 
     # Step 2. The addresses in A and B are carried from one p to the next, like the sums. Contiguous rows of A are
     # fetched in turn, a line of each in 16 p; of contiguous columns every p fetches the line behind, and that of a
@@ -134,6 +129,28 @@ def _write_fma_tile(
             simd.store(simd.relu_if(relu, sums[r * vectors + v]), simd.at(row, first), mask)
 
 
+def first_sums(
+    simd: Vectors,
+    c: ir.Value,
+    c_row: ir.Value,
+    bias: ir.Value,
+    start: ir.Value,
+    numbers: Iterable[ir.Value],
+    columns: Sequence[tuple[int, ir.Value | None]],
+) -> list[ir.Value]:
+    """What the sums of these rows start from, in vectors at these columns, each with its mask.
+
+    The three kinds of start differ in nothing but an address and the distance of its rows.
+    """
+    builder = simd.builder
+    zeros = builder.bitcast(_zeros(builder.module, len(columns)), c.type)
+    from_c, from_bias = (builder.icmp_signed("==", start, INT(code)) for code in (FROM_C, FROM_BIAS))
+    source = builder.select(from_c, c, builder.select(from_bias, bias, zeros))
+    source_row = builder.select(from_c, c_row, INT(0))
+    source_rows = [simd.at(source, builder.mul(number, source_row)) for number in numbers]
+    return [simd.load(simd.at(row, first), mask) for row in source_rows for first, mask in columns]
+
+
 def _row_addresses(
     simd: Vectors, a: ir.Value, a_row: ir.Value, numbers: list[ir.Value], partial: bool
 ) -> tuple[list[ir.Value], Callable[[int, list[ir.Value]], ir.Value]]:
@@ -160,7 +177,8 @@ def _zeros(module: ir.Module, vectors: int) -> ir.Value:
     return module.globals[name]
 
 
-def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):
+def fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n):
+    """What the tiles of `fma_tile` do, without the JIT."""
     columns = min(n, vectors * lanes(c))
     for i in range(min(m, rows)):
         row = c[i * c_row :][:columns]
@@ -174,7 +192,7 @@ def _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias
 
 def _packing_tile_in_python(rows, vectors, packed, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k):
     width = vectors * lanes(c)
-    _fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, rows, width)
+    fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, rows, width)
     for p in range(k):
         packed[p * width :][:width] = b[p * b_row :][:width]
 
