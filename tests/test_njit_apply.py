@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -65,8 +66,16 @@ def applied(net, params, state, x, batch):
     return y if batch else fnet.tree.map(lambda a: a[0], y)
 
 
-@pytest.mark.parametrize("batch", [None, 3])
-@pytest.mark.parametrize("name", CASES)
+# Batches of some networks, and slowly of the others: each is compiled by itself.
+BATCHED = {"dense", "transposed", "integers", "several", "several of one"}
+BATCHES = [
+    pytest.param(name, batch, marks=[] if batch is None or name in BATCHED else pytest.mark.slow)
+    for name in CASES
+    for batch in (None, 3)
+]
+
+
+@pytest.mark.parametrize(("name", "batch"), BATCHES)
 def test_results_are_those_of_apply(name, batch):
     net, shape = CASES[name]
     params, state = made(net, shape)
@@ -135,17 +144,40 @@ def test_integer_inputs():
     np.testing.assert_array_equal(f(leaves, np.array([4, 0, 1])), [[8, 9], [0, 1], [2, 3]])
 
 
-def test_many_threads_may_call_it_at_once():
-    net = serial(Dense(16, activation="tanh"), Dense(3))
-    params, state = made(net, (8,))
-    f, leaves = njit_apply(net, params, state, (8,))
+def in_threads(f):
+    """`f` of many rows by threads of Python."""
+
+    @numba.njit(nogil=True)
+    def some(leaves, x, y):
+        for i in range(x.shape[0]):
+            y[i] = f(leaves, x[i])
+
+    def every(leaves, x, y):
+        some(leaves, x[:0], y[:0])
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(some, [leaves] * 40, np.split(x, 40), np.split(y, 40)))
+
+    return every
+
+
+def in_numba(f):
+    """`f` of many rows by threads of Numba."""
 
     @numba.njit(parallel=True)
     def every(leaves, x, y):
         for i in numba.prange(x.shape[0]):
             y[i] = f(leaves, x[i])
 
-    x, y = inputs((8,), lead=(200,)), np.zeros((200, 3), np.float32)
+    return every
+
+
+@pytest.mark.parametrize("way", [in_threads, pytest.param(in_numba, marks=pytest.mark.slow)])
+def test_many_threads_may_call_it_at_once(way):
+    net, shape = CASES["dense"]
+    params, state = made(net, shape)
+    f, leaves = njit_apply(net, params, state, shape)
+    every = way(f)
+    x, y = inputs(shape, lead=(40000,)), np.zeros((40000, 3), np.float32)
     every(leaves, x, y)
     np.testing.assert_allclose(y, net.apply(params, state, x)[0], rtol=1e-4, atol=1e-5)
     again = np.zeros_like(y)
@@ -205,10 +237,14 @@ def test_arrays_that_do_not_fit():
 
 
 def test_arrays_of_other_types_and_layouts_are_converted():
-    net, shape = CASES["rank 3"]
-    f, leaves = njit_apply(net, *made(net, shape), shape)
-    x = inputs(shape)
+    net = Layer(
+        lambda key, shape, dtype: ({"w": np.arange(12, dtype=dtype).reshape(shape)}, {}),
+        lambda params, state, x, key=None, train=False: (ops.sum(x * params["w"], axis=-1), state),
+    )
+    f, leaves = njit_apply(net, *made(net, (3, 4)), (3, 4))
+    x = inputs((3, 4))
     expected = f(leaves, x)
+    np.testing.assert_allclose(expected, (x * np.arange(12).reshape(3, 4)).sum(-1), rtol=1e-5)
     for other in (x.astype(np.float64), np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
         np.testing.assert_array_equal(f(leaves, other), expected)
     np.testing.assert_array_equal(f(leaves.astype(np.float64), x), expected)
