@@ -6,7 +6,8 @@ that the compiler sees that no other element is meant. Floating sums over the in
 `BLOCK` elements of float32 that are added up in float64, other floating sums in a row of float64 accumulators.
 
 A divided nest runs its outermost loop in `PARTS` parts, on several threads where they are. If that loop is folded, each
-part has accumulators of its own, and these are combined in order at the end.
+part has accumulators of its own, and these are combined in order at the end. Few long rows are folded block of columns
+by block of columns instead, which leaves nothing to combine.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class _Writer:
                 f"i{d}" if step == NEXT else f"i{d} * u{k}_{d}" for d, step in enumerate(read.steps) if step != STAYS
             ]
             level = max((d + 1 for d, step in enumerate(read.steps) if step != STAYS), default=0)
-            place = self._position(range(self.depth)) if SAME in read.steps else " + ".join(terms) or "0"
+            place = self._position(self.nest.order) if SAME in read.steps else " + ".join(terms) or "0"
             self.level_of.append(level)
             self.levels[level].append(f"v{k} = x{k}[{place}]")
 
@@ -187,7 +188,7 @@ class _Writer:
         for k, write in enumerate(self.nest.writes):
             value = f"v{write.value}"
             if write.fold is None:
-                lines.append(f"{self._target(k, write)}[{self._position(range(self.depth))}] = {value}")
+                lines.append(f"{self._target(k, write)}[{self._position(self.nest.order)}] = {value}")
             elif self.nest.folds_inside:
                 cell = self._accumulator(k, self._position(self.row))
                 lines.append(f"{cell} = {self._combine(write, cell, value, accumulator(write).str[1:])}")
@@ -233,7 +234,7 @@ class _Writer:
     def _target(self, k: int, write: Write) -> str:
         return f"y{k}" if write.overwrites is None else f"x{write.overwrites}"
 
-    def _position(self, loops: range | list[int]) -> str:
+    def _position(self, loops: Sequence[int]) -> str:
         """Row-major position over the given loops, e.g. ``(i0 * m1 + i1)``."""
         text = ""
         for d in loops:

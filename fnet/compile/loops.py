@@ -21,6 +21,8 @@ STAYS, NEXT, STRIDES, SAME = "0", "1", "s", "="
 # A nest that takes longer than this is divided, whatever the number of threads: the order of folds depends on it.
 DIVIDE_FROM = 10_000  # nanoseconds
 PARTS = 16
+FEW = 4 * PARTS  # rows: to divide so many would leave less to sum than to combine
+COLUMNS = 64  # columns of a block, at least
 BYTES_PER_NANOSECOND = 20
 _FUNCTION = "_{t}("  # marks a call of a vector function in a template
 
@@ -57,13 +59,22 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class LoopNest:
-    """`loops` has one letter a loop, outermost first: KEPT or FOLDED; a `divided` one runs its outermost in parts."""
+    """`loops` has one letter a loop, outermost first: KEPT or FOLDED; a `divided` one runs its outermost in parts.
+
+    In one of `columns` the second loop goes over rows, the other two over the blocks and the columns of each row.
+    """
 
     loops: str
     reads: tuple[Read, ...]
     steps: tuple[Step, ...]
     writes: tuple[Write, ...]
     divided: bool = False
+    columns: bool = False
+
+    @property
+    def order(self) -> Sequence[int]:
+        """The loops in the order of the axes in memory."""
+        return (1, 0, 2) if self.columns else range(len(self.loops))
 
     @property
     def folds_inside(self) -> bool:
@@ -102,6 +113,11 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
     sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
     overwritten = {w.overwrites for w in work.writes}
     time = _nanoseconds(math.prod(sizes), reads, work)
+    blocks = _blocks(sizes) if time >= DIVIDE_FROM and kinds == [True, False] else 0
+    if blocks:
+        rows, columns = sizes
+        sizes, kinds = [blocks, rows, columns // blocks], [False, True, False]
+        strides = [[column * (columns // blocks), row, column] for row, column in strides]
     kinds_text = "".join(FOLDED if k else KEPT for k in kinds)
     nest = LoopNest(
         kinds_text,
@@ -112,6 +128,7 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
         tuple(work.steps),
         tuple(work.writes),
         divided=time >= DIVIDE_FROM and sizes[0] >= PARTS,
+        columns=blocks > 0,
     )
     arguments: list[Any] = list(reads)
     arguments += [t for t, w in zip(work.targets, work.writes, strict=True) if w.overwrites is None]
@@ -125,6 +142,13 @@ def emit_computation(work: Computation, emit: Emitter) -> None:
     for read, stride in zip(nest.reads, strides, strict=True):
         arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == STRIDES]
     emit.call(loop_kernel(nest), *arguments)
+
+
+def _blocks(sizes: Sequence[int]) -> int:
+    """Into how many blocks of columns few long rows are cut, that are summed; 0: not at all."""
+    rows, columns = sizes
+    numbers = range(PARTS, columns // COLUMNS + 1) if rows <= FEW else ()
+    return next((number for number in numbers if columns % number == 0), 0)
 
 
 def _fold_nothing(work: Computation, emit: Emitter) -> None:

@@ -78,3 +78,27 @@ def test_many_operands():
     f = fnet.jit(lambda *xs: functools.reduce(ops.add, xs))
     assert len(f.plan(*arrays).calls) == 1
     np.testing.assert_array_equal(f(*arrays), np.full((16, 500), sum(range(34)), np.float32))
+
+
+def test_few_long_rows_are_summed_by_blocks_of_columns(divide):
+    """The elements themselves are written to their places, also over what they are computed from."""
+    rng = np.random.default_rng(0)
+    a, x, b = (rng.standard_normal(shape).astype("float32") for shape in ((5, 5), (5, 1056), (1056, 3)))
+
+    def f(a: Any, x: Any, b: Any) -> tuple[Any, Any]:
+        y = ops.matmul(a, x) * 2 + 1
+        return ops.matmul(y, b), np.sum(y, axis=0)
+
+    plan = fnet.jit(f).plan(a, x, b)
+    assert "sum" in str(plan) and any(16 in call.args and 66 in call.args for call in plan.calls)
+    for given in ((a, x, b), (a, np.asfortranarray(x), b)):
+        for count in (1, 2):
+            threads.set_thread_count(count)
+            product, total = fnet.jit(f)(*given)
+            y = np.matmul(given[0], given[1], dtype=np.float64) * 2 + 1
+            np.testing.assert_allclose(product, y @ given[2], rtol=1e-5, atol=1e-4)
+            np.testing.assert_allclose(total, y.sum(0), rtol=1e-5, atol=1e-5)
+    z = np.asfortranarray(x)
+    np.testing.assert_array_equal(
+        fnet.jit(lambda z: np.sum(z, axis=0))(z), x.astype("float64").sum(0).astype("float32")
+    )
