@@ -17,6 +17,8 @@ from fnet.ops.shape import normalize_axis
 from fnet.transforms.primitive import spec_of
 
 Activation = Callable[[Any], Any]
+ActivationLike = str | Callable[..., Any] | None
+"""What `get` takes for an activation."""
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 # Below this, x * sigmoid(x) and its kin are 0 in either precision, but -Inf * 0 would be NaN.

@@ -1,4 +1,4 @@
-"""Functions that remember how they were made: an initializer, a regularizer, a schedule with its arguments."""
+"""Things that know how they were made: layers, losses, optimizers, initializers, schedules with their arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,102 @@ from fnet.errors import DtypeError, ValueRangeError, did_you_mean
 _HINTS = {"seed": " Random numbers come from the key given to init: net.init(fnet.random.key(seed), shape)."}
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
+M = TypeVar("M")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
-class Configured(Generic[R]):
+class Recipe(NamedTuple):
+    """How a thing was made, so that it can be made again: a function that can be imported, and its arguments."""
+
+    make: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.make.__name__
+
+
+def bound_arguments(
+    name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any], hints: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
+
+    NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32.
+    hints: what to say of names that are no arguments, beside the closest one that is.
+    """
+    for given in kwargs:
+        if given not in signature.parameters:
+            hint = hints.get(given) or did_you_mean(given, signature.parameters)
+            raise TypeError(f"{name}() got an unexpected argument '{given}'.{hint}")
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name}(): {error}.") from None
+    bound.apply_defaults()
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in bound.arguments.items()}
+
+
+def constructor(
+    finish: Callable[[M, Recipe], T],
+    bind: Callable[[str, inspect.Signature, tuple, Mapping[str, Any]], dict[str, Any]] = bound_arguments,
+    shared: Mapping[str, Any] = {},
+) -> Callable[[Callable[P, M]], Callable[P, T]]:
+    """Make a function a constructor: what it makes knows this constructor and all arguments, defaults included.
+
+    The signature is that of the function, for type checkers, editors and `inspect` alike.
+    finish: ``finish(made, recipe)`` gives what the constructor returns. bind: what gives the arguments by name.
+    shared: keywords with defaults that all constructors of a kind take, whether or not a function lists them.
+
+    >>> @constructor(lambda made, recipe: (recipe.name, recipe.kwargs, made))
+    ... def half(of: float = 1.0) -> float:
+    ...     return of / 2
+    >>> half(3.0)
+    ('half', {'of': 3.0}, 1.5)
+    """
+
+    def decorate(make: Callable[P, M]) -> Callable[P, T]:
+        own = inspect.signature(make)
+        more = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=shared[key]) for key in shared]
+        takes = own.replace(parameters=[*own.parameters.values(), *(p for p in more if p.name not in own.parameters)])
+
+        @functools.wraps(make)
+        def construct(*args: P.args, **kwargs: P.kwargs) -> T:
+            arguments = bind(make.__name__, takes, args, kwargs)
+            made = make(**{key: arguments[key] for key in own.parameters})  # type: ignore[call-arg]
+            return finish(made, Recipe(construct, (), arguments))
+
+        return construct
+
+    return decorate
+
+
+def combinator(finish: Callable[[M, Recipe], T]) -> Callable[[Callable[P, M]], Callable[P, T]]:
+    """As `constructor`, for a function of other things: its arguments are kept as they are given."""
+
+    def decorate(make: Callable[P, M]) -> Callable[P, T]:
+        @functools.wraps(make)
+        def combine(*args: P.args, **kwargs: P.kwargs) -> T:
+            return finish(make(*args, **kwargs), Recipe(combine, args, kwargs))
+
+        return combine
+
+    return decorate
+
+
+def is_default(value: Any, default: Any) -> bool:
+    """Whether an argument is the default of its parameter, or equal to it; arrays are compared by identity."""
+    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
+
+
+def make_again(make: Callable[..., R], args: tuple, kwargs: Mapping[str, Any]) -> R:
+    """``make(*args, **kwargs)``: how a thing that is pickled by its recipe comes back."""
+    return make(*args, **kwargs)
+
+
+class Configured(Generic[Q, R]):
     """A function with the `name` and the arguments (`config`) of what made it; equal if both are, so it can be saved.
 
     make: what made it, which makes it again where it is unpickled; without it, the function itself is pickled.
@@ -34,14 +126,14 @@ class Configured(Generic[R]):
 
     def __init__(
         self,
-        function: Callable[..., R],
+        function: Callable[Q, R],
         name: str,
         config: Mapping[str, Any],
-        make: Callable[..., Configured[R]] | None = None,
+        make: Callable[..., Configured[Q, R]] | None = None,
     ) -> None:
         self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)), _make=make)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R:
+    def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
         return self.__dict__["_function"](*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -55,10 +147,10 @@ class Configured(Generic[R]):
             else (make_again, (make, (), config))
         )
 
-    def __copy__(self) -> Configured[R]:
+    def __copy__(self) -> Configured[Q, R]:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Configured[R]:
+    def __deepcopy__(self, memo: Any) -> Configured[Q, R]:
         """The function itself, which never changes."""
         return self
 
@@ -72,21 +164,13 @@ class Configured(Generic[R]):
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
 
 
-def configurable(make: Callable[P, Callable[..., R]]) -> Callable[P, Configured[R]]:
-    """Give what `make` returns its name and arguments, defaults included; NumPy scalars become Python numbers."""
-    signature = inspect.signature(make)
+def configurable(make: Callable[P, Callable[Q, R]]) -> Callable[P, Configured[Q, R]]:
+    """Give the functions that `make` returns its name and arguments."""
 
-    @functools.wraps(make)
-    def construct(*args: P.args, **kwargs: P.kwargs) -> Configured[R]:
-        config = bound_arguments(make.__name__, signature, args, kwargs, _HINTS)
-        return Configured(make(**config), make.__name__, config, construct)  # type: ignore[call-arg]
+    def finish(function: Callable[Q, R], recipe: Recipe) -> Configured[Q, R]:
+        return Configured(function, recipe.name, recipe.kwargs, recipe.make)
 
-    return construct
-
-
-def make_again(make: Callable[..., R], args: tuple, kwargs: Mapping[str, Any]) -> R:
-    """``make(*args, **kwargs)``: how a thing that is pickled by its configuration comes back."""
-    return make(*args, **kwargs)
+    return constructor(finish, functools.partial(bound_arguments, hints=_HINTS))(make)
 
 
 def resolve(kind: str, form: str, table: Mapping[str, Callable[..., Any]], given: Any) -> Any:
@@ -119,22 +203,3 @@ def check_not_negative(name: str, **values: Any) -> None:
     for argument, value in values.items():
         if not value >= 0:
             raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")
-
-
-def bound_arguments(
-    name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any], hints: Mapping[str, str] = {}
-) -> dict[str, Any]:
-    """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
-
-    hints: what to say of names that are no arguments, beside the closest one that is.
-    """
-    for given in kwargs:
-        if given not in signature.parameters:
-            hint = hints.get(given) or did_you_mean(given, signature.parameters)
-            raise TypeError(f"{name}() got an unexpected argument '{given}'.{hint}")
-    try:
-        bound = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise TypeError(f"{name}(): {error}.") from None
-    bound.apply_defaults()
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in bound.arguments.items()}

@@ -13,6 +13,8 @@ from fnet import ops
 from fnet.configured import check_not_negative, configurable, resolve
 
 Constraint = Callable[[Any], Any]
+ConstraintLike = str | Callable[..., Any] | None
+"""What `get` takes for a constraint."""
 Axis = int | tuple[int, ...]
 EPSILON = 1e-7
 

@@ -17,6 +17,8 @@ from fnet.configured import check_not_negative, check_number, configurable, reso
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
+InitializerLike = str | Callable[..., Any] | np.ndarray
+"""What `get` takes for an initializer."""
 
 # Standard deviation of a standard normal variable conditioned on [-2, 2].
 TRUNCATED_STDDEV = 0.87962566103423978

@@ -19,6 +19,8 @@ from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
 Regularizer = Callable[[Any], Any]
+RegularizerLike = str | Callable[..., Any] | None
+"""What `get` takes for a regularizer."""
 _REPORTED: ContextVar[list[Any] | None] = ContextVar("reported penalties", default=None)
 
 

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import activations, regularizers
+from fnet.activations import ActivationLike
 from fnet.errors import DtypeError
 from fnet.layers.constructor import Pair, constructor
+from fnet.regularizers import RegularizerLike
 
 
 @constructor(masks="kept")
-def Activation(activation: Any) -> Pair:
+def Activation(
+    activation: ActivationLike,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``activation(x)``, for a name known to `fnet.activations` or a function. Source: Keras ``Activation``.
 
     >>> Activation("softmax").out_shape((3,))
@@ -26,7 +34,13 @@ def Activation(activation: Any) -> Pair:
 
 
 @constructor(masks="kept", several=True)
-def Lambda(function: Callable[[Any], Any]) -> Pair:
+def Lambda(
+    function: Callable[[Any], Any],
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions.
 
     It may depend on x alone; a layer with parameters, state or random numbers is a `fnet.layer.Layer`. A file does not
@@ -46,7 +60,14 @@ def Lambda(function: Callable[[Any], Any]) -> Pair:
 
 
 @constructor(masks="kept")
-def ActivityRegularization(l1: float = 0.0, l2: float = 0.0) -> Pair:
+def ActivityRegularization(
+    l1: float = 0.0,
+    l2: float = 0.0,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x``, with the penalty ``(l1 sum |x| + l2 sum x^2) / N`` on it, see `fnet.apply_with_penalty`.
 
     Source: Keras ``ActivityRegularization``.
@@ -61,7 +82,12 @@ def ActivityRegularization(l1: float = 0.0, l2: float = 0.0) -> Pair:
 
 
 @constructor(masks="kept", several=True)
-def Identity() -> Pair:
+def Identity(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x``. Source: Keras ``Identity``."""
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

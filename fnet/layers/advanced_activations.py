@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet import activations, ops
+from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
+from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
 from fnet.layers.checks import entries, masked_input, not_negative, number, one_shape
@@ -16,11 +18,20 @@ from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import over
 from fnet.masking import Masked
 from fnet.ops.promotion import astype, lift, promote
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="kept")
-def ReLU(max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0) -> Pair:
+def ReLU(
+    max_value: float | None = None,
+    negative_slope: float = 0.0,
+    threshold: float = 0.0,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """`max_value` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``.
 
     Source: Keras ``ReLU``.
@@ -40,7 +51,13 @@ def ReLU(max_value: float | None = None, negative_slope: float = 0.0, threshold:
 
 
 @constructor(masks="kept")
-def LeakyReLU(negative_slope: float = 0.3) -> Pair:
+def LeakyReLU(
+    negative_slope: float = 0.3,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x`` where positive, else ``negative_slope x``. Source: A. Maas et al. 2013 (Keras ``LeakyReLU``).
 
     >>> LeakyReLU(0.5).apply({}, {}, np.array([[-1.0, 3.0]]))[0]
@@ -55,7 +72,9 @@ def LeakyReLU(negative_slope: float = 0.3) -> Pair:
 
 
 @constructor(masks="kept")
-def ELU(alpha: float = 1.0) -> Pair:
+def ELU(
+    alpha: float = 1.0, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
+) -> Pair:
     """``x`` where ``x >= 0``, else ``alpha (e^x - 1)``. Source: D.-A. Clevert et al. 2016 (Keras ``ELU``).
 
     >>> ELU().apply({}, {}, np.array([[0.0, 3.0]]))[0]
@@ -70,7 +89,16 @@ def ELU(alpha: float = 1.0) -> Pair:
 
 
 @constructor(masks="kept", alpha="alpha")
-def PReLU(alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | None = None) -> Pair:
+def PReLU(
+    alpha_initializer: InitializerLike = "zeros",
+    shared_axes: int | Sequence[int] | None = None,
+    *,
+    alpha_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    alpha_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x`` where positive, else ``alpha x``, with a learned ``alpha`` for every element of a sample.
 
     Params: ``alpha`` of the shape of a sample, with size 1 on `shared_axes`, which count the batch axis: ``(1, 2)``
@@ -100,7 +128,13 @@ def PReLU(alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | N
 
 
 @constructor(masks="used")
-def Softmax(axis: int | Sequence[int] = -1) -> Pair:
+def Softmax(
+    axis: int | Sequence[int] = -1,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``e^x / sum(e^x)`` with the sum over `axis`, which counts the batch axis.
 
     What a mask leaves out is not in the sum, and is 0 in the result. Source: Keras ``Softmax``.

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
+from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
+from fnet.initializers import InitializerLike
 from fnet.layer import Layer
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
 from fnet.layers.checks import entries, fraction, needed_key, parameters, positive_integer
@@ -18,6 +20,7 @@ from fnet.layers.position import rotate_by_position
 from fnet.masking import join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -36,8 +39,16 @@ def MultiHeadAttention(
     masked: bool = False,
     rotary: bool = False,
     return_attention_scores: bool = False,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """Every position of the query gathers values from the positions whose keys resemble it, once for each head.
 
@@ -84,8 +95,16 @@ def GroupQueryAttention(
     masked: bool = False,
     rotary: bool = False,
     return_attention_scores: bool = False,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """`MultiHeadAttention` in which groups of neighbouring query heads share one head of keys and values.
 

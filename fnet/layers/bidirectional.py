@@ -14,6 +14,7 @@ from fnet.layers.rnn import RNN
 from fnet.layers.sequence import is_several
 from fnet.masking import join_mask, split_mask
 from fnet.members import Members
+from fnet.regularizers import RegularizerLike
 from fnet.samples import is_single
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
@@ -26,7 +27,15 @@ _WRAPPED: dict[str, Callable[..., Layer]] = {"SimpleRNN": SimpleRNN, "LSTM": LST
 
 
 @constructor(masks="used")
-def Bidirectional(layer: Layer, merge_mode: str | None = "concat", backward_layer: Layer | None = None) -> Layer:
+def Bidirectional(
+    layer: Layer,
+    merge_mode: str | None = "concat",
+    backward_layer: Layer | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Layer:
     """`layer` from the beginning and another of its kind from the end, their outputs merged.
 
     ``y = merge(forward(x), backward(x))``; sequences are merged in the order of x.

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError, StructureError
+from fnet.initializers import InitializerLike
 from fnet.layer import Layer
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair, constructor
@@ -13,6 +16,7 @@ from fnet.layers.recurrence import KINDS, Recurrence
 from fnet.layers.sequence import Reading
 from fnet.members import Members, check_layers
 from fnet.ops.promotion import lift
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 CELLS = tuple(f"{kind}Cell" for kind in KINDS)
@@ -21,13 +25,23 @@ CELLS = tuple(f"{kind}Cell" for kind in KINDS)
 @constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNNCell(
     units: int,
-    activation: Any = "tanh",
+    activation: ActivationLike = "tanh",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """One step of `SimpleRNN`: ``(x_t, h) -> (h', h')``, x_t: (N, D), h: (N, units).
 
@@ -46,15 +60,25 @@ def SimpleRNNCell(
 @constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTMCell(
     units: int,
-    activation: Any = "tanh",
-    recurrent_activation: Any = "sigmoid",
+    activation: ActivationLike = "tanh",
+    recurrent_activation: ActivationLike = "sigmoid",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     unit_forget_bias: bool = True,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """One step of `LSTM`: ``(x_t, h, c) -> (h', h', c')``, x_t: (N, D), h and c: (N, units).
 
@@ -73,15 +97,25 @@ def LSTMCell(
 @constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRUCell(
     units: int,
-    activation: Any = "tanh",
-    recurrent_activation: Any = "sigmoid",
+    activation: ActivationLike = "tanh",
+    recurrent_activation: ActivationLike = "sigmoid",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     reset_after: bool = True,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """One step of `GRU`: ``(x_t, h) -> (h', h')``, x_t: (N, D), h: (N, units).
 
@@ -98,7 +132,13 @@ def GRUCell(
 
 
 @constructor(masks="used", several=True)
-def StackedRNNCells(cells: Sequence[Layer]) -> Layer:
+def StackedRNNCells(
+    cells: Sequence[Layer],
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Layer:
     """Cells on top of each other as one: each gets the output of the one before as its x_t.
 
     ``(x_t, *states of the first, *states of the second, ...) -> (y_t of the last, *all new states)``.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec
 
 import numpy as np
 
-from fnet import constraints, regularizers, tree
-from fnet.configured import bound_arguments
+from fnet import configured, constraints, regularizers, tree
 from fnet.errors import DtypeError, StructureError
 from fnet.layer import Layer, Masks, Recipe
 from fnet.masking import is_array, unmasked
@@ -19,7 +17,7 @@ from fnet.ops.promotion import lift
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
 
-Make = Callable[..., Pair | Layer]
+P = ParamSpec("P")
 
 _SHAPE_HINT = " A shape goes to init (or to fnet.Input): net.init(key, shape)."
 _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE_HINT) | {
@@ -31,43 +29,46 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 
 def constructor(
     masks: Masks = "dropped", several: bool = False, **weights: str
-) -> Callable[[Make], Callable[..., Layer]]:
+) -> Callable[[Callable[P, Pair | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
 
     weights: the name of a parameter for the first part of the names of its arguments: ``recurrent="recurrent_kernel"``
-    gives the constructor ``recurrent_regularizer=`` and ``recurrent_constraint=`` for it. All constructors get
-    ``activity_regularizer=``, ``trainable=`` and ``name=``. masks: see `Layer`. several: whether the layer
-    takes several inputs; one that does not refuses a tuple of arrays, which would become one array. The config of the
-    layer holds the arguments of the function and those of the others that are given.
+    is that of which ``recurrent_regularizer=`` and ``recurrent_constraint=`` speak. All constructors take those of
+    their weights, ``activity_regularizer=``, ``trainable=`` and ``name=``: a function lists them behind its own
+    arguments, for readers and type checkers, and leaves what they mean to this decorator. masks: see `Layer`.
+    several: whether the layer takes several inputs; one that does not refuses a tuple of arrays, which would become one
+    array. The config of the layer holds the arguments of its own and those of the others that are given.
     """
+    shared: dict[str, Any] = {f"{part}_regularizer": None for part in weights}
+    shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
+    shared |= {"trainable": True, "name": None}
 
-    def decorate(make: Make) -> Callable[..., Layer]:
-        kind, own = make.__name__, inspect.signature(make)
-        shared: dict[str, Any] = {f"{part}_regularizer": None for part in weights}
-        shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
-        shared |= {"trainable": True, "name": None}
-        added = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=shared[key]) for key in shared]
-        signature = inspect.Signature([*own.parameters.values(), *added], return_annotation="Layer")
+    def decorate(make: Callable[P, Pair | Layer]) -> Callable[P, Layer]:
+        kind, parameters = make.__name__, inspect.signature(make).parameters
+        own = {key: parameter.default for key, parameter in parameters.items() if key not in shared}
 
-        @functools.wraps(make)
-        def construct(*args: Any, **kwargs: Any) -> Layer:
-            arguments = bound_arguments(kind, signature, args, kwargs, _HINTS)
-            config = {key: arguments[key] for key in own.parameters}
+        def finish(made: Pair | Layer, recipe: configured.Recipe) -> Layer:
+            arguments = recipe.kwargs
             given = {key: arguments[key] for key, default in shared.items() if arguments[key] is not default}
-            for flag in (key for key, parameter in signature.parameters.items() if isinstance(parameter.default, bool)):
-                _check_flag(kind, flag, arguments[flag])
             name, trainable = given.pop("name", None), given.get("trainable", True)
-            made = make(**config)
             made = made if several or isinstance(made, Layer) else (made[0], _of_one_input(kind, made[1]))
-            config |= given
-            layer = _layer(kind, own, made, config, masks, weights, (construct, (), config))
+            config = {key: arguments[key] for key in own} | given
+            layer = _layer(kind, own, made, config, masks, weights, recipe._replace(kwargs=config))
             layer = layer if trainable else layer.with_trainable(False)
             return layer if name is None else layer.relabel(name, named=True)
 
-        construct.__signature__ = signature  # type: ignore[attr-defined]
-        return construct
+        return configured.constructor(finish, _bound, shared)(make)
 
     return decorate
+
+
+def _bound(kind: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name; `DtypeError` for one that should be True or False."""
+    arguments = configured.bound_arguments(kind, signature, args, kwargs, _HINTS)
+    for flag, parameter in signature.parameters.items():
+        if isinstance(parameter.default, bool) and not isinstance(arguments[flag], bool | np.bool_):
+            raise DtypeError(f"{kind}: {flag} is True or False, received {arguments[flag]!r:.40}.")
+    return arguments
 
 
 def entry_name(kind: str) -> str:
@@ -81,7 +82,7 @@ def entry_name(kind: str) -> str:
 
 def _layer(
     kind: str,
-    own: inspect.Signature,
+    own: Mapping[str, Any],
     made: Pair | Layer,
     config: dict[str, Any],
     masks: Masks,
@@ -113,12 +114,11 @@ def _layer(
     )
 
 
-def _is_usual(own: inspect.Signature, argument: str, value: Any) -> bool:
+def _is_usual(own: Mapping[str, Any], argument: str, value: Any) -> bool:
     """Whether repr leaves an argument out: a default, or layers, which are shown as children."""
     if isinstance(value, Layer) or (isinstance(value, list | tuple) and any(isinstance(v, Layer) for v in value)):
         return True
-    default = own.parameters[argument].default if argument in own.parameters else None
-    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
+    return configured.is_default(value, own.get(argument))
 
 
 def _of_one_input(kind: str, apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
@@ -145,8 +145,3 @@ def _reporting(apply: Callable[..., tuple[Any, Any]], activity: Callable[[Any], 
         return y, state
 
     return apply_and_report
-
-
-def _check_flag(kind: str, flag: str, value: Any) -> None:
-    if not isinstance(value, bool | np.bool_):
-        raise DtypeError(f"{kind}: {flag} is True or False, received {value!r:.40}.")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import activations, initializers, ops
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
+from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
@@ -24,10 +28,18 @@ def Conv1D(
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
     groups: int = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y[n, i, f] = activation(sum over t, c of x[n, i strides + t dilation_rate, c] K[t, c, f] + b[f])``.
 
@@ -57,10 +69,18 @@ def Conv2D(
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1),
     groups: int = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y[n, i, j, f] = activation(sum over s, t, c of x[n, i + s, j + t, c] K[s, t, c, f] + b[f])``.
 
@@ -87,10 +107,18 @@ def Conv3D(
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1, 1),
     groups: int = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = activation(x * K + b)`` over depth, height and width.
 

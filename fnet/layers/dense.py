@@ -5,21 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from fnet import activations, initializers, ops
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
+from fnet.initializers import InitializerLike
 from fnet.layers.checks import known_size, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="kept", kernel="kernel", bias="bias")
 def Dense(
     units: int,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = activation(x K + b)`` on the last axis.
 

@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fnet import activations, initializers, ops
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
+from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 Shapes = dict[str, tuple[int | None, ...]]
@@ -25,10 +29,18 @@ def DepthwiseConv1D(
     depth_multiplier: int = 1,
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    depthwise_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    depthwise_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    depthwise_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    depthwise_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y[n, i, c M + m] = activation(sum over t of x[n, i strides + t dilation_rate, c] K[t, c, m] + b[c M + m])``.
 
@@ -55,10 +67,18 @@ def DepthwiseConv2D(
     depth_multiplier: int = 1,
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1),
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    depthwise_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    depthwise_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    depthwise_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    depthwise_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """A convolution over height and width of every channel for itself.
 
@@ -85,11 +105,21 @@ def SeparableConv1D(
     data_format: str | None = None,
     dilation_rate: Sizes = 1,
     depth_multiplier: int = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    depthwise_initializer: Any = "glorot_uniform",
-    pointwise_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    depthwise_initializer: InitializerLike = "glorot_uniform",
+    pointwise_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    depthwise_regularizer: RegularizerLike = None,
+    pointwise_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    depthwise_constraint: ConstraintLike = None,
+    pointwise_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """A depthwise convolution, then a product with a matrix at every step: ``activation(depthwise(x, K) P + b)``.
 
@@ -117,11 +147,21 @@ def SeparableConv2D(
     data_format: str | None = None,
     dilation_rate: Sizes = (1, 1),
     depth_multiplier: int = 1,
-    activation: Any = None,
+    activation: ActivationLike = None,
     use_bias: bool = True,
-    depthwise_initializer: Any = "glorot_uniform",
-    pointwise_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    depthwise_initializer: InitializerLike = "glorot_uniform",
+    pointwise_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    depthwise_regularizer: RegularizerLike = None,
+    pointwise_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    depthwise_constraint: ConstraintLike = None,
+    pointwise_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """A depthwise convolution over height and width, then a product with a matrix at every pixel.
 

@@ -11,11 +11,20 @@ from fnet.layers.activation import nothing
 from fnet.layers.checks import fraction, seed_or_none, stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="kept")
-def Dropout(rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None) -> Pair:
+def Dropout(
+    rate: float,
+    noise_shape: Sequence[int | None] | None = None,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, each element is 0 with probability `rate`, the fraction dropped, else divided by ``1 - rate``.
 
     noise_shape: with the batch axis, None for the size of the input; elements along an axis of size 1 are dropped

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fnet import activations, initializers, ops
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.initializers import InitializerLike
 from fnet.layers.checks import one_shape, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 _TERM = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
@@ -26,10 +30,18 @@ Sizes = tuple[int | None, ...]
 def EinsumDense(
     equation: str,
     output_shape: int | Sequence[int | None],
-    activation: Any = None,
+    activation: ActivationLike = None,
     bias_axes: str | None = None,
-    kernel_initializer: Any = "glorot_uniform",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    bias_initializer: InitializerLike = "zeros",
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = activation(einsum(equation, x, K) + b)``, a product of the input and a kernel summed over any axes.
 

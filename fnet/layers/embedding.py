@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
+from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
+from fnet.initializers import InitializerLike
 from fnet.layers.checks import masked_input, one_shape, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import both
 from fnet.masking import join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -22,9 +25,15 @@ from fnet.transforms.tracer import Tracer
 def Embedding(
     input_dim: int,
     output_dim: int,
-    embeddings_initializer: Any = "uniform",
+    embeddings_initializer: InitializerLike = "uniform",
     mask_zero: bool = False,
     weights: Any = None,
+    *,
+    embeddings_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    embeddings_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y[..., :] = E[x[...]]``: row x of a table, for integers x from 0 to ``input_dim - 1``.
 

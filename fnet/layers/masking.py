@@ -12,11 +12,18 @@ from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import both, over
 from fnet.masking import Masked
 from fnet.ops.promotion import lift
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="used")
-def Masking(mask_value: float = 0.0) -> Pair:
+def Masking(
+    mask_value: float = 0.0,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Steps whose features all are `mask_value`, which may be NaN, do not count from here on, and are set to 0.
 
     x: (N, T, ...) -> a `fnet.masking.Masked` of the same shape, whose mask (N, T) is true at steps with another value;

@@ -19,6 +19,7 @@ from fnet.layers.constructor import Pair, constructor
 from fnet.mask_merging import either, mask_of_joined, over, values_and_masks
 from fnet.masking import join_mask
 from fnet.ops.promotion import lift, promote
+from fnet.regularizers import RegularizerLike
 from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
@@ -26,7 +27,12 @@ Merge = Callable[[list[Any], list[Any]], Any]
 
 
 @constructor(masks="used", several=True)
-def Add() -> Pair:
+def Add(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x_1 + x_2 + ...`` of a tuple of inputs. Source: Keras ``Add``.
 
     >>> Add().out_shape(((3,), (3,)))
@@ -36,13 +42,23 @@ def Add() -> Pair:
 
 
 @constructor(masks="used", several=True)
-def Subtract() -> Pair:
+def Subtract(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x_1 - x_2`` of two inputs. Source: Keras ``Subtract``."""
     return _elementwise("Subtract", ops.subtract, count=2)
 
 
 @constructor(masks="used", several=True)
-def Multiply() -> Pair:
+def Multiply(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``x_1 x_2 ...`` of a tuple of inputs, element by element; a masked entry is a factor of 1.
 
     Where every input is masked, the output is 0. Source: Keras ``Multiply``.
@@ -58,13 +74,23 @@ def Multiply() -> Pair:
 
 
 @constructor(masks="used", several=True)
-def Average() -> Pair:
+def Average(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``(x_1 + ... + x_k) / k`` of a tuple of inputs. Source: Keras ``Average``."""
     return _elementwise("Average", ops.add, finish=lambda total, count: total * (1 / count))
 
 
 @constructor(masks="used", several=True)
-def Maximum() -> Pair:
+def Maximum(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The largest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
 
     Source: Keras ``Maximum``.
@@ -73,7 +99,12 @@ def Maximum() -> Pair:
 
 
 @constructor(masks="used", several=True)
-def Minimum() -> Pair:
+def Minimum(
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The smallest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count.
 
     Source: Keras ``Minimum``.
@@ -82,7 +113,9 @@ def Minimum() -> Pair:
 
 
 @constructor(masks="used", several=True)
-def Concatenate(axis: int = -1) -> Pair:
+def Concatenate(
+    axis: int = -1, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
+) -> Pair:
     """A tuple of inputs joined along `axis`, which counts the batch axis; the other sizes must be equal.
 
     Along the steps masks are joined, too; an input without a mask counts in all of its steps. Source: Keras
@@ -100,7 +133,14 @@ def Concatenate(axis: int = -1) -> Pair:
 
 
 @constructor(several=True)
-def Dot(axes: int | tuple[int, int], normalize: bool = False) -> Pair:
+def Dot(
+    axes: int | tuple[int, int],
+    normalize: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``y[n, i, j] = sum_k a[n, i, k] b[n, j, k]``: two inputs contracted over one axis of each, sample by sample.
 
     axes: the axis of both, or one for each, counted with the batch axis. a: (N, ..., K), b: (N, ..., K) -> the axes of

@@ -16,6 +16,7 @@ from fnet.layers.checks import fraction, image, number, seed_or_none, stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.dropout import dropped_together
 from fnet.ops.promotion import promote
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 # What an element is set to by AlphaDropout: the limit of selu at -inf.
@@ -23,7 +24,14 @@ _SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
 
 
 @constructor(masks="kept")
-def SpatialDropout1D(rate: float, seed: int | None = None) -> Pair:
+def SpatialDropout1D(
+    rate: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, each channel of a sample is 0 in all steps with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, T, C) -> (N, T, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout1D``).
@@ -32,7 +40,14 @@ def SpatialDropout1D(rate: float, seed: int | None = None) -> Pair:
 
 
 @constructor(masks="kept")
-def SpatialDropout2D(rate: float, seed: int | None = None) -> Pair:
+def SpatialDropout2D(
+    rate: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, each channel of a sample is 0 in all pixels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, H, W, C) -> (N, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout2D``).
@@ -46,7 +61,14 @@ def SpatialDropout2D(rate: float, seed: int | None = None) -> Pair:
 
 
 @constructor(masks="kept")
-def SpatialDropout3D(rate: float, seed: int | None = None) -> Pair:
+def SpatialDropout3D(
+    rate: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, each channel of a sample is 0 in all voxels with probability `rate`, else divided by ``1 - rate``.
 
     x: (N, D, H, W, C) -> (N, D, H, W, C). Source: J. Tompson et al. 2015 (Keras ``SpatialDropout3D``).
@@ -55,7 +77,14 @@ def SpatialDropout3D(rate: float, seed: int | None = None) -> Pair:
 
 
 @constructor(masks="kept")
-def GaussianNoise(stddev: float, seed: int | None = None) -> Pair:
+def GaussianNoise(
+    stddev: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, ``x + stddev z`` with standard normal z for each element. Source: Keras ``GaussianNoise``."""
     if not 0 <= number("GaussianNoise", "stddev", stddev) < math.inf:
         raise ValueRangeError(f"GaussianNoise: stddev is a finite number that is not negative, received {stddev}.")
@@ -67,7 +96,14 @@ def GaussianNoise(stddev: float, seed: int | None = None) -> Pair:
 
 
 @constructor(masks="kept")
-def GaussianDropout(rate: float, seed: int | None = None) -> Pair:
+def GaussianDropout(
+    rate: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, ``x (1 + z sqrt(rate / (1 - rate)))`` with standard normal z for each element, for a rate below 1.
 
     Mean and variance are those of dropout with this rate. Source: N. Srivastava et al. 2014 (Keras
@@ -83,7 +119,14 @@ def GaussianDropout(rate: float, seed: int | None = None) -> Pair:
 
 
 @constructor(masks="kept")
-def AlphaDropout(rate: float, seed: int | None = None) -> Pair:
+def AlphaDropout(
+    rate: float,
+    seed: int | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """In training, each element is replaced by selu's limit at -inf, s, with probability `rate`, and all are rescaled.
 
     ``a (x or s) + b`` with ``a = ((1 - rate) (1 + rate s^2))^(-1/2)`` and ``b = -a rate s``, which keeps mean 0 and

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
+from fnet.initializers import InitializerLike
 from fnet.layers.axes import (
     Makers,
     axis_places,
@@ -27,6 +29,7 @@ from fnet.masking import counted_samples, join_mask
 from fnet.ops.promotion import astype, lift, promote
 from fnet.position import is_frozen
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
@@ -37,10 +40,18 @@ def BatchNormalization(
     epsilon: float = 1e-3,
     center: bool = True,
     scale: bool = True,
-    beta_initializer: Any = "zeros",
-    gamma_initializer: Any = "ones",
-    moving_mean_initializer: Any = "zeros",
-    moving_variance_initializer: Any = "ones",
+    beta_initializer: InitializerLike = "zeros",
+    gamma_initializer: InitializerLike = "ones",
+    moving_mean_initializer: InitializerLike = "zeros",
+    moving_variance_initializer: InitializerLike = "ones",
+    *,
+    beta_regularizer: RegularizerLike = None,
+    gamma_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    beta_constraint: ConstraintLike = None,
+    gamma_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with one mean and variance for each entry of `axis`.
 
@@ -125,8 +136,16 @@ def LayerNormalization(
     epsilon: float = 1e-3,
     center: bool = True,
     scale: bool = True,
-    beta_initializer: Any = "zeros",
-    gamma_initializer: Any = "ones",
+    beta_initializer: InitializerLike = "zeros",
+    gamma_initializer: InitializerLike = "ones",
+    *,
+    beta_regularizer: RegularizerLike = None,
+    gamma_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    beta_constraint: ConstraintLike = None,
+    gamma_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with the statistics of each sample over `axis`.
 
@@ -158,8 +177,16 @@ def GroupNormalization(
     epsilon: float = 1e-3,
     center: bool = True,
     scale: bool = True,
-    beta_initializer: Any = "zeros",
-    gamma_initializer: Any = "ones",
+    beta_initializer: InitializerLike = "zeros",
+    gamma_initializer: InitializerLike = "ones",
+    *,
+    beta_regularizer: RegularizerLike = None,
+    gamma_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    beta_constraint: ConstraintLike = None,
+    gamma_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y = (x - mean) gamma / sqrt(variance + epsilon) + beta``, statistics of each sample over a group of channels.
 
@@ -203,7 +230,16 @@ def GroupNormalization(
 
 
 @constructor(masks="kept", scale="scale")
-def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6) -> Pair:
+def RMSNormalization(
+    axis: int | Sequence[int] = -1,
+    epsilon: float = 1e-6,
+    *,
+    scale_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    scale_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``y = x scale / sqrt(mean(x^2) + epsilon)`` with the mean over `axis` of each sample.
 
     x: (N, ..., D) -> (N, ..., D). Params: ``scale``, of the shape of the normalised axes in ascending order.
@@ -222,7 +258,13 @@ def RMSNormalization(axis: int | Sequence[int] = -1, epsilon: float = 1e-6) -> P
 
 
 @constructor(masks="kept")
-def UnitNormalization(axis: int | Sequence[int] = -1) -> Pair:
+def UnitNormalization(
+    axis: int | Sequence[int] = -1,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """``y = x / sqrt(max(sum(x^2), 1e-24))`` with the sum over `axis` of each sample, so that vectors have length 1.
 
     x: (N, ..., D) -> (N, ..., D). Source: Keras ``UnitNormalization``.

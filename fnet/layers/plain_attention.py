@@ -13,6 +13,7 @@ from fnet.layers.checks import fraction, parameters, seed_or_none, stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import join_mask
 from fnet.ops.promotion import promote
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 SCORE_MODES = ("dot", "concat")
@@ -26,6 +27,10 @@ def Attention(
     seed: int | None = None,
     causal: bool = False,
     return_attention_scores: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``y[t] = sum over s of softmax_s(score[t, s]) value[s]`` with ``score[t, s] = scale query[t] . key[s]``.
 
@@ -65,6 +70,10 @@ def AdditiveAttention(
     seed: int | None = None,
     causal: bool = False,
     return_attention_scores: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """As `Attention`, with ``score[t, s] = sum over features d of scale[d] tanh(query[t, d] + key[s, d])``.
 

@@ -13,6 +13,7 @@ from fnet.mask_merging import over
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
 from fnet.ops.window import Sizes
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
@@ -22,6 +23,10 @@ def MaxPooling1D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The largest of `pool_size` steps, ``y[n, i, c] = max_p x[n, i strides + p, c]``, NaN where there is one.
 
@@ -41,6 +46,10 @@ def MaxPooling2D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The largest of the pixels in each window, NaN where there is one.
 
@@ -59,6 +68,10 @@ def MaxPooling3D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The largest of the voxels in each window, NaN where there is one.
 
@@ -74,6 +87,10 @@ def AveragePooling1D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The mean of `pool_size` steps; padding is not counted.
 
@@ -88,6 +105,10 @@ def AveragePooling2D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The mean of the pixels in each window; padding is not counted.
 
@@ -105,6 +126,10 @@ def AveragePooling3D(
     strides: Sizes | None = None,
     padding: str = "valid",
     data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """The mean of the voxels in each window; padding is not counted.
 
@@ -114,7 +139,14 @@ def AveragePooling3D(
 
 
 @constructor()
-def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalMaxPooling1D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The largest over all steps, ``max_t x[n, t, c]``; the gradient goes to the first one.
 
     x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`. Source: Keras ``GlobalMaxPooling1D``.
@@ -126,7 +158,14 @@ def GlobalMaxPooling1D(data_format: str | None = None, keepdims: bool = False) -
 
 
 @constructor()
-def GlobalMaxPooling2D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalMaxPooling2D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The largest over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalMaxPooling2D``.
@@ -135,7 +174,14 @@ def GlobalMaxPooling2D(data_format: str | None = None, keepdims: bool = False) -
 
 
 @constructor()
-def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalMaxPooling3D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The largest over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalMaxPooling3D``.
@@ -144,7 +190,14 @@ def GlobalMaxPooling3D(data_format: str | None = None, keepdims: bool = False) -
 
 
 @constructor(masks="used")
-def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalAveragePooling1D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The mean over all steps, ``mean_t x[n, t, c]``, or over those that count in the mask of x.
 
     x: (N, T, C) -> (N, C), or (N, 1, C) with `keepdims`; 0 where no step counts.
@@ -168,7 +221,14 @@ def GlobalAveragePooling1D(data_format: str | None = None, keepdims: bool = Fals
 
 
 @constructor()
-def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalAveragePooling2D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The mean over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalAveragePooling2D``.
@@ -180,7 +240,14 @@ def GlobalAveragePooling2D(data_format: str | None = None, keepdims: bool = Fals
 
 
 @constructor()
-def GlobalAveragePooling3D(data_format: str | None = None, keepdims: bool = False) -> Pair:
+def GlobalAveragePooling3D(
+    data_format: str | None = None,
+    keepdims: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The mean over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`.
 
     Source: Keras ``GlobalAveragePooling3D``.

@@ -8,15 +8,24 @@ import numpy as np
 
 from fnet import initializers, ops
 from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
+from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.checks import known_size, number, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="kept")
-def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform") -> Pair:
+def PositionEmbedding(
+    sequence_length: int,
+    initializer: InitializerLike = "glorot_uniform",
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``.
 
     x: (N, T, F), T up to `sequence_length` -> (N, T, F), whatever x holds.
@@ -48,7 +57,13 @@ def PositionEmbedding(sequence_length: int, initializer: Any = "glorot_uniform")
 
 
 @constructor(masks="kept")
-def SinePositionEncoding(max_wavelength: float = 10000.0) -> Pair:
+def SinePositionEncoding(
+    max_wavelength: float = 10000.0,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Waves of the position, to be added: ``y[n, t, 2i] = sin(t / w^(2i/F))`` and ``y[n, t, 2i+1] = cos`` of the same.
 
     x: (N, T, F) -> (N, T, F), whatever the values of x; w is `max_wavelength`. No parameters.
@@ -76,7 +91,14 @@ def SinePositionEncoding(max_wavelength: float = 10000.0) -> Pair:
 
 
 @constructor(masks="kept")
-def RotaryEmbedding(max_wavelength: float = 10000.0, scaling_factor: float = 1.0) -> Pair:
+def RotaryEmbedding(
+    max_wavelength: float = 10000.0,
+    scaling_factor: float = 1.0,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Features rotated by the position, see `rotate_by_position`: (N, T, ..., F) -> (N, T, ..., F), F even.
 
     `MultiHeadAttention` does it to its queries and keys with ``rotary=True``. Source: Keras-hub ``RotaryEmbedding``.

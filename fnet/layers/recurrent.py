@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
+from fnet.initializers import InitializerLike
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.sequence import Manner, recurrent_layer
+from fnet.regularizers import RegularizerLike
 
 
 @constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNN(
     units: int,
-    activation: Any = "tanh",
+    activation: ActivationLike = "tanh",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     return_sequences: bool = False,
@@ -26,6 +28,16 @@ def SimpleRNN(
     batch_size: int | None = None,
     unroll: bool = False,
     zero_output_for_mask: bool = False,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """``h_t = activation(x_t K + h_{t-1} R + b)``, the last h or all of them.
 
@@ -51,12 +63,12 @@ def SimpleRNN(
 @constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTM(
     units: int,
-    activation: Any = "tanh",
-    recurrent_activation: Any = "sigmoid",
+    activation: ActivationLike = "tanh",
+    recurrent_activation: ActivationLike = "sigmoid",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     unit_forget_bias: bool = True,
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
@@ -68,6 +80,16 @@ def LSTM(
     batch_size: int | None = None,
     unroll: bool = False,
     zero_output_for_mask: bool = False,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """Long short-term memory: ``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)``, the last h or all of them.
 
@@ -92,12 +114,12 @@ def LSTM(
 @constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRU(
     units: int,
-    activation: Any = "tanh",
-    recurrent_activation: Any = "sigmoid",
+    activation: ActivationLike = "tanh",
+    recurrent_activation: ActivationLike = "sigmoid",
     use_bias: bool = True,
-    kernel_initializer: Any = "glorot_uniform",
-    recurrent_initializer: Any = "orthogonal",
-    bias_initializer: Any = "zeros",
+    kernel_initializer: InitializerLike = "glorot_uniform",
+    recurrent_initializer: InitializerLike = "orthogonal",
+    bias_initializer: InitializerLike = "zeros",
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
     implementation: int = 2,
@@ -109,6 +131,16 @@ def GRU(
     unroll: bool = False,
     zero_output_for_mask: bool = False,
     reset_after: bool = True,
+    *,
+    kernel_regularizer: RegularizerLike = None,
+    recurrent_regularizer: RegularizerLike = None,
+    bias_regularizer: RegularizerLike = None,
+    activity_regularizer: RegularizerLike = None,
+    kernel_constraint: ConstraintLike = None,
+    recurrent_constraint: ConstraintLike = None,
+    bias_constraint: ConstraintLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Pair:
     """Gated recurrent unit: ``h_t = z h_{t-1} + (1 - z) g``, the last h or all of them.
 

@@ -13,6 +13,7 @@ from fnet.layers.checks import check_data_format, image, image_shape, per_axis
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 Ends = tuple[int, int]
@@ -23,7 +24,9 @@ Sides = int | tuple[int, ...] | tuple[Ends, ...]
 
 
 @constructor()
-def UpSampling1D(size: Sizes = 2) -> Pair:
+def UpSampling1D(
+    size: Sizes = 2, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
+) -> Pair:
     """Each step `size` times in a row: (N, T, C) -> (N, size T, C). Source: Keras ``UpSampling1D``.
 
     >>> UpSampling1D(3).out_shape((4, 2))
@@ -33,7 +36,15 @@ def UpSampling1D(size: Sizes = 2) -> Pair:
 
 
 @constructor()
-def UpSampling2D(size: Sizes = 2, data_format: str | None = None, interpolation: str = "nearest") -> Pair:
+def UpSampling2D(
+    size: Sizes = 2,
+    data_format: str | None = None,
+    interpolation: str = "nearest",
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """An image of more pixels: (N, H, W, C) -> (N, size H, size W, C), with one size or one for each axis.
 
     interpolation: ``"nearest"`` repeats each pixel; ``"bilinear"`` takes output pixel i from the position
@@ -44,7 +55,14 @@ def UpSampling2D(size: Sizes = 2, data_format: str | None = None, interpolation:
 
 
 @constructor()
-def UpSampling3D(size: Sizes = 2, data_format: str | None = None) -> Pair:
+def UpSampling3D(
+    size: Sizes = 2,
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Each voxel repeated on every axis: (N, D, H, W, C) -> (N, size D, size H, size W, C).
 
     Source: Keras ``UpSampling3D``.
@@ -93,7 +111,14 @@ _INTERPOLATIONS: dict[str, Callable[[Any, int, int], Any]] = {"nearest": _repeat
 
 
 @constructor()
-def ZeroPadding1D(padding: Sides = 1, data_format: str | None = None) -> Pair:
+def ZeroPadding1D(
+    padding: Sides = 1,
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Zeros before and after the steps: (N, T, C) -> (N, before + T + after, C).
 
     padding: a number for both ends, or ``(before, after)``. Source: Keras ``ZeroPadding1D``.
@@ -105,7 +130,14 @@ def ZeroPadding1D(padding: Sides = 1, data_format: str | None = None) -> Pair:
 
 
 @constructor()
-def ZeroPadding2D(padding: Sides = (1, 1), data_format: str | None = None) -> Pair:
+def ZeroPadding2D(
+    padding: Sides = (1, 1),
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Zeros around an image: (N, H, W, C) -> (N, top + H + bottom, left + W + right, C).
 
     padding: a number for all sides, ``(height, width)`` for both sides of each axis, or
@@ -115,13 +147,26 @@ def ZeroPadding2D(padding: Sides = (1, 1), data_format: str | None = None) -> Pa
 
 
 @constructor()
-def ZeroPadding3D(padding: Sides = (1, 1, 1), data_format: str | None = None) -> Pair:
+def ZeroPadding3D(
+    padding: Sides = (1, 1, 1),
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Zeros around a volume, (N, D, H, W, C); `padding` as for `ZeroPadding2D`. Source: Keras ``ZeroPadding3D``."""
     return _padding("ZeroPadding3D", padding, 3, data_format)
 
 
 @constructor()
-def Cropping1D(cropping: Sides = (1, 1)) -> Pair:
+def Cropping1D(
+    cropping: Sides = (1, 1),
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Without the first and the last steps: (N, T, C) -> (N, T - before - after, C).
 
     cropping: a number for both ends, or ``(before, after)``. Raises `ShapeError` where no step is left.
@@ -134,7 +179,14 @@ def Cropping1D(cropping: Sides = (1, 1)) -> Pair:
 
 
 @constructor()
-def Cropping2D(cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = None) -> Pair:
+def Cropping2D(
+    cropping: Sides = ((0, 0), (0, 0)),
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The inside of an image: (N, H, W, C) -> (N, H - top - bottom, W - left - right, C).
 
     cropping: a number for all sides, ``(height, width)`` for both sides of each axis, or
@@ -144,7 +196,14 @@ def Cropping2D(cropping: Sides = ((0, 0), (0, 0)), data_format: str | None = Non
 
 
 @constructor()
-def Cropping3D(cropping: Sides = (1, 1, 1), data_format: str | None = None) -> Pair:
+def Cropping3D(
+    cropping: Sides = (1, 1, 1),
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The inside of a volume, (N, D, H, W, C); `cropping` as for `Cropping2D`. Source: Keras ``Cropping3D``."""
     return _cropping("Cropping3D", cropping, 3, data_format)
 

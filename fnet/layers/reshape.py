@@ -12,12 +12,19 @@ from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import lift
+from fnet.regularizers import RegularizerLike
 from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 
 @constructor()
-def Flatten(data_format: str | None = None) -> Pair:
+def Flatten(
+    data_format: str | None = None,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """All axes of a sample as one, row-major: (N, ...) -> (N, D), and (N,) -> (N, 1).
 
     With data_format "channels_first", (N, C, ...), the channels are moved to the end first, so that the order is that
@@ -44,7 +51,13 @@ def Flatten(data_format: str | None = None) -> Pair:
 
 
 @constructor()
-def Reshape(target_shape: Sequence[int]) -> Pair:
+def Reshape(
+    target_shape: Sequence[int],
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """Each sample in another shape, row-major: (N, ...) -> (N, *target_shape); one size may be -1.
 
     Raises `ShapeError` where the numbers of elements differ. Source: Keras ``Reshape``.
@@ -68,7 +81,13 @@ def Reshape(target_shape: Sequence[int]) -> Pair:
 
 
 @constructor()
-def Permute(dims: Sequence[int]) -> Pair:
+def Permute(
+    dims: Sequence[int],
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
+) -> Pair:
     """The axes of each sample in another order: axis i of the result is axis ``dims[i]`` of x, counted from 1.
 
     x: (N, ...) -> (N, ...). Raises `ShapeError` where `dims` is not an order of the axes. Source: Keras ``Permute``.
@@ -93,7 +112,9 @@ def Permute(dims: Sequence[int]) -> Pair:
 
 
 @constructor()
-def RepeatVector(n: int) -> Pair:
+def RepeatVector(
+    n: int, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
+) -> Pair:
     """Each sample `n` times, as steps: (N, D) -> (N, n, D). Source: Keras ``RepeatVector``.
 
     >>> RepeatVector(5).out_shape((3,))

@@ -20,6 +20,7 @@ from fnet.mask_merging import clean
 from fnet.members import Members, check_layers
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
+from fnet.regularizers import RegularizerLike
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
@@ -35,6 +36,10 @@ def RNN(
     batch_size: int | None = None,
     unroll: bool = False,
     zero_output_for_mask: bool = False,
+    *,
+    activity_regularizer: RegularizerLike = None,
+    trainable: bool = True,
+    name: str | None = None,
 ) -> Layer:
     """``(y_t, *states) = cell((x_t, *states))`` for every step of a sequence, the last y or all of them.
 

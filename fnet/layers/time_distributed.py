@@ -13,11 +13,14 @@ from fnet.layers.constructor import constructor
 from fnet.mask_merging import both
 from fnet.masking import Masked, check_mask, counted_samples, counting, join_mask, split_mask
 from fnet.ops.promotion import lift
+from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
 @constructor(masks="used")
-def TimeDistributed(layer: Layer) -> Layer:
+def TimeDistributed(
+    layer: Layer, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
+) -> Layer:
     """``y[:, t] = layer(x[:, t])``, with the same weights for all t.
 
     x: (N, T, ...) -> (N, T, ...). The layer sees the N T steps as one batch, so one that mixes the samples of a batch

@@ -17,8 +17,9 @@ import numpy as np
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating, is_class, label_shapes, whole_labels
 from fnet.losses.checks import check_values
-from fnet.losses.define import Loss, define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
 from fnet.losses.leave_out import both, fitted
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, outputs_of, unit_targets
 from fnet.masking import Masked, join_mask
 from fnet.ops import nn
@@ -50,7 +51,16 @@ from fnet.transforms.primitive import spec_of
     targets=unit_targets,
     outputs=outputs_of("sigmoid"),
 )
-def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0) -> Any:
+def binary_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
     """``-mean(y log p + (1 - y) log(1 - p))`` along `axis`; y_true, y_pred: (B, ..., D) -> scalar.
 
     y_true: numbers in [0, 1], smoothed to ``y (1 - s) + s / 2``; y_pred: probabilities, or logits ``z`` with
@@ -64,6 +74,19 @@ def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, 
     return nn.binary_crossentropy_with_logits(y_pred, y_true) if from_logits else surprise(y_true, y_pred)
 
 
+@loss_constructor
+def BinaryCrossentropy(
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`binary_crossentropy` with these options and this name."""
+    return binary_crossentropy
+
+
 @define_loss(
     "CategoricalCrossentropy",
     per="row",
@@ -73,7 +96,14 @@ def binary_crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, 
     outputs=outputs_of("softmax"),
 )
 def categorical_crossentropy(
-    y_true: Any, y_pred: Any, *, from_logits: bool = False, label_smoothing: float = 0.0
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> Any:
     """``-sum(y log p)`` along `axis`, the C classes; y_true, y_pred: (B, ..., C) -> scalar.
 
@@ -92,6 +122,19 @@ def categorical_crossentropy(
     return negative(sum(multiply(y_true, log(shares(y_pred))), axis=-1))
 
 
+@loss_constructor
+def CategoricalCrossentropy(
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`categorical_crossentropy` with these options and this name."""
+    return categorical_crossentropy
+
+
 def class_targets(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
     """Refuse labels that are no whole number in [0, C), but `ignore_class`."""
     ignored = options.get("ignore_class")
@@ -100,29 +143,9 @@ def class_targets(name: str, y_true: np.ndarray, shape: tuple[int, ...], options
     whole_labels(name, y_true, shape[-1])
 
 
-@define_loss(
-    "SparseCategoricalCrossentropy",
-    per="row",
-    align=label_shapes,
-    axis=True,
-    activation="softmax",
-    targets=class_targets,
-    outputs=outputs_of("softmax"),
-)
-def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, *, from_logits: bool = False, ignore_class: int | None = None, counted: Any = None
+def _sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, *, from_logits: bool, ignore_class: int | None, counted: Any
 ) -> Any:
-    """``-log p[y]`` for integer labels; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C) -> scalar.
-
-    y_pred: probabilities, divided by their sum first, or logits with `from_logits`; of probabilities that a softmax
-    over the classes has just made it takes the logits. ignore_class: a label, perhaps -1, that marks what does not
-    count: its values are 0 and the mean is over the others; axis: that of the classes. Raises `ValueRangeError` naming
-    the sample for a label outside [0, C) (under jit its value is NaN) and for probabilities outside [0, 1].
-    Source: Keras ``SparseCategoricalCrossentropy``.
-
-    >>> round(float(sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)), 4)
-    0.6931
-    """
     if counted is not None:
         counted = broadcast_to(fitted(counted, spec_of(y_true).ndim), spec_of(y_true).shape)
     named = None if ignore_class is None else logical_not(is_class(y_true, ignore_class))
@@ -140,10 +163,63 @@ def sparse_categorical_crossentropy(
     return values if named is None else Masked(values, named)
 
 
+@define_loss(
+    "SparseCategoricalCrossentropy",
+    per="row",
+    align=label_shapes,
+    axis=True,
+    activation="softmax",
+    targets=class_targets,
+    outputs=outputs_of("softmax"),
+    formula=_sparse_categorical_crossentropy,
+)
+def sparse_categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> Any:
+    """``-log p[y]`` for integer labels; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C) -> scalar.
+
+    y_pred: probabilities, divided by their sum first, or logits with `from_logits`; of probabilities that a softmax
+    over the classes has just made it takes the logits. ignore_class: a label, perhaps -1, that marks what does not
+    count: its values are 0 and the mean is over the others; axis: that of the classes. Raises `ValueRangeError` naming
+    the sample for a label outside [0, C) (under jit its value is NaN) and for probabilities outside [0, 1].
+    Source: Keras ``SparseCategoricalCrossentropy``.
+
+    >>> round(float(sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)), 4)
+    0.6931
+    """
+
+
+@loss_constructor
+def SparseCategoricalCrossentropy(
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`sparse_categorical_crossentropy` with these options and this name."""
+    return sparse_categorical_crossentropy
+
+
 def _targets_by_shapes(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
     rule = by_shapes(y_true, np.broadcast_to(np.float32(0), shape)).rule
     if rule.targets is not None:
         rule.targets(rule.kind, y_true, shape, options)
+
+
+def _crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool, counted: Any) -> Any:
+    loss, rank = by_shapes(y_true, y_pred), max(spec_of(y_pred).ndim - 1, 0)
+    if counted is not None:
+        counted = broadcast_to(fitted(counted, rank), spec_of(y_pred).shape[:rank])
+    return loss(y_true, join_mask(y_pred, counted), from_logits=from_logits, reduction="none")
 
 
 @define_loss(
@@ -152,8 +228,11 @@ def _targets_by_shapes(name: str, y_true: np.ndarray, shape: tuple[int, ...], op
     align=lambda name, y_true, y_pred: (lift(y_true), as_floating(y_pred)),
     targets=_targets_by_shapes,
     outputs=outputs_of("sigmoid or softmax"),
+    formula=_crossentropy,
 )
-def crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, counted: Any = None) -> Any:
+def crossentropy(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", from_logits: bool = False
+) -> Any:
     """The cross-entropy that the shapes ask for; y_true: labels or one-hot, y_pred: (B, ..., C) -> scalar.
 
     Binary where y_pred is (B,) or ends in an axis of size 1; sparse where y_true has a lower rank or ends in one; else
@@ -162,10 +241,12 @@ def crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool = False, counted
     >>> round(float(crossentropy([1, 0], [[0.25, 0.75], [0.5, 0.5]])), 4)  # sparse
     0.4904
     """
-    loss, rank = by_shapes(y_true, y_pred), max(spec_of(y_pred).ndim - 1, 0)
-    if counted is not None:
-        counted = broadcast_to(fitted(counted, rank), spec_of(y_pred).shape[:rank])
-    return loss(y_true, join_mask(y_pred, counted), from_logits=from_logits, reduction="none")
+
+
+@loss_constructor
+def Crossentropy(from_logits: bool = False, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`crossentropy` with these options and this name."""
+    return crossentropy
 
 
 def by_shapes(y_true: Any, y_pred: Any) -> Loss:

@@ -8,7 +8,8 @@ import numpy as np
 
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.align import as_floating
-from fnet.losses.define import define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, known, outputs_of, probabilities, require_whole
 from fnet.ops.arithmetic import (
     add,
@@ -67,39 +68,17 @@ def sequence_targets(name: str, y_true: np.ndarray, shape: tuple[int, ...], opti
         )
 
 
-@define_loss(
-    "CTC",
-    per="row",
-    align=_sequences,
-    activation="softmax",
-    targets=sequence_targets,
-    outputs=outputs_of("softmax"),
-    axes=lambda ndim, options: (0,),
-)
-def ctc(
+def _ctc(
     y_true: Any,
     y_pred: Any,
     *,
-    label_lengths: Any = None,
-    input_lengths: Any = None,
-    blank_index: int = 0,
-    from_logits: bool = True,
-    mask: Any = None,
-    counted: Any = None,
+    label_lengths: Any,
+    input_lengths: Any,
+    blank_index: int,
+    from_logits: bool,
+    mask: Any,
+    counted: Any,
 ) -> Any:
-    """``-log P(y_true | y_pred)`` over all alignments; y_true: (B, L) padded labels, y_pred: (B, T, C) -> scalar.
-
-    y_pred: logits, or with ``from_logits=False`` probabilities, taken as ``log(p + 1e-7)`` unless a softmax has just
-    made them; label_lengths, input_lengths: (B,) or (B, 1), by default the number of labels that are neither negative
-    nor the blank, which come first, and all frames (of a `Masked` those under its mask, which come first); blank_index:
-    the class between labels, e.g. -1 for the last one. What is behind the lengths has no influence. An impossible
-    sequence has loss +inf and gradient 0. Raises `ValueRangeError` naming the sample for labels and lengths out of
-    range, fractions, and blanks or padding before a label (under jit its loss is NaN).
-    Source: Graves et al. 2006 (Keras ``CTC``; Keras 2 ``ctc_batch_cost`` with ``from_logits=False, blank_index=-1``).
-
-    >>> round(float(ctc([[1, 0]], [[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])), 4)  # -log(3 / 9)
-    1.0986
-    """
     batch, frames, classes = spec_of(y_pred).shape
     samples = None if counted is None else broadcast_to(reshape(counted, (-1,)), (batch,))
     every_frame = mask is None and input_lengths is None and samples is None
@@ -116,6 +95,56 @@ def ctc(
         y_pred = log(add(probabilities("ctc", y_pred, "softmax"), EPSILON))
     labels, label_lengths = _checked_labels("ctc", y_true, label_lengths, blank_index, classes)
     return ctc_values(y_pred, labels, label_lengths, input_lengths, blank_index)
+
+
+@define_loss(
+    "CTC",
+    per="row",
+    align=_sequences,
+    activation="softmax",
+    targets=sequence_targets,
+    outputs=outputs_of("softmax"),
+    axes=lambda ndim, options: (0,),
+    formula=_ctc,
+)
+def ctc(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    label_lengths: Any = None,
+    input_lengths: Any = None,
+    blank_index: int = 0,
+    from_logits: bool = True,
+) -> Any:
+    """``-log P(y_true | y_pred)`` over all alignments; y_true: (B, L) padded labels, y_pred: (B, T, C) -> scalar.
+
+    y_pred: logits, or with ``from_logits=False`` probabilities, taken as ``log(p + 1e-7)`` unless a softmax has just
+    made them; label_lengths, input_lengths: (B,) or (B, 1), by default the number of labels that are neither negative
+    nor the blank, which come first, and all frames (of a `Masked` those under its mask, which come first); blank_index:
+    the class between labels, e.g. -1 for the last one. What is behind the lengths has no influence. An impossible
+    sequence has loss +inf and gradient 0. Raises `ValueRangeError` naming the sample for labels and lengths out of
+    range, fractions, and blanks or padding before a label (under jit its loss is NaN).
+    Source: Graves et al. 2006 (Keras ``CTC``; Keras 2 ``ctc_batch_cost`` with ``from_logits=False, blank_index=-1``).
+
+    >>> round(float(ctc([[1, 0]], [[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])), 4)  # -log(3 / 9)
+    1.0986
+    """
+
+
+@loss_constructor
+def CTC(
+    label_lengths: Any = None,
+    input_lengths: Any = None,
+    blank_index: int = 0,
+    from_logits: bool = True,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`ctc` with these options and this name."""
+    return ctc
 
 
 def _none_elsewhere(samples: Any, lengths: Any) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec
 
 import numpy as np
 
+from fnet.configured import Recipe, bound_arguments, constructor
 from fnet.errors import ValueRangeError, did_you_mean
 from fnet.losses.align import mask_for, pair, same_rank, weights_for
 from fnet.losses.checks import check_outputs, check_targets, check_values
@@ -24,10 +26,14 @@ from fnet.ops.shape import broadcast_to
 from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
+P = ParamSpec("P")
 REDUCTIONS = ("mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight")
 _MEANS = ("mean", "sum_over_batch_size")
+_SHARED_OPTIONS = frozenset(("sample_weight", "reduction"))
 _GIVEN = frozenset(("mask", "counted"))
 """What a formula may ask for beside its options."""
+MADE_BY: dict[Callable[..., Any], Loss] = {}
+"""The losses by the constructors that configure them."""
 
 _SHARED = """
 
@@ -63,10 +69,9 @@ class Loss:
             name=name,
             __name__=name,
             __qualname__=name,
-            __module__=rule.formula.__module__,
-            __wrapped__=rule.formula,
-            __doc__=_with_shared_part(rule.formula.__doc__ or ""),
-            __signature__=_signature(rule, config),
+            __module__=rule.face.__module__,
+            __wrapped__=rule.face if default is None else _with_defaults(rule, config),
+            __doc__=_with_shared_part(rule.face.__doc__ or ""),
             rule=rule,
             _config=dict(config),
             _default=self if default is None else default,
@@ -115,15 +120,9 @@ class Loss:
     def config(self) -> Mapping[str, Any]:
         return MappingProxyType(self._config)
 
-    def configured(self, *options: Any, name: str | None = None, **named: Any) -> Loss:
-        """This loss with other defaults of its options and another name; options also by position, as in Keras."""
-        order = [*self.rule.options, "reduction"]
-        if len(options) > len(order):
-            raise TypeError(f"{self.constructor}() takes {len(order)} options, received {len(options)}.")
-        given = dict(zip(order, options, strict=False))
-        for option in given.keys() & named.keys():
-            raise TypeError(f"{self.constructor}() got the option '{option}' twice.")
-        chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in {**given, **self._known(named)}.items()}
+    def configured(self, *, name: str | None = None, **options: Any) -> Loss:
+        """This loss with other defaults of its options, and another name."""
+        chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in self._known(options).items()}
         _check_reduction(self.kind, chosen.get("reduction", "mean"))
         return Loss(self.rule, {**self._config, **chosen}, name or self.name, self._default)
 
@@ -146,7 +145,7 @@ class Loss:
     def __reduce__(self) -> str | tuple[Any, ...]:
         if self is not self._default:
             return _restored, (self._default, self._config, self.name)
-        return (from_function, (self.rule.formula,)) if self.constructor == "from_function" else self.kind
+        return (from_function, (self.rule.face,)) if self.constructor == "from_function" else self.kind
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a loss is immutable: use its `configured` instead of setting '{name}'")
@@ -158,6 +157,14 @@ class Loss:
         return f"{self.constructor}({', '.join(shown)})"
 
 
+class DefinedLoss(Loss, Generic[P]):
+    """A `Loss` as it was defined, which type checkers see with the arguments of its function."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+
 def define_loss(
     constructor: str,
     per: Per,
@@ -167,17 +174,20 @@ def define_loss(
     targets: TargetsCheck | None = None,
     outputs: OutputsCheck | None = None,
     axes: Axes | None = rows,
-) -> Callable[[Formula], Loss]:
+    formula: Formula | None = None,
+) -> Callable[[Callable[P, Any]], DefinedLoss[P]]:
     """Make a `Loss` of a formula; `constructor` is the name under which it is configured, Keras' class name.
 
     The formula ``(y_true, y_pred, **options) -> values`` gets arrays that `align` has brought together. With
     ``per="element"`` it gives one value for each element, (B, ..., D), and the loss of a row is their mean over the
     last axis; with ``per="term"`` it is their sum; with ``per="row"`` the formula gives the rows, (B, ...), itself.
+    The function lists ``sample_weight=`` and ``reduction=`` too, for readers and type checkers: all losses take them.
     With `axis` the loss has the option of this name, and the formula gets that axis as the last one. With `activation`,
     "softmax" or "sigmoid", predictions that this activation made reach the formula as its logits, with
     ``from_logits=True``. targets, outputs: what refuses arrays that the formula cannot take. axes: gives those of
     the predictions that the values keep, from their rank and the options; None where a weight is not of some of them
-    alone.
+    alone. formula: the formula, where it takes more than its users give; the function then has its signature and
+    docstring only.
 
     A formula with an argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where
     some of them do not count. One with an argument `counted` gets what counts, of the rank of the predictions, or None,
@@ -190,17 +200,43 @@ def define_loss(
     8.0
     """
 
-    def decorate(formula: Formula) -> Loss:
-        arguments = inspect.signature(formula).parameters
-        options = {k: p for k, p in arguments.items() if p.kind is p.KEYWORD_ONLY and k not in _GIVEN}
+    def decorate(face: Callable[P, Any]) -> DefinedLoss[P]:
+        options = {k: p for k, p in inspect.signature(face).parameters.items() if p.kind is p.KEYWORD_ONLY}
+        options = {k: p for k, p in options.items() if k not in _SHARED_OPTIONS}
         if axis:
             options["axis"] = inspect.Parameter("axis", inspect.Parameter.KEYWORD_ONLY, default=-1, annotation=int)
         config = {**{k: p.default for k, p in options.items()}, "reduction": "mean"}
-        takes = _GIVEN & arguments.keys()
-        rule = Rule(formula, constructor, per, align, options, axis, activation, targets, outputs, axes, takes)
-        return Loss(rule, config, rule.kind)
+        own = face if formula is None else formula
+        takes = _GIVEN & inspect.signature(own).parameters.keys()
+        rule = Rule(face, own, constructor, per, align, options, axis, activation, targets, outputs, axes, takes)
+        return DefinedLoss(rule, config, rule.kind)
 
     return decorate
+
+
+def loss_constructor(make: Callable[P, Loss]) -> Callable[P, Loss]:
+    """Make a function the constructor of the loss that it returns: its arguments are the options of the loss."""
+
+    def finish(loss: Loss, recipe: Recipe) -> Loss:
+        return loss.configured(**recipe.kwargs)
+
+    construct = constructor(finish, _bound)(make)
+    MADE_BY[construct] = construct()._default
+    return construct
+
+
+def _bound(name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The options by name; a `TypeError` names the one that is unknown, or given twice."""
+    options = [option for option in signature.parameters if option != "name"]
+    if len(args) > len(options):
+        raise TypeError(f"{name}() takes {len(options)} options, received {len(args)}.")
+    for option in kwargs:
+        if option in options[: len(args)]:
+            raise TypeError(f"{name}() got the option '{option}' twice.")
+        if option not in signature.parameters:
+            hint = did_you_mean(option, signature.parameters)
+            raise TypeError(f"{name}() got an unexpected keyword argument '{option}'.{hint}")
+    return bound_arguments(name, signature, args, kwargs)
 
 
 def from_function(f: Formula) -> Loss:
@@ -212,7 +248,7 @@ def from_function(f: Formula) -> Loss:
     >>> float(loss(np.array([1.0, 2.0]), np.array([[1.5], [2.0]]), sample_weight=[2.0, 1.0]))
     0.5
     """
-    rule = Rule(f, "from_function", "row", _ranks, {}, axes=_every)
+    rule = Rule(f, f, "from_function", "row", _ranks, {}, axes=_every)
     return Loss(rule, {"reduction": "mean"}, rule.kind)
 
 
@@ -319,11 +355,7 @@ def _with_shared_part(doc: str) -> str:
     return head.rstrip() + _SHARED + (gap[1:] + rest if rest else "")
 
 
-def _signature(rule: Rule, config: Mapping[str, Any]) -> inspect.Signature:
-    """The arguments of the loss: y_true, y_pred, sample_weight, reduction, and the options with their defaults."""
-    either, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    shared = [inspect.Parameter(k, either, annotation="Any") for k in ("y_true", "y_pred")]
-    weight = inspect.Parameter("sample_weight", keyword, default=None, annotation="Any")
-    reduction = inspect.Parameter("reduction", keyword, default=config["reduction"], annotation="str | None")
-    options = [p.replace(default=config[k]) for k, p in rule.options.items()]
-    return inspect.Signature([*shared, weight, reduction, *options])
+def _with_defaults(rule: Rule, config: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function of the loss with other defaults, for its signature."""
+    listed = inspect.signature(rule.face).parameters
+    return functools.partial(rule.face, **{k: v for k, v in config.items() if k in listed})

@@ -6,7 +6,8 @@ from typing import Any
 
 from fnet.errors import ValueRangeError
 from fnet.losses.crossentropy import several_classes, shares, smooth, surprise
-from fnet.losses.define import define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, outputs_of, unit_targets
 from fnet.ops import nn
 from fnet.ops.arithmetic import clip, equal, multiply, negative, power, subtract, where
@@ -27,11 +28,14 @@ def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
     *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
     apply_class_balancing: bool = False,
     alpha: float = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> Any:
     """``mean(q^gamma bce(y, p))`` with ``q = y (1 - p) + (1 - y) p``: what is predicted well counts little; -> scalar.
 
@@ -54,6 +58,22 @@ def binary_focal_crossentropy(
     return multiply(values, y * (2 * alpha - 1) + (1 - alpha)) if apply_class_balancing else values
 
 
+@loss_constructor
+def BinaryFocalCrossentropy(
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`binary_focal_crossentropy` with these options and this name."""
+    return binary_focal_crossentropy
+
+
 @define_loss(
     "CategoricalFocalCrossentropy",
     per="term",
@@ -66,10 +86,13 @@ def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
     *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
     alpha: Any = 0.25,
     gamma: float = 2.0,
     from_logits: bool = False,
     label_smoothing: float = 0.0,
+    axis: int = -1,
 ) -> Any:
     """``-sum(alpha (1 - p)^gamma y log p)`` along `axis`; y_true, y_pred: (B, ..., C) -> scalar.
 
@@ -91,6 +114,21 @@ def categorical_focal_crossentropy(
     terms = where(equal(y_true, 0), 0, multiply(y_true, log_p))
     values = multiply(_focus(name, rest, gamma), terms)
     return negative(multiply(values, astype(lift(alpha), spec_of(y_pred).dtype)))
+
+
+@loss_constructor
+def CategoricalFocalCrossentropy(
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`categorical_focal_crossentropy` with these options and this name."""
+    return categorical_focal_crossentropy
 
 
 def _focus(name: str, rest: Any, gamma: float) -> Any:

@@ -13,7 +13,7 @@ from fnet.losses.crossentropy import (
     sparse_categorical_crossentropy,
 )
 from fnet.losses.ctc import ctc
-from fnet.losses.define import Loss, from_function, takes_weights
+from fnet.losses.define import MADE_BY, Loss, from_function, takes_weights
 from fnet.losses.focal import binary_focal_crossentropy, categorical_focal_crossentropy
 from fnet.losses.hinge import categorical_hinge, hinge, squared_hinge
 from fnet.losses.overlap import dice, tversky
@@ -76,10 +76,9 @@ def get(loss: str | Loss | Callable[..., Any]) -> Callable[..., Any]:
     """
     if isinstance(loss, str) and loss in LOSSES:
         return LOSSES[loss]
-    of = getattr(loss, "__self__", None)
-    if isinstance(of, Loss) and loss == of.configured:
-        return of
     if callable(loss):
+        if loss in MADE_BY:
+            return MADE_BY[loss]
         return loss if isinstance(loss, Loss) or takes_weights(loss) else from_function(loss)
     raise unknown("loss", loss, LOSSES)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fnet.losses.align import mask_for
-from fnet.losses.define import define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON
 from fnet.masking import join_mask
 from fnet.ops.arithmetic import divide, multiply, subtract, where
@@ -22,8 +23,16 @@ def _kept(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
     return [a for a in range(ndim) if a not in summed]
 
 
-@define_loss("Dice", per="row", axes=_kept)
-def dice(y_true: Any, y_pred: Any, *, axis: Axes = None, mask: Any = None) -> Any:
+def _dice(y_true: Any, y_pred: Any, *, axis: Axes, mask: Any) -> Any:
+    y, p, valid = _where_valid("dice", y_true, y_pred, mask, axis)
+    both = sum(multiply(y, p), axis)
+    return join_mask(subtract(1, divide(both * 2, sum(y, axis) + sum(p, axis) + EPSILON)), valid)
+
+
+@define_loss("Dice", per="row", axes=_kept, formula=_dice)
+def dice(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", axis: Axes = None
+) -> Any:
     """``1 - 2 sum(y p) / (sum(y) + sum(p) + 1e-7)``; y_true, y_pred: (B, ..., C) -> scalar.
 
     axis: what the sums run over, everything by default; for a value per sample all axes but the first.
@@ -32,14 +41,31 @@ def dice(y_true: Any, y_pred: Any, *, axis: Axes = None, mask: Any = None) -> An
     >>> round(float(dice([[1.0, 0.0]], [[1.0, 1.0]])), 4)  # 1 - 2/3
     0.3333
     """
-    y, p, valid = _where_valid("dice", y_true, y_pred, mask, axis)
-    both = sum(multiply(y, p), axis)
-    return join_mask(subtract(1, divide(both * 2, sum(y, axis) + sum(p, axis) + EPSILON)), valid)
 
 
-@define_loss("Tversky", per="row", axes=_kept)
+@loss_constructor
+def Dice(axis: Axes = None, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`dice` with these options and this name."""
+    return dice
+
+
+def _tversky(y_true: Any, y_pred: Any, *, alpha: float, beta: float, axis: Axes, mask: Any) -> Any:
+    y, p, valid = _where_valid("tversky", y_true, y_pred, mask, axis)
+    both, true, predicted = sum(multiply(y, p), axis), sum(y, axis), sum(p, axis)
+    wrong = subtract(predicted, both) * float(alpha) + subtract(true, both) * float(beta)
+    return join_mask(subtract(1, divide(both, both + wrong + EPSILON)), valid)
+
+
+@define_loss("Tversky", per="row", axes=_kept, formula=_tversky)
 def tversky(
-    y_true: Any, y_pred: Any, *, alpha: float = 0.5, beta: float = 0.5, axis: Axes = None, mask: Any = None
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    axis: Axes = None,
 ) -> Any:
     """``1 - s / (s + alpha f + beta m + 1e-7)``; y_true, y_pred: (B, ..., C) -> scalar.
 
@@ -50,10 +76,14 @@ def tversky(
     >>> round(float(tversky([[1.0, 0.0]], [[1.0, 1.0]], alpha=1.0)), 4)  # 1 - 1/2
     0.5
     """
-    y, p, valid = _where_valid("tversky", y_true, y_pred, mask, axis)
-    both, true, predicted = sum(multiply(y, p), axis), sum(y, axis), sum(p, axis)
-    wrong = subtract(predicted, both) * float(alpha) + subtract(true, both) * float(beta)
-    return join_mask(subtract(1, divide(both, both + wrong + EPSILON)), valid)
+
+
+@loss_constructor
+def Tversky(
+    alpha: float = 0.5, beta: float = 0.5, axis: Axes = None, reduction: Reduction = "mean", *, name: str | None = None
+) -> Loss:
+    """`tversky` with these options and this name."""
+    return tversky
 
 
 def _where_valid(name: str, y_true: Any, y_pred: Any, mask: Any, axis: Axes) -> tuple[Any, Any, Any]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating, pair
-from fnet.losses.define import define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, in_unit_interval, sample_of
 from fnet.ops.arithmetic import clip, divide, equal, multiply, negative, subtract, where
 from fnet.ops.maths import exp, log, squared_difference
@@ -29,7 +30,9 @@ def _probabilities(name: str, y_pred: np.ndarray, options: Options) -> None:
 
 
 @define_loss("KLDivergence", per="term", activation="softmax", targets=_shares, outputs=_probabilities)
-def kl_divergence(y_true: Any, y_pred: Any, *, from_logits: bool = False) -> Any:
+def kl_divergence(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", from_logits: bool = False
+) -> Any:
     """``sum(y log(y / p))`` over the last axis, both clipped to [1e-7, 1]; y_true, y_pred: (B, ..., C) -> scalar.
 
     Rows are taken as they are, they need not sum to 1. With `from_logits`, and of probabilities that a softmax over the
@@ -45,6 +48,12 @@ def kl_divergence(y_true: Any, y_pred: Any, *, from_logits: bool = False) -> Any
     return where(equal(y_true, 0), 0, multiply(y, subtract(log(y), log_softmax(y_pred))))
 
 
+@loss_constructor
+def KLDivergence(from_logits: bool = False, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`kl_divergence` with these options and this name."""
+    return kl_divergence
+
+
 def _rates(name: str, y_pred: np.ndarray, options: Options) -> None:
     if y_pred.size and y_pred.min() < 0:
         sample = sample_of(int(y_pred.argmin()), y_pred.shape)
@@ -55,7 +64,7 @@ def _rates(name: str, y_pred: np.ndarray, options: Options) -> None:
 
 
 @define_loss("Poisson", per="element", outputs=_rates)
-def poisson(y_true: Any, y_pred: Any) -> Any:
+def poisson(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(p - y log(p + 1e-7))``: counts y with the rate p, up to a constant; y_true, y_pred: (B, ..., D) -> scalar.
 
     Raises `ValueRangeError` naming the sample for a negative rate (under jit its value is NaN). Source: Keras
@@ -65,6 +74,12 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     1.5
     """
     return subtract(y_pred, multiply(y_true, log(y_pred + EPSILON)))
+
+
+@loss_constructor
+def Poisson(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`poisson` with these options and this name."""
+    return poisson
 
 
 def _moments(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -82,7 +97,9 @@ def _moments(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 @define_loss("GaussianNLL", per="element", align=_moments)
-def gaussian_nll(y_true: Any, y_pred: Any, *, full: bool = False) -> Any:
+def gaussian_nll(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", full: bool = False
+) -> Any:
     """``mean(s + (y - m)^2 e^-s) / 2``: targets y of mean m and variance ``e^s``; y_true: (B, ..., D) -> scalar.
 
     y_pred: (B, ..., 2 D), the D means before the D log-variances, so that a network ends in ``Dense(2 * D)`` without
@@ -97,3 +114,9 @@ def gaussian_nll(y_true: Any, y_pred: Any, *, full: bool = False) -> Any:
     constant = math.log(2 * math.pi) if full else 0.0
     squares = multiply(squared_difference(y_true, mean), exp(negative(log_variance)))
     return multiply(log_variance + squares + constant, 0.5)
+
+
+@loss_constructor
+def GaussianNLL(full: bool = False, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`gaussian_nll` with these options and this name."""
+    return gaussian_nll

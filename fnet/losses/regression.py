@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ValueRangeError
-from fnet.losses.define import define_loss
+from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON
 from fnet.ops.arithmetic import (
     add,
@@ -31,7 +32,7 @@ from fnet.transforms.primitive import spec_of
 
 
 @define_loss("MeanSquaredError", per="element")
-def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean((y - p)^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
 
     Source: Keras ``MeanSquaredError``.
@@ -42,8 +43,14 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return squared_difference(y_pred, y_true)
 
 
+@loss_constructor
+def MeanSquaredError(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`mean_squared_error` with these options and this name."""
+    return mean_squared_error
+
+
 @define_loss("MeanAbsoluteError", per="element")
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(|y - p|)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar. The derivative at 0 is 0.
 
     Source: Keras ``MeanAbsoluteError``.
@@ -54,8 +61,16 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     return absolute(subtract(y_true, y_pred))
 
 
+@loss_constructor
+def MeanAbsoluteError(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`mean_absolute_error` with these options and this name."""
+    return mean_absolute_error
+
+
 @define_loss("MeanAbsolutePercentageError", per="element")
-def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+def mean_absolute_percentage_error(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"
+) -> Any:
     """``100 mean(|y - p| / max(|y|, 1e-7))`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
 
     Source: Keras ``MeanAbsolutePercentageError``.
@@ -67,8 +82,16 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     return multiply(share, 100.0)
 
 
+@loss_constructor
+def MeanAbsolutePercentageError(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`mean_absolute_percentage_error` with these options and this name."""
+    return mean_absolute_percentage_error
+
+
 @define_loss("MeanSquaredLogarithmicError", per="element")
-def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+def mean_squared_logarithmic_error(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"
+) -> Any:
     """``mean((log(1 + p) - log(1 + y))^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
 
     Values below 1e-7 count as 1e-7, and have the gradient 0. Source: Keras ``MeanSquaredLogarithmicError``.
@@ -79,8 +102,16 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     return squared_difference(log1p(clip(y_pred, EPSILON)), log1p(clip(y_true, EPSILON)))
 
 
+@loss_constructor
+def MeanSquaredLogarithmicError(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`mean_squared_logarithmic_error` with these options and this name."""
+    return mean_squared_logarithmic_error
+
+
 @define_loss("Huber", per="element")
-def huber(y_true: Any, y_pred: Any, *, delta: float = 1.0) -> Any:
+def huber(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", delta: float = 1.0
+) -> Any:
     """``e^2 / 2`` where ``|e| <= delta``, else ``delta (|e| - delta / 2)``, with ``e = p - y``, averaged over a row.
 
     y_true, y_pred: (B, ..., D) -> scalar. Raises `ValueRangeError` unless ``delta > 0``.
@@ -96,8 +127,14 @@ def huber(y_true: Any, y_pred: Any, *, delta: float = 1.0) -> Any:
     return multiply(near, subtract(error, multiply(near, 0.5)))
 
 
+@loss_constructor
+def Huber(delta: float = 1.0, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`huber` with these options and this name."""
+    return huber
+
+
 @define_loss("LogCosh", per="element")
-def log_cosh(y_true: Any, y_pred: Any) -> Any:
+def log_cosh(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``log(cosh(p - y))``, without overflow, averaged over a row; y_true, y_pred: (B, ..., D) -> scalar.
 
     About ``e^2 / 2`` for a small error and ``|e| - log 2`` for a large one, accurate for both.
@@ -113,8 +150,16 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
     return log1p(where(near, small, square(r))) + where(near, 0.0, subtract(size, math.log(2)))
 
 
+@loss_constructor
+def LogCosh(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`log_cosh` with these options and this name."""
+    return log_cosh
+
+
 @define_loss("CosineSimilarity", per="row", axis=True)
-def cosine_similarity(y_true: Any, y_pred: Any) -> Any:
+def cosine_similarity(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", axis: int = -1
+) -> Any:
     """``-sum(y p) / (|y| |p|)`` along `axis`: -1 for equal directions, 1 for opposite ones.
 
     y_true, y_pred: (B, ..., D) -> scalar, rows of any finite size. A norm below 1e-7 counts as 1e-7; there the
@@ -130,6 +175,12 @@ def cosine_similarity(y_true: Any, y_pred: Any) -> Any:
     lengths = [sqrt(where(less(s, least), least, s)) for s in squares]
     cosine = divide(sum(multiply(y_true, y_pred), axis=-1), multiply(*lengths))
     return negative(where(small, stop_gradient(cosine), cosine))
+
+
+@loss_constructor
+def CosineSimilarity(axis: int = -1, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`cosine_similarity` with these options and this name."""
+    return cosine_similarity
 
 
 def _bounded(x: Any) -> Any:

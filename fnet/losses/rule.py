@@ -17,6 +17,7 @@ Formula = Callable[..., Any]
 Per = Literal["element", "term", "row"]
 Align = Callable[[str, Any, Any], tuple[Any, Any]]
 Axes = Callable[[int, Mapping[str, Any]], Sequence[int]]
+Reduction = Literal["mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight"] | None
 
 
 def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
@@ -26,13 +27,15 @@ def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is behind a loss, however it is configured."""
+    """What is behind a loss, however it is configured: `face` has its name, signature and docstring."""
 
+    face: Formula
     formula: Formula
     constructor: str
     per: Per
     align: Align
     options: dict[str, inspect.Parameter]
+    """The keywords of `face`, without what all losses take."""
     along_axis: bool = False
     activation: str | None = None
     targets: TargetsCheck | None = None
@@ -47,7 +50,7 @@ class Rule:
 
     @property
     def kind(self) -> str:
-        return getattr(self.formula, "__name__", type(self.formula).__name__)
+        return getattr(self.face, "__name__", type(self.face).__name__)
 
 
 def counts_of(rule: Rule, y_pred: Any, mask: Any, sample_weight: Any, options: Mapping[str, Any]) -> Any:

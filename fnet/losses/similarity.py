@@ -8,7 +8,8 @@ import numpy as np
 
 from fnet.errors import ShapeError
 from fnet.losses.align import as_floating
-from fnet.losses.define import define_loss, divide_or_zero
+from fnet.losses.define import Loss, define_loss, divide_or_zero, loss_constructor
+from fnet.losses.rule import Reduction
 from fnet.losses.values import unit_targets
 from fnet.masking import Masked
 from fnet.ops.arithmetic import clip, equal, greater, less_equal, logical_and, logical_not, multiply, subtract, where
@@ -23,7 +24,9 @@ from fnet.transforms.primitive import spec_of
 
 
 @define_loss("Contrastive", per="element", targets=unit_targets)
-def contrastive(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
+def contrastive(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
+) -> Any:
     """``mean(y d^2 + (1 - y) max(margin - d, 0)^2)`` of distances d of pairs; y_true, y_pred: (B,) or (B, D) -> scalar.
 
     y_true: 1 for a pair that belongs together, 0 for one that does not; y_pred: its distance. Raises
@@ -33,6 +36,12 @@ def contrastive(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     array(2.125)
     """
     return multiply(y_true, square(y_pred)) + multiply(subtract(1, y_true), square(relu(subtract(margin, y_pred))))
+
+
+@loss_constructor
+def Contrastive(margin: float = 1.0, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`contrastive` with these options and this name."""
+    return contrastive
 
 
 def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -47,7 +56,9 @@ def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 @define_loss("Triplet", per="row", align=_triplets, axes=lambda ndim, options: (0,))
-def triplet(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
+def triplet(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
+) -> Any:
     """``max(|a - p| - |a - n| + margin, 0)`` of anchors, positives and negatives; y_pred: (B, 3, D) -> scalar.
 
     y_true: not used, may be None. The gradient of a distance of 0 is 0. Source: Schroff, Kalenichenko and Philbin 2015.
@@ -57,6 +68,12 @@ def triplet(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     """
     anchor, positive, negative = (y_pred[:, i] for i in range(3))
     return relu(_distance(anchor, positive) - _distance(anchor, negative) + float(margin))
+
+
+@loss_constructor
+def Triplet(margin: float = 1.0, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`triplet` with these options and this name."""
+    return triplet
 
 
 def _embeddings(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -72,7 +89,9 @@ def _embeddings(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 @define_loss("TripletSemiHard", per="row", align=_embeddings, axes=lambda ndim, options: ())
-def triplet_semihard(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
+def triplet_semihard(
+    y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
+) -> Any:
     """The triplet loss of all pairs of a label, each beside its nearest negative that is farther than the positive.
 
     y_true: (B,) or (B, 1) labels, y_pred: (B, D) embeddings -> scalar, the mean over the pairs that have a negative;
@@ -97,25 +116,13 @@ def triplet_semihard(y_true: Any, y_pred: Any, *, margin: float = 1.0) -> Any:
     return divide_or_zero(sum(values), astype(sum(counted), spec_of(y_pred).dtype))
 
 
-@define_loss("Circle", per="row", align=_embeddings, axes=None)
-def circle(
-    y_true: Any,
-    y_pred: Any,
-    *,
-    gamma: float = 80.0,
-    margin: float = 0.4,
-    remove_diagonal: bool = True,
-    mask: Any = None,
-) -> Any:
-    """``softplus(logsumexp_p(gamma (m + d) (d - m)) + logsumexp_n(gamma (1 + m - d)_+ (1 - m - d)))``, d = 1 - cosine.
+@loss_constructor
+def TripletSemiHard(margin: float = 1.0, reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
+    """`triplet_semihard` with these options and this name."""
+    return triplet_semihard
 
-    y_true: (B,) or (B, 1) labels, y_pred: (B, D) embeddings of norm 1 -> scalar. For each sample, p runs over the
-    others of its label, n over those of other labels; samples with the loss 0, having no positive or no negative, do
-    not count in the mean. A sample of weight 0 stays one of the others. Source: Keras ``Circle``; Sun et al. 2020.
 
-    >>> round(float(circle([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])), 3)
-    3.201
-    """
+def _circle(y_true: Any, y_pred: Any, *, gamma: float, margin: float, remove_diagonal: bool, mask: Any) -> Any:
     if mask is not None:
         raise ShapeError("circle: expected embeddings (batch, features) without a mask.")
     positive, negative = _pairs(y_true, remove_diagonal)
@@ -126,6 +133,41 @@ def circle(
     far = logsumexp(where(negative, repel * float(gamma), -np.inf), axis=1)
     values = softplus(near + far)
     return Masked(values, logical_not(less_equal(values, 0)))
+
+
+@define_loss("Circle", per="row", align=_embeddings, axes=None, formula=_circle)
+def circle(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sample_weight: Any = None,
+    reduction: Reduction = "mean",
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: bool = True,
+) -> Any:
+    """``softplus(logsumexp_p(gamma (m + d) (d - m)) + logsumexp_n(gamma (1 + m - d)_+ (1 - m - d)))``, d = 1 - cosine.
+
+    y_true: (B,) or (B, 1) labels, y_pred: (B, D) embeddings of norm 1 -> scalar. For each sample, p runs over the
+    others of its label, n over those of other labels; samples with the loss 0, having no positive or no negative, do
+    not count in the mean. A sample of weight 0 stays one of the others. Source: Keras ``Circle``; Sun et al. 2020.
+
+    >>> round(float(circle([0, 0, 1], [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])), 3)
+    3.201
+    """
+
+
+@loss_constructor
+def Circle(
+    gamma: float = 80.0,
+    margin: float = 0.4,
+    remove_diagonal: bool = True,
+    reduction: Reduction = "mean",
+    *,
+    name: str | None = None,
+) -> Loss:
+    """`circle` with these options and this name."""
+    return circle
 
 
 def _pairs(labels: Any, remove_diagonal: bool = True) -> tuple[Any, Any]:

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 from fnet.metrics.accuracy import accuracy as accuracy
 from fnet.metrics.accuracy import binary_accuracy as binary_accuracy
 from fnet.metrics.accuracy import categorical_accuracy as categorical_accuracy
@@ -56,5 +54,76 @@ from fnet.metrics.thresholds import recall as recall
 from fnet.metrics.thresholds import true_negatives as true_negatives
 from fnet.metrics.thresholds import true_positives as true_positives
 
-# Every metric has another name, such as Keras'.
-def __getattr__(name: str) -> Callable[..., Metric]: ...
+# Other names, such as those of Keras' classes.
+acc = accuracy
+Accuracy = accuracy
+BinaryAccuracy = binary_accuracy
+CategoricalAccuracy = categorical_accuracy
+SparseCategoricalAccuracy = sparse_categorical_accuracy
+TopKCategoricalAccuracy = top_k_categorical_accuracy
+SparseTopKCategoricalAccuracy = sparse_top_k_categorical_accuracy
+TruePositives = true_positives
+FalsePositives = false_positives
+TrueNegatives = true_negatives
+FalseNegatives = false_negatives
+Precision = precision
+Recall = recall
+AUC = auc
+SensitivityAtSpecificity = sensitivity_at_specificity
+SpecificityAtSensitivity = specificity_at_sensitivity
+PrecisionAtRecall = precision_at_recall
+RecallAtPrecision = recall_at_precision
+f_beta_score = fbeta_score
+FBetaScore = fbeta_score
+F1Score = f1_score
+f1 = f1_score
+mse = mean_squared_error
+MSE = mean_squared_error
+MeanSquaredError = mean_squared_error
+rmse = root_mean_squared_error
+RMSE = root_mean_squared_error
+RootMeanSquaredError = root_mean_squared_error
+mae = mean_absolute_error
+MAE = mean_absolute_error
+MeanAbsoluteError = mean_absolute_error
+mape = mean_absolute_percentage_error
+MAPE = mean_absolute_percentage_error
+MeanAbsolutePercentageError = mean_absolute_percentage_error
+msle = mean_squared_logarithmic_error
+MSLE = mean_squared_logarithmic_error
+MeanSquaredLogarithmicError = mean_squared_logarithmic_error
+logcosh = log_cosh
+log_cosh_error = log_cosh
+LogCoshError = log_cosh
+Huber = huber
+CosineSimilarity = cosine_similarity
+R2Score = r2_score
+r2 = r2_score
+PearsonCorrelation = pearson_correlation
+ConcordanceCorrelation = concordance_correlation
+KLDivergence = kl_divergence
+Poisson = poisson
+Hinge = hinge
+SquaredHinge = squared_hinge
+CategoricalHinge = categorical_hinge
+bce = binary_crossentropy
+BCE = binary_crossentropy
+BinaryCrossentropy = binary_crossentropy
+CategoricalCrossentropy = categorical_crossentropy
+SparseCategoricalCrossentropy = sparse_categorical_crossentropy
+ce = crossentropy
+Perplexity = perplexity
+ConfusionMatrix = confusion_matrix
+io_u = iou
+IoU = iou
+mean_io_u = mean_iou
+MeanIoU = mean_iou
+one_hot_io_u = one_hot_iou
+OneHotIoU = one_hot_iou
+one_hot_mean_io_u = one_hot_mean_iou
+OneHotMeanIoU = one_hot_mean_iou
+binary_io_u = binary_iou
+BinaryIoU = binary_iou
+EditDistance = edit_distance
+Mean = mean
+Sum = sum

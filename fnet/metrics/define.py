@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, ParamSpec
 
 import numpy as np
 
-from fnet import ops, tree
-from fnet.configured import bound_arguments, make_again
+from fnet import configured, ops, tree
+from fnet.configured import Recipe, make_again
 from fnet.errors import StructureError, ValueRangeError
 from fnet.losses.align import weights_for
 from fnet.losses.leave_out import counted, fitted
@@ -52,7 +50,7 @@ class Metric(NamedTuple):
 class ConfiguredMetric(Metric):
     """A metric of a constructor: pickled by its arguments, and by what was replaced of its name and direction."""
 
-    recipe: tuple[Callable[..., Metric], tuple, Mapping[str, Any]] | None
+    recipe: Recipe | None
 
     def _replace(self, **fields: Any) -> ConfiguredMetric:
         made = ConfiguredMetric(*super()._replace(**fields))
@@ -67,7 +65,11 @@ class ConfiguredMetric(Metric):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Metric, tuple(self)) if self.recipe is None else (_made_again, (self.recipe, self.name, self.direction))
+        return (
+            (Metric, tuple(self))
+            if self.recipe is None
+            else (_made_again, (tuple(self.recipe), self.name, self.direction))
+        )
 
 
 def _made_again(recipe: tuple[Any, ...], name: str, direction: Direction | None) -> Metric:
@@ -193,16 +195,13 @@ def ratio(a: Any, b: Any) -> Any:
 
 def constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
     """Let the metric be pickled by its arguments, and an error for one that is unknown name the nearest known one."""
-    signature = inspect.signature(make)
 
-    @functools.wraps(make)
-    def construct(*args: P.args, **kwargs: P.kwargs) -> Metric:
-        config = bound_arguments(make.__name__, signature, args, kwargs)
-        made = ConfiguredMetric(*make(**config))  # type: ignore[call-arg]
-        made.recipe = (construct, args, kwargs)
-        return made
+    def finish(made: Metric, recipe: Recipe) -> Metric:
+        metric = ConfiguredMetric(*made)
+        metric.recipe = recipe
+        return metric
 
-    return construct
+    return configured.constructor(finish)(make)
 
 
 def require_fraction(name: str, argument: str, value: Any) -> None:

@@ -11,17 +11,65 @@ from fnet import losses, ops
 from fnet.losses.align import is_class, weights_for
 from fnet.masking import split_mask
 from fnet.metrics.define import Metric, State, constructor
-from fnet.metrics.reduction import mean_of, of_loss
+from fnet.metrics.reduction import mean_of, of_loss, unchanged
 from fnet.ops.promotion import lift
 
-kl_divergence = of_loss(losses.kl_divergence)
-poisson = of_loss(losses.poisson)
-hinge = of_loss(losses.hinge)
-squared_hinge = of_loss(losses.squared_hinge)
-categorical_hinge = of_loss(losses.categorical_hinge)
-binary_crossentropy = of_loss(losses.binary_crossentropy)
-categorical_crossentropy = of_loss(losses.categorical_crossentropy)
-crossentropy = of_loss(losses.crossentropy)
+
+@constructor
+def kl_divergence(name: str = "kl_divergence", from_logits: bool = False) -> Metric:
+    """The running mean of the loss `fnet.losses.kl_divergence`, which takes the options; `name`: its own."""
+    return of_loss(losses.kl_divergence.configured(from_logits=from_logits), name)
+
+
+@constructor
+def poisson(name: str = "poisson") -> Metric:
+    """The running mean of the loss `fnet.losses.poisson`; `name`: its own."""
+    return of_loss(losses.poisson, name)
+
+
+@constructor
+def hinge(name: str = "hinge") -> Metric:
+    """The running mean of the loss `fnet.losses.hinge`; `name`: its own."""
+    return of_loss(losses.hinge, name)
+
+
+@constructor
+def squared_hinge(name: str = "squared_hinge") -> Metric:
+    """The running mean of the loss `fnet.losses.squared_hinge`; `name`: its own."""
+    return of_loss(losses.squared_hinge, name)
+
+
+@constructor
+def categorical_hinge(name: str = "categorical_hinge") -> Metric:
+    """The running mean of the loss `fnet.losses.categorical_hinge`; `name`: its own."""
+    return of_loss(losses.categorical_hinge, name)
+
+
+@constructor
+def binary_crossentropy(
+    name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Metric:
+    """The running mean of the loss `fnet.losses.binary_crossentropy`, which takes the options; `name`: its own."""
+    return of_loss(
+        losses.binary_crossentropy.configured(from_logits=from_logits, label_smoothing=label_smoothing, axis=axis), name
+    )
+
+
+@constructor
+def categorical_crossentropy(
+    name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Metric:
+    """The running mean of the loss `fnet.losses.categorical_crossentropy`, which takes the options; `name`: its own."""
+    return of_loss(
+        losses.categorical_crossentropy.configured(from_logits=from_logits, label_smoothing=label_smoothing, axis=axis),
+        name,
+    )
+
+
+@constructor
+def crossentropy(name: str = "crossentropy", from_logits: bool = False) -> Metric:
+    """The running mean of the loss `fnet.losses.crossentropy`, which takes the options; `name`: its own."""
+    return of_loss(losses.crossentropy.configured(from_logits=from_logits), name)
 
 
 @constructor
@@ -40,7 +88,7 @@ def sparse_categorical_crossentropy(
     >>> round(float(metric.result(state)), 4)
     1.1769
     """
-    return _of_labels(name, from_logits, ignore_class, axis, lambda mean: mean)
+    return _of_labels(name, from_logits, ignore_class, axis, unchanged)
 
 
 @constructor

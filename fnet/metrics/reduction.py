@@ -21,12 +21,17 @@ Values = Callable[[Any, Any], Any]
 ZEROS: dict[str, tuple[int, ...]] = {"total": (), "count": ()}
 
 
+def unchanged(x: Any) -> Any:
+    """``x``."""
+    return x
+
+
 @constructor
 def mean_of(
     loss: str | Values,
     name: str | None = None,
     direction: Direction | None = None,
-    finish: Callable[[Any], Any] = lambda mean: mean,
+    finish: Callable[[Any], Any] = unchanged,
     targets: TargetsCheck | None = None,
     outputs: OutputsCheck | None = None,
 ) -> Metric:
@@ -44,7 +49,8 @@ def mean_of(
     """
     function = losses.get(loss) if isinstance(loss, str) else loss
     label = name or str(loss if isinstance(loss, str) else getattr(function, "__name__", "metric"))
-    options = {"reduction": "none"} if "reduction" in inspect.signature(function).parameters else {}
+    of_loss = isinstance(function, losses.Loss) or "reduction" in inspect.signature(function).parameters
+    options = {"reduction": "none"} if of_loss else {}
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         values = lift(function(y_true, y_pred, **options))
@@ -151,18 +157,6 @@ def _floats(name: str, values: Any) -> Any:
     return values
 
 
-@constructor
-def _mean_of_loss(loss: losses.Loss, name: str) -> Metric:
+def of_loss(loss: losses.Loss, name: str) -> Metric:
+    """The running mean of a loss."""
     return mean_of(loss, name, "down")
-
-
-def of_loss(loss: losses.Loss, name: str | None = None) -> Callable[..., Metric]:
-    """The constructor of the running mean of a loss: it takes a name, and the options of the loss."""
-    default = name or loss.name
-
-    def make(name: str = default, **options: Any) -> Metric:
-        return _mean_of_loss(loss.configured(**options), name)
-
-    make.__name__ = make.__qualname__ = default
-    make.__doc__ = f"The running mean of the loss `fnet.losses.{loss.name}`, which takes the options; `name`: its own."
-    return make

@@ -15,12 +15,41 @@ from fnet.transforms.primitive import spec_of
 
 _AGGREGATIONS = ("uniform_average", "variance_weighted_average")
 
-mean_squared_error = of_loss(losses.mean_squared_error)
-mean_absolute_error = of_loss(losses.mean_absolute_error)
-mean_absolute_percentage_error = of_loss(losses.mean_absolute_percentage_error)
-mean_squared_logarithmic_error = of_loss(losses.mean_squared_logarithmic_error)
-log_cosh = of_loss(losses.log_cosh, "logcosh")
-huber = of_loss(losses.huber)
+
+@constructor
+def mean_squared_error(name: str = "mean_squared_error") -> Metric:
+    """The running mean of the loss `fnet.losses.mean_squared_error`; `name`: its own."""
+    return of_loss(losses.mean_squared_error, name)
+
+
+@constructor
+def mean_absolute_error(name: str = "mean_absolute_error") -> Metric:
+    """The running mean of the loss `fnet.losses.mean_absolute_error`; `name`: its own."""
+    return of_loss(losses.mean_absolute_error, name)
+
+
+@constructor
+def mean_absolute_percentage_error(name: str = "mean_absolute_percentage_error") -> Metric:
+    """The running mean of the loss `fnet.losses.mean_absolute_percentage_error`; `name`: its own."""
+    return of_loss(losses.mean_absolute_percentage_error, name)
+
+
+@constructor
+def mean_squared_logarithmic_error(name: str = "mean_squared_logarithmic_error") -> Metric:
+    """The running mean of the loss `fnet.losses.mean_squared_logarithmic_error`; `name`: its own."""
+    return of_loss(losses.mean_squared_logarithmic_error, name)
+
+
+@constructor
+def log_cosh(name: str = "logcosh") -> Metric:
+    """The running mean of the loss `fnet.losses.log_cosh`; `name`: its own."""
+    return of_loss(losses.log_cosh, name)
+
+
+@constructor
+def huber(name: str = "huber", delta: float = 1.0) -> Metric:
+    """The running mean of the loss `fnet.losses.huber`, which takes the options; `name`: its own."""
+    return of_loss(losses.huber.configured(delta=delta), name)
 
 
 @constructor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,14 @@ from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, negativ
 from fnet.ops.maths import sqrt, square
 from fnet.ops.reduce import mean
 from fnet.ops.shape import expand_dims
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     check_floating,
     check_learning_rate,
     check_positive,
-    constructor,
     first_step,
     in_dtype,
     learning_rate_at,
@@ -28,25 +27,34 @@ from fnet.optimizers.optimizer import (
     needed,
     next_step,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 from fnet.transforms.primitive import spec_of
 
 
-@constructor
+@rule_constructor()
 def adafactor(
     learning_rate: LearningRate = 0.001,
     beta_2_decay: float = -0.8,
     epsilon_1: float = 1e-30,
     epsilon_2: float = 1e-3,
     clip_threshold: float = 1.0,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``w <- w - a u / max(1, rms(u) / clip_threshold)`` with ``u = g / sqrt(v)``.
 
     ``a = max(epsilon_2, rms(w)) min(lr, 1 / sqrt(t))``. The mean v of ``s = g^2 + epsilon_1``, with decay
     ``b = 1 - t^beta_2_decay``, is ``r c / mean(r)`` for leaves with two axes or more: only the means r and c of s over
     the last axis and the one before are kept. State: ``step``, ``row_mean`` (r), ``column_mean`` (c), ``velocity`` (v,
-    for other leaves); a scalar 0 stands where a leaf has none. common: see `with_options`. Raises `ValueRangeError`.
+    for other leaves); a scalar 0 stands where a leaf has none. Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``Adafactor``; Shazeer and Stern 2018.
 
     >>> import numpy as np
@@ -93,7 +101,7 @@ def adafactor(
         updates, *trees = map_leaves(leaf, grads, params, *trees, read=(needed(params),))
         return updates, {"step": t, **dict(zip(slots, trees, strict=True))}
 
-    return with_options((init, update), learning_rate, common)
+    return (init, update)
 
 
 def _factored(leaf: Any) -> bool:

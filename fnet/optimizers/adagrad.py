@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import add, divide, multiply, negative
 from fnet.ops.maths import sqrt, square
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_fraction,
     check_learning_rate,
     check_not_negative,
     check_positive,
-    constructor,
     decayed,
     in_dtype,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def adagrad(
     learning_rate: LearningRate = 0.001,
     initial_accumulator_value: float = 0.1,
     epsilon: float = 1e-7,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``a <- a + g^2``, ``w <- w - lr g / sqrt(a + epsilon)``.
 
-    State: ``step``, ``accumulator`` (a, at first `initial_accumulator_value`). common: see `with_options`.
+    State: ``step``, ``accumulator`` (a, at first `initial_accumulator_value`). Keywords: see `with_options`.
     Raises `ValueRangeError`. Source: Keras ``Adagrad``; Duchi et al. 2011.
 
     >>> import numpy as np
@@ -56,17 +64,29 @@ def adagrad(
         return leaf
 
     slots = {"accumulator": float(initial_accumulator_value)}
-    return with_options(by_leaf(learning_rate, slots, rule), learning_rate, common)
+    return by_leaf(learning_rate, slots, rule)
 
 
-@constructor
+@rule_constructor()
 def adadelta(
-    learning_rate: LearningRate = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **common: Unpack[Options]
+    learning_rate: LearningRate = 0.001,
+    rho: float = 0.95,
+    epsilon: float = 1e-7,
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``a <- rho a + (1-rho) g^2``, ``d = -sqrt(s + epsilon) / sqrt(a + epsilon) g``, ``w <- w + lr d``.
 
     ``s <- rho s + (1-rho) d^2`` after that; the paper's rate is 1. State: ``step``, ``accumulated_gradient`` (a),
-    ``accumulated_change`` (s). common: see `with_options`. Raises `ValueRangeError`.
+    ``accumulated_change`` (s). Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``Adadelta``; Zeiler 2012.
 
     >>> import numpy as np
@@ -91,4 +111,4 @@ def adadelta(
         return leaf
 
     slots = {"accumulated_gradient": 0.0, "accumulated_change": 0.0}
-    return with_options(by_leaf(learning_rate, slots, rule), learning_rate, common)
+    return by_leaf(learning_rate, slots, rule)

@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, power, subtract
 from fnet.ops.maths import absolute, sqrt, square
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
-    CommonOptions,
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_fraction,
     check_learning_rate,
     check_positive,
-    constructor,
     in_dtype,
     settled,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def adam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     amsgrad: bool = False,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``m <- m + (1-b1)(g - m)``, ``v <- v + (1-b2)(g^2 - v)``, ``w <- w - a m / (sqrt(v) + epsilon)``.
 
     ``a = lr sqrt(1 - b2^t) / (1 - b1^t)`` with t = 1 at the first step; epsilon is added to the uncorrected
     ``sqrt(v)`` ("epsilon hat" in the paper). With `amsgrad` the largest v so far takes its place. State: ``step``,
-    ``momentum`` (m), ``velocity`` (v), with amsgrad ``velocity_hat``. common: see `with_options`.
+    ``momentum`` (m), ``velocity`` (v), with amsgrad ``velocity_hat``. Keywords: see `with_options`.
     Raises `ValueRangeError`. Source: Keras ``Adam``; Kingma and Ba 2014, Reddi et al. 2018.
 
     >>> import numpy as np
@@ -47,11 +54,10 @@ def adam(
     >>> apply_updates(params, updates)["w"].round(4)
     array([0.5, 2.5])
     """
-    rule = _adam("adam", learning_rate, beta_1, beta_2, epsilon, amsgrad)
-    return with_options(rule, learning_rate, common)
+    return _adam("adam", learning_rate, beta_1, beta_2, epsilon, amsgrad)
 
 
-@constructor
+@rule_constructor()
 def adamw(
     learning_rate: LearningRate = 0.001,
     weight_decay: float = 0.004,
@@ -59,7 +65,15 @@ def adamw(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     amsgrad: bool = False,
-    **common: Unpack[CommonOptions],
+    *,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """`adam` with decoupled weight decay: ``w <- w - lr weight_decay w`` before the step.
 
@@ -74,8 +88,7 @@ def adamw(
     """
     if weight_decay is None:
         raise ValueRangeError("adamw: expected a weight_decay, received None. Use adam for none.")
-    rule = _adam("adamw", learning_rate, beta_1, beta_2, epsilon, amsgrad)
-    return with_options(rule, learning_rate, Options(**common, weight_decay=weight_decay))
+    return _adam("adamw", learning_rate, beta_1, beta_2, epsilon, amsgrad)
 
 
 def _adam(
@@ -99,17 +112,26 @@ def _adam(
     return by_leaf(learning_rate, slots, rule)
 
 
-@constructor
+@rule_constructor()
 def adamax(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``m <- m + (1-b1)(g - m)``, ``u <- max(b2 u, |g|)``, ``w <- w - lr m / ((1 - b1^t)(u + epsilon))``.
 
-    State: ``step``, ``momentum`` (m), ``norm`` (u). common: see `with_options`. Raises `ValueRangeError`.
+    State: ``step``, ``momentum`` (m), ``norm`` (u). Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``Adamax``; Kingma and Ba 2014, section 7.
 
     >>> import numpy as np
@@ -130,7 +152,7 @@ def adamax(
 
         return leaf
 
-    return with_options(by_leaf(learning_rate, {"momentum": 0.0, "norm": 0.0}, rule), learning_rate, common)
+    return by_leaf(learning_rate, {"momentum": 0.0, "norm": 0.0}, rule)
 
 
 def toward(average: Any, value: Any, beta: float) -> Any:

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, clip, divide, less, multiply, power, subtract, where
 from fnet.ops.maths import square
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     NO_CHANGE,
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_learning_rate,
     check_not_negative,
     check_positive,
-    constructor,
     in_dtype,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 from fnet.transforms.tracer import Tracer
 
 # The rule divides by the rate, which is 0 for it below this, so that its state stays within float32.
 _LEAST_RATE = 1e-30
 
 
-@constructor
+@rule_constructor()
 def ftrl(
     learning_rate: LearningRate = 0.001,
     learning_rate_power: float = -0.5,
@@ -36,13 +35,22 @@ def ftrl(
     l2_regularization_strength: float = 0.0,
     l2_shrinkage_regularization_strength: float = 0.0,
     beta: float = 0.0,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``z <- z + g + 2 shrinkage w - (n'^-p - n^-p) / lr w`` and ``w <- (clip(z, -l1, l1) - z) / q``.
 
     ``n' = n + g^2``, ``q = n'^-p / lr + 2 l2 + beta / lr``, p is `learning_rate_power`. The new w depends on the
     gradients so far, not on where w began; where a schedule gives a rate of 0, w, n and z stay as they are.
-    State: ``step``, ``accumulator`` (n), ``linear`` (z). common: see `with_options`. Raises `ValueRangeError`.
+    State: ``step``, ``accumulator`` (n), ``linear`` (z). Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``Ftrl``; McMahan et al. 2013.
 
     >>> import numpy as np
@@ -94,4 +102,4 @@ def ftrl(
         return leaf
 
     slots = {"accumulator": float(initial_accumulator_value), "linear": 0.0}
-    return with_options(by_leaf(learning_rate, slots, rule, reads_params=True), learning_rate, common)
+    return by_leaf(learning_rate, slots, rule, reads_params=True)

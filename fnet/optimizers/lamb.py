@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import add, divide, greater, logical_and, multiply, negative, power, subtract, where
 from fnet.ops.maths import sqrt, square
 from fnet.ops.summation import sum
 from fnet.optimizers.adam import check_moments, toward
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
-    constructor,
     in_dtype,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def lamb(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``w <- w - lr |w| / |r| r`` with ``r = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon)``, m, v as in `adam`.
 
     The norms are those of a leaf; where one is 0 their ratio counts as 1. State: ``step``, ``momentum`` (m),
-    ``velocity`` (v). common: see `with_options`. Raises `ValueRangeError`. Source: Keras ``Lamb``; You et al. 2019.
+    ``velocity`` (v). Keywords: see `with_options`. Raises `ValueRangeError`. Source: Keras ``Lamb``; You et al. 2019.
 
     >>> import numpy as np
     >>> from fnet.optimizers import apply_updates, lamb
@@ -58,4 +66,4 @@ def lamb(
         return leaf
 
     slots = {"momentum": 0.0, "velocity": 0.0}
-    return with_options(by_leaf(learning_rate, slots, rule, reads_params=True), learning_rate, common)
+    return by_leaf(learning_rate, slots, rule, reads_params=True)

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import multiply, negative
 from fnet.ops.maths import sign
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_fraction,
     check_learning_rate,
-    constructor,
     decayed,
     in_dtype,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def lion(
-    learning_rate: LearningRate = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, **common: Unpack[Options]
+    learning_rate: LearningRate = 0.001,
+    beta_1: float = 0.9,
+    beta_2: float = 0.99,
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``w <- w - lr sign(b1 m + (1-b1) g)``, then ``m <- b2 m + (1-b2) g``.
 
-    State: ``step``, ``momentum`` (m). common: see `with_options`. Raises `ValueRangeError`.
+    State: ``step``, ``momentum`` (m). Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``Lion``; Chen et al. 2023.
 
     >>> import numpy as np
@@ -48,4 +59,4 @@ def lion(
 
         return leaf
 
-    return with_options(by_leaf(learning_rate, {"momentum": 0.0}, rule), learning_rate, common)
+    return by_leaf(learning_rate, {"momentum": 0.0}, rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import add, divide, multiply, negative
 from fnet.ops.linalg import matmul
@@ -12,29 +12,27 @@ from fnet.ops.maths import sqrt, square
 from fnet.ops.shape import transpose
 from fnet.ops.summation import sum
 from fnet.optimizers.adam import adam
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
-    CommonOptions,
     Init,
     LearningRate,
     Optimizer,
-    Options,
     Update,
     by_leaf,
     check_count,
     check_fraction,
     check_learning_rate,
     check_not_negative,
-    constructor,
     in_dtype,
     warn_without_effect,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import Options, rule_constructor, with_options
 from fnet.optimizers.partition import partition
 from fnet.optimizers.patterns import as_patterns, as_predicate, matches, tell_unused
 from fnet.transforms.primitive import spec_of
 
 
-@constructor
+@rule_constructor(decays_itself=True)
 def muon(
     learning_rate: LearningRate = 0.001,
     adam_beta_1: float = 0.9,
@@ -52,14 +50,22 @@ def muon(
     ns_steps: int = 5,
     nesterov: bool = True,
     rms_rate: float | None = 0.2,
-    **common: Unpack[CommonOptions],
+    *,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``m <- momentum m + g``, ``w <- w - lr rms_rate sqrt(max(rows, columns)) orthogonal(m)`` for matrices.
 
     With `nesterov` orthogonal(g + momentum m). The orthogonal factor comes from `ns_steps` Newton-Schulz steps
     ``x <- a x + (b x x' + c (x x')^2) x`` from ``x / |x|``. Leaves that have not two axes, whose path contains
     "embedding" (unless `exclude_embeddings` is False) or matches a regular expression in `exclude_layers` go to `adam`
-    with ``lr adam_lr_ratio``. State: one for ``muon``, one for ``adam``. common: see `with_options`.
+    with ``lr adam_lr_ratio``. State: one for ``muon``, one for ``adam``. Keywords: see `with_options`.
     Raises `ValueRangeError`. Source: Keras ``Muon``; Jordan et al. 2024.
 
     >>> import numpy as np
@@ -100,20 +106,23 @@ def muon(
         excluded = excluded or matches(as_patterns(exclude_layers) or (), path)
         return "adam" if excluded or len(spec_of(leaf).shape) != 2 else "muon"
 
-    def adam_rate(step: Any) -> Any:
-        return multiply(learning_rate(step), adam_lr_ratio)
+    def scaled(rate: LearningRate) -> LearningRate:
+        return (lambda step: multiply(rate(step), adam_lr_ratio)) if callable(rate) else rate * adam_lr_ratio
 
-    exclude = common.pop("exclude_from_weight_decay", ())
-    if weight_decay is None and adam_weight_decay is None and exclude:
+    if weight_decay is None and adam_weight_decay is None and exclude_from_weight_decay:
         warn_without_effect("muon", "exclude_from_weight_decay", "weight_decay", depth=4)
 
     def decay(rate: float | None) -> Options:
         """Each part has leaves of its own, so that a pattern need not match in both."""
-        return {} if rate is None else {"weight_decay": rate, "exclude_from_weight_decay": as_predicate(exclude)}
+        return (
+            {}
+            if rate is None
+            else {"weight_decay": rate, "exclude_from_weight_decay": as_predicate(exclude_from_weight_decay)}
+        )
 
     matrices = with_options(by_leaf(learning_rate, {"momentum": 0.0}, rule), learning_rate, decay(weight_decay))
     others = adam(
-        adam_rate if callable(learning_rate) else learning_rate * adam_lr_ratio,
+        scaled(learning_rate),
         adam_beta_1,
         adam_beta_2,
         epsilon,
@@ -123,7 +132,7 @@ def muon(
 
     def init(params: Any) -> Any:
         tell_unused("exclude_layers", exclude_layers, params)
-        tell_unused("exclude_from_weight_decay", exclude, params)
+        tell_unused("exclude_from_weight_decay", exclude_from_weight_decay, params)
         return both.init(params)
 
-    return with_options((init, both.update), learning_rate, Options(weight_decay=None, **common))
+    return init, both.update

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
 from fnet.ops.arithmetic import add, divide, multiply, negative, power, subtract
 from fnet.ops.maths import sqrt, square
 from fnet.optimizers.adam import check_moments, toward
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     check_floating,
-    constructor,
     first_step,
     full_like,
     in_dtype,
@@ -25,21 +24,30 @@ from fnet.optimizers.optimizer import (
     next_step,
     settled,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def nadam(
     learning_rate: LearningRate = 0.001,
     beta_1: float = 0.9,
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``w <- w - lr m' / (sqrt(v / (1 - b2^t)) + epsilon)``, m and v as in `adam`.
 
     ``m' = u_(t+1) m / (1 - P u_(t+1)) + (1 - u_t) g / (1 - P)`` with ``u_t = b1 (1 - 0.96^t / 2)`` and their product so
-    far P. State: ``step``, ``momentum`` (m), ``velocity`` (v), ``momentum_product`` (P). common: see `with_options`.
+    far P. State: ``step``, ``momentum`` (m), ``velocity`` (v), ``momentum_product`` (P). Keywords: see `with_options`.
     Raises `ValueRangeError`. Source: Keras ``Nadam``; Dozat 2016.
 
     >>> import numpy as np
@@ -76,4 +84,4 @@ def nadam(
         updates, m, v = map_leaves(leaf, grads, params, state["momentum"], state["velocity"])
         return updates, {"step": t, "momentum": m, "velocity": v, "momentum_product": product}
 
-    return with_options((init, update), learning_rate, common)
+    return (init, update)

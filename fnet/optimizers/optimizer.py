@@ -7,13 +7,13 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, ParamSpec, TypedDict
+from typing import Any, NoReturn, ParamSpec
 
 import numpy as np
 
-from fnet import tree
-from fnet.configured import make_again
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
+from fnet import configured, tree
+from fnet.configured import Recipe, make_again
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.ops.arithmetic import add, less, multiply, where
 from fnet.ops.maths import absolute
 from fnet.ops.promotion import astype
@@ -23,32 +23,14 @@ from fnet.transforms.tracer import Tracer
 P = ParamSpec("P")
 Init = Callable[[Any], Any]
 Update = Callable[..., tuple[Any, Any]]
-LearningRate = Any
+Pair = tuple[Init, Update]
+LearningRate = float | np.ndarray | Callable[[Any], Any]
 """A number, or a schedule: a function of the 0-based step."""
 
 NO_CHANGE = -0.0
 """The update that leaves every bit of a parameter: x + -0.0 is x, while -0.0 + 0.0 is 0.0."""
 
 _RENAMED = {"eps": "epsilon", "alpha": "rho", "beta1": "beta_1", "beta2": "beta_2"}
-
-
-class CommonOptions(TypedDict, total=False):
-    """Keywords that rules take, as Keras' optimizers do; `fnet.optimizers.options.with_options` says what they mean."""
-
-    exclude_from_weight_decay: Any
-    clipnorm: float | None
-    clipvalue: float | None
-    global_clipnorm: float | None
-    use_ema: bool
-    ema_momentum: float
-    ema_overwrite_frequency: int | None
-    gradient_accumulation_steps: int | None
-
-
-class Options(CommonOptions, total=False):
-    """`CommonOptions` of rules that have no weight decay of their own."""
-
-    weight_decay: float | None
 
 
 class Optimizer(tuple[Init, Update]):
@@ -66,23 +48,24 @@ class Optimizer(tuple[Init, Update]):
 
     name: str
     _config: Mapping[str, Any]
-    _recipe: tuple[Callable[..., Optimizer], tuple, Mapping[str, Any]] | None
+    _recipe: Recipe | None
 
-    def __new__(cls, init: Init, update: Update, name: str = "optimizer", config: Mapping[str, Any] = {}) -> Optimizer:
+    def __new__(
+        cls,
+        init: Init,
+        update: Update,
+        name: str = "optimizer",
+        config: Mapping[str, Any] = {},
+        recipe: Recipe | None = None,
+    ) -> Optimizer:
         self = super().__new__(cls, (init, update))
-        self.__dict__.update(name=name, _config=dict(config), _recipe=None)
+        self.__dict__.update(name=name, _config=dict(config), _recipe=recipe)
         return self
-
-    def made_by(self, make: Callable[..., Optimizer], args: tuple, kwargs: Mapping[str, Any]) -> Optimizer:
-        """The same optimizer, which is pickled as ``make(*args, **kwargs)``."""
-        made = Optimizer(self.init, self.update, self.name, self._config)
-        made.__dict__["_recipe"] = (make, args, kwargs)
-        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._recipe is None:
             return Optimizer, (self.init, self.update, self.name, self._config)
-        return make_again, self._recipe
+        return make_again, tuple(self._recipe)
 
     def __copy__(self) -> Optimizer:
         return self
@@ -110,56 +93,58 @@ class Optimizer(tuple[Init, Update]):
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
 
 
-def constructor(rule: Callable[P, tuple[Init, Update]]) -> Callable[P, Optimizer]:
+def constructor_with(
+    around: Callable[[Pair, Mapping[str, Any]], Pair],
+) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
+    """A decorator like `constructor`, for functions that list more keywords than they use.
+
+    around: makes of their (init, update) and all arguments the pair that the keywords ask for.
+    """
+
+    def decorate(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
+        parameters = inspect.signature(make).parameters.values()
+        optional = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+        def finish(made: Pair, recipe: Recipe) -> Optimizer:
+            config = {
+                key: value
+                for key, value in recipe.kwargs.items()
+                if key not in optional or not configured.is_default(value, optional[key])
+            }
+            return Optimizer(*around(made, recipe.kwargs), recipe.name, config, recipe._replace(kwargs=config))
+
+        return configured.constructor(finish, _bound)(make)
+
+    return decorate
+
+
+def constructor(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
     """Make a function that returns (init, update) one that returns an `Optimizer` with its name and arguments.
 
-    NumPy scalars become Python numbers, which are weak: they leave float32 parameters float32. ``lr=`` is a deprecated
-    name of ``learning_rate=``.
+    ``lr=`` is a deprecated name of ``learning_rate=``. Keywords at their defaults are left out of the config.
     """
-    signature = inspect.signature(rule)
-    takes_common = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    own = [name for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD]
-    known = list(dict.fromkeys(own + list(Options.__annotations__) * takes_common))
-
-    @functools.wraps(rule)
-    def construct(*args: P.args, **kwargs: P.kwargs) -> Optimizer:
-        given: dict[str, Any] = _with_new_names(rule.__name__, kwargs, known)
-        bound = signature.bind(*args, **given)
-        bound.apply_defaults()
-        arguments = {name: bound.arguments[name] for name in own} | {k: v for k, v in given.items() if k not in own}
-        config = {name: x.item() if isinstance(x, np.generic) else x for name, x in arguments.items()}
-        made = Optimizer(*rule(**config), name=rule.__name__, config=config)  # type: ignore[call-arg]
-        return made.made_by(construct, (), given | dict(zip(own, args, strict=False)))
-
-    return construct
+    return constructor_with(lambda pair, arguments: pair)(make)
 
 
 def combinator(make: Callable[P, Optimizer]) -> Callable[P, Optimizer]:
     """Let what a function makes of optimizers be pickled by the arguments of that function."""
 
-    @functools.wraps(make)
-    def combine(*args: P.args, **kwargs: P.kwargs) -> Optimizer:
-        return make(*args, **kwargs).made_by(combine, args, kwargs)
+    def finish(made: Optimizer, recipe: Recipe) -> Optimizer:
+        return Optimizer(*made, made.name, made.config, recipe)
 
-    return combine
+    return configured.combinator(finish)(make)
 
 
-def _with_new_names(function: str, given: Mapping[str, Any], known: list[str]) -> dict[str, Any]:
-    """The keywords that were given, ``lr`` renamed; TypeError for one that is not known."""
-    given = dict(given)
+def _bound(function: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name, that of ``lr`` as ``learning_rate``; names of other libraries are answered with ours."""
+    known, given = signature.parameters, dict(kwargs)
     if "lr" in given and "learning_rate" in known and "learning_rate" not in given:
         warnings.warn(f"{function}(lr=...) is deprecated: write learning_rate=.", DeprecationWarning, stacklevel=3)
         given["learning_rate"] = given.pop("lr")
-    for name in given:
-        if name == "decay" and "learning_rate" in known:
-            hint = " Give a schedule: learning_rate=fnet.schedules.inverse_time_decay(rate, 1, decay)."
-        elif _RENAMED.get(name) in known:
-            hint = f" Did you mean '{_RENAMED[name]}'?"
-        else:
-            hint = did_you_mean(name, known)
-        if name not in known:
-            raise TypeError(f"{function}() got an unexpected argument '{name}'.{hint}")
-    return given
+    hints = {old: f" Did you mean '{new}'?" for old, new in _RENAMED.items() if new in known}
+    if "learning_rate" in known:
+        hints["decay"] = " Give a schedule: learning_rate=fnet.schedules.inverse_time_decay(rate, 1, decay)."
+    return configured.bound_arguments(function, signature, args, given, hints)
 
 
 def apply_updates(params: Any, updates: Any) -> Any:
@@ -308,7 +293,7 @@ def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
     return rate
 
 
-def warn_without_effect(name: str, option: str, needed: str, depth: int = 6) -> None:
+def warn_without_effect(name: str, option: str, needed: str, depth: int = 7) -> None:
     """Tell of an option that does nothing without another one; `depth`: frames up to the call of the user."""
     warnings.warn(f"{name}: {option} has no effect without {needed}.", stacklevel=depth)
 
@@ -334,7 +319,7 @@ def check_fraction(optimizer: str, *, below_one: bool = True, **values: float) -
             raise ValueRangeError(f"{optimizer}: expected 0 <= {name} {sign} 1, received {value}.")
 
 
-def check_positive(optimizer: str, **values: float) -> None:
+def check_positive(optimizer: str, **values: Any) -> None:
     """Refuse values that are not above 0."""
     for name, value in values.items():
         if not value > 0:

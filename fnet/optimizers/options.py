@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypedDict
 
 from fnet import tree
 from fnet.errors import ValueRangeError
@@ -13,12 +13,11 @@ from fnet.optimizers.average import EMA_MOMENTUM, ema
 from fnet.optimizers.compose import clip_by_global_norm, clip_by_norm, clip_by_value
 from fnet.optimizers.masks import mask_of
 from fnet.optimizers.optimizer import (
-    Init,
     LearningRate,
     Optimizer,
-    Options,
-    Update,
+    Pair,
     check_not_negative,
+    constructor_with,
     in_dtype,
     learning_rate_at,
     needed,
@@ -27,6 +26,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.patterns import as_predicate, tell_unused
 from fnet.transforms.primitive import spec_of
 
+P = ParamSpec("P")
 _CLIPS: dict[str, Callable[[float], Optimizer]] = {
     "clipnorm": clip_by_norm,
     "clipvalue": clip_by_value,
@@ -34,7 +34,36 @@ _CLIPS: dict[str, Callable[[float], Optimizer]] = {
 }
 
 
-def with_options(rule: tuple[Init, Update], learning_rate: LearningRate, options: Options) -> tuple[Init, Update]:
+class Options(TypedDict, total=False):
+    """Keywords that rules take, as Keras' optimizers do; `with_options` says what they mean."""
+
+    weight_decay: float | None
+    exclude_from_weight_decay: Any
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
+
+
+def rule_constructor(decays_itself: bool = False) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
+    """Make a function that returns the (init, update) of a rule the constructor of its `Optimizer`, see `constructor`.
+
+    The function lists the `Options` that it takes, for readers and type checkers, and leaves them to this decorator;
+    one that decays_itself sees to the decay of weights and its exceptions.
+    """
+    names = [name for name in Options.__annotations__ if not (decays_itself and "weight_decay" in name)]
+
+    def around(pair: Pair, arguments: Mapping[str, Any]) -> Pair:
+        options: Any = {name: arguments[name] for name in names if name in arguments}
+        return with_options(pair, arguments["learning_rate"], options)
+
+    return constructor_with(around)
+
+
+def with_options(rule: Pair, learning_rate: LearningRate, options: Options) -> Pair:
     """The rule with Keras' common options around it, in this order.
 
     gradient_accumulation_steps=k: gradients are averaged over k calls, and only the k-th updates (`accumulate`); all
@@ -82,7 +111,7 @@ def _is_nothing(exclude: Any) -> bool:
     return exclude is None or (isinstance(exclude, str | tuple | list) and not exclude)
 
 
-def _after(first: Optimizer, rule: tuple[Init, Update]) -> tuple[Init, Update]:
+def _after(first: Optimizer, rule: Pair) -> Pair:
     """The rule on gradients that went through `first`, which has no state."""
     init, then = rule
 
@@ -92,9 +121,7 @@ def _after(first: Optimizer, rule: tuple[Init, Update]) -> tuple[Init, Update]:
     return init, update
 
 
-def _with_decay(
-    rule: tuple[Init, Update], learning_rate: LearningRate, weight_decay: float, exclude: Any
-) -> tuple[Init, Update]:
+def _with_decay(rule: Pair, learning_rate: LearningRate, weight_decay: float, exclude: Any) -> Pair:
     """The rule at decayed parameters; its updates lead on from the parameters as they are."""
     before, then = rule
 

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_fraction,
     check_learning_rate,
     check_positive,
-    constructor,
     decayed,
     in_dtype,
     settled,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def rmsprop(
     learning_rate: LearningRate = 0.001,
     rho: float = 0.9,
     momentum: float = 0.0,
     epsilon: float = 1e-7,
     centered: bool = False,
-    **common: Unpack[Options],
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``v <- rho v + (1-rho) g^2``, ``d = lr g / sqrt(v + epsilon)``, ``w <- w - d``.
 
     With momentum ``p <- momentum p + d`` and ``w <- w - p``; with `centered` the running mean a of g is taken off:
     ``v - a^2`` (at least 0) in place of v in d. State: ``step``, ``velocity`` (v), ``momentum`` (p) if it is not 0,
-    ``average_gradient`` (a) if centered. common: see `with_options`. Raises `ValueRangeError`.
+    ``average_gradient`` (a) if centered. Keywords: see `with_options`. Raises `ValueRangeError`.
     Source: Keras ``RMSprop``; Hinton's lecture 6e.
 
     >>> import numpy as np
@@ -69,4 +77,4 @@ def rmsprop(
 
         return leaf
 
-    return with_options(by_leaf(learning_rate, dict.fromkeys(names, 0.0), rule), learning_rate, common)
+    return by_leaf(learning_rate, dict.fromkeys(names, 0.0), rule)

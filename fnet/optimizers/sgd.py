@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any
 
 from fnet.ops.arithmetic import multiply, negative, subtract
+from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     Init,
     LearningRate,
-    Options,
     Update,
     by_leaf,
     check_fraction,
     check_learning_rate,
-    constructor,
     in_dtype,
     settled,
     warn_without_effect,
 )
-from fnet.optimizers.options import with_options
+from fnet.optimizers.options import rule_constructor
 
 
-@constructor
+@rule_constructor()
 def sgd(
-    learning_rate: LearningRate = 0.01, momentum: float = 0.0, nesterov: bool = False, **common: Unpack[Options]
+    learning_rate: LearningRate = 0.01,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    *,
+    weight_decay: float | None = None,
+    exclude_from_weight_decay: Any = (),
+    clipnorm: float | None = None,
+    clipvalue: float | None = None,
+    global_clipnorm: float | None = None,
+    use_ema: bool = False,
+    ema_momentum: float = EMA_MOMENTUM,
+    ema_overwrite_frequency: int | None = None,
+    gradient_accumulation_steps: int | None = None,
 ) -> tuple[Init, Update]:
     """``w <- w - lr g``; with momentum ``m <- momentum m - lr g`` and ``w <- w + m``.
 
@@ -59,4 +70,4 @@ def sgd(
         return heavy_ball if momentum else plain
 
     slots = {"momentum": 0.0} if momentum else {}
-    return with_options(by_leaf(learning_rate, slots, rule), learning_rate, common)
+    return by_leaf(learning_rate, slots, rule)

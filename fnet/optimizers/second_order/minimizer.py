@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
-from fnet.configured import make_again
+from fnet import configured
+from fnet.configured import Recipe, make_again
 from fnet.errors import ValueRangeError
 from fnet.optimizers.second_order.objective import Objective, Point, Residuals, largest
 
 T = TypeVar("T", bound=Objective | Residuals)
 P = ParamSpec("P")
-Recipe = tuple[Callable[..., Any], tuple, Mapping[str, Any]]
 
 
 class StepInfo(NamedTuple):
@@ -79,38 +78,36 @@ class _MadeMinimizer(Minimizer):
     recipe: Recipe
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return make_again, self.recipe
+        return make_again, tuple(self.recipe)
 
 
 class _MadeLeastSquares(LeastSquares):
     recipe: Recipe
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return make_again, self.recipe
+        return make_again, tuple(self.recipe)
 
 
 def minimizer(make: Callable[P, Minimizer]) -> Callable[P, Minimizer]:
     """Let the method that a function makes be pickled by the arguments of that function."""
 
-    @functools.wraps(make)
-    def construct(*args: P.args, **kwargs: P.kwargs) -> Minimizer:
-        made = _MadeMinimizer(*make(*args, **kwargs))
-        made.recipe = construct, args, kwargs
-        return made
+    def finish(made: Minimizer, recipe: Recipe) -> Minimizer:
+        method = _MadeMinimizer(*made)
+        method.recipe = recipe
+        return method
 
-    return construct
+    return configured.constructor(finish)(make)
 
 
 def least_squares_method(make: Callable[P, LeastSquares]) -> Callable[P, LeastSquares]:
     """As `minimizer`."""
 
-    @functools.wraps(make)
-    def construct(*args: P.args, **kwargs: P.kwargs) -> LeastSquares:
-        made = _MadeLeastSquares(*make(*args, **kwargs))
-        made.recipe = construct, args, kwargs
-        return made
+    def finish(made: LeastSquares, recipe: Recipe) -> LeastSquares:
+        method = _MadeLeastSquares(*made)
+        method.recipe = recipe
+        return method
 
-    return construct
+    return configured.constructor(finish)(make)
 
 
 def as_kind(f: Any, kind: type[T]) -> T:
