@@ -275,7 +275,7 @@ ACTIVATIONS: dict[str, Activation] = {
 }
 
 
-def get(activation: Any) -> Activation:
+def get(activation: ActivationLike) -> Activation:
     """The activation meant by a name, a function, or None (linear). Raises `ValueRangeError` for an unknown name.
 
     >>> get("relu") is relu

@@ -9,8 +9,8 @@ combinator or in several within each other: it has one entry, at its first use. 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
@@ -22,27 +22,29 @@ from fnet.ops.promotion import astype
 from fnet.samples import is_single, output_shape
 from fnet.transforms.primitive import spec_of
 
+Merge = Literal["concat", "add", "multiply", "average", "maximum"]
 
-def serial(*layers: Layer) -> Layer:
+
+def serial(*layers: Layer | Sequence[Layer]) -> Layer:
     """The layers one after the other, also as a list; none at all is the identity. Associative, up to names.
 
     >>> from fnet.layers import Dense
     >>> serial(Dense(8, activation="relu"), Dense(2)).out_shape((4,))
     (2,)
     """
-    layers = unpacked(layers)
-    return _chain("serial", layers, {}, (serial, layers, {}))
+    chosen = unpacked(layers)
+    return _chain("serial", chosen, {}, (serial, chosen, {}))
 
 
-def parallel(*layers: Layer) -> Layer:
+def parallel(*layers: Layer | Sequence[Layer]) -> Layer:
     """Layer i on input i: a tuple of inputs to the tuple of outputs."""
-    layers = unpacked(layers)
-    members = Members("parallel", layers)
+    chosen = unpacked(layers)
+    members = Members("parallel", chosen)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        if is_single(shape) or isinstance(shape, dict) or len(shape) != len(layers):
+        if is_single(shape) or isinstance(shape, dict) or len(shape) != len(chosen):
             raise ShapeError(
-                f"parallel of {len(layers)} layers expects a tuple of {len(layers)} shapes, received {shape}. "
+                f"parallel of {len(chosen)} layers expects a tuple of {len(chosen)} shapes, received {shape}. "
                 f"To feed one input to every layer use fanout."
             )
         params: dict[str, Any] = {}
@@ -53,16 +55,18 @@ def parallel(*layers: Layer) -> Layer:
         return params, state
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        if not isinstance(x, tuple | list) or len(x) != len(layers):
+        if not isinstance(x, tuple | list) or len(x) != len(chosen):
             received = f"{len(x)}" if isinstance(x, tuple | list) else f"one {type(x).__name__}"
-            raise StructureError(f"parallel expects a tuple of {len(layers)} inputs, received {received}.")
+            raise StructureError(f"parallel expects a tuple of {len(chosen)} inputs, received {received}.")
         run = members.start(params, state, key, train)
         return tuple(run(i, part) for i, part in enumerate(x)), run.state
 
-    return members.layer(init, apply, {}, (parallel, layers, {}))
+    return members.layer(init, apply, {}, (parallel, chosen, {}))
 
 
-def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int = -1) -> Layer:
+def fanout(
+    *branches: Layer | Sequence[Layer], merge: Merge | Callable[..., Any] | None = "concat", axis: int = -1
+) -> Layer:
     """One input to every branch, and the outputs merged.
 
     merge: ``"concat"`` along `axis` (counted with the batch axis), ``"add"``, ``"multiply"``, ``"average"``,
@@ -72,26 +76,26 @@ def fanout(*branches: Layer, merge: str | Callable | None = "concat", axis: int 
     >>> fanout(Identity(), Dense(3)).out_shape((4,))
     (7,)
     """
-    branches = unpacked(branches)
-    members = Members("fanout", branches)
-    if not branches:
+    chosen = unpacked(branches)
+    members = Members("fanout", chosen)
+    if not chosen:
         raise ValueRangeError("fanout needs at least one branch, received none.")
     combine = _merge(merge, axis)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         params: dict[str, Any] = {}
         state: dict[str, Any] = {}
-        for i in range(len(branches)):
+        for i in range(len(chosen)):
             members.init(i, params, state, key, shape, dtype)
         output_shape(apply, params, state, shape, dtype)
         return params, state
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         run = members.start(params, state, key, train)
-        return combine(*(run(i, x) for i in range(len(branches)))), run.state
+        return combine(*(run(i, x) for i in range(len(chosen)))), run.state
 
     config = {"merge": merge, "axis": axis}
-    return members.layer(init, apply, config, (fanout, branches, config))
+    return members.layer(init, apply, config, (fanout, chosen, config))
 
 
 def residual(layer: Layer) -> Layer:

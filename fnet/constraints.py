@@ -71,7 +71,7 @@ CONSTRAINTS: dict[str, Callable[..., Any]] = {
 }
 
 
-def get(constraint: Any) -> Constraint | None:
+def get(constraint: ConstraintLike) -> Constraint | None:
     """The constraint meant by a name (``"non_neg"``, ``"MaxNorm"``), a function, or None.
 
     Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else.

@@ -62,7 +62,8 @@ def njit_apply(
     def forward(vector: Any, *inputs: Any) -> Any:
         nonlocal several
         inputs = inputs if batch is not None else tuple(expand_dims(x, 0) for x in inputs)
-        y, _ = net.apply(*tree.combine(unravel(vector), fixed), inputs[0] if single else inputs)
+        params, state = tree.combine(unravel(vector), fixed)
+        y, _ = net.apply(params, state, inputs[0] if single else inputs)
         several = isinstance(y, tuple | list)
         outputs = tuple(y) if several else (y,)
         if any(isinstance(part, dict | tuple | list) for part in outputs):

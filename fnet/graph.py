@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,17 @@ from fnet.members import Members
 from fnet.node import Call, Node, as_tuples, checked_nodes
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
-from fnet.samples import Samples, check_shape, is_single
+from fnet.samples import Samples, ShapeLike, check_shape, is_single
 from fnet.spec import check_dtype
 from fnet.transforms.primitive import spec_of
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
-def Input(shape: Any, dtype: Any = "float32", name: str | None = None) -> Node:  # noqa: N802 (Keras' name)
+Nodes = Node | list[Any] | tuple[Any, ...] | dict[str, Any]
+
+
+def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = None) -> Node:  # noqa: N802 (Keras' name)
     """A symbolic input of a graph; layers called on it give further nodes.
 
     shape: that of a sample, without the batch axis; None is an axis of variable size. name: the key of this input
@@ -39,7 +44,7 @@ def Input(shape: Any, dtype: Any = "float32", name: str | None = None) -> Node: 
     return Node(None, Samples(sizes, check_dtype(dtype)), None if name is None else check_name(name))
 
 
-def graph(inputs: Any, outputs: Any) -> Layer:
+def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     """The Layer that computes the `outputs` from the `inputs`: nodes, or lists, tuples or dicts of them.
 
     Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them; a node

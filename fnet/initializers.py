@@ -221,7 +221,7 @@ GlorotUniform, GlorotNormal = glorot_uniform, glorot_normal
 HeUniform, HeNormal, LecunUniform, LecunNormal = he_uniform, he_normal, lecun_uniform, lecun_normal
 
 
-def get(initializer: Any) -> Initializer:
+def get(initializer: InitializerLike) -> Initializer:
     """The initializer meant by a name (``"he_normal"``, ``"HeNormal"``), a function, or an array to be copied.
 
     A function that makes initializers, such as ``HeNormal``, stands for what it makes by default.

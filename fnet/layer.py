@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import numpy as np
 
@@ -14,14 +14,18 @@ from fnet.configured import make_again
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.mask_merging import finite_padding
 from fnet.masking import handing_on, without_masks
+from fnet.pair import Apply, Init, Tree
 from fnet.position import Frozen, Position, at, current
 from fnet.random import check_key
 from fnet.random import key as make_key
-from fnet.samples import check_shape, output_shape
+from fnet.samples import ShapeLike, check_shape, output_shape
 from fnet.sharing import Pair, Shared, first_uses, joined
 from fnet.spec import ArraySpec
 from fnet.transforms.stage import eval_shape
 from fnet.transforms.tracer import Tracer
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 _TRAIN_HINT = "net.apply(params, state, x, train=True) says so, and the Trainer does."
 _CALL_HINTS = {
@@ -53,11 +57,12 @@ _KERAS |= {
 
 DEEPEST = 100  # layers within each other
 
+F = TypeVar("F", bound=Callable[..., Any])
 Masks = Literal["dropped", "kept", "used"]
 Recipe = tuple[Callable[..., "Layer"], tuple, Mapping[str, Any]]
 
 
-class Layer(tuple):
+class Layer(tuple[Init, Apply]):
     """The pair ``(init, apply)``: ``init, apply = layer``.
 
     ``init(key, shape, dtype) -> (params, state)``: trees of arrays for inputs of `shape`, which has no batch axis
@@ -185,14 +190,14 @@ class Layer(tuple):
         return self._of(**{**self.__dict__, "trainable": trainable, "marks": marks})
 
     @property
-    def init(self) -> Callable[..., tuple[Any, Any]]:
+    def init(self) -> Init:
         return self[0]
 
     @property
-    def apply(self) -> Callable[..., tuple[Any, Any]]:
+    def apply(self) -> Apply:
         return self[1]
 
-    def out_shape(self, shape: Any = None, dtype: Any = np.float32) -> Any:
+    def out_shape(self, shape: ShapeLike | None = None, dtype: DTypeLike = np.float32) -> Any:
         """The shape of the output, without the batch axis, for inputs of `shape` (a graph knows its own).
 
         Nothing is computed. None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
@@ -201,7 +206,7 @@ class Layer(tuple):
         params, state = self.parameter_specs(shape, dtype)
         return output_shape(self.apply, params, state, shape, dtype)
 
-    def parameter_specs(self, shape: Any = None, dtype: Any = np.float32) -> tuple[Any, Any]:
+    def parameter_specs(self, shape: ShapeLike | None = None, dtype: DTypeLike = np.float32) -> tuple[Tree, Tree]:
         """What init makes for inputs of `shape`: trees of specs, `(params, state)`; nothing is computed.
 
         An init that looks at its key is run, and gives arrays.
@@ -346,8 +351,10 @@ def _known_shape(known: Any, given: Any) -> Any:
     return check_shape(known if given is None else given)
 
 
-def _checked_init(init: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]]:
-    def checked_init(key: Any, shape: Any = None, dtype: Any = np.float32) -> tuple[Any, Any]:
+def _checked_init(init: Callable, frame: Frame) -> Init:
+    def checked_init(
+        key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = np.float32
+    ) -> tuple[Tree, Tree]:
         arguments = check_key(key), _known_shape(frame.shape, shape), _float_dtype(dtype)
         with at(frame.place()[0]):
             return _pair(init(*arguments), "init", "(params, state)")
@@ -355,8 +362,10 @@ def _checked_init(init: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]
     return _titled(checked_init, "init")
 
 
-def _checked_apply(apply: Callable, frame: Frame) -> Callable[..., tuple[Any, Any]]:
-    def checked_apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+def _checked_apply(apply: Callable, frame: Frame) -> Apply:
+    def checked_apply(
+        params: Any, state: Any, x: Any, key: np.ndarray | None = None, train: bool = False
+    ) -> tuple[Any, Tree]:
         if key is not None:
             check_key(key)
         if isinstance(train, Tracer):
@@ -373,7 +382,7 @@ def _checked_apply(apply: Callable, frame: Frame) -> Callable[..., tuple[Any, An
     return _titled(checked_apply, "apply")
 
 
-def _titled(function: Callable, name: str) -> Callable:
+def _titled(function: F, name: str) -> F:
     """The function under the name by which users know it, which Python's own errors show."""
     function.__name__ = function.__qualname__ = name
     return function

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from types import TracebackType
+from typing import Literal
 
 from fnet.errors import ValueRangeError, did_you_mean
 
-LEVELS = ("highest", "high", "medium")
+Level = Literal["highest", "high", "medium"]
+LEVELS: tuple[Level, ...] = ("highest", "high", "medium")
 
 _LEVEL: ContextVar[str] = ContextVar("precision", default=LEVELS[0])
 
@@ -51,7 +53,7 @@ class precision:  # noqa: N801  (used like a function)
     'highest'
     """
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: Level) -> None:
         if level not in LEVELS:
             raise ValueRangeError(f"precision {level!r} is unknown.{did_you_mean(level, LEVELS)}")
         self.level = LEVELS[LEVELS.index(level)]

@@ -11,7 +11,7 @@ import math
 import operator
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 Shape = int | Sequence[int]
 
@@ -116,7 +119,7 @@ def check_key(key: Any) -> Any:
     )
 
 
-def split(key: Any, n: int = 2) -> Any:
+def split(key: np.ndarray, n: int = 2) -> np.ndarray:
     """`n` independent keys, ``(n, 2) uint32``.
 
     >>> first, second = split(key(0))
@@ -125,7 +128,7 @@ def split(key: Any, n: int = 2) -> Any:
     return _split(key, n=_count(n, "split"))
 
 
-def fold_in(key: Any, data: Any) -> Any:
+def fold_in(key: np.ndarray, data: Any) -> np.ndarray:
     """The child key of an integer (taken modulo 2^64), independent of those of other integers.
 
     data: a Python integer or an integer array of one element, traced or not.
@@ -136,13 +139,15 @@ def fold_in(key: Any, data: Any) -> Any:
     return _fold_in(key, ops.reshape(data, (1,)))
 
 
-def bits(key: Any, shape: Shape = ()) -> Any:
+def bits(key: np.ndarray, shape: Shape = ()) -> np.ndarray:
     """Uniform random words, uint32 of the given shape."""
     check_key(key)
     return _bits(key, shape=_sizes(shape), dtype=np.dtype(np.uint32))
 
 
-def uniform(key: Any, shape: Shape = (), dtype: Any = "float32", low: Any = 0.0, high: Any = 1.0) -> Any:
+def uniform(
+    key: np.ndarray, shape: Shape = (), dtype: DTypeLike = "float32", low: Any = 0.0, high: Any = 1.0
+) -> np.ndarray:
     """Uniform numbers in [low, high), with 24 (float32) or 53 (float64) random bits.
 
     >>> uniform(key(0), (2, 3)).shape
@@ -159,7 +164,9 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = "float32", low: Any = 0.0,
     return ops.where(ops.less(scaled, high), scaled, low)
 
 
-def normal(key: Any, shape: Shape = (), dtype: Any = "float32", mean: Any = 0.0, stddev: Any = 1.0) -> Any:
+def normal(
+    key: np.ndarray, shape: Shape = (), dtype: DTypeLike = "float32", mean: Any = 0.0, stddev: Any = 1.0
+) -> np.ndarray:
     """Normal numbers, by the quantile of uniform ones; differentiable in `mean` and `stddev`."""
     check_key(key)
     kind = _floating(dtype, "normal")
@@ -170,8 +177,8 @@ def normal(key: Any, shape: Shape = (), dtype: Any = "float32", mean: Any = 0.0,
 
 
 def truncated_normal(
-    key: Any, shape: Shape = (), dtype: Any = "float32", lower: float = -2.0, upper: float = 2.0
-) -> Any:
+    key: np.ndarray, shape: Shape = (), dtype: DTypeLike = "float32", lower: float = -2.0, upper: float = 2.0
+) -> np.ndarray:
     """Standard normal numbers conditioned on [lower, upper], by the quantile, so that none is drawn twice."""
     check_key(key)
     kind, sizes = _floating(dtype, "truncated_normal"), _sizes(shape)
@@ -187,7 +194,7 @@ def truncated_normal(
     return _truncated(key, shape=sizes, dtype=kind, lower=low, upper=high)
 
 
-def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None) -> Any:
+def bernoulli(key: np.ndarray, p: Any = 0.5, shape: Shape | None = None) -> np.ndarray:
     """Booleans that are true with probability `p`, of the given shape (that of `p` by default).
 
     Raises `ValueRangeError` where a probability that is not traced is outside [0, 1].
@@ -201,7 +208,7 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None) -> Any:
     return ops.less(_uniform(key, shape=sizes, dtype=dtype), p)
 
 
-def randint(key: Any, shape: Shape, low: int, high: int) -> Any:
+def randint(key: np.ndarray, shape: Shape, low: int, high: int) -> np.ndarray:
     """Integers in [low, high), int64; no value is likelier than another by more than ``(high - low) / 2^64``.
 
     >>> bool(np.all(randint(key(0), (100,), -3, 3) < 3))
@@ -216,7 +223,7 @@ def randint(key: Any, shape: Shape, low: int, high: int) -> Any:
     return _randint(key, shape=_sizes(shape), dtype=np.dtype(np.int64), low=low, high=high)
 
 
-def permutation(key: Any, x: Any) -> Any:
+def permutation(key: np.ndarray, x: Any) -> np.ndarray:
     """0 to n - 1 in random order, int64, for an integer n; the rows of an array in random order for an array.
 
     >>> np.sort(permutation(key(0), 4))
@@ -231,7 +238,7 @@ def permutation(key: Any, x: Any) -> Any:
     return ops.take(x, permutation(key, spec_of(x).shape[0]), axis=0)
 
 
-def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
+def categorical(key: np.ndarray, logits: Any, axis: int = -1) -> np.ndarray:
     """Class numbers drawn with probabilities ``softmax(logits)`` along `axis`, int64 of the shape without it.
 
     ``argmax(logits - log(-log(u)))``; a class with logit -Inf is never drawn. Source: the Gumbel-max trick.
@@ -245,7 +252,7 @@ def categorical(key: Any, logits: Any, axis: int = -1) -> Any:
     return ops.argmax(ops.subtract(logits, ops.log(ops.negative(ops.log(noise)))), axis=axis)
 
 
-def orthogonal(key: Any, shape: Sequence[int], gain: float = 1.0, dtype: Any = "float32") -> Any:
+def orthogonal(key: np.ndarray, shape: Sequence[int], gain: float = 1.0, dtype: DTypeLike = "float32") -> np.ndarray:
     """`gain` times a random orthogonal matrix, uniform over all of them, reshaped to `shape`.
 
     shape: (..., c) is seen as a matrix (r, c); its columns are orthonormal if r >= c, else its rows.

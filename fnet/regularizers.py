@@ -53,7 +53,7 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
     return lambda w: ops.add(_absolute(w, l1), _squares(w, l2))
 
 
-def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured:  # noqa: N802 (Keras' name)
+def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured[[Any], Any]:  # noqa: N802 (Keras' name)
     """As `l1_l2`, with factors of 0 by default; what the names "L1L2" and "l1_l2" mean. Source: Keras ``L1L2``.
 
     >>> L1L2(l2=0.1)
@@ -98,7 +98,7 @@ REGULARIZERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def get(regularizer: Any) -> Regularizer | None:
+def get(regularizer: RegularizerLike) -> Regularizer | None:
     """The regularizer meant by a name (``"l2"``, ``"L1L2"``), a function, or None.
 
     Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else.

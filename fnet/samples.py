@@ -15,6 +15,8 @@ from fnet.position import at, current
 from fnet.spec import ArraySpec, Unknown
 from fnet.transforms.stage import eval_shape
 
+ShapeLike = tuple[Any, ...] | list[Any] | dict[str, Any]
+"""The shape of a sample, with None for an axis of variable size; several inputs have a tuple, list or dict of them."""
 BATCH = Unknown(3, "batch")  # the size of the batch at which a layer is evaluated
 LARGEST, TRIES = 10**8, 40  # of the sizes of variable axes, and how many of them are tried
 

@@ -78,7 +78,8 @@ def RNN(
     >>> layer.apply({"average": {"rate": np.full(2, 0.5)}}, {}, np.ones((1, 3, 2)))[0]
     array([[0.875, 0.875]])
     """
-    whole = cell if isinstance(cell, Layer) or not isinstance(cell, Sequence) else StackedRNNCells(cell)
+    given: Any = cell
+    whole = given if isinstance(given, Layer) or not isinstance(given, Sequence) else StackedRNNCells(given)
     manner = Manner(return_sequences, return_state, go_backwards, stateful, batch_size, unroll, zero_output_for_mask)
     stack = Stack("RNN", (whole,))
     init, apply = recurrent_layer("RNN", functools.partial(init_cells, stack.members), stack, manner)

@@ -221,7 +221,7 @@ def loss_constructor(make: Callable[P, Loss]) -> Callable[P, Loss]:
         return loss.configured(**recipe.kwargs)
 
     construct = constructor(finish, _bound)(make)
-    MADE_BY[construct] = construct()._default
+    MADE_BY[construct] = make()  # type: ignore[call-arg]
     return construct
 
 

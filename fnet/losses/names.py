@@ -62,7 +62,11 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def get(loss: str | Loss | Callable[..., Any]) -> Callable[..., Any]:
+LossLike = str | Callable[..., Any]
+"""What `get` takes for a loss."""
+
+
+def get(loss: LossLike) -> Callable[..., Any]:
     """The loss of this name (Keras' names and aliases); a `Loss` or another function with sample weights itself.
 
     A plain function ``f(y_true, y_pred) -> values`` becomes a `Loss`, with weights, masks and reductions; a constructor

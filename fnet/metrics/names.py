@@ -106,7 +106,11 @@ _NAMES: dict[Callable[..., Metric], str] = {
 METRICS: dict[str, Callable[..., Metric]] = {name: make for make, names in _NAMES.items() for name in names.split()}
 
 
-def get(metric: str | Metric | Callable[..., Any]) -> Metric:
+MetricLike = str | Metric | Callable[..., Any]
+"""What `get` takes for a metric."""
+
+
+def get(metric: MetricLike) -> Metric:
     """A metric by name (that of any loss too), which it keeps; a `Metric` itself; the mean of a function of samples.
 
     >>> get("acc").name, get("mse").name

@@ -47,7 +47,7 @@ def chain(*transforms: Optimizer) -> Optimizer:
     acts as an L2 penalty. Raises `StructureError` for an argument that is no (init, update) pair. Source: optax.
     """
     for position, transform in enumerate(transforms):
-        if not (isinstance(transform, tuple) and len(transform) == 2 and all(map(callable, transform))):
+        if not (isinstance(transform, tuple) and len(transform) == 2 and all(callable(part) for part in transform)):
             raise StructureError(
                 f"chain: argument {position} is {transform!r}, expected an (init, update) pair such as adam()."
             )

@@ -7,7 +7,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec, Protocol
 
 import numpy as np
 
@@ -22,7 +22,14 @@ from fnet.transforms.tracer import Tracer
 
 P = ParamSpec("P")
 Init = Callable[[Any], Any]
-Update = Callable[..., tuple[Any, Any]]
+
+
+class Update(Protocol):
+    """``update(grads, opt_state, params) -> (updates, opt_state)``; some rules need no params."""
+
+    def __call__(self, grads: Any, opt_state: Any, /, params: Any = None) -> tuple[Any, Any]: ...
+
+
 Pair = tuple[Init, Update]
 LearningRate = float | np.ndarray | Callable[[Any], Any]
 """A number, or a schedule: a function of the 0-based step."""

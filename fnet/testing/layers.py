@@ -111,7 +111,7 @@ class _LayerCheck:
 
     def _check_jit(self, given: tuple, expected: tuple, train: bool) -> None:
         compiled = jit(lambda p, s, x, key: self.layer.apply(p, s, x, key=key, train=train))
-        got = compiled(*given, self.key)
+        got = compiled(*(*given, self.key))
         for (path, a), b in zip(tree.leaves_with_path(got), tree.leaves(expected), strict=True):
             self._close(a, b, f"jit with train={train} differs at '{path}'")
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fnet import optimizers, random, tree
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.layer import Layer
+from fnet.losses.names import LossLike
 from fnet.masking import unmasked
+from fnet.metrics.names import MetricLike
+from fnet.optimizers import Optimizer
+from fnet.samples import ShapeLike
 from fnet.train import steps
 from fnet.train.callbacks import Callback, Callbacks
 from fnet.train.checks import (
@@ -36,6 +40,11 @@ from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
 from fnet.transforms.jit import Jitted, jit
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+MetricsLike = MetricLike | Sequence[MetricLike] | None
+"""The metrics of one output."""
 Data = dict[str, Any]
 """The trees x, y and sample_weight, with None where there is none."""
 
@@ -68,11 +77,11 @@ class Trainer:
     def __init__(
         self,
         net: Layer,
-        loss: Any,
-        optimizer: Any = "adam",
-        metrics: Any = (),
-        loss_weights: Any = None,
-        weighted_metrics: Any = (),
+        loss: LossLike | Sequence[LossLike | None] | Mapping[str, LossLike | None],
+        optimizer: str | Optimizer | Callable[[], Optimizer] = "adam",
+        metrics: MetricLike | Sequence[MetricsLike] | Mapping[str, MetricsLike] | None = (),
+        loss_weights: Sequence[float] | Mapping[str, float] | None = None,
+        weighted_metrics: MetricLike | Sequence[MetricsLike] | Mapping[str, MetricsLike] | None = (),
     ) -> None:
         if not isinstance(net, Layer):
             raise StructureError(
@@ -89,7 +98,7 @@ class Trainer:
         """By what it was made of: a copy compiles anew, and a pickle needs parts that can be pickled."""
         return type(self), self._given
 
-    def init(self, key: np.ndarray, shape: Any = None, dtype: Any = "float32") -> TrainState:
+    def init(self, key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = "float32") -> TrainState:
         """A fresh state for inputs of `shape`, without the batch axis; a tuple of shapes for several inputs.
 
         A graph knows its own shapes.
@@ -112,7 +121,7 @@ class Trainer:
         batch_size: int = 32,
         epochs: int = 1,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
         sample_weight: Any = None,
         verbose: bool = True,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, ParamSpec
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.vjp import grad, pullback
 
+P = ParamSpec("P")
 MODES = ("reverse", "forward")
 
 
-def jacobian(f: Callable, mode: str = "reverse") -> Callable:
+def jacobian(f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse") -> Callable[P, Any]:
     """Transform ``f(x, *args)`` into the function that gives its Jacobian in `x`, ``J[i, j] = df_i/dx_j``.
 
     x and f(x): trees of floating arrays. The result is shaped like f(x); in place of each leaf (shape O) is a tree
@@ -33,15 +35,17 @@ def jacobian(f: Callable, mode: str = "reverse") -> Callable:
     if mode not in MODES:
         raise ValueRangeError(f"jacobian: expected mode 'reverse' or 'forward', received {mode!r}.")
 
-    def transformed(x: Any, *args: Any) -> Any:
+    @functools.wraps(f, updated=())
+    def transformed(x: Any, *args: Any, **kwargs: Any) -> Any:
         _check_floating("the argument", x)
-        of_x = (lambda u: f(u, *args)) if args else f
+        function: Callable[..., Any] = f
+        of_x = (lambda u: function(u, *args, **kwargs)) if args or kwargs else function
         return _rows(of_x, x) if mode == "reverse" else _columns(of_x, x)
 
-    return transformed
+    return transformed  # type: ignore[return-value]
 
 
-def hessian(f: Callable) -> Callable:
+def hessian(f: Callable[P, Any]) -> Callable[P, Any]:
     """Transform a scalar function ``f(x, *args)`` into its Hessian in `x`, ``H[i, j] = d^2 f / dx_i dx_j``.
 
     x: an array or a tree of them, the result a tree shaped like x of trees shaped like x, see `jacobian`. It costs

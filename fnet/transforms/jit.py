@@ -6,7 +6,7 @@ import functools
 import itertools
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, overload
+from typing import Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 import numpy as np
 
@@ -25,18 +25,28 @@ from fnet.transforms.signature import Names, Signature
 from fnet.transforms.specialised import Specialised
 from fnet.transforms.stage import OuterValueError
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+T = TypeVar("T")
+Executor = Literal["auto", "walk", "native"]
+
+
+class _Jit(Protocol):
+    def __call__(self, f: Callable[P, R], /) -> Jitted[P, R]: ...
+
 
 @overload
-def jit(f: Callable[..., Any], *, donate: Names = (), static: Names = (), executor: str = "auto") -> Jitted: ...
+def jit(f: Callable[P, R], *, donate: Names = (), static: Names = (), executor: Executor = "auto") -> Jitted[P, R]: ...
 
 
 @overload
+def jit(f: None = None, *, donate: Names = (), static: Names = (), executor: Executor = "auto") -> _Jit: ...
+
+
 def jit(
-    f: None = None, *, donate: Names = (), static: Names = (), executor: str = "auto"
-) -> Callable[[Callable[..., Any]], Jitted]: ...
-
-
-def jit(f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: str = "auto") -> Any:
+    f: Callable[..., Any] | None = None, *, donate: Names = (), static: Names = (), executor: Executor = "auto"
+) -> Any:
     """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
 
     donate: arguments (names or positions) that results stand for, updated: the first results in the order of these
@@ -75,7 +85,7 @@ HOLDING_STATE = 2
 """So many programs of a function, those that ran last, hold on to the donated arrays that they returned."""
 
 _LEAF = tree.structure(0)
-_ALL: Members[Jitted] = Members()
+_ALL: Members[Jitted[..., Any]] = Members()
 _clock = itertools.count()
 _limit = 256
 
@@ -100,10 +110,10 @@ def clear_cache() -> None:
     results.clear()
 
 
-class Jitted:
+class Jitted(Generic[P, R]):
     """A compiled function; see `jit`."""
 
-    def __init__(self, f: Callable[..., Any], donate: Names, static: Names, executor: str) -> None:
+    def __init__(self, f: Callable[P, R], donate: Names, static: Names, executor: Executor) -> None:
         self._f = f
         self._options = donate, static, executor
         self._signature = Signature(f)
@@ -114,13 +124,13 @@ class Jitted:
         self._compiled: dict[Any, Specialised] = {}
         self._latest: Specialised | None = None
         self._recent: list[Specialised] = []
-        self._instances: dict[int, Jitted] = {}
-        self._within: Jitted | None = None
+        self._instances: dict[int, Jitted[..., Any]] = {}
+        self._within: Jitted[..., Any] | None = None
         _ALL.add(self)
         if self._donate & self._static:
             raise ValueRangeError("an argument cannot be both donated and static.")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         latest = self._latest
         if latest is not None and not kwargs:
             result = (latest.fast or latest.run_steady)(args)
@@ -132,7 +142,7 @@ class Jitted:
         compiled = self._specialise(call)
         return self._f(*args, **kwargs) if compiled is None else compiled.run(call.args, call.leaves)
 
-    def repeat(self, count: int, *args: Any, **kwargs: Any) -> Any:
+    def repeat(self, count: int, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `count` times in a row, feeding donated results back in, without returning to Python in between.
 
         Results that are not donated arguments are those of the last call. Raises `StructureError`, `ShapeError` or
@@ -160,11 +170,11 @@ class Jitted:
         positional = len(fed) - len(call.by_keyword)
         return self.repeat(count - 1, *fed[:positional], **dict(zip(call.by_keyword, fed[positional:], strict=True)))
 
-    def plan(self, *args: Any, **kwargs: Any) -> Any:
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """The plan for these arguments: print it to see kernels, shapes and bytes."""
         return self.compiled(*args, **kwargs).program.plan
 
-    def compiled(self, *args: Any, **kwargs: Any) -> Specialised:
+    def compiled(self, *args: P.args, **kwargs: P.kwargs) -> Specialised:
         """The specialisation for these arguments, made if need be, without running it."""
         compiled = self._specialise(bound_call(self._signature, self._static, args, kwargs))
         if compiled is None:
@@ -184,6 +194,12 @@ class Jitted:
             self._compiled.popitem()[1].release()
         self._workspace.alone(self._workspace.clear)
 
+    @overload
+    def __get__(self, receiver: None, owner: type | None = None) -> Jitted[P, R]: ...
+
+    @overload
+    def __get__(self: Jitted[Concatenate[T, Q], R], receiver: T, owner: type | None = None) -> Method[Q, R]: ...
+
     def __get__(self, receiver: Any, owner: type | None = None) -> Any:
         """The function as a method. An instance of a registered tree class is an argument, any other a constant."""
         if receiver is None:
@@ -200,7 +216,7 @@ class Jitted:
             jitted = self._instances.setdefault(id(receiver), made)
         return Method(jitted, receiver, ())
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted[P, R]:
         return _restored(self._f, *self._options)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -266,5 +282,5 @@ class Jitted:
         return result
 
 
-def _restored(f: Callable[..., Any], donate: Names, static: Names, executor: str) -> Jitted:
+def _restored(f: Callable[P, R], donate: Names, static: Names, executor: Executor) -> Jitted[P, R]:
     return jit(f, donate=donate, static=static, executor=executor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
@@ -13,6 +13,8 @@ from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
 from fnet.transforms.vjp import as_primal, grad, is_none, pullback
+
+R = TypeVar("R")
 
 
 class _JVPTracer(Tracer):
@@ -77,7 +79,7 @@ def _transposed_twice(primitive: Primitive, primals: tuple, tangents: tuple, par
     return pull_back(tuple(tangents[i] for i in varying))[0]
 
 
-def jvp(f: Callable, primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+def jvp(f: Callable[..., R], primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[R, R]:
     """Value of `f` at `primals` and its derivative in the direction `tangents` (trees of the same structure).
 
     ``(f(x), df/dx . t)``.
@@ -130,7 +132,7 @@ def _check_arguments(primals: Any, tangents: Any) -> None:
         )
 
 
-def hessian_vector_product(f: Callable, x: Any, v: Any, *args: Any) -> Any:
+def hessian_vector_product(f: Callable[..., Any], x: Any, v: Any, *args: Any) -> Any:
     """Product of the Hessian of the scalar function ``f(x, *args)`` in `x` with `v`, a tree like `x`.
 
     ``H v = d/de grad f(x + e v)`` at ``e = 0``, forward over reverse, so it costs a few evaluations of `f`.

@@ -6,13 +6,16 @@ import inspect
 import types
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from fnet.errors import StructureError, ValueRangeError
 from fnet.transforms.signature import Names
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-class Method:
+
+class Method(Generic[P, R]):
     """A jitted function with the instance given as its first argument; it has what a jitted function has."""
 
     __slots__ = ("_leading", "_receiver", "jitted")
@@ -20,16 +23,16 @@ class Method:
     def __init__(self, jitted: Any, receiver: Any, leading: tuple[Any, ...]) -> None:
         self.jitted, self._receiver, self._leading = jitted, receiver, leading
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.jitted(*self._leading, *args, **kwargs)
 
-    def repeat(self, count: int, *args: Any, **kwargs: Any) -> Any:
+    def repeat(self, count: int, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.jitted.repeat(count, *self._leading, *args, **kwargs)
 
-    def plan(self, *args: Any, **kwargs: Any) -> Any:
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         return self.jitted.plan(*self._leading, *args, **kwargs)
 
-    def compiled(self, *args: Any, **kwargs: Any) -> Any:
+    def compiled(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         return self.jitted.compiled(*self._leading, *args, **kwargs)
 
     def memory(self) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -14,6 +15,12 @@ from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+Pull = Callable[[Any], tuple[Any, ...]]
+Argnums = int | tuple[int, ...]
 
 
 class _Record:
@@ -109,7 +116,15 @@ class _Tape:
         return pulled
 
 
-def vjp(f: Callable, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+@overload
+def vjp(f: Callable[..., R], *primals: Any, has_aux: Literal[False] = False) -> tuple[R, Pull]: ...
+
+
+@overload
+def vjp(f: Callable[..., tuple[R, A]], *primals: Any, has_aux: Literal[True]) -> tuple[R, Pull, A]: ...
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """Value of `f` and the function that pulls a cotangent of the value back to the arguments.
 
     ``pull(g) = (g^T df/dx_1, ..., g^T df/dx_n)``, each shaped like its argument, arrays of their own, as the value is.
@@ -164,7 +179,7 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
     return value, pull, tree.map(lambda a: own_value(a.primal) if tape.owns(a) else a, aux)
 
 
-def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, tuple[R, Any]]:
     """Transform a scalar function into one that returns ``(value, gradient)``.
 
     The gradient has the tree structure and dtypes of argument `argnums` (a tuple of them for a tuple).
@@ -176,7 +191,8 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     """
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
-    def transformed(*args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(f, updated=())
+    def transformed(*args: P.args, **kwargs: P.kwargs) -> Any:
         if any(not -len(args) <= n < len(args) for n in numbers):
             raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
         chosen = [args[n] for n in numbers]
@@ -188,7 +204,7 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
                 )
 
         def of_chosen(*values: Any) -> Any:
-            full = list(args)
+            full: Any = list(args)
             for number, value in zip(numbers, values, strict=True):
                 full[number] = value
             return f(*full, **kwargs)
@@ -202,7 +218,17 @@ def value_and_grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: boo
     return transformed
 
 
-def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+@overload
+def grad(f: Callable[P, Any], argnums: Argnums = 0, has_aux: Literal[False] = False) -> Callable[P, Any]: ...
+
+
+@overload
+def grad(
+    f: Callable[P, tuple[Any, A]], argnums: Argnums = 0, *, has_aux: Literal[True]
+) -> Callable[P, tuple[Any, A]]: ...
+
+
+def grad(f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """Transform a scalar function into its gradient (``(gradient, aux)`` with `has_aux`); see `value_and_grad`.
 
     >>> import numpy as np, fnet
@@ -211,7 +237,8 @@ def grad(f: Callable, argnums: int | tuple[int, ...] = 0, has_aux: bool = False)
     """
     both = value_and_grad(f, argnums, has_aux)
 
-    def transformed(*args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(f, updated=())
+    def transformed(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
 

@@ -1,0 +1,369 @@
+"""Calls that a user gets right: mypy takes every line, and knows what comes back."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, assert_type
+
+import numpy as np
+
+import fnet
+from fnet import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fnet.layers import Dense
+
+Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+Tree = dict[str, Any]
+
+key = fnet.random.key(0)
+x = np.zeros((2, 4), np.float32)
+images = np.zeros((2, 8, 8, 3), np.float32)
+
+# Layers.
+of_every_kind: list[fnet.Layer] = [
+    Dense(3),
+    Dense(3, "relu", False, "he_normal", initializers.constant(0.1)),
+    Dense(3, activation=activations.gelu, kernel_regularizer="l2", bias_constraint=constraints.MaxNorm(2.0)),
+    Dense(3, kernel_initializer=np.ones((4, 3)), kernel_regularizer=lambda w: (w * w).sum(), trainable=False, name="d"),
+    layers.Activation("relu"),
+    layers.ActivityRegularization(l1=0.1),
+    layers.Identity(),
+    layers.Lambda(lambda x: x * 2),
+    layers.ELU(0.5),
+    layers.LeakyReLU(negative_slope=0.1),
+    layers.PReLU(alpha_constraint="non_neg"),
+    layers.ReLU(max_value=6.0),
+    layers.Softmax(-1),
+    layers.GroupQueryAttention(8, 4, 2),
+    layers.MultiHeadAttention(num_heads=2, key_dim=8, dropout=0.1),
+    layers.Attention(),
+    layers.AdditiveAttention(),
+    layers.Bidirectional(layers.LSTM(8, return_sequences=True), merge_mode="sum"),
+    layers.RNN([layers.LSTMCell(8), layers.GRUCell(4)], return_sequences=True),
+    layers.StackedRNNCells([layers.SimpleRNNCell(8)]),
+    layers.Conv1D(4, 3),
+    layers.Conv2D(4, (3, 3), strides=2, padding="same", activation="relu", kernel_regularizer=regularizers.l2(0.01)),
+    layers.Conv3D(4, 3),
+    layers.Conv1DTranspose(4, 3),
+    layers.Conv2DTranspose(4, 3, strides=2),
+    layers.Conv3DTranspose(4, 3),
+    layers.DepthwiseConv1D(3),
+    layers.DepthwiseConv2D(3, depth_multiplier=2),
+    layers.SeparableConv1D(4, 3),
+    layers.SeparableConv2D(4, 3, pointwise_regularizer="l1"),
+    layers.Dropout(0.5),
+    layers.EinsumDense("abc,cd->abd", output_shape=(None, 8), bias_axes="d"),
+    layers.Embedding(100, 8, mask_zero=True),
+    layers.Masking(0.0),
+    layers.Add(),
+    layers.Subtract(),
+    layers.Multiply(),
+    layers.Average(),
+    layers.Maximum(),
+    layers.Minimum(),
+    layers.Concatenate(axis=-1),
+    layers.Dot(axes=(1, 2)),
+    layers.AlphaDropout(0.1),
+    layers.GaussianDropout(0.1),
+    layers.GaussianNoise(0.1),
+    layers.SpatialDropout1D(0.1),
+    layers.SpatialDropout2D(0.1),
+    layers.SpatialDropout3D(0.1),
+    layers.BatchNormalization(momentum=0.9),
+    layers.LayerNormalization(epsilon=1e-5),
+    layers.GroupNormalization(groups=2),
+    layers.RMSNormalization(),
+    layers.UnitNormalization(),
+    layers.MaxPooling1D(2),
+    layers.MaxPooling2D((2, 2)),
+    layers.MaxPooling3D(2),
+    layers.AveragePooling1D(2),
+    layers.AveragePooling2D(2, padding="same"),
+    layers.AveragePooling3D(2),
+    layers.GlobalMaxPooling1D(),
+    layers.GlobalMaxPooling2D(keepdims=True),
+    layers.GlobalMaxPooling3D(),
+    layers.GlobalAveragePooling1D(),
+    layers.GlobalAveragePooling2D(),
+    layers.GlobalAveragePooling3D(),
+    layers.PositionEmbedding(16),
+    layers.SinePositionEncoding(),
+    layers.RotaryEmbedding(),
+    layers.SimpleRNN(8),
+    layers.LSTM(8, recurrent_regularizer="l2", stateful=True, batch_size=4),
+    layers.GRU(8, reset_after=False),
+    layers.Cropping1D((1, 1)),
+    layers.Cropping2D(((0, 1), (1, 0))),
+    layers.Cropping3D((1, 1, 1)),
+    layers.UpSampling1D(2),
+    layers.UpSampling2D((2, 2), interpolation="bilinear"),
+    layers.UpSampling3D(2),
+    layers.ZeroPadding1D(1),
+    layers.ZeroPadding2D((1, 1)),
+    layers.ZeroPadding3D((1, 1, 1)),
+    layers.Flatten(),
+    layers.Permute((2, 1)),
+    layers.RepeatVector(3),
+    layers.Reshape((4, -1)),
+    layers.TimeDistributed(Dense(3)),
+    fnet.Layer(lambda key, shape, dtype: ({}, {}), lambda params, state, x, key=None, train=False: (x, state)),
+]
+
+# A layer is its two functions, over trees.
+net = fnet.serial(Dense(8, "relu"), layers.Dropout(0.1), Dense(3))
+assert_type(net, fnet.Layer)
+params, state = net.init(key, (4,))
+assert_type(params, Tree)
+assert_type(net.init(key, (4,), "float64"), tuple[Tree, Tree])
+y, state = net.apply(params, state, x, key=key, train=True)
+assert_type(net.apply(params, state, x), tuple[Any, Tree])
+init, apply = net
+assert_type(init(key, [(4,), (None, 3)]), tuple[Tree, Tree])
+assert_type(net.name, str)
+net.out_shape((4,))
+
+# Combinators and graphs.
+fnet.serial([Dense(3), Dense(2)])
+fnet.parallel(Dense(3), Dense(2))
+fnet.fanout(Dense(3), Dense(2), merge="add")
+fnet.fanout(Dense(3), Dense(2), merge=lambda a, b: a - b, axis=1)
+fnet.fanout(Dense(3), merge=None)
+fnet.residual(Dense(4))
+fnet.repeat(Dense(4), 3)
+fnet.named("head", Dense(2))
+left, right = fnet.Input((4,), name="left"), fnet.Input((None,), dtype="int32")
+assert_type(fnet.graph([left, right], {"y": Dense(1)(layers.concatenate([left, right]))}), fnet.Layer)
+assert_type(fnet.freeze(net, "dense"), fnet.Layer)
+fnet.apply_with_penalty(net, params, state, x, key=key, train=True)
+print(fnet.summary(net, (4,)), fnet.trainable(net, params), fnet.penalty(net, params), fnet.constrain(net, params))
+
+# Losses.
+labels = np.array([0, 1])
+losses.huber(x, x, delta=2.0, sample_weight=[1.0, 0.0], reduction="none")
+losses.mse(x, x)
+losses.sparse_categorical_crossentropy(labels, x, from_logits=True, ignore_class=-1, axis=-1)
+losses.ctc(labels, x, blank_index=-1)
+of_logits = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+configured: list[losses.Loss] = [
+    losses.huber,
+    losses.MeanSquaredError(),
+    losses.MeanAbsoluteError(reduction="sum"),
+    losses.MeanAbsolutePercentageError(name="mine"),
+    losses.MeanSquaredLogarithmicError(),
+    losses.Huber(2.0, "sum"),
+    losses.LogCosh(),
+    losses.CosineSimilarity(axis=1),
+    losses.KLDivergence(from_logits=True),
+    losses.Poisson(),
+    losses.GaussianNLL(full=True),
+    losses.BinaryCrossentropy(True, 0.1),
+    losses.CategoricalCrossentropy(label_smoothing=0.1),
+    losses.SparseCategoricalCrossentropy(ignore_class=-1),
+    losses.Crossentropy(),
+    losses.BinaryFocalCrossentropy(gamma=1.0),
+    losses.CategoricalFocalCrossentropy(alpha=[0.5, 0.5]),
+    losses.Hinge(),
+    losses.SquaredHinge(),
+    losses.CategoricalHinge(),
+    losses.Dice(axis=(1, 2)),
+    losses.Tversky(0.3, 0.7),
+    losses.Contrastive(margin=2.0),
+    losses.Triplet(),
+    losses.TripletSemiHard(),
+    losses.Circle(gamma=64.0),
+    losses.CTC(blank_index=-1),
+    losses.huber.configured(delta=3.0),
+]
+losses.get("mse")(x, x)
+losses.get(losses.Huber)(x, x)
+losses.Huber(delta=2.0)(x, x, sample_weight=x[:, 0])
+
+# Metrics.
+of_metrics: list[metrics.Metric] = [
+    metrics.accuracy(),
+    metrics.BinaryAccuracy(threshold=0.4),
+    metrics.top_k_categorical_accuracy(k=3),
+    metrics.AUC(curve="PR", num_thresholds=50),
+    metrics.Precision(thresholds=0.5),
+    metrics.recall(),
+    metrics.F1Score(average="macro"),
+    metrics.mean_io_u(num_classes=3),
+    metrics.MSE(),
+    metrics.huber(delta=2.0, name="h"),
+    metrics.binary_crossentropy(from_logits=True, label_smoothing=0.1),
+    metrics.perplexity(ignore_class=0),
+    metrics.r2_score(),
+    metrics.mean_of("mae"),
+    metrics.mean_of(lambda y, p: abs(y - p), name="mine", direction="down"),
+    metrics.get("acc"),
+]
+metric = metrics.mean()
+metric.result(metric.update(metric.init(), x, x))
+
+# Optimizers, schedules.
+rules: list[optimizers.Optimizer] = [
+    optimizers.adadelta(),
+    optimizers.adafactor(1e-3, clip_threshold=2.0),
+    optimizers.adagrad(0.1),
+    optimizers.adam(1e-3, 0.8, amsgrad=True, weight_decay=0.01, exclude_from_weight_decay=["bias"]),
+    optimizers.Adam(schedules.cosine_decay(1e-3, 100), clipnorm=1.0),
+    optimizers.adam(lambda step: 0.1 / (1 + step), use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=10),
+    optimizers.adamw(weight_decay=0.01, gradient_accumulation_steps=4),
+    optimizers.adamax(),
+    optimizers.ftrl(),
+    optimizers.lamb(),
+    optimizers.lion(1e-4),
+    optimizers.muon(0.02, exclude_layers=["head"]),
+    optimizers.nadam(),
+    optimizers.rmsprop(centered=True, global_clipnorm=1.0),
+    optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=0.5),
+    optimizers.chain(optimizers.clip_by_global_norm(1.0), optimizers.scale_by_learning_rate(0.1)),
+    optimizers.ema(optimizers.sgd(), 0.9),
+    optimizers.lookahead(optimizers.adam()),
+    optimizers.accumulate(optimizers.adam(), 4),
+    optimizers.apply_if_finite(optimizers.adam()),
+    optimizers.freeze(lambda path, leaf: "bias" in path, optimizers.adam()),
+    optimizers.partition({"slow": optimizers.sgd()}, lambda path, leaf: "slow"),
+    optimizers.get("adam"),
+    optimizers.get(optimizers.adam),
+]
+opt = optimizers.adam()
+opt_state = opt.init(params)
+updates, opt_state = opt.update(params, opt_state, params)
+params = optimizers.apply_updates(params, updates)
+rate: Callable[[Any], Any] = schedules.warmup(schedules.exponential_decay(0.1, 10, 0.5, staircase=True), steps=4)
+schedules.piecewise_constant([10, 20], [0.1, 0.01, 0.001])(5)
+schedules.PolynomialDecay(0.1, 10, power=2.0)
+schedules.inverse_time_decay(0.1, 10, 1.0)
+schedules.cosine_decay_restarts(0.1, 10)
+schedules.one_cycle(0.1, 100)
+minimum = fnet.minimize(lambda p: (p * p).sum(), np.ones(3), "lbfgs", max_iterations=5, history=3)
+assert_type(minimum, optimizers.Minimum)
+fnet.least_squares(lambda p: p - 1.0, np.ones(3), optimizers.levenberg_marquardt())
+optimizers.newton(damping=0.1), optimizers.newton_cg(), optimizers.lbfgs(5), optimizers.gauss_newton()
+
+# Initializers, regularizers, constraints.
+made: list[Callable[[Any, tuple[int, ...], Any], Any]] = [
+    initializers.zeros(),
+    initializers.Ones(),
+    initializers.Constant(0.1),
+    initializers.identity(2.0),
+    initializers.RandomNormal(stddev=0.1),
+    initializers.random_uniform(-1.0, 1.0),
+    initializers.truncated_normal(),
+    initializers.VarianceScaling(2.0, "fan_in", "uniform"),
+    initializers.GlorotUniform(),
+    initializers.HeNormal(),
+    initializers.lecun_normal(),
+    initializers.orthogonal(gain=0.5),
+    initializers.get("he_normal"),
+    initializers.get(initializers.HeNormal),
+]
+initializers.he_normal()(key, (4, 3), "float32")
+assert_type(initializers.he_normal().name, str)
+penalties: list[Callable[[Any], Any]] = [
+    regularizers.l1(),
+    regularizers.L2(0.1),
+    regularizers.l1_l2(l2=0.1),
+    regularizers.L1L2(l1=0.1),
+    regularizers.orthogonal(mode="columns"),
+]
+projections: list[Callable[[Any], Any]] = [
+    constraints.max_norm(1.0, axis=(0, 1)),
+    constraints.NonNeg(),
+    constraints.unit_norm(),
+    constraints.MinMaxNorm(rate=0.5),
+]
+
+# Training.
+trainer = fnet.Trainer(net, of_logits, optimizers.adam(1e-3), metrics=["accuracy", metrics.AUC()])
+ts = trainer.init(fnet.random.key(0), (4,))
+assert_type(ts, fnet.TrainState)
+ts, history = trainer.fit(
+    ts, x, labels, batch_size=2, epochs=2, validation_data=(x, labels), callbacks=lambda epoch, logs, ts: None
+)
+assert_type(history, fnet.History)
+losses_by_epoch: list[float] = history["loss"]
+trainer.evaluate(ts, x, labels)["loss"]
+trainer.predict(ts, x)
+fnet.Trainer(net, {"a": "mse", "b": None}, loss_weights={"a": 0.5}, metrics={"a": ["mae"], "b": "mse"})
+fnet.Trainer(net, ["mse", losses.Huber()], "sgd", loss_weights=[1.0, 0.5], metrics=[["mae"], None])
+fnet.Trainer(net, losses.Huber, optimizer=optimizers.adam, weighted_metrics=["mae"])
+fnet.save_weights("net.weights.h5", net, params, state)
+params, state = fnet.load_weights("net.weights.h5", net, params, state)
+
+# Transforms keep the signature of a function.
+
+
+def loss_of(w: Array, scale: float = 1.0) -> Array:
+    """``scale sum(w^2)``."""
+    total: Array = np.sum(w * w) * scale
+    return total
+
+
+def with_aux(w: Array) -> tuple[Array, Tree]:
+    return loss_of(w), {"w": w}
+
+
+compiled = fnet.jit(loss_of)
+assert_type(compiled(x), Array)
+assert_type(compiled(x, scale=2.0), Array)
+assert_type(compiled.repeat(3, x), Array)
+assert_type(fnet.jit(loss_of, donate="w", static=("scale",), executor="walk")(x, 2.0), Array)
+compiled.plan(x), compiled.memory().arena
+
+
+@fnet.jit
+def plain(w: Array) -> Tree:
+    return {"w": w}
+
+
+@fnet.jit(donate=("w",))
+def donating(w: Array, *, n: int = 1) -> tuple[Array, int]:
+    return w, n
+
+
+class Model:
+    @fnet.jit
+    def step(self, w: Array, n: int = 2) -> Array:
+        return w
+
+
+assert_type(plain(x), Tree)
+assert_type(donating(x, n=3), tuple[Array, int])
+assert_type(Model().step(x, n=3), Array)
+gradient: Callable[[Array], Any] = fnet.grad(loss_of)
+fnet.grad(loss_of, argnums=(0,))(x, scale=2.0)
+value, slope = fnet.value_and_grad(loss_of)(x, scale=2.0)
+assert_type(value, Array)
+(value, aux), slope = fnet.value_and_grad(with_aux, has_aux=True)(x)
+assert_type(aux, Tree)
+slope, aux = fnet.grad(with_aux, has_aux=True)(x)
+assert_type(aux, Tree)
+value, pull = fnet.vjp(loss_of, x)
+assert_type(value, Array)
+assert_type(pull, Callable[[Any], tuple[Any, ...]])
+value, pull, aux = fnet.vjp(with_aux, x, has_aux=True)
+assert_type(fnet.jvp(loss_of, (x,), (x,)), tuple[Array, Array])
+fnet.hessian(loss_of)(x), fnet.jacobian(loss_of, mode="forward")(x), fnet.hessian_vector_product(loss_of, x, x)
+fnet.jit(fnet.grad(loss_of))(x, scale=2.0)
+fnet.eval_shape(loss_of, fnet.ArraySpec((3,), np.dtype("float32")))
+
+# Random numbers, trees, the rest.
+assert_type(fnet.random.key(0), Array)
+first, second = fnet.random.split(key)
+for child in fnet.random.split(key, 3):
+    fnet.random.normal(child, (2, 3), "float64", stddev=2.0)
+fnet.random.uniform(fnet.random.fold_in(key, 1), 3, low=-1.0)
+fnet.random.randint(key, (2,), 0, 10), fnet.random.permutation(key, x), fnet.random.bernoulli(key, 0.3, (2,))
+vector, unravel = fnet.tree.ravel(params)
+leaves, structure = fnet.tree.flatten(params)
+fnet.tree.unflatten(structure, leaves)
+fnet.tree.map(lambda a, b: a + b, params, params)
+fnet.tree.map_with_path(lambda path, leaf: leaf, params)
+chosen, rest = fnet.tree.partition(params, lambda path, leaf: path.endswith("kernel"))
+fnet.tree.combine(chosen, rest)
+function, weights = fnet.njit_apply(net, params, state, (4,))
+with fnet.precision("medium"):
+    net.apply(params, state, x)
+fnet.set_num_threads(fnet.get_num_threads())
+fnet.restore(fnet.store(params))
+fnet.testing.check_grads(loss_of, (x,))
