@@ -54,16 +54,25 @@ def bound_of(plan: Plan, operations: float, bytes_copied: float) -> float:
 
 def multiply_adds(calls: Sequence[Call]) -> Iterator[float]:
     """The multiply-adds of each call's products, from the shapes of its operands; 0 for calls of other kinds."""
-    states: list[int] = []  # of recurrent layers, which the backward pass visits in reverse
+    states: list[tuple[int, int]] = []  # of recurrent layers, which the backward pass visits in reverse
     for call in calls:
         if call.label in ("lstm", "simple_rnn", "gru"):
             x, kernel, _, recurrent_kernel = call.slots[:4]
-            states.append(math.prod(x.shape[:2]) * recurrent_kernel.count)
-            yield math.prod(x.shape[:2]) * kernel.count + states[-1]
-        elif call.label in ("lstm_vjp", "simple_rnn_vjp", "gru_vjp"):  # products behind it give the other gradients
-            yield states.pop()
+            states.append((math.prod(x.shape[:2]) * kernel.count, math.prod(x.shape[:2]) * recurrent_kernel.count))
+            yield sum(states[-1])
+        elif call.label in ("lstm_vjp", "simple_rnn_vjp", "gru_vjp"):
+            of_input, of_state = states.pop()
+            yield of_state + _of_joined(call, of_input, of_state)
         else:
             yield _PRODUCTS.get(call.label, _none)(call.slots)
+
+
+def _of_joined(call: Call, of_input: int, of_state: int) -> int:
+    """The multiply-adds for the gradients of weights and input, unless products behind the walk back give them."""
+    whole, dx = call.slots[-5:-3]
+    if call.label == "gru_vjp" or len(whole.shape) != 2:
+        return 0
+    return of_input + of_state + (of_input if len(dx.shape) == 3 else 0)
 
 
 def _none(slots: Sequence[Slot]) -> float:

@@ -19,6 +19,8 @@ from fnet.transforms.primitive import Primitive, spec_of
 
 Shape = tuple[int, ...]
 WEIGHTS = 3  # kernel, bias, recurrent kernel
+JOINED_WEIGHTS = 1 << 18  # elements up to which their gradient stays in the caches of a core
+JOINED_WORK = 1 << 20  # multiply-adds of a walk from which on it is worth sharing with another core
 PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by rounding to bfloat16
 
 
@@ -62,47 +64,63 @@ def _recurrence(
             emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags, *_ordered(codes),
         )  # fmt: skip
 
-    taped = Primitive(name, taped_abstract, lower=lower, vjp=vjp, multiple=True, strided=True)
+    taped = Primitive(name, taped_abstract, lower=lower, vjp=vjp, multiple=True, strided=True, selective=True)
     return Primitive(name, abstract, lower=lower, multiple=True, strided=True, taped=taped)
 
 
-def _pulled(name: str, family: str, states: int, blocks: int, shared: int) -> Primitive:
+def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins: bool = True) -> Primitive:
     """``(cotangents ..., operands ..., mask?) -> (dz, d(initial states) ... if there are any)``, dz: (T, N, G).
 
     present: for dys and each of the last states, whether its cotangent is among the inputs. Behind those come what the
     kernel takes, of which the first `shared` are states that are missing where the layer was not started with any.
+    Where they are `joined`, rows and kernel follow, and in place of dz come the gradient of the weights, (D + 1 + H,
+    G), and that of the input if it is `wanted`.
     """
 
-    def abstract(*inputs: ArraySpec, shape: Shape, units: int, started: bool, **params: Any) -> tuple[ArraySpec, ...]:
+    def abstract(
+        *inputs: ArraySpec, shape: Shape, units: int, started: bool, joined: bool = False, wanted: bool = False,
+        **params: Any,
+    ) -> tuple[ArraySpec, ...]:  # fmt: skip
         from fnet.kernels.cpu.operands import padded
 
-        (n, steps, _), dtype = shape, inputs[0].dtype
-        firsts = [ArraySpec((n, units), dtype)] * states if started else []
-        return (ArraySpec((steps, n, padded(blocks * units)), dtype), *firsts)
+        (n, steps, features), dtype = shape, inputs[0].dtype
+        slopes = (steps, n, padded(blocks * units))
+        shapes = [(features + 1 + units, blocks * units), *([shape] * wanted)] if joined else [slopes]
+        return tuple(ArraySpec(size, dtype) for size in (*shapes, *([(n, units)] * states * started)))
 
     def lower(
         emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, units: int, present: tuple[bool, ...],
-        started: bool, masked: bool, backwards: bool, precision: str = "highest", **codes: int,
+        started: bool, masked: bool, backwards: bool, precision: str = "highest", joined: bool = False,
+        wanted: bool = False, **codes: int,
     ) -> None:  # fmt: skip
         from fnet.kernels import cpu
+        from fnet.kernels.cpu.operands import padded
 
-        module, dz, (n, steps, features) = getattr(cpu, family), outputs[0], shape
+        module, dtype, (n, steps, features) = getattr(cpu, family), outputs[0].dtype, shape
         waiting = inputs[: len(inputs) - masked]
         given = [waiting.pop(0) if here else None for here in present]
         first = [waiting.pop(0) if started else None for _ in range(shared)]
-        dys, *rows = _rows([*given, *first], units, dz.dtype, emit)
+        dys, *rows = _rows([*given, *first], units, dtype, emit)
         lasts, firsts = rows[:states], rows[states:]
         recurrent, *saved = (contiguous(r, emit) for r in waiting)
-        targets = outputs[1:] or [emit.scratch(n * units, dz.dtype) for _ in range(states)]
-        operands = _operands(precision, n, recurrent.shape[1], units, dz.dtype)
-        memory = module.backward_workspace(n, units, dz.dtype, operands)
-        sizes = (n, steps, features, units)
+        targets = outputs[-states:] if started else [emit.scratch(n * units, dtype) for _ in range(states)]
+        operands = _operands(precision, n, recurrent.shape[1], units, dtype)
+        memory = module.backward_workspace(n, units, dtype, operands, *([features] * wanted))
         dys_strides = dys.strides[:2] if len(dys.shape) == 3 else (0, 0)
-        strides = (*dys_strides, *map(_row_stride, rows), dz.strides[1])
+        k, columns = features + 1 + units, blocks * units
+        dz, slopes_row, nothing = outputs[0], padded(columns), emit.scratch(1, dtype)
+        results, sizes = ([nothing] * 5, [0, 1, 1, 0]) if joins else ([], [])
+        if joined:
+            plan = cpu.recurrent_shares.shares(n, k, columns, dtype)
+            *saved, kept, kernel = saved
+            dz, slopes_row = nothing, plan.slopes_row
+            dx, own = outputs[1] if wanted else nothing, emit.scratch(plan.parts * plan.memory, dtype)
+            results, sizes = [kept, kernel, outputs[0], dx, own], [plan.parts, plan.most, plan.together, int(wanted)]
         emit.call(
             module.backward, dys, *lasts, recurrent, *firsts, *saved, _mask(inputs, masked, emit), dz, *targets,
-            emit.scratch(memory.panels, operands), emit.scratch(memory.work, dz.dtype),
-            *sizes, *strides, int(started), int(backwards), int(masked), *_ordered(codes),
+            *results, emit.scratch(memory.panels, operands), emit.scratch(memory.work, dtype),
+            n, steps, features, units, *dys_strides, *map(_row_stride, rows), slopes_row,
+            int(started), int(backwards), int(masked), *sizes, *_ordered(codes),
         )  # fmt: skip
 
     return Primitive(f"{name}_vjp", abstract, lower=lower, multiple=True, strided=True)
@@ -168,49 +186,56 @@ def _turned(weights: Any, columns: int) -> Any:
     return concatenate([take_range(weights, columns, size, 1), take_range(weights, 0, columns, 1)], axis=1)
 
 
-def _weight_gradients(rows: Any, dz: Any, precision: str, features: int) -> tuple[Any, Any, Any]:
-    """The gradients of kernel, bias and recurrent kernel: blocks of rows of one product."""
-    whole = matrix_product(transpose(rows), dz, precision)
+def _blocks(whole: Any, features: int) -> tuple[Any, Any, Any]:
+    """The gradients of kernel, bias and recurrent kernel: blocks of rows of one matrix."""
     k, columns = spec_of(whole).shape
     kernel, bias = take_range(whole, 0, features, 0), take_range(whole, features, features + 1, 0)
     return kernel, reshape(bias, (columns,)), take_range(whole, features + 1, k, 0)
 
 
-def _simple_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
+def _simple_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
     ys, _, rows = y
-    return _gradients(_simple_vjp, 1, 1, g, rows, x, operands, (), (ys,), params)
+    return _gradients(_simple_vjp, 1, g, rows, x, operands, (), (ys,), wanted[0], params)
 
 
-def _lstm_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
+def _lstm_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
     *_, gates, cells, rows = y
     c0 = operands[WEIGHTS + 1 : WEIGHTS + 2] if params["started"] else ()
-    return _gradients(_lstm_vjp, 2, 4, g, rows, x, operands, c0, (gates, cells), params)
+    return _gradients(_lstm_vjp, 2, g, rows, x, operands, c0, (gates, cells), wanted[0], params)
 
 
 def _gradients(
     pulled: Primitive,
     states: int,
-    blocks: int,
     g: Any,
     rows: Any,
     x: Any,
     operands: Any,
     firsts: Any,
     saved: Any,
+    wanted: bool,
     params: Any,
 ) -> tuple[Any, ...]:
     """The gradients of a layer whose gates all read ``[x, 1, h]``."""
     kernel, _, recurrent = operands[:WEIGHTS]
-    dz, dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
-    dz, precision = take_range(_flat(dz), 0, blocks * spec_of(recurrent).shape[0], 1), _level(params)
-    dx = _input_gradient(dz, kernel, x, precision)
-    return dx, *_weight_gradients(_flat(rows), dz, precision, spec_of(x).shape[2]), *dstates, *masks
+    (n, steps, features), (units, columns), precision = spec_of(x).shape, spec_of(recurrent).shape, _level(params)
+    size = (features + 1 + units) * columns
+    if precision == "highest" and size <= JOINED_WEIGHTS and n * steps * size >= JOINED_WORK:
+        saved = (*firsts, recurrent, *saved, rows, kernel)
+        (whole, *dx), dstates, masks = _slopes(
+            pulled, states, g, x, operands, saved, {**params, "joined": True, "wanted": wanted}
+        )
+        return dx[0] if wanted else None, *_blocks(whole, features), *dstates, *masks
+    (dz,), dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
+    dz = take_range(_flat(dz), 0, columns, 1)
+    whole = matrix_product(transpose(_flat(rows)), dz, precision)
+    return _input_gradient(dz, kernel, x, precision), *_blocks(whole, features), *dstates, *masks
 
 
-def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tuple[Any, ...]:
+def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
     kernel, _, recurrent = operands[:WEIGHTS]
     *_, gates, rows = y
-    dz, dstates, masks = _slopes(_gru_vjp, 1, g, x, operands, (recurrent, gates, rows), params)
+    (dz,), dstates, masks = _slopes(_gru_vjp, 1, g, x, operands, (recurrent, gates, rows), params)
     (features, units), precision = (spec_of(x).shape[2], spec_of(recurrent).shape[0]), _level(params)
     # The blocks of dz are those of a, z, r, q: three neighbours belong to either matrix, whose blocks are z, r, a (q).
     dz, rows = _flat(dz), transpose(_flat(rows))
@@ -225,13 +250,14 @@ def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, **params: Any) -> tup
 
 def _slopes(
     pulled: Primitive, states: int, g: Any, x: Any, operands: Any, saved: Any, params: dict[str, Any]
-) -> tuple[Any, list[Any], list[None]]:
-    """dz, the gradients of the initial states that there are, and None for the mask if there is one."""
+) -> tuple[list[Any], list[Any], list[None]]:
+    """What `pulled` gives before the gradients of initial states, those, and None for the mask if there is one."""
     cotangents, mask = g[: 1 + states], operands[-1:] if params["masked"] else ()
     sizes = {"shape": spec_of(x).shape, "units": spec_of(operands[WEIGHTS - 1]).shape[0]}
     present = tuple(d is not None for d in cotangents)
-    dz, *first = pulled(*(d for d in cotangents if d is not None), *saved, *mask, present=present, **sizes, **params)
-    return dz, first, [None] * len(mask)
+    results = pulled(*(d for d in cotangents if d is not None), *saved, *mask, present=present, **sizes, **params)
+    first = len(results) - states * params["started"]
+    return list(results[:first]), list(results[first:]), [None] * len(mask)
 
 
 def _level(params: dict[str, Any]) -> str:
@@ -240,7 +266,7 @@ def _level(params: dict[str, Any]) -> str:
 
 _simple_vjp = _pulled("simple_rnn", "recurrent_simple", 1, 1, 0)
 _lstm_vjp = _pulled("lstm", "recurrent_lstm", 2, 4, 1)
-_gru_vjp = _pulled("gru", "recurrent_gru", 1, 4, 0)
+_gru_vjp = _pulled("gru", "recurrent_gru", 1, 4, 0, joins=False)
 simple = _recurrence("simple_rnn", "recurrent_simple", 1, lambda d, h: (d + 1 + h,), _simple_gradients)
 lstm = _recurrence("lstm", "recurrent_lstm", 2, lambda d, h: (4 * h, h, d + 1 + h), _lstm_gradients)
 gru = _recurrence("gru", "recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), _gru_gradients)

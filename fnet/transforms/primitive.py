@@ -26,6 +26,7 @@ class Primitive:
       reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
     vjp(g, y, *inputs, **params) -> one cotangent (or None) for each input, in terms of other primitives.
     jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
+    selective: the rule is called with ``wanted=``, too: for each input, whether its cotangent is asked for.
     taped: another primitive that runs in its place where `vjp` records it: with the same results, followed by what the
     vjp rule of the other needs besides.
     """
@@ -40,6 +41,7 @@ class Primitive:
         "name",
         "reduction",
         "seen_through",
+        "selective",
         "strided",
         "taped",
         "template",
@@ -61,6 +63,7 @@ class Primitive:
         jvp: Rule | None = None,
         multiple: bool = False,
         strided: bool = False,
+        selective: bool = False,
         taped: Primitive | None = None,
     ) -> None:
         self.name = name
@@ -73,6 +76,7 @@ class Primitive:
         self.jvp = jvp
         self.multiple = multiple
         self.strided = strided
+        self.selective = selective
         self.taped = taped
         # Set on primitives that graph passes know: activations that can follow at once, given as ``activation=``; and
         # of which primitive with epilogues this one is the gradient, called as (*its inputs, ..., g).

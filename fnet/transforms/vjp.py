@@ -107,7 +107,8 @@ class _Tape:
             g: Any = tuple(by_primal.get(id(p)) for p in record.primal)
         else:
             g = cotangents[id(record.outputs[0])]
-        pulled = tuple(primitive.vjp(g, record.primal, *primals, **record.params))
+        selection = {"wanted": tuple(map(self.owns, record.args))} if primitive.selective else {}
+        pulled = tuple(primitive.vjp(g, record.primal, *primals, **selection, **record.params))
         if len(pulled) != len(primals):
             raise DerivativeError(
                 f"the vjp rule of primitive '{primitive.name}' must return one cotangent (or None) for each of its "

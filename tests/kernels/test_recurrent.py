@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fnet.kernels.cpu import recurrent_gru, recurrent_lstm, recurrent_simple, simd, threads
+from fnet.kernels.cpu import recurrent_gru, recurrent_lstm, recurrent_shares, recurrent_simple, simd, threads
 from fnet.kernels.cpu.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.policy import kernel
@@ -85,20 +85,37 @@ class Problem:
 
     def backward(self, kept, ys):
         """dz: (N, T, G), and the gradients of the initial states."""
+        width = (4 if self.cell == "gru" else self.blocks) * self.units
+        dz = self.new(self.steps, self.n, width + 3)
+        others, sizes = ([self.new(1)] * 5, (0, 1, 1, 0)) if self.cell != "gru" else ([], ())
+        dfirst = self.walk_back(kept, ys, dz, width + 3, others, sizes, ())
+        assert (dz[..., width:] == 77).all()
+        return dz[..., :width].swapaxes(0, 1), dfirst
+
+    def joined(self, kept, ys, most=None, wanted=True):
+        """The gradients of the weights, of x, and of the initial states."""
+        width = self.blocks * self.units
+        plan = recurrent_shares.shares(self.n, self.k, width, self.dtype)
+        dw, dx, own = self.new(self.k, width), np.zeros_like(self.x), self.new(plan.parts * plan.memory)
+        others = [np.ascontiguousarray(kept[-1].swapaxes(0, 1)), self.weights[0], dw, dx, own]
+        sizes = (plan.parts, most or plan.most, 2 if most else plan.together, int(wanted))
+        extra = (self.features,) if wanted else ()
+        return dw, dx, self.walk_back(kept, ys, self.new(1), plan.slopes_row, others, sizes, extra)
+
+    def walk_back(self, kept, ys, dz, dz_row, others, sizes, extra):
         n, steps, units = self.n, self.steps, self.units
-        width = (4 if self.cell == "gru" else self.blocks) * units
-        dz, dfirst = self.new(steps, n, width + 3), [self.new(n, units) for _ in range(self.states)]
-        scratch, guards = self.scratch(self.module.backward_workspace(n, units, self.dtype, self.operands))
+        dfirst = [self.new(n, units) for _ in range(self.states)]
+        scratch, guards = self.scratch(self.module.backward_workspace(n, units, self.dtype, self.operands, *extra))
         saved = [np.ascontiguousarray(a.swapaxes(0, 1)) for a in kept]
         first, first_row = self.started_with(self.first[1:])
         operands = {"simple": [ys], "lstm": [*first, *saved[:2]], "gru": saved}[self.cell]
-        strides = [steps * units, units] + [units] * self.states + [first_row] * len(first) + [width + 3]
-        arrays = [self.dys, *self.dlast, self.weights[2], *operands, self.mask, dz, *dfirst, *scratch]
-        sizes = (n, steps, self.features, units, *strides, int(self.started), int(self.backwards), int(self.masked))
+        strides = [steps * units, units] + [units] * self.states + [first_row] * len(first) + [dz_row]
+        arrays = [self.dys, *self.dlast, self.weights[2], *operands, self.mask, dz, *dfirst, *others, *scratch]
+        flags = (int(self.started), int(self.backwards), int(self.masked))
+        sizes = (n, steps, self.features, units, *strides, *flags, *sizes)
         self.module.backward(*(a.reshape(-1) for a in arrays), *sizes, *self.acts)
         assert all((guard == 77).all() for guard in guards)
-        assert (dz[..., width:] == 77).all()
-        return dz[..., :width].swapaxes(0, 1), dfirst
+        return dfirst
 
     # What NumPy says, in float64.
 
@@ -186,9 +203,22 @@ class Problem:
         dz, dfirst = self.backward(kept, ys)
         wanted, dstates = self.expected_gradients(tape)
         np.testing.assert_allclose(dz, wanted, **tolerance)
+        if self.cell != "gru":
+            self.check_joined(kept, ys, wanted, dfirst, tolerance)
         if self.started:
             for got, want in zip(dfirst, dstates, strict=True):
                 np.testing.assert_allclose(got, want, **tolerance)
+
+    def check_joined(self, kept, ys, dz, dfirst, tolerance):
+        """The gradients of weights and x, in one go and with few samples and steps at once; states' as before."""
+        rows, kernel = kept[-1].astype(float), self.weights[0].astype(float)
+        scale = 1 + np.einsum("ntk,ntg->kg", abs(rows), abs(dz))
+        for most in (None, 3):
+            dw, dx, others = self.joined(kept, ys, most)
+            np.testing.assert_allclose(dw / scale, np.einsum("ntk,ntg->kg", rows, dz) / scale, **tolerance)
+            np.testing.assert_allclose(dx, dz @ kernel.T, **tolerance)
+            for got, want in zip(others, dfirst, strict=True):
+                np.testing.assert_array_equal(got if self.started else 0, want if self.started else 0)
 
     def check_rows(self, rows, ys):
         """``[x_t, 1, h_{t-1}]``, or zeros where the mask is off."""
@@ -237,8 +267,16 @@ def test_threads_change_no_bits(cell):
             threads.set_thread_count(count)
             ys, lasts, kept = problem.forward()
             dz, dfirst = problem.backward(kept, ys)
+            joined = [] if cell == "gru" else problem.joined(kept, ys)[:2]
             results.append(
-                [ys, *lasts, *(a * np.repeat(problem.mask[..., None], a.shape[2], 2) for a in kept), dz, *dfirst]
+                [
+                    ys,
+                    *lasts,
+                    *joined,
+                    *(a * np.repeat(problem.mask[..., None], a.shape[2], 2) for a in kept),
+                    dz,
+                    *dfirst,
+                ]
             )
     finally:
         threads.set_thread_count(before)

@@ -63,6 +63,27 @@ def test_compiled_and_differentiated_calls_give_the_same_bits(name, dtype):
         np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm"])
+def test_gradients_of_many_samples_are_the_sums_over_few_with_the_same_bits_every_way(name):
+    n, steps, units, width = 40, 12, 48, BLOCKS[name] * 48
+    draw = np.random.default_rng(0).normal
+    x, *weights = (draw(0, 0.3, size).astype("f4") for size in ((n, steps, D), (D, width), (units, width), (width,)))
+    mask = np.random.default_rng(1).random((n, steps)) < 0.7
+
+    def loss(x, weights, mask):
+        return np.sum(np.sin(getattr(ops, name)(x, *weights, None, mask, backwards=True)[0]))
+
+    of_both = fnet.grad(loss, (0, 1))
+    dx, dweights = of_both(x, weights, mask)
+    few = [of_both(x[i : i + 4], weights, mask[i : i + 4]) for i in range(0, n, 4)]
+    np.testing.assert_allclose(dx, np.concatenate([part[0] for part in few]), rtol=1e-5, atol=1e-6)
+    for k, whole in enumerate(dweights):
+        np.testing.assert_allclose(whole, sum(part[1][k] for part in few), rtol=1e-4, atol=1e-4)
+    for way in (fnet.grad(loss, 1), *(fnet.jit(fnet.grad(loss, 1), executor=name) for name in ("walk", "native"))):
+        for a, b in zip(way(x, weights, mask), dweights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @EACH
 def test_a_sequence_in_two_parts_is_the_whole_sequence(name):
     x, *weights = operands(name, steps=7)

@@ -56,6 +56,7 @@ _tile = fma_tile(ROWS, VECTORS, partial=False)
 _tile_of_rows = unrolled_tile(ROWS, VECTORS, by_columns=False)
 _tile_of_columns = unrolled_tile(ROWS, VECTORS, by_columns=True)
 _packing_tile = packing_tile(ROWS, VECTORS)
+_short = fma_tile(EDGE_ROWS, VECTORS, partial=False, fetching=False)
 _edge = fma_tile(EDGE_ROWS, VECTORS, partial=True, masked=True)
 _narrow = fma_tile(NARROW_ROWS, 1, partial=False, masked=True)
 _last_narrow = fma_tile(EDGE_ROWS, 1, partial=True, masked=True)
@@ -191,6 +192,10 @@ def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu
                 _tile(a, a_row, a_col, b, b_row, y, c_row, bias, start, relu, k, ROWS, width)
             a = at(a, a_tile)
             i += ROWS
+        while n == width and i + EDGE_ROWS <= m:
+            _short(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, EDGE_ROWS, n)
+            a = at(a, EDGE_ROWS * a_row)
+            i += EDGE_ROWS
         while i < m:
             _edge(a, a_row, a_col, b, b_row, at(c, i * c_row), c_row, bias, start, relu, k, m - i, n)
             a = at(a, EDGE_ROWS * a_row)

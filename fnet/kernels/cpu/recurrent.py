@@ -11,7 +11,8 @@ H)``, and what leaves the activations. A step computes in these places, and writ
 one. If nothing is to be kept (``saving == 0``) all steps share the places of one: (1, N, ...).
 
 With the gradients of what enters the activations, ``dz: (T, N, padded(G))``, the gradient of the weights is one
-product, ``rows' dz``, and that of the input another, ``dz W'``; only ``dh_{t-1} = dz_t U'`` must walk the steps.
+product, ``rows' dz``, and that of the input another, ``dz W'``; only ``dh_{t-1} = dz_t U'`` must walk the steps. Where
+there is much to do, the walk computes all three (`fnet.kernels.cpu.recurrent_shares`).
 
 Initial states and cotangents are read at strides, so that one row of zeros (stride 0) stands for absent ones. Without
 initial states (``started == 0``) the first step multiplies no h, and their gradients are not computed.
@@ -70,7 +71,10 @@ def memory(n: int, products: list[tuple[int, int]], dtype: npt.DTypeLike, operan
 
 @kernel
 def tasks_for(n, multiply_adds):
-    """The number of tasks for n rows that take so many multiply-adds together."""
+    """The number of tasks for n rows that take so many multiply-adds together.
+
+    What is saved for the walk back counts twice: there each core goes on with what it has.
+    """
     threads = threads_for(multiply_adds // 40)
     return max(1, min(n, threads * ((n + threads * BLOCK - 1) // (threads * BLOCK))))
 

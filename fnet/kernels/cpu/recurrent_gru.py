@@ -83,7 +83,7 @@ def forward(
     pack_weights(w, at(bias, 0), u, packed, strip, features, 1, 0, columns, columns)
     pack_weights(w, b, u, packed_zr, strip, 0, 1, units, zr, columns)
     pack_weights(w, at(b, zr), at(u, zr), packed_q, strip, 0, 1, units, units, columns)
-    count = tasks_for(n, n * steps * (features + 1 + units) * columns)
+    count = tasks_for(n, (1 + saving) * n * steps * (features + 1 + units) * columns)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, packed_zr, packed_q, words, at(h0, 0), at(mask, 0),

@@ -28,8 +28,9 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )
+from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, places
 from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for
+from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 
@@ -63,9 +64,9 @@ def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands:
     return memory(n, [(4 * units, features + 1 + units)], dtype, operands)
 
 
-def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
-    """The memory that `backward` needs for operands of products of this type."""
-    return memory(n, [(units, 4 * units)], dtype, operands)
+def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike, features: int = 0) -> Memory:
+    """The memory that `backward` needs for operands of products of this type; features: of a wanted dx."""
+    return memory(n, [(units, 4 * units), (features, 4 * units)], dtype, operands)
 
 
 @kernel
@@ -86,7 +87,7 @@ def forward(
     pack_weights(
         at(weights, 0), at(bias, 0), at(recurrent, 0), packed, at(work, 0), features, 1, units, columns, columns
     )
-    count = tasks_for(n, n * steps * k * columns)
+    count = tasks_for(n, (1 + saving) * n * steps * k * columns)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
@@ -139,57 +140,87 @@ def _forward_rows(
 
 @kernel
 def backward(
-    dys, dh_last, dc_last, recurrent, c0, gates, cells, mask, dz, dh0, dc0, panels, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
+    dys, dh_last, dc_last, recurrent, c0, gates, cells, mask, dz, dh0, dc0, rows, weights, whole, dx, memory,
+    panels, work, n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row,
+    started, backwards, masked, parts, most, together, wanted, rec, act,
 ):  # fmt: skip
-    """The gradients of what enters the gates and of the initial states.
+    """The gradients of what enters the gates and of the initial states, or in its place those of weights and input.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last, dc_last, c0: (N, H), N at the strides dh_row,
-    dc_row and c0_row; the rest as in `forward` -> dz: (T, N, 4H), N at the stride dz_row; dh0, dc0: (N, H), of which
-    dh0 has no meaning if ``started == 0``.
+    dc_row and c0_row; the rest as in `forward` -> dh0, dc0: (N, H), of which dh0 has no meaning if ``started == 0``;
+    and either, for ``parts == 0``, dz: (T, N, 4H), N at the stride dz_row, or by `shares` whole: (D + 1 + H, 4H), and
+    dx: (N, T, D) if it is `wanted`.
     """
+    k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
-    words = at(packed, size_of_panels(packed, units, 4 * units))
-    pack_transposed(at(recurrent, 0), packed, at(work, 0), units, 4 * units)
-    count = tasks_for(n, n * steps * units * 4 * units)
+    packed_x = at(packed, size_of_panels(packed, units, columns))
+    words = at(packed_x, wanted * size_of_panels(packed, features, columns))
+    pack_transposed(at(recurrent, 0), packed, at(work, 0), units, columns)
+    if wanted:
+        pack_transposed(at(weights, 0), packed_x, at(work, 0), features, columns)
+    nanoseconds = n * steps * (units + k + wanted * features) * columns // 40
+    count = parts or tasks_for(n, n * steps * units * columns)
+    threads = threads_for(nanoseconds) if parts else count
     block = (n + count - 1) // count
     parallel_for(
-        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, words, at(c0, 0),
-        at(mask, 0), at(gates, 0), at(cells, 0), at(dz, 0), at(dh0, 0), at(dc0, 0),
-        n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
+        _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, packed_x, words,
+        at(c0, 0), at(mask, 0), at(gates, 0), at(cells, 0), at(dz, 0), at(dh0, 0), at(dc0, 0), at(rows, 0),
+        at(whole, 0), at(dx, 0), at(memory, 0), memory.size // max(parts, 1), (n, steps, features, units),
+        (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row),
+        (started, backwards, masked, parts, most, together, wanted), rec, act,
     )  # fmt: skip
+    if parts:
+        add_shares(at(memory, 0), memory.size // parts, parts, at(whole, 0), k * columns)
 
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, dc_last, packed, words, c0, mask, gates, cells, dz, dh, dc,
-    n, steps, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, started, backwards, masked, rec, act,
+    task, block, dys, dh_last, dc_last, packed, packed_x, words, c0, mask, gates, cells, dz, dh0, dc0, rows, whole, dx,
+    memory, size, sizes, strides, flags, rec, act,
 ):  # fmt: skip
-    """The steps of `block` samples, from the last one back."""
-    first, columns = task * block, 4 * units
-    m = min(block, n - first)
-    own_words, dh, dc = at(words, first * words_row(words, columns)), at(dh, first * units), at(dc, first * units)
+    """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
+    (n, steps, features, units), (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row) = sizes, strides
+    started, backwards, masked, parts, most, together, wanted = flags
+    k, columns = features + 1 + units, 4 * units
     start = FROM_C if masked else FROM_ZERO
-    copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
-    copy_rows(at(dc_last, first * dc_row), dc_row, dc, units, m, units)
-    for s in range(steps - 1, -1, -1):
-        t = time_of(s, steps, backwards)
-        place = t * n + first
-        slopes, c, c_row = at(dz, place * dz_row), at(c0, first * c0_row), c0_row
-        if s:
-            c, c_row = at(cells, (time_of(s - 1, steps, backwards) * n + first) * units), units
-        for i in range(m):
-            here, carried, d_i = at(dh, i * units), at(dc, i * units), at(slopes, i * dz_row)
-            dy = at(dys, (first + i) * dy_row + t * dy_time)
-            if masked and mask[(first + i) * steps + t] == 0:
-                add(units, here, dy, here)
-                clear(columns, d_i)
-                continue
-            gate, after, before = at(gates, (place + i) * columns), at(cells, (place + i) * units), at(c, i * c_row)
-            f, g, o = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
-            d_f, d_g, d_o = at(d_i, units), at(d_i, 2 * units), at(d_i, 3 * units)
-            _back(units, rec, act, gate, f, g, o, after, before, here, dy, carried, d_i, d_f, d_g, d_o, carried)
-            if masked:
-                clear(units, here)
-        if s or started:
-            step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start)
+    own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, columns, dz_row, whole)
+    if parts:
+        clear(k * columns, share)
+    for first in range(task * block, min(task * block + block, n), most if parts else max(block, 1)):
+        m = min(most if parts else block, min(task * block + block, n) - first)
+        own_words = at(words, first * words_row(words, columns))
+        dh, dc = at(dh0, first * units), at(dc0, first * units)
+        copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
+        copy_rows(at(dc_last, first * dc_row), dc_row, dc, units, m, units)
+        done = 0
+        for s in range(steps - 1, -1, -1):
+            t = time_of(s, steps, backwards)
+            place = t * n + first
+            slopes = at(own_slopes, done * m * dz_row) if parts else at(dz, place * dz_row)
+            c, c_row = at(c0, first * c0_row), c0_row
+            if s:
+                c, c_row = at(cells, (time_of(s - 1, steps, backwards) * n + first) * units), units
+            for i in range(m):
+                here, carried, d_i = at(dh, i * units), at(dc, i * units), at(slopes, i * dz_row)
+                dy = at(dys, (first + i) * dy_row + t * dy_time)
+                if masked and mask[(first + i) * steps + t] == 0:
+                    add(units, here, dy, here)
+                    clear(columns, d_i)
+                    continue
+                gate, after, before = at(gates, (place + i) * columns), at(cells, (place + i) * units), at(c, i * c_row)
+                f, g, o = at(gate, units), at(gate, 2 * units), at(gate, 3 * units)
+                d_f, d_g, d_o = at(d_i, units), at(d_i, 2 * units), at(d_i, 3 * units)
+                _back(units, rec, act, gate, f, g, o, after, before, here, dy, carried, d_i, d_f, d_g, d_o, carried)
+                if masked:
+                    clear(units, here)
+            if s or started:
+                step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start)
+            if wanted:
+                x, x_row = at(dx, (first * steps + t) * features), steps * features
+                step_product(slopes, dz_row, own_words, packed_x, x, x_row, m, features, columns, columns, FROM_ZERO)
+            if parts:
+                copy(m * k, at(rows, place * k), at(own_rows, done * m * k))
+                done += 1
+                if done == together or s == 0:
+                    add_to_share(own_rows, own_slopes, dz_row, share, own_work, done * m, k, columns)
+                    done = 0

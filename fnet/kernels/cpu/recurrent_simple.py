@@ -25,8 +25,9 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )
+from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, places
 from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for
+from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 
@@ -50,9 +51,9 @@ def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands:
     return Memory(needed.work + n * units, needed.panels)
 
 
-def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
-    """The memory that `backward` needs for operands of products of this type."""
-    return memory(n, [(units, units)], dtype, operands)
+def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike, features: int = 0) -> Memory:
+    """The memory that `backward` needs for operands of products of this type; features: of a wanted dx."""
+    return memory(n, [(units, units), (features, units)], dtype, operands)
 
 
 @kernel
@@ -70,7 +71,7 @@ def forward(
     packed, strip = at(panels, 0), at(work, n * units)
     words = at(packed, size_of_panels(packed, units, k))
     pack_weights(at(weights, 0), at(bias, 0), at(recurrent, 0), packed, strip, features, 1, units, units, units)
-    count = tasks_for(n, n * steps * k * units)
+    count = tasks_for(n, (1 + saving) * n * steps * k * units)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(mask, 0), at(ys, 0), at(h_last, 0),
@@ -112,48 +113,76 @@ def _forward_rows(
 
 @kernel
 def backward(
-    dys, dh_last, recurrent, ys, mask, dz, dh0, panels, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, act,
+    dys, dh_last, recurrent, ys, mask, dz, dh0, rows, weights, whole, dx, memory, panels, work,
+    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked,
+    parts, most, together, wanted, act,
 ):  # fmt: skip
-    """The gradients of what enters the activations and of the initial states.
+    """The gradients of what enters the activations and of the initial states, or for the first those of weights and x.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at the stride dh_row; the rest as in
-    `forward` -> dz: (T, N, H), N at the stride dz_row; dh0: (N, H), of no meaning if ``started == 0``.
+    `forward` -> dh0: (N, H), of no meaning if ``started == 0``; and either, for ``parts == 0``, dz: (T, N, H), N at the
+    stride dz_row, or by `shares` whole: (D + 1 + H, H), and dx: (N, T, D) if it is `wanted`.
     """
+    k = features + 1 + units
     packed = at(panels, 0)
-    words = at(packed, size_of_panels(packed, units, units))
+    packed_x = at(packed, size_of_panels(packed, units, units))
+    words = at(packed_x, wanted * size_of_panels(packed, features, units))
     pack_transposed(at(recurrent, 0), packed, at(work, 0), units, units)
-    count = tasks_for(n, n * steps * units * units)
+    if wanted:
+        pack_transposed(at(weights, 0), packed_x, at(work, 0), features, units)
+    nanoseconds = n * steps * (units + k + wanted * features) * units // 40
+    count = parts or tasks_for(n, n * steps * units * units)
+    threads = threads_for(nanoseconds) if parts else count
     block = (n + count - 1) // count
     parallel_for(
-        _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), packed, words, at(mask, 0), at(ys, 0),
-        at(dz, 0), at(dh0, 0), n, steps, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, act,
+        _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), packed, packed_x, words, at(mask, 0),
+        at(ys, 0), at(dz, 0), at(dh0, 0), at(rows, 0), at(whole, 0), at(dx, 0), at(memory, 0),
+        memory.size // max(parts, 1), (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row),
+        (started, backwards, masked, parts, most, together, wanted), act,
     )  # fmt: skip
+    if parts:
+        add_shares(at(memory, 0), memory.size // parts, parts, at(whole, 0), k * units)
 
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, packed, words, mask, ys, dz, dh,
-    n, steps, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, act,
+    task, block, dys, dh_last, packed, packed_x, words, mask, ys, dz, dh0, rows, whole, dx, memory, size,
+    sizes, strides, flags, act,
 ):  # fmt: skip
-    """The steps of `block` samples, from the last one back."""
-    first = task * block
-    m = min(block, n - first)
-    own_words, dh = at(words, first * words_row(words, units)), at(dh, first * units)
-    start = FROM_C if masked else FROM_ZERO
-    copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
-    for s in range(steps - 1, -1, -1):
-        t = time_of(s, steps, backwards)
-        slopes = at(dz, (t * n + first) * dz_row)
-        for i in range(m):
-            p, here, d = (first + i) * steps + t, at(dh, i * units), at(slopes, i * dz_row)
-            dy = at(dys, (first + i) * dy_row + t * dy_time)
-            if masked and mask[p] == 0:
-                add(units, here, dy, here)
-                clear(units, d)
-                continue
-            _back(units, act, at(ys, p * units), here, dy, d)
-            if masked:
-                clear(units, here)
-        if s or started:
-            step_product(slopes, dz_row, own_words, packed, dh, units, m, units, units, units, start)
+    """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
+    (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row) = sizes, strides
+    started, backwards, masked, parts, most, together, wanted = flags
+    k, start = features + 1 + units, FROM_C if masked else FROM_ZERO
+    own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, units, dz_row, whole)
+    if parts:
+        clear(k * units, share)
+    for first in range(task * block, min(task * block + block, n), most if parts else max(block, 1)):
+        m = min(most if parts else block, min(task * block + block, n) - first)
+        own_words, dh = at(words, first * words_row(words, units)), at(dh0, first * units)
+        copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
+        done = 0
+        for s in range(steps - 1, -1, -1):
+            t = time_of(s, steps, backwards)
+            place = t * n + first
+            slopes = at(own_slopes, done * m * dz_row) if parts else at(dz, place * dz_row)
+            for i in range(m):
+                p, here, d = (first + i) * steps + t, at(dh, i * units), at(slopes, i * dz_row)
+                dy = at(dys, (first + i) * dy_row + t * dy_time)
+                if masked and mask[p] == 0:
+                    add(units, here, dy, here)
+                    clear(units, d)
+                    continue
+                _back(units, act, at(ys, p * units), here, dy, d)
+                if masked:
+                    clear(units, here)
+            if s or started:
+                step_product(slopes, dz_row, own_words, packed, dh, units, m, units, units, units, start)
+            if wanted:
+                x, x_row = at(dx, (first * steps + t) * features), steps * features
+                step_product(slopes, dz_row, own_words, packed_x, x, x_row, m, features, units, units, FROM_ZERO)
+            if parts:
+                copy(m * k, at(rows, place * k), at(own_rows, done * m * k))
+                done += 1
+                if done == together or s == 0:
+                    add_to_share(own_rows, own_slopes, dz_row, share, own_work, done * m, k, units)
+                    done = 0

@@ -31,7 +31,7 @@ COLUMNS_AHEAD = 8  # how many columns of A lie between the one that is read and 
 ROWS_AHEAD = 8  # how many rows of B lie between the one that is read and the one that is fetched, if it is read once
 
 
-def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None) -> Any:
+def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = None, fetching: bool = True) -> Any:
     """Make the micro-kernel of `rows` rows and `vectors` vectors of columns.
 
     ``tile(a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n)`` computes
@@ -45,10 +45,11 @@ def fma_tile(rows: int, vectors: int, *, partial: bool, masked: bool | None = No
 
     A full tile (``partial=False``) takes m = rows. A partial one takes any m >= 1: its rows beyond m repeat row m-1
     and store the same values again. A masked tile takes any n >= 1, no memory of columns beyond n being touched, the
-    others n = vectors * lanes; by default the partial tiles of one vector are masked.
+    others n = vectors * lanes; by default the partial tiles of one vector are masked. A full tile is `fetching` what
+    the next one will read, unless it is told not to: where it is often the last one.
     """
     masked = partial and vectors == 1 if masked is None else masked
-    write = functools.partial(_write_fma_tile, rows, vectors, partial, masked)
+    write = functools.partial(_write_fma_tile, rows, vectors, partial, masked, fetching and not partial)
     return vector_code(write, functools.partial(fma_tile_in_python, rows, vectors))
 
 
@@ -64,7 +65,7 @@ def packing_tile(rows: int, vectors: int) -> Any:
 
 def _write_packing_tile(rows: int, vectors: int, simd: Vectors, values: Sequence[ir.Value]) -> None:
     packed, *others = values
-    _write_fma_tile(rows, vectors, False, False, simd, [*others, INT(rows), INT(vectors * simd.lanes)], packed)
+    _write_fma_tile(rows, vectors, False, False, True, simd, [*others, INT(rows), INT(vectors * simd.lanes)], packed)
 
 
 def _write_fma_tile(
@@ -72,6 +73,7 @@ def _write_fma_tile(
     vectors: int,
     partial: bool,
     masked: bool,
+    fetching: bool,
     simd: Vectors,
     values: Sequence[ir.Value],
     packed: ir.Value | None = None,
@@ -106,13 +108,13 @@ def _write_fma_tile(
         target = simd.at(packed, builder.mul(loop.index, INT(vectors * simd.lanes)))
         for first, vector in zip(firsts, b_vectors, strict=True):
             simd.store(vector, simd.at(target, first))
-    if not partial and (packed is not None or rows == 1):
+    if fetching and (packed is not None or rows == 1):
         for first in firsts:
             simd.prefetch(b, builder.add(builder.mul(b_row, INT(ROWS_AHEAD)), INT(first)))
-    elif not partial:
+    elif fetching:
         simd.prefetch(addresses[0], soon)
         simd.prefetch(addresses[0], builder.add(behind, builder.mul(builder.and_(loop.index, INT(15)), next_row)))
-    if not partial and rows > 1:
+    if fetching and rows > 1:
         line = builder.lshr(builder.and_(loop.index, INT(16)), INT(simd.bytes // 8))
         place = builder.add(builder.mul(builder.and_(loop.index, INT(15)), c_row), line)
         simd.prefetch(below, place, write=True)

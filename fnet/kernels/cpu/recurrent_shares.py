@@ -1,0 +1,67 @@
+"""The gradients of weights and inputs along the walk back, while what they are made of lies in the caches.
+
+Some samples, a part, walk some steps back; then ``rows' dz`` of these steps is added to the part's share of the
+gradient of ``[W; b; U]``, and dz is forgotten. The gradient of the input of a step follows at once. The number of parts
+depends on nothing but the number of samples, and the shares are added in order: threads change no bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy.typing as npt
+
+from fnet.kernels.cpu.operands import PAD
+from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
+from fnet.kernels.cpu.recurrent import BLOCK, add
+from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.tiles import FROM_C
+from fnet.kernels.policy import kernel, scalar
+
+MOST_PARTS = 8
+PART, LEAST = 32, 8  # samples of a part: of many, and of two
+CONFLICT = 256  # elements between rows that compete for the same lines of the first-level cache
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How the work is shared, and the elements of memory of a part."""
+
+    parts: int
+    most: int  # samples that walk at once
+    together: int  # steps that are added at once
+    slopes_row: int  # the distance of rows of dz
+    memory: int
+
+
+def shares(n: int, k: int, columns: int, dtype: npt.DTypeLike) -> Shares:
+    """The shares of n samples, for weights (k, columns)."""
+    parts = min(max(n // PART, min(n // LEAST, 2), 1), MOST_PARTS)
+    most = max(1, min(BLOCK, -(-n // parts)))
+    together = max(1, K_BLOCK // most)
+    work = product_workspace(k, columns, most * together, dtype)
+    slopes_row = columns if columns % CONFLICT else columns + PAD
+    return Shares(parts, most, together, slopes_row, most * together * (k + slopes_row) + work + k * columns)
+
+
+@scalar
+def places(memory, size, task, most, together, k, columns, slopes_row, whole):
+    """Where a part has its rows, its dz, its memory for a product, and its share, which of the first is `whole`."""
+    rows = at(memory, task * size)
+    slopes = at(rows, most * together * k)
+    work = at(slopes, most * together * slopes_row)
+    share = at(memory, (task + 1) * size - k * columns)
+    return rows, slopes, work, share if task else whole
+
+
+@kernel
+def add_to_share(rows, slopes, slopes_row, share, work, count, k, columns):
+    """``share += rows' slopes`` of so many rows."""
+    product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, FROM_C, LINEAR)
+
+
+@kernel
+def add_shares(memory, size, parts, whole, count):
+    """The first share becomes the sum of all."""
+    for part in range(1, parts):
+        add(count, whole, at(memory, (part + 1) * size - count), whole)
