@@ -96,7 +96,7 @@ def minimizer(make: Callable[P, Minimizer]) -> Callable[P, Minimizer]:
         method.recipe = recipe
         return method
 
-    return configured.constructor(finish)(make)
+    return configured.combinator(finish)(make)
 
 
 def least_squares_method(make: Callable[P, LeastSquares]) -> Callable[P, LeastSquares]:
@@ -107,7 +107,7 @@ def least_squares_method(make: Callable[P, LeastSquares]) -> Callable[P, LeastSq
         method.recipe = recipe
         return method
 
-    return configured.constructor(finish)(make)
+    return configured.combinator(finish)(make)
 
 
 def as_kind(f: Any, kind: type[T]) -> T:
