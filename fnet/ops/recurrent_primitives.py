@@ -25,9 +25,9 @@ PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains b
 
 
 def _recurrence(
-    name: str, family: str, states: int, kept: Callable[[int, int], tuple[int, ...]], vjp: Callable
+    name: str, family: str, states: int, kept: Callable[[int, int], tuple[int, ...]], vjp: Callable, wide: str = ""
 ) -> Primitive:
-    """The primitive of a layer with so many states, computed by the kernels of this family.
+    """The primitive of a layer with so many states, computed by the kernels of this family, or of a `wide` one.
 
     ``operands -> (ys, last states ...)``, and where it is taped also what `vjp` needs, arrays (T, N, C) for every C
     that ``kept(features, units)`` tells.
@@ -56,11 +56,13 @@ def _recurrence(
         saving = len(outputs) > 1 + states
         scratch = [] if saving else [emit.scratch(n * size, x.dtype) for size in kept(features, units)]
         operands = _operands(precision, n, features + 1 + units, weights[-1].shape[1], x.dtype)
-        memory = module.workspace(n, features, units, x.dtype, operands)
+        memory, forward = module.workspace(n, features, units, x.dtype, operands), module.forward
+        if wide and getattr(cpu, wide).pays(n, features, units, x.dtype, operands):
+            forward = getattr(cpu, wide).forward
         sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
         flags = (int(started), int(backwards), int(masked), int(saving))
         emit.call(
-            module.forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
+            forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
             emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags, *_ordered(codes),
         )  # fmt: skip
 
@@ -268,5 +270,7 @@ _simple_vjp = _pulled("simple_rnn", "recurrent_simple", 1, 1, 0)
 _lstm_vjp = _pulled("lstm", "recurrent_lstm", 2, 4, 1)
 _gru_vjp = _pulled("gru", "recurrent_gru", 1, 4, 0, joins=False)
 simple = _recurrence("simple_rnn", "recurrent_simple", 1, lambda d, h: (d + 1 + h,), _simple_gradients)
-lstm = _recurrence("lstm", "recurrent_lstm", 2, lambda d, h: (4 * h, h, d + 1 + h), _lstm_gradients)
+lstm = _recurrence(
+    "lstm", "recurrent_lstm", 2, lambda d, h: (4 * h, h, d + 1 + h), _lstm_gradients, "recurrent_lstm_units"
+)
 gru = _recurrence("gru", "recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), _gru_gradients)

@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fnet.kernels.cpu import recurrent_gru, recurrent_lstm, recurrent_shares, recurrent_simple, simd, threads
+import fnet
+from fnet.kernels.cpu import (
+    pool,
+    recurrent_gru,
+    recurrent_lstm,
+    recurrent_lstm_units,
+    recurrent_shares,
+    recurrent_simple,
+    simd,
+    threads,
+)
 from fnet.kernels.cpu.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.policy import kernel
 
@@ -283,6 +295,45 @@ def test_threads_change_no_bits(cell):
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("masked, started, backwards", [(False, True, False), (True, False, True), (True, True, False)])
+@pytest.mark.parametrize("saving", [True, False])
+def test_an_lstm_by_units_has_the_bits_of_one_by_samples(saving, masked, started, backwards):
+    units = 3 * VECTORS * simd.VECTOR_BYTES // 4
+    problem = Problem("lstm", 9, 4, 5, units, "float32", masked=masked, started=started, backwards=backwards)
+
+    def results():
+        ys, lasts, kept = problem.forward(saving=saving)
+        on = problem.mask[..., None] if masked else 1
+        return [ys, *lasts, kept[2], *((a * on for a in kept[:2]) if saving else ())]
+
+    by_samples, before, grain = results(), threads.thread_count(), pool.get(pool.GRAIN)
+    problem.module = SimpleNamespace(forward=recurrent_lstm_units.forward, workspace=recurrent_lstm.workspace)
+    try:
+        for count in (1, 2, 8):
+            threads.set_thread_count(count)
+            pool.put(pool.GRAIN, 1)
+            for a, b in zip(by_samples, results(), strict=True):
+                np.testing.assert_array_equal(a, b)
+    finally:
+        threads.set_thread_count(before)
+        pool.put(pool.GRAIN, grain)
+
+
+def test_an_lstm_is_computed_by_units_where_its_weights_exceed_the_cache_of_a_core():
+    width = VECTORS * simd.VECTOR_BYTES // 4
+    large = (int((recurrent_lstm_units.LEVEL_2 / 32) ** 0.5) // width + 1) * width
+    assert recurrent_lstm_units.pays(64, large, large, "float32", "float32")
+    for n, features, units, operands in [
+        (0, large, large, "float32"), (10**6, large, large, "float32"), (64, large, large + 1, "float32"),
+        (64, 1, width, "float32"), (64, large, large, "uint32"),
+    ]:  # fmt: skip
+        assert not recurrent_lstm_units.pays(n, features, units, "float32", operands)
+    net = fnet.layers.LSTM(large, return_sequences=True)
+    parameters, state = net.init(fnet.random.key(0), (2, large))
+    calls = fnet.jit(net.apply).plan(parameters, state, np.zeros((2, 2, large), np.float32)).calls
+    assert any(call.kernel is recurrent_lstm_units.forward for call in calls)
 
 
 @pytest.mark.parametrize("cell", CELLS)

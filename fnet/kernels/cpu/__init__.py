@@ -39,6 +39,7 @@ _FAMILIES = (
     "pooling",
     "recurrent_gru",
     "recurrent_lstm",
+    "recurrent_lstm_units",
     "recurrent_shares",
     "recurrent_simple",
     "reduce",

@@ -49,6 +49,7 @@ LAST_VECTORS = 4
 DOT_ROWS = 8
 
 K_BLOCK = LEVEL_1 // 192 // 16 * 16  # rows of a panel of B, which fills two thirds of the first-level cache
+PACKED_K_BLOCK = LEVEL_1 // 64 // 16 * 16  # of a packed B, which is fetched from the second-level cache in time
 M_BLOCK = 8 * ROWS
 PACK_SIZE = LEVEL_2 // 32  # elements of B from which on reading it in place misses the caches
 
@@ -262,9 +263,10 @@ def product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col, c_row, start
     one, width = lanes(c), VECTORS * lanes(c)
     panel_rows = (rows + one - 1) // one * one
     relu = 1 if act == RELU else 0
-    p = 0
+    blocks = max(1, (k + PACKED_K_BLOCK // 2 - 1) // PACKED_K_BLOCK)
+    depth, p = ((k + blocks - 1) // blocks + one - 1) // one * one, 0
     while True:
-        size = min(K_BLOCK, k - p)
+        size = min(depth, k - p)
         first = start if p == 0 else FROM_C
         last = relu if p + size == k else 0
         for i in range(0, m, M_BLOCK):

@@ -54,8 +54,8 @@ def _back_formula(math, rec, act, i, f, g, o, c, before, dh, dy, dc):
     return dz_i, dz_f, dz_g, dz_o, dc * f
 
 
-_update_cell = lanewise(_cell_formula, (SIGMOID, TANH), "i f g o c")
-_put_out = lanewise(_output_formula, (TANH,), "h y")
+update_cell = lanewise(_cell_formula, (SIGMOID, TANH), "i f g o c")
+put_out = lanewise(_output_formula, (TANH,), "h y")
 _back = lanewise(_back_formula, (SIGMOID, TANH), "i f g o dc")
 
 
@@ -122,7 +122,7 @@ def _forward_rows(
                 copy(units, before, kept)
                 continue
             z_f, z_g, z_o = at(z_i, units), at(z_i, 2 * units), at(z_i, 3 * units)
-            _update_cell(units, rec, act, z_i, z_f, z_g, z_o, before, z_i, z_f, z_g, z_o, kept)
+            update_cell(units, rec, act, z_i, z_f, z_g, z_o, before, z_i, z_f, z_g, z_o, kept)
         for i in range(m):
             p, to = (first + i) * steps + t, at(h, i * h_step)
             y = at(ys, p * units)
@@ -133,7 +133,7 @@ def _forward_rows(
                 if saving:
                     clear(k, operand)
                 continue
-            _put_out(units, act, at(z, i * columns + 3 * units), at(cells_here, i * units), to, y)
+            put_out(units, act, at(z, i * columns + 3 * units), at(cells_here, i * units), to, y)
         c, c_step = cells_here, units
     copy_rows(c, c_step, at(c_last, first * units), units, m, units)
 
