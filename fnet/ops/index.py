@@ -83,7 +83,8 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
         if wrong.size:
             value = np.reshape(index, -1)[wrong[0]]
             raise ValueRangeError(f"take: position {value} (element {wrong[0]}) is outside axis {axis} of size {size}.")
-    return _take(x, _positions(index), axis=axis)
+    # Kernels read int32, too: a copy of it would lie in the caches of one core, while others need it.
+    return _take(x, index if spec_of(index).dtype == np.int32 else _positions(index), axis=axis)
 
 
 def _positions(index: Any) -> Any:

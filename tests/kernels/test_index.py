@@ -50,6 +50,12 @@ def test_take(outer, size, count, inner, seed):
     np.testing.assert_array_equal(take(x, index), expected_take(x, index))
 
 
+def test_take_reads_positions_of_32_bits():
+    x = np.random.default_rng(0).normal(size=(2, 6, 64)).astype(np.float32)
+    index = np.array([5, 0, -1, 9, 3, -7, 2**31 - 1, -(2**31)], np.int32)
+    np.testing.assert_array_equal(take(x, index), expected_take(x, index))
+
+
 @pytest.mark.parametrize("inner", [1, 5, 70])
 @pytest.mark.parametrize("dtype", ["f8", "i1", "u2", "i8", "?"])
 def test_take_of_any_dtype(dtype, inner):

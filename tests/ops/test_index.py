@@ -161,3 +161,12 @@ def test_writing_in_place_is_refused():
 
     with pytest.raises(TracingError, match="cannot be written in place"):
         fnet.vjp(f, X)
+
+
+def test_positions_of_32_bits_are_read_in_place():
+    table, index = np.arange(12.0, dtype=np.float32).reshape(4, 3), np.array([2, -1, 0, 2], np.int32)
+    jitted = fnet.jit(ops.take)
+    assert [call.label for call in jitted.plan(table, index).calls] == ["take"]
+    np.testing.assert_array_equal(jitted(table, index), table[index])
+    gradient = fnet.jit(fnet.grad(lambda t: ops.sum(ops.take(t, index))))(table)
+    np.testing.assert_array_equal(gradient, np.repeat([[1], [0], [2], [1]], 3, 1))

@@ -15,6 +15,7 @@ _NARROW = 4  # rows with fewer elements are copied element by element
 _LINE = 32  # neighbouring elements that one thread writes, at least: cache lines are not shared
 _ELEMENTS = 4096  # of a task that copies or clears
 _AHEAD, _FETCHED = 16, 128  # rows between a fetch and its use, elements of a row that are fetched
+_WRITTEN = 8  # rows between one that is written and one whose lines are fetched to be written
 
 
 @scalar
@@ -34,12 +35,18 @@ def _take_rows(task, x, index, missing, y, size, count, inner, rows):
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     last = min(first + rows, count)
+    in_blocks = inner * y.itemsize % spans.BLOCK_BYTES == 0
     for c in range(first, last):
         ahead = max(0, _row_of(index, min(c + _AHEAD, last - 1), size))
-        spans.fetch(at(x, (outer * size + ahead) * inner), min(inner, _FETCHED))
         k, target = _row_of(index, c, size), (outer * count + c) * inner
+        source, later = at(x, (outer * size + k) * inner), at(x, (outer * size + ahead) * inner)
+        if in_blocks and k >= 0:
+            written = at(y, (outer * count + min(c + _WRITTEN, last - 1)) * inner)
+            spans.copy_fetching(at(y, target), source, written, later, inner)
+            continue
+        spans.fetch(later, min(inner, _FETCHED))
         if k >= 0:
-            spans.copy(at(y, target), at(x, (outer * size + k) * inner), inner)
+            spans.copy(at(y, target), source, inner)
         else:
             for i in range(target, target + inner):
                 y[i] = missing[0]
