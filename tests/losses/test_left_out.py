@@ -23,7 +23,7 @@ def spoilt(x, left_out, junk):
 
 
 @pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.id)
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=8)
 @given(st.data())
 def test_what_is_left_out_has_no_influence(case, data):
     """Masked steps and samples of weight 0 may hold anything, in the targets and in the predictions."""

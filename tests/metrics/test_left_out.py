@@ -25,7 +25,7 @@ def spoilt(x, left_out, junk):
 
 
 @pytest.mark.parametrize("case", METRICS, ids=lambda case: case.id)
-@settings(deadline=None, max_examples=3)
+@settings(deadline=None, max_examples=5)
 @given(st.data())
 def test_what_is_left_out_has_no_influence(case, data):
     draw = data.draw
