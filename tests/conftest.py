@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,17 @@ os.environ["FNET_COMPILERS"] = "1"
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes ``-n auto`` means."""
     return min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """No search for garbage while tests are collected, and none among them afterwards: they stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
