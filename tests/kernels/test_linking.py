@@ -34,6 +34,11 @@ def _quarter(x, n):
 
 
 @kernel
+def _halve_one(x, n):
+    _halve(x, 1)
+
+
+@kernel
 def _eighth(x, n):
     _quarter(at(x, 0), n)
     _halve(at(x, 0), n)
@@ -65,19 +70,19 @@ def test_a_linked_kernel_can_be_called_from_python_and_then_linked():
 _PROGRAM = """
 import numpy as np
 import sys
-from fnet.kernels.cpu.product import product
-from fnet.kernels.cpu.gemm import gemm, small_gemm
-a, c, work = np.ones((4, 4), "f"), np.zeros((4, 4), "f"), np.zeros(999, "f")
-for function in (gemm, small_gemm)[int(sys.argv[1]):int(sys.argv[2])]:
-    function(*(x.ravel() for x in (a, a, c, c, work)), 4, 4, 4, 4, 1, 4, 1, 0, 0)
-    assert (c == 4).all()
-linked = product.linked._dispatcher
+import test_linking as t
+for function, first in ((t._quarter, 2), (t._halve_one, 4))[int(sys.argv[1]):int(sys.argv[2])]:
+    x = np.full(5, 8.0)
+    function(x, 5)
+    assert x[0] == first
+linked = t._halve.linked._dispatcher
 print(sum(linked.stats.cache_hits.values()), sum(linked.stats.cache_misses.values()))
 """
 
 
 def _run(folder, *which):
-    environment = dict(os.environ, FNET_CACHE_DIR=str(folder), FNET_CACHE="1")
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    environment = dict(os.environ, FNET_CACHE_DIR=str(folder), FNET_CACHE="1", PYTHONPATH=path)
     command = [sys.executable, "-c", _PROGRAM, *map(str, which)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
@@ -90,6 +95,6 @@ def test_another_process_finds_what_a_kernel_calls(tmp_path):
 
 def test_a_damaged_file_is_compiled_again(tmp_path):
     _run(tmp_path, 0, 1)
-    for file in tmp_path.rglob("linked-product.product-*.nbc"):
+    for file in tmp_path.rglob("linked-test_linking._halve-*.nbc"):
         file.write_bytes(b"damaged")
     assert _run(tmp_path, 1, 2) == ["0", "1"]
