@@ -68,6 +68,14 @@ _ERF_F = _single(
     0.0001774980402, 1.127749547, 0.6370597821, 0.1040373316, -0.02227707219, 0.003055603453, -0.0001971812657
 )
 
+# The normal distribution function of -a is e^(-a^2 / 2) T(a), T being a fit with the weight e^(-a^2 / 2) for a <= 5.5.
+_NORMAL_FAR, _MINUS_HALF = _single(5.5, -0.5)
+_NORMAL_T = _single(
+    0.4999999884, -0.3989411122, 0.2499805572, -0.1328542183, 0.06207368049, -0.02574094117, 0.00930563477,
+    -0.002809250236, 0.0006680727984, -0.0001170846499, 1.394384462e-05, -9.949928053e-07, 3.184125054e-08,
+)  # fmt: skip
+_SQRT_HALF_64 = 0.70710678118654752
+
 # erf(x) = x P(x^2) / Q(x^2) below one, 1 - exp(-x^2) C((x - 2) / (x + 2)) above.
 _ERF_P_64 = (
     1.12837916709551257, 0.142149290455472658, 0.0453039049812447507, 0.00182729412056285207, 0.000194955994043795489,
@@ -318,6 +326,33 @@ def erf_f64(x):
     top, bottom = polynomial(u, _ERF_P_64), polynomial(u, _ERF_Q_64)
     t = (a * top if near else a - 2.0) / (bottom if near else a + 2.0)  # one division serves both ranges
     return np.copysign(t if near else 1.0 - exp_f64(-u) * polynomial(t, _ERF_C_64), x)
+
+
+@elementary
+def gaussian_f32(x):
+    """e^(-x^2 / 2) in float32."""
+    return exp_f32(_MINUS_HALF * x * x)
+
+
+@elementary
+def gaussian_f64(x):
+    """e^(-x^2 / 2) in float64."""
+    return exp_f64(-0.5 * x * x)
+
+
+@elementary
+def normal_cdf_f32(x):
+    """Distribution function of the standard normal distribution in float32; `gaussian_f32` shares its exponential."""
+    a = abs(x)
+    a = _NORMAL_FAR if a > _NORMAL_FAR else a
+    tail = gaussian_f32(x) * polynomial(a, _NORMAL_T)
+    return _1 - tail if x > _0 else tail
+
+
+@elementary
+def normal_cdf_f64(x):
+    """Distribution function of the standard normal distribution in float64."""
+    return 0.5 + 0.5 * erf_f64(x * _SQRT_HALF_64)
 
 
 # --------------------------------------------------------------------------------- one name for both widths

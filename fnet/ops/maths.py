@@ -164,23 +164,21 @@ def log10(x: Any) -> Any:
 # for the derivative, whose rules are total ones in x: Phi is a function of it.
 _normal_cdf: Primitive = elementwise(
     "normal_cdf",
-    "{1} + {1} * erf_{t}({0} * {2})",
-    lambda g, y, x, half, root: multiply(g, exp(negative(x * x) * half) * (1 / math.sqrt(2 * math.pi))),
-    None,
-    None,
+    "normal_cdf_{t}({0})",
+    lambda g, y, x: multiply(g, exp(negative(x * x) * 0.5) * (1 / math.sqrt(2 * math.pi))),
 )
 _gelu: Primitive = elementwise(
     "gelu",
     "maximum_{t}({0}, {2}) * {1}",
-    lambda g, y, x, cdf, lowest: multiply(g, _gelu_slope(*_of_dtype(x, cdf, lowest, -0.5, 1 / math.sqrt(2 * math.pi)))),
+    lambda g, y, x, cdf, lowest: multiply(g, _gelu_slope(*_of_dtype(x, cdf, lowest, 1 / math.sqrt(2 * math.pi)))),
     None,
     None,
 )
 _gelu_slope: Primitive = elementwise(
     "gelu_slope",
-    "{1} + maximum_{t}({0}, {2}) * exp_{t}({3} * {0} * {0}) * {4}",
-    lambda g, y, x, cdf, lowest, minus_half, scale: multiply(g, (2 - x * x) * exp(x * x * minus_half) * scale),
-    *[None] * 4,
+    "{1} + maximum_{t}({0}, {2}) * gaussian_{t}({0}) * {3}",
+    lambda g, y, x, cdf, lowest, scale: multiply(g, (2 - x * x) * exp(x * x * -0.5) * scale),
+    *[None] * 3,
 )
 
 
@@ -192,7 +190,7 @@ def _of_dtype(x: Any, *values: Any) -> list[Any]:
 def gelu(x: Any) -> Any:
     """``x Phi(x) = x/2 (1 + erf(x / sqrt 2))``. Source: D. Hendrycks and K. Gimpel 2016."""
     (x,) = promote(x, floating=True)
-    return _gelu(*_of_dtype(x, _normal_cdf(*_of_dtype(x, 0.5, math.sqrt(0.5))), -1e4))
+    return _gelu(*_of_dtype(x, _normal_cdf(x), -1e4))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import config, float32, njit
+from scipy import special
 
 from fnet.kernels import scalar as s
 from fnet.kernels.policy import FASTMATH
@@ -118,6 +119,8 @@ def test_any_float32_agrees_with_the_wide_reference(name, x):
         ("softplus", {INF: INF, -INF: 0, 1e30: 1e30, -1e30: 0}),
         ("erf", {0: 0, INF: 1, -INF: -1, 30: 1, -30: -1}),
         ("erfc", {0: 1, INF: 0, -INF: 2}),
+        ("gaussian", {0: 1, INF: 0, -INF: 0, 1e30: 0}),
+        ("normal_cdf", {0: 0.5, INF: 1, -INF: 0, 30: 1, -1e30: 0}),
         ("normal_quantile", {0: -INF, 0.5: 0, 1: INF, -0.1: NAN, 1.1: NAN}),
         ("sqrt", {0: 0, 4: 2, INF: INF, -1: NAN}),
         ("reciprocal", {0: INF, 4: 0.25, INF: 0, -INF: 0}),
@@ -129,6 +132,15 @@ def test_limits_are_exact_and_nan_stays(name, table, suffix, dtype):
     for x, y in table.items():
         np.testing.assert_array_equal(f(dtype(x)), dtype(y), err_msg=f"{name}({x})")
     assert math.isnan(f(dtype(NAN)))
+
+
+@pytest.mark.parametrize("suffix, dtype", WIDTHS)
+def test_the_normal_distribution_function_is_right_to_two_roundings_of_one(suffix, dtype):
+    x = np.linspace(-9, 9, 2001 if config.DISABLE_JIT else 100_001).astype(dtype)
+    y = np.empty_like(x)
+    loop("normal_cdf", suffix)(x, y)
+    assert np.abs(y - special.ndtr(x.astype("float64"))).max() < 2 * np.finfo(dtype).eps
+    assert (y >= 0).all() and (y <= 1).all()
 
 
 @pytest.mark.parametrize("suffix, dtype", WIDTHS)
