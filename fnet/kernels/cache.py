@@ -112,8 +112,9 @@ class KernelCache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         super().save_overload(sig, data)
-        if claims.current is not None:
-            claims.current.drop(str(self._path(sig, data.target_context)))
+        sharing = claims.current  # another thread may end that
+        if sharing is not None:
+            sharing.drop(str(self._path(sig, data.target_context)))
 
     def holds(self, sig: Any, target_context: Any) -> bool:
         """Whether there is a file of this version."""
@@ -121,7 +122,8 @@ class KernelCache(FunctionCache):
 
     def claim(self, sig: Any, target_context: Any) -> bool:
         """Whether this process is to compile this version; False while another one does that."""
-        return claims.current is None or claims.current.take(str(self._path(sig, target_context)))
+        sharing = claims.current
+        return sharing is None or sharing.take(str(self._path(sig, target_context)))
 
     def _stored(self, sig: Any, target_context: Any) -> Any:
         """What is on disk; unlike in Numba, without its tables of all that can be compiled: loading takes none of them.

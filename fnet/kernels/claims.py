@@ -6,6 +6,7 @@ that holds it, so nothing stays claimed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -55,8 +56,9 @@ class Claims:
     def drop(self, name: str) -> None:
         """Give up the claim of `name`, if there is one: it is on disk."""
         if name in self._held and not self._is_over and os.getpid() == self._owner:
-            self._held.remove(name)
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(name))
+            self._held.discard(name)
+            with contextlib.suppress(OSError):  # another thread has just closed the file
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(name))
 
     def drop_all(self) -> None:
         """Give up all claims, after a failure: what is made nevertheless may be made twice."""
@@ -99,8 +101,9 @@ def dropped_after_failure(compile_one: Callable[..., Any]) -> Callable[..., Any]
         try:
             return compile_one(*args)
         except BaseException:
-            if current is not None:
-                current.drop_all()
+            claims = current  # another thread may end them
+            if claims is not None:
+                claims.drop_all()
             raise
 
     return compiled

@@ -71,21 +71,26 @@ def expect() -> None:
     folder = cache_directory()
     if folder is None:
         return
-    with os.scandir(folder / "generated") as files:
-        is_cold = next(files, None) is None
+    try:
+        with os.scandir(folder / "generated") as files:
+            is_cold = next(files, None) is None
+    except OSError:  # somebody has removed it
+        return
     if is_cold:
         start()
 
 
 def tell(work: Sequence[Sequence[str]]) -> None:
     """Let the second process do this work, as far as the pipe to it holds."""
-    if _process is None or _process.stdin is None:
+    process = _process  # another thread may end it
+    if process is None or process.stdin is None:
         return
-    pipe, line = _process.stdin.fileno(), json.dumps(work).encode() + b"\n"
-    os.set_blocking(pipe, False)
+    line = json.dumps(work).encode() + b"\n"
     try:
+        pipe = process.stdin.fileno()
+        os.set_blocking(pipe, False)
         is_told = os.write(pipe, line) == len(line)
-    except OSError:
+    except (OSError, ValueError):  # it is gone, or the pipe is closed
         is_told = False
     if not is_told:
         stop()

@@ -11,7 +11,7 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.arithmetic import multiply
-from fnet.ops.promotion import promote
+from fnet.ops.promotion import astype, promote
 from fnet.ops.shape import broadcast_to, expand_dims, reshape, squeeze, swapaxes, transpose
 from fnet.ops.summation import sum
 from fnet.precision import current_precision
@@ -81,6 +81,15 @@ def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, prec
     emit.call(cpu.gemm.batched_gemm, a, b, c, work, count, a_step, b_step, m, n, k, *a_strides, *b_strides)
 
 
+def _product_of_integers_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    from fnet.kernels import cpu
+
+    *lead, m, k = inputs[0].shape
+    emit.call(
+        cpu.product_of_integers.product_of_integers, *inputs, *outputs, math.prod(lead), m, k, outputs[0].shape[-1]
+    )
+
+
 def _sample(ref: Ref, number: int) -> Ref:
     """One matrix of a stack."""
     return Ref(ref.buffer, ref.dtype, ref.shape[1:], ref.strides[1:], ref.offset + number * ref.strides[0])
@@ -108,12 +117,19 @@ _stacked = Primitive(
     "stacked_matmul", _matmul_abstract, lower=_stacked_lower, vjp=_matmul_vjp, jvp=_matmul_jvp, strided=True
 )
 
+_product_of_integers = Primitive("product_of_integers", _matmul_abstract, lower=_product_of_integers_lower)
+
 
 def matrix_product(a: Any, b: Any, precision: str | None = None) -> Any:
     """The product of matrices, or of stacks of them, at a level of precision, by default the current one.
 
-    Derivatives keep the level of their product.
+    Derivatives keep the level of their product. Integers stay integers; booleans tell whether there is a pair of True.
     """
+    kind = spec_of(a).dtype.kind
+    if kind == "b":
+        return astype(_product_of_integers(astype(a, np.int64), astype(b, np.int64)), bool)
+    if kind in "iu":
+        return _product_of_integers(a, b)
     return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **precision_of(a, precision))
 
 
@@ -123,17 +139,19 @@ def precision_of(x: Any, level: str | None = None) -> dict[str, str]:
     return {"precision": level} if level != "highest" and spec_of(x).dtype == np.float32 else {}
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Any, b: Any, *, floating: bool = True) -> Any:
     """Matrix product over the last two axes, ``y[..., i, j] = sum_p a[..., i, p] b[..., p, j]``.
 
     a: (..., M, K), b: (..., K, N) -> (..., M, N); leading axes broadcast, vectors are promoted as in NumPy.
+    floating: integers become floating-point numbers; False: their products are integers, and those of booleans
+    booleans, as in NumPy.
     Raises `ShapeError` when the inner sizes differ.
 
     >>> import numpy as np
     >>> matmul(np.ones((2, 3)), np.ones((3, 4))).shape
     (2, 4)
     """
-    a, b = promote(a, b, floating=True)
+    a, b = promote(a, b, floating=floating)
     left, right = spec_of(a).shape, spec_of(b).shape
     if not left or not right:
         raise ShapeError(f"matmul needs arrays with at least one axis, received {left} and {right}; multiply scalars.")
@@ -143,9 +161,9 @@ def matmul(a: Any, b: Any) -> Any:
             f"{'second-last' if len(right) > 1 else 'only'} size of the second, {right[-2 if len(right) > 1 else 0]}."
         )
     if len(left) == 1:
-        return squeeze(matmul(expand_dims(a, 0), b), -2 if len(right) > 1 else -1)
+        return squeeze(matmul(expand_dims(a, 0), b, floating=floating), -2 if len(right) > 1 else -1)
     if len(right) == 1:
-        return squeeze(matmul(a, expand_dims(b, 1)), -1)
+        return squeeze(matmul(a, expand_dims(b, 1), floating=floating), -1)
     if len(right) == 2:
         flat = matrix_product(reshape(a, (math.prod(left[:-1]), left[-1])), b)
         return reshape(flat, (*left[:-1], right[-1]))
@@ -157,11 +175,16 @@ def matmul(a: Any, b: Any) -> Any:
     return reshape(matrix_product(*stacks), (*lead, left[-2], right[-1]))
 
 
-def dot(a: Any, b: Any) -> Any:
-    """`numpy.dot`: the inner product of vectors, the matrix product of matrices, a product with a scalar."""
+def dot(a: Any, b: Any, *, floating: bool = True) -> Any:
+    """`numpy.dot`: the inner product of vectors, the matrix product of matrices, a product with a scalar.
+
+    floating: as for `matmul`.
+    """
     if spec_of(a).ndim == 0 or spec_of(b).ndim == 0:
         return multiply(a, b)
-    return matmul(a, b) if spec_of(b).ndim <= 2 else tensordot(a, b, ([-1], [-2]))
+    if spec_of(b).ndim <= 2:
+        return matmul(a, b, floating=floating)
+    return tensordot(a, b, ([-1], [-2]), floating=floating)
 
 
 def outer(a: Any, b: Any) -> Any:
@@ -169,8 +192,8 @@ def outer(a: Any, b: Any) -> Any:
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
-def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Any:
-    """Sum of products over pairs of axes, as `numpy.tensordot`."""
+def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 2, *, floating: bool = True) -> Any:
+    """Sum of products over pairs of axes, as `numpy.tensordot`; floating: as for `matmul`."""
     na, nb = spec_of(a).ndim, spec_of(b).ndim
     if isinstance(axes, int):
         axes = (list(range(na - axes, na)), list(range(axes)))
@@ -187,27 +210,27 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Sequence[int], Sequence[int]] = 
         right[j] = left[i]
     shared = {left[i] for i in over_a}
     kept = [c for c in left + right if c not in shared]
-    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b)
+    return einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b, floating=floating)
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: str, *operands: Any, floating: bool = True) -> Any:
     """Einstein summation in NumPy's notation, contracted from left to right as matrix products.
 
     Every letter is an axis; letters missing on the right of ``->`` are summed. Repeated letters within one operand
-    and the ellipsis are not supported.
+    and the ellipsis are not supported. floating: as for `matmul`.
 
     >>> import numpy as np
     >>> einsum("ij,kj->ik", np.ones((2, 3)), np.ones((4, 3))).shape
     (2, 4)
     """
     terms, result = _parse(subscripts, operands)
-    values = promote(*operands, floating=True)
+    values = promote(*operands, floating=floating)
     term, value = terms[0], values[0]
     for k, (next_term, next_value) in enumerate(zip(terms[1:], values[1:], strict=True), start=2):
         later = set(result).union(*terms[k:])
         term, value = _contract(term, value, next_term, next_value, later)
     gone = tuple(i for i, c in enumerate(term) if c not in result)
-    value = sum(value, axis=gone) if gone else value
+    value = _summed(value, gone)
     left = [c for c in term if c in result]
     return transpose(value, [left.index(c) for c in result])
 
@@ -258,4 +281,9 @@ def _contract(a_term: str, a: Any, b_term: str, b: Any, later: set[str]) -> tupl
 def _drop(term: str, x: Any, needed: set[str]) -> tuple[str, Any]:
     """Sum out at once the axes that nothing else names."""
     gone = tuple(i for i, c in enumerate(term) if c not in needed)
-    return "".join(c for c in term if c in needed), sum(x, axis=gone) if gone else x
+    return "".join(c for c in term if c in needed), _summed(x, gone)
+
+
+def _summed(x: Any, axes: tuple[int, ...]) -> Any:
+    """The sum over axes in the dtype of x; of booleans, whether there is a True."""
+    return astype(sum(x, axis=axes), spec_of(x).dtype) if axes else x

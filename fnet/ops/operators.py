@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,23 @@ from fnet.ops import maths, reduce
 from fnet.ops import shape as sh
 from fnet.ops.accumulate import cumsum
 from fnet.ops.index import getitem, take
-from fnet.ops.promotion import astype, lift
+from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.summation import Axes, normalize_axes
 from fnet.ops.summation import sum as sum_
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
+
+_matmul = partial(la.matmul, floating=False)
+
+
+def _float_power(a: Any, b: Any) -> Any:
+    return ar.power(*(astype(lift(x), np.float64) for x in (a, b)))
+
+
+def _fabs(x: Any) -> Any:
+    return maths.absolute(*promote(x, floating=True))
+
 
 UFUNCS: dict[Any, Callable] = {
     np.add: ar.add,
@@ -34,7 +46,7 @@ UFUNCS: dict[Any, Callable] = {
     np.floor_divide: ar.floor_divide,
     np.remainder: ar.remainder,
     np.power: ar.power,
-    np.float_power: ar.power,
+    np.float_power: _float_power,
     np.negative: ar.negative,
     np.positive: lift,
     np.maximum: ar.maximum,
@@ -50,7 +62,7 @@ UFUNCS: dict[Any, Callable] = {
     np.logical_or: ar.logical_or,
     np.logical_not: ar.logical_not,
     np.absolute: maths.absolute,
-    np.fabs: maths.absolute,
+    np.fabs: _fabs,
     np.sign: maths.sign,
     np.exp: maths.exp,
     np.expm1: maths.expm1,
@@ -75,7 +87,7 @@ UFUNCS: dict[Any, Callable] = {
     np.isnan: maths.isnan,
     np.isinf: maths.isinf,
     np.isfinite: maths.isfinite,
-    np.matmul: la.matmul,
+    np.matmul: _matmul,
 }
 
 
@@ -172,10 +184,10 @@ FUNCTIONS: dict[Any, Callable] = {
     np.split: sh.split,
     np.flip: _flip,
     np.take: _take,
-    np.dot: la.dot,
+    np.dot: partial(la.dot, floating=False),
     np.outer: la.outer,
-    np.tensordot: la.tensordot,
-    np.einsum: la.einsum,
+    np.tensordot: partial(la.tensordot, floating=False),
+    np.einsum: partial(la.einsum, floating=False),
     np.round: maths.round,
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
@@ -298,7 +310,7 @@ _BINARY = {
     "floordiv": _of_numbers(ar.floor_divide),
     "mod": _of_numbers(ar.remainder),
     "pow": _of_numbers(ar.power),
-    "matmul": la.matmul,
+    "matmul": _matmul,
     "and": _of_booleans("&", ar.logical_and),
     "or": _of_booleans("|", ar.logical_or),
 }

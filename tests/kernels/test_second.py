@@ -165,6 +165,27 @@ def test_it_starts_before_there_is_work_only_where_nothing_was_ever_compiled(tmp
     (tmp_path / "generated" / "file").touch()
     second.expect()
     assert started == [True]
+    monkeypatch.setattr(second, "cache_directory", lambda: tmp_path / "removed meanwhile")
+    second.expect()
+    assert started == [True]
+
+
+@pytest.mark.usefixtures("permitted")
+def test_another_thread_that_ends_it_is_no_error(monkeypatch):
+    """What was looked up before the other thread's `stop` is closed after it."""
+    monkeypatch.setattr(second, "_CODE", "import time; time.sleep(60)")
+    assert second.start()
+    sharing, process = claims.current, second._process
+    assert sharing is not None and process is not None
+    assert sharing.take("a") and sharing.take("b")
+    second.stop()
+    sharing._is_over = False  # as it was a moment ago
+    sharing.drop("a")
+    sharing.drop_all()
+    assert sharing.take("a")
+    monkeypatch.setattr(second, "_process", process)
+    second.tell([["name"]])
+    assert second._process is None
 
 
 @pytest.mark.usefixtures("permitted")

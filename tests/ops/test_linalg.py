@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fnet
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.testing import check_complex_step, check_grads
@@ -134,6 +137,24 @@ def test_second_derivatives():
 def test_derivatives_of_empty_products(sizes):
     m, k, n = sizes
     check_grads(ops.matmul, *drawn((m, k), (k, n)))
+
+
+def products(a: Any, b: Any) -> list[Any]:
+    """Products of a stack and a matrix, which may be traced, by NumPy's functions."""
+    dot = [np.dot(a[0], b), np.tensordot(a, b, 1), np.einsum("sij,jk->ik", a, b), np.einsum("sij->j", a)]
+    return [a @ b, a[0, 0] @ b, np.matmul(a, b[:, 0]), a @ np.swapaxes(a, -1, -2), *dot]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int64])
+@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 3, 0)])
+def test_products_of_integers_are_those_of_numpy(dtype, shape):
+    """Modulo the size of the type and exact, while those of `fnet.ops` are floating-point numbers."""
+    rng = np.random.default_rng(0)
+    low, high = (0, 1) if dtype is bool else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    a, b = (rng.integers(low, high, s, np.int64, endpoint=True).astype(dtype) for s in (shape, (shape[2], 5)))
+    for got, want in zip(fnet.jit(products)(a, b), products(a, b), strict=True):
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,14 @@ def test_ufuncs(ufunc):
         check_grads(ufunc, *args)
 
 
+def test_powers_and_sizes_that_are_floating_whatever_they_are_of():
+    small = np.array([20, 3, -128], np.int8)
+    close(traced(np.float_power, small, 2), np.float_power(small, 2))
+    close(traced(np.float_power, small, small[1:2]), np.float_power(small, small[1:2]))
+    close(traced(lambda x: np.float_power(x, -1), X.astype(np.float32)), np.float_power(X.astype(np.float32), -1), 5)
+    assert traced(np.fabs, small).tolist() == [20, 3, 128]
+
+
 @pytest.mark.parametrize("function", list(CALLS), ids=lambda f: f.__name__)
 def test_functions(function):
     for args, kwargs in CALLS[function]:

@@ -37,6 +37,7 @@ _FAMILIES = (
     "permutation",
     "philox",
     "pooling",
+    "product_of_integers",
     "recurrent_gru",
     "recurrent_lstm",
     "recurrent_lstm_units",
