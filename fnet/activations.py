@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.errors import DtypeError, ShapeError, ValueRangeError, did_you_mean
+from fnet.errors import DtypeError, ShapeError
+from fnet.names import Names
 from fnet.ops.promotion import astype, promote
 from fnet.ops.shape import normalize_axis
 from fnet.transforms.primitive import spec_of
@@ -20,16 +21,20 @@ Activation = Callable[[Any], Any]
 ActivationLike = str | Callable[..., Any] | None
 """What `get` takes for an activation."""
 
+ACTIVATIONS: Names[Activation] = Names("activation")
+
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 # Below this, x * sigmoid(x) and its kin are 0 in either precision, but -Inf * 0 would be NaN.
 _LOWEST = -1e4
 
 
+@ACTIVATIONS.named()
 def linear(x: Any) -> Any:
     """``x``."""
     return x
 
 
+@ACTIVATIONS.named()
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """``max_value`` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``; slope 0 at 0."""
     if negative_slope == 0 and threshold == 0:
@@ -41,61 +46,73 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     return y if max_value is None else ops.where(ops.greater_equal(y, max_value), max_value, y)
 
 
+@ACTIVATIONS.named()
 def relu6(x: Any) -> Any:
     """``min(max(x, 0), 6)``."""
     return relu(x, max_value=6.0)
 
 
+@ACTIVATIONS.named()
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """``x`` where positive, else ``negative_slope x``."""
     return ops.leaky_relu(_floating(x), negative_slope)
 
 
+@ACTIVATIONS.named()
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + e^-x)``."""
     return ops.sigmoid(x)
 
 
+@ACTIVATIONS.named()
 def log_sigmoid(x: Any) -> Any:
     """``log(sigmoid(x)) = -softplus(-x)``."""
     return ops.negative(ops.softplus(ops.negative(x)))
 
 
+@ACTIVATIONS.named()
 def hard_sigmoid(x: Any) -> Any:
     """``x / 6 + 1/2`` between 0 and 1 (Keras 3; Keras 2 had slope 0.2)."""
     return ops.clip(_floating(x) / 6.0 + 0.5, 0.0, 1.0)
 
 
+@ACTIVATIONS.named()
 def sparse_sigmoid(x: Any) -> Any:
     """``(x + 1) / 2`` between 0 and 1."""
     return ops.clip((_floating(x) + 1.0) * 0.5, 0.0, 1.0)
 
 
+@ACTIVATIONS.named()
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent."""
     return ops.tanh(x)
 
 
+@ACTIVATIONS.named()
 def tanh_shrink(x: Any) -> Any:
     """``x - tanh(x)``."""
     return ops.subtract(x, ops.tanh(x))
 
 
+@ACTIVATIONS.named()
 def hard_tanh(x: Any) -> Any:
     """``x`` between -1 and 1."""
     return ops.clip(_floating(x), -1.0, 1.0)
 
 
+@ACTIVATIONS.named()
 def softmax(x: Any, axis: int = -1) -> Any:
     """``e^x / sum(e^x)`` along `axis`; a row of -Inf gives zeros."""
     return ops.softmax(x, axis)
 
 
+@ACTIVATIONS.named()
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """``x - log(sum(e^x))`` along `axis`."""
     return ops.log_softmax(x, axis)
 
 
+@ACTIVATIONS.named()
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """``x`` where ``x >= 0``, else ``alpha (e^x - 1)``. Source: D.-A. Clevert et al. 2016."""
     x = _floating(x)
@@ -103,11 +120,13 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return ops.where(below, alpha * ops.expm1(ops.where(below, x, 0.0)), x)
 
 
+@ACTIVATIONS.named()
 def selu(x: Any) -> Any:
     """``1.0507 elu(x, 1.67326)``, which keeps mean 0 and variance 1. Source: G. Klambauer et al. 2017."""
     return _SELU_SCALE * elu(x, _SELU_ALPHA)
 
 
+@ACTIVATIONS.named()
 def celu(x: Any, alpha: float = 1.0) -> Any:
     """``x`` where ``x >= 0``, else ``alpha (e^(x / alpha) - 1)``. Source: J. Barron 2017."""
     x = _floating(x)
@@ -115,6 +134,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     return ops.where(below, alpha * ops.expm1(ops.where(below, x, 0.0) / alpha), x)
 
 
+@ACTIVATIONS.named()
 def gelu(x: Any, approximate: bool = False) -> Any:
     """``x Phi(x) = x/2 (1 + erf(x / sqrt 2))``, or with tanh: ``x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``.
 
@@ -127,40 +147,47 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return ops.gelu(x)
 
 
+@ACTIVATIONS.named()
 def softplus(x: Any) -> Any:
     """``log(1 + e^x)``."""
     return ops.softplus(x)
 
 
+@ACTIVATIONS.named()
 def softsign(x: Any) -> Any:
     """``x / (1 + |x|)``."""
     x = ops.clip(_floating(x), -1e30, 1e30)
     return x / (1.0 + ops.absolute(x))
 
 
+@ACTIVATIONS.named("swish")
 def silu(x: Any) -> Any:
     """``x sigmoid(x)``, also called swish. Source: P. Ramachandran et al. 2017."""
     x = _bounded_below(x)
     return x * ops.sigmoid(x)
 
 
+@ACTIVATIONS.named("hard_swish")
 def hard_silu(x: Any) -> Any:
     """``x hard_sigmoid(x)``, also called hard swish. Source: A. Howard et al. 2019."""
     x = _bounded_below(x)
     return x * hard_sigmoid(x)
 
 
+@ACTIVATIONS.named()
 def mish(x: Any) -> Any:
     """``x tanh(softplus(x))``. Source: D. Misra 2019."""
     x = _bounded_below(x)
     return x * ops.tanh(ops.softplus(x))
 
 
+@ACTIVATIONS.named()
 def exponential(x: Any) -> Any:
     """``e^x``."""
     return ops.exp(x)
 
 
+@ACTIVATIONS.named()
 def glu(x: Any, axis: int = -1) -> Any:
     """``a sigmoid(b)`` for the two halves a, b of `x` along `axis`. Source: Y. Dauphin et al. 2017.
 
@@ -174,30 +201,35 @@ def glu(x: Any, axis: int = -1) -> Any:
     return value * ops.sigmoid(gate)
 
 
+@ACTIVATIONS.named()
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """``x`` moved by `threshold` towards 0, and 0 within."""
     x = _floating(x)
     return x - ops.clip(x, -threshold, threshold)
 
 
+@ACTIVATIONS.named()
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """``x`` where ``|x| > threshold``, else 0."""
     x = _floating(x)
     return ops.where(ops.less_equal(ops.absolute(x), threshold), 0.0, x)
 
 
+@ACTIVATIONS.named()
 def threshold(x: Any, threshold: float = 0.0, default_value: float = 0.0) -> Any:
     """``x`` where ``x > threshold``, else `default_value`."""
     x = _floating(x)
     return ops.where(ops.less_equal(x, threshold), default_value, x)
 
 
+@ACTIVATIONS.named()
 def sparse_plus(x: Any) -> Any:
     """0 up to -1, ``(x + 1)^2 / 4`` up to 1, then ``x``."""
     x = _floating(x)
     return ops.where(ops.less(x, 1.0), 0.25 * ops.square(ops.clip(x, -1.0, 1.0) + 1.0), x)
 
 
+@ACTIVATIONS.named()
 def squareplus(x: Any, b: float = 4.0) -> Any:
     """``(x + sqrt(x^2 + b)) / 2`` for ``b > 0``, without cancellation. Source: J. Barron 2021."""
     x = _floating(x)
@@ -210,6 +242,7 @@ def squareplus(x: Any, b: float = 4.0) -> Any:
     return ops.where(below, 0.25 * b / half, half)
 
 
+@ACTIVATIONS.named()
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """The point of the probability simplex nearest to `x` along `axis`: ``max(x - tau, 0)`` that sums to 1.
 
@@ -231,48 +264,12 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     return ops.moveaxis(y, -1, axis)
 
 
+@ACTIVATIONS.named()
 def binary_step(x: Any) -> Any:
     """1 where ``x >= 0``, else 0. Its derivative is 0: gradients cannot train what comes before it."""
     x = _floating(x)
     step = astype(ops.greater_equal(x, 0.0), spec_of(x).dtype)
     return ops.where(ops.isnan(x), x, step)
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "linear": linear,
-    "relu": relu,
-    "relu6": relu6,
-    "leaky_relu": leaky_relu,
-    "sigmoid": sigmoid,
-    "log_sigmoid": log_sigmoid,
-    "hard_sigmoid": hard_sigmoid,
-    "sparse_sigmoid": sparse_sigmoid,
-    "tanh": tanh,
-    "tanh_shrink": tanh_shrink,
-    "hard_tanh": hard_tanh,
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-    "elu": elu,
-    "selu": selu,
-    "celu": celu,
-    "gelu": gelu,
-    "softplus": softplus,
-    "softsign": softsign,
-    "silu": silu,
-    "swish": silu,
-    "hard_silu": hard_silu,
-    "hard_swish": hard_silu,
-    "mish": mish,
-    "exponential": exponential,
-    "glu": glu,
-    "soft_shrink": soft_shrink,
-    "hard_shrink": hard_shrink,
-    "threshold": threshold,
-    "sparse_plus": sparse_plus,
-    "squareplus": squareplus,
-    "sparsemax": sparsemax,
-    "binary_step": binary_step,
-}
 
 
 def get(activation: ActivationLike) -> Activation:
@@ -284,9 +281,7 @@ def get(activation: ActivationLike) -> Activation:
     if activation is None:
         return linear
     if isinstance(activation, str):
-        if activation not in ACTIVATIONS:
-            raise ValueRangeError(f"unknown activation '{activation}'.{did_you_mean(activation, ACTIVATIONS)}")
-        return ACTIVATIONS[activation]
+        return ACTIVATIONS.find(activation)
     if callable(activation):
         return activation
     raise DtypeError(f"an activation is a name or a function, received {type(activation).__name__} {activation!r:.40}.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
@@ -171,23 +170,6 @@ def configurable(make: Callable[P, Callable[Q, R]]) -> Callable[P, Configured[Q,
         return Configured(function, recipe.name, recipe.kwargs, recipe.make)
 
     return constructor(finish, functools.partial(bound_arguments, hints=_HINTS))(make)
-
-
-def resolve(kind: str, form: str, table: Mapping[str, Callable[..., Any]], given: Any) -> Any:
-    """What is meant by the name of an entry of `table`, in snake or camel case, by the entry itself, or by a function.
-
-    An entry makes functions, and stands for what it makes by default; any other function stands for itself.
-    Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else, which should have the given `form`.
-    """
-    if isinstance(given, str):
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", given).lower()
-        if name not in table:
-            raise ValueRangeError(f"unknown {kind} '{given}'.{did_you_mean(name, table)}")
-        return table[name]()
-    if callable(given):
-        return given() if given in table.values() else given
-    article = "an" if kind[0] in "aeiou" else "a"
-    raise DtypeError(f"{article} {kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
 
 
 def check_number(name: str, **values: Any) -> None:

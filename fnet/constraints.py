@@ -10,15 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.configured import check_not_negative, configurable, resolve
+from fnet.configured import check_not_negative, configurable
+from fnet.names import Names, snake_case
 
 Constraint = Callable[[Any], Any]
 ConstraintLike = str | Callable[..., Any] | None
 """What `get` takes for a constraint."""
 Axis = int | tuple[int, ...]
 EPSILON = 1e-7
+CONSTRAINTS: Names[Callable[..., Constraint]] = Names("constraint", spelling=snake_case)
 
 
+@CONSTRAINTS.named()
 @configurable
 def max_norm(max_value: float = 2.0, axis: Axis = 0) -> Constraint:
     """``w min(n, max_value) / (epsilon + n)`` with n the Euclidean norm over `axis`. Source: Keras ``MaxNorm``.
@@ -37,18 +40,21 @@ def max_norm(max_value: float = 2.0, axis: Axis = 0) -> Constraint:
     return constrain
 
 
+@CONSTRAINTS.named()
 @configurable
 def non_neg() -> Constraint:
     """``max(w, 0)``. Source: Keras ``NonNeg``."""
     return lambda w: ops.maximum(w, 0.0)
 
 
+@CONSTRAINTS.named()
 @configurable
 def unit_norm(axis: Axis = 0) -> Constraint:
     """``w / (epsilon + n)`` with n the Euclidean norm over `axis`. Source: Keras ``UnitNorm``."""
     return lambda w: w / (_norm(w, axis) + EPSILON)
 
 
+@CONSTRAINTS.named()
 @configurable
 def min_max_norm(min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> Constraint:
     """``w (rate clip(n, min_value, max_value) + (1 - rate) n) / (epsilon + n)``. Source: Keras ``MinMaxNorm``."""
@@ -63,12 +69,6 @@ def min_max_norm(min_value: float = 0.0, max_value: float = 1.0, rate: float = 1
 
 
 MaxNorm, NonNeg, UnitNorm, MinMaxNorm = max_norm, non_neg, unit_norm, min_max_norm
-CONSTRAINTS: dict[str, Callable[..., Any]] = {
-    "max_norm": max_norm,
-    "non_neg": non_neg,
-    "unit_norm": unit_norm,
-    "min_max_norm": min_max_norm,
-}
 
 
 def get(constraint: ConstraintLike) -> Constraint | None:
@@ -81,7 +81,7 @@ def get(constraint: ConstraintLike) -> Constraint | None:
     """
     if constraint is None:
         return None
-    return resolve("constraint", "a function of a parameter or None", CONSTRAINTS, constraint)
+    return CONSTRAINTS.meant(constraint, "a function of a parameter or None")
 
 
 def _norm(w: Any, axis: Axis) -> Any:

@@ -28,11 +28,11 @@ class _Package(ModuleType):
 
 
 def on_first_use(
-    package: str, kind: str | None = None, others: Callable[[], dict[str, Any]] = dict
+    package: str, kind: str | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """The ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose names its stub lists.
 
-    kind: what the names are in the error for one that is not there; others: gives names that no stub lists.
+    kind: what the names are in the error for one that is not there.
     """
     module = sys.modules[package]
     places = _listed(module)
@@ -51,17 +51,28 @@ def on_first_use(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         elif importlib.util.find_spec(f"{package}.{name}") is not None:
             value = importlib.import_module(f"{package}.{name}")
-        elif name in others():
-            value = others()[name]
         else:
-            raise _not_there(package, kind, name, {*places, *others()})
+            raise _not_there(package, kind, name, set(places))
         module.__dict__[name] = value
         return value
 
     def names() -> list[str]:
-        return sorted({*module.__dict__, *places, *others()})
+        return sorted({*module.__dict__, *places})
 
     return load, names, sorted(places)
+
+
+def load_listed(package: str, name: str) -> None:
+    """Load the module in which a name of a package is, if its stub lists the name."""
+    source, _ = _listed(importlib.import_module(package)).get(name, (package, name))
+    importlib.import_module(source)
+
+
+def load_all(package: str) -> None:
+    """Load all modules of a package that its stub names."""
+    for source in {source for source, _ in _listed(importlib.import_module(package)).values()}:
+        if source.startswith(f"{package}."):
+            importlib.import_module(source)
 
 
 def _not_there(package: str, kind: str | None, name: str, known: set[str]) -> AttributeError:

@@ -13,29 +13,35 @@ from typing import Any
 import numpy as np
 
 from fnet import random
-from fnet.configured import check_not_negative, check_number, configurable, resolve
+from fnet.configured import check_not_negative, check_number, configurable
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.names import Names, snake_case
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
 InitializerLike = str | Callable[..., Any] | np.ndarray
 """What `get` takes for an initializer."""
 
+INITIALIZERS: Names[Callable[..., Initializer]] = Names("initializer", spelling=snake_case)
+
 # Standard deviation of a standard normal variable conditioned on [-2, 2].
 TRUNCATED_STDDEV = 0.87962566103423978
 
 
+@INITIALIZERS.named("zero")
 @configurable
 def zeros() -> Initializer:
     """All 0."""
     return constant(0.0)
 
 
+@INITIALIZERS.named("one")
 @configurable
 def ones() -> Initializer:
     """All 1."""
     return constant(1.0)
 
 
+@INITIALIZERS.named()
 @configurable
 def constant(value: float = 0.0) -> Initializer:
     """All `value`, a number.
@@ -47,6 +53,7 @@ def constant(value: float = 0.0) -> Initializer:
     return lambda key, shape, dtype: np.full(shape, value, dtype)
 
 
+@INITIALIZERS.named()
 @configurable
 def identity(gain: float = 1.0) -> Initializer:
     """`gain` on the diagonal of a matrix, else 0. Raises `ShapeError` for other than two axes."""
@@ -60,6 +67,7 @@ def identity(gain: float = 1.0) -> Initializer:
     return init
 
 
+@INITIALIZERS.named("normal")
 @configurable
 def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers."""
@@ -68,6 +76,7 @@ def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     return lambda key, shape, dtype: random.normal(key, shape, dtype, mean, stddev)
 
 
+@INITIALIZERS.named("uniform")
 @configurable
 def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     """Uniform numbers in [minval, maxval)."""
@@ -77,6 +86,7 @@ def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     return lambda key, shape, dtype: random.uniform(key, shape, dtype, minval, maxval)
 
 
+@INITIALIZERS.named()
 @configurable
 def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers conditioned on ``mean +- 2 stddev``; their standard deviation is ``0.88 stddev``."""
@@ -85,6 +95,7 @@ def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     return lambda key, shape, dtype: random.truncated_normal(key, shape, dtype) * stddev + mean
 
 
+@INITIALIZERS.named()
 @configurable
 def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str = "truncated_normal") -> Initializer:
     """Numbers of mean 0 and variance ``scale / fan``.
@@ -114,42 +125,49 @@ def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str
     return init
 
 
+@INITIALIZERS.named()
 @configurable
 def glorot_uniform() -> Initializer:
     """Uniform of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
     return variance_scaling(1.0, "fan_avg", "uniform")
 
 
+@INITIALIZERS.named()
 @configurable
 def glorot_normal() -> Initializer:
     """Truncated normal of variance ``2 / (fan_in + fan_out)``. Source: X. Glorot and Y. Bengio 2010."""
     return variance_scaling(1.0, "fan_avg", "truncated_normal")
 
 
+@INITIALIZERS.named()
 @configurable
 def he_uniform() -> Initializer:
     """Uniform of variance ``2 / fan_in``. Source: K. He et al. 2015."""
     return variance_scaling(2.0, "fan_in", "uniform")
 
 
+@INITIALIZERS.named()
 @configurable
 def he_normal() -> Initializer:
     """Truncated normal of variance ``2 / fan_in``. Source: K. He et al. 2015."""
     return variance_scaling(2.0, "fan_in", "truncated_normal")
 
 
+@INITIALIZERS.named()
 @configurable
 def lecun_uniform() -> Initializer:
     """Uniform of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
     return variance_scaling(1.0, "fan_in", "uniform")
 
 
+@INITIALIZERS.named()
 @configurable
 def lecun_normal() -> Initializer:
     """Truncated normal of variance ``1 / fan_in``. Source: Y. LeCun et al. 1998."""
     return variance_scaling(1.0, "fan_in", "truncated_normal")
 
 
+@INITIALIZERS.named()
 @configurable
 def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
@@ -192,28 +210,6 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[-2] * window, shape[-1] * window
 
 
-INITIALIZERS: dict[str, Callable[..., Initializer]] = {
-    "zeros": zeros,
-    "zero": zeros,
-    "ones": ones,
-    "one": ones,
-    "constant": constant,
-    "identity": identity,
-    "random_normal": random_normal,
-    "normal": random_normal,
-    "random_uniform": random_uniform,
-    "uniform": random_uniform,
-    "truncated_normal": truncated_normal,
-    "variance_scaling": variance_scaling,
-    "glorot_uniform": glorot_uniform,
-    "glorot_normal": glorot_normal,
-    "he_uniform": he_uniform,
-    "he_normal": he_normal,
-    "lecun_uniform": lecun_uniform,
-    "lecun_normal": lecun_normal,
-    "orthogonal": orthogonal,
-}
-
 Zeros, Ones, Constant, Identity, Orthogonal = zeros, ones, constant, identity, orthogonal
 RandomNormal, RandomUniform, TruncatedNormal = random_normal, random_uniform, truncated_normal
 VarianceScaling = variance_scaling
@@ -232,7 +228,7 @@ def get(initializer: InitializerLike) -> Initializer:
     """
     if isinstance(initializer, np.ndarray):
         return _verbatim(initializer)
-    return resolve("initializer", "a function init(key, shape, dtype) or an array", INITIALIZERS, initializer)
+    return INITIALIZERS.meant(initializer, "a function init(key, shape, dtype) or an array")
 
 
 def _verbatim(value: np.ndarray) -> Initializer:

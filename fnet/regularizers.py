@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.configured import Configured, check_not_negative, configurable, resolve
+from fnet.configured import Configured, check_not_negative, configurable
 from fnet.errors import ShapeError, ValueRangeError
+from fnet.names import Names, snake_case
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
 
 Regularizer = Callable[[Any], Any]
 RegularizerLike = str | Callable[..., Any] | None
 """What `get` takes for a regularizer."""
+REGULARIZERS: Names[Callable[..., Regularizer]] = Names("regularizer", spelling=snake_case)
 _REPORTED: ContextVar[list[Any] | None] = ContextVar("reported penalties", default=None)
 
 
+@REGULARIZERS.named()
 @configurable
 def l1(l1: float = 0.01) -> Regularizer:
     """``l1 sum |w|``. Source: Keras ``L1``.
@@ -35,6 +38,7 @@ def l1(l1: float = 0.01) -> Regularizer:
     return lambda w: _absolute(w, l1)
 
 
+@REGULARIZERS.named()
 @configurable
 def l2(l2: float = 0.01) -> Regularizer:
     """``l2 sum w^2``, without a factor of one half. Source: Keras ``L2``.
@@ -62,6 +66,7 @@ def L1L2(l1: float = 0.0, l2: float = 0.0) -> Configured[[Any], Any]:  # noqa: N
     return l1_l2(l1, l2)
 
 
+@REGULARIZERS.named("orthogonal_regularizer")
 @configurable
 def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
     """``factor`` times the mean ``|cos|`` of the angles between all pairs of rows (or columns) of a matrix.
@@ -88,14 +93,8 @@ def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
     return penalty
 
 
+REGULARIZERS.add(L1L2, "l1_l2")
 L1, L2, OrthogonalRegularizer, orthogonal_regularizer = l1, l2, orthogonal, orthogonal
-REGULARIZERS: dict[str, Callable[..., Any]] = {
-    "l1": l1,
-    "l2": l2,
-    "l1_l2": L1L2,
-    "orthogonal": orthogonal,
-    "orthogonal_regularizer": orthogonal,
-}
 
 
 def get(regularizer: RegularizerLike) -> Regularizer | None:
@@ -108,7 +107,7 @@ def get(regularizer: RegularizerLike) -> Regularizer | None:
     """
     if regularizer is None or regularizer is l1_l2:
         return None if regularizer is None else l1_l2()
-    return resolve("regularizer", "a function penalty(x) or None", REGULARIZERS, regularizer)
+    return REGULARIZERS.meant(regularizer, "a function penalty(x) or None")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from fnet.losses.ctc import CTC as CTC
 from fnet.losses.ctc import ctc as ctc
 from fnet.losses.ctc import ctc_batch_cost as ctc_batch_cost
 from fnet.losses.ctc import ctc_decode as ctc_decode
+from fnet.losses.define import LOSSES as LOSSES
 from fnet.losses.define import Loss as Loss
 from fnet.losses.define import define_loss as define_loss
 from fnet.losses.define import from_function as from_function
@@ -25,9 +26,7 @@ from fnet.losses.hinge import SquaredHinge as SquaredHinge
 from fnet.losses.hinge import categorical_hinge as categorical_hinge
 from fnet.losses.hinge import hinge as hinge
 from fnet.losses.hinge import squared_hinge as squared_hinge
-from fnet.losses.names import LOSSES as LOSSES
 from fnet.losses.names import get as get
-from fnet.losses.names import unknown as unknown
 from fnet.losses.overlap import Dice as Dice
 from fnet.losses.overlap import Tversky as Tversky
 from fnet.losses.overlap import dice as dice

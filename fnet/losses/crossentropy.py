@@ -17,7 +17,7 @@ import numpy as np
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating, is_class, label_shapes, whole_labels
 from fnet.losses.checks import check_values
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.leave_out import both, fitted
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, outputs_of, unit_targets
@@ -43,6 +43,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
+@LOSSES.named("bce", "BCE")
 @define_loss(
     "BinaryCrossentropy",
     per="element",
@@ -87,6 +88,7 @@ def BinaryCrossentropy(
     return binary_crossentropy
 
 
+@LOSSES.named()
 @define_loss(
     "CategoricalCrossentropy",
     per="row",
@@ -163,6 +165,7 @@ def _sparse_categorical_crossentropy(
     return values if named is None else Masked(values, named)
 
 
+@LOSSES.named()
 @define_loss(
     "SparseCategoricalCrossentropy",
     per="row",
@@ -222,6 +225,7 @@ def _crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool, counted: Any) 
     return loss(y_true, join_mask(y_pred, counted), from_logits=from_logits, reduction="none")
 
 
+@LOSSES.named("ce")
 @define_loss(
     "Crossentropy",
     per="row",

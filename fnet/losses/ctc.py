@@ -8,7 +8,7 @@ import numpy as np
 
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.align import as_floating
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, known, outputs_of, probabilities, require_whole
 from fnet.ops.arithmetic import (
@@ -97,6 +97,7 @@ def _ctc(
     return ctc_values(y_pred, labels, label_lengths, input_lengths, blank_index)
 
 
+@LOSSES.named()
 @define_loss(
     "CTC",
     per="row",

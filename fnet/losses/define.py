@@ -18,6 +18,7 @@ from fnet.losses.leave_out import without, without_nonfinite
 from fnet.losses.rule import Align, Axes, Formula, Per, Rule, axis_last, counts_of, rows, with_features
 from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
+from fnet.names import Names
 from fnet.ops import nn
 from fnet.ops.arithmetic import divide, equal, logical_and, multiply, where
 from fnet.ops.promotion import astype, lift
@@ -32,6 +33,7 @@ _MEANS = ("mean", "sum_over_batch_size")
 _SHARED_OPTIONS = frozenset(("sample_weight", "reduction"))
 _GIVEN = frozenset(("mask", "counted"))
 """What a formula may ask for beside its options."""
+LOSSES: Names[Loss] = Names("loss", "a name or a function", "fnet.losses")
 MADE_BY: dict[Callable[..., Any], Loss] = {}
 """The losses by the constructors that configure them."""
 
@@ -221,7 +223,8 @@ def loss_constructor(make: Callable[P, Loss]) -> Callable[P, Loss]:
         return loss.configured(**recipe.kwargs)
 
     construct = constructor(finish, _bound)(make)
-    MADE_BY[construct] = make()  # type: ignore[call-arg]
+    MADE_BY[construct] = loss = make()  # type: ignore[call-arg]
+    LOSSES.add(loss, make.__name__)
     return construct
 
 

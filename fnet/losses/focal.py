@@ -6,7 +6,7 @@ from typing import Any
 
 from fnet.errors import ValueRangeError
 from fnet.losses.crossentropy import several_classes, shares, smooth, surprise
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, outputs_of, unit_targets
 from fnet.ops import nn
@@ -16,6 +16,7 @@ from fnet.ops.promotion import astype, lift
 from fnet.transforms.primitive import spec_of
 
 
+@LOSSES.named()
 @define_loss(
     "BinaryFocalCrossentropy",
     per="element",
@@ -74,6 +75,7 @@ def BinaryFocalCrossentropy(
     return binary_focal_crossentropy
 
 
+@LOSSES.named()
 @define_loss(
     "CategoricalFocalCrossentropy",
     per="term",

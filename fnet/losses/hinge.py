@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.ops.arithmetic import equal, logical_or, maximum, multiply, subtract, where
 from fnet.ops.maths import relu, square
@@ -13,6 +13,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
+@LOSSES.named()
 @define_loss("Hinge", per="element")
 def hinge(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(max(1 - y p, 0))`` over the last axis; y_true: (B, ..., D) of -1 and 1, or of 0 and 1 -> scalar.
@@ -32,6 +33,7 @@ def Hinge(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
     return hinge
 
 
+@LOSSES.named()
 @define_loss("SquaredHinge", per="element")
 def squared_hinge(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(max(1 - y p, 0)^2)`` over the last axis; y_true, y_pred: (B, ..., D), as in `hinge` -> scalar.
@@ -50,6 +52,7 @@ def SquaredHinge(reduction: Reduction = "mean", *, name: str | None = None) -> L
     return squared_hinge
 
 
+@LOSSES.named()
 @define_loss("CategoricalHinge", per="row")
 def categorical_hinge(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``max(max_j((1 - y_j) p_j) - sum(y p) + 1, 0)``: the class before the best other one; -> scalar.

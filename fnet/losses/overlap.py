@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fnet.losses.align import mask_for
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON
 from fnet.masking import join_mask
@@ -29,6 +29,7 @@ def _dice(y_true: Any, y_pred: Any, *, axis: Axes, mask: Any) -> Any:
     return join_mask(subtract(1, divide(both * 2, sum(y, axis) + sum(p, axis) + EPSILON)), valid)
 
 
+@LOSSES.named()
 @define_loss("Dice", per="row", axes=_kept, formula=_dice)
 def dice(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", axis: Axes = None
@@ -56,6 +57,7 @@ def _tversky(y_true: Any, y_pred: Any, *, alpha: float, beta: float, axis: Axes,
     return join_mask(subtract(1, divide(both, both + wrong + EPSILON)), valid)
 
 
+@LOSSES.named()
 @define_loss("Tversky", per="row", axes=_kept, formula=_tversky)
 def tversky(
     y_true: Any,

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating, pair
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, Options, in_unit_interval, sample_of
 from fnet.ops.arithmetic import clip, divide, equal, multiply, negative, subtract, where
@@ -29,6 +29,7 @@ def _probabilities(name: str, y_pred: np.ndarray, options: Options) -> None:
         in_unit_interval(y_pred, f"{name}: expected y_pred in [0, 1]", "End the network with softmax.")
 
 
+@LOSSES.named("kld", "KLD", "kullback_leibler_divergence")
 @define_loss("KLDivergence", per="term", activation="softmax", targets=_shares, outputs=_probabilities)
 def kl_divergence(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", from_logits: bool = False
@@ -63,6 +64,7 @@ def _rates(name: str, y_pred: np.ndarray, options: Options) -> None:
         )
 
 
+@LOSSES.named()
 @define_loss("Poisson", per="element", outputs=_rates)
 def poisson(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(p - y log(p + 1e-7))``: counts y with the rate p, up to a constant; y_true, y_pred: (B, ..., D) -> scalar.
@@ -96,6 +98,7 @@ def _moments(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return pair(name, y_true, y_pred[..., : wanted[-1] // 2])[0], y_pred
 
 
+@LOSSES.named()
 @define_loss("GaussianNLL", per="element", align=_moments)
 def gaussian_nll(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", full: bool = False

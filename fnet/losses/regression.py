@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ValueRangeError
-from fnet.losses.define import Loss, define_loss, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON
 from fnet.ops.arithmetic import (
@@ -31,6 +31,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
+@LOSSES.named("mse", "MSE")
 @define_loss("MeanSquaredError", per="element")
 def mean_squared_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean((y - p)^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
@@ -49,6 +50,7 @@ def MeanSquaredError(reduction: Reduction = "mean", *, name: str | None = None) 
     return mean_squared_error
 
 
+@LOSSES.named("mae", "MAE")
 @define_loss("MeanAbsoluteError", per="element")
 def mean_absolute_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(|y - p|)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar. The derivative at 0 is 0.
@@ -67,6 +69,7 @@ def MeanAbsoluteError(reduction: Reduction = "mean", *, name: str | None = None)
     return mean_absolute_error
 
 
+@LOSSES.named("mape", "MAPE")
 @define_loss("MeanAbsolutePercentageError", per="element")
 def mean_absolute_percentage_error(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"
@@ -88,6 +91,7 @@ def MeanAbsolutePercentageError(reduction: Reduction = "mean", *, name: str | No
     return mean_absolute_percentage_error
 
 
+@LOSSES.named("msle", "MSLE")
 @define_loss("MeanSquaredLogarithmicError", per="element")
 def mean_squared_logarithmic_error(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"
@@ -108,6 +112,7 @@ def MeanSquaredLogarithmicError(reduction: Reduction = "mean", *, name: str | No
     return mean_squared_logarithmic_error
 
 
+@LOSSES.named("huber_loss")
 @define_loss("Huber", per="element")
 def huber(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", delta: float = 1.0
@@ -133,6 +138,7 @@ def Huber(delta: float = 1.0, reduction: Reduction = "mean", *, name: str | None
     return huber
 
 
+@LOSSES.named("logcosh")
 @define_loss("LogCosh", per="element")
 def log_cosh(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``log(cosh(p - y))``, without overflow, averaged over a row; y_true, y_pred: (B, ..., D) -> scalar.
@@ -156,6 +162,7 @@ def LogCosh(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
     return log_cosh
 
 
+@LOSSES.named()
 @define_loss("CosineSimilarity", per="row", axis=True)
 def cosine_similarity(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", axis: int = -1

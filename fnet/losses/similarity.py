@@ -8,7 +8,7 @@ import numpy as np
 
 from fnet.errors import ShapeError
 from fnet.losses.align import as_floating
-from fnet.losses.define import Loss, define_loss, divide_or_zero, loss_constructor
+from fnet.losses.define import LOSSES, Loss, define_loss, divide_or_zero, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import unit_targets
 from fnet.masking import Masked
@@ -23,6 +23,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
+@LOSSES.named()
 @define_loss("Contrastive", per="element", targets=unit_targets)
 def contrastive(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
@@ -55,6 +56,7 @@ def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return y_true, y_pred
 
 
+@LOSSES.named()
 @define_loss("Triplet", per="row", align=_triplets, axes=lambda ndim, options: (0,))
 def triplet(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
@@ -88,6 +90,7 @@ def _embeddings(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return reshape(y_true, wanted[:1]), y_pred
 
 
+@LOSSES.named()
 @define_loss("TripletSemiHard", per="row", align=_embeddings, axes=lambda ndim, options: ())
 def triplet_semihard(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", margin: float = 1.0
@@ -135,6 +138,7 @@ def _circle(y_true: Any, y_pred: Any, *, gamma: float, margin: float, remove_dia
     return Masked(values, logical_not(less_equal(values, 0)))
 
 
+@LOSSES.named()
 @define_loss("Circle", per="row", align=_embeddings, axes=None, formula=_circle)
 def circle(
     y_true: Any,

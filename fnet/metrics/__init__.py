@@ -4,8 +4,6 @@ The state holds float64 sums, so that long epochs keep their digits and any spli
 Every metric has two names, ``metrics.auc(curve="PR")`` and Keras' ``metrics.AUC(curve="PR")``.
 """
 
-from importlib import import_module
-
 from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = _on_first_use(__name__, others=lambda: import_module("fnet.metrics.names").METRICS)
+__getattr__, __dir__, __all__ = _on_first_use(__name__)

@@ -11,6 +11,7 @@ from fnet.metrics.curves import precision_at_recall as precision_at_recall
 from fnet.metrics.curves import recall_at_precision as recall_at_precision
 from fnet.metrics.curves import sensitivity_at_specificity as sensitivity_at_specificity
 from fnet.metrics.curves import specificity_at_sensitivity as specificity_at_sensitivity
+from fnet.metrics.define import METRICS as METRICS
 from fnet.metrics.define import Metric as Metric
 from fnet.metrics.define import initial_state as initial_state
 from fnet.metrics.define import nothing as nothing
@@ -23,7 +24,6 @@ from fnet.metrics.iou import iou as iou
 from fnet.metrics.iou import mean_iou as mean_iou
 from fnet.metrics.iou import one_hot_iou as one_hot_iou
 from fnet.metrics.iou import one_hot_mean_iou as one_hot_mean_iou
-from fnet.metrics.names import METRICS as METRICS
 from fnet.metrics.names import get as get
 from fnet.metrics.probabilistic import binary_crossentropy as binary_crossentropy
 from fnet.metrics.probabilistic import categorical_crossentropy as categorical_crossentropy

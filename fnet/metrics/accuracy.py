@@ -13,7 +13,7 @@ from fnet.errors import ShapeError
 from fnet.losses.align import labels, pair
 from fnet.losses.values import Options
 from fnet.metrics.checks import classes_of_rows, probabilities_at, zero_or_one
-from fnet.metrics.define import Metric, constructor, require_fraction, require_positive
+from fnet.metrics.define import METRICS, Metric, constructor, require_fraction, require_positive
 from fnet.metrics.reduction import mean_of
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -60,6 +60,7 @@ def _outputs_by_shapes(name: str, y_pred: np.ndarray, options: Options) -> None:
         check(name, y_pred, options)
 
 
+@METRICS.named("acc", "Accuracy")
 @constructor
 def accuracy(name: str = "accuracy") -> Metric:
     """The accuracy that the shapes ask for, as in Keras.
@@ -74,6 +75,7 @@ def accuracy(name: str = "accuracy") -> Metric:
     return mean_of(_by_shapes, name, "up", targets=_targets_by_shapes, outputs=_outputs_by_shapes)
 
 
+@METRICS.named("BinaryAccuracy")
 @constructor
 def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Metric:
     """The share of elements with ``(p > threshold) == y``; y_true, y_pred: (B, ...). Source: Keras ``BinaryAccuracy``.
@@ -87,6 +89,7 @@ def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Me
     return mean_of(functools.partial(_binary, threshold=threshold), name, "up", targets=zero_or_one, outputs=outputs)
 
 
+@METRICS.named("CategoricalAccuracy")
 @constructor
 def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
     """The share of rows whose largest elements (the first ones) agree; y_true, y_pred: (B, ..., C).
@@ -96,6 +99,7 @@ def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
     return mean_of(_categorical, name, "up")
 
 
+@METRICS.named("SparseCategoricalAccuracy")
 @constructor
 def sparse_categorical_accuracy(name: str = "sparse_categorical_accuracy") -> Metric:
     """The share of rows whose largest element is at the label; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C).
@@ -117,6 +121,7 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
     return ops.logical_and(ops.less(above, k), ops.logical_not(ops.isnan(score)))
 
 
+@METRICS.named("TopKCategoricalAccuracy")
 @constructor
 def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accuracy") -> Metric:
     """The share of rows in which the class of y_true is among the k largest of y_pred, both (B, ..., C).
@@ -136,6 +141,7 @@ def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accura
     return mean_of(values, name, "up")
 
 
+@METRICS.named("SparseTopKCategoricalAccuracy")
 @constructor
 def sparse_top_k_categorical_accuracy(
     k: int = 5, name: str = "sparse_top_k_categorical_accuracy", from_sorted_ids: bool = False

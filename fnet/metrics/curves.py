@@ -11,7 +11,16 @@ from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.values import outputs_of
 from fnet.metrics.checks import zero_or_one
-from fnet.metrics.define import Metric, State, accumulate, constructor, ratio, require_fraction, require_positive
+from fnet.metrics.define import (
+    METRICS,
+    Metric,
+    State,
+    accumulate,
+    constructor,
+    ratio,
+    require_fraction,
+    require_positive,
+)
 from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -25,6 +34,7 @@ _SUMMATIONS: dict[str, Callable[[Any, Any], Any]] = {
 _BEYOND = 1e-7  # how far the outermost thresholds of an area lie outside [0, 1]
 
 
+@METRICS.named("AUC")
 @constructor
 def auc(
     num_thresholds: int = 200,
@@ -166,6 +176,7 @@ def _best_where(
     return accumulate(name, shapes, sums, result, "up", zero_or_one, outputs_of("sigmoid"))
 
 
+@METRICS.named("SensitivityAtSpecificity")
 @constructor
 def sensitivity_at_specificity(
     specificity: float,
@@ -187,6 +198,7 @@ def sensitivity_at_specificity(
     )
 
 
+@METRICS.named("SpecificityAtSensitivity")
 @constructor
 def specificity_at_sensitivity(
     sensitivity: float,
@@ -203,6 +215,7 @@ def specificity_at_sensitivity(
     )
 
 
+@METRICS.named("PrecisionAtRecall")
 @constructor
 def precision_at_recall(
     recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "precision_at_recall"
@@ -214,6 +227,7 @@ def precision_at_recall(
     return _best_where(name, "recall", recall, num_thresholds, class_id, lambda at: (at.recall, at.precision))
 
 
+@METRICS.named("RecallAtPrecision")
 @constructor
 def recall_at_precision(
     precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "recall_at_precision"

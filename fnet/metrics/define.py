@@ -14,6 +14,7 @@ from fnet.losses.align import weights_for
 from fnet.losses.leave_out import counted, fitted
 from fnet.losses.values import OutputsCheck, TargetsCheck, known
 from fnet.masking import join_mask, split_mask
+from fnet.names import Names
 from fnet.ops.promotion import lift
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
@@ -45,6 +46,9 @@ class Metric(NamedTuple):
     direction: Direction | None = None
     check_targets: Callable[..., None] = nothing
     check_outputs: Callable[..., None] = nothing
+
+
+METRICS: Names[Callable[..., Metric]] = Names("metric", "a name or a function", "fnet.metrics")
 
 
 class ConfiguredMetric(Metric):

@@ -10,13 +10,14 @@ from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
-from fnet.metrics.define import Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, ratio
 from fnet.transforms.primitive import spec_of
 
 _AVERAGES = ("micro", "macro", "weighted")
 _SUMS: dict[str, tuple[int, ...]] = {"true_positives": (1,), "false_positives": (1,), "false_negatives": (1,)}
 
 
+@METRICS.named("f_beta_score", "FBetaScore")
 @constructor
 def fbeta_score(
     average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str = "fbeta_score"
@@ -70,6 +71,7 @@ def fbeta_score(
     return accumulate(name, _SUMS, sums, result, "up", zero_or_one, outputs)
 
 
+@METRICS.named("F1Score", "f1")
 @constructor
 def f1_score(average: str | None = None, threshold: float | None = None, name: str = "f1_score") -> Metric:
     """``2 P R / (P + R)``: `fbeta_score` with beta 1. Source: Keras ``F1Score``.

@@ -14,6 +14,7 @@ from fnet.losses.values import Options, known, require_whole, sample_of
 from fnet.masking import join_mask, split_mask
 from fnet.metrics.checks import probabilities_at
 from fnet.metrics.define import (
+    METRICS,
     Metric,
     State,
     accumulate,
@@ -28,6 +29,7 @@ from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
 
+@METRICS.named("ConfusionMatrix")
 @constructor
 def confusion_matrix(
     num_classes: int,
@@ -52,6 +54,7 @@ def confusion_matrix(
     return _from_table(name, num_classes, ignore_class, (sparse_y_true, sparse_y_pred), axis, None, None)
 
 
+@METRICS.named("io_u", "IoU")
 @constructor
 def iou(
     num_classes: int,
@@ -76,6 +79,7 @@ def iou(
     return _from_table(name, num_classes, ignore_class, (sparse_y_true, sparse_y_pred), axis, target_class_ids, "up")
 
 
+@METRICS.named("mean_io_u", "MeanIoU")
 @constructor
 def mean_iou(
     num_classes: int,
@@ -96,6 +100,7 @@ def mean_iou(
     return iou(num_classes, range(num_classes), name, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
+@METRICS.named("one_hot_io_u", "OneHotIoU")
 @constructor
 def one_hot_iou(
     num_classes: int,
@@ -109,6 +114,7 @@ def one_hot_iou(
     return iou(num_classes, target_class_ids, name, ignore_class, False, sparse_y_pred, axis)
 
 
+@METRICS.named("one_hot_mean_io_u", "OneHotMeanIoU")
 @constructor
 def one_hot_mean_iou(
     num_classes: int,
@@ -121,6 +127,7 @@ def one_hot_mean_iou(
     return mean_iou(num_classes, name, ignore_class, False, sparse_y_pred, axis)
 
 
+@METRICS.named("binary_io_u", "BinaryIoU")
 @constructor
 def binary_iou(target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = "binary_io_u") -> Metric:
     """`iou` of the two classes 0 and 1, which is predicted where ``p >= threshold``; y_true, y_pred: (B, ...).

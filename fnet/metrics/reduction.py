@@ -13,7 +13,7 @@ from fnet import losses, ops
 from fnet.losses.align import mask_for, weights_for
 from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
-from fnet.metrics.define import Direction, Metric, State, accumulate, constructor, full_weights, nothing, ratio
+from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, constructor, full_weights, nothing, ratio
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -110,6 +110,7 @@ def _totals_of_weighted(name: str, values: Any, sample_weight: Any, y_pred: Any)
     return {"total": ops.divide(total, each) if shape else ops.multiply(total, count), "count": count}
 
 
+@METRICS.named("Mean")
 @constructor
 def mean(name: str = "mean") -> Metric:
     """The running mean of values: ``update(state, values, sample_weight=None)``, values: (B, ...).
@@ -128,6 +129,7 @@ def mean(name: str = "mean") -> Metric:
     return metric._replace(update=update)
 
 
+@METRICS.named("Sum")
 @constructor
 def sum(name: str = "sum") -> Metric:
     """The sum of values: ``update(state, values, sample_weight=None)``, values: (B, ...). Source: Keras ``Sum``.

@@ -17,6 +17,7 @@ from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import (
+    METRICS,
     Direction,
     Metric,
     State,
@@ -152,6 +153,7 @@ def _at_thresholds(
     return accumulate(name, {"weights": (2, len(edges) + 1)}, sums, result, direction, zero_or_one, outputs)
 
 
+@METRICS.named("TruePositives")
 @constructor
 def true_positives(thresholds: Thresholds = None, name: str = "true_positives") -> Metric:
     """How many elements with y = 1 have ``p > threshold`` (0.5 by default); y_true, y_pred: (B, ...).
@@ -165,24 +167,28 @@ def true_positives(thresholds: Thresholds = None, name: str = "true_positives") 
     return _at_thresholds(name, thresholds, lambda counts: counts.tp, "up")
 
 
+@METRICS.named("FalsePositives")
 @constructor
 def false_positives(thresholds: Thresholds = None, name: str = "false_positives") -> Metric:
     """How many elements with y = 0 have ``p > threshold``, as `true_positives`. Source: Keras ``FalsePositives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fp, "down")
 
 
+@METRICS.named("TrueNegatives")
 @constructor
 def true_negatives(thresholds: Thresholds = None, name: str = "true_negatives") -> Metric:
     """How many elements with y = 0 have ``p <= threshold``, as `true_positives`. Source: Keras ``TrueNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.tn, "up")
 
 
+@METRICS.named("FalseNegatives")
 @constructor
 def false_negatives(thresholds: Thresholds = None, name: str = "false_negatives") -> Metric:
     """How many elements with y = 1 have ``p <= threshold``, as `true_positives`. Source: Keras ``FalseNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fn, "down")
 
 
+@METRICS.named("Precision")
 @constructor
 def precision(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "precision"
@@ -201,6 +207,7 @@ def precision(
     return _at_thresholds(name, thresholds, lambda counts: counts.precision, "up", top_k, class_id)
 
 
+@METRICS.named("Recall")
 @constructor
 def recall(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "recall"

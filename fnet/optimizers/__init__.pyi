@@ -21,8 +21,8 @@ from fnet.optimizers.lamb import lamb as lamb
 from fnet.optimizers.lion import lion as lion
 from fnet.optimizers.muon import muon as muon
 from fnet.optimizers.nadam import nadam as nadam
-from fnet.optimizers.names import OPTIMIZERS as OPTIMIZERS
 from fnet.optimizers.names import get as get
+from fnet.optimizers.optimizer import OPTIMIZERS as OPTIMIZERS
 from fnet.optimizers.optimizer import Optimizer as Optimizer
 from fnet.optimizers.optimizer import apply_updates as apply_updates
 from fnet.optimizers.optimizer import constructor as constructor

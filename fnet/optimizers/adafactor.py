@@ -14,6 +14,7 @@ from fnet.ops.reduce import mean
 from fnet.ops.shape import expand_dims
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -31,6 +32,7 @@ from fnet.optimizers.options import rule_constructor
 from fnet.transforms.primitive import spec_of
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adafactor(
     learning_rate: LearningRate = 0.001,

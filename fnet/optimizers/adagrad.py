@@ -8,6 +8,7 @@ from fnet.ops.arithmetic import add, divide, multiply, negative
 from fnet.ops.maths import sqrt, square
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -22,6 +23,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adagrad(
     learning_rate: LearningRate = 0.001,
@@ -67,6 +69,7 @@ def adagrad(
     return by_leaf(learning_rate, slots, rule)
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adadelta(
     learning_rate: LearningRate = 0.001,

@@ -9,6 +9,7 @@ from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, power,
 from fnet.ops.maths import absolute, sqrt, square
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -22,6 +23,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adam(
     learning_rate: LearningRate = 0.001,
@@ -57,6 +59,7 @@ def adam(
     return _adam("adam", learning_rate, beta_1, beta_2, epsilon, amsgrad)
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adamw(
     learning_rate: LearningRate = 0.001,
@@ -112,6 +115,7 @@ def _adam(
     return by_leaf(learning_rate, slots, rule)
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def adamax(
     learning_rate: LearningRate = 0.001,

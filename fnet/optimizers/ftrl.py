@@ -10,6 +10,7 @@ from fnet.ops.maths import square
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     NO_CHANGE,
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -26,6 +27,7 @@ from fnet.transforms.tracer import Tracer
 _LEAST_RATE = 1e-30
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def ftrl(
     learning_rate: LearningRate = 0.001,

@@ -10,6 +10,7 @@ from fnet.ops.summation import sum
 from fnet.optimizers.adam import check_moments, toward
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -19,6 +20,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def lamb(
     learning_rate: LearningRate = 0.001,

@@ -8,6 +8,7 @@ from fnet.ops.arithmetic import multiply, negative
 from fnet.ops.maths import sign
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -20,6 +21,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def lion(
     learning_rate: LearningRate = 0.001,

@@ -14,6 +14,7 @@ from fnet.ops.summation import sum
 from fnet.optimizers.adam import adam
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Optimizer,
@@ -32,6 +33,7 @@ from fnet.optimizers.patterns import as_patterns, as_predicate, matches, tell_un
 from fnet.transforms.primitive import spec_of
 
 
+@OPTIMIZERS.named()
 @rule_constructor(decays_itself=True)
 def muon(
     learning_rate: LearningRate = 0.001,

@@ -12,6 +12,7 @@ from fnet.ops.maths import sqrt, square
 from fnet.optimizers.adam import check_moments, toward
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -27,6 +28,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def nadam(
     learning_rate: LearningRate = 0.001,

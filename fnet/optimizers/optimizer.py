@@ -14,6 +14,7 @@ import numpy as np
 from fnet import configured, tree
 from fnet.configured import Recipe, make_again
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.names import Names
 from fnet.ops.arithmetic import add, less, multiply, where
 from fnet.ops.maths import absolute
 from fnet.ops.promotion import astype
@@ -98,6 +99,14 @@ class Optimizer(tuple[Init, Update]):
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
+
+
+OPTIMIZERS: Names[Callable[..., Optimizer]] = Names(
+    "optimizer",
+    "a name, an Optimizer such as adam(1e-3), or a function that makes one",
+    "fnet.optimizers",
+    spelling=str.lower,
+)
 
 
 def constructor_with(

@@ -7,6 +7,7 @@ from typing import Any
 from fnet.ops.arithmetic import multiply, negative, subtract
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
+    OPTIMIZERS,
     Init,
     LearningRate,
     Update,
@@ -20,6 +21,7 @@ from fnet.optimizers.optimizer import (
 from fnet.optimizers.options import rule_constructor
 
 
+@OPTIMIZERS.named()
 @rule_constructor()
 def sgd(
     learning_rate: LearningRate = 0.01,

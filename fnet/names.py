@@ -1,0 +1,104 @@
+"""Names of things: a table for each kind, into which they enter themselves, and one error for unknown names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from fnet.errors import DtypeError, ValueRangeError, did_you_mean
+from fnet.first_use import load_all, load_listed
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def snake_case(name: str) -> str:
+    """The name in small letters, words apart.
+
+    >>> snake_case("HeNormal"), snake_case("he_normal")
+    ('he_normal', 'he_normal')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+class Names(Mapping[str, T]):
+    """The things of a kind by their names, several for one.
+
+    expected: what may be given in place of a name, for errors. package: that whose modules, as its stub lists them,
+    are loaded to find a name. spelling: gives the name of the table for one in another spelling.
+
+    >>> roots: Names[Callable[[float], float]] = Names("root")
+    >>> @roots.named("sqrt")
+    ... def square_root(x: float) -> float:
+    ...     return x**0.5
+    >>> roots.find("sqrt")(4.0), list(roots)
+    (2.0, ['square_root', 'sqrt'])
+    """
+
+    def __init__(
+        self, kind: str, expected: str = "", package: str | None = None, spelling: Callable[[str], str] = str
+    ) -> None:
+        self.kind, self._expected, self._package, self._spelling = kind, expected, package, spelling
+        self._things: dict[str, Any] = {}
+
+    def named(self, *aliases: str) -> Callable[[S], S]:
+        """Enter what is decorated, under its own name and others."""
+
+        def enter(thing: S) -> S:
+            self.add(thing, thing.__name__, *aliases)  # type: ignore[attr-defined]
+            return thing
+
+        return enter
+
+    def add(self, thing: Any, *names: str) -> None:
+        """Enter a thing; a `ValueRangeError` says which name another one has."""
+        for name in names:
+            if self._things.get(name, thing) is not thing:
+                raise ValueRangeError(f"the name {name!r} stands for another {self.kind} already.")
+        self._things |= dict.fromkeys(names, thing)
+
+    def find(self, name: str) -> T:
+        """The thing of a name in any known spelling, or a `ValueRangeError` that says the nearest name."""
+        try:
+            return self[self._spelling(name)]
+        except KeyError:
+            raise self.unknown(name) from None
+
+    def meant(self, given: Any, form: str) -> Any:
+        """What is meant by the name of an entry, by the entry itself, or by a function.
+
+        An entry makes functions, and stands for what it makes by default; any other function stands for itself.
+        Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else, which should have this `form`.
+        """
+        if isinstance(given, str):
+            made: Any = self.find(given)
+            return made()
+        if callable(given):
+            return given() if given in self.values() else given
+        article = "an" if self.kind[0] in "aeiou" else "a"
+        raise DtypeError(f"{article} {self.kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
+
+    def unknown(self, given: Any, *others: Mapping[str, Any]) -> ValueRangeError:
+        """The error for what is no name here, nor in other tables, with the nearest name that is."""
+        expected = f": expected {self._expected}" if self._expected else ""
+        known = {*self, *(name for other in others for name in other)}
+        nearest = did_you_mean(self._spelling(given) if isinstance(given, str) else given, known)
+        return ValueRangeError(f"unknown {self.kind} {given!r}{expected}.{nearest}")
+
+    def __getitem__(self, name: str) -> T:
+        if self._package is not None and name not in self._things:
+            load_listed(self._package, name)
+        return self._things[name] if name in self._things else self._loaded()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())
+
+    def _loaded(self) -> dict[str, Any]:
+        if self._package is not None:
+            load_all(self._package)
+            self._package = None
+        return self._things
