@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fnet import ops, tree
+from fnet.configured import Recipe
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer, Recipe
+from fnet.layer import Layer
 from fnet.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.masking import Masked, join_mask
 from fnet.members import Members, check_layers, unpacked
@@ -33,7 +34,7 @@ def serial(*layers: Layer | Sequence[Layer]) -> Layer:
     (2,)
     """
     chosen = unpacked(layers)
-    return _chain("serial", chosen, {}, (serial, chosen, {}))
+    return _chain("serial", chosen, {}, Recipe(serial, chosen, {}))
 
 
 def parallel(*layers: Layer | Sequence[Layer]) -> Layer:
@@ -61,7 +62,7 @@ def parallel(*layers: Layer | Sequence[Layer]) -> Layer:
         run = members.start(params, state, key, train)
         return tuple(run(i, part) for i, part in enumerate(x)), run.state
 
-    return members.layer(init, apply, {}, (parallel, chosen, {}))
+    return members.layer(init, apply, {}, Recipe(parallel, chosen, {}))
 
 
 def fanout(
@@ -95,7 +96,7 @@ def fanout(
         return combine(*(run(i, x) for i in range(len(chosen)))), run.state
 
     config = {"merge": merge, "axis": axis}
-    return members.layer(init, apply, config, (fanout, chosen, config))
+    return members.layer(init, apply, config, Recipe(fanout, chosen, config))
 
 
 def residual(layer: Layer) -> Layer:
@@ -113,7 +114,7 @@ def residual(layer: Layer) -> Layer:
         run = members.start(params, state, key, train)
         return tree.map(_added, x, run(0, x), is_leaf=lambda part: isinstance(part, Masked)), run.state
 
-    return members.layer(init, apply, {}, (residual, (layer,), {}))
+    return members.layer(init, apply, {}, Recipe(residual, (layer,), {}))
 
 
 def repeat(layer: Layer, n: int) -> Layer:
@@ -122,7 +123,7 @@ def repeat(layer: Layer, n: int) -> Layer:
         raise ValueRangeError(f"repeat: n is a number of copies, expected an integer >= 0, received {n!r}.")
     check_layers("repeat", (layer,))
     copies = tuple(layer.relabel(layer.name, named=False) for _ in range(n))
-    return _chain("repeat", copies, {"n": n}, (repeat, (layer, n), {}))
+    return _chain("repeat", copies, {"n": n}, Recipe(repeat, (layer, n), {}))
 
 
 def named(name: str, layer: Layer) -> Layer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import tree
+from fnet.configured import Recipe
 from fnet.errors import ShapeError, StructureError, did_you_mean
 from fnet.layer import Layer, check_name
 from fnet.masking import join_mask, split_mask
@@ -77,7 +78,7 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
         children=members.layers,
         entries=members.names,
         masks="used",
-        recipe=(_connected, structure.listed(inputs, outputs), {}),
+        recipe=Recipe(_connected, structure.listed(inputs, outputs), {}),
         container=True,
         shape=tree.map(lambda node: node.samples.shape, as_tuples(inputs)),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 import numpy as np
 
 from fnet import tree
-from fnet.configured import make_again
+from fnet.configured import Recipe, make_again
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.mask_merging import finite_padding
 from fnet.masking import handing_on, without_masks
@@ -59,7 +59,6 @@ DEEPEST = 100  # layers within each other
 
 F = TypeVar("F", bound=Callable[..., Any])
 Masks = Literal["dropped", "kept", "used"]
-Recipe = tuple[Callable[..., "Layer"], tuple, Mapping[str, Any]]
 
 
 class Layer(tuple[Init, Apply]):
@@ -125,7 +124,7 @@ class Layer(tuple[Init, Apply]):
         regularizers: Mapping[str, Callable[[Any], Any]] | None = None,
         constraints: Mapping[str, Callable[[Any], Any]] | None = None,
         masks: Masks = "dropped",
-        recipe: Recipe | None = None,
+        recipe: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]] | None = None,
         container: bool = False,
         shape: Any = None,
     ) -> Layer:
@@ -153,7 +152,7 @@ class Layer(tuple[Init, Apply]):
             constraints=MappingProxyType(dict(constraints or {})),
             trainable=True,
             named=False,
-            recipe=recipe,
+            recipe=None if recipe is None else Recipe(*recipe),
             container=container,
             shape=shape,
             depth=depth,

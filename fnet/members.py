@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fnet import tree
+from fnet.configured import Recipe
 from fnet.errors import StructureError, scope
-from fnet.layer import Layer, Recipe
+from fnet.layer import Layer
 from fnet.position import at, current
 from fnet.random import fold_in
 from fnet.samples import output_samples, output_shape

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fnet import ops, tree
+from fnet.configured import Recipe
 from fnet.errors import StructureError, TracingError, scope
-from fnet.layer import Layer, Recipe
+from fnet.layer import Layer
 from fnet.masking import Masked
 from fnet.samples import Samples, output_samples
 
@@ -195,5 +196,5 @@ def _function(kind: str, function: Callable[[Any], Any], config: dict[str, Any])
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state
 
-    recipe: Recipe = (_function, (kind, function, config), {})
+    recipe = Recipe(_function, (kind, function, config), {})
     return Layer(lambda key, shape, dtype: ({}, {}), apply, name=kind.lower(), kind=kind, config=config, recipe=recipe)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.configured import Recipe
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
 from fnet.layer import Layer
 from fnet.ops.half import from_bits
@@ -109,7 +110,7 @@ def stored(net: Layer, format: str = "bfloat16") -> Layer:
         config={"layer": net, **shown},
         shown=shown,
         masks="used",
-        recipe=(stored, (net, format), {}),
+        recipe=Recipe(stored, (net, format), {}),
     )
     return made.relabel(net.name, net.named)
 

@@ -10,8 +10,9 @@ from typing import Any, ParamSpec
 import numpy as np
 
 from fnet import configured, constraints, regularizers, tree
+from fnet.configured import Recipe
 from fnet.errors import DtypeError, StructureError
-from fnet.layer import Layer, Masks, Recipe
+from fnet.layer import Layer, Masks
 from fnet.masking import is_array, unmasked
 from fnet.ops.promotion import lift
 
@@ -47,7 +48,7 @@ def constructor(
         kind, parameters = make.__name__, inspect.signature(make).parameters
         own = {key: parameter.default for key, parameter in parameters.items() if key not in shared}
 
-        def finish(made: Pair | Layer, recipe: configured.Recipe) -> Layer:
+        def finish(made: Pair | Layer, recipe: Recipe) -> Layer:
             arguments = recipe.kwargs
             given = {key: arguments[key] for key, default in shared.items() if arguments[key] is not default}
             name, trainable = given.pop("name", None), given.get("trainable", True)
