@@ -60,7 +60,7 @@ def constructor(
 ) -> Callable[[Callable[P, M]], Callable[P, T]]:
     """Make a function a constructor: what it makes knows this constructor and all arguments, defaults included.
 
-    The signature is that of the function, for type checkers, editors and `inspect` alike.
+    The signature is that of the function, for type checkers, editors and `inspect` alike; so it lists all arguments.
     finish: ``finish(made, recipe)`` gives what the constructor returns. bind: what gives the arguments by name.
     shared: keywords with defaults that all constructors of a kind take, whether or not a function lists them.
 
@@ -73,6 +73,8 @@ def constructor(
 
     def decorate(make: Callable[P, M]) -> Callable[P, T]:
         own = inspect.signature(make)
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY) for p in own.parameters.values()):
+            raise TypeError(f"{make.__name__}{own}: a constructor takes arguments by name. List each of them.")
         more = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=shared[key]) for key in shared]
         takes = own.replace(parameters=[*own.parameters.values(), *(p for p in more if p.name not in own.parameters)])
 
