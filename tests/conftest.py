@@ -1,12 +1,13 @@
-"""Hypothesis profiles, tests in several processes, no notice of compiling."""
+"""Hypothesis profiles, tests in several processes, no notice of compiling, no loop left to Numba's front end."""
 
 from __future__ import annotations
 
 import gc
 import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ os.environ["FNET_QUIET"] = "1"
 
 # Tests run in several processes, one for each processor.
 os.environ["FNET_COMPILERS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def generated_loops_are_translated() -> Iterator[None]:
+    """At the end of all tests of a process: every loop that fnet wrote for them went the short way to LLVM code."""
+    yield
+    compiler = sys.modules.get("fnet.kernels.frontend.compiler")
+    refused = {} if compiler is None else compiler.REFUSED
+    assert not {name: reason for name, reason in refused.items() if name.startswith("loop_")}
 
 
 @pytest.hookimpl(optionalhook=True)

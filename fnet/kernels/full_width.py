@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from fnet.kernels.frontend.compiler import translated
 from fnet.kernels.native_entry import add_entry, entered
 
 # LLVM takes no more than the processor has.
@@ -27,10 +28,13 @@ class FullWidthLibrary(JITCodeLibrary):
     """
 
     state: Any = None
+    is_plain = False
+    """Whether its own code is as small as can be already, but for what it calls."""
 
     def add_ir_module(self, ir_module: ir.Module) -> None:
         state, self.state = self.state, None
-        if state is not None and add_entry(ir_module, state.args, state.func_ir.blocks.values()):
+        blocks = () if state is None or state.func_ir is None else state.func_ir.blocks.values()
+        if state is not None and add_entry(ir_module, state.args, blocks):
             state.flags.no_cpython_wrapper = True
         for function in ir_module.functions:
             if not function.is_declaration:
@@ -38,8 +42,15 @@ class FullWidthLibrary(JITCodeLibrary):
         super().add_ir_module(ir_module)
 
     def _optimize_functions(self, module: llvm.ModuleRef) -> None:
-        """Only what makes them small: the module is optimised as a whole, with what it links, and once is enough."""
+        """Only what makes them small: the module is optimised as a whole, with what it links, and once is enough.
+
+        Some loops that call functions, which are inlined then, are slower by a third if they were not optimised first.
+        """
         module.data_layout = self._codegen._data_layout
+        if self.is_plain:
+            if self._linking_libraries:
+                super()._optimize_functions(module)
+            return
         passes, builder = llvm.create_new_function_pass_manager(), self._codegen._pass_builder()
         passes.add_sroa_pass()
         passes.add_simplify_cfg_pass()
@@ -60,6 +71,6 @@ class FullWidthCompiler(Compiler):
         library = FullWidthLibrary(self.state.targetctx.codegen(), function.__qualname__)
         library.enable_object_caching()
         library.state, self.state.library = self.state, library
-        compiled = entered(super().compile_extra(function))
+        compiled = entered(translated(self.state, function) or super().compile_extra(function))
         compiled.target_context.insert_user_function(compiled.entry_point, compiled.fndesc, [compiled.library])
         return compiled

@@ -23,6 +23,7 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.compiler import Compiler, compile_result
 
 from fnet.kernels.claims import dropped_after_failure
+from fnet.kernels.frontend.compiler import translated
 from fnet.kernels.full_width import FullWidthLibrary
 
 
@@ -106,7 +107,8 @@ class _LinkedCompiler(Compiler):
         state = self.state
         state.flags.no_compile = True
         state.library = _LinkedLibrary(state.targetctx.codegen(), function.__qualname__, state.flags.forceinline)
-        compiled = super().compile_extra(function)._replace(entry_point=object())
+        compiled = translated(state, function) or super().compile_extra(function)
+        compiled = compiled._replace(entry_point=object())
         state.library._ensure_finalized()
         compiled.reload_init.extend(state.library._reload_init)
         compiled.target_context.insert_user_function(compiled.entry_point, compiled.fndesc, [state.library])
