@@ -54,11 +54,11 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     >>> empty((2, 3), "float32").shape
     (2, 3)
     """
-    dtype = np.dtype(dtype)
-    if not is_reused(shape, dtype):
-        return np.empty(shape, dtype)
     global _is_looking  # noqa: PLW0603  (the blocks are those of the process)
+    dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
     size = dtype.itemsize * math.prod(shape)
+    if not SMALLEST <= size <= LARGEST:
+        return np.empty(shape, dtype)
     with _lock:
         if _is_looking:
             return np.ndarray(shape, dtype, *_new(size))
