@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, ParamSpec
 
@@ -35,7 +34,6 @@ def jacobian(f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse
     if mode not in MODES:
         raise ValueRangeError(f"jacobian: expected mode 'reverse' or 'forward', received {mode!r}.")
 
-    @functools.wraps(f, updated=())
     def transformed(x: Any, *args: Any, **kwargs: Any) -> Any:
         _check_floating("the argument", x)
         function: Callable[..., Any] = f

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
@@ -192,7 +191,6 @@ def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = Fals
     """
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
-    @functools.wraps(f, updated=())
     def transformed(*args: P.args, **kwargs: P.kwargs) -> Any:
         if any(not -len(args) <= n < len(args) for n in numbers):
             raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
@@ -238,7 +236,6 @@ def grad(f: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Ca
     """
     both = value_and_grad(f, argnums, has_aux)
 
-    @functools.wraps(f, updated=())
     def transformed(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, gradient = both(*args, **kwargs)
         return (gradient, value[1]) if has_aux else gradient
