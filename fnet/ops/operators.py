@@ -302,7 +302,7 @@ def _transpose_method(self: Tracer, *axes: Any) -> Any:
     return sh.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
-_BINARY = {
+_BINARY: dict[str, Callable[..., Any]] = {
     "add": _of_numbers(ar.add),
     "sub": _of_numbers(ar.subtract),
     "mul": _of_numbers(ar.multiply),
