@@ -27,7 +27,7 @@ from fnet.ops.summation import sum as sum_
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
-_matmul = partial(la.matmul, floating=False)
+_matmul: Callable = partial(la.matmul, floating=False)
 
 
 def _float_power(a: Any, b: Any) -> Any:
