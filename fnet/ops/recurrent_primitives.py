@@ -6,6 +6,7 @@ the mask if it is `masked`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,17 +21,18 @@ from fnet.transforms.primitive import Primitive, spec_of
 Shape = tuple[int, ...]
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 JOINED_WEIGHTS = 1 << 18  # elements up to which their gradient stays in the caches of a core
-JOINED_WORK = 1 << 20  # multiply-adds of a walk from which on it is worth sharing with another core
 PAIRED_WEIGHTS = 1 << 12  # elements from which on the product of a step gains by rounding to bfloat16
 
 
 def _recurrence(
-    name: str, family: str, states: int, kept: Callable[[int, int], tuple[int, ...]], vjp: Callable, wide: str = ""
-) -> Primitive:
+    name: str, family: str, states: int, kept: Callable[[int, int], tuple[int, ...]], vjp: Callable, wide: str = "",
+    joins: bool = True,
+) -> Primitive:  # fmt: skip
     """The primitive of a layer with so many states, computed by the kernels of this family, or of a `wide` one.
 
     ``operands -> (ys, last states ...)``, and where it is taped also what `vjp` needs, arrays (T, N, C) for every C
-    that ``kept(features, units)`` tells.
+    that ``kept(features, units)`` tells. The last of them are the rows, which a layer that `joins` gathers again where
+    its gradients are joined.
     """
 
     def abstract(x: ArraySpec, *operands: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
@@ -40,10 +42,12 @@ def _recurrence(
     def taped_abstract(x: ArraySpec, *operands: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
         n, steps, features = x.shape
         sizes = kept(features, operands[WEIGHTS - 1].shape[0])
+        if joins and _joined(features, *operands[WEIGHTS - 1].shape, params):
+            sizes = sizes[:-1]
         return (*abstract(x, *operands, **params), *(ArraySpec((steps, n, size), x.dtype) for size in sizes))
 
     def lower(
-        emit: Emitter, inputs: list[Ref], outputs: list[Ref], *,
+        emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, saving: bool = False,
         started: bool, masked: bool, backwards: bool, precision: str = "highest", **codes: int,
     ) -> None:  # fmt: skip
         from fnet.kernels import cpu
@@ -53,20 +57,23 @@ def _recurrence(
         (n, steps, features), units = x.shape, outputs[0].shape[2]
         initial = [contiguous(r, emit) for r in inputs[1 + WEIGHTS :][:states]] if started else [None] * states
         first = _rows(initial, units, x.dtype, emit)
-        saving = len(outputs) > 1 + states
-        scratch = [] if saving else [emit.scratch(n * size, x.dtype) for size in kept(features, units)]
+        saved, size_of_each = outputs[1 + states :], kept(features, units)
+        scratch = [emit.scratch(n * size, x.dtype) for size in size_of_each[len(saved) :]]
         operands = _operands(precision, n, features + 1 + units, weights[-1].shape[1], x.dtype)
         memory, forward = module.workspace(n, features, units, x.dtype, operands), module.forward
         if wide and getattr(cpu, wide).pays(n, features, units, x.dtype, operands):
             forward = getattr(cpu, wide).forward
         sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
-        flags = (int(started), int(backwards), int(masked), int(saving))
+        flags = [int(started), int(backwards), int(masked), int(saving)]
+        if joins:
+            flags.append(int(len(saved) == len(size_of_each)))
         emit.call(
             forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
             emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags, *_ordered(codes),
         )  # fmt: skip
 
-    taped = Primitive(name, taped_abstract, lower=lower, vjp=vjp, multiple=True, strided=True, selective=True)
+    saves = functools.partial(lower, saving=True)
+    taped = Primitive(name, taped_abstract, lower=saves, vjp=vjp, multiple=True, strided=True, selective=True)
     return Primitive(name, abstract, lower=lower, multiple=True, strided=True, taped=taped)
 
 
@@ -75,8 +82,8 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
 
     present: for dys and each of the last states, whether its cotangent is among the inputs. Behind those come what the
     kernel takes, of which the first `shared` are states that are missing where the layer was not started with any.
-    Where they are `joined`, rows and kernel follow, and in place of dz come the gradient of the weights, (D + 1 + H,
-    G), and that of the input if it is `wanted`.
+    Where they are `joined`, x, kernel and the first h, if there is one, follow, and in place of dz come the gradient of
+    the weights, (D + 1 + H, G), and that of the input if it is `wanted`.
     """
 
     def abstract(
@@ -102,8 +109,10 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
         waiting = inputs[: len(inputs) - masked]
         given = [waiting.pop(0) if here else None for here in present]
         first = [waiting.pop(0) if started else None for _ in range(shared)]
-        dys, *rows = _rows([*given, *first], units, dtype, emit)
+        h0 = waiting.pop() if joined and started else None
+        dys, h0, *rows = _rows([given[0], h0, *given[1:], *first], units, dtype, emit)
         lasts, firsts = rows[:states], rows[states:]
+        x, kernel = (_rows_in_place(waiting.pop(-2), emit), waiting.pop()) if joined else (None, None)
         recurrent, *saved = (contiguous(r, emit) for r in waiting)
         targets = outputs[-states:] if started else [emit.scratch(n * units, dtype) for _ in range(states)]
         operands = _operands(precision, n, recurrent.shape[1], units, dtype)
@@ -111,13 +120,13 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
         dys_strides = dys.strides[:2] if len(dys.shape) == 3 else (0, 0)
         k, columns = features + 1 + units, blocks * units
         dz, slopes_row, nothing = outputs[0], padded(columns), emit.scratch(1, dtype)
-        results, sizes = ([nothing] * 5, [0, 1, 1, 0]) if joins else ([], [])
+        results, sizes = ([nothing] * 6, [0, 1, 1, 0, 0, 0, 0]) if joins else ([], [])
         if joined:
-            plan = cpu.recurrent_shares.shares(n, k, columns, dtype)
-            *saved, kept, kernel = saved
+            plan = cpu.recurrent_shares.shares(n, steps, k, columns, dtype)
             dz, slopes_row = nothing, plan.slopes_row
             dx, own = outputs[1] if wanted else nothing, emit.scratch(plan.parts * plan.memory, dtype)
-            results, sizes = [kept, kernel, outputs[0], dx, own], [plan.parts, plan.most, plan.together, int(wanted)]
+            results = [x, h0, contiguous(kernel, emit), outputs[0], dx, own]
+            sizes = [plan.parts, plan.most, plan.together, int(wanted), *x.strides[:2], _row_stride(h0)]
         emit.call(
             module.backward, dys, *lasts, recurrent, *firsts, *saved, _mask(inputs, masked, emit), dz, *targets,
             *results, emit.scratch(memory.panels, operands), emit.scratch(memory.work, dtype),
@@ -126,6 +135,11 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
         )  # fmt: skip
 
     return Primitive(f"{name}_vjp", abstract, lower=lower, multiple=True, strided=True)
+
+
+def _joined(features: int, units: int, columns: int, params: dict[str, Any]) -> bool:
+    """Whether the walk back computes the gradients of weights and input, too."""
+    return _level(params) == "highest" and (features + 1 + units) * columns <= JOINED_WEIGHTS
 
 
 def _ordered(codes: dict[str, int]) -> list[int]:
@@ -196,14 +210,14 @@ def _blocks(whole: Any, features: int) -> tuple[Any, Any, Any]:
 
 
 def _simple_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
-    ys, _, rows = y
+    ys, _, *rows = y
     return _gradients(_simple_vjp, 1, g, rows, x, operands, (), (ys,), wanted[0], params)
 
 
 def _lstm_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
-    *_, gates, cells, rows = y
+    ys, _, _, gates, cells, *rows = y
     c0 = operands[WEIGHTS + 1 : WEIGHTS + 2] if params["started"] else ()
-    return _gradients(_lstm_vjp, 2, g, rows, x, operands, c0, (gates, cells), wanted[0], params)
+    return _gradients(_lstm_vjp, 2, g, rows, x, operands, c0, (gates, cells, ys), wanted[0], params)
 
 
 def _gradients(
@@ -220,17 +234,16 @@ def _gradients(
 ) -> tuple[Any, ...]:
     """The gradients of a layer whose gates all read ``[x, 1, h]``."""
     kernel, _, recurrent = operands[:WEIGHTS]
-    (n, steps, features), (units, columns), precision = spec_of(x).shape, spec_of(recurrent).shape, _level(params)
-    size = (features + 1 + units) * columns
-    if precision == "highest" and size <= JOINED_WEIGHTS and n * steps * size >= JOINED_WORK:
-        saved = (*firsts, recurrent, *saved, rows, kernel)
-        (whole, *dx), dstates, masks = _slopes(
-            pulled, states, g, x, operands, saved, {**params, "joined": True, "wanted": wanted}
-        )
+    features, precision = spec_of(x).shape[2], _level(params)
+    if not rows:
+        h0 = operands[WEIGHTS : WEIGHTS + 1] if params["started"] else ()
+        saved = (*firsts, recurrent, *saved, x, kernel, *h0)
+        params = {**params, "joined": True, "wanted": wanted}
+        (whole, *dx), dstates, masks = _slopes(pulled, states, g, x, operands, saved, params)
         return dx[0] if wanted else None, *_blocks(whole, features), *dstates, *masks
     (dz,), dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
-    dz = take_range(_flat(dz), 0, columns, 1)
-    whole = matrix_product(transpose(_flat(rows)), dz, precision)
+    dz = take_range(_flat(dz), 0, spec_of(recurrent).shape[1], 1)
+    whole = matrix_product(transpose(_flat(rows[0])), dz, precision)
     return _input_gradient(dz, kernel, x, precision), *_blocks(whole, features), *dstates, *masks
 
 
@@ -273,4 +286,4 @@ simple = _recurrence("simple_rnn", "recurrent_simple", 1, lambda d, h: (d + 1 + 
 lstm = _recurrence(
     "lstm", "recurrent_lstm", 2, lambda d, h: (4 * h, h, d + 1 + h), _lstm_gradients, "recurrent_lstm_units"
 )
-gru = _recurrence("gru", "recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), _gru_gradients)
+gru = _recurrence("gru", "recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), _gru_gradients, joins=False)

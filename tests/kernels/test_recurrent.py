@@ -79,18 +79,22 @@ class Problem:
         """Initial states, one row of zeros for absent ones, and the distance of their rows."""
         return (arrays, self.units) if self.started else ([np.zeros(self.units, self.dtype)] * len(arrays), 0)
 
-    def forward(self, saving=True, stretch=1):
+    def forward(self, saving=True, stretch=1, keeping=True):
         """ys, last states, and what is kept for the backward pass as (N, T, C)."""
         n, steps, units = self.n, self.steps, self.units
         ys, lasts = self.new(n, steps, units), [self.new(n, units) for _ in range(self.states)]
-        kept = [self.new(steps if saving else 1, n, size) for size in self.kept_sizes()]
+        keeping = saving and (keeping or self.cell == "gru")
+        *others, last = self.kept_sizes()
+        kept = [self.new(steps if saving else 1, n, size) for size in others]
+        kept.append(self.new(steps if keeping else 1, n, last))
         scratch, guards = self.scratch(self.module.workspace(n, self.features, units, self.dtype, self.operands))
         x = self.new(n, steps * stretch, self.features)
         x[:, ::stretch] = self.x
         first, h_row = self.started_with(self.first)
         arrays = [x, *self.weights, *first, self.mask, ys, *lasts, *kept, *scratch]
         sizes = (n, steps, self.features, units, steps * stretch * self.features, stretch * self.features, h_row)
-        flags = (int(self.started), int(self.backwards), int(self.masked), int(saving))
+        flags = [int(self.started), int(self.backwards), int(self.masked), int(saving)]
+        flags += [] if self.cell == "gru" else [int(keeping)]
         self.module.forward(*(a.reshape(-1) for a in arrays), *sizes, *flags, *self.acts)
         assert all((guard == 77).all() for guard in guards)
         return ys, lasts, [a.swapaxes(0, 1) for a in kept]
@@ -99,7 +103,7 @@ class Problem:
         """dz: (N, T, G), and the gradients of the initial states."""
         width = (4 if self.cell == "gru" else self.blocks) * self.units
         dz = self.new(self.steps, self.n, width + 3)
-        others, sizes = ([self.new(1)] * 5, (0, 1, 1, 0)) if self.cell != "gru" else ([], ())
+        others, sizes = ([self.new(1)] * 6, (0, 1, 1, 0, 0, 0, 0)) if self.cell != "gru" else ([], ())
         dfirst = self.walk_back(kept, ys, dz, width + 3, others, sizes, ())
         assert (dz[..., width:] == 77).all()
         return dz[..., :width].swapaxes(0, 1), dfirst
@@ -107,10 +111,12 @@ class Problem:
     def joined(self, kept, ys, most=None, wanted=True):
         """The gradients of the weights, of x, and of the initial states."""
         width = self.blocks * self.units
-        plan = recurrent_shares.shares(self.n, self.k, width, self.dtype)
+        plan = recurrent_shares.shares(self.n, self.steps, self.k, width, self.dtype)
         dw, dx, own = self.new(self.k, width), np.zeros_like(self.x), self.new(plan.parts * plan.memory)
-        others = [np.ascontiguousarray(kept[-1].swapaxes(0, 1)), self.weights[0], dw, dx, own]
-        sizes = (plan.parts, most or plan.most, 2 if most else plan.together, int(wanted))
+        first, h_row = self.started_with(self.first[:1])
+        others = [self.x, *first, self.weights[0], dw, dx, own]
+        strides = (self.steps * self.features, self.features, h_row)
+        sizes = (plan.parts, most or plan.most, 2 if most else plan.together, int(wanted), *strides)
         extra = (self.features,) if wanted else ()
         return dw, dx, self.walk_back(kept, ys, self.new(1), plan.slopes_row, others, sizes, extra)
 
@@ -120,7 +126,7 @@ class Problem:
         scratch, guards = self.scratch(self.module.backward_workspace(n, units, self.dtype, self.operands, *extra))
         saved = [np.ascontiguousarray(a.swapaxes(0, 1)) for a in kept]
         first, first_row = self.started_with(self.first[1:])
-        operands = {"simple": [ys], "lstm": [*first, *saved[:2]], "gru": saved}[self.cell]
+        operands = {"simple": [ys], "lstm": [*first, *saved[:2], ys], "gru": saved}[self.cell]
         strides = [steps * units, units] + [units] * self.states + [first_row] * len(first) + [dz_row]
         arrays = [self.dys, *self.dlast, self.weights[2], *operands, self.mask, dz, *dfirst, *others, *scratch]
         flags = (int(self.started), int(self.backwards), int(self.masked))
@@ -265,7 +271,7 @@ def test_activations(cell, acts):
 def test_inference_gives_the_same_bits_and_keeps_nothing(cell, dtype):
     problem = Problem(cell, 5, 4, 3, 17, dtype, masked=True)
     ys, lasts, _ = problem.forward()
-    for again in (problem.forward(saving=False), problem.forward(stretch=3)):
+    for again in (problem.forward(saving=False), problem.forward(stretch=3), problem.forward(keeping=False)):
         for a, b in zip([ys, *lasts], [again[0], *again[1]], strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -304,7 +310,7 @@ def test_an_lstm_by_units_has_the_bits_of_one_by_samples(saving, masked, started
     problem = Problem("lstm", 9, 4, 5, units, "float32", masked=masked, started=started, backwards=backwards)
 
     def results():
-        ys, lasts, kept = problem.forward(saving=saving)
+        ys, lasts, kept = problem.forward(saving=saving, keeping=backwards)
         on = problem.mask[..., None] if masked else 1
         return [ys, *lasts, kept[2], *((a * on for a in kept[:2]) if saving else ())]
 

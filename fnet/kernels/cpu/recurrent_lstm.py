@@ -28,7 +28,7 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )
-from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, places
+from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
 from fnet.kernels.cpu.simd import at
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
@@ -72,14 +72,14 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 @kernel
 def forward(
     x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
 ):  # fmt: skip
     """All steps of all samples.
 
     x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 4H); bias: (4H,); recurrent: (H, 4H); h0, c0:
     (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last, c_last: (N, H), and
-    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H), rows: (T, N, D + 1 + H). rec and act are
-    codes of activations.
+    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H), and if they are kept (``keeping != 0``)
+    rows: (T, N, D + 1 + H). rec and act are codes of activations.
     """
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
@@ -92,29 +92,30 @@ def forward(
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
         at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
     task, block, x, packed, words, h0, c0, mask, ys, h_last, c_last, gates, cells, rows,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
     first, k, columns = task * block, features + 1 + units, 4 * units
     m = min(block, n - first)
     own_words, c, c_step = at(words, first * words_row(words, k)), at(c0, first * h_row), h_row
-    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, saving)
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, keeping)
     copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
     for s in range(steps):
         t = time_of(s, steps, backwards)
         place = saving * t * n + first
-        operands, z, cells_here = at(rows, place * k), at(gates, place * columns), at(cells, place * units)
+        operands = at(rows, (keeping * t * n + first) * k)
+        z, cells_here = at(gates, place * columns), at(cells, place * units)
         read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
         depth = k if s or started else features + 1
         step_product(operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO)
-        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, saving)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
         # One loop after the other: an output would wait for its cell, and the next row for both.
         for i in range(m):
             before, kept, z_i = at(c, i * c_step), at(cells_here, i * units), at(z, i * columns)
@@ -130,7 +131,7 @@ def _forward_rows(
                 operand = at(operands, i * k)
                 copy(units, at(operand, features + 1), to)
                 copy(units, to, y)
-                if saving:
+                if keeping:
                     clear(k, operand)
                 continue
             put_out(units, act, at(z, i * columns + 3 * units), at(cells_here, i * units), to, y)
@@ -140,16 +141,16 @@ def _forward_rows(
 
 @kernel
 def backward(
-    dys, dh_last, dc_last, recurrent, c0, gates, cells, mask, dz, dh0, dc0, rows, weights, whole, dx, memory,
+    dys, dh_last, dc_last, recurrent, c0, gates, cells, ys, mask, dz, dh0, dc0, x, h0, weights, whole, dx, memory,
     panels, work, n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row,
-    started, backwards, masked, parts, most, together, wanted, rec, act,
+    started, backwards, masked, parts, most, together, wanted, x_row, x_time, h_row, rec, act,
 ):  # fmt: skip
     """The gradients of what enters the gates and of the initial states, or in its place those of weights and input.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last, dc_last, c0: (N, H), N at the strides dh_row,
-    dc_row and c0_row; the rest as in `forward` -> dh0, dc0: (N, H), of which dh0 has no meaning if ``started == 0``;
-    and either, for ``parts == 0``, dz: (T, N, 4H), N at the stride dz_row, or by `shares` whole: (D + 1 + H, 4H), and
-    dx: (N, T, D) if it is `wanted`.
+    dc_row and c0_row; the rest as in `forward`, ys, x and h0 only for ``parts != 0`` -> dh0, dc0: (N, H), of which dh0
+    has no meaning if ``started == 0``; and either, for ``parts == 0``, dz: (T, N, 4H), N at the stride dz_row, or by
+    `shares` whole: (D + 1 + H, 4H), and dx: (N, T, D) if it is `wanted`.
     """
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
@@ -164,9 +165,9 @@ def backward(
     block = (n + count - 1) // count
     parallel_for(
         _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, packed_x, words,
-        at(c0, 0), at(mask, 0), at(gates, 0), at(cells, 0), at(dz, 0), at(dh0, 0), at(dc0, 0), at(rows, 0),
-        at(whole, 0), at(dx, 0), at(memory, 0), memory.size // max(parts, 1), (n, steps, features, units),
-        (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row),
+        at(c0, 0), at(mask, 0), at(gates, 0), at(cells, 0), at(ys, 0), at(dz, 0), at(dh0, 0), at(dc0, 0),
+        at(x, 0), at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0), memory.size // max(parts, 1),
+        (n, steps, features, units), (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, x_row, x_time, h_row),
         (started, backwards, masked, parts, most, together, wanted), rec, act,
     )  # fmt: skip
     if parts:
@@ -175,11 +176,12 @@ def backward(
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, dc_last, packed, packed_x, words, c0, mask, gates, cells, dz, dh0, dc0, rows, whole, dx,
-    memory, size, sizes, strides, flags, rec, act,
+    task, block, dys, dh_last, dc_last, packed, packed_x, words, c0, mask, gates, cells, ys, dz, dh0, dc0, x, h0, whole,
+    dx, memory, size, sizes, strides, flags, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
-    (n, steps, features, units), (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row) = sizes, strides
+    n, steps, features, units = sizes
+    dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, x_row, x_time, h_row = strides
     started, backwards, masked, parts, most, together, wanted = flags
     k, columns = features + 1 + units, 4 * units
     start = FROM_C if masked else FROM_ZERO
@@ -216,10 +218,28 @@ def _backward_rows(
             if s or started:
                 step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start)
             if wanted:
-                x, x_row = at(dx, (first * steps + t) * features), steps * features
-                step_product(slopes, dz_row, own_words, packed_x, x, x_row, m, features, columns, columns, FROM_ZERO)
+                d = at(dx, (first * steps + t) * features)
+                step_product(
+                    slopes, dz_row, own_words, packed_x, d, steps * features, m, features, columns, columns, FROM_ZERO
+                )
             if parts:
-                copy(m * k, at(rows, place * k), at(own_rows, done * m * k))
+                h, h_step = at(h0, first * h_row), h_row
+                if s:
+                    h, h_step = at(ys, (first * steps + time_of(s - 1, steps, backwards)) * units), steps * units
+                inputs, own = at(x, first * x_row + t * x_time), at(own_rows, done * m * k)
+                gather_rows(
+                    inputs,
+                    x_row,
+                    h,
+                    h_step,
+                    at(mask, masked * (first * steps + t)),
+                    steps,
+                    masked,
+                    own,
+                    m,
+                    features,
+                    units,
+                )
                 done += 1
                 if done == together or s == 0:
                     add_to_share(own_rows, own_slopes, dz_row, share, own_work, done * m, k, columns)

@@ -13,13 +13,15 @@ import numpy.typing as npt
 
 from fnet.kernels.cpu.operands import PAD
 from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
-from fnet.kernels.cpu.recurrent import BLOCK, add
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy
+from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, outer_tile
+from fnet.kernels.cpu.simd import at, lanes
 from fnet.kernels.cpu.tiles import FROM_C
 from fnet.kernels.policy import kernel, scalar
 
 MOST_PARTS = 8
-PART, LEAST = 32, 8  # samples of a part: of many, and of two
+PART = 32  # samples, or fewer if there are two
+WORTH = 1 << 20  # multiply-adds of a walk that are worth two parts
 CONFLICT = 256  # elements between rows that compete for the same lines of the first-level cache
 
 
@@ -34,9 +36,10 @@ class Shares:
     memory: int
 
 
-def shares(n: int, k: int, columns: int, dtype: npt.DTypeLike) -> Shares:
+def shares(n: int, steps: int, k: int, columns: int, dtype: npt.DTypeLike) -> Shares:
     """The shares of n samples, for weights (k, columns)."""
-    parts = min(max(n // PART, min(n // LEAST, 2), 1), MOST_PARTS)
+    few = min(n, 2) if n * steps * k * columns >= WORTH else 1
+    parts = min(max(n // PART, few, 1), MOST_PARTS)
     most = max(1, min(BLOCK, -(-n // parts)))
     together = max(1, K_BLOCK // most)
     work = product_workspace(k, columns, most * together, dtype)
@@ -55,9 +58,27 @@ def places(memory, size, task, most, together, k, columns, slopes_row, whole):
 
 
 @kernel
+def gather_rows(x, x_row, h, h_row, mask, mask_row, masked, rows, m, features, units):
+    """``[x_t, 1, h_{t-1}]`` of m samples, zeros where the mask is off."""
+    k = features + 1 + units
+    for i in range(m):
+        row = at(rows, i * k)
+        if masked and mask[i * mask_row] == 0:
+            clear(k, row)
+            continue
+        copy(features, at(x, i * x_row), row)
+        row[features] = 1
+        copy(units, at(h, i * h_row), at(row, features + 1))
+
+
+@kernel
 def add_to_share(rows, slopes, slopes_row, share, work, count, k, columns):
     """``share += rows' slopes`` of so many rows."""
-    product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, FROM_C, LINEAR)
+    if columns <= lanes(share):
+        for i in range(0, k, OUTER_ROWS):
+            outer_tile(at(rows, i), k, slopes, slopes_row, at(share, i * columns), columns, count, k - i, columns)
+    else:
+        product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, FROM_C, LINEAR)
 
 
 @kernel

@@ -5,10 +5,12 @@ Source: J. Elman 1990.
 
 from __future__ import annotations
 
+import numpy as np
 import numpy.typing as npt
 
 from fnet.kernels.cpu.lanewise import TANH, lanewise
 from fnet.kernels.cpu.operands import words_row
+from fnet.kernels.cpu.product import NARROW_ROWS
 from fnet.kernels.cpu.recurrent import (
     Memory,
     add,
@@ -25,11 +27,12 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )
-from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, places
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
+from fnet.kernels.cpu.recurrent_tiles import simple_back, simple_step
+from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
-from fnet.kernels.policy import kernel
+from fnet.kernels.policy import kernel, scalar
 
 
 def _step_formula(math, act, z):
@@ -48,27 +51,28 @@ _back = lanewise(_back_formula, (TANH,), "dz")
 def workspace(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike) -> Memory:
     """The memory that `forward` needs for operands of products of this type."""
     needed = memory(n, [(units, features + 1 + units)], dtype, operands)
-    return Memory(needed.work + n * units, needed.panels)
+    return Memory(needed.work + n * max(units, VECTOR_BYTES // np.dtype(dtype).itemsize), needed.panels)
 
 
 def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.DTypeLike, features: int = 0) -> Memory:
     """The memory that `backward` needs for operands of products of this type; features: of a wanted dx."""
-    return memory(n, [(units, units), (features, units)], dtype, operands)
+    needed = memory(n, [(units, units), (features, units)], dtype, operands)
+    return Memory(needed.work + 2 * n * VECTOR_BYTES // np.dtype(dtype).itemsize, needed.panels)
 
 
 @kernel
 def forward(
     x, weights, bias, recurrent, h0, mask, ys, h_last, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
 ):  # fmt: skip
     """All steps of all samples.
 
     x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, H); bias: (H,); recurrent: (H, H); h0: (N, H), N
     at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H), and the steps' rows:
-    (T, N, D + 1 + H). act is the code of an activation.
+    (T, N, D + 1 + H) if they are kept (``keeping != 0``). act is the code of an activation.
     """
     k = features + 1 + units
-    packed, strip = at(panels, 0), at(work, n * units)
+    packed, strip = at(panels, 0), at(work, n * max(units, lanes(at(x, 0))))
     words = at(packed, size_of_panels(packed, units, k))
     pack_weights(at(weights, 0), at(bias, 0), at(recurrent, 0), packed, strip, features, 1, units, units, units)
     count = tasks_for(n, (1 + saving) * n * steps * k * units)
@@ -76,28 +80,37 @@ def forward(
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(mask, 0), at(ys, 0), at(h_last, 0),
         at(rows, 0), at(work, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
     task, block, x, packed, words, h0, mask, ys, h_last, rows, z,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
-    first, k = task * block, features + 1 + units
+    first, k, one = task * block, features + 1 + units, lanes(z)
     m = min(block, n - first)
-    own_words, z = at(words, first * words_row(words, k)), at(z, first * units)
-    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, saving)
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, keeping)
     copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
+    done = _whole_tiles(words_row(words, k), one, m, units, masked, act)
+    if done:
+        state = at(z, first * one)
+        copy_rows(at(h0, first * h_row), h_row, state, one, done, units)
+        _forward_tiles(
+            first, done, x, packed, state, ys, h_last, rows,
+            n, steps, features, units, x_row, x_time, started, backwards, keeping,
+        )  # fmt: skip
+    first, m = first + done, m - done
+    own_words, z = at(words, first * words_row(words, k)), at(z, first * max(units, one))
     for s in range(steps):
         t = time_of(s, steps, backwards)
-        operands = at(rows, (saving * t * n + first) * k)
+        operands = at(rows, (keeping * t * n + first) * k)
         read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
         depth = k if s or started else features + 1
         step_product(operands, k, own_words, packed, z, units, m, units, depth, k, FROM_ZERO)
-        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, saving)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
         for i in range(m):
             p, to = (first + i) * steps + t, at(h, i * h_step)
             y = at(ys, p * units)
@@ -105,23 +118,52 @@ def _forward_rows(
                 operand = at(operands, i * k)
                 copy(units, at(operand, features + 1), to)
                 copy(units, to, y)
-                if saving:
+                if keeping:
                     clear(k, operand)
                 continue
             _step(units, act, at(z, i * units), to, y)
 
 
+@scalar
+def _whole_tiles(words_row, one, m, units, masked, act):
+    """How many of m samples go through the tiles of `fnet.kernels.cpu.recurrent_tiles`."""
+    fit = units <= one and act == TANH and masked == 0 and words_row == 0
+    return m // NARROW_ROWS * NARROW_ROWS if fit else 0
+
+
+@kernel
+def _forward_tiles(
+    first, m, x, packed, state, ys, h_last, rows,
+    n, steps, features, units, x_row, x_time, started, backwards, keeping,
+):  # fmt: skip
+    """The steps of m samples, whose first states lie in rows of a vector."""
+    k, one = features + 1 + units, lanes(state)
+    for s in range(steps):
+        t = time_of(s, steps, backwards)
+        depth, inputs = units if s or started else 0, at(x, first * x_row + t * x_time)
+        h, h_row = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
+        for i in range(0, m, NARROW_ROWS):
+            y = at(ys, ((first + i) * steps + t) * units)
+            simple_step(
+                at(inputs, i * x_row), x_row, packed, at(state, i * one), at(h, i * h_row), h_row, y, steps * units,
+                features, depth, units,
+            )  # fmt: skip
+        if keeping:
+            read_inputs(inputs, x_row, at(rows, (t * n + first) * k), m, features, k)
+
+
 @kernel
 def backward(
-    dys, dh_last, recurrent, ys, mask, dz, dh0, rows, weights, whole, dx, memory, panels, work,
+    dys, dh_last, recurrent, ys, mask, dz, dh0, x, h0, weights, whole, dx, memory, panels, work,
     n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked,
-    parts, most, together, wanted, act,
+    parts, most, together, wanted, x_row, x_time, h_row, act,
 ):  # fmt: skip
     """The gradients of what enters the activations and of the initial states, or for the first those of weights and x.
 
     dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at the stride dh_row; the rest as in
-    `forward` -> dh0: (N, H), of no meaning if ``started == 0``; and either, for ``parts == 0``, dz: (T, N, H), N at the
-    stride dz_row, or by `shares` whole: (D + 1 + H, H), and dx: (N, T, D) if it is `wanted`.
+    `forward`, x and h0 only for ``parts != 0`` -> dh0: (N, H), of no meaning if ``started == 0``; and either, for
+    ``parts == 0``, dz: (T, N, H), N at the stride dz_row, or by `shares` whole: (D + 1 + H, H), and dx: (N, T, D) if it
+    is `wanted`.
     """
     k = features + 1 + units
     packed = at(panels, 0)
@@ -134,10 +176,12 @@ def backward(
     count = parts or tasks_for(n, n * steps * units * units)
     threads = threads_for(nanoseconds) if parts else count
     block = (n + count - 1) // count
+    states = at(work, work.size - 2 * n * lanes(at(work, 0)))
     parallel_for(
         _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), packed, packed_x, words, at(mask, 0),
-        at(ys, 0), at(dz, 0), at(dh0, 0), at(rows, 0), at(whole, 0), at(dx, 0), at(memory, 0),
-        memory.size // max(parts, 1), (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row),
+        at(ys, 0), at(dz, 0), at(dh0, 0), at(x, 0), at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0),
+        states,        memory.size // max(parts, 1), (n, steps, features, units),
+        (dy_row, dy_time, dh_row, dz_row, x_row, x_time, h_row),
         (started, backwards, masked, parts, most, together, wanted), act,
     )  # fmt: skip
     if parts:
@@ -146,13 +190,13 @@ def backward(
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, packed, packed_x, words, mask, ys, dz, dh0, rows, whole, dx, memory, size,
-    sizes, strides, flags, act,
+    task, block, dys, dh_last, packed, packed_x, words, mask, ys, dz, dh0, x, h0, whole, dx, memory, states,
+    size, sizes, strides, flags, act,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
-    (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row) = sizes, strides
+    (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row, x_row, x_time, h_row) = sizes, strides
     started, backwards, masked, parts, most, together, wanted = flags
-    k, start = features + 1 + units, FROM_C if masked else FROM_ZERO
+    k, one, start = features + 1 + units, lanes(states), FROM_C if masked else FROM_ZERO
     own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, units, dz_row, whole)
     if parts:
         clear(k * units, share)
@@ -160,12 +204,21 @@ def _backward_rows(
         m = min(most if parts else block, min(task * block + block, n) - first)
         own_words, dh = at(words, first * words_row(words, units)), at(dh0, first * units)
         copy_rows(at(dh_last, first * dh_row), dh_row, dh, units, m, units)
+        fit = _whole_tiles(words_row(words, units), one, m, units, masked, act)
+        state = at(states, 2 * first * one)
+        copy_rows(dh, units, state, one, fit, units)
         done = 0
         for s in range(steps - 1, -1, -1):
             t = time_of(s, steps, backwards)
             place = t * n + first
             slopes = at(own_slopes, done * m * dz_row) if parts else at(dz, place * dz_row)
-            for i in range(m):
+            for i in range(0, fit, NARROW_ROWS):
+                y, dy = at(ys, ((first + i) * steps + t) * units), at(dys, (first + i) * dy_row + t * dy_time)
+                simple_back(
+                    y, steps * units, dy, dy_row, at(state, i * one), at(state, (fit + i) * one), packed,
+                    at(slopes, i * dz_row), dz_row, units,
+                )  # fmt: skip
+            for i in range(fit, m):
                 p, here, d = (first + i) * steps + t, at(dh, i * units), at(slopes, i * dz_row)
                 dy = at(dys, (first + i) * dy_row + t * dy_time)
                 if masked and mask[p] == 0:
@@ -175,14 +228,34 @@ def _backward_rows(
                 _back(units, act, at(ys, p * units), here, dy, d)
                 if masked:
                     clear(units, here)
-            if s or started:
-                step_product(slopes, dz_row, own_words, packed, dh, units, m, units, units, units, start)
+            if fit < m and (s or started):
+                below, more = at(slopes, fit * dz_row), at(dh, fit * units)
+                step_product(below, dz_row, own_words, packed, more, units, m - fit, units, units, units, start)
             if wanted:
-                x, x_row = at(dx, (first * steps + t) * features), steps * features
-                step_product(slopes, dz_row, own_words, packed_x, x, x_row, m, features, units, units, FROM_ZERO)
+                d = at(dx, (first * steps + t) * features)
+                step_product(
+                    slopes, dz_row, own_words, packed_x, d, steps * features, m, features, units, units, FROM_ZERO
+                )
             if parts:
-                copy(m * k, at(rows, place * k), at(own_rows, done * m * k))
+                h, h_step = at(h0, first * h_row), h_row
+                if s:
+                    h, h_step = at(ys, (first * steps + time_of(s - 1, steps, backwards)) * units), steps * units
+                inputs, own = at(x, first * x_row + t * x_time), at(own_rows, done * m * k)
+                gather_rows(
+                    inputs,
+                    x_row,
+                    h,
+                    h_step,
+                    at(mask, masked * (first * steps + t)),
+                    steps,
+                    masked,
+                    own,
+                    m,
+                    features,
+                    units,
+                )
                 done += 1
                 if done == together or s == 0:
                     add_to_share(own_rows, own_slopes, dz_row, share, own_work, done * m, k, units)
                     done = 0
+        copy_rows(state, one, dh, units, fit, units)

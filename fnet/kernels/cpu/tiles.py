@@ -98,7 +98,7 @@ def _write_fma_tile(
     next_row = builder.select(in_rows, a_row, INT(0))
     behind = builder.mul(a_row, builder.select(in_rows, INT(rows), INT(2 * rows)))
     below = simd.at(c, builder.mul(c_row, INT(rows)))
-    addresses, locate = _row_addresses(simd, a, a_row, numbers, partial)
+    addresses, locate = row_addresses(simd, a, a_row, numbers, partial)
     loop = Loop(builder, k, [b, *addresses, *starts])
     b, addresses, sums = loop.values[0], loop.values[1 : 1 + len(addresses)], loop.values[1 + len(addresses) :]
     if not partial:  # else the optimiser makes a chain of them that is slower than the multiply-adds
@@ -153,7 +153,7 @@ def first_sums(
     return [simd.load(simd.at(row, first), mask) for row in source_rows for first, mask in columns]
 
 
-def _row_addresses(
+def row_addresses(
     simd: Vectors, a: ir.Value, a_row: ir.Value, numbers: list[ir.Value], partial: bool
 ) -> tuple[list[ir.Value], Callable[[int, list[ir.Value]], ir.Value]]:
     """The addresses in A that the loop carries, and how to find row r from them.
