@@ -419,7 +419,7 @@ def test_activations_at_their_limits(known, dtype):
 PROGRAM = """
 import test_recurrent as t
 for cell in t.CELLS:
-    for n, features, units in [(3, 2, 5), (7, 3, 19)]:
+    for n, features, units in [(3, 2, 5), (7, 3, 19), (17, 3, 4)]:
         t.Problem(cell, n, 3, features, units, "float32", masked=n == 3, backwards=n == 7).check()
 print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
 """
