@@ -139,6 +139,28 @@ print(fnet.summary(net, (4,)), fnet.trainable(net, params), fnet.penalty(net, pa
 labels = np.array([0, 1])
 losses.huber(x, x, delta=2.0, sample_weight=[1.0, 0.0], reduction="none")
 losses.mse(x, x)
+losses.mae(x, x, reduction=None)
+losses.mape(x, x)
+losses.msle(x, x)
+losses.log_cosh(x, x)
+losses.cosine_similarity(x, x, axis=1)
+losses.kl_divergence(x, x, from_logits=True)
+losses.poisson(x, x)
+losses.gaussian_nll(x, x, full=True)
+losses.binary_crossentropy(x, x, from_logits=True, label_smoothing=0.1)
+losses.categorical_crossentropy(x, x, axis=-1)
+losses.crossentropy(labels, x)
+losses.binary_focal_crossentropy(x, x, gamma=1.0)
+losses.categorical_focal_crossentropy(x, x, alpha=[0.5, 0.5])
+losses.hinge(x, x)
+losses.squared_hinge(x, x, reduction="sum")
+losses.categorical_hinge(x, x)
+losses.dice(x, x, axis=(0, 1))
+losses.tversky(x, x, alpha=0.3, beta=0.7)
+losses.contrastive(x, x, margin=2.0)
+losses.triplet(None, x)
+losses.triplet_semihard(labels, x)
+losses.circle(labels, x, gamma=64.0)
 losses.sparse_categorical_crossentropy(labels, x, from_logits=True, ignore_class=-1, axis=-1)
 losses.ctc(labels, x, blank_index=-1)
 of_logits = partial(losses.sparse_categorical_crossentropy, from_logits=True)
@@ -194,6 +216,41 @@ of_metrics: list[metrics.Metric] = [
     metrics.mean_of("mae"),
     metrics.mean_of(lambda y, p: abs(y - p), name="mine", direction="down"),
     metrics.get("acc"),
+    metrics.CategoricalAccuracy(),
+    metrics.SparseCategoricalAccuracy(name="a"),
+    metrics.SparseTopKCategoricalAccuracy(k=3, from_sorted_ids=True),
+    metrics.TruePositives(thresholds=[0.2, 0.8]),
+    metrics.TrueNegatives(),
+    metrics.FalsePositives(),
+    metrics.FalseNegatives(0.3),
+    metrics.SensitivityAtSpecificity(0.5),
+    metrics.SpecificityAtSensitivity(0.5, num_thresholds=50),
+    metrics.PrecisionAtRecall(0.5),
+    metrics.RecallAtPrecision(0.5, class_id=1),
+    metrics.FBetaScore(average="micro", beta=2.0),
+    metrics.MAE(),
+    metrics.MAPE(),
+    metrics.MSLE(),
+    metrics.RMSE(),
+    metrics.LogCoshError(),
+    metrics.CosineSimilarity(axis=1),
+    metrics.PearsonCorrelation(),
+    metrics.ConcordanceCorrelation(axis=0),
+    metrics.KLDivergence(from_logits=True),
+    metrics.Poisson(),
+    metrics.Hinge(),
+    metrics.SquaredHinge(),
+    metrics.CategoricalHinge(),
+    metrics.CategoricalCrossentropy(label_smoothing=0.1),
+    metrics.SparseCategoricalCrossentropy(ignore_class=-1),
+    metrics.crossentropy(),
+    metrics.ConfusionMatrix(num_classes=3),
+    metrics.IoU(num_classes=3, target_class_ids=[0, 2]),
+    metrics.OneHotIoU(3, (1,)),
+    metrics.OneHotMeanIoU(3),
+    metrics.BinaryIoU(threshold=0.3),
+    metrics.EditDistance(normalize=False),
+    metrics.Sum(),
 ]
 metric = metrics.mean()
 metric.result(metric.update(metric.init(), x, x))
@@ -216,6 +273,8 @@ rules: list[optimizers.Optimizer] = [
     optimizers.rmsprop(centered=True, global_clipnorm=1.0),
     optimizers.SGD(0.1, momentum=0.9, nesterov=True, clipvalue=0.5),
     optimizers.chain(optimizers.clip_by_global_norm(1.0), optimizers.scale_by_learning_rate(0.1)),
+    optimizers.chain(optimizers.clip_by_norm(1.0), optimizers.clip_by_value(0.5), optimizers.scale(-0.1)),
+    optimizers.add_decayed_weights(0.01, mask={"kernel": True, "bias": False}),
     optimizers.ema(optimizers.sgd(), 0.9),
     optimizers.lookahead(optimizers.adam()),
     optimizers.accumulate(optimizers.adam(), 4),
@@ -232,6 +291,7 @@ params = optimizers.apply_updates(params, updates)
 rate: Callable[[Any], Any] = schedules.warmup(schedules.exponential_decay(0.1, 10, 0.5, staircase=True), steps=4)
 schedules.piecewise_constant([10, 20], [0.1, 0.01, 0.001])(5)
 schedules.PolynomialDecay(0.1, 10, power=2.0)
+schedules.constant(0.1)
 schedules.inverse_time_decay(0.1, 10, 1.0)
 schedules.cosine_decay_restarts(0.1, 10)
 schedules.one_cycle(0.1, 100)
@@ -252,6 +312,9 @@ made: list[Callable[[Any, tuple[int, ...], Any], Any]] = [
     initializers.VarianceScaling(2.0, "fan_in", "uniform"),
     initializers.GlorotUniform(),
     initializers.HeNormal(),
+    initializers.glorot_normal(),
+    initializers.HeUniform(),
+    initializers.LecunUniform(),
     initializers.lecun_normal(),
     initializers.orthogonal(gain=0.5),
     initializers.get("he_normal"),

@@ -97,3 +97,14 @@ def test_layers_losses_and_rules_list_what_all_of_their_kind_take() -> None:
     for make in fnet.optimizers.OPTIMIZERS.values():
         names = list(inspect.signature(make).parameters)
         assert names[-7:] == [*common, "gradient_accumulation_steps"] and "weight_decay" in names
+
+
+def test_right_calls_have_every_constructor() -> None:
+    """Under one of its names."""
+    text = (HERE / "right_calls.py").read_text(encoding="utf-8")
+    called = {tuple(call.split(".")) for call in re.findall(r"\b(\w+\.\w+)\(", text)} | {("layers", "Dense")}
+    for package in PACKAGES:
+        module = importlib.import_module(f"fnet.{package}")
+        made = {id(getattr(module, name)) for of, name in called if of == package}
+        wanted = {row.id: id(row.values[0]) for row in constructors() if row.id.startswith(f"{package}.")}
+        assert [name for name, one in wanted.items() if one not in made] in ([], ["regularizers.reported_penalties"])
