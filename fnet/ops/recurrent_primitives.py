@@ -41,8 +41,9 @@ def _recurrence(
 
     def taped_abstract(x: ArraySpec, *operands: ArraySpec, **params: Any) -> tuple[ArraySpec, ...]:
         n, steps, features = x.shape
-        sizes = kept(features, operands[WEIGHTS - 1].shape[0])
-        if joins and _joined(features, *operands[WEIGHTS - 1].shape, params):
+        units, columns = operands[WEIGHTS - 1].shape
+        sizes = kept(features, units)
+        if joins and _joined(features, units, columns, params):
             sizes = sizes[:-1]
         return (*abstract(x, *operands, **params), *(ArraySpec((steps, n, size), x.dtype) for size in sizes))
 
@@ -112,7 +113,7 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
         h0 = waiting.pop() if joined and started else None
         dys, h0, *rows = _rows([given[0], h0, *given[1:], *first], units, dtype, emit)
         lasts, firsts = rows[:states], rows[states:]
-        x, kernel = (_rows_in_place(waiting.pop(-2), emit), waiting.pop()) if joined else (None, None)
+        read_again = [waiting.pop(-2), waiting.pop()] if joined else []  # x and kernel
         recurrent, *saved = (contiguous(r, emit) for r in waiting)
         targets = outputs[-states:] if started else [emit.scratch(n * units, dtype) for _ in range(states)]
         operands = _operands(precision, n, recurrent.shape[1], units, dtype)
@@ -125,7 +126,8 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
             plan = cpu.recurrent_shares.shares(n, steps, k, columns, dtype)
             dz, slopes_row = nothing, plan.slopes_row
             dx, own = outputs[1] if wanted else nothing, emit.scratch(plan.parts * plan.memory, dtype)
-            results = [x, h0, contiguous(kernel, emit), outputs[0], dx, own]
+            x, kernel = _rows_in_place(read_again[0], emit), contiguous(read_again[1], emit)
+            results = [x, h0, kernel, outputs[0], dx, own]
             sizes = [plan.parts, plan.most, plan.together, int(wanted), *x.strides[:2], _row_stride(h0)]
         emit.call(
             module.backward, dys, *lasts, recurrent, *firsts, *saved, _mask(inputs, masked, emit), dz, *targets,
