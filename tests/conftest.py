@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -36,6 +37,10 @@ os.environ["FNET_QUIET"] = "1"
 
 # Tests run in several processes, one for each processor.
 os.environ["FNET_COMPILERS"] = "1"
+
+# Tests press Ctrl-C, which a shell lets what it starts in the background ignore: they would wait for it for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
