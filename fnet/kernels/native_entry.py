@@ -26,7 +26,8 @@ from numba.core.registry import cpu_target
 from numba.np.numpy_support import as_dtype
 
 _SUFFIX = ".entry"
-_INTEGER = -1  # describes an argument that is no array
+_INTEGER = 0  # describes an argument that is no array
+_NUMBERS = 64  # of dtypes that Numba knows are below
 _INT, _WORD, _BYTE = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
 _ENTRY = ir.FunctionType(_INT, [_WORD.as_pointer()])
 _NOTHING = _BYTE.as_pointer()  # where what a function returns would be
@@ -85,7 +86,8 @@ def entered(compiled: Any) -> Any:
 class _Description(bytes):
     """A kernel as `_call` sees it: words, the address of its entry, the number of arguments, and what each has to be.
 
-    An array is described by NumPy's number of its dtype. owner: what keeps the machine code alive.
+    An array is described by the bits of NumPy's numbers of its dtype, which has several where C has several names for
+    it. owner: what keeps the machine code alive.
     """
 
     owner: Any
@@ -93,8 +95,12 @@ class _Description(bytes):
     @classmethod
     def of(cls, address: int, kinds: Sequence[types.Type]) -> _Description:
         """The kernel with this entry."""
-        codes = [as_dtype(kind.dtype).num if isinstance(kind, types.Array) else _INTEGER for kind in kinds]
+        codes = [_numbers(as_dtype(kind.dtype)) if isinstance(kind, types.Array) else _INTEGER for kind in kinds]
         return cls(np.array([address, len(codes), *codes], np.int64).tobytes())
+
+
+def _numbers(dtype: np.dtype) -> int:
+    return sum({1 << same.num for same in map(np.dtype, np.typecodes["All"]) if same == dtype})
 
 
 def _is_simple(kind: types.Type) -> bool:
@@ -201,7 +207,9 @@ def _write_call(context: Any, function: ir.Function) -> None:
                     derived = builder.call(subtype, [read(item, _TYPE, _BYTE), array])
                     go_on_if(cgutils.is_true(builder, derived), refused)
                 dtype = read(item, _DTYPE, _BYTE)
-                fits = builder.icmp_signed("==", builder.sext(read(dtype, _NUMBER, _INT), _WORD), code)
+                number = builder.zext(read(dtype, _NUMBER, _INT), _WORD)
+                go_on_if(builder.icmp_unsigned("<", number, _WORD(_NUMBERS)), refused)
+                fits = builder.trunc(builder.lshr(code, number), ir.IntType(1))
                 order = read(dtype, _ORDER, ir.IntType(8))
                 swapped = ir.IntType(8)(ord(">" if np.little_endian else "<"))
                 fits = builder.and_(fits, builder.icmp_signed("!=", order, swapped))

@@ -98,6 +98,14 @@ def test_other_arguments_are_refused_and_nothing_is_written(args):
     assert all(np.array_equal(a, b) for a, b in zip(args, before, strict=True))
 
 
+def test_a_dtype_has_several_numbers():
+    x, y = np.ones(3, np.longlong), np.zeros(3, np.int64)
+    assert x.dtype == y.dtype
+    for given, result in ((x, y), (y, x)):
+        _add(2, given, result, 3)
+    assert [*y, *x] == [2, 2, 2, 5, 5, 5]
+
+
 def test_large_integers_are_refused_and_minus_one_is_none_of_them():
     with pytest.raises(OverflowError):
         _direct()(2**63, *_GOOD[1:])
