@@ -11,11 +11,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core import config
+from numba.core.codegen import JITCodeLibrary, _parse_refprune_flags
 
 from fnet.kernels.frontend.compiler import translated
 from fnet.kernels.native_entry import add_entry, entered
+from fnet.kernels.pipeline import KernelCompiler
 
 # LLVM takes no more than the processor has.
 _ATTRIBUTE = '"prefer-vector-width"="512"'
@@ -60,11 +61,18 @@ class FullWidthLibrary(JITCodeLibrary):
                 passes.run(function, builder)
 
     def _optimize_final_module(self) -> None:
-        passes, builder = self._codegen._module_pass_manager()
+        """The module as a whole; no loop is unrolled: kernels write out what gains by it."""
+        tuning = llvm.create_pipeline_tuning_options(int(config.OPT))
+        tuning.loop_vectorization, tuning.slp_vectorization = config.LOOP_VECTORIZE, config.SLP_VECTORIZE
+        tuning.loop_unrolling = False
+        builder = llvm.create_pass_builder(self._codegen._tm, tuning)
+        passes = builder.getModulePassManager()
+        if any(function.name.startswith("NRT_") for function in self._final_module.functions):
+            passes.add_refprune_pass(_parse_refprune_flags())
         passes.run(self._final_module, builder)
 
 
-class FullWidthCompiler(Compiler):
+class FullWidthCompiler(KernelCompiler):
     """Compiles to a `FullWidthLibrary`, which Python calls through an entry if it can."""
 
     def compile_extra(self, function: Callable) -> Any:

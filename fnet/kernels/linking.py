@@ -20,11 +20,12 @@ import llvmlite.binding as llvm
 import numba
 from numba import types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.compiler import Compiler, compile_result
+from numba.core.compiler import compile_result
 
 from fnet.kernels.claims import dropped_after_failure
 from fnet.kernels.frontend.compiler import translated
 from fnet.kernels.full_width import FullWidthLibrary
+from fnet.kernels.pipeline import KernelCompiler
 
 
 def link_without_machine_code(dispatcher: Any, options: dict[str, Any], cache: type[FunctionCache] | None) -> None:
@@ -100,7 +101,7 @@ class _LinkedLibrary(FullWidthLibrary):
         self._finalized = True
 
 
-class _LinkedCompiler(Compiler):
+class _LinkedCompiler(KernelCompiler):
     """Compiles to a `_LinkedLibrary`."""
 
     def compile_extra(self, function: Callable) -> Any:

@@ -6,7 +6,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from numba import typeof
-from numba.core import config
+from numba.core import config, event
 from numba.core.caching import NullCache
 
 from fnet.kernels.linking import linkable
@@ -35,3 +35,38 @@ def test_called_from_kernels():
     of_vector = typeof(np.zeros(1, "f4"))
     library = linkable(kernel(_halve), (of_vector, of_vector)).library
     assert '"prefer-vector-width"="512"' in str(library._final_module)
+
+
+def _accumulate(x):
+    for i in range(1, x.size):
+        x[i] *= x[i - 1]
+
+
+def test_loops_are_not_unrolled():
+    accumulating = kernel(_accumulate)
+    accumulating._cache = NullCache()
+    x = np.arange(1.0, 6.0)
+    accumulating(x)
+    assert x.tolist() == [1, 2, 6, 24, 120]
+    (code,) = accumulating.inspect_llvm().values()
+    assert code.count(" fmul ") == 1
+
+
+def test_passes_that_find_nothing_in_kernels_are_left_out():
+    class Passes(event.Listener):
+        def __init__(self):
+            self.names = []
+
+        def on_start(self, happening):
+            self.names.append(happening.data["name"].split()[0])
+
+        def on_end(self, happening):
+            pass
+
+    counting = kernel(_halve)
+    counting._cache = NullCache()
+    with event.install_listener("numba:run_pass", Passes()) as passes:
+        counting.compile((typeof(np.zeros(1)),) * 2)
+    assert "native_lowering" in passes.names
+    assert passes.names.count("dead_branch_prune") == 2
+    assert not {"with_lifting", "inline_closure_likes", "literal_propagation", "nopython_rewrites"} & set(passes.names)
