@@ -75,7 +75,7 @@ class Names(Mapping[str, T]):
             made: Any = self.find(given)
             return made()
         if callable(given):
-            return given() if given in self.values() else given
+            return given() if any(given is entry for entry in self.values()) else given
         article = "an" if self.kind[0] in "aeiou" else "a"
         raise DtypeError(f"{article} {self.kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
 

@@ -58,3 +58,14 @@ def test_a_listed_name_loads_its_module_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[] True"
+
+
+def test_things_that_are_no_names_are_never_compared() -> None:
+    class Odd:
+        def __eq__(self, other: object) -> bool:
+            raise TypeError("a comparison")
+
+        def __call__(self, *args: Any) -> Any: ...
+
+    odd = Odd()
+    assert initializers.get(odd) is odd and regularizers.get(odd) is odd
