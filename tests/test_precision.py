@@ -228,6 +228,15 @@ def test_recurrences_keep_the_error_bound_of_their_level(cell, sizes, level):
     assert_kept(*recurrence(cell, sizes, backwards=True), level)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_level_in_float32_computes_recurrences_and_their_gradients_as_the_highest_does(cell):
+    f, arrays = recurrence(cell, RECURRENCES[0])
+    with ways.selected(high="float32", medium="float32"):
+        for level in ("high", "medium"):
+            for a, b in zip(differentiated(f, arrays, level), differentiated(f, arrays, "highest"), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize("level", BOUND)
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("sizes", ATTENTIONS, ids=str)

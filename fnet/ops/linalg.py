@@ -45,7 +45,8 @@ def _matmul_lower(
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
     start = FROM_BIAS if bias else FROM_ZERO
-    if cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision):
+    way = way_of_product(m, n, k, precision)
+    if way == "tiles":
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
         products = 1 if precision == "medium" else 3
         words = emit.scratch(cpu.gemm_tiles.tiles_words(m, n, k, products), np.dtype("uint32"))
@@ -54,7 +55,7 @@ def _matmul_lower(
         sizes = (m, n, k, *a.strides, *b.strides)
         emit.call(cpu.gemm_tiles.gemm_tiles, a, b, c, added, words, work, state, *sizes, products, start, code)
         return
-    if cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision):
+    if way == "pairs":
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
         words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))
         work = emit.scratch(cpu.gemm_bfloat16.bfloat16_workspace(m, n, k), np.dtype("uint32"))
@@ -64,6 +65,15 @@ def _matmul_lower(
     work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
     kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
     emit.call(kernel, a, b, c, added, work, m, n, k, *a.strides, *b.strides, start, code)
+
+
+def way_of_product(m: int, n: int, k: int, precision: str) -> str:
+    """Which of the ways in `fnet.kernels.cpu.ways` a product of float32 takes at this level."""
+    from fnet.kernels import cpu
+
+    if cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision):
+        return "tiles"
+    return "pairs" if cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision) else "float32"
 
 
 def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:

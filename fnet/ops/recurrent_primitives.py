@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.ops.linalg import matrix_product
+from fnet.ops.linalg import matrix_product, way_of_product
 from fnet.ops.shape import concatenate, reshape, take_range, transpose
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
@@ -43,7 +43,7 @@ def _recurrence(
         n, steps, features = x.shape
         units, columns = operands[WEIGHTS - 1].shape
         sizes = kept(features, units)
-        if joins and _joined(features, units, columns, params):
+        if joins and _joined(x, units, columns, _level(params)):
             sizes = sizes[:-1]
         return (*abstract(x, *operands, **params), *(ArraySpec((steps, n, size), x.dtype) for size in sizes))
 
@@ -139,9 +139,18 @@ def _pulled(name: str, family: str, states: int, blocks: int, shared: int, joins
     return Primitive(f"{name}_vjp", abstract, lower=lower, multiple=True, strided=True)
 
 
-def _joined(features: int, units: int, columns: int, params: dict[str, Any]) -> bool:
-    """Whether the walk back computes the gradients of weights and input, too."""
-    return _level(params) == "highest" and (features + 1 + units) * columns <= JOINED_WEIGHTS
+def _joined(x: ArraySpec, units: int, columns: int, precision: str) -> bool:
+    """Whether the walk back computes the gradients of weights and input, too: where they fit, and are of float32."""
+    n, steps, features = x.shape
+    k, rows = features + 1 + units, steps * n
+    if k * columns > JOINED_WEIGHTS:
+        return False
+    if precision == "highest":
+        return True
+    of_steps, of_gradients = [(n, k, columns), (n, columns, units)], [(k, columns, rows), (rows, features, columns)]
+    return all(_operands(precision, *sizes, x.dtype) == x.dtype for sizes in of_steps) and all(
+        way_of_product(*sizes, precision) == "float32" for sizes in of_gradients
+    )
 
 
 def _ordered(codes: dict[str, int]) -> list[int]:
