@@ -17,6 +17,8 @@ from numba.core.untyped_passes import (
     WithLifting,
 )
 
+from fnet.kernels.integer_builtins import IntegerBuiltins
+
 # Blocks of `with`, functions inside of functions, arithmetic of whole arrays, Numba's own inlining, and tuples of
 # several types in loops. Most of these passes find out anew where each variable is alive.
 _NEEDLESS = {
@@ -39,7 +41,7 @@ class KernelCompiler(Compiler):
         (pipeline,) = super().define_pipelines()
         passes = [entry for entry in pipeline.passes if entry[0] not in _NEEDLESS]
         _, second, _ = (place for place, entry in enumerate(passes) if entry[0] is DeadBranchPrune)
-        del passes[second]  # it is for what was inlined
+        passes[second] = IntegerBuiltins, "builtins of integers"  # that one is for what was inlined
         pipeline.passes = passes
         pipeline.finalize()
         return [pipeline]
