@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 
 from fnet.kernels.cpu.operands import PAD
 from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
 from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy
-from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, outer_tile
-from fnet.kernels.cpu.simd import at, lanes
+from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
+from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.tiles import FROM_C
 from fnet.kernels.policy import kernel, scalar
 
@@ -41,7 +42,9 @@ def shares(n: int, steps: int, k: int, columns: int, dtype: npt.DTypeLike) -> Sh
     few = min(n, 2) if n * steps * k * columns >= WORTH else 1
     parts = min(max(n // PART, few, 1), MOST_PARTS)
     most = max(1, min(BLOCK, -(-n // parts)))
-    together = max(1, K_BLOCK // most)
+    narrow = columns <= VECTOR_BYTES // np.dtype(dtype).itemsize
+    rows = PART if narrow else K_BLOCK  # tiles pack nothing: few rows stay in the first-level cache
+    together = max(1, rows // most)
     work = product_workspace(k, columns, most * together, dtype)
     slopes_row = columns if columns % CONFLICT else columns + PAD
     return Shares(parts, most, together, slopes_row, most * together * (k + slopes_row) + work + k * columns)
@@ -61,6 +64,9 @@ def places(memory, size, task, most, together, k, columns, slopes_row, whole):
 def gather_rows(x, x_row, h, h_row, mask, mask_row, masked, rows, m, features, units):
     """``[x_t, 1, h_{t-1}]`` of m samples, zeros where the mask is off."""
     k = features + 1 + units
+    if not masked and features < lanes(rows):
+        gather_tile(x, x_row, h, h_row, rows, m, features, units)
+        return
     for i in range(m):
         row = at(rows, i * k)
         if masked and mask[i * mask_row] == 0:

@@ -28,7 +28,7 @@ from fnet.kernels.cpu.recurrent import (
     time_of,
 )
 from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
-from fnet.kernels.cpu.recurrent_tiles import simple_back, simple_step
+from fnet.kernels.cpu.recurrent_tiles import simple_activate, simple_back, simple_products
 from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
@@ -137,17 +137,22 @@ def _forward_tiles(
     n, steps, features, units, x_row, x_time, started, backwards, keeping,
 ):  # fmt: skip
     """The steps of m samples, whose first states lie in rows of a vector."""
-    k, one = features + 1 + units, lanes(state)
+    k, one, alone = features + 1 + units, lanes(state), m == NARROW_ROWS
+    other, to, to_row, y, rows_of_other = state, h_last, units, ys, 0
     for s in range(steps):
         t = time_of(s, steps, backwards)
         depth, inputs = units if s or started else 0, at(x, first * x_row + t * x_time)
         h, h_row = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
         for i in range(0, m, NARROW_ROWS):
-            y = at(ys, ((first + i) * steps + t) * units)
-            simple_step(
-                at(inputs, i * x_row), x_row, packed, at(state, i * one), at(h, i * h_row), h_row, y, steps * units,
-                features, depth, units,
+            own = at(state, i * one)
+            simple_products(
+                at(inputs, i * x_row), x_row, packed, own, features, depth, other, to, to_row, y, steps * units, units,
+                rows_of_other,
             )  # fmt: skip
+            other, to, to_row, y = own, at(h, i * h_row), h_row, at(ys, ((first + i) * steps + t) * units)
+            rows_of_other = 0 if alone else NARROW_ROWS
+            if alone or (s == steps - 1 and i + NARROW_ROWS == m):
+                simple_activate(other, to, to_row, y, steps * units, units, NARROW_ROWS)
         if keeping:
             read_inputs(inputs, x_row, at(rows, (t * n + first) * k), m, features, k)
 
