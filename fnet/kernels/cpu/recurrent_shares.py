@@ -64,7 +64,7 @@ def places(memory, size, task, most, together, k, columns, slopes_row, whole):
 def gather_rows(x, x_row, h, h_row, mask, mask_row, masked, rows, m, features, units):
     """``[x_t, 1, h_{t-1}]`` of m samples, zeros where the mask is off."""
     k = features + 1 + units
-    if not masked and features < lanes(rows):
+    if not masked and features < lanes(rows) and units <= lanes(rows):
         gather_tile(x, x_row, h, h_row, rows, m, features, units)
         return
     for i in range(m):

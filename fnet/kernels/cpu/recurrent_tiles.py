@@ -178,14 +178,10 @@ def _write_gather(simd: Vectors, values: Sequence[ir.Value]) -> None:
     simd.store(row, loop.values[1], with_one)
     loop.close([simd.at(loop.values[0], x_row), simd.at(loop.values[1], k)])
 
-    target = simd.at(rows, builder.add(features, INT(1)))
-    blocks = Loop(builder, builder.sdiv(builder.add(units, INT(simd.lanes - 1)), INT(simd.lanes)), [])
-    first = builder.mul(blocks.index, INT(simd.lanes))
-    mask = simd.lanes_below(builder.sub(units, first))
-    loop = Loop(builder, m, [simd.at(h, first), simd.at(target, first)])
+    mask = simd.lanes_below(units)
+    loop = Loop(builder, m, [h, simd.at(rows, builder.add(features, INT(1)))])
     simd.store(simd.load(loop.values[0], mask), loop.values[1], mask)
     loop.close([simd.at(loop.values[0], h_row), simd.at(loop.values[1], k)])
-    blocks.close([])
 
 
 def _gather_in_python(x, x_row, h, h_row, rows, m, features, units):
@@ -208,5 +204,5 @@ simple_back: Any = vector_code(_write_back, _back_in_python)
 # i < min(m, `OUTER_ROWS`) and n columns of one vector at most. It reads `OUTER_ROWS` elements from ``a[p*a_row]`` on.
 outer_tile: Any = vector_code(_write_outer, _outer_in_python)
 # `gather_tile(x, x_row, h, h_row, rows, m, features, units)`: ``[x, 1, h]`` of m samples, one behind the other, with
-# fewer features than lanes.
+# fewer features than lanes and no more units.
 gather_tile: Any = vector_code(_write_gather, _gather_in_python)
