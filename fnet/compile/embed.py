@@ -45,7 +45,7 @@ class _Source:
         outputs = [f"out{k}" for k in range(len(self.plan.outputs))]
         body.append(f"return ({', '.join(outputs)},)" if self.several else f"return {outputs[0]}")
         header = f"def {NAME}({', '.join(self.parameters)}):"
-        return "\n".join([*self._head(), "", "", "@kernel", header, *(f"    {line}" for line in body), ""])
+        return "\n".join([*self._head(), "", "", "@kernel(whole=True)", header, *(f"    {line}" for line in body), ""])
 
     def _head(self) -> list[str]:
         stamps = " ".join(source_hash(str(module.__file__))[:16] for module in (entry, views))

@@ -86,7 +86,9 @@ class _Storable(CompileResultCacheImpl):
 
     def rebuild(self, target_context: Any, stored: tuple) -> Any:
         """A kernel as it was when it was stored."""
-        return entered(super().rebuild(target_context, stored))
+        compiled = super().rebuild(target_context, stored)
+        compiled.library._reload_init.update(compiled.reload_init)
+        return entered(compiled)
 
 
 class KernelCache(FunctionCache):
@@ -145,14 +147,16 @@ class _StorableLinked(LinkedCacheImpl, _Storable):
 
 
 class LinkedCache(KernelCache):
-    """The LLVM code of kernels that others call; that of kernels which Python called is with their machine code."""
+    """What other kernels call; the LLVM code of kernels that Python called is with their machine code."""
 
     _impl_class = _StorableLinked
 
     def __init__(self, kernel: Any) -> None:
         super().__init__(kernel.py_func)
-        self._called = kernel._cache
+        self._called = None if kernel.linked.is_shared else kernel._cache
 
     def _stored(self, sig: Any, target_context: Any) -> Any:
         stored = super()._stored(sig, target_context)
-        return self._called._stored(sig, target_context) if stored is None else stored
+        if stored is None and self._called is not None:
+            stored = self._called._stored(sig, target_context)
+        return stored

@@ -25,7 +25,7 @@ from numba.core import config
 from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
 
 _OFF = {"0", "off", "false", "no"}
-_FORMAT = "3"  # of the files
+_FORMAT = "4"  # of the files
 _DIGEST = hashlib.sha256().digest_size
 _USER = getattr(os, "geteuid", None)  # Windows has none: a profile's folders are private there
 _MINUTE = 60.0  # seconds

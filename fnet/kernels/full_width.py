@@ -31,6 +31,8 @@ class FullWidthLibrary(JITCodeLibrary):
     state: Any = None
     is_plain = False
     """Whether its own code is as small as can be already, but for what it calls."""
+    is_whole = False
+    """Whether it links what it calls of other libraries, too: those that Numba loads by itself have to."""
 
     def add_ir_module(self, ir_module: ir.Module) -> None:
         state, self.state = self.state, None
@@ -62,6 +64,7 @@ class FullWidthLibrary(JITCodeLibrary):
 
     def _optimize_final_module(self) -> None:
         """The module as a whole; no loop is unrolled: kernels write out what gains by it."""
+        self._link_whole()
         tuning = llvm.create_pipeline_tuning_options(int(config.OPT))
         tuning.loop_vectorization, tuning.slp_vectorization = config.LOOP_VECTORIZE, config.SLP_VECTORIZE
         tuning.loop_unrolling = False
@@ -71,14 +74,32 @@ class FullWidthLibrary(JITCodeLibrary):
             passes.add_refprune_pass(_parse_refprune_flags())
         passes.run(self._final_module, builder)
 
+    def _link_whole(self) -> None:
+        """Link copies of what callers of this library would have to load, if it is to be whole."""
+        if self.is_whole:
+            shared = [needed for needed in self._reload_init if hasattr(needed, "library")]  # not Numba's own
+            # LLVM leaves out what nobody has called yet. Who calls others needs more libraries than they do.
+            for library in sorted((needed.library() for needed in shared), key=lambda each: -len(each._reload_init)):
+                self._final_module.link_in(library.copy(), preserve=True)
+            self._reload_init.difference_update(shared)
+
 
 class FullWidthCompiler(KernelCompiler):
     """Compiles to a `FullWidthLibrary`, which Python calls through an entry if it can."""
 
+    is_whole = False
+
     def compile_extra(self, function: Callable) -> Any:
         library = FullWidthLibrary(self.state.targetctx.codegen(), function.__qualname__)
+        library.is_whole = self.is_whole
         library.enable_object_caching()
         library.state, self.state.library = self.state, library
         compiled = entered(translated(self.state, function) or super().compile_extra(function))
         compiled.target_context.insert_user_function(compiled.entry_point, compiled.fndesc, [compiled.library])
         return compiled
+
+
+class WholeCompiler(FullWidthCompiler):
+    """Compiles to a library that needs no other one."""
+
+    is_whole = True

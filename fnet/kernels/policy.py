@@ -20,18 +20,29 @@ from fnet.kernels.cache import KernelCache, LinkedCache
 from fnet.kernels.cache_folder import cache_directory
 from fnet.kernels.claims import dropped_after_failure
 from fnet.kernels.compiling import notice
-from fnet.kernels.full_width import FullWidthCompiler
+from fnet.kernels.full_width import FullWidthCompiler, WholeCompiler
 from fnet.kernels.linking import link_without_machine_code
 from fnet.kernels.undisturbed import undisturbed
 
 FASTMATH = {"contract"}
 
 
-def kernel(function: Callable | None = None, *, reassoc: bool = False, contract: bool = True) -> Any:
-    """Compile `function` lazily as a kernel; `reassoc` lets sums vectorise, at the price of a fixed order."""
+def kernel(
+    function: Callable | None = None,
+    *,
+    reassoc: bool = False,
+    contract: bool = True,
+    shared: bool = False,
+    whole: bool = False,
+) -> Any:
+    """Compile `function` lazily as a kernel; `reassoc` lets sums vectorise, at the price of a fixed order.
+
+    shared: kernels that call it call one machine code, which is made once, in place of a copy in each of them; whole:
+    copies of such kernels are part of it, so that anybody's compiled code can call it.
+    """
     if function is None:
-        return functools.partial(kernel, reassoc=reassoc, contract=contract)
-    return _compiled(function, _flags(reassoc, contract))
+        return functools.partial(kernel, reassoc=reassoc, contract=contract, shared=shared, whole=whole)
+    return _compiled(function, _flags(reassoc, contract), shared, whole)
 
 
 def scalar(function: Callable | None = None, *, reassoc: bool = False) -> Any:
@@ -52,16 +63,17 @@ def _flags(reassoc: bool, contract: bool) -> set[str]:
     return (FASTMATH if contract else set()) | ({"reassoc"} if reassoc else set())
 
 
-def _compiled(function: Callable, flags: set[str], **options: Any) -> Any:
+def _compiled(function: Callable, flags: set[str], shared: bool = False, whole: bool = False, **options: Any) -> Any:
     """A Numba dispatcher with fnet's cache instead of Numba's own."""
     options |= {"nogil": True, "error_model": "numpy", "fastmath": flags}
     if config.DISABLE_JIT:
         return numba.njit(**options)(function)
-    dispatcher = numba.njit(**options, no_cfunc_wrapper=True, pipeline_class=FullWidthCompiler)(function)
+    compiler = WholeCompiler if whole else FullWidthCompiler
+    dispatcher = numba.njit(**options, no_cfunc_wrapper=True, pipeline_class=compiler)(function)
     is_kept = cache_directory() is not None
     dispatcher._compiler.compile = notice.compiling(dispatcher._compiler.compile, is_kept)
     dispatcher.compile = undisturbed(dropped_after_failure(dispatcher.compile))
     if is_kept:
         dispatcher._cache = KernelCache(function)
-    link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None)
+    link_without_machine_code(dispatcher, options, LinkedCache if is_kept else None, shared, whole)
     return dispatcher

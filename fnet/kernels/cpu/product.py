@@ -93,7 +93,7 @@ def packed_size(n: int, k: int, dtype: npt.DTypeLike) -> int:
     return -(-n // width) * width * -(-k // lanes) * lanes
 
 
-@kernel
+@kernel(shared=True)
 def product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, start, act):
     """``C = act(S + A B)``, S being what `start` says; see the top of the file."""
     relu = 1 if act == RELU else 0
@@ -166,7 +166,7 @@ def _blocked(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, st
             break
 
 
-@kernel
+@kernel(shared=True)
 def panel_product(a, a_row, a_col, a_tile, b, b_row, c, c_row, bias, start, relu, k, m, n, ahead, ahead_row):
     """The tiles down a panel of n <= width columns of C; the arguments are those of a tile.
 
@@ -237,7 +237,7 @@ def _short_tiles(m):
     return short
 
 
-@kernel
+@kernel(shared=True)
 def pack_panel_in_product(b, b_row, b_col, packed, a, a_row, a_col, c, c_row, bias, start, relu, k, m, n):
     """Pack a panel of n columns of B; returns how many rows of C, `ROWS` or 0, were computed along with it."""
     width = VECTORS * lanes(c)
@@ -285,7 +285,7 @@ def product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col, c_row, start
     activate(c, m, n, c_row, act)
 
 
-@kernel
+@kernel(shared=True)
 def pack_panel(b, b_row, b_col, panel, width, k, n):
     """Copy n <= width columns of B to rows of `width` elements, a whole number of vectors.
 
