@@ -68,6 +68,26 @@ def _doubled_later(x, n):
     _double(at(x, 0), n)
 
 
+@kernel
+def _through_called(x, n):
+    _doubled_later(x, n)
+
+
+@kernel
+def _between(x, n):
+    _double(x, n)
+
+
+@kernel
+def _through(x, n):
+    _between(at(x, 0), n)
+
+
+@kernel
+def _through_again(x, n):
+    _between(at(x, 0), n)
+
+
 @kernel(whole=True)
 def _whole(x, n):
     _quadruple(at(x, 0), n)
@@ -100,13 +120,15 @@ _PROGRAM = """
 import numpy as np
 import sys
 import test_linking as t
-calls = (t._quarter, 2), (t._halve_one, 4), (t._octuple, 64), (t._doubled_later, 16)
-for function, first in calls[int(sys.argv[1]):int(sys.argv[2])]:
+calls = (t._quarter, 2), (t._halve_one, 4), (t._octuple, 64), (t._doubled_later, 16), (t._through_called, 16)
+calls = (*calls, (t._through, 16), (t._through_again, 16))[int(sys.argv[1]):int(sys.argv[2])]
+for function, first in calls:
     x = np.full(5, 8.0)
     function(x, 5)
     assert x[0] == first
 linked = (t._halve if sys.argv[1] < "2" else t._double).linked._dispatcher
 print(sum(linked.stats.cache_hits.values()), sum(linked.stats.cache_misses.values()))
+print(sum(sum(function.stats.cache_hits.values()) for function, _ in calls))
 """
 
 
@@ -118,16 +140,16 @@ def _run(folder, *which):
 
 
 def test_another_process_finds_what_a_kernel_calls(tmp_path):
-    assert _run(tmp_path, 0, 1) == ["0", "1"]
-    assert _run(tmp_path, 1, 2) == ["1", "0"]  # a new caller
-    assert _run(tmp_path, 0, 2) == ["0", "0"]  # both callers are stored themselves
+    assert _run(tmp_path, 0, 1) == ["0", "1", "0"]
+    assert _run(tmp_path, 1, 2) == ["1", "0", "0"]  # a new caller
+    assert _run(tmp_path, 0, 2) == ["0", "0", "2"]  # both callers are stored themselves
 
 
 def test_a_damaged_file_is_compiled_again(tmp_path):
     _run(tmp_path, 0, 1)
     for file in tmp_path.rglob("linked-test_linking._halve-*.nbc"):
         file.write_bytes(b"damaged")
-    assert _run(tmp_path, 1, 2) == ["0", "1"]
+    assert _run(tmp_path, 1, 2) == ["0", "1", "0"]
 
 
 def _defined(library):
@@ -152,13 +174,23 @@ def test_callers_call_the_one_machine_code_of_a_shared_kernel(monkeypatch):
     assert not whole.reload_init
 
 
+@pytest.mark.slow
 def test_another_process_loads_shared_kernels_before_what_calls_them(tmp_path):
-    assert _run(tmp_path, 2, 3) == ["0", "1"]
-    assert _run(tmp_path, 3, 4) == ["1", "0"]  # a new caller
-    assert _run(tmp_path, 2, 4) == ["1", "0"]
+    assert _run(tmp_path, 2, 3) == ["0", "1", "0"]
+    assert _run(tmp_path, 3, 4) == ["1", "0", "0"]  # a new caller
+    assert _run(tmp_path, 3, 4) == ["1", "0", "1"]
     for file in tmp_path.rglob("linked-test_linking._double-*.nbc"):
         file.write_bytes(b"damaged")
-    assert _run(tmp_path, 2, 4) == ["0", "1"]  # under the name that its stored callers look for
+    assert _run(tmp_path, 2, 4) == ["0", "1", "2"]  # under the name that its stored callers look for
+
+
+@pytest.mark.slow
+def test_what_links_a_stored_caller_of_a_shared_kernel_loads_that_too(tmp_path):
+    _run(tmp_path, 3, 4)  # machine code that is linked
+    _run(tmp_path, 5, 6)  # LLVM code that is linked
+    for which in ((4, 5), (6, 7)):
+        assert _run(tmp_path, *which)[2] == "0"
+        assert _run(tmp_path, *which) == ["1", "0", "1"]
 
 
 def test_a_caller_of_a_shared_kernel_with_another_name_is_not_loaded():
