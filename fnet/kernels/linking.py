@@ -231,6 +231,7 @@ class LinkedCacheImpl(CompileResultCacheImpl):
         library._finalize_final_module()
         library._reload_init.update(reload_init)
         if machine_code is not None:
+            library._codegen._engine._load_defined_symbols(library._shared_module)  # so that its address can be asked
             library.load_before_callers(fndesc)
         return compile_result(
             typing_context=target_context.typing_context, target_context=target_context, library=library,
