@@ -255,6 +255,8 @@ SIZES = st.sampled_from([1, 2, 3, 8, 15, 16, 17, 33])
     units=SIZES, dtype=st.sampled_from(DTYPES), backwards=st.booleans(), masked=st.booleans(), started=st.booleans(),
 )  # fmt: skip
 @example(cell="lstm", n=60, steps=2, features=3, units=40, dtype="float32", backwards=False, masked=False, started=True)
+@example(cell="simple", n=37, steps=3, features=3, units=6, dtype="float32", backwards=0, masked=0, started=0)
+@example(cell="simple", n=48, steps=2, features=1, units=8, dtype="float64", backwards=1, masked=0, started=1)
 @example(cell="gru", n=60, steps=2, features=0, units=40, dtype="float32", backwards=True, masked=True, started=False)
 def test_values_and_gradients_of_any_sizes(cell, n, steps, features, units, dtype, backwards, masked, started):
     Problem(cell, n, steps, features, units, dtype, backwards, masked, started=started).check()
