@@ -59,6 +59,15 @@ class Ref:
     def backwards(self) -> bool:
         return any(n > 1 and s < 0 for n, s in zip(self.shape, self.strides, strict=True))
 
+    @property
+    def settled(self) -> Ref:
+        """The same window; strides of axes of one element, which mean nothing, are those of contiguous memory.
+
+        A kernel that chooses its way by strides then takes the same one, however the window came about.
+        """
+        usual = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
+        return replace(self, strides=tuple(expected if n == 1 else s for n, s, expected in usual))
+
     def broadcast(self, shape: Shape) -> Ref:
         """The same elements seen in a larger shape; a repeated axis has stride 0."""
         lead = len(shape) - len(self.shape)

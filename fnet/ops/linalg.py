@@ -107,7 +107,7 @@ def _sample(ref: Ref, number: int) -> Ref:
 
 def _regular(ref: Ref, emit: Emitter) -> Ref:
     """The window itself where the kernel can stride through it forwards, else a contiguous copy."""
-    return contiguous(ref, emit) if ref.backwards else ref
+    return contiguous(ref, emit) if ref.backwards else ref.settled
 
 
 def _matmul_vjp(g: Any, y: Any, a: Any, b: Any, precision: str = "highest") -> tuple[Any, Any]:

@@ -104,6 +104,18 @@ def test_tensordot_is_numpys(axes):
     close(ops.tensordot(a, b, axes), np.asarray(np.tensordot(a, b, axes)), 5)
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 5, 1), (1, 5, 3), (3, 5, 1), (5, 1, 1)])
+def test_rows_and_columns_have_one_order_of_sums_however_they_came_about(m, k, n):
+    """The stride of an axis of one element says nothing, and NumPy's transposes leave any number there."""
+    rng = np.random.default_rng(0)
+    f = fnet.jit(lambda a, b: ops.matmul(ops.swapaxes(a, 0, 1), ops.swapaxes(b, 0, 1)))
+    for _ in range(8):
+        a, b = rng.standard_normal((k, m), np.float32), rng.standard_normal((n, k), np.float32)
+        wanted = ops.matmul(ops.swapaxes(a, 0, 1), ops.swapaxes(b, 0, 1))
+        np.testing.assert_array_equal(f(a, b), wanted)
+        np.testing.assert_array_equal(ops.matmul(a.T, b.T), wanted)
+
+
 def test_outer_is_numpys():
     a, b = drawn((3,), (2,))
     close(ops.outer(a, b), np.outer(a, b))
