@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.combinators import fanout, named, parallel, repeat, residual, serial
-from fnet.layer import Layer
 from fnet.layers import (
     ELU,
     GRU,
@@ -98,6 +96,8 @@ from fnet.layers import (
     ZeroPadding3D,
 )
 from fnet.masking import Masked
+from fnet.networks.combinators import fanout, named, parallel, repeat, residual, serial
+from fnet.networks.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pytest
 
 import fnet
 from fnet import random, tree
-from fnet.combinators import serial
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers import Activation, Dense, Dropout, Flatten, Identity, Reshape
 from fnet.masking import unmasked
+from fnet.networks.combinators import serial
+from fnet.networks.layer import Layer
 from tests.tables import LAYERS, Row, inputs
 
 KEY = random.key(7)

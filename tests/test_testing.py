@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import fnet
 from fnet import ops
 from fnet.errors import DerivativeError, ValueRangeError
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 from fnet.testing import check_complex_step, check_grads, check_layer
 from fnet.testing.strategies import arrays, layouts, shapes
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet import eval_shape, random, tree
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 
 
 def any_weights(net: Layer, shape: Any) -> tuple[Any, Any]:

@@ -16,7 +16,7 @@ from fnet import activations, tree
 from fnet.errors import FileError, ValueRangeError
 from fnet.inspect.structure import Block, Structure, structure
 from fnet.inspect.summary import shown_shape
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 
 _FORMATS = (".png", ".svg", ".pdf", ".jpg", ".dot", ".gv")
 _TEXT = (".dot", ".gv")

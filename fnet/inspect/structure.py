@@ -11,16 +11,16 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import ShapeError, StructureError
-from fnet.graph import structure_of
-from fnet.layer import Layer
 from fnet.masking import unmasked
-from fnet.network import trainable
-from fnet.node import as_tuples
-from fnet.samples import check_shape, evaluated, joined_samples
+from fnet.networks.graph import structure_of
+from fnet.networks.layer import Layer
+from fnet.networks.node import as_tuples
+from fnet.networks.parameters import trainable
+from fnet.networks.samples import check_shape, evaluated, joined_samples
+from fnet.networks.watching import watching
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
-from fnet.watching import watching
 
 
 @dataclass

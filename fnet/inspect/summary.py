@@ -7,7 +7,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.inspect.structure import Block, Structure, structure
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 
 _CHAINS = ("serial", "repeat")
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import StructureError, did_you_mean, scope
-from fnet.layer import Layer
-from fnet.sharing import first_uses, joined
+from fnet.networks.layer import Layer
+from fnet.networks.sharing import first_uses, joined
+from fnet.networks.storage import Stored
 from fnet.spec import ArraySpec
-from fnet.storage import Stored
 from fnet.transforms.stage import eval_shape
 
 _CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")

@@ -19,9 +19,9 @@ from fnet.io import hdf5, manifest
 from fnet.io.atomic import replacing
 from fnet.io.belonging import check_trees
 from fnet.io.written import Written
-from fnet.layer import Layer, is_path_part
+from fnet.networks.layer import Layer, is_path_part
+from fnet.networks.storage import Stored
 from fnet.spec import check_dtype
-from fnet.storage import Stored
 
 MANIFEST = "manifest"
 

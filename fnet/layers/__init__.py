@@ -1,4 +1,4 @@
-"""Layers: functions that take a configuration and return a `fnet.layer.Layer`, under Keras' names.
+"""Layers: functions that take a configuration and return a `fnet.Layer`, under Keras' names.
 
 =====================  ============================================================================================
 data, N samples        layers

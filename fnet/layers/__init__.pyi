@@ -1,4 +1,3 @@
-from fnet.graph import Input as Input
 from fnet.layers.activation import Activation as Activation
 from fnet.layers.activation import ActivityRegularization as ActivityRegularization
 from fnet.layers.activation import Identity as Identity
@@ -115,3 +114,4 @@ from fnet.layers.reshape import Reshape as Reshape
 from fnet.layers.rnn import RNN as RNN
 from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.time_distributed import TimeDistributed as TimeDistributed
+from fnet.networks.graph import Input as Input

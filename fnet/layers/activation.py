@@ -43,7 +43,7 @@ def Lambda(
 ) -> Pair:
     """``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions.
 
-    It may depend on x alone; a layer with parameters, state or random numbers is a `fnet.layer.Layer`. A file does not
+    It may depend on x alone; a layer with parameters, state or random numbers is a `fnet.Layer`. A file does not
     hold code, so a network with a Lambda cannot be saved as a whole; its weights can. Source: Keras ``Lambda``.
 
     >>> import numpy as np

@@ -12,12 +12,12 @@ from fnet import initializers, ops
 from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
-from fnet.layer import Layer
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
 from fnet.layers.checks import entries, fraction, needed_key, parameters, positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.position import rotate_by_position
 from fnet.masking import join_mask
+from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike

@@ -11,9 +11,9 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layers.checks import known_size, masked_input
-from fnet.mask_merging import both, clean
+from fnet.networks.mask_merging import both, clean
+from fnet.networks.samples import is_single
 from fnet.ops.promotion import astype, lift
-from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from fnet import ops
 from fnet.errors import StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer
 from fnet.layers.constructor import constructor
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
 from fnet.layers.sequence import is_several
 from fnet.masking import join_mask, split_mask
-from fnet.members import Members
+from fnet.networks.layer import Layer
+from fnet.networks.members import Members
+from fnet.networks.samples import is_single
 from fnet.regularizers import RegularizerLike
-from fnet.samples import is_single
 
 _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "concat": lambda a, b: ops.concatenate([a, b], axis=-1),

@@ -9,12 +9,12 @@ from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError, StructureError
 from fnet.initializers import InitializerLike
-from fnet.layer import Layer
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.recurrence import KINDS, Recurrence
 from fnet.layers.sequence import Reading
-from fnet.members import Members, check_layers
+from fnet.networks.layer import Layer
+from fnet.networks.members import Members, check_layers
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

@@ -9,9 +9,9 @@ import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.masking import check_mask, split_mask
+from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.random import fold_in
-from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}

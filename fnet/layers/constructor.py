@@ -12,8 +12,8 @@ import numpy as np
 from fnet import configured, constraints, regularizers, tree
 from fnet.configured import Recipe
 from fnet.errors import DtypeError, StructureError
-from fnet.layer import Layer, Masks
 from fnet.masking import is_array, unmasked
+from fnet.networks.layer import Layer, Masks
 from fnet.ops.promotion import lift
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]

@@ -9,8 +9,8 @@ from fnet import ops
 from fnet.errors import ShapeError
 from fnet.layers.checks import masked_input, number, one_shape
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import both, over
 from fnet.masking import Masked
+from fnet.networks.mask_merging import both, over
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

@@ -14,13 +14,13 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import either, mask_of_joined, over, values_and_masks
 from fnet.masking import join_mask
+from fnet.networks.layer import Layer
+from fnet.networks.mask_merging import either, mask_of_joined, over, values_and_masks
+from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift, promote
 from fnet.regularizers import RegularizerLike
-from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 Merge = Callable[[list[Any], list[Any]], Any]

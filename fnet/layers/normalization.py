@@ -24,10 +24,10 @@ from fnet.layers.axes import (
 )
 from fnet.layers.checks import entries, fraction, masked_input, not_negative, positive_integer
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import both, over
 from fnet.masking import counted_samples, join_mask
+from fnet.networks.mask_merging import both, over
+from fnet.networks.position import is_frozen
 from fnet.ops.promotion import astype, lift, promote
-from fnet.position import is_frozen
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

@@ -9,7 +9,7 @@ from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.layers.checks import check_data_format, image, image_shape, masked_input, per_axis
 from fnet.layers.constructor import Pair, constructor
-from fnet.mask_merging import over
+from fnet.networks.mask_merging import over
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
 from fnet.ops.window import Sizes

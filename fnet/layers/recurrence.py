@@ -11,11 +11,11 @@ import numpy as np
 
 from fnet import activations, initializers, ops
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers import recurrent_steps as steps
 from fnet.layers.checks import entries, fraction, known_size, needed_key, positive_integer
 from fnet.layers.sequence import Read, Reading, States
-from fnet.mask_merging import clean
+from fnet.networks.layer import Layer
+from fnet.networks.mask_merging import clean
 from fnet.ops.promotion import astype
 from fnet.ops.recurrent import FUSED_ACTIVATIONS
 from fnet.random import fold_in

@@ -11,9 +11,9 @@ from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape, positive_integer
 from fnet.layers.constructor import Pair, constructor
+from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
-from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from fnet import ops, tree
-from fnet.layer import Layer
 from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, init_cells
 from fnet.layers.constructor import constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.recurrent_steps import output_before, walk
 from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
-from fnet.mask_merging import clean
-from fnet.members import Members, check_layers
+from fnet.networks.layer import Layer
+from fnet.networks.mask_merging import clean
+from fnet.networks.members import Members, check_layers
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike

@@ -13,8 +13,8 @@ from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError
 from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair
 from fnet.masking import check_mask, is_array, join_mask, split_mask
+from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
-from fnet.samples import is_single
 from fnet.transforms.primitive import spec_of
 
 States = tuple[Any, ...]

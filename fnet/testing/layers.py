@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet import random, tree
-from fnet.samples import check_shape, is_single
+from fnet.networks.samples import check_shape, is_single
 from fnet.testing.gradients import check_grads
 from fnet.transforms.jit import jit
 

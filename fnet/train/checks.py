@@ -10,9 +10,9 @@ import numpy as np
 
 from fnet import losses, random, tree
 from fnet.errors import FnetError, ShapeError, StructureError, TracingError
-from fnet.layer import Layer
 from fnet.losses.define import Loss
 from fnet.masking import split_mask
+from fnet.networks.layer import Layer
 from fnet.spec import ArraySpec
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of

@@ -9,12 +9,12 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.errors import FnetError
-from fnet.layer import Layer
 from fnet.masking import Masked, split_mask
+from fnet.networks.layer import Layer
+from fnet.networks.watching import watching
 from fnet.train.data import STEP
 from fnet.train.objective import Bound
 from fnet.train.state import TrainState
-from fnet.watching import watching
 
 ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
 

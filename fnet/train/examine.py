@@ -9,8 +9,8 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import BatchSizeError, ShapeError
-from fnet.layer import Layer
 from fnet.masking import unmasked
+from fnet.networks.layer import Layer
 from fnet.ops import nn
 from fnet.spec import ArraySpec
 from fnet.train.checks import check_network

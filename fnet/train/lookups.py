@@ -8,10 +8,10 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import ValueRangeError, scope
-from fnet.layer import Layer
 from fnet.masking import split_mask
+from fnet.networks.layer import Layer
+from fnet.networks.watching import watching
 from fnet.train.derived import Derived, computed
-from fnet.watching import watching
 
 _TABLE = "Embedding"
 

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from fnet import losses, metrics, tree
 from fnet.errors import StructureError, did_you_mean, scope
-from fnet.graph import output_names
-from fnet.layer import Layer
 from fnet.losses.combine import CombinedLoss
 from fnet.losses.define import Loss
 from fnet.metrics import Metric
+from fnet.networks.graph import output_names
+from fnet.networks.layer import Layer
 from fnet.train.checks import as_loss, check_targets, check_weights
 
 Outputs = tuple[str, ...] | None

@@ -12,9 +12,9 @@ import numpy as np
 
 from fnet import ops, random, tree
 from fnet.errors import DtypeError
-from fnet.layer import Layer
 from fnet.masking import unmasked
-from fnet.network import apply_with_penalty, constrain, trainable
+from fnet.networks.layer import Layer
+from fnet.networks.parameters import apply_with_penalty, constrain, trainable
 from fnet.ops.promotion import astype
 from fnet.optimizers import Optimizer, apply_updates
 from fnet.train.data import STEP

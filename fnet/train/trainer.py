@@ -11,12 +11,12 @@ import numpy as np
 
 from fnet import optimizers, random, tree
 from fnet.errors import ShapeError, StructureError, scope
-from fnet.layer import Layer
 from fnet.losses.names import LossLike
 from fnet.masking import unmasked
 from fnet.metrics.names import MetricLike
+from fnet.networks.layer import Layer
+from fnet.networks.samples import ShapeLike
 from fnet.optimizers import Optimizer
-from fnet.samples import ShapeLike
 from fnet.train import steps
 from fnet.train.callbacks import Callback, Callbacks
 from fnet.train.checks import (
@@ -52,7 +52,7 @@ Data = dict[str, Any]
 class Trainer:
     """Trains a network towards a loss: pure functions of a `TrainState`, which they never change.
 
-    net: a `fnet.layer.Layer`; loss: a name, a configured loss (``fnet.losses.Huber(delta=2.0)``) or a function
+    net: a `fnet.Layer`; loss: a name, a configured loss (``fnet.losses.Huber(delta=2.0)``) or a function
     ``loss(y_true, y_pred, *, sample_weight=None)``; optimizer: a name or an `fnet.optimizers.Optimizer`; metrics:
     names, functions or `fnet.metrics.Metric`, not weighted by sample weights, `weighted_metrics` the same, weighted.
 

@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet import Input, graph, random, tree
-from fnet.combinators import fanout, named, serial
 from fnet.errors import FileError, StructureError
 from fnet.io import atomic, load_weights, save_weights, written
-from fnet.layer import Layer
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Flatten
-from fnet.storage import store, stored
+from fnet.networks.combinators import fanout, named, serial
+from fnet.networks.layer import Layer
+from fnet.networks.storage import store, stored
 from tests.weights import any_weights
 
 NET = serial(Dense(3), BatchNormalization(), Dense(2))

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet import tree
-from fnet.combinators import serial
 from fnet.errors import DtypeError, FileError, StructureError
 from fnet.io import atomic, load_weights, save_weights
-from fnet.layer import Layer
 from fnet.layers import Dense
+from fnet.networks.combinators import serial
+from fnet.networks.layer import Layer
 from tests.weights import any_weights
 
 NET = serial(Dense(3), Dense(2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnet import layers
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 from tests.tables import Row
 
 CONSTRUCTORS = {

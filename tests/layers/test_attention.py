@@ -9,7 +9,6 @@ import pytest
 
 import fnet
 from fnet import tree
-from fnet.combinators import residual, serial
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layers import (
     Dense,
@@ -21,6 +20,7 @@ from fnet.layers import (
 )
 from fnet.layers.attention import decode_step, key_value_cache
 from fnet.layers.position import rotate_by_position
+from fnet.networks.combinators import residual, serial
 
 KEY = fnet.random.key(3)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fnet import layers, random, tree
-from fnet.combinators import serial
 from fnet.errors import DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
 from fnet.masking import unmasked
+from fnet.networks.combinators import serial
 from fnet.transforms.stage import eval_shape
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
 from tests.tables import LAYERS, Row, inputs

@@ -10,8 +10,8 @@ import pytest
 
 import fnet
 from fnet import layers, random, tree
-from fnet.combinators import serial
 from fnet.masking import Masked, unmasked
+from fnet.networks.combinators import serial
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
 from tests.tables import LAYERS, Row, inputs
 

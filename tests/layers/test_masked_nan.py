@@ -9,9 +9,7 @@ import pytest
 
 import fnet
 from fnet import random, tree
-from fnet.combinators import fanout, residual, serial
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers import (
     GRU,
     LSTM,
@@ -38,6 +36,8 @@ from fnet.layers import (
     TimeDistributed,
 )
 from fnet.masking import Masked, split_mask, unmasked
+from fnet.networks.combinators import fanout, residual, serial
+from fnet.networks.layer import Layer
 from tests.tables import average_cell
 
 KEY = random.key(2)

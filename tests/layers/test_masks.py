@@ -9,7 +9,6 @@ import pytest
 
 import fnet
 from fnet import random
-from fnet.combinators import serial
 from fnet.errors import DtypeError, ShapeError
 from fnet.layers import (
     AdditiveAttention,
@@ -25,6 +24,7 @@ from fnet.layers import (
     Softmax,
 )
 from fnet.masking import Masked
+from fnet.networks.combinators import serial
 
 KEY = random.key(2)
 RNG = np.random.default_rng(0)

@@ -9,18 +9,18 @@ import pytest
 
 import fnet
 from fnet import layers
-from fnet.combinators import fanout
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers import Add, Average, Concatenate, Dense, Dot, Identity, Maximum, Minimum, Multiply, Subtract
 from fnet.masking import Masked
+from fnet.networks.combinators import fanout
+from fnet.networks.layer import Layer
 
 KEY = fnet.random.key(0)
 RNG = np.random.default_rng(0)
 A, B, C = (RNG.normal(size=(2, 3, 4)) for _ in range(3))
 
 
-def run(layer: fnet.layer.Layer, *x: Any) -> np.ndarray:
+def run(layer: fnet.Layer, *x: Any) -> np.ndarray:
     return layer.apply({}, {}, x)[0]
 
 
@@ -32,7 +32,7 @@ def run(layer: fnet.layer.Layer, *x: Any) -> np.ndarray:
         (Minimum(), layers.minimum, np.minimum(np.minimum(A, B), C)),
         (Concatenate(), layers.concatenate, np.concatenate([A, B, C], -1)),
     ],
-    ids=lambda v: v.name if isinstance(v, fnet.layer.Layer) else "",
+    ids=lambda v: v.name if isinstance(v, fnet.Layer) else "",
 )  # fmt: skip
 def test_values(layer: Any, function: Any, expected: np.ndarray) -> None:
     np.testing.assert_allclose(run(layer, A, B, C), expected, rtol=1e-14)

@@ -16,7 +16,7 @@ KEY = fnet.random.key(5)
 N = 40_000
 
 
-def train(layer: fnet.layer.Layer, x: np.ndarray) -> np.ndarray:
+def train(layer: fnet.Layer, x: np.ndarray) -> np.ndarray:
     return layer.apply({}, {}, x, key=KEY, train=True)[0]
 
 
@@ -45,7 +45,7 @@ def test_what_is_dropped_is_zero_even_where_it_was_nan() -> None:
         (GaussianDropout(0.2), np.full(N, 2.0), 2, 4 * 0.25),
         (AlphaDropout(0.3), np.random.default_rng(1).normal(size=N), 0, 1),
     ],
-    ids=lambda v: v.name if isinstance(v, fnet.layer.Layer) else "",
+    ids=lambda v: v.name if isinstance(v, fnet.Layer) else "",
 )
 def test_mean_and_variance(layer: Any, x: np.ndarray, mean: float, variance: float) -> None:
     y = train(layer, x[None])
@@ -62,7 +62,7 @@ def test_alpha_dropout_sets_the_dropped_to_one_value() -> None:
 
 
 @pytest.mark.parametrize("layer", [GaussianNoise(0), GaussianDropout(0), AlphaDropout(0.0), SpatialDropout2D(0)])
-def test_no_noise_changes_nothing(layer: fnet.layer.Layer) -> None:
+def test_no_noise_changes_nothing(layer: fnet.Layer) -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 3, 4))
     np.testing.assert_array_equal(train(layer, x), x)
     np.testing.assert_array_equal(layer.apply({}, {}, x, train=True)[0], x)

@@ -16,7 +16,7 @@ KEY = fnet.random.key(0)
 X = np.random.default_rng(0).normal(size=(2, 6, 5, 3))
 
 
-def run(layer: fnet.layer.Layer, x: Any) -> np.ndarray:
+def run(layer: fnet.Layer, x: Any) -> np.ndarray:
     return layer.apply({}, {}, x)[0]
 
 

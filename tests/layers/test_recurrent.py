@@ -11,8 +11,8 @@ import fnet
 from fnet import random, serial
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.initializers import constant
-from fnet.layer import Layer
 from fnet.layers import GRU, LSTM, Bidirectional, Dense, Flatten, RepeatVector, SimpleRNN, TimeDistributed
+from fnet.networks.layer import Layer
 
 KEY = random.key(7)
 A, B, C = (np.arange(float(np.prod(shape))).reshape(shape) for shape in ((3, 6, 4), (2, 3, 4), (2, 4, 3)))

@@ -10,7 +10,6 @@ import pytest
 import fnet
 from fnet import random, tree
 from fnet.errors import FnetError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers import (
     GRU,
     LSTM,
@@ -24,6 +23,7 @@ from fnet.layers import (
     StackedRNNCells,
 )
 from fnet.masking import Masked
+from fnet.networks.layer import Layer
 from fnet.regularizers import reported_penalties
 from tests.tables import average_cell
 

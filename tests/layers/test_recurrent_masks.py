@@ -13,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 import fnet
 from fnet import random, serial, tree
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers import GRU, LSTM, RNN, Bidirectional, Dense, LSTMCell, SimpleRNN, SimpleRNNCell, TimeDistributed
 from fnet.masking import Masked, split_mask
+from fnet.networks.layer import Layer
 from tests.tables import average_cell
 
 KEY = random.key(7)

@@ -10,7 +10,6 @@ import pytest
 import fnet
 from fnet import random, serial, tree
 from fnet.errors import BatchSizeError, DtypeError, FnetError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers import (
     GRU,
     LSTM,
@@ -25,6 +24,7 @@ from fnet.layers import (
     reset_state,
 )
 from fnet.masking import Masked
+from fnet.networks.layer import Layer
 from tests.tables import average_cell
 
 KEY = random.key(7)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fnet import random, tree
-from fnet.combinators import serial
 from fnet.layers import Dense, Dropout
+from fnet.networks.combinators import serial
 from fnet.train import Trainer, TrainState
 
 

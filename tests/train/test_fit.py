@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet import losses, optimizers, random, tree
-from fnet.combinators import serial
 from fnet.layers import Dense, Dropout
+from fnet.networks.combinators import serial
 from fnet.threads import set_num_threads
 from fnet.train import Trainer, loop
 from fnet.train.data import ORDER, STEP
@@ -241,8 +241,8 @@ def test_weights_of_one_change_nothing_and_of_zero_remove_samples(problem):
 
 
 def test_several_inputs_and_float64(problem):
-    from fnet.combinators import parallel
-    from fnet.layer import Layer
+    from fnet.networks.combinators import parallel
+    from fnet.networks.layer import Layer
 
     add = Layer(lambda key, shape, dtype: ({}, {}), lambda p, s, x, key=None, train=False: (x[0] + x[1], s), name="add")
     trainer = Trainer(serial(parallel(Dense(2), Dense(2)), add, Dense(1)), "mse", "adam")

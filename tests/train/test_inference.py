@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet import random, tree
-from fnet.combinators import fanout, serial
 from fnet.layers import LSTM, Dense, Dropout
+from fnet.networks.combinators import fanout, serial
 from fnet.train import Trainer, TrainState
 
 TRAINER = Trainer(serial(Dense(4, activation="relu"), Dropout(0.5), Dense(2)), "mse", metrics=["mae"])

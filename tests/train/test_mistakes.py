@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fnet import losses, random, tree
-from fnet.combinators import serial
 from fnet.errors import DtypeError, FnetError, NonFiniteError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense
+from fnet.networks.combinators import serial
 from fnet.train import Trainer, TrainState
 from tests.weights import any_weights
 
@@ -268,7 +268,7 @@ def test_trainer(arguments, message):
 
 
 def test_a_state_that_changes_its_dtype_is_refused():
-    from fnet.layer import Layer
+    from fnet.networks.layer import Layer
 
     counting = Layer(
         lambda key, shape, dtype: ({}, {"count": np.zeros((), "int64")}),

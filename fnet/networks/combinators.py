@@ -15,12 +15,12 @@ from typing import Any, Literal
 from fnet import ops, tree
 from fnet.configured import Recipe
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer
-from fnet.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.masking import Masked, join_mask
-from fnet.members import Members, check_layers, unpacked
+from fnet.networks.layer import Layer
+from fnet.networks.mask_merging import either, mask_of_joined, values_and_masks
+from fnet.networks.members import Members, check_layers, unpacked
+from fnet.networks.samples import is_single, output_shape
 from fnet.ops.promotion import astype
-from fnet.samples import is_single, output_shape
 from fnet.transforms.primitive import spec_of
 
 Merge = Literal["concat", "add", "multiply", "average", "maximum"]

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import random
-from fnet.combinators import serial
 from fnet.errors import ShapeError
-from fnet.layer import Layer
 from fnet.layers import (
     AveragePooling1D,
     Conv1D,
@@ -27,6 +25,8 @@ from fnet.layers import (
     PositionEmbedding,
     Reshape,
 )
+from fnet.networks.combinators import serial
+from fnet.networks.layer import Layer
 from fnet.spec import Unknown
 
 KEY = random.key(0)

@@ -10,11 +10,11 @@ from typing import Any
 from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import StructureError, scope
-from fnet.layer import Layer
-from fnet.position import at, current
+from fnet.networks.layer import Layer
+from fnet.networks.position import at, current
+from fnet.networks.samples import output_samples, output_shape
+from fnet.networks.watching import watched
 from fnet.random import fold_in
-from fnet.samples import output_samples, output_shape
-from fnet.watching import watched
 
 
 class Members:

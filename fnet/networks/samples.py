@@ -11,7 +11,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import AxisSizeError, BatchSizeError, ShapeError
 from fnet.masking import unmasked
-from fnet.position import at, current
+from fnet.networks.position import at, current
 from fnet.spec import ArraySpec, Unknown
 from fnet.transforms.stage import eval_shape
 

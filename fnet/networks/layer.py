@@ -12,14 +12,14 @@ import numpy as np
 from fnet import tree
 from fnet.configured import Recipe, make_again
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
-from fnet.mask_merging import finite_padding
 from fnet.masking import handing_on, without_masks
-from fnet.pair import Apply, Init, Tree
-from fnet.position import Frozen, Position, at, current
+from fnet.networks.mask_merging import finite_padding
+from fnet.networks.pair import Apply, Init, Tree
+from fnet.networks.position import Frozen, Position, at, current
+from fnet.networks.samples import ShapeLike, check_shape, output_shape
+from fnet.networks.sharing import Pair, Shared, first_uses, joined
 from fnet.random import check_key
 from fnet.random import key as make_key
-from fnet.samples import ShapeLike, check_shape, output_shape
-from fnet.sharing import Pair, Shared, first_uses, joined
 from fnet.spec import ArraySpec
 from fnet.transforms.stage import eval_shape
 from fnet.transforms.tracer import Tracer

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import random, tree
-from fnet.combinators import fanout, named, parallel, repeat, residual, serial
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
 from fnet.layers import Activation, Dense, Dropout, Flatten, Identity, Reshape
+from fnet.networks.combinators import fanout, named, parallel, repeat, residual, serial
+from fnet.networks.layer import Layer
 from tests.tables import counter, scale
 from tests.weights import any_weights
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import random, tree
-from fnet.combinators import fanout, named, repeat, residual, serial
-from fnet.graph import Input, graph
-from fnet.layer import Layer
 from fnet.layers import RNN, Add, Bidirectional, Dense, GRUCell, TimeDistributed
+from fnet.networks.combinators import fanout, named, repeat, residual, serial
+from fnet.networks.graph import Input, graph
+from fnet.networks.layer import Layer
 from tests.tables import counter
 
 KEY = random.key(0)
@@ -74,7 +74,7 @@ def test_one_entry_wherever_a_layer_is_used(plan: Any) -> None:
     owners = {path.rpartition("/")[0]: path.split("/")[-2] for path in paths(params)}
     assert len(set(owners.values())) == len(owners)
     assert net.out_shape((3,)) == (3,)
-    assert len([place for place in fnet.network.walk(net) if place.layer.kind == "Dense"]) == len(owners)
+    assert len([place for place in fnet.networks.parameters.walk(net) if place.layer.kind == "Dense"]) == len(owners)
     assert fnet.summary(net, (3,)).to_dict()["total_params"] == 12 * len(owners)
 
     def entry(params: Any, path: str) -> Any:

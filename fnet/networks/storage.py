@@ -13,9 +13,9 @@ import numpy as np
 from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
+from fnet.networks.position import OUTSIDE, at
 from fnet.ops.half import from_bits
-from fnet.position import OUTSIDE, at
 
 FORMATS = ("bfloat16", "float16")
 

@@ -10,9 +10,9 @@ import numpy as np
 from fnet import tree
 from fnet.compile.build import build
 from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
+from fnet.networks.samples import check_shape, is_single
 from fnet.ops.shape import expand_dims, squeeze
-from fnet.samples import check_shape, is_single
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage

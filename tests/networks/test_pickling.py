@@ -13,15 +13,15 @@ import pytest
 
 import fnet
 from fnet import constraints, initializers, losses, metrics, optimizers, regularizers, schedules, tree
-from fnet.combinators import fanout, named, repeat, residual, serial
 from fnet.configured import Configured
-from fnet.graph import Input, graph
 from fnet.io import load_weights, save_weights
-from fnet.layer import Layer
 from fnet.layers import LSTM, Add, Dense, Dropout, Lambda
-from fnet.network import freeze, trainable
+from fnet.networks.combinators import fanout, named, repeat, residual, serial
+from fnet.networks.graph import Input, graph
+from fnet.networks.layer import Layer
+from fnet.networks.parameters import freeze, trainable
+from fnet.networks.storage import stored
 from fnet.optimizers import Optimizer
-from fnet.storage import stored
 from tests.tables import LAYERS
 
 

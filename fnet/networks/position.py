@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from fnet.sharing import Pair, Shared, joined
+from fnet.networks.sharing import Pair, Shared, joined
 
 
 class Frozen(NamedTuple):

@@ -11,7 +11,7 @@ import fnet
 from fnet import Layer, constraints, fanout, freeze, graph, random, regularizers, repeat, residual, serial, tree
 from fnet.errors import DtypeError, StructureError
 from fnet.layers import LSTM, Activation, BatchNormalization, Bidirectional, Dense, MultiHeadAttention, TimeDistributed
-from fnet.network import walk
+from fnet.networks.parameters import walk
 
 KEY = random.key(0)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
 
 
 class Watcher(Protocol):

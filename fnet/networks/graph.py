@@ -10,13 +10,13 @@ import numpy as np
 from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import ShapeError, StructureError, did_you_mean
-from fnet.layer import Layer, check_name
 from fnet.masking import join_mask, split_mask
-from fnet.members import Members
-from fnet.node import Call, Node, as_tuples, checked_nodes
+from fnet.networks.layer import Layer, check_name
+from fnet.networks.members import Members
+from fnet.networks.node import Call, Node, as_tuples, checked_nodes
+from fnet.networks.samples import Samples, ShapeLike, check_shape, is_single
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
-from fnet.samples import Samples, ShapeLike, check_shape, is_single
 from fnet.spec import check_dtype
 from fnet.transforms.primitive import spec_of
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from fnet import ops, regularizers, tree
 from fnet.errors import DtypeError, StructureError, did_you_mean, scope
-from fnet.layer import Layer
+from fnet.networks.layer import Layer
+from fnet.networks.sharing import first_uses, joined
 from fnet.ops.promotion import astype
-from fnet.sharing import first_uses, joined
 from fnet.transforms.primitive import spec_of
 
 

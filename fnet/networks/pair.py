@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from fnet.samples import ShapeLike
+from fnet.networks.samples import ShapeLike
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

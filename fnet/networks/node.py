@@ -11,9 +11,9 @@ import numpy as np
 from fnet import ops, tree
 from fnet.configured import Recipe
 from fnet.errors import StructureError, TracingError, scope
-from fnet.layer import Layer
 from fnet.masking import Masked
-from fnet.samples import Samples, output_samples
+from fnet.networks.layer import Layer
+from fnet.networks.samples import Samples, output_samples
 
 
 class Node:

@@ -14,7 +14,7 @@ import fnet
 from fnet import random, serial, tree
 from fnet.errors import DtypeError, StructureError, ValueRangeError
 from fnet.layers import BatchNormalization, Dense, Embedding
-from fnet.storage import Stored, restore, store, stored
+from fnet.networks.storage import Stored, restore, store, stored
 
 EVERY = np.arange(2**16, dtype=np.uint16)
 
