@@ -30,6 +30,7 @@ from fnet.compile.memory import (
 )
 from fnet.compile.plan import Call, Plan, Slot
 from fnet.compile.simplify import simplify
+from fnet.device import cpu
 
 
 def build(graph: Graph, fed: Mapping[int, int] | None = None) -> Plan:
@@ -42,6 +43,7 @@ class _Builder:
 
     def __init__(self, graph: Graph, fed: Mapping[int, int]) -> None:
         donated = frozenset(fed.values())
+        self.device = cpu()
         self.graph = graph
         self.regions = join_alike(fuse(graph), graph, donated)
         self.end = len(self.regions)

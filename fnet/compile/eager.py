@@ -9,6 +9,7 @@ import numpy as np
 from fnet.compile.emit import EagerEmitter, Ref, contiguous, ref_of
 from fnet.compile.loops import Computation, Step, Write, emit_computation, foldable
 from fnet.compile.results import empty
+from fnet.device import cpu
 from fnet.spec import ArraySpec, check_array, check_dtype
 
 
@@ -22,7 +23,7 @@ def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> A
     results = result if primitive.multiple else (result,)
     outputs = [empty(spec.shape, spec.dtype) for spec in results]
     targets = [Ref.whole(o.reshape(-1), o.dtype, o.shape) for o in outputs]
-    lower(primitive, [ref_of(a) for a in arrays], targets, params, EagerEmitter())
+    lower(primitive, [ref_of(a) for a in arrays], targets, params, EagerEmitter(cpu()))
     return tuple(outputs) if primitive.multiple else outputs[0]
 
 
@@ -47,6 +48,9 @@ def lower(primitive: Any, inputs: list[Ref], targets: list[Ref], params: dict[st
             source, axes = _folded_last(source, axes)
         write = Write(0, targets[0].dtype.str[1:], fold=primitive.reduction)
         emit_computation(Computation(source.shape, axes, [source], [], [write], targets), emit)
+    elif primitive.lowered:
+        rule = emit.device.rule(primitive)
+        rule(emit, inputs if rule.strided else [contiguous(r, emit) for r in inputs], targets, **params)
     else:
         ready = inputs if primitive.strided else [contiguous(r, emit) for r in inputs]
         primitive.lower(emit, ready, targets, **params)

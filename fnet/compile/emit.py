@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fnet.device import Device
+
 Shape = tuple[int, ...]
 
 
@@ -87,7 +89,9 @@ class Ref:
 
 
 class Emitter(Protocol):
-    """Takes kernel calls; arguments are `Ref`s (passed as flat windows) and integers."""
+    """Takes kernel calls for a `device`; arguments are `Ref`s (passed as flat windows) and integers."""
+
+    device: Device
 
     def call(self, kernel: Callable, *args: Ref | int, touched: int | None = None) -> None:
         """One call; `touched` says how many bytes it uses if that is not the size of all its windows."""
@@ -104,6 +108,9 @@ class Emitter(Protocol):
 
 class EagerEmitter:
     """Runs every call at once."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
 
     def call(self, kernel: Callable, *args: Ref | int, touched: int | None = None) -> None:
         kernel(*(a.buffer[a.offset : a.offset + a.extent] if isinstance(a, Ref) else a for a in args))

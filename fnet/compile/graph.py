@@ -40,7 +40,7 @@ class Node:
     @property
     def operation(self) -> str:
         """The name of an elementwise operation, view or fold; empty for a primitive with kernels of its own."""
-        return "" if self.primitive.lower is not None else self.primitive.name
+        return "" if self.primitive.lower is not None or self.primitive.lowered else self.primitive.name
 
     @property
     def is_view(self) -> bool:

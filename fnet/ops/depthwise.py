@@ -13,8 +13,9 @@ from fnet.ops.bilinear import bilinear_trio
 from fnet.ops.linalg import EPILOGUES
 from fnet.ops.promotion import promote
 from fnet.ops.shape import broadcast_to, expand_dims, reshape
-from fnet.ops.window import Axes, Padding, Sizes, spatial, window_axes
+from fnet.ops.window import Padding, Sizes, spatial, window_axes
 from fnet.spec import ArraySpec
+from fnet.taps import Axes
 from fnet.transforms.primitive import spec_of
 
 # Primitives, for kernels (*sizes, C).

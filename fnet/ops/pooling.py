@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import promote
 from fnet.ops.shape import linear
-from fnet.ops.window import Axes, Sizes, per_axis, window_axes
+from fnet.ops.window import Sizes, per_axis, window_axes
 from fnet.spec import ArraySpec
+from fnet.taps import Axes
 from fnet.transforms.primitive import Primitive, spec_of
 
 PADDINGS = ("valid", "same")
-_CHUNK = 16384  # elements that a task of a forward pass reads
-_TASKS = 16  # tasks of a backward pass, where the input is long enough for so many
 
 
 def _taps(axes: Axes) -> int:
@@ -33,40 +30,13 @@ def _unpooled(g: ArraySpec, axes: Axes) -> tuple[int, ...]:
     return (g.shape[0], *(axis.size for axis in axes), g.shape[-1])
 
 
-def _lowered(kernel: str) -> Callable:
-    """A lowering rule: call `kernel` on inputs and outputs with the geometry of the windows."""
-
-    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes) -> None:
-        from fnet.kernels import cpu
-
-        samples, *_, channels = inputs[0].shape
-        geometry = emit.constant(_geometry(samples, channels, axes))
-        emit.call(getattr(cpu.pooling, kernel), *inputs, *outputs, geometry)
-
-    return lower
-
-
-def _geometry(samples: int, channels: int, axes: Axes) -> np.ndarray:
-    """What `fnet.kernels.cpu.pooling` needs to know."""
-    rows = [[axis.size, axis.outputs, axis.kernel, axis.stride, axis.before] for axis in axes]
-    # One axis is the first of three, two are the first and the last; the others have one position.
-    single = [1, 1, 1, 1, 0]
-    rows = {1: [*rows, single, single], 2: [rows[0], single, rows[-1]], 3: rows}[len(rows)]
-    first, *others = axes
-    bands = max(1, min(-(-_TASKS // max(1, samples)), first.size // (4 * first.kernel)))
-    band = -(-first.size // bands)
-    chunk = max(1, _CHUNK // max(1, _taps(axes) * channels))
-    tiled = all(a.stride == a.kernel for a in axes) and all(a.outputs * a.kernel >= a.size + a.before for a in others)
-    return np.array([*rows[0], *rows[1], *rows[2], samples, channels, chunk, band, int(tiled)], np.int64)
-
-
 _max_pool = Primitive(
     "max_pool",
     lambda x, *, axes: (
         ArraySpec(_pooled(x, axes), x.dtype),
         ArraySpec(_pooled(x, axes), np.dtype(np.uint8 if _taps(axes) <= 256 else np.int32)),
     ),
-    lower=_lowered("max_pool"),
+    lowered="pooling",
     vjp=lambda g, y, x, *, axes: (_max_pool_vjp(g[0], y[1], axes=axes),),
     jvp=lambda tangents, y, x, *, axes: (_pick(tangents[0], y[1], axes=axes), None),
     multiple=True,
@@ -74,14 +44,14 @@ _max_pool = Primitive(
 _pick = Primitive(
     "pick_pool",
     lambda x, index, *, axes: ArraySpec(index.shape, x.dtype),
-    lower=_lowered("pick_pool"),
+    lowered="pooling",
     vjp=lambda g, y, x, index, *, axes: (_max_pool_vjp(g, index, axes=axes), None),
     jvp=lambda tangents, y, x, index, *, axes: _pick(tangents[0], index, axes=axes),
 )
 _max_pool_vjp = Primitive(
     "max_pool_vjp",
     lambda g, index, *, axes: ArraySpec(_unpooled(g, axes), g.dtype),
-    lower=_lowered("max_pool_vjp"),
+    lowered="pooling",
     vjp=lambda h, dx, g, index, *, axes: (_pick(h, index, axes=axes), None),
     jvp=lambda tangents, dx, g, index, *, axes: _max_pool_vjp(tangents[0], index, axes=axes),
 )
@@ -90,13 +60,13 @@ _average_pool = linear(
     "average_pool",
     lambda x, *, axes: ArraySpec(_pooled(x, axes), x.dtype),
     lambda g, y, x, *, axes: (_average_pool_vjp(g, axes=axes),),
-    lower=_lowered("average_pool"),
+    lowered="pooling",
 )
 _average_pool_vjp = linear(
     "average_pool_vjp",
     lambda g, *, axes: ArraySpec(_unpooled(g, axes), g.dtype),
     lambda h, dx, g, *, axes: (_average_pool(h, axes=axes),),
-    lower=_lowered("average_pool_vjp"),
+    lowered="pooling",
 )
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import AxisSizeError, DtypeError, ShapeError, ValueRangeError
-from fnet.kernels.taps import Axis
+from fnet.taps import Axes, Axis
 from fnet.transforms.primitive import spec_of
 
-Axes = tuple[Axis, ...]
 Sizes = int | Sequence[int]
 Padding = str | Sequence[tuple[int, int]]
 

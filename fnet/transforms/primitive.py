@@ -20,7 +20,7 @@ class Primitive:
 
     abstract(*specs, **params) -> ArraySpec (a tuple of them when `multiple`): the shape rule.
     Exactly one of these says how it is computed:
-      lower(emit, inputs, outputs, **params): emits kernel calls, see `fnet.compile.emit`;
+      lowered: the family of primitives in whose file a device has its lowering rule, under the primitive's name;
       template: text of a scalar expression for an elementwise primitive, e.g. ``"exp_{t}({0})"``;
       view(array, **params): a NumPy function that returns a view of its argument;
       reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
@@ -37,6 +37,7 @@ class Primitive:
         "gradient_of",
         "jvp",
         "lower",
+        "lowered",
         "multiple",
         "name",
         "reduction",
@@ -56,6 +57,7 @@ class Primitive:
         abstract: Rule,
         *,
         lower: Rule | None = None,
+        lowered: str | None = None,
         template: str | None = None,
         view: Rule | None = None,
         reduction: str | None = None,
@@ -69,6 +71,7 @@ class Primitive:
         self.name = name
         self.abstract = abstract
         self.lower = lower
+        self.lowered = lowered
         self.template = template
         self.view = view
         self.reduction = reduction

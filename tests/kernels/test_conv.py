@@ -26,7 +26,7 @@ from fnet.kernels.cpu.conv_table import (
     weight_table,
 )
 from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
-from fnet.kernels.taps import Axis, input_regions, output_regions
+from fnet.taps import Axis, input_regions, output_regions
 from tests.kernels import conv_reference as reference
 
 DTYPES = ("float32", "float64")

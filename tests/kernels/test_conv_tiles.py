@@ -8,7 +8,7 @@ import pytest
 import fnet
 from fnet import ops
 from fnet.kernels.cpu import amx, conv_table, conv_tiles, conv_weight_tiles, threads
-from fnet.kernels.taps import Axis
+from fnet.taps import Axis
 from tests.kernels.tile_reference import COMPILED, emulate, reference
 
 pytestmark = COMPILED

@@ -9,9 +9,9 @@ import pytest
 
 import fnet
 from fnet import ops
+from fnet.devices.cpu.lower import pooling
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.kernels.cpu.pooling import TILED
-from fnet.ops import pooling
 from fnet.ops.window import window_axes
 from fnet.testing import check_grads
 

@@ -21,7 +21,7 @@ from fnet.kernels.cpu.spans import add
 from fnet.kernels.cpu.threads import parallel_for, threads_for
 from fnet.kernels.cpu.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel
-from fnet.kernels.taps import Axis
+from fnet.taps import Axis
 
 FEW = 4  # of the lanes of a vector in which channels would lie, this part of one is few
 TASKS = 8  # at least, where the lines suffice

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fnet.kernels.taps import Axis, Region, input_regions, output_regions
+from fnet.taps import Axis, Region, input_regions, output_regions
 
 Axes = tuple[Axis, ...]
 Record = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], int, int, int, int]

@@ -26,6 +26,10 @@ class Axis:
     before: int = 0
 
 
+Axes = tuple[Axis, ...]
+"""The axes between batch and channels."""
+
+
 class Region(NamedTuple):
     """Positions that see the same taps: ``targets[i]`` reads ``sources[i] + shifts[j]`` through ``taps[j]``."""
 

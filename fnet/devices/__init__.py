@@ -1,0 +1,1 @@
+"""Devices: for each one its lowering rules, its writer of loops, its memory and what runs plans there."""

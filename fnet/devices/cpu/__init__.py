@@ -1,0 +1,1 @@
+"""The CPU: arrays of NumPy, kernels in `fnet.kernels.cpu`."""

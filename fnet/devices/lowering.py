@@ -1,0 +1,55 @@
+"""Lowering rules, and how the one of a primitive is found: by its family and its name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from fnet.errors import StructureError
+
+
+class Lowering:
+    """A function ``(emit, inputs, outputs, **params)`` that emits the kernel calls of one primitive on one device."""
+
+    __slots__ = ("absorbs", "emits", "strided")
+
+    def __init__(self, emits: Callable[..., None], strided: bool = False, absorbs: tuple[str, ...] = ()) -> None:
+        self.emits = emits
+        self.strided = strided
+        self.absorbs = absorbs
+
+    def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
+        self.emits(emit, inputs, outputs, **params)
+
+
+def lowering(*, strided: bool = False, absorbs: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Lowering]:
+    """Mark a function as the lowering rule of the primitive of its name.
+
+    strided: it takes inputs of any layout, where others get them in row-major order.
+    absorbs: the elementwise operations that it computes itself when they follow, given as ``activation=``.
+    """
+    return lambda emits: Lowering(emits, strided, absorbs)
+
+
+class Rules:
+    """The lowering rules in a package of families, ``<package>.<family>``, and those of users' own primitives."""
+
+    def __init__(self, device: str, package: str) -> None:
+        self._device = device
+        self._package = package
+        self._known: dict[Any, Lowering] = {}
+
+    def of(self, primitive: Any) -> Lowering:
+        """The rule of a primitive; raises `StructureError` where there is none."""
+        found = self._known.get(primitive)
+        if found is None:
+            family = importlib.import_module(f"{self._package}.{primitive.lowered}")
+            found = getattr(family, primitive.name, None)
+            if not isinstance(found, Lowering):
+                raise StructureError(
+                    f"primitive '{primitive.name}' has no lowering rule on {self._device}: expected a function of that "
+                    f"name, marked @lowering(), in {self._package}.{primitive.lowered}."
+                )
+            self._known[primitive] = found
+        return found
