@@ -10,8 +10,9 @@ from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON, outputs_of, unit_targets
 from fnet.ops import nn
-from fnet.ops.arithmetic import clip, equal, multiply, negative, power, subtract, where
+from fnet.ops.arithmetic import clip, equal, multiply, negative, subtract, where
 from fnet.ops.maths import expm1, log, sigmoid
+from fnet.ops.powers import power
 from fnet.ops.promotion import astype, lift
 from fnet.transforms.primitive import spec_of
 

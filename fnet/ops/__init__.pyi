@@ -10,7 +10,6 @@ from fnet.ops.arithmetic import greater as greater
 from fnet.ops.arithmetic import greater_equal as greater_equal
 from fnet.ops.arithmetic import less as less
 from fnet.ops.arithmetic import less_equal as less_equal
-from fnet.ops.arithmetic import logaddexp as logaddexp
 from fnet.ops.arithmetic import logical_and as logical_and
 from fnet.ops.arithmetic import logical_not as logical_not
 from fnet.ops.arithmetic import logical_or as logical_or
@@ -19,7 +18,6 @@ from fnet.ops.arithmetic import minimum as minimum
 from fnet.ops.arithmetic import multiply as multiply
 from fnet.ops.arithmetic import negative as negative
 from fnet.ops.arithmetic import not_equal as not_equal
-from fnet.ops.arithmetic import power as power
 from fnet.ops.arithmetic import remainder as remainder
 from fnet.ops.arithmetic import stop_gradient as stop_gradient
 from fnet.ops.arithmetic import subtract as subtract
@@ -85,6 +83,8 @@ from fnet.ops.normalization import layer_normalization as layer_normalization
 from fnet.ops.normalization import rms_normalization as rms_normalization
 from fnet.ops.pooling import average_pool as average_pool
 from fnet.ops.pooling import max_pool as max_pool
+from fnet.ops.powers import logaddexp as logaddexp
+from fnet.ops.powers import power as power
 from fnet.ops.promotion import astype as astype
 from fnet.ops.recurrent import gru as gru
 from fnet.ops.recurrent import lstm as lstm

@@ -12,9 +12,10 @@ from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.arithmetic import greater_equal, less, logical_and, where
 from fnet.ops.index import take
 from fnet.ops.promotion import astype, lift
-from fnet.ops.shape import linear, moveaxis, normalize_axis, reshape
+from fnet.ops.shape import moveaxis, normalize_axis, reshape
 from fnet.ops.summation import widened
 from fnet.spec import ArraySpec
+from fnet.transforms.linear_maps import linear
 from fnet.transforms.primitive import Primitive, spec_of
 
 

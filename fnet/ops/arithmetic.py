@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, ValueRangeError
+from fnet.errors import DtypeError
 from fnet.ops.elementwise import BOOL, elementwise
 from fnet.ops.promotion import astype, is_python_number, lift, promote, to_bool
-from fnet.transforms.arithmetic import provide
+from fnet.transforms import linear_maps
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
-_add = provide(elementwise("add", "{0} + {1}", lambda g, y, a, b: g, lambda g, y, a, b: g))
 _subtract = elementwise("subtract", "{0} - {1}", lambda g, y, a, b: g, lambda g, y, a, b: negative(g))
 _multiply = elementwise("multiply", "{0} * {1}", lambda g, y, a, b: _multiply(g, b), lambda g, y, a, b: _multiply(g, a))
 _divide = elementwise(
@@ -23,16 +22,6 @@ _divide = elementwise(
     lambda g, y, a, b: _divide(g, b),
     lambda g, y, a, b: negative(_divide(_multiply(g, y), b)),
 )
-_power = elementwise(
-    "power",
-    "power_{t}({0}, {1})",
-    lambda g, y, a, b: _multiply(g, _multiply(b, _power(a, where(equal(b, 0), b, subtract(b, 1))))),
-    lambda g, y, a, b: _multiply(g, _multiply(y, _log_or_zero(a))),
-)
-_integer_powers = {
-    "i": elementwise("power", "power_i64(np.int64({0}), np.int64({1}))"),
-    "u": elementwise("power", "power_u64(np.uint64({0}), np.uint64({1}))"),
-}
 _signed_floor_divide = elementwise("floor_divide", "floor_divide_i64(np.int64({0}), np.int64({1}))")
 _signed_remainder = elementwise("remainder", "remainder_i64(np.int64({0}), np.int64({1}))")
 _floor_divide = elementwise("floor_divide", "{0} // {1}", lambda g, y, a, b: multiply(g, 0), None)
@@ -53,12 +42,6 @@ _minimum = elementwise(
 )
 _integer_maximum = elementwise("maximum", "max({0}, {1})")
 _integer_minimum = elementwise("minimum", "min({0}, {1})")
-_logaddexp = elementwise(
-    "logaddexp",
-    "logaddexp_{t}({0}, {1})",
-    lambda g, y, a, b: _multiply(g, _weight(a, b)),
-    lambda g, y, a, b: _multiply(g, _weight(b, a)),
-)
 _negative = elementwise("negative", "-{0}", lambda g, y, x: _negative(g))
 _select = elementwise(
     "where",
@@ -84,22 +67,6 @@ _or = elementwise("logical_or", "{0} or {1}", dtype=BOOL)
 _not = elementwise("logical_not", "not {0}", dtype=BOOL)
 
 
-def _weight(a: Any, b: Any) -> Any:
-    """``e^a / (e^a + e^b)``; 1/2 where both are the same infinity."""
-    from fnet.ops.maths import isinf, sigmoid
-
-    same = logical_and(equal(a, b), isinf(a))
-    return where(same, 0.5, sigmoid(_subtract(where(same, 0, a), where(same, 0, b))))
-
-
-def _log_or_zero(a: Any) -> Any:
-    """log a where a > 0, else 0: the derivative of a**b in b at a = 0 is taken as 0."""
-    from fnet.ops.maths import log
-
-    positive = greater(a, 0)
-    return where(positive, log(where(positive, a, 1)), 0)
-
-
 def _share(mine: Any, other: Any, y: Any) -> Any:
     """The part of a maximum's (minimum's) cotangent that is this operand's: 1, 0, or 1/2 in a tie; NaN counts all."""
     won = astype(logical_or(equal(mine, y), not_equal(mine, mine)), spec_of(y).dtype)
@@ -119,7 +86,7 @@ def add(a: Any, b: Any) -> Any:
     >>> add(np.array([1.0, 2.0]), 1)
     array([2., 3.])
     """
-    return _add(*promote(a, b))
+    return linear_maps.add(*promote(a, b))
 
 
 def subtract(a: Any, b: Any) -> Any:
@@ -158,39 +125,6 @@ def negative(x: Any) -> Any:
     if spec_of(x).dtype == BOOL:
         raise DtypeError("negative: booleans have no sign. Use fnet.ops.logical_not, or .astype('int8') first.")
     return _negative(x)
-
-
-def power(a: Any, b: Any) -> Any:
-    """``a ** b``; the exponents 0.5, 1, 2, 3 and -1 given as Python numbers use cheaper forms.
-
-    Raises `ValueRangeError` for integers to a negative integer power; under jit, where exponents are not known in
-    advance, such an element is 0.
-    """
-    from fnet.ops.maths import reciprocal, sqrt, square
-
-    if is_python_number(b) and spec_of(a).differentiable:
-        if b == 2:
-            return square(a)
-        if b == 3:
-            return multiply(a, square(a))
-        if b == 1:
-            return lift(a)
-        if b == 0.5:
-            return sqrt(a)
-        if b == -1:
-            return reciprocal(a)
-    if _is_integer(a) and _is_integer(b) and not isinstance(b, Tracer) and np.any(np.less(b, 0)):
-        raise ValueRangeError(
-            f"power: integers have no negative integer powers, received the exponent {np.min(b)}. "
-            f"Convert one of them, e.g. x.astype('float32')."
-        )
-    base, exponent = no_booleans(*promote(a, b))
-    kind = spec_of(base).dtype.kind
-    return (_power if kind == "f" else _integer_powers[kind])(base, exponent)
-
-
-def _is_integer(x: Any) -> bool:
-    return spec_of(x).dtype.kind in "iub"
 
 
 def no_booleans(*operands: Any) -> list[Any]:
@@ -240,11 +174,6 @@ def _or_nan(beyond: Any, bound: Any) -> Any:
     if not isinstance(bound, Tracer) and not np.any(np.not_equal(bound, bound)):
         return beyond
     return logical_or(beyond, not_equal(bound, bound)) if spec_of(bound).differentiable else beyond
-
-
-def logaddexp(a: Any, b: Any) -> Any:
-    """``log(e^a + e^b)`` without overflow."""
-    return _logaddexp(*promote(a, b, floating=True))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

@@ -15,7 +15,7 @@ from fnet.ops.nn import dropout, softmax
 from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
-from fnet.transforms.arithmetic import zeros_like
+from fnet.transforms.linear_maps import zeros_like
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import pullback
 

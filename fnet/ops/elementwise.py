@@ -11,11 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ShapeError
-from fnet.ops.shape import broadcast_to
-from fnet.ops.summation import sum_to
-from fnet.spec import ArraySpec, Unknown
-from fnet.transforms.arithmetic import add as add_cotangents
+from fnet.spec import ArraySpec
+from fnet.transforms.linear_maps import add, broadcast_shapes, repeated, sum_to
 from fnet.transforms.primitive import Primitive, spec_of
 
 Rule = Callable[..., Any] | None
@@ -38,31 +35,11 @@ def elementwise(name: str, template: str, *rules: Rule, dtype: np.dtype | None =
         total = None
         for rule, t in zip(rules, tangents, strict=True):
             if t is not None and rule is not None:
-                part = broadcast_to(rule(t, y, *operands), spec_of(y).shape)
-                total = part if total is None else add_cotangents(total, part)
+                part = repeated(rule(t, y, *operands), spec_of(y).shape)
+                total = part if total is None else add(total, part)
         return np.zeros(spec_of(y).shape, spec_of(y).dtype) if total is None else total
 
     differentiable = bool(rules)
     return Primitive(
         name, abstract, template=template, vjp=vjp if differentiable else None, jvp=jvp if differentiable else None
     )
-
-
-def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape NumPy would broadcast to, or a `ShapeError` that shows the shapes."""
-    first = shapes[0]
-    if all(s == first for s in shapes):
-        return first
-    try:
-        sizes = np.broadcast_shapes(*shapes)
-    except ValueError:
-        listed = " and ".join(map(str, shapes))
-        raise ShapeError(
-            f"{name} cannot combine shapes {listed}: expected equal sizes, or 1, on each axis counted from the last. "
-            f"Reshape or transpose one of them."
-        ) from None
-    if any(s and type(s[0]) is Unknown for s in shapes):
-        return tuple(
-            next(s[-i] for s in shapes if len(s) >= i and s[-i] == sizes[-i]) for i in range(len(sizes), 0, -1)
-        )
-    return sizes

@@ -10,10 +10,10 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
-from fnet.ops.arithmetic import equal, greater, multiply, negative, subtract, where
+from fnet.ops.arithmetic import equal, greater, maximum, multiply, negative, subtract, where
 from fnet.ops.index import one_hot
 from fnet.ops.logits import activated, logits_behind
-from fnet.ops.maths import exp, logistic
+from fnet.ops.maths import exp, logistic, softplus, sqrt, square
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import expand_dims, moveaxis, normalize_axis
 from fnet.ops.summation import sum
@@ -242,9 +242,6 @@ def dropout(x: Any, key: Any, rate: float) -> Any:
 
 def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:
     """``x / sqrt(max(sum(x^2), epsilon))`` along `axis`; a zero vector stays zero."""
-    from fnet.ops.arithmetic import maximum
-    from fnet.ops.maths import sqrt, square
-
     (x,) = promote(x, floating=True)
     return x / sqrt(maximum(sum(square(x), axis, keepdims=True), epsilon))
 
@@ -254,8 +251,6 @@ def binary_crossentropy_with_logits(logits: Any, targets: Any) -> Any:
 
     Computed as ``z (1 - t) + log(1 + e^-z)`` for z > 0, else as ``log(1 + e^z) - z t``.
     """
-    from fnet.ops.maths import softplus
-
     z, t = promote(logits, targets, floating=True)
     rest = subtract(1, t)
     above = where(equal(rest, 0), 0, multiply(z, rest)) + softplus(negative(z))

@@ -16,8 +16,8 @@ from fnet.ops.reduce import mean as mean_of
 from fnet.ops.shape import expand_dims, reshape
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
-from fnet.transforms.arithmetic import zeros_like
 from fnet.transforms.jvp import jvp
+from fnet.transforms.linear_maps import zeros_like
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import pullback
 

@@ -16,7 +16,7 @@ import numpy as np
 from fnet.errors import DtypeError, FnetError, TracingError
 from fnet.ops import arithmetic as ar
 from fnet.ops import linalg as la
-from fnet.ops import maths, reduce
+from fnet.ops import maths, powers, reduce
 from fnet.ops import shape as sh
 from fnet.ops.accumulate import cumsum
 from fnet.ops.index import getitem, take
@@ -31,7 +31,7 @@ _matmul: Callable = partial(la.matmul, floating=False)
 
 
 def _float_power(a: Any, b: Any) -> Any:
-    return ar.power(*(astype(lift(x), np.float64) for x in (a, b)))
+    return powers.power(*(astype(lift(x), np.float64) for x in (a, b)))
 
 
 def _fabs(x: Any) -> Any:
@@ -45,13 +45,13 @@ UFUNCS: dict[Any, Callable] = {
     np.divide: ar.divide,
     np.floor_divide: ar.floor_divide,
     np.remainder: ar.remainder,
-    np.power: ar.power,
+    np.power: powers.power,
     np.float_power: _float_power,
     np.negative: ar.negative,
     np.positive: lift,
     np.maximum: ar.maximum,
     np.minimum: ar.minimum,
-    np.logaddexp: ar.logaddexp,
+    np.logaddexp: powers.logaddexp,
     np.equal: ar.equal,
     np.not_equal: ar.not_equal,
     np.less: ar.less,
@@ -309,7 +309,7 @@ _BINARY: dict[str, Callable[..., Any]] = {
     "truediv": _of_numbers(ar.divide),
     "floordiv": _of_numbers(ar.floor_divide),
     "mod": _of_numbers(ar.remainder),
-    "pow": _of_numbers(ar.power),
+    "pow": _of_numbers(powers.power),
     "matmul": _matmul,
     "and": _of_booleans("&", ar.logical_and),
     "or": _of_booleans("|", ar.logical_or),

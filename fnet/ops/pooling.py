@@ -9,10 +9,10 @@ import numpy as np
 
 from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import promote
-from fnet.ops.shape import linear
 from fnet.ops.window import Sizes, per_axis, window_axes
 from fnet.spec import ArraySpec
 from fnet.taps import Axes
+from fnet.transforms.linear_maps import linear
 from fnet.transforms.primitive import Primitive, spec_of
 
 PADDINGS = ("valid", "same")

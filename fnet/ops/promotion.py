@@ -8,7 +8,7 @@ import numpy as np
 
 from fnet.errors import ShapeError
 from fnet.spec import ArraySpec, as_array, check_dtype
-from fnet.transforms.arithmetic import provide
+from fnet.transforms import linear_maps
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -23,9 +23,7 @@ def lift(x: Any) -> Any:
         spec_of(x)
         return x
     if isinstance(x, list | tuple) and _contains_tracer(x):
-        from fnet.ops.shape import stack
-
-        return stack([lift(e) for e in x])
+        return _stacked([lift(e) for e in x])
     try:
         array = as_array(x)
     except ValueError:
@@ -76,26 +74,17 @@ def astype(x: Any, dtype: Any) -> Any:
         return np.asarray(x, dtype)
     if x.dtype == dtype and not x.spec.weak:
         return x
-    return to_bool(x) if dtype.kind == "b" else cast(x, dtype=dtype)
+    return to_bool(x) if dtype.kind == "b" else linear_maps.cast(x, dtype=dtype)
 
 
 def _contains_tracer(x: Any) -> bool:
     return any(isinstance(e, Tracer) or (isinstance(e, list | tuple) and _contains_tracer(e)) for e in x)
 
 
-def _cast_abstract(x: ArraySpec, *, dtype: np.dtype) -> ArraySpec:
-    return ArraySpec(x.shape, dtype)
+def _stacked(arrays: list[Any]) -> Any:
+    """Arrays of one shape joined along a new first axis."""
+    parts = promote(*(linear_maps.reshape(x, shape=(1, *x.shape)) for x in arrays))
+    return parts[0] if len(parts) == 1 else linear_maps.concatenate(*parts, axis=0)
 
 
-def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: np.dtype) -> tuple[Any]:
-    spec = spec_of(x)
-    return (astype(g, spec.dtype) if spec.differentiable else None,)
-
-
-def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> Any:
-    return astype(tangents[0], dtype)
-
-
-cast = provide(Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp))
-cast.seen_through = True
 to_bool = Primitive("to_bool", lambda x: ArraySpec(x.shape, np.dtype(bool)), template="{0} != 0")

@@ -14,8 +14,9 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.ops.linalg import matrix_product, way_of_product
-from fnet.ops.shape import concatenate, reshape, take_range, transpose
+from fnet.ops.shape import concatenate, reshape, transpose
 from fnet.spec import ArraySpec
+from fnet.transforms.linear_maps import part
 from fnet.transforms.primitive import Primitive, spec_of
 
 Shape = tuple[int, ...]
@@ -210,14 +211,14 @@ def _input_gradient(dz: Any, kernel: Any, x: Any, precision: str) -> Any:
 def _turned(weights: Any, columns: int) -> Any:
     """The first `columns` columns moved behind the others."""
     size = spec_of(weights).shape[1]
-    return concatenate([take_range(weights, columns, size, 1), take_range(weights, 0, columns, 1)], axis=1)
+    return concatenate([part(weights, columns, size, 1), part(weights, 0, columns, 1)], axis=1)
 
 
 def _blocks(whole: Any, features: int) -> tuple[Any, Any, Any]:
     """The gradients of kernel, bias and recurrent kernel: blocks of rows of one matrix."""
     k, columns = spec_of(whole).shape
-    kernel, bias = take_range(whole, 0, features, 0), take_range(whole, features, features + 1, 0)
-    return kernel, reshape(bias, (columns,)), take_range(whole, features + 1, k, 0)
+    kernel, bias = part(whole, 0, features, 0), part(whole, features, features + 1, 0)
+    return kernel, reshape(bias, (columns,)), part(whole, features + 1, k, 0)
 
 
 def _simple_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, ...], **params: Any) -> tuple:
@@ -253,7 +254,7 @@ def _gradients(
         (whole, *dx), dstates, masks = _slopes(pulled, states, g, x, operands, saved, params)
         return dx[0] if wanted else None, *_blocks(whole, features), *dstates, *masks
     (dz,), dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
-    dz = take_range(_flat(dz), 0, spec_of(recurrent).shape[1], 1)
+    dz = part(_flat(dz), 0, spec_of(recurrent).shape[1], 1)
     whole = matrix_product(transpose(_flat(rows[0])), dz, precision)
     return _input_gradient(dz, kernel, x, precision), *_blocks(whole, features), *dstates, *masks
 
@@ -265,12 +266,12 @@ def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, .
     (features, units), precision = (spec_of(x).shape[2], spec_of(recurrent).shape[0]), _level(params)
     # The blocks of dz are those of a, z, r, q: three neighbours belong to either matrix, whose blocks are z, r, a (q).
     dz, rows = _flat(dz), transpose(_flat(rows))
-    of_input, of_state = take_range(dz, 0, 3 * units, 1), take_range(dz, units, 4 * units, 1)
+    of_input, of_state = part(dz, 0, 3 * units, 1), part(dz, units, 4 * units, 1)
     dx = _input_gradient(of_input, _turned(kernel, 2 * units), x, precision)
-    dkernel = _turned(matrix_product(take_range(rows, 0, features + 1, 0), of_input, precision), units)
-    drecurrent = matrix_product(take_range(rows, features, features + 1 + units, 0), of_state, precision)
-    dbias = concatenate([take_range(dkernel, features, features + 1, 0), take_range(drecurrent, 0, 1, 0)])
-    dkernel, drecurrent = take_range(dkernel, 0, features, 0), take_range(drecurrent, 1, 1 + units, 0)
+    dkernel = _turned(matrix_product(part(rows, 0, features + 1, 0), of_input, precision), units)
+    drecurrent = matrix_product(part(rows, features, features + 1 + units, 0), of_state, precision)
+    dbias = concatenate([part(dkernel, features, features + 1, 0), part(drecurrent, 0, 1, 0)])
+    dkernel, drecurrent = part(dkernel, 0, features, 0), part(drecurrent, 1, 1 + units, 0)
     return dx, dkernel, dbias, drecurrent, *dstates, *masks
 
 

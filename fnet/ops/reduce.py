@@ -24,10 +24,11 @@ from fnet.ops.arithmetic import (
 )
 from fnet.ops.maths import absolute, isfinite, sqrt, square
 from fnet.ops.promotion import astype, lift, promote
-from fnet.ops.shape import basic_slice, moveaxis, normalize_axis, reshape, squeeze, take_range, transpose
-from fnet.ops.summation import Axes, fold_abstract, keep_axes, normalize_axes, sum, widened
+from fnet.ops.shape import basic_slice, moveaxis, normalize_axis, reshape, squeeze, transpose
+from fnet.ops.summation import Axes, normalize_axes, sum, widened
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
+from fnet.transforms.linear_maps import fold_abstract, keep_axes, part
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import pullback
 
@@ -69,7 +70,7 @@ def _prod_of_pairs(x: Any, axes: tuple[int, ...]) -> Any:
         half = count // 2
         if count % 2:
             left_over = multiply(left_over, basic_slice(x, (count - 1, *[slice(None)] * len(result))))
-        x = multiply(take_range(x, 0, half, 0), take_range(x, half, 2 * half, 0))
+        x = multiply(part(x, 0, half, 0), part(x, half, 2 * half, 0))
         count = half
     return multiply(reshape(x, result), left_over) if count else left_over
 

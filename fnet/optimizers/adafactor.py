@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, negative, power, subtract
+from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
+from fnet.ops.powers import power
 from fnet.ops.reduce import mean
 from fnet.ops.shape import expand_dims
 from fnet.optimizers.average import EMA_MOMENTUM

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fnet.errors import ValueRangeError
-from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, power, subtract
+from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
 from fnet.ops.maths import absolute, sqrt, square
+from fnet.ops.powers import power
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     OPTIMIZERS,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fnet.errors import ValueRangeError
-from fnet.ops.arithmetic import add, clip, divide, less, multiply, power, subtract, where
+from fnet.ops.arithmetic import add, clip, divide, less, multiply, subtract, where
 from fnet.ops.maths import square
+from fnet.ops.powers import power
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
     NO_CHANGE,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.ops.arithmetic import add, divide, greater, logical_and, multiply, negative, power, subtract, where
+from fnet.ops.arithmetic import add, divide, greater, logical_and, multiply, negative, subtract, where
 from fnet.ops.maths import sqrt, square
+from fnet.ops.powers import power
 from fnet.ops.summation import sum
 from fnet.optimizers.adam import check_moments, toward
 from fnet.optimizers.average import EMA_MOMENTUM

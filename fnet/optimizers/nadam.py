@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fnet.ops.arithmetic import add, divide, multiply, negative, power, subtract
+from fnet.ops.arithmetic import add, divide, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
+from fnet.ops.powers import power
 from fnet.optimizers.adam import check_moments, toward
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (

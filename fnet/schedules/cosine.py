@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from fnet.configured import configurable
-from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, power, subtract, where
+from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, subtract, where
 from fnet.ops.maths import cos, floor, log
+from fnet.ops.powers import power
 from fnet.schedules.check import Schedule, check_fraction, check_positive, check_rates, warn_without_effect
 
 # Steps are whole: what is so close below a restart is the restart, rounded.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fnet.configured import configurable
-from fnet.ops import arithmetic
+from fnet.ops import powers
 from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, subtract
 from fnet.ops.maths import ceil, floor
 from fnet.schedules.check import Schedule, check_positive, check_rates
@@ -27,7 +27,7 @@ def exponential_decay(
 
     def schedule(step: Any) -> Any:
         exponent = _periods(step, decay_steps, staircase)
-        return multiply(arithmetic.power(float(decay_rate), exponent), initial_learning_rate)
+        return multiply(powers.power(float(decay_rate), exponent), initial_learning_rate)
 
     return schedule
 
@@ -77,9 +77,7 @@ def polynomial_decay(
         if cycle:
             n = multiply(maximum(ceil(divide(step, decay_steps)), 1.0), decay_steps)
         left = subtract(1.0, divide(minimum(step, n), n))
-        return add(
-            multiply(arithmetic.power(left, power), initial_learning_rate - end_learning_rate), end_learning_rate
-        )
+        return add(multiply(powers.power(left, power), initial_learning_rate - end_learning_rate), end_learning_rate)
 
     return schedule
 

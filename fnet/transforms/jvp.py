@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.spec import ArraySpec
-from fnet.transforms.arithmetic import cast, zeros_like
+from fnet.transforms.linear_maps import as_dtype, zeros_like
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
@@ -107,7 +107,7 @@ def jvp(f: Callable[..., R], primals: tuple[Any, ...], tangents: tuple[Any, ...]
         received = None if tangent is None else spec_of(tangent)
         if received is None or received.shape != spec.shape:
             raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {received}.")
-        traced.append(_JVPTracer(trace, as_primal(primal), cast(tangent, spec.dtype), spec=spec))
+        traced.append(_JVPTracer(trace, as_primal(primal), as_dtype(tangent, spec.dtype), spec=spec))
     try:
         outputs = f(*tree.unflatten(structure, traced))
     finally:

@@ -11,7 +11,7 @@ from fnet import tree
 from fnet.compile.graph import Graph, Node, Value, make_node
 from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
-from fnet.transforms.arithmetic import provided
+from fnet.transforms.linear_maps import broadcast_to
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
 
@@ -78,9 +78,7 @@ class _Staging:
     def _uniform(self, array: np.ndarray) -> Value:
         """A constant array of equal elements as one number, seen as larger."""
         number = np.array(array.flat[0])
-        node = make_node(
-            provided("broadcast_to"), [Value(ArraySpec((), array.dtype), constant=number)], {"shape": array.shape}
-        )
+        node = make_node(broadcast_to, [Value(ArraySpec((), array.dtype), constant=number)], {"shape": array.shape})
         self.nodes.append(node)
         return node.outputs[0]
 

@@ -10,7 +10,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.spec import ArraySpec
-from fnet.transforms.arithmetic import add, cast, ones_like, zeros_like
+from fnet.transforms.linear_maps import add, as_dtype, zeros_like
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
@@ -162,7 +162,7 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
         for output, g in zip(outputs, given, strict=True):
             if tape.owns(output) and g is not None:
                 _check_cotangent(output.spec, g)
-                g = cast(g, output.dtype)
+                g = as_dtype(g, output.dtype)
                 known = cotangents.get(id(output))
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)
@@ -210,7 +210,7 @@ def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = Fals
 
         value, pull, *aux = pullback(of_chosen, *chosen, has_aux=has_aux, copying=True)
         check_scalar(value)
-        gradients = pull(ones_like(value))
+        gradients = pull(np.ones((), spec_of(value).dtype))
         gradient = gradients[0] if isinstance(argnums, int) else gradients
         return ((value, aux[0]), gradient) if has_aux else (value, gradient)
 

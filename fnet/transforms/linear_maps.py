@@ -1,0 +1,285 @@
+"""Linear maps: the primitives in which derivative rules are written, each beside the one that is its transpose.
+
+| map | its transpose |
+|---|---|
+| reshape, transpose, a slice of everything | their inverses |
+| broadcast_to | sum |
+| slice | place |
+| concatenate | slices |
+| cast | cast |
+| add | sums over what was broadcast |
+
+The primitives take what they are given as it is; `fnet.ops` has the functions that check arguments for users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref, copy
+from fnet.errors import ShapeError
+from fnet.spec import ArraySpec, Unknown
+from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.tracer import Tracer
+
+Shape = tuple[int, ...]
+
+
+def linear(name: str, abstract: Callable, vjp: Callable, **computed_by: Any) -> Primitive:
+    """A primitive of one operand that is linear in it, so that it is its own JVP."""
+
+    def jvp(tangents: tuple[Any, ...], y: Any, x: Any, **params: Any) -> Any:
+        return primitive(tangents[0], **params)
+
+    primitive = Primitive(name, abstract, vjp=vjp, jvp=jvp, **computed_by)
+    return primitive
+
+
+def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Primitive:
+    """A linear primitive that NumPy computes as a view; its shape rule asks NumPy, on an array without memory."""
+
+    def abstract(x: ArraySpec, **params: Any) -> ArraySpec:
+        shape = view(np.broadcast_to(np.zeros((), x.dtype), x.shape), **params).shape
+        if any(type(n) is Unknown for n in x.shape):
+            given = params.get("shape", x.shape)
+            shape = tuple(next((size for size in given if size == n), n) for n in shape)
+        return ArraySpec(shape, x.dtype)
+
+    return linear(name, abstract, vjp, view=view, strided=strided)
+
+
+# ----------------------------------------------------------------------------------------------- views
+
+
+def _reshape_view(x: np.ndarray, *, shape: Shape) -> np.ndarray:
+    return np.reshape(x, shape)
+
+
+def _transpose_view(x: np.ndarray, *, axes: Shape) -> np.ndarray:
+    return np.transpose(x, axes)
+
+
+def _broadcast_view(x: np.ndarray, *, shape: Shape) -> np.ndarray:
+    return np.broadcast_to(x, shape)
+
+
+def _slice_view(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
+    # the Ellipsis makes it a view even where integers on every axis would give a scalar, which is a copy
+    return x[(*(slice(*i) if isinstance(i, tuple) else i for i in index), ...)]
+
+
+def _reshape_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
+    return (reshape(g, shape=spec_of(x).shape),)
+
+
+def _transpose_vjp(g: Any, y: Any, x: Any, *, axes: Shape) -> tuple[Any]:
+    return (transpose(g, axes=tuple(np.argsort(axes).tolist())),)
+
+
+def _broadcast_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
+    return (sum_to(g, spec_of(x).shape),)
+
+
+def _slice_vjp(g: Any, y: Any, x: Any, *, index: tuple[Any, ...]) -> tuple[Any]:
+    if all(i in ((None, None, None), (None, None, -1)) for i in index):  # some axes turned round: its own inverse
+        return (basic_slice(g, index=index),)
+    return (place(g, shape=spec_of(x).shape, index=index),)
+
+
+reshape = _view("reshape", _reshape_view, _reshape_vjp, strided=False)
+transpose = _view("transpose", _transpose_view, _transpose_vjp)
+broadcast_to = _view("broadcast_to", _broadcast_view, _broadcast_vjp)
+basic_slice = _view("slice", _slice_view, _slice_vjp)
+
+
+# ----------------------------------------------------------------------------------------------- sums
+
+
+def fold_abstract(x: ArraySpec, *, axes: tuple[int, ...]) -> ArraySpec:
+    """The shape rule of a fold: the folded axes are gone."""
+    return ArraySpec(tuple(n for a, n in enumerate(x.shape) if a not in axes), x.dtype)
+
+
+def _sum_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
+    shape = spec_of(x).shape
+    return (repeated(keep_axes(g, shape, axes), shape),)
+
+
+reduce_sum = linear("sum", fold_abstract, _sum_vjp, reduction="sum")
+
+
+def _add_abstract(a: ArraySpec, b: ArraySpec) -> ArraySpec:
+    return ArraySpec(broadcast_shapes("add", a.shape, b.shape), b.dtype)
+
+
+def _add_vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
+    return tuple(sum_to(g, spec_of(x).shape) if spec_of(x).differentiable else None for x in operands)
+
+
+def _add_jvp(tangents: tuple[Any, ...], y: Any, *operands: Any) -> Any:
+    parts = [repeated(t, spec_of(y).shape) for t in tangents if t is not None]
+    return add(*parts) if len(parts) > 1 else parts[0]
+
+
+add = Primitive("add", _add_abstract, template="{0} + {1}", vjp=_add_vjp, jvp=_add_jvp)
+
+
+def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
+    """The shape NumPy would broadcast to, or a `ShapeError` that shows the shapes."""
+    first = shapes[0]
+    if all(s == first for s in shapes):
+        return first
+    try:
+        sizes = np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(map(str, shapes))
+        raise ShapeError(
+            f"{name} cannot combine shapes {listed}: expected equal sizes, or 1, on each axis counted from the last. "
+            f"Reshape or transpose one of them."
+        ) from None
+    if any(s and type(s[0]) is Unknown for s in shapes):
+        return tuple(
+            next(s[-i] for s in shapes if len(s) >= i and s[-i] == sizes[-i]) for i in range(len(sizes), 0, -1)
+        )
+    return sizes
+
+
+# ----------------------------------------------------------------------------------------------- parts and wholes
+
+
+def _place_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, index: tuple) -> None:
+    from fnet.kernels import cpu
+
+    (source,), (target,) = inputs, outputs
+    zero = emit.constant(np.zeros(1, target.dtype))
+    emit.call(cpu.copy.fill, target, zero, target.size)
+    copy(source, target.viewed(_slice_view, index=index), emit)
+
+
+def _concatenate_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: int) -> None:
+    (target,) = outputs
+    start = 0
+    for source in inputs:
+        offset = target.offset + start * target.strides[axis]
+        copy(source, replace(target, shape=source.shape, offset=offset), emit)
+        start += source.shape[axis]
+
+
+def _place_abstract(x: ArraySpec, *, shape: Shape, index: tuple[Any, ...]) -> ArraySpec:
+    return ArraySpec(shape, x.dtype)
+
+
+def _place_vjp(g: Any, y: Any, x: Any, *, shape: Shape, index: tuple[Any, ...]) -> tuple[Any]:
+    return (basic_slice(g, index=index),)
+
+
+def _concatenate_abstract(*specs: ArraySpec, axis: int) -> ArraySpec:
+    first = specs[0]
+    for position, spec in enumerate(specs):
+        same = [a == b for i, (a, b) in enumerate(zip(first.shape, spec.shape, strict=False)) if i != axis]
+        if spec.ndim != first.ndim or not all(same):
+            raise ShapeError(
+                f"concatenate on axis {axis} needs equal sizes on the other axes: expected {first.shape}, "
+                f"received {spec.shape} as input {position}."
+            )
+    size = sum(s.shape[axis] for s in specs)
+    return ArraySpec((*first.shape[:axis], size, *first.shape[axis + 1 :]), first.dtype)
+
+
+def _concatenate_vjp(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
+    parts, start = [], 0
+    for x in inputs:
+        size = spec_of(x).shape[axis]
+        parts.append(part(g, start, start + size, axis))
+        start += size
+    return tuple(parts)
+
+
+def _concatenate_jvp(tangents: tuple[Any, ...], y: Any, *inputs: Any, axis: int) -> Any:
+    filled = [zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
+    return concatenate(*filled, axis=axis)
+
+
+place = linear("place", _place_abstract, _place_vjp, lower=_place_lower, strided=True)
+concatenate = Primitive(
+    "concatenate",
+    _concatenate_abstract,
+    lower=_concatenate_lower,
+    vjp=_concatenate_vjp,
+    jvp=_concatenate_jvp,
+    strided=True,
+)
+
+
+# ----------------------------------------------------------------------------------------------- element types
+
+
+def _cast_abstract(x: ArraySpec, *, dtype: np.dtype) -> ArraySpec:
+    return ArraySpec(x.shape, dtype)
+
+
+def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: np.dtype) -> tuple[Any]:
+    spec = spec_of(x)
+    return (as_dtype(g, spec.dtype) if spec.differentiable else None,)
+
+
+def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> Any:
+    return as_dtype(tangents[0], dtype)
+
+
+cast = Primitive("cast", _cast_abstract, template="{0}", vjp=_cast_vjp, jvp=_cast_jvp)
+cast.seen_through = True
+
+
+# ----------------------------------------------------------------------------------------------- where there is need
+
+
+def as_dtype(x: Any, dtype: np.dtype) -> Any:
+    """`x` with elements of type `dtype`, which is not boolean."""
+    if not isinstance(x, Tracer):
+        return np.asarray(x, dtype)
+    return x if x.dtype == dtype and not x.spec.weak else cast(x, dtype=dtype)
+
+
+def reshaped(x: Any, shape: Shape) -> Any:
+    """The same elements in this shape."""
+    return x if spec_of(x).shape == shape else reshape(x, shape=shape)
+
+
+def repeated(x: Any, shape: Shape) -> Any:
+    """`x` broadcast to this shape."""
+    return x if spec_of(x).shape == shape else broadcast_to(x, shape=shape)
+
+
+def keep_axes(y: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
+    """The result of a fold of `shape` with its folded axes back, of size 1."""
+    return reshaped(y, tuple(1 if a in axes else n for a, n in enumerate(shape)))
+
+
+def sum_to(x: Any, shape: Shape) -> Any:
+    """Sum out the axes along which `shape` was broadcast to the shape of `x`."""
+    have = spec_of(x).shape
+    if have == shape:
+        return x
+    if len(have) < len(shape) or any(h == 1 < n for h, n in zip(have[len(have) - len(shape) :], shape, strict=True)):
+        return broadcast_to(x, shape=shape)
+    lead = len(have) - len(shape)
+    axes = tuple(range(lead)) + tuple(lead + a for a, n in enumerate(shape) if n == 1 and have[lead + a] != 1)
+    return reshaped(reduce_sum(x, axes=axes) if axes else x, shape)
+
+
+def part(x: Any, start: int, stop: int, axis: int) -> Any:
+    """Elements ``start:stop`` along `axis`."""
+    if start == 0 and stop == spec_of(x).shape[axis]:
+        return x
+    return basic_slice(x, index=((None, None, None),) * axis + ((start, stop, None),))
+
+
+def zeros_like(x: Any) -> np.ndarray:
+    """Zeros of the shape and dtype of `x`, which may be traced."""
+    spec = spec_of(x)
+    return np.zeros(spec.shape, spec.dtype)
