@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
+from fnet.context import in_force, within
 from fnet.errors import DtypeError, ShapeError
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
-
-_COUNTED: ContextVar[Any] = ContextVar("counted samples", default=None)
 
 
 class Masked:
@@ -84,14 +81,9 @@ def check_mask(values: Any, mask: Any, who: str = "") -> None:
         raise ShapeError(f"{who}the mask of an input of shape {shape} is (batch, steps), received {given.shape}.")
 
 
-@contextmanager
-def counting(samples: Any) -> Iterator[None]:
+def counting(samples: Any) -> within:
     """Layers that are applied inside have a batch of which `samples` (N,) count, None for all of them."""
-    token = _COUNTED.set(samples)
-    try:
-        yield
-    finally:
-        _COUNTED.reset(token)
+    return within(in_force().replaced(counted_samples=samples))
 
 
 def counted_samples(batch: int) -> Any:
@@ -99,7 +91,7 @@ def counted_samples(batch: int) -> Any:
 
     Raises `ShapeError` where they are not as many.
     """
-    counted = _COUNTED.get()
+    counted = in_force().counted_samples
     if counted is not None and spec_of(counted).shape != (batch,):
         raise ShapeError(
             f"the layer within TimeDistributed must keep the batch, of which a mask says what counts: expected "

@@ -19,24 +19,15 @@ float32. float64 is always computed in float64. The level belongs to the key und
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from types import TracebackType
-from typing import Literal
 
+from fnet.context import LEVELS, Level, in_force, put_in_force
 from fnet.errors import ValueRangeError, did_you_mean
 
-Level = Literal["highest", "high", "medium"]
-LEVELS: tuple[Level, ...] = ("highest", "high", "medium")
 
-_LEVEL: ContextVar[str] = ContextVar("precision", default=LEVELS[0])
-
-in_force = _LEVEL.get
-"""The level in force, always one of the objects in `LEVELS`; for where nanoseconds count."""
-
-
-def current_precision() -> str:
+def current_precision() -> Level:
     """The level in force in this thread, or in this task of asyncio."""
-    return in_force()
+    return in_force().precision
 
 
 class precision:  # noqa: N801  (used like a function)
@@ -57,13 +48,14 @@ class precision:  # noqa: N801  (used like a function)
         if level not in LEVELS:
             raise ValueRangeError(f"precision {level!r} is unknown.{did_you_mean(level, LEVELS)}")
         self.level = LEVELS[LEVELS.index(level)]
-        self._outside: list[str] = []
+        self._outside: list[Level] = []
         self._fresh = True
         self._begin()
 
     def _begin(self) -> None:
-        self._outside.append(in_force())
-        _LEVEL.set(self.level)
+        context = in_force()
+        self._outside.append(context.precision)
+        put_in_force(context.replaced(precision=self.level))
 
     def __enter__(self) -> precision:
         if not self._fresh:
@@ -74,7 +66,7 @@ class precision:  # noqa: N801  (used like a function)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _LEVEL.set(self._outside.pop())
+        put_in_force(in_force().replaced(precision=self._outside.pop()))
 
     def __repr__(self) -> str:
         return f"precision({self.level!r})"

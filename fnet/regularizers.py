@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from fnet import ops
 from fnet.configured import Configured, check_not_negative, configurable
+from fnet.context import in_force, within
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
 from fnet.ops.promotion import promote
@@ -23,7 +23,6 @@ Regularizer = Callable[[Any], Any]
 RegularizerLike = str | Callable[..., Any] | None
 """What `get` takes for a regularizer."""
 REGULARIZERS: Names[Callable[..., Regularizer]] = Names("regularizer", spelling=snake_case)
-_REPORTED: ContextVar[list[Any] | None] = ContextVar("reported penalties", default=None)
 
 
 @REGULARIZERS.named()
@@ -114,16 +113,13 @@ def get(regularizer: RegularizerLike) -> Regularizer | None:
 def reported_penalties() -> Iterator[list[Any]]:
     """The list of what layers report about their outputs (`report`) while they are applied inside."""
     penalties: list[Any] = []
-    token = _REPORTED.set(penalties)
-    try:
+    with within(in_force().replaced(penalties=penalties)):
         yield penalties
-    finally:
-        _REPORTED.reset(token)
 
 
 def report(regularizer: Regularizer, y: Any) -> None:
     """Report ``regularizer(y) / N`` of an output y: (N, ...), if anyone asks."""
-    penalties = _REPORTED.get()
+    penalties = in_force().penalties
     if penalties is not None:
         penalties.append(ops.multiply(regularizer(y), 1 / max(spec_of(y).shape[0], 1)))
 

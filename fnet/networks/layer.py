@@ -11,11 +11,12 @@ import numpy as np
 
 from fnet import tree
 from fnet.configured import Recipe, make_again
+from fnet.context import Context, Level, in_force, within
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.masking import handing_on, without_masks
 from fnet.networks.mask_merging import finite_padding
 from fnet.networks.pair import Apply, Init, Tree
-from fnet.networks.position import Frozen, Position, at, current
+from fnet.networks.position import OUTSIDE, Frozen, Position
 from fnet.networks.samples import ShapeLike, check_shape, output_shape
 from fnet.networks.sharing import Pair, Shared, first_uses, joined
 from fnet.random import check_key
@@ -275,6 +276,7 @@ class Frame:
     ) -> None:
         self.kind, self.marks, self.children, self.entries = kind, marks, children, entries
         self.container, self.trainable, self.shape = container, trainable, shape
+        self.plain_contexts: dict[Level, Context] = {}
 
     @functools.cached_property
     def first_uses(self) -> dict[str, str]:
@@ -284,20 +286,18 @@ class Frame:
     def is_plain(self) -> bool:
         return self.trainable is True and not self.first_uses
 
-    @functools.cached_property
-    def plain_position(self) -> Position:
-        return Position(marks=self.marks)
-
-    def place(self, entries: Pair | None = None) -> tuple[Position, Shared | None]:
-        """The position of what is called inside, and the layers shared there if this is the outermost container."""
-        position, opened = current(), None
+    def inside(self, outside: Context, entries: Pair | None = None) -> tuple[Context, Shared | None]:
+        """The context of what is called inside, and the layers shared there if this is the outermost container."""
+        position, opened = outside.position or OUTSIDE, None
         if position.marks is not None and not self.marks <= position.marks:
             raise StructureError(
                 f"{self.kind} has a penalty, a constraint or frozen parameters, which the hand-written layer around it "
                 f"hides. Name it there: Layer(init, apply, children=[layer], entries=['its entry in params'])."
             )
-        if position.is_plain and self.is_plain:
-            return self.plain_position, None
+        if self.is_plain and outside.jit_level is not None:
+            if outside.precision not in self.plain_contexts:
+                self.plain_contexts[outside.precision] = outside.at(Position(marks=self.marks))
+            return self.plain_contexts[outside.precision], None
         frozen = position.frozen
         if self.trainable is not True:
             frozen = (*frozen, Frozen(position.path, self.trainable))
@@ -305,7 +305,7 @@ class Frame:
         if shared is None and self.first_uses:
             uses = {joined(position.path, k): joined(position.path, v) for k, v in self.first_uses.items()}
             shared = opened = Shared(position.path, uses, entries)
-        return Position(position.path, frozen, shared, self.marks), opened
+        return outside.at(Position(position.path, frozen, shared, self.marks)), opened
 
 
 def check_name(name: Any) -> str:
@@ -355,7 +355,7 @@ def _checked_init(init: Callable, frame: Frame) -> Init:
         key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = np.float32
     ) -> tuple[Tree, Tree]:
         arguments = check_key(key), _known_shape(frame.shape, shape), _float_dtype(dtype)
-        with at(frame.place()[0]):
+        with within(frame.inside(in_force())[0]):
             return _pair(init(*arguments), "init", "(params, state)")
 
     return _titled(checked_init, "init")
@@ -371,10 +371,11 @@ def _checked_apply(apply: Callable, frame: Frame) -> Apply:
             raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
         if not isinstance(train, bool | np.bool_):
             raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")
-        if current().marks is None:
+        outside = in_force()
+        if outside.position is None or outside.position.marks is None:
             x = finite_padding(x)
-        position, shared = frame.place((params, state))
-        with at(position):
+        inside, shared = frame.inside(outside, (params, state))
+        with within(inside):
             y, state = _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
         return y, state if shared is None else shared.settled(state)
 

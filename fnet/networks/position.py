@@ -8,10 +8,10 @@ elsewhere, and what the layer around says that it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from fnet.context import in_force, within
 from fnet.networks.sharing import Pair, Shared, joined
 
 
@@ -69,27 +69,16 @@ class Position:
 
 
 OUTSIDE = Position()
-_POSITION: ContextVar[Position | None] = ContextVar("position", default=None)
 
 
 def current() -> Position:
     """The place of the layer that is being initialised or applied."""
-    return _POSITION.get() or OUTSIDE
+    return in_force().position or OUTSIDE
 
 
-class at:  # noqa: N801 (used as a function; a generator would cost more than all else around a call)
+def at(position: Position) -> within:
     """Layers inside stand at this place."""
-
-    __slots__ = ("position", "token")
-
-    def __init__(self, position: Position) -> None:
-        self.position = position
-
-    def __enter__(self) -> None:
-        self.token = _POSITION.set(self.position)
-
-    def __exit__(self, *error: object) -> None:
-        _POSITION.reset(self.token)
+    return within(in_force().at(position))
 
 
 def is_frozen(leaves: Iterable[str]) -> bool:

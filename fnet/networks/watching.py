@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from fnet.context import in_force, within
 from fnet.networks.layer import Layer
 
 
@@ -19,22 +18,14 @@ class Watcher(Protocol):
         """Return the output that goes on, `y` itself or one that is equal."""
 
 
-_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
+def watching(watcher: Watcher) -> within:
     """Layers that containers apply inside are shown to `watcher`."""
-    token = _WATCHER.set(watcher)
-    try:
-        yield
-    finally:
-        _WATCHER.reset(token)
+    return within(in_force().replaced(watcher=watcher))
 
 
 def watched(name: str, layer: Layer, x: Any, call: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     """``call()``, the application of `layer` to `x`, before the eyes of the watcher if there is one."""
-    watcher = _WATCHER.get()
+    watcher = in_force().watcher
     if watcher is None:
         return call()
     watcher.enter(name, layer, x)

@@ -15,8 +15,8 @@ from fnet.compile import results
 from fnet.compile.members import Members
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
+from fnet.context import in_force
 from fnet.errors import TracingError, ValueRangeError
-from fnet.precision import in_force
 from fnet.transforms.call import Call, bound_call
 from fnet.transforms.donation import feeding
 from fnet.transforms.method import Method, behind_first, of_instance
@@ -151,7 +151,7 @@ class Jitted(Generic[P, R]):
         if not isinstance(count, int | np.integer) or count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
         latest = self._latest
-        if latest is not None and not kwargs and latest.level is in_force() and latest.feeding.fault is None:
+        if latest is not None and not kwargs and latest.level is in_force().jit_level and latest.feeding.fault is None:
             result = latest.run_steady(args, count)
             if result is not None:
                 return result
@@ -236,10 +236,12 @@ class Jitted(Generic[P, R]):
         self._instances.pop(receiver, None)
 
     def _specialise(self, call: Call) -> Specialised | None:
-        """The program for a call, made if need be; None where the call is inside another transform, and part of it."""
+        """The program for a call, made if need be; None where the call is a part of its caller."""
         if call.is_traced:
             return None
-        level = in_force()
+        level = in_force().jit_level
+        if level is None:
+            return None
         key = (call.key, call.kinds(), level)
         found = self._compiled.get(key)
         if found is None:
@@ -269,7 +271,7 @@ class Jitted(Generic[P, R]):
                     other.release()
 
     def _looped(self, count: int, call: Call) -> Any:
-        """The calls of `repeat` one after the other, as part of another transform."""
+        """The calls of `repeat` one after the other, as parts of the caller."""
         f, args = call.applied(self._f), call.args
         donated = call.donated(self._donate, self._signature)
         for _ in range(count):

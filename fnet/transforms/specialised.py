@@ -11,8 +11,8 @@ from fnet import tree
 from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
+from fnet.context import in_force
 from fnet.kernels.compiling import collection_put_off
-from fnet.precision import in_force
 from fnet.spec import ArraySpec
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
@@ -83,7 +83,7 @@ class Specialised:
 
     def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
         steady = self.steady
-        if steady is None or self.level is not in_force() or not steady.matches(args):
+        if steady is None or self.level is not in_force().jit_level or not steady.matches(args):
             return None
         outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
         if repeat == 1:

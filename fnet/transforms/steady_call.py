@@ -14,8 +14,8 @@ import numpy as np
 from fnet.compile import results
 from fnet.compile.program import Program
 from fnet.compile.results import is_reused
+from fnet.context import in_force
 from fnet.kernels.cpu.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
-from fnet.precision import in_force
 from fnet.transforms.donation import Path, follow
 from fnet.transforms.steady import Steady, keys
 
@@ -80,7 +80,7 @@ class _Writer:
         self.results: dict[Path, str] = {}
 
     def function(self) -> Callable[[tuple[Any, ...]], Any]:
-        conditions = ["in_force() is level", *self._donated(), *self._others()]
+        conditions = ["in_force().jit_level is level", *self._donated(), *self._others()]
         arrays = [self._found(path) for path, _, _ in self.steady.parts.arrays]
         run = self._guarded(arrays) if self.native else self._walked(arrays)
         lines = [

@@ -1,0 +1,94 @@
+"""What is in force where a function runs, beside its arguments: all hidden values of fnet.
+
+| value | what it is | set by | read by |
+|---|---|---|---|
+| `precision` | the level of products of float32 | `fnet.precision` | `fnet.ops`, for products; `fnet.jit` |
+| `position` | the place of the layer that runs; frozen, shared layers | `Layer`, containers | layers, containers |
+| `watcher` | what is told of every call of a layer | `networks.watching.watching` | containers |
+| `penalties` | the list that takes the penalties of outputs | `reported_penalties` | `regularizers.report` |
+| `counted_samples` | which samples of a batch count | `TimeDistributed` | `BatchNormalization`, `TimeDistributed` |
+
+A value holds until the end of a ``with`` statement, in one thread or one task of asyncio: a new thread begins with
+those of `Context`, a new task with those of the task that made it. Settings of the whole process are not in it.
+
+All values but the precision are parts of a network that is being applied. A program that `fnet.jit` keeps would not
+see them. Where one of them is in force, a jitted function is therefore a part of its caller, as within a trace.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from fnet.networks.position import Position
+    from fnet.networks.watching import Watcher
+
+Level = Literal["highest", "high", "medium"]
+LEVELS: tuple[Level, ...] = ("highest", "high", "medium")
+
+
+class Context:
+    """All hidden values at one point of a program; never changed, see `replaced`.
+
+    jit_level: the precision for which jitted functions are compiled, always one of the objects in `LEVELS`; None where
+    they are parts of their caller.
+    """
+
+    __slots__ = ("counted_samples", "jit_level", "penalties", "position", "precision", "watcher")
+
+    def __init__(
+        self,
+        precision: Level = LEVELS[0],
+        position: Position | None = None,
+        watcher: Watcher | None = None,
+        penalties: list[Any] | None = None,
+        counted_samples: Any = None,
+    ) -> None:
+        self.precision, self.position, self.watcher = precision, position, watcher
+        self.penalties, self.counted_samples = penalties, counted_samples
+        is_plain = position is None or position.is_plain
+        for value in (watcher, penalties, counted_samples):
+            is_plain = is_plain and value is None
+        self.jit_level: Level | None = precision if is_plain else None
+
+    def at(self, position: Position) -> Context:
+        """The context of the layer there: what `replaced` gives, faster."""
+        return Context(self.precision, position, self.watcher, self.penalties, self.counted_samples)
+
+    def replaced(self, **values: Any) -> Context:
+        """The context with these values in place of its own."""
+        return Context(**{name: getattr(self, name) for name in VALUES} | values)
+
+
+VALUES = ("precision", "position", "watcher", "penalties", "counted_samples")
+
+_CONTEXT: ContextVar[Context] = ContextVar("context", default=Context())  # noqa: B039  (a context is never changed)
+
+in_force = _CONTEXT.get
+"""The context in force."""
+put_in_force = _CONTEXT.set
+
+
+class within:  # noqa: N801  (used as a function; a generator would cost more than all else around a call)
+    """A context for a ``with`` statement; what it changes has the value of before afterwards."""
+
+    __slots__ = ("inside", "outside")
+
+    def __init__(self, context: Context) -> None:
+        self.inside = context
+
+    def __enter__(self) -> None:
+        self.outside = in_force()
+        put_in_force(self.inside)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        inside, outside, now = self.inside, self.outside, in_force()
+        if now is inside:
+            put_in_force(outside)
+        else:  # a setting was made inside, or a generator left its own behind
+            values = {name: getattr(outside, name) for name in VALUES}
+            put_in_force(now.replaced(**{k: v for k, v in values.items() if v is not getattr(inside, k)}))
