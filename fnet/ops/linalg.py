@@ -41,7 +41,7 @@ def _matmul_lower(
     a, b, *bias = inputs
     (c,) = outputs
     (m, k), n = a.shape, b.shape[1]
-    a, b = _regular(a, emit), _regular(b, emit)
+    a, b = _regular(a, b, emit)
     added = contiguous(bias[0], emit) if bias else c
     code = EPILOGUES.index(activation)
     start = FROM_BIAS if bias else FROM_ZERO
@@ -79,7 +79,7 @@ def way_of_product(m: int, n: int, k: int, precision: str) -> str:
 def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
     from fnet.kernels import cpu
 
-    a, b = (_regular(r, emit) for r in inputs)
+    a, b = _regular(*inputs, emit)
     (c,) = outputs
     (count, m, k), n = a.shape, b.shape[2]
     if count < FEW and m * n * k > LARGE:
@@ -105,9 +105,18 @@ def _sample(ref: Ref, number: int) -> Ref:
     return Ref(ref.buffer, ref.dtype, ref.shape[1:], ref.strides[1:], ref.offset + number * ref.strides[0])
 
 
-def _regular(ref: Ref, emit: Emitter) -> Ref:
-    """The window itself where the kernel can stride through it forwards, else a contiguous copy."""
-    return contiguous(ref, emit) if ref.backwards else ref.settled
+def _regular(a: Ref, b: Ref, emit: Emitter) -> tuple[Ref, Ref]:
+    """The windows themselves where the kernel can stride through them forwards, else contiguous copies.
+
+    A product with one column is summed by lanes where rows of `a` and the column are contiguous, else in a chain.
+    Eager calls copy windows with gaps, plans do not: they sum in one order if gaps do not decide.
+    """
+    a, b = (contiguous(ref, emit) if ref.backwards else ref.settled for ref in (a, b))
+    if b.shape[-1] != 1:
+        return a, b
+    transposed = Ref(a.buffer, a.dtype, a.shape[::-1], a.strides[::-1], a.offset)
+    stays = a.strides[-1] == 1 or (len(a.shape) == 2 and transposed.contiguous)
+    return a if stays else contiguous(a, emit), contiguous(b, emit)
 
 
 def _matmul_vjp(g: Any, y: Any, a: Any, b: Any, precision: str = "highest") -> tuple[Any, Any]:

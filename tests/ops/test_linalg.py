@@ -116,6 +116,21 @@ def test_rows_and_columns_have_one_order_of_sums_however_they_came_about(m, k, n
         np.testing.assert_array_equal(ops.matmul(a.T, b.T), wanted)
 
 
+@pytest.mark.parametrize("stack", [(), (2,)])
+def test_a_column_has_one_order_of_sums_whatever_the_gaps_of_the_operands(stack):
+    """Eager calls copy operands with gaps to where there are none, plans read them in place."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((*stack, 66, 33), np.float32), rng.standard_normal((*stack, 33, 2), np.float32)
+
+    def f(a: Any, b: Any) -> tuple[Any, ...]:
+        rows, column = a[..., ::2, :], b[..., :1]
+        turned = ops.swapaxes(rows, -1, -2)
+        return ops.matmul(rows, column), ops.matmul(rows[..., ::2], column[..., ::2, :]), ops.matmul(turned, column)
+
+    for value, wanted in zip(fnet.jit(f, executor="walk")(a, b), f(a, b), strict=True):
+        np.testing.assert_array_equal(value, wanted)
+
+
 def test_outer_is_numpys():
     a, b = drawn((3,), (2,))
     close(ops.outer(a, b), np.outer(a, b))
