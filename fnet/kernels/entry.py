@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import config
 from numba.extending import intrinsic, overload
 from numba.np.numpy_support import as_dtype, from_dtype
 
 from fnet.errors import DtypeError, ShapeError
+from fnet.kernels.stack import reserve
 
 _ALIGNMENT = 64
 
@@ -59,7 +60,7 @@ def _stack(typing, size):
     count = size.literal_value
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        memory = cgutils.alloca_once(builder, ir.ArrayType(ir.IntType(8), count))
+        memory = reserve(builder, ir.ArrayType(ir.IntType(8), count))
         memory.align = _ALIGNMENT
         return builder.ptrtoint(memory, ir.IntType(64))
 

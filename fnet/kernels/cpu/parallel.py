@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from fnet.kernels.cpu import pool
 from fnet.kernels.cpu.simd import Loop
 from fnet.kernels.linking import linkable
+from fnet.kernels.stack import reserve
 
 RANGES = 64  # of numbers, at most
 _INT = ir.IntType(64)
@@ -34,7 +35,7 @@ def _parallel_for(typing, task, count, threads, *args):
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         _, count, threads, arguments = values
         worker = _write_worker(context, builder.module, compiled, arguments.type)
-        closure = cgutils.alloca_once(builder, _closure_type(arguments.type))
+        closure = reserve(builder, _closure_type(arguments.type))
         ranges = builder.select(builder.icmp_signed("<", threads, _INT(RANGES)), threads, _INT(RANGES))
         ranges = builder.select(builder.icmp_signed("<", ranges, _INT(1)), _INT(1), ranges)
         for field, value in enumerate((ranges, arguments)):

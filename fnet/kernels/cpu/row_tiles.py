@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, config
+from numba.core import config
 from numba.extending import intrinsic
 
 from fnet.kernels.cpu.packing import transposed, transposing_copier
 from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, lanes
+from fnet.kernels.stack import reserve
 
 COLUMNS = 32  # of a tile at most; a whole number of vectors
 
@@ -25,7 +26,7 @@ def _stack_tile(typing, address, vectors):
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         element = context.get_value_type(address.dtype)
         count = COLUMNS * vectors.literal_value * VECTOR_BYTES * 8 // address.dtype.bitwidth
-        memory = cgutils.alloca_once(builder, ir.ArrayType(element, count))
+        memory = reserve(builder, ir.ArrayType(element, count))
         memory.align = VECTOR_BYTES
         return builder.bitcast(memory, element.as_pointer())
 

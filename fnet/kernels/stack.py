@@ -1,0 +1,14 @@
+"""Memory of a compiled function's frame."""
+
+from __future__ import annotations
+
+from llvmlite import ir
+
+
+def reserve(builder: ir.IRBuilder, kind: ir.Type) -> ir.Value:
+    """Memory for a value of type `kind` that lasts until the function returns; it holds anything at first.
+
+    Numba's own clears it at every call, which takes longer than to launch a parallel loop.
+    """
+    with builder.goto_entry_block():
+        return builder.alloca(kind)
