@@ -184,7 +184,7 @@ def _announce():
             _write(load(_word(WAKE)), _word(BYTE), 1)
 
 
-@kernel
+@kernel(shared=True)
 def launch(job, argument, threads):
     """Run ``job(argument, number)``, which takes parts of a job until none is left, on up to `threads` threads."""
     if threads <= 1 or not swap_if(_word(BUSY), 0, 1):
