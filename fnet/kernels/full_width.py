@@ -11,11 +11,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import config
-from numba.core.codegen import JITCodeLibrary, _parse_refprune_flags
+from numba.core.codegen import JITCodeLibrary
 
 from fnet.kernels.frontend.compiler import translated
 from fnet.kernels.native_entry import add_entry, entered
+from fnet.kernels.optimization import of_function, of_module, of_small_function
 from fnet.kernels.pipeline import KernelCompiler
 
 # LLVM takes no more than the processor has.
@@ -45,33 +45,27 @@ class FullWidthLibrary(JITCodeLibrary):
         super().add_ir_module(ir_module)
 
     def _optimize_functions(self, module: llvm.ModuleRef) -> None:
-        """Only what makes them small: the module is optimised as a whole, with what it links, and once is enough.
-
-        Some loops that call functions, which are inlined then, are slower by a third if they were not optimised first.
-        """
+        """Some loops that call functions, which are inlined then, are slower by a third if not optimised first."""
         module.data_layout = self._codegen._data_layout
-        if self.is_plain:
-            if self._linking_libraries:
-                super()._optimize_functions(module)
+        if self.is_plain and not self._linking_libraries:
             return
-        passes, builder = llvm.create_new_function_pass_manager(), self._codegen._pass_builder()
-        passes.add_sroa_pass()
-        passes.add_simplify_cfg_pass()
-        passes.add_dead_code_elimination_pass()
+        try:
+            passes, builder = (of_function if self.is_plain else of_small_function)(self._codegen)
+        except AttributeError:
+            super()._optimize_functions(module)
+            return
         for function in module.functions:
             if not function.is_declaration:
                 passes.run(function, builder)
 
     def _optimize_final_module(self) -> None:
-        """The module as a whole; no loop is unrolled: kernels write out what gains by it."""
         self._link_whole()
-        tuning = llvm.create_pipeline_tuning_options(int(config.OPT))
-        tuning.loop_vectorization, tuning.slp_vectorization = config.LOOP_VECTORIZE, config.SLP_VECTORIZE
-        tuning.loop_unrolling = False
-        builder = llvm.create_pass_builder(self._codegen._tm, tuning)
-        passes = builder.getModulePassManager()
-        if any(function.name.startswith("NRT_") for function in self._final_module.functions):
-            passes.add_refprune_pass(_parse_refprune_flags())
+        counts_references = any(function.name.startswith("NRT_") for function in self._final_module.functions)
+        try:
+            passes, builder = of_module(self._codegen, counts_references)
+        except AttributeError:
+            super()._optimize_final_module()
+            return
         passes.run(self._final_module, builder)
 
     def _link_whole(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from numba import typeof
 from numba.core import config, event
 from numba.core.caching import NullCache
 
+from fnet.kernels import optimization, pipeline
+from fnet.kernels.integer_builtins import IntegerBuiltins
 from fnet.kernels.linking import linkable
 from fnet.kernels.policy import kernel
 
@@ -70,3 +74,32 @@ def test_passes_that_find_nothing_in_kernels_are_left_out():
     assert "native_lowering" in passes.names
     assert passes.names.count("dead_branch_prune") == 2
     assert not {"with_lifting", "inline_closure_likes", "literal_propagation", "nopython_rewrites"} & set(passes.names)
+
+
+def _named(*names):
+    return [(type(name, (), {}), name.lower()) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("numbas", "kept"),
+    [
+        (["IRProcessing", "DeadBranchPrune", "NopythonTypeInference"], [0, 1, None, 2]),
+        (["InlineInlinables", "DeadBranchPrune", "NopythonTypeInference"], [None, 2]),
+        (["DeadBranchPrune", "Unheard"], [0, 1]),
+        ([], []),
+    ],
+)
+def test_any_list_of_passes_will_do(numbas, kept):
+    passes = _named(*numbas)
+    result = pipeline.needed(passes)
+    own = (IntegerBuiltins, "builtins of integers")
+    assert result == [own if place is None else passes[place] for place in kept]
+
+
+def test_other_interface_of_llvm(monkeypatch):
+    monkeypatch.setattr(optimization, "llvm", SimpleNamespace())
+    halving = kernel(_halve)
+    halving._cache = NullCache()
+    x, y = np.arange(10.0, dtype="f4"), np.zeros(10, "f4")
+    halving(x, y)
+    assert y.tolist() == (x / 2).tolist()
