@@ -19,7 +19,7 @@ def main(key: str) -> None:
     from bench.problems import Network
     from bench.rows import find
     from bench.workers.fnet.steps import Training
-    from fnet.kernels import second
+    from fnet.kernels.compiler import second
 
     stopwatch, problem = listen(), find(key).problem
     assert isinstance(problem, Network)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def get_num_threads() -> int:
     """The number of threads that kernels may use; at first ``FNET_NUM_THREADS``, else one for each processor."""
-    from fnet.kernels.cpu import threads
+    from fnet.kernels.cpu.runtime import threads
 
     return threads.thread_count()
 
@@ -21,6 +21,6 @@ def set_num_threads(count: int) -> None:
     1
     >>> set_num_threads(before)
     """
-    from fnet.kernels.cpu import threads
+    from fnet.kernels.cpu.runtime import threads
 
     threads.set_thread_count(count)

@@ -47,7 +47,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def generated_loops_are_translated() -> Iterator[None]:
     """At the end of all tests of a process: every loop that fnet wrote for them went the short way to LLVM code."""
     yield
-    compiler = sys.modules.get("fnet.kernels.frontend.compiler")
+    compiler = sys.modules.get("fnet.kernels.compiler.frontend.compiler")
     refused = {} if compiler is None else compiler.REFUSED
     assert not {name: reason for name, reason in refused.items() if name.startswith("loop_")}
 

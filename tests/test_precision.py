@@ -11,7 +11,8 @@ import pytest
 import fnet
 from fnet import ops
 from fnet.errors import ValueRangeError
-from fnet.kernels.cpu import simd, threads, ways
+from fnet.kernels.cpu.runtime import threads, ways
+from fnet.kernels.cpu.vector import simd
 
 BOUND = {"highest": 2e-7, "high": 5e-6, "medium": 8e-3}  # of one product of two numbers
 SPLIT = 5e-5  # of one product at "high" where tiles compute it; 5e-6 is what that comes to in a norm

@@ -18,9 +18,9 @@ import numpy as np
 
 from fnet.compile.generated import PACKAGE, restored
 from fnet.compile.plan import Call, Plan, Slot
-from fnet.kernels import claims, second
-from fnet.kernels.cache import KernelCache
-from fnet.kernels.cache_folder import cache_directory
+from fnet.kernels.compiler import claims, second
+from fnet.kernels.compiler.cache import KernelCache
+from fnet.kernels.compiler.cache_folder import cache_directory
 
 # What nearly every network needs and takes longest: the second process begins with it, before there is a plan.
 _EXPECTED = [["fnet.kernels.cpu.gemm", "gemm", *["<f4"] * 5, *[""] * 9]]

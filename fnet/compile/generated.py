@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from fnet.kernels import loaded  # noqa: F401  (before all that imports Numba)
-from fnet.kernels.cache_folder import cache_directory, keep
-from fnet.kernels.sources import GENERATED
+from fnet.kernels.compiler import loaded  # noqa: F401  (before all that imports Numba)
+from fnet.kernels.compiler.cache_folder import cache_directory, keep
+from fnet.kernels.compiler.sources import GENERATED
 
 NAME = "__NAME__"
 PACKAGE = "fnet_generated"

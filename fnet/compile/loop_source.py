@@ -46,7 +46,7 @@ def loop_source(nest: LoopNest) -> str:
     names = sorted(set(_CALLS.findall("".join(functions))))
     imports = ["import math", "", "import numpy as np", ""]
     if nest.divided:
-        imports.append("from fnet.kernels.cpu.threads import parallel_for, threads_for")
+        imports.append("from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for")
     imports.append("from fnet.kernels.policy import kernel")
     if names:
         imports.append(f"from fnet.kernels.scalar import {', '.join(names)}")

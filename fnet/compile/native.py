@@ -18,7 +18,7 @@ from fnet.compile.direct import address, direct
 from fnet.compile.generated import NAME, PACKAGE, define, is_written
 from fnet.compile.memory import ARENA, FIXED, INPUT, STATE
 from fnet.compile.plan import Plan, Slot
-from fnet.kernels.sources import source_hash
+from fnet.kernels.compiler.sources import source_hash
 
 
 def unreachable(plan: Plan) -> str | None:
@@ -108,7 +108,7 @@ class _Source:
         lines.append("from fnet.kernels.policy import kernel")
         for kernel, alias in self.kernels.items():
             lines += import_of(kernel, alias)
-        lines.append(f"from fnet.kernels.views import {', '.join(sorted(self.view_names | {'view_i8'}))}")
+        lines.append(f"from fnet.kernels.cpu.runtime.views import {', '.join(sorted(self.view_names | {'view_i8'}))}")
         lines += ["", "", "@kernel", f"def {NAME}(repeat, table):"]
         lines += [f"    t = view_i8(table, 0, {len(self.table)})"]
         lines += [f"    {line}" for line in self.view_lines]

@@ -15,7 +15,7 @@ from fnet.compile.members import Members
 from fnet.compile.memory import allocate
 
 if TYPE_CHECKING:
-    from fnet.kernels.cpu.guarded_call import Gate
+    from fnet.kernels.cpu.runtime.guarded_call import Gate
 
 
 class _Tenant(Protocol):

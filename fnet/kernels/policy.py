@@ -16,13 +16,13 @@ from typing import Any
 import numba
 from numba.core import config
 
-from fnet.kernels.cache import KernelCache, LinkedCache
-from fnet.kernels.cache_folder import cache_directory
-from fnet.kernels.claims import dropped_after_failure
-from fnet.kernels.compiling import notice
-from fnet.kernels.full_width import FullWidthCompiler, WholeCompiler
-from fnet.kernels.linking import link_without_machine_code
-from fnet.kernels.undisturbed import undisturbed
+from fnet.kernels.compiler.cache import KernelCache, LinkedCache
+from fnet.kernels.compiler.cache_folder import cache_directory
+from fnet.kernels.compiler.claims import dropped_after_failure
+from fnet.kernels.compiler.compiling import notice
+from fnet.kernels.compiler.full_width import FullWidthCompiler, WholeCompiler
+from fnet.kernels.compiler.linking import link_without_machine_code
+from fnet.kernels.compiler.undisturbed import undisturbed
 
 FASTMATH = {"contract"}
 

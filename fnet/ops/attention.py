@@ -74,7 +74,7 @@ def _emit_tasks(
 ) -> None:  # fmt: skip
     from fnet.kernels.cpu import attention_operands as sizes
     from fnet.kernels.cpu.operands import PAIRS
-    from fnet.kernels.cpu.ways import takes_pairs
+    from fnet.kernels.cpu.runtime.ways import takes_pairs
 
     if _takes_tiles(layout, precision):
         _emit_tiles(emit, refs, layout, precision, backward=backward)
@@ -93,8 +93,8 @@ def _emit_tasks(
 def _takes_tiles(layout: list[int], precision: str) -> bool:
     """Whether to compute with AMX tiles, which many queries and keys of depths of use fill."""
     from fnet.kernels.cpu import attention_operands as sizes
-    from fnet.kernels.cpu.tile_operands import share
-    from fnet.kernels.cpu.ways import takes_tiles
+    from fnet.kernels.cpu.runtime.ways import takes_tiles
+    from fnet.kernels.cpu.vector.tile_operands import share
 
     queries, keys = layout[sizes.QUERIES], layout[sizes.KEYS]
     filled = min(share(keys, queries, layout[size]) for size in (sizes.DEPTH, sizes.VALUE_DEPTH))
@@ -102,8 +102,9 @@ def _takes_tiles(layout: list[int], precision: str) -> bool:
 
 
 def _emit_tiles(emit: Emitter, refs: list[Ref], layout: list[int], precision: str, *, backward: bool) -> None:
-    from fnet.kernels.cpu import amx, attention_tiles
     from fnet.kernels.cpu import attention_operands as sizes
+    from fnet.kernels.cpu import attention_tiles
+    from fnet.kernels.cpu.vector import amx
 
     products, (keys, depth, value_depth) = 1 if precision == "medium" else 3, layout[sizes.KEYS : sizes.CAUSAL]
     heads, panels = layout[sizes.BATCH] * layout[sizes.HEADS], -(-layout[sizes.QUERIES] // sizes.panel_width("float32"))

@@ -36,7 +36,7 @@ def _matmul_lower(
 ) -> None:
     """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
     from fnet.kernels import cpu
-    from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
+    from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_ZERO
 
     a, b, *bias = inputs
     (c,) = outputs
@@ -68,7 +68,7 @@ def _matmul_lower(
 
 
 def way_of_product(m: int, n: int, k: int, precision: str) -> str:
-    """Which of the ways in `fnet.kernels.cpu.ways` a product of float32 takes at this level."""
+    """Which of the ways in `fnet.kernels.cpu.runtime.ways` a product of float32 takes at this level."""
     from fnet.kernels import cpu
 
     if cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision):

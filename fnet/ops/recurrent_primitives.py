@@ -161,9 +161,9 @@ def _ordered(codes: dict[str, int]) -> list[int]:
 
 def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> np.dtype:
     """The type of the operands of a step's product of n rows: that of the data, pairs of bfloat16, or tiles."""
-    from fnet.kernels.cpu import tile_operands
     from fnet.kernels.cpu.operands import PAIRS
-    from fnet.kernels.cpu.ways import takes_pairs, takes_tiles
+    from fnet.kernels.cpu.runtime.ways import takes_pairs, takes_tiles
+    from fnet.kernels.cpu.vector import tile_operands
 
     if k * columns < PAIRED_WEIGHTS:
         return dtype

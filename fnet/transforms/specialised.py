@@ -12,7 +12,7 @@ from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
-from fnet.kernels.compiling import collection_put_off
+from fnet.kernels.compiler.compiling import collection_put_off
 from fnet.spec import ArraySpec
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
@@ -94,7 +94,7 @@ class Specialised:
         """Write the shortest call for what runs the plan now, unless that has been done."""
         if not self.program.is_direct or (self._steady_call is not None and self._steady_call.is_for(self.program)):
             return
-        from fnet.kernels.cpu.guarded_call import entries
+        from fnet.kernels.cpu.runtime.guarded_call import entries
         from fnet.transforms.steady_call import SteadyCall
 
         compiled = entries()

@@ -1,7 +1,7 @@
 """The shortest way into kernels: a Python function written for one steady call.
 
 At a few microseconds a step every loop and every attribute counts. So the comparisons of trees are written out for the
-arguments at hand, and those of arrays are made in machine code (`fnet.kernels.cpu.guarded_call`).
+arguments at hand, and those of arrays are made in machine code (`fnet.kernels.cpu.runtime.guarded_call`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fnet.compile import results
 from fnet.compile.program import Program
 from fnet.compile.results import is_reused
 from fnet.context import in_force
-from fnet.kernels.cpu.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
+from fnet.kernels.cpu.runtime.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
 from fnet.transforms.donation import Path, follow
 from fnet.transforms.steady import Steady, keys
 

@@ -69,7 +69,7 @@ def test_a_kernel_of_the_user_is_compiled_when_it_is_called():
 _PROGRAM = """
 import os, signal, sys
 import numpy as np, fnet
-from fnet.kernels import second
+from fnet.kernels.compiler import second
 started = []
 start = second.start
 second.start = lambda: started.append(start()) or started[-1]

@@ -12,7 +12,7 @@ import pytest
 import fnet
 from fnet import ops
 from fnet.compile import loops
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 CASES: dict[str, Callable[[Any], Any]] = {
     "elementwise": lambda x: ops.tanh(x) * 2 + 1,

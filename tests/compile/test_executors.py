@@ -11,7 +11,7 @@ import pytest
 import fnet
 from fnet import ops
 from fnet.compile import native, program
-from fnet.kernels.cache_folder import cache_directory
+from fnet.kernels.compiler.cache_folder import cache_directory
 
 EXECUTORS = ["walk", "native"]
 X = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fnet.compile import generated
-from fnet.kernels import cache_folder, sources
+from fnet.kernels.compiler import cache_folder, sources
 
 TEXT = f"""from fnet.kernels.policy import kernel
 

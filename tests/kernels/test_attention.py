@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import attention as kernels
-from fnet.kernels.cpu import attention_operands, philox, threads
+from fnet.kernels.cpu import attention_operands, philox
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 DTYPES = [np.float32, np.float64]

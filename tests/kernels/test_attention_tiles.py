@@ -7,7 +7,7 @@ import pytest
 
 import fnet
 from fnet import ops
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 from tests.kernels.tile_reference import COMPILED, emulate
 from tests.test_precision import attention, differentiated
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.compile import generated
-from fnet.kernels import cache_folder
-from fnet.kernels.cache_folder import cache_directory, keep, kept
+from fnet.kernels.compiler import cache_folder
+from fnet.kernels.compiler.cache_folder import cache_directory, keep, kept
 from fnet.kernels.policy import kernel
 
 needs_jit = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")

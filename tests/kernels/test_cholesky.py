@@ -7,7 +7,7 @@ import pytest
 from numba.core import config
 
 from fnet.kernels.cpu import cholesky as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 # Edges of blocks, and of bands of rows where plain Python does not take too long.
 SIZES = [0, 1, 2, 9, k.BLOCK - 1, k.BLOCK, k.BLOCK + 1, 2 * k.BLOCK + 3]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from fnet.kernels import compiling
-from fnet.kernels.compiling import Notice, collection_put_off
+from fnet.kernels.compiler import compiling
+from fnet.kernels.compiler.compiling import Notice, collection_put_off
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -62,7 +62,7 @@ def test_kernels_that_a_kernel_calls_are_part_of_it_and_errors_end_it(notice):
 
 
 _PROGRAM = """
-import fnet.kernels.compiling as compiling
+import fnet.kernels.compiler.compiling as compiling
 compiling.LONG = -1.0
 import numpy as np, fnet
 print(fnet.jit(lambda x: x + 1)(np.zeros(1)))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import conv as kernels
-from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise, simd, threads
+from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise
 from fnet.kernels.cpu.conv_table import (
     GROUP,
     column_table,
@@ -26,6 +26,8 @@ from fnet.kernels.cpu.conv_table import (
     weight_table,
 )
 from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector import simd
 from fnet.taps import Axis, input_regions, output_regions
 from tests.kernels import conv_reference as reference
 

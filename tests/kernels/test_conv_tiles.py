@@ -7,7 +7,9 @@ import pytest
 
 import fnet
 from fnet import ops
-from fnet.kernels.cpu import amx, conv_table, conv_tiles, conv_weight_tiles, threads
+from fnet.kernels.cpu import conv_table, conv_tiles, conv_weight_tiles
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector import amx
 from fnet.taps import Axis
 from tests.kernels.tile_reference import COMPILED, emulate, reference
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import crossentropy as k
-from fnet.kernels.cpu import threads
 from fnet.kernels.cpu.narrow_rows import NARROW
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan

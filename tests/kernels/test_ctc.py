@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import ctc as k
-from fnet.kernels.cpu import ctc_decode, threads
+from fnet.kernels.cpu import ctc_decode
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan

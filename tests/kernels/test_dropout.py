@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import dropout as kernels
-from fnet.kernels.cpu import philox, threads
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu import philox
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 WORD = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**31, 2**32 - 1])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import edit_distance as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 ROWS = st.lists(st.integers(-1, 3), max_size=6)
 

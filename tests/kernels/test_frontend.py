@@ -15,8 +15,8 @@ from numba.core.caching import NullCache
 from fnet.compile.generated import NAME, define
 from fnet.compile.loop_source import loop_source
 from fnet.compile.loops import LoopNest, Read, Step, Write
-from fnet.kernels import full_width, linking
-from fnet.kernels.frontend.compiler import REFUSED, translated
+from fnet.kernels.compiler import full_width, linking
+from fnet.kernels.compiler.frontend.compiler import REFUSED, translated
 
 pytestmark = [
     pytest.mark.skipif(bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="Numba's own front end is used"),

@@ -11,9 +11,9 @@ from numba import typeof
 from numba.core import config, event
 from numba.core.caching import NullCache
 
-from fnet.kernels import optimization, pipeline
-from fnet.kernels.integer_builtins import IntegerBuiltins
-from fnet.kernels.linking import linkable
+from fnet.kernels.compiler import optimization, pipeline
+from fnet.kernels.compiler.integer_builtins import IntegerBuiltins
+from fnet.kernels.compiler.linking import linkable
 from fnet.kernels.policy import kernel
 
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")

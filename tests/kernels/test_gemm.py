@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import gemm as kernels
-from fnet.kernels.cpu import simd
 from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
-from fnet.kernels.cpu.threads import set_thread_count, thread_count
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import set_thread_count, thread_count
+from fnet.kernels.cpu.vector import simd
+from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
 
 JIT = not simd.config.DISABLE_JIT
 EXAMPLES = 60 if JIT else 8  # products of NumPy rows are slow
@@ -335,11 +335,11 @@ def test_narrower_vectors(name, dtype):
 
 
 def test_unknown_vector_width_is_refused():
-    done = run_python("import fnet.kernels.cpu.simd", FNET_SIMD="avx1024")
+    done = run_python("import fnet.kernels.cpu.vector.simd", FNET_SIMD="avx1024")
     assert "ValueRangeError: FNET_SIMD is 'avx1024', expected one of: avx512, avx2, generic" in done.stderr
 
 
 def test_vector_widths_have_separate_caches():
-    code = "from fnet.kernels.cache_folder import cache_directory; print(cache_directory())"
+    code = "from fnet.kernels.compiler.cache_folder import cache_directory; print(cache_directory())"
     folders = {run_python(code, FNET_SIMD=name).stdout for name in ("", "avx512", "avx2", "generic")}
     assert len(folders) == 4

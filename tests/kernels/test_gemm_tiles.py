@@ -13,10 +13,12 @@ from llvmlite import ir
 
 import fnet
 from fnet import ops
-from fnet.kernels.cpu import amx, gemm_tiles, threads, tile_block
+from fnet.kernels.cpu import gemm_tiles
 from fnet.kernels.cpu.gemm import LINEAR, RELU
-from fnet.kernels.cpu.simd import INT, Vectors
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector import amx, tile_block
+from fnet.kernels.cpu.vector.simd import INT, Vectors
+from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
 from tests.kernels.tile_reference import COMPILED, emulate, reference
 
 SIZES = st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 40, 70])

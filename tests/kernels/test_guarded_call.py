@@ -11,8 +11,8 @@ import pytest
 
 import fnet
 from fnet import ops, tree
-from fnet.kernels.cpu import guarded_call
-from fnet.kernels.cpu.guarded_call import DONE, OTHER, SHARED, Gate, entries, record, versions
+from fnet.kernels.cpu.runtime import guarded_call
+from fnet.kernels.cpu.runtime.guarded_call import DONE, OTHER, SHARED, Gate, entries, record, versions
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from numba.core import config
 
-from fnet.kernels.cpu import handover, pool, threads
+from fnet.kernels.cpu.runtime import handover, threads
+from fnet.kernels.cpu.runtime import thread_pool as pool
 
 compiled = pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import index as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 # element by element; bytes of less than a line; vectors, blocks and a rest
 INNER = [0, 1, 3, 4, 17, 64, 100, 300]

@@ -11,7 +11,7 @@ from numba import types
 from numba.core import config
 from numba.core.caching import NullCache
 
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")

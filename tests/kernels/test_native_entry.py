@@ -8,7 +8,7 @@ import pytest
 from numba import types
 from numba.core import config
 
-from fnet.kernels.cpu import atomics
+from fnet.kernels.cpu.runtime import atomics
 from fnet.kernels.policy import kernel
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="no kernel has an entry")

@@ -13,7 +13,7 @@ from numba.core import config
 from fnet.kernels.cpu import normalize_columns as columns
 from fnet.kernels.cpu import normalize_groups as groups
 from fnet.kernels.cpu import normalize_rows as rows
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 DTYPES = [np.float32, np.float64]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import pooling as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 DTYPES = [np.float32, np.float64]

@@ -19,8 +19,8 @@ from fnet.kernels.cpu.product import (
     product_packed,
     product_workspace,
 )
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, FROM_ZERO
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 
 ACTIVATIONS = {

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet.kernels.cpu import (
-    pool,
     recurrent_gru,
     recurrent_lstm,
     recurrent_lstm_units,
     recurrent_shares,
     recurrent_simple,
-    simd,
-    threads,
 )
-from fnet.kernels.cpu.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
 from fnet.kernels.cpu.product import VECTORS
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.runtime import thread_pool, threads
+from fnet.kernels.cpu.vector import simd
+from fnet.kernels.cpu.vector.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -316,17 +315,17 @@ def test_an_lstm_by_units_has_the_bits_of_one_by_samples(saving, masked, started
         on = problem.mask[..., None] if masked else 1
         return [ys, *lasts, kept[2], *((a * on for a in kept[:2]) if saving else ())]
 
-    by_samples, before, grain = results(), threads.thread_count(), pool.get(pool.GRAIN)
+    by_samples, before, grain = results(), threads.thread_count(), thread_pool.get(thread_pool.GRAIN)
     problem.module = SimpleNamespace(forward=recurrent_lstm_units.forward, workspace=recurrent_lstm.workspace)
     try:
         for count in (1, 2, 8):
             threads.set_thread_count(count)
-            pool.put(pool.GRAIN, 1)
+            thread_pool.put(thread_pool.GRAIN, 1)
             for a, b in zip(by_samples, results(), strict=True):
                 np.testing.assert_array_equal(a, b)
     finally:
         threads.set_thread_count(before)
-        pool.put(pool.GRAIN, grain)
+        thread_pool.put(thread_pool.GRAIN, grain)
 
 
 def test_an_lstm_is_computed_by_units_where_its_weights_exceed_the_cache_of_a_core():

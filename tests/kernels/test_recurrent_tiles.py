@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import fnet
-from fnet.kernels.cpu import amx, threads
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.tile_operands import multiply, pack_panels, pack_rows, panels_size, row_size, share
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector import amx
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tile_operands import multiply, pack_panels, pack_rows, panels_size, row_size, share
 from fnet.kernels.policy import kernel
 from tests.kernels.tile_reference import COMPILED, emulate, reference
 from tests.test_precision import CELLS, differentiated, recurrence

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import search as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 FLOATS = st.sampled_from([np.float32, np.float64])
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 2.0])

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from fnet.kernels import claims, second
-from fnet.kernels.cache_folder import cache_directory
-from fnet.kernels.claims import Claims
+from fnet.kernels.compiler import claims, second
+from fnet.kernels.compiler.cache_folder import cache_directory
+from fnet.kernels.compiler.claims import Claims
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no second process")
 
 _OTHER = """
 import sys
-from fnet.kernels.claims import Claims
+from fnet.kernels.compiler.claims import Claims
 claims = Claims(int(sys.argv[1]))
 for name in sys.stdin:
     if name.startswith("-"):

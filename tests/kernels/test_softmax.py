@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.kernels.cpu import softmax as k
-from fnet.kernels.cpu import threads
+from fnet.kernels.cpu.runtime import threads
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 INF, NAN = np.inf, np.nan

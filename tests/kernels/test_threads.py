@@ -12,9 +12,10 @@ import pytest
 from numba.core import config
 
 from fnet.errors import ValueRangeError
-from fnet.kernels.cpu import pool, threads
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime import thread_pool as pool
+from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 
@@ -156,7 +157,7 @@ def test_a_forked_child_computes_the_same_alone_or_with_threads_of_its_own(count
 SLEEP = """
 import time
 import numpy as np
-from fnet.kernels.cpu import pool, threads
+from fnet.kernels.cpu.runtime import thread_pool as pool, threads
 import test_threads
 
 y = np.zeros(64, np.float32)

@@ -16,7 +16,7 @@ import llvmlite.binding as llvm
 import pytest
 from numba import types
 
-from fnet.kernels.cpu.simd import INSTRUCTION_SET
+from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET
 from tests.kernels.tile_reference import COMPILED
 
 # The kernel of a module, and its arguments that are arrays of float32.

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from fnet.errors import ValueRangeError
-from fnet.kernels.cpu import ways
+from fnet.kernels.cpu.runtime import ways
 
 ZEN5 = {"float32": 132e9, "pairs": 261e9}
 RAPIDS = {"float32": 91e9, "pairs": 91e9}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numba.core import config
 
-from fnet.kernels.cpu import amx, ways
-from fnet.kernels.cpu.bfloat16 import split_in_python
+from fnet.kernels.cpu.runtime import ways
+from fnet.kernels.cpu.vector import amx
+from fnet.kernels.cpu.vector.bfloat16 import split_in_python
 
 COMPILED = pytest.mark.skipif(config.DISABLE_JIT, reason="the emulation is compiled code")
 

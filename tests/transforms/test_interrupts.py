@@ -17,8 +17,8 @@ from numba.core.caching import NullCache
 
 import fnet
 from fnet import ops, tree
+from fnet.kernels.compiler.undisturbed import interrupts_put_off
 from fnet.kernels.policy import kernel
-from fnet.kernels.undisturbed import interrupts_put_off
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 from llvmlite import ir
 
 from bench.protocol import Run
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, lanes, vector_code
-from fnet.kernels.cpu.threads import parallel_for, thread_count
+from fnet.kernels.cpu.runtime.threads import parallel_for, thread_count
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, at, lanes, vector_code
 from fnet.kernels.policy import kernel
 
 CHAINS = 12  # independent sums: more than the latency of a multiply-add times those that begin in a cycle

@@ -3,11 +3,10 @@
 import importlib
 from types import ModuleType
 
-from fnet.kernels import loaded  # noqa: F401  (before all that imports Numba)
+from fnet.kernels.compiler import loaded  # noqa: F401  (before all that imports Numba)
 
 _FAMILIES = (
     "accumulate",
-    "amx",
     "attention",
     "bfloat16",
     "cholesky",
@@ -46,12 +45,13 @@ _FAMILIES = (
     "reduce",
     "search",
     "softmax",
-    "threads",
-    "ways",
 )
+_ROOMS = {"amx": "vector", "threads": "runtime", "ways": "runtime"}
 
 
 def __getattr__(name: str) -> ModuleType:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{_ROOMS[name]}.{name}")
     if name in _FAMILIES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

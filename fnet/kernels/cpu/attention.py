@@ -64,9 +64,9 @@ from fnet.kernels.cpu.attention_passes import (
 from fnet.kernels.cpu.attention_row import forward_row
 from fnet.kernels.cpu.operands import by_columns, by_rows, length
 from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panels, panel_product
-from fnet.kernels.cpu.simd import at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 from fnet.kernels.scalar import log
 

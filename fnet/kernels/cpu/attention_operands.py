@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fnet.kernels.cpu.operands import PAIRS, by_columns, by_rows, chosen, length, rounded_size, words_row
 from fnet.kernels.cpu.product import VECTORS, packed_size
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at
 from fnet.kernels.policy import kernel, scalar
 
 KEY_BLOCK = 128

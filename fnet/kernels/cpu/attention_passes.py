@@ -27,7 +27,7 @@ from fnet.kernels.cpu.attention_operands import (
 from fnet.kernels.cpu.dropout import BLOCKS, all_blocks, write_cipher
 from fnet.kernels.cpu.philox import STREAM_BITS, philox4x32
 from fnet.kernels.cpu.product import VECTORS  # of queries in a panel
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, lanes, vector_code
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, lanes, vector_code
 from fnet.kernels.policy import kernel
 from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 

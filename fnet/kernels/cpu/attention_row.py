@@ -26,8 +26,8 @@ from fnet.kernels.cpu.attention_operands import (
 )
 from fnet.kernels.cpu.attention_passes import drop, hide_masked, row_softmax, visible_keys
 from fnet.kernels.cpu.product import LINEAR, product
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.tiles import FROM_ZERO
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel
 from fnet.kernels.scalar import log
 

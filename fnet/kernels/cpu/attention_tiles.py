@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.attention_operands import (
     BATCH,
     CAUSAL,
@@ -53,10 +52,11 @@ from fnet.kernels.cpu.attention_passes import (
     visible_keys,
 )
 from fnet.kernels.cpu.product import VECTORS
-from fnet.kernels.cpu.simd import at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tile_block import BLOCK, PAD, row_of_pairs, whole_blocks, whole_pairs
-from fnet.kernels.cpu.tile_operands import multiply, pack_columns, pack_panels, pack_rows, pack_transposed
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
+from fnet.kernels.cpu.vector.simd import at, lanes
+from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, row_of_pairs, whole_blocks, whole_pairs
+from fnet.kernels.cpu.vector.tile_operands import multiply, pack_columns, pack_panels, pack_rows, pack_transposed
 from fnet.kernels.policy import kernel, scalar
 from fnet.kernels.scalar import log
 

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fnet.kernels.cpu.product import LINEAR, ROWS, pack_panels, packed_size, product_packed
-from fnet.kernels.cpu.row_passes import combine_row, row_dot, scale_row, subtract_row
-from fnet.kernels.cpu.row_tiles import COLUMNS
-from fnet.kernels.cpu.simd import at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tiles import FROM_C
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.triangular import solve_rows
+from fnet.kernels.cpu.vector.row_passes import combine_row, row_dot, scale_row, subtract_row
+from fnet.kernels.cpu.vector.row_tiles import COLUMNS
+from fnet.kernels.cpu.vector.simd import at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_C
 from fnet.kernels.policy import kernel, scalar
 
 BLOCK = COLUMNS  # columns

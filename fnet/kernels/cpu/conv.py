@@ -17,8 +17,8 @@ import numpy.typing as npt
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
 from fnet.kernels.cpu.product import RELU, activate
-from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel, scalar
 
 # Rows and vectors of the tiles. Nine rows of two vectors divide the weights of every 3 x 3 kernel.

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fnet.kernels.cpu.product import LINEAR, RELU, activate, pack_panels, packed_size, product_packed
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at
-from fnet.kernels.cpu.spans import add
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tiles import FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at
+from fnet.kernels.cpu.vector.spans import add
+from fnet.kernels.cpu.vector.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel
 from fnet.taps import Axis
 

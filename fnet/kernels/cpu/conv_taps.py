@@ -15,10 +15,10 @@ from fnet.kernels.cpu.conv import NARROW_ROWS, ROWS, VECTORS, WIDE_ROWS, WIDE_VE
 from fnet.kernels.cpu.conv_scatter import activate_line
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS_B, RUNS_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
-from fnet.kernels.cpu.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.product import LINEAR
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel
 
 DEEP = 256  # channels that are summed over for each tap, from which on reading y again costs little

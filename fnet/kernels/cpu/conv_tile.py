@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, lanes, vector_code
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, lanes, vector_code
 
 
 def gather_tile(
@@ -38,7 +38,8 @@ def gather_tile(
     onto: S is C itself instead of the bias or zero.
     ahead: how many steps before their use the elements of X are fetched, which lie side by side for all rows; 0: never.
 
-    X and B of 32-bit integers hold pairs of bfloat16 (`fnet.kernels.cpu.bfloat16`), as in `fnet.kernels.cpu.tiles`.
+    X and B of 32-bit integers hold pairs of bfloat16 (`fnet.kernels.cpu.vector.bfloat16`), as in
+    `fnet.kernels.cpu.vector.tiles`.
     """
     write = functools.partial(_write_tile, rows, vectors, lanewise, partial, onto, ahead)
     return vector_code(write, functools.partial(_tile_in_python, rows, vectors, lanewise, onto))

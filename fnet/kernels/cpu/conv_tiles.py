@@ -3,8 +3,8 @@
 The source is rounded to bfloat16 once, or split in two: the channels of a pixel become words of pairs. The weights of
 each region of the table (`fnet.kernels.cpu.conv_table`, its depth counted in words) are packed in panels, those of the
 taps that its pixels see. A task then copies the words that 32 pixels see to rows of pairs, multiplies them with all
-panels (`fnet.kernels.cpu.tile_block`) and writes the sums to the pixels. Padding and the gaps between strides are
-neither stored nor multiplied, as in `fnet.kernels.cpu.conv`.
+panels (`fnet.kernels.cpu.vector.tile_block`) and writes the sums to the pixels. Padding and the gaps between strides
+are neither stored nor multiplied, as in `fnet.kernels.cpu.conv`.
 
 An element of the output is the same sum whatever block and task it is in.
 """
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
 from fnet.kernels.cpu.product import RELU, activate
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tile_block import BLOCK, PAD, block_sums, clear, split_pair, split_row, whole_blocks
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, block_sums, clear, split_pair, split_row, whole_blocks
 from fnet.kernels.policy import kernel, scalar
 
 TASKS = 16  # at most

@@ -13,7 +13,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu import spans
 from fnet.kernels.cpu.conv import (
     NARROW_ROWS,
     ROWS,
@@ -39,8 +38,9 @@ from fnet.kernels.cpu.conv_table import (
     weight_table,
 )
 from fnet.kernels.cpu.conv_tile import gather_tile
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector import spans
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel
 
 MAX_PARTS = 16

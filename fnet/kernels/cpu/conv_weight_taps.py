@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu import spans
-from fnet.kernels.cpu.caches import LEVEL_2
+from fnet.kernels.compiler.host import LEVEL_2
 from fnet.kernels.cpu.conv import NARROW_ROWS, ROWS, VECTORS, WIDE_ROWS, WIDE_VECTORS, panel_of
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
 from fnet.kernels.cpu.conv_weight import sum_parts
-from fnet.kernels.cpu.packing import band_copier, row_copier
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector import spans
+from fnet.kernels.cpu.vector.packing import band_copier, row_copier
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel, scalar
 
 DEEP = 256  # channels from which on tap by tap is faster

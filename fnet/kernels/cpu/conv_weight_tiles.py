@@ -8,11 +8,11 @@ samples. At last the parts are added in order and transposed. Their number depen
 
 from __future__ import annotations
 
-from fnet.kernels.cpu.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tile_block import BLOCK, PAD, block_sums, clear, split_pair, turn, whole_blocks
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, block_sums, clear, split_pair, turn, whole_blocks
 from fnet.kernels.policy import kernel, scalar
 
 PIXELS = 256  # that are packed and multiplied at a time

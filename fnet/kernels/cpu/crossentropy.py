@@ -16,10 +16,10 @@ from fnet.kernels.cpu.narrow_rows import (
     narrow_target_gradient,
     narrow_target_loss,
 )
-from fnet.kernels.cpu.row_passes import combine_row, row_total, scale_row, target_dot
-from fnet.kernels.cpu.simd import at
+from fnet.kernels.cpu.runtime.threads import parallel_for
 from fnet.kernels.cpu.softmax import exp_rows, log_totals, row_threads, rows_of_block, rows_of_task
-from fnet.kernels.cpu.threads import parallel_for
+from fnet.kernels.cpu.vector.row_passes import combine_row, row_total, scale_row, target_dot
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
 _0, _INF, _NAN = np.float32(0), np.float32(np.inf), np.float32(np.nan)

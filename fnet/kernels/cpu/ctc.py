@@ -12,10 +12,10 @@ import math
 import numpy as np
 
 from fnet.kernels.cpu.ctc_recursion import backward, forward
-from fnet.kernels.cpu.scaled import NEVER, POSSIBLE, exp_exponent, exp_mantissa
-from fnet.kernels.cpu.simd import at, lanes
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.softmax import row_shift, row_sum
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.scaled import NEVER, POSSIBLE, exp_exponent, exp_mantissa
+from fnet.kernels.cpu.vector.simd import at, lanes
 from fnet.kernels.policy import kernel
 from fnet.kernels.scalar import exp, log, log_f64
 

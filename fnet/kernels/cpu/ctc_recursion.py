@@ -8,7 +8,7 @@ blank_L; lane j holds blank_j and label_j. With y_t(k) = e^x_t(k) the forward pa
 
 the backward pass runs the same arrows in reverse. The normaliser of the softmax is common to all paths through a frame,
 so it enters the loss as a sum of logarithms and leaves the occupancies unchanged. The states are scaled numbers
-(`fnet.kernels.cpu.scaled`), so nothing underflows and no logarithm is taken inside of the recursion.
+(`fnet.kernels.cpu.vector.scaled`), so nothing underflows and no logarithm is taken inside of the recursion.
 
 A row of states has four sections of width + 1: mantissas and exponents of the blanks, then of the labels. Lane j is at
 1 + j of a section in the forward pass, behind a zero, and at j in the backward pass, before a zero.
@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.scaled import Scaled, ScaledArrays, ScaledVectors
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, vector_code
+from fnet.kernels.cpu.vector.scaled import Scaled, ScaledArrays, ScaledVectors
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
 
 
 def _advance(

@@ -25,8 +25,8 @@ from fnet.kernels.cpu.conv_tile import gather_tile
 from fnet.kernels.cpu.conv_weight import BLOCK, sum_parts
 from fnet.kernels.cpu.depthwise_tile import line_tile, taps_tile
 from fnet.kernels.cpu.product import RELU, activate
-from fnet.kernels.cpu.simd import INSTRUCTION_SET, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, at, lanes
 from fnet.kernels.policy import kernel
 
 TAPS = 3  # neighbouring taps, and weights, that share what they load

@@ -18,7 +18,7 @@ import numpy as np
 from llvmlite import ir
 
 from fnet.kernels.cpu.conv_tile import keep_rolled
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, lanes, vector_code
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, lanes, vector_code
 
 CACHE_LINE = 64  # bytes
 AHEAD = 16  # pixels between those that are read and those that are prefetched

@@ -22,8 +22,8 @@ from fnet.kernels.cpu.philox import (
     block,
     philox4x32,
 )
-from fnet.kernels.cpu.simd import INT, VECTOR_BYTES, Loop, Vectors, at, vector_code
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import INT, VECTOR_BYTES, Loop, Vectors, at, vector_code
 from fnet.kernels.policy import kernel
 
 BLOCKS = VECTOR_BYTES // 8  # blocks of the cipher that are computed together

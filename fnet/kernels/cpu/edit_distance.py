@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 

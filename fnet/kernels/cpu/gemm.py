@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
+from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.product import (
     EDGE_ROWS,
     LINEAR,
@@ -31,9 +31,9 @@ from fnet.kernels.cpu.product import (
     product_workspace,
 )
 from fnet.kernels.cpu.product import K_BLOCK as PRODUCT_K_BLOCK
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, thread_count, threads_for
-from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import parallel_for, thread_count, threads_for
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
 
 K_BLOCK = LEVEL_1 // 64 // 16 * 16  # about: tiles read panels of B from the second-level cache, rather than C often

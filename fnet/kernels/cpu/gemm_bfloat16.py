@@ -9,8 +9,8 @@ import numpy as np
 
 from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
 from fnet.kernels.cpu.gemm import large_product, large_workspace
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import threads_for
+from fnet.kernels.cpu.runtime.threads import threads_for
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 SMALLEST = 32  # sizes from which on a product gains by bfloat16

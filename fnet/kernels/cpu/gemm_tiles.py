@@ -1,4 +1,4 @@
-"""Matrix products of float32 by way of AMX tiles (`fnet.kernels.cpu.amx`): of rounded operands, or of split ones.
+"""Matrix products of float32 by AMX tiles (`fnet.kernels.cpu.vector.amx`): of rounded operands, or of split ones.
 
 With one product both operands are rounded to bfloat16, with three each number is split in two, ``x = high + low``, and
 ``high high + high low + low high`` is summed. What is left out, ``low low`` and the last bits of both low parts, is
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.product import LINEAR, RELU, activate
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tile_block import (
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tile_block import (
     BLOCK,
     PAD,
     block,
@@ -30,7 +30,7 @@ from fnet.kernels.cpu.tile_block import (
     whole_blocks,
     whole_pairs,
 )
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_ZERO
+from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_ZERO
 from fnet.kernels.policy import kernel
 
 SMALLEST = 64

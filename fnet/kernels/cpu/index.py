@@ -6,9 +6,9 @@ order of the indices on any number of threads.
 
 from __future__ import annotations
 
-from fnet.kernels.cpu import spans
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector import spans
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
 _NARROW = 4  # rows with fewer elements are copied element by element

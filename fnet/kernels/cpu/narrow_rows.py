@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.row_passes import vector_exp
-from fnet.kernels.cpu.row_tiles import COLUMNS, copy_transposed, store_rows, tile_like
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, lanes, vector_code
+from fnet.kernels.cpu.vector.row_passes import vector_exp
+from fnet.kernels.cpu.vector.row_tiles import COLUMNS, copy_transposed, store_rows, tile_like
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, at, lanes, vector_code
 from fnet.kernels.policy import scalar
 
 NARROW = COLUMNS  # rows of up to so many elements are narrow

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cpu.normalize_columns import column_moments, column_products, gradient_lines, scale_lines
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 _CHUNK = 4096  # elements that are read twice while they are in the first-level cache

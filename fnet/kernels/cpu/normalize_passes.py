@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.row_passes import over_row
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, vector_code
+from fnet.kernels.cpu.vector.row_passes import over_row
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
 
 TOGETHER = 4
 

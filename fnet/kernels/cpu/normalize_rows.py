@@ -20,8 +20,8 @@ from fnet.kernels.cpu.normalize_passes import (
     row_sums,
     slope_rows,
 )
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel, scalar
 
 _0 = np.float32(0)

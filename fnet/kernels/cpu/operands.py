@@ -1,9 +1,9 @@
 """Operands of the products inside of kernels: read in place, rounded to pairs of bfloat16, or packed for AMX tiles.
 
-What pairs are, `fnet.kernels.cpu.bfloat16` says. The memory that a kernel is given for them decides, when it is
+What pairs are, `fnet.kernels.cpu.vector.bfloat16` says. The memory that a kernel is given for them decides, when it is
 compiled: where `words` are unsigned 32-bit integers the operand is rounded into them, where they are integers of 16 or
-64 bits it is packed for tiles (`fnet.kernels.cpu.tile_operands`), else it stays where it is. So one source serves all
-levels of precision.
+64 bits it is packed for tiles (`fnet.kernels.cpu.vector.tile_operands`), else it stays where it is. So one source
+serves all levels of precision.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import overload
 
-from fnet.kernels.cpu import tile_operands
-from fnet.kernels.cpu.bfloat16 import pair_neighbours, pair_vectors
 from fnet.kernels.cpu.product import LINEAR, VECTORS, packed_size, product_packed
-from fnet.kernels.cpu.simd import at, lanes
-from fnet.kernels.cpu.tile_block import BLOCK, row_of_pairs, whole_pairs
-from fnet.kernels.cpu.tile_operands import holds_tiles, pair_words
+from fnet.kernels.cpu.vector import tile_operands
+from fnet.kernels.cpu.vector.bfloat16 import pair_neighbours, pair_vectors
+from fnet.kernels.cpu.vector.simd import at, lanes
+from fnet.kernels.cpu.vector.tile_block import BLOCK, row_of_pairs, whole_pairs
+from fnet.kernels.cpu.vector.tile_operands import holds_tiles, pair_words
 from fnet.kernels.policy import FASTMATH, kernel, scalar
 
 CONFLICT, PAD = 1024, 16  # elements between rows that compete for the same lines of the cache; what keeps them apart

@@ -16,10 +16,10 @@ depend on the number of threads.
 
 from __future__ import annotations
 
-from fnet.kernels.cpu import spans
 from fnet.kernels.cpu.pooling_window import max_window, max_window_vjp, mean_window, mean_window_vjp, pick_window
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector import spans
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
 SIZE, OUT, WINDOW, STRIDE, PAD = range(5)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, vector_code
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
 
 _BLOCKS = (4, 2, 1)  # vectors of channels that are taken together
 

@@ -29,11 +29,11 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import overload
 
-from fnet.kernels.cpu.caches import LEVEL_1, LEVEL_2
-from fnet.kernels.cpu.packing import band_copier, row_copier, transposing_copier
-from fnet.kernels.cpu.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
-from fnet.kernels.cpu.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
+from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
+from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
+from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
+from fnet.kernels.cpu.vector.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
 from fnet.kernels.policy import FASTMATH, kernel, scalar
 from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
 

@@ -27,8 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.caches import LEVEL_2
-from fnet.kernels.cpu.lanewise import lanewise
+from fnet.kernels.compiler.host import LEVEL_2
 from fnet.kernels.cpu.operands import (
     by_columns,
     by_rows,
@@ -40,9 +39,10 @@ from fnet.kernels.cpu.operands import (
     staged,
 )
 from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panel, packed_size
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import threads_for
-from fnet.kernels.cpu.tile_block import BLOCK as BLOCK_COLUMNS
+from fnet.kernels.cpu.runtime.threads import threads_for
+from fnet.kernels.cpu.vector.lanewise import lanewise
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.vector.tile_block import BLOCK as BLOCK_COLUMNS
 from fnet.kernels.policy import kernel, scalar
 
 # The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.

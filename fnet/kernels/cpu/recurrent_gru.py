@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fnet.kernels.cpu.lanewise import SIGMOID, TANH, lanewise
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
     Memory,
@@ -28,9 +27,10 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for
-from fnet.kernels.cpu.tiles import FROM_C, FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import parallel_for
+from fnet.kernels.cpu.vector.lanewise import SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.vector.simd import at
+from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
 
 

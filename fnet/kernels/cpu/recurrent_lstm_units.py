@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.caches import LEVEL_2
+from fnet.kernels.compiler.host import LEVEL_2
 from fnet.kernels.cpu.operands import panels_size
 from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.recurrent import (
@@ -26,9 +26,9 @@ from fnet.kernels.cpu.recurrent import (
     time_of,
 )
 from fnet.kernels.cpu.recurrent_lstm import put_out, update_cell
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.threads import parallel_for, threads_for
-from fnet.kernels.cpu.tiles import FROM_ZERO
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
 
 

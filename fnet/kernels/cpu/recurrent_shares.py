@@ -16,8 +16,8 @@ from fnet.kernels.cpu.operands import PAD
 from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
 from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy
 from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
-from fnet.kernels.cpu.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.tiles import FROM_C
+from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
+from fnet.kernels.cpu.vector.tiles import FROM_C
 from fnet.kernels.policy import kernel, scalar
 
 MOST_PARTS = 8

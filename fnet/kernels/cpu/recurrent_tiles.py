@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.lanewise import TANH, Lanes, VectorMath
 from fnet.kernels.cpu.product import NARROW_ROWS, VECTORS
-from fnet.kernels.cpu.simd import INSTRUCTION_SET, INT, Loop, Vectors, lanes, vector_code
-from fnet.kernels.cpu.tiles import row_addresses
+from fnet.kernels.cpu.vector.lanewise import TANH, Lanes, VectorMath
+from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, INT, Loop, Vectors, lanes, vector_code
+from fnet.kernels.cpu.vector.tiles import row_addresses
 
 OUTER_ROWS = 28 if INSTRUCTION_SET == "avx512" else 12
 AT_ONCE = 4  # rows whose tanh share the loads of their constants

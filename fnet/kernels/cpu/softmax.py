@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cpu.narrow_rows import NARROW, narrow_softmax, narrow_totals
-from fnet.kernels.cpu.row_passes import (
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.row_passes import (
     center_row,
     exp_row,
     exp_total,
@@ -23,8 +24,7 @@ from fnet.kernels.cpu.row_passes import (
     row_total,
     scale_row,
 )
-from fnet.kernels.cpu.simd import at
-from fnet.kernels.cpu.threads import parallel_for, threads_for
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 from fnet.kernels.scalar import log
 

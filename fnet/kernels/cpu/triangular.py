@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from fnet.kernels.cpu.row_tiles import copy_transposed, store_rows, tile_like
-from fnet.kernels.cpu.simd import INT, Loop, Vectors, at, lanes, vector_code
+from fnet.kernels.cpu.vector.row_tiles import copy_transposed, store_rows, tile_like
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, at, lanes, vector_code
 from fnet.kernels.policy import scalar
 
 VECTORS = 4  # whose chains of multiply-adds do not wait for each other

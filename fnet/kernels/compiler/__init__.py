@@ -1,0 +1,1 @@
+"""How kernels become machine code: front end, passes, linking, calls from Python, and the cache between processes."""

@@ -1,0 +1,42 @@
+"""The sources that a kernel is made of, and their hash: what stored machine code is filed under."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+_IMPORT = re.compile(r"^from (fnet\.kernels[\w.]*) import \(?([\w, ]*)", re.MULTILINE)
+
+# Generated modules by the name of their file, which is there only if the cache can be written.
+GENERATED: dict[str, str] = {}
+
+
+@functools.cache
+def source_hash(file: str) -> str:
+    """Hash of a kernel's file and of every fnet kernel module that it imports, directly or not."""
+    digest, seen, waiting = hashlib.sha256(), set(), [Path(file)]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text, imported = _source(path)
+        digest.update(text)
+        waiting += imported
+    return digest.hexdigest()
+
+
+@functools.cache
+def _source(path: Path) -> tuple[bytes, list[Path]]:
+    """The text of a module, and the files of the kernel modules that it imports."""
+    text = GENERATED[str(path)] if str(path) in GENERATED else path.read_text(encoding="utf-8")
+    imported: list[Path] = []
+    for package, names in _IMPORT.findall(text):
+        parts = package.split(".")[2:]
+        candidates = [_ROOT.joinpath(*parts).with_suffix(".py")] if parts else []
+        candidates += [_ROOT.joinpath(*parts, name.strip()).with_suffix(".py") for name in names.split(",")]
+        imported += sorted(c for c in candidates if c.is_file())
+    return text.encode(), imported

@@ -1,0 +1,70 @@
+"""How many threads kernels use.
+
+The number of threads is process-wide: ``FNET_NUM_THREADS`` or `numba.config.NUMBA_NUM_THREADS` at first, then what
+`set_thread_count` says; 1 in a forked child. How much work is worth a thread depends on what it costs to hand it over
+(`fnet.kernels.cpu.runtime.handover`). Compiled code reads both from memory at run time: they are in no cache key.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from typing import Any
+
+from numba.core import config
+
+from fnet.errors import ValueRangeError
+from fnet.kernels.compiler import second
+from fnet.kernels.cpu.runtime import handover, thread_pool
+from fnet.kernels.cpu.runtime.parallel import parallel_for as parallel_for
+from fnet.kernels.policy import scalar
+
+
+def thread_count() -> int:
+    """The number of threads that kernels may use."""
+    return thread_pool.get(thread_pool.COUNT)
+
+
+def set_thread_count(count: int) -> None:
+    """Let kernels use `count` threads from now on, fewer where the system allows no more; results do not change."""
+    if count < 1:
+        raise ValueRangeError(f"the number of threads must be at least 1, received {count}.")
+    if not config.DISABLE_JIT:
+        count = min(count, thread_pool.grow(count - 1) + 1)
+    if count > 1:
+        thread_pool.put(thread_pool.GRAIN, handover.grain())
+    thread_pool.put(thread_pool.COUNT, count)
+
+
+def _first_count() -> int:
+    chosen = os.environ.get("FNET_NUM_THREADS", "")
+    if chosen and not (chosen.isdecimal() and int(chosen) >= 1):
+        raise ValueRangeError(f"FNET_NUM_THREADS is {chosen!r}, expected a number of threads such as 4.")
+    return int(chosen) if chosen else config.NUMBA_NUM_THREADS
+
+
+def _become_serial() -> None:
+    thread_pool.forget()
+    thread_pool.put(thread_pool.COUNT, 1)
+
+
+# ------------------------------------------------------------------------------------------- compiled code
+
+
+@scalar
+def threads_for(nanoseconds):
+    """The number of threads for work that takes one of them so long: 1 where more would cost more than they save."""
+    return max(1, min(_allowed(), int(nanoseconds) // _grain()))
+
+
+_allowed: Any = thread_count if config.DISABLE_JIT else thread_pool.allowed_threads
+_grain: Any = handover.grain if config.DISABLE_JIT else thread_pool.grain
+
+if not config.DISABLE_JIT:
+    thread_pool.publish()
+    atexit.register(thread_pool.stop)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_become_serial)
+set_thread_count(_first_count())
+if not config.DISABLE_JIT:
+    second.expect()  # it would disturb what has just been measured

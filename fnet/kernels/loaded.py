@@ -1,6 +1,0 @@
-"""Numba, imported whole: Ctrl-C meanwhile waits, since half an import leaves modules that fail in every later call."""
-
-from fnet.kernels.undisturbed import interrupts_put_off
-
-with interrupts_put_off():
-    import numba  # noqa: F401  (what comes after finds it)
