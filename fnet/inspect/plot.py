@@ -14,7 +14,7 @@ from typing import Any
 
 from fnet import activations, tree
 from fnet.errors import FileError, ValueRangeError
-from fnet.inspect.structure import Block, Structure, structure
+from fnet.inspect.outline import Block, Outline, outline
 from fnet.inspect.summary import shown_shape
 from fnet.networks.layer import Layer
 
@@ -120,7 +120,7 @@ def model_to_dot(
         "activations": show_layer_activations,
         "trainable": show_trainable,
     }
-    drawing = _Drawing(structure(net, shape), expand_nested, shown)
+    drawing = _Drawing(outline(net, shape), expand_nested, shown)
     lines = [
         f"digraph {_quoted(net.name)} {{",
         f"  graph [rankdir={rankdir}, dpi={dpi}];",
@@ -132,11 +132,11 @@ def model_to_dot(
 
 
 class _Drawing:
-    """Nodes and edges of a structure; a container that is expanded is a frame, its merge a node of its own."""
+    """Nodes and edges of an outline: a container that is expanded is a frame, and its merge is a node."""
 
-    def __init__(self, found: Structure, expand_nested: bool, shown: dict[str, bool]) -> None:
+    def __init__(self, found: Outline, expand_nested: bool, shown: dict[str, bool]) -> None:
         self.root, self.inputs, self.expand, self.shown = found.root, found.inputs, expand_nested, shown
-        self.blocks = {"": self.root} | {block.path: block for _, block in self.root.walk()}
+        self.blocks = {"": self.root} | {block.path: block for _, block in self.root.blocks()}
 
     def lines(self) -> Iterator[str]:
         for path, samples in self.inputs.items():

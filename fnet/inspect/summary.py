@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from fnet import tree
-from fnet.inspect.structure import Block, Structure, structure
+from fnet.inspect.outline import Block, Outline, outline
 from fnet.networks.layer import Layer
 
 _CHAINS = ("serial", "repeat")
@@ -34,23 +34,23 @@ def summary(net: Layer, shape: Any = None, dtype: Any = "float32", expand_nested
     Trainable params: 81 (324.00 B)
     Non-trainable params: 0 (0.00 B)
     """
-    return Summary(net, structure(net, shape, dtype), expand_nested)
+    return Summary(net, outline(net, shape, dtype), expand_nested)
 
 
 class Summary:
     """A table of layers: text by ``str``, HTML in a notebook, data by `to_dict`."""
 
-    def __init__(self, net: Layer, found: Structure, expand_nested: bool) -> None:
-        self._net, self._structure, self._expand = net, found, expand_nested
+    def __init__(self, net: Layer, found: Outline, expand_nested: bool) -> None:
+        self._net, self._outline, self._expand = net, found, expand_nested
         self._chain = net.kind in _CHAINS or not net.children
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers of the table: ``{"name", "inputs", "layers": [...], "total_params", ...}``; shapes with None."""
-        root = self._structure.root
+        root = self._outline.root
         trained, frozen, state = _numbers(root)
         return {
             "name": self._net.name,
-            "inputs": {path[1:]: (None, *samples.shape) for path, samples in self._structure.inputs.items()},
+            "inputs": {path[1:]: (None, *samples.shape) for path, samples in self._outline.inputs.items()},
             "layers": [_as_dict(block) for block in root.children or [root]],
             "total_params": trained + frozen + state,
             "trainable_params": trained,
@@ -88,18 +88,18 @@ class Summary:
         if not self._chain:
             rows = [
                 [f"{path[1:]} (Input)", str((None, *samples.shape)), "0", "-"]
-                for path, samples in self._structure.inputs.items()
+                for path, samples in self._outline.inputs.items()
             ]
         rows += [_row(depth, block) for depth, block in self._blocks()]
         return (header[:3], [row[:3] for row in rows]) if self._chain else (header, rows)
 
     def _blocks(self) -> list[tuple[int, Block]]:
-        root = self._structure.root
-        found = list(root.walk()) if root.children else [(0, root)]
+        root = self._outline.root
+        found = list(root.blocks()) if root.children else [(0, root)]
         return found if self._expand else [(depth, block) for depth, block in found if depth == 0]
 
     def _totals(self) -> list[str]:
-        numbers, sizes = _numbers(self._structure.root), self._structure.root.nbytes
+        numbers, sizes = _numbers(self._outline.root), self._outline.root.nbytes
         rows = (
             ("Total", sum(numbers), sum(sizes)),
             ("Trainable", numbers[0], sizes[0]),

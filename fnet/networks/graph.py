@@ -66,19 +66,19 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     >>> list(params)
     ['dense']
     """
-    structure = Structure(inputs, outputs)
+    wiring = Wiring(inputs, outputs)
     config = {"inputs": inputs, "outputs": outputs}
-    members = structure.members
+    members = wiring.members
     return Layer(
-        structure.init,
-        structure.apply,
+        wiring.init,
+        wiring.apply,
         name="graph",
         config=config,
         shown={},
         children=members.layers,
         entries=members.names,
         masks="used",
-        recipe=Recipe(_connected, structure.listed(inputs, outputs), {}),
+        recipe=Recipe(_connected, wiring.listed(inputs, outputs), {}),
         container=True,
         shape=tree.map(lambda node: node.samples.shape, as_tuples(inputs)),
     )
@@ -101,7 +101,7 @@ def _is_declared(part: Any) -> bool:
     return isinstance(part, tuple) and isinstance(part[0], Samples)
 
 
-class Structure:
+class Wiring:
     """The calls between the inputs and the outputs of a graph, in an order in which they can run."""
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
@@ -199,9 +199,9 @@ class Structure:
         )
 
 
-def structure_of(net: Layer) -> Structure | None:
+def wiring_of(net: Layer) -> Wiring | None:
     """The calls of a graph in their order; None for another Layer."""
-    return Structure(**net.config) if net.kind == "graph" else None
+    return Wiring(**net.config) if net.kind == "graph" else None
 
 
 def output_names(net: Layer) -> tuple[str, ...] | None:
@@ -209,16 +209,16 @@ def output_names(net: Layer) -> tuple[str, ...] | None:
 
     None for a single output and for networks that are no graph. Source: Keras ``Model.output_names``.
     """
-    structure = structure_of(net)
-    if structure is None or isinstance(structure.outputs, Node):
+    wiring = wiring_of(net)
+    if wiring is None or isinstance(wiring.outputs, Node):
         return None
-    if isinstance(structure.outputs, dict):
-        return tuple(structure.outputs)
-    made = {id(node): name for node, name in zip(structure.inputs, structure.input_names, strict=True)}
-    for call, name in zip(structure.calls, structure.members.names, strict=True):
+    if isinstance(wiring.outputs, dict):
+        return tuple(wiring.outputs)
+    made = {id(node): name for node, name in zip(wiring.inputs, wiring.input_names, strict=True)}
+    for call, name in zip(wiring.calls, wiring.members.names, strict=True):
         made |= {id(node): name for node in tree.leaves(call.outputs)}
     names: list[str] = []
-    for node in structure.outputs:
+    for node in wiring.outputs:
         own, number = made.get(id(node), "output"), 0
         while own in names:
             number += 1

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
 from fnet import tree
 from fnet.configured import Recipe, make_again
-from fnet.context import Context, Level, in_force, within
-from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
+from fnet.errors import StructureError, TracingError
 from fnet.masking import handing_on, without_masks
-from fnet.networks.mask_merging import finite_padding
-from fnet.networks.pair import Apply, Init, Tree
-from fnet.networks.position import OUTSIDE, Frozen, Position
-from fnet.networks.samples import ShapeLike, check_shape, output_shape
-from fnet.networks.sharing import Pair, Shared, first_uses, joined
-from fnet.random import check_key
+from fnet.networks.functions import Apply, Frame, Init, Tree, checked_apply, checked_init, float_dtype, known_shape
+from fnet.networks.samples import ShapeLike, output_shape
 from fnet.random import key as make_key
 from fnet.spec import ArraySpec
 from fnet.transforms.stage import eval_shape
-from fnet.transforms.tracer import Tracer
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -58,7 +51,6 @@ _KERAS |= {
 
 DEEPEST = 100  # layers within each other
 
-F = TypeVar("F", bound=Callable[..., Any])
 Masks = Literal["dropped", "kept", "used"]
 
 
@@ -105,7 +97,7 @@ class Layer(tuple[Init, Apply]):
     shown: Mapping[str, Any]  # the arguments that repr shows
     recipe: Recipe | None
     shape: Any  # of inputs, where the layer knows it
-    container: bool  # whether `fnet.members` calls the children
+    container: bool  # whether it calls its children through `Members`
     depth: int  # of the layers within each other, 1 without any
     origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
     marks: frozenset[object]  # what a layer around must know of: penalties, constraints, frozen parts, here and below
@@ -168,7 +160,7 @@ class Layer(tuple[Init, Apply]):
         read = ("kind", "marks", "children", "entries", "container", "trainable", "shape")
         own = {name: attributes[name] for name in read}
         frame, (init, apply) = Frame(**own), attributes["plain"]
-        layer = tuple.__new__(cls, (_checked_init(init, frame), _checked_apply(apply, frame)))
+        layer = tuple.__new__(cls, (checked_init(init, frame), checked_apply(apply, frame)))
         layer.__dict__.update(attributes)
         return layer
 
@@ -202,7 +194,7 @@ class Layer(tuple[Init, Apply]):
 
         Nothing is computed. None stays None in the axes that vary with it; a tree of outputs gives a tree of shapes.
         """
-        shape = _known_shape(self.shape, shape)
+        shape = known_shape(self.shape, shape)
         params, state = self.parameter_specs(shape, dtype)
         return output_shape(self.apply, params, state, shape, dtype)
 
@@ -211,7 +203,7 @@ class Layer(tuple[Init, Apply]):
 
         An init that looks at its key is run, and gives arrays.
         """
-        shape, dtype = _known_shape(self.shape, shape), _float_dtype(dtype)
+        shape, dtype = known_shape(self.shape, shape), float_dtype(dtype)
         try:
             return eval_shape(lambda key: self.init(key, shape, dtype), ArraySpec((2,), np.dtype(np.uint32)))
         except TracingError:
@@ -261,53 +253,6 @@ class Layer(tuple[Init, Apply]):
         return f"{self.kind}({', '.join(parts)})"
 
 
-class Frame:
-    """What the functions of a layer do around themselves, known before they are called."""
-
-    def __init__(
-        self,
-        kind: str,
-        marks: frozenset[object],
-        children: Sequence[Layer],
-        entries: Sequence[str],
-        container: bool,
-        trainable: bool | Callable[[str], bool],
-        shape: Any,
-    ) -> None:
-        self.kind, self.marks, self.children, self.entries = kind, marks, children, entries
-        self.container, self.trainable, self.shape = container, trainable, shape
-        self.plain_contexts: dict[Level, Context] = {}
-
-    @functools.cached_property
-    def first_uses(self) -> dict[str, str]:
-        return first_uses(self.children, self.entries) if self.container else {}
-
-    @functools.cached_property
-    def is_plain(self) -> bool:
-        return self.trainable is True and not self.first_uses
-
-    def inside(self, outside: Context, entries: Pair | None = None) -> tuple[Context, Shared | None]:
-        """The context of what is called inside, and the layers shared there if this is the outermost container."""
-        position, opened = outside.position or OUTSIDE, None
-        if position.marks is not None and not self.marks <= position.marks:
-            raise StructureError(
-                f"{self.kind} has a penalty, a constraint or frozen parameters, which the hand-written layer around it "
-                f"hides. Name it there: Layer(init, apply, children=[layer], entries=['its entry in params'])."
-            )
-        if self.is_plain and outside.jit_level is not None:
-            if outside.precision not in self.plain_contexts:
-                self.plain_contexts[outside.precision] = outside.at(Position(marks=self.marks))
-            return self.plain_contexts[outside.precision], None
-        frozen = position.frozen
-        if self.trainable is not True:
-            frozen = (*frozen, Frozen(position.path, self.trainable))
-        shared = position.shared if self.container else None
-        if shared is None and self.first_uses:
-            uses = {joined(position.path, k): joined(position.path, v) for k, v in self.first_uses.items()}
-            shared = opened = Shared(position.path, uses, entries)
-        return outside.at(Position(position.path, frozen, shared, self.marks)), opened
-
-
 def check_name(name: Any) -> str:
     """A name that can be a part of a path, in files too, or a `StructureError`."""
     if not isinstance(name, str) or not name or "/" in name:
@@ -331,65 +276,3 @@ def _made_again(recipe: Recipe, name: str, named: bool, trainable: bool | Callab
     layer = make_again(*recipe)
     layer = layer if (layer.name, layer.named) == (name, named) else layer.relabel(name, named)
     return layer if layer.trainable == trainable else layer.with_trainable(trainable)
-
-
-def _float_dtype(dtype: Any) -> np.dtype:
-    try:
-        resolved = np.dtype(dtype)
-    except TypeError:
-        resolved = None
-    if resolved not in (np.float32, np.float64):
-        raise DtypeError(f"parameters are float32 or float64, received dtype {resolved or repr(dtype)}.")
-    return resolved
-
-
-def _known_shape(known: Any, given: Any) -> Any:
-    """The checked shape that was given, or the known one, or a `ShapeError` where there is none."""
-    if known is None and given is None:
-        raise ShapeError("give the shape of one sample, without the batch axis: net.init(key, (784,)).")
-    return check_shape(known if given is None else given)
-
-
-def _checked_init(init: Callable, frame: Frame) -> Init:
-    def checked_init(
-        key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = np.float32
-    ) -> tuple[Tree, Tree]:
-        arguments = check_key(key), _known_shape(frame.shape, shape), _float_dtype(dtype)
-        with within(frame.inside(in_force())[0]):
-            return _pair(init(*arguments), "init", "(params, state)")
-
-    return _titled(checked_init, "init")
-
-
-def _checked_apply(apply: Callable, frame: Frame) -> Apply:
-    def checked_apply(
-        params: Any, state: Any, x: Any, key: np.ndarray | None = None, train: bool = False
-    ) -> tuple[Any, Tree]:
-        if key is not None:
-            check_key(key)
-        if isinstance(train, Tracer):
-            raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
-        if not isinstance(train, bool | np.bool_):
-            raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")
-        outside = in_force()
-        if outside.position is None or outside.position.marks is None:
-            x = finite_padding(x)
-        inside, shared = frame.inside(outside, (params, state))
-        with within(inside):
-            y, state = _pair(apply(params, state, x, key=key, train=train), "apply", "(y, state)")
-        return y, state if shared is None else shared.settled(state)
-
-    return _titled(checked_apply, "apply")
-
-
-def _titled(function: F, name: str) -> F:
-    """The function under the name by which users know it, which Python's own errors show."""
-    function.__name__ = function.__qualname__ = name
-    return function
-
-
-def _pair(result: Any, role: str, expected: str) -> tuple[Any, Any]:
-    if type(result) is not tuple or len(result) != 2:
-        size = f" of length {len(result)}" if isinstance(result, tuple | list) else ""
-        raise StructureError(f"{role} must return the pair {expected}, it returned a {type(result).__name__}{size}.")
-    return result

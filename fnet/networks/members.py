@@ -69,10 +69,10 @@ class Members:
             shape=self.layers[0].shape if self.kind == "serial" and self.layers else None,
         )
 
-    def start(self, params: Any, state: Any, key: Any, train: bool) -> Run:
+    def start(self, params: Any, state: Any, key: Any, train: bool) -> Application:
         for what, entries in (("params", params), ("state", state)):
             self._check_entries(what, entries)
-        return Run(self, params, state, key, train)
+        return Application(self, params, state, key, train)
 
     def _check_entries(self, what: str, entries: Any) -> None:
         if not isinstance(entries, Mapping):
@@ -94,8 +94,8 @@ class Entry:
     state: Any
 
 
-class Run:
-    """One application of a container: calls its layers, threads their state."""
+class Application:
+    """One application of a container: it calls the layers and keeps their new state."""
 
     def __init__(self, members: Members, params: Mapping, state: Mapping, key: Any, train: bool) -> None:
         self.members, self.params, self.key, self.train = members, params, key, train

@@ -14,40 +14,47 @@ from fnet.ops.promotion import astype
 from fnet.transforms.primitive import spec_of
 
 
-class Place(NamedTuple):
-    """A layer within a network: the path of its entry in params and state, "" for the network itself."""
+class PlacedLayer(NamedTuple):
+    """A layer in a network.
+
+    path: of its entry in params and state, "" for the network itself. trainable: tells from the path of a parameter in
+    the network whether the parameter is trained.
+    """
 
     path: str
     layer: Layer
     trainable: Callable[[str], bool]
-    """Whether a parameter is trained, by its path in the network."""
 
 
-def walk(net: Layer) -> Iterator[Place]:
-    """The network and all layers in it, each before its children, one that is used twice only once.
+def placed_layers(net: Layer) -> Iterator[PlacedLayer]:
+    """The network, then all layers in it; a layer comes before its children. A shared layer comes once.
 
     >>> from fnet import serial
     >>> from fnet.layers import Dense, Flatten
-    >>> [place.path for place in walk(serial(Flatten(), serial(Dense(3), Dense(2))))]
+    >>> [place.path for place in placed_layers(serial(Flatten(), serial(Dense(3), Dense(2))))]
     ['', 'flatten', 'serial', 'serial/dense', 'serial/dense_1']
     """
-    yield from _walk("", net, lambda path: True, None)
+    yield from _placed("", net, lambda path: True, None)
 
 
-def _walk(path: str, layer: Layer, outer: Callable[[str], bool], further: set[str] | None) -> Iterator[Place]:
-    """further: paths of further uses of layers; None before the outermost container or in a hand-written one."""
+def _placed(path: str, layer: Layer, outer: Callable[[str], bool], further: set[str] | None) -> Iterator[PlacedLayer]:
+    """The layer at `path`, and those in it.
+
+    outer: tells what the layers around leave trained. further: the paths of second and later uses of shared layers,
+    None outside of containers.
+    """
     trainable = _narrowed(outer, path, layer.trainable)
-    yield Place(path, layer, trainable)
+    yield PlacedLayer(path, layer, trainable)
     if layer.container and further is None:
         further = {joined(path, use) for use in first_uses(layer.children, layer.entries)}
     for entry, child in dict(zip(layer.entries, layer.children, strict=True)).items():
         below = joined(path, entry)
         if further is None or below not in further:
-            yield from _walk(below, child, trainable, further if layer.container else None)
+            yield from _placed(below, child, trainable, further if layer.container else None)
 
 
 def _narrowed(outer: Callable[[str], bool], prefix: str, own: bool | Callable[[str], bool]) -> Callable[[str], bool]:
-    """Both conditions; the layer's own one is of paths within the layer."""
+    """Whether a path fulfils both conditions: `outer` takes paths in the network, `own` takes paths in the layer."""
     if own is True:
         return outer
     if own is False:
@@ -107,7 +114,7 @@ def _check_path(net: Layer, path: str) -> None:
 
 def trainable(net: Layer, params: Any) -> Any:
     """The tree of bools that says which of the parameters are trained, see `freeze`."""
-    rules = {place.path: place.trainable for place in walk(net)}
+    rules = {place.path: place.trainable for place in placed_layers(net)}
     return tree.map_with_path(lambda path, leaf: rules[_owner(path, rules)](path), params)
 
 
@@ -168,7 +175,7 @@ def _treated(
     net: Layer, params: Any, treatment: Callable[[Layer], Any]
 ) -> Iterator[tuple[str, Any, Callable[[Any], Any], bool]]:
     """Every parameter that its layer has a function for: path, value, function, and whether it is trained."""
-    places = {place.path: place for place in walk(net)}
+    places = {place.path: place for place in placed_layers(net)}
     if not any(treatment(place.layer) for place in places.values()):
         return
     for path, leaf in tree.leaves_with_path(params):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from fnet.context import in_force, within
-from fnet.networks.sharing import Pair, Shared, joined
+from fnet.networks.sharing import ParamsAndState, Shared, joined
 
 
 class Frozen(NamedTuple):
@@ -49,21 +49,21 @@ class Position:
         return self.shared is not None and self.path in self.shared.places
 
     @property
-    def entry(self) -> Pair | None:
+    def entry(self) -> ParamsAndState | None:
         """Params and state of the layer here if it is shared."""
         return self.shared.get(self.path) if self.shared is not None and self.is_shared else None
 
-    def keep(self, entry: Pair) -> None:
+    def keep(self, entry: ParamsAndState) -> None:
         """Params and state for the next use of the layer here."""
         if self.shared is not None and self.is_shared:
             self.shared.values[self.path] = entry
 
     @property
-    def carried(self) -> dict[str, Pair]:
+    def carried(self) -> dict[str, ParamsAndState]:
         """Params and state of shared layers, which an abstract evaluation needs as arguments."""
         return {} if self.shared is None else self.shared.values
 
-    def carrying(self, values: dict[str, Pair]) -> Position:
+    def carrying(self, values: dict[str, ParamsAndState]) -> Position:
         """This place, where shared layers have these params and state."""
         return self if self.shared is None else replace(self, shared=replace(self.shared, values=dict(values)))
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from fnet import tree
 
-Pair = tuple[Any, Any]  # params and state of a layer
+ParamsAndState = tuple[Any, Any]
+"""What a layer has in a network: its params and its state."""
 
 
 def first_uses(children: Sequence[Any], entries: Sequence[str]) -> dict[str, str]:
@@ -67,13 +68,13 @@ class Shared:
 
     base: str
     first: Mapping[str, str]
-    entries: Pair | None = None
-    values: dict[str, Pair] = field(default_factory=dict)
+    entries: ParamsAndState | None = None
+    values: dict[str, ParamsAndState] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.places = set(self.first.values())
 
-    def get(self, path: str) -> Pair:
+    def get(self, path: str) -> ParamsAndState:
         """Params and state of the layer whose first use is at `path`."""
         if path not in self.values:
             assert self.entries is not None

@@ -11,7 +11,7 @@ import fnet
 from fnet import Layer, constraints, fanout, freeze, graph, random, regularizers, repeat, residual, serial, tree
 from fnet.errors import DtypeError, StructureError
 from fnet.layers import LSTM, Activation, BatchNormalization, Bidirectional, Dense, MultiHeadAttention, TimeDistributed
-from fnet.networks.parameters import walk
+from fnet.networks.parameters import placed_layers
 
 KEY = random.key(0)
 
@@ -23,7 +23,7 @@ def squares(*arrays: np.ndarray) -> float:
 def test_walk_names_every_layer_once() -> None:
     shared = Dense(4)
     net = serial(shared, shared, repeat(Dense(4), 2), TimeDistributed(Dense(3)), Bidirectional(LSTM(2)))
-    assert [(place.path, place.layer.kind) for place in walk(net)] == [
+    assert [(place.path, place.layer.kind) for place in placed_layers(net)] == [
         ("", "serial"),
         ("dense", "Dense"),
         ("repeat", "repeat"),

@@ -12,7 +12,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import ShapeError, StructureError
 from fnet.masking import unmasked
-from fnet.networks.graph import structure_of
+from fnet.networks.graph import wiring_of
 from fnet.networks.layer import Layer
 from fnet.networks.node import as_tuples
 from fnet.networks.parameters import trainable
@@ -25,43 +25,49 @@ from fnet.transforms.stage import eval_shape
 
 @dataclass
 class Block:
-    """One layer of a network; `sources` are paths of layers and inputs that its inputs come from, call by call."""
+    """One layer of a network.
+
+    inputs, outputs: trees of `Samples`. sources: the paths of the layers and inputs that made its inputs, call by call.
+    made_by: the paths of the layers in it that made its outputs, "" where none did. children: the layers in it.
+    params, frozen, state: how many numbers it holds; frozen ones are counted in `params`, too.
+    nbytes: bytes of trained parameters, of frozen parameters, and of state.
+    """
 
     path: str
     layer: Layer
-    inputs: Any = None  # trees of `Samples`
+    inputs: Any = None
     outputs: Any = None
     sources: list[str] = field(default_factory=list)
-    made_by: list[str] = field(default_factory=list)  # the layers within that its outputs are of, "" if it is none
+    made_by: list[str] = field(default_factory=list)
     children: list[Block] = field(default_factory=list)
     params: int = 0
     frozen: int = 0
     state: int = 0
-    nbytes: tuple[int, int, int] = (0, 0, 0)  # of trained parameters, frozen ones, and state
+    nbytes: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def name(self) -> str:
         return self.path.rpartition("/")[2]
 
-    def walk(self, depth: int = 0) -> Iterator[tuple[int, Block]]:
-        """The blocks within, each before its children, with their depth."""
+    def blocks(self, depth: int = 0) -> Iterator[tuple[int, Block]]:
+        """The blocks in this one with their depth; a block comes before its children."""
         for child in self.children:
             yield depth, child
-            yield from child.walk(depth + 1)
+            yield from child.blocks(depth + 1)
 
 
 @dataclass
-class Structure:
-    """A network's outermost block, and its inputs: paths (names behind "/") with `Samples`."""
+class Outline:
+    """The layers of a network in the block `root`, and its inputs: `Samples` by path, which is "/" and a name."""
 
     root: Block
     inputs: dict[str, Any]
 
 
-def structure(net: Layer, shape: Any = None, dtype: Any = "float32") -> Structure:
-    """The structure of a network for inputs of `shape`, by abstract evaluation: nothing is computed.
+def outline(net: Layer, shape: Any = None, dtype: Any = "float32") -> Outline:
+    """The outline of a network for inputs of `shape`: abstract evaluation finds it, and computes nothing.
 
-    A graph knows its shape. Raises `ShapeError` where another network gets none.
+    A graph knows its shape. Another network needs one, or raises a `ShapeError`.
     """
     if not isinstance(net, Layer):
         raise StructureError(f"expected a network, received {type(net).__name__}: summary(net, shape).")
@@ -73,12 +79,12 @@ def structure(net: Layer, shape: Any = None, dtype: Any = "float32") -> Structur
     params, state = net.parameter_specs(shape, dtype)
     recorded = evaluated(lambda x: _Recorder(net).run(params, state, x), shape, _input_dtypes(net, dtype))
     first, flags = recorded[0], trainable(net, params)
-    for blocks in zip(*([r.root, *(block for _, block in r.root.walk())] for r in recorded), strict=True):
+    for blocks in zip(*([r.root, *(block for _, block in r.root.blocks())] for r in recorded), strict=True):
         for part in ("inputs", "outputs"):
             setattr(blocks[0], part, tree.map(joined_samples, *(getattr(block, part) for block in blocks)))
         _count(blocks[0], params, flags, state)
     inputs = {name: joined_samples(*(r.inputs[name] for r in recorded)) for name in first.inputs}
-    return Structure(first.root, inputs)
+    return Outline(first.root, inputs)
 
 
 class _Recorder:
@@ -132,7 +138,7 @@ class _Recorder:
 
 def _input_paths(net: Layer, x: Any) -> list[str]:
     """The names of the inputs behind "/", which no name of a layer contains."""
-    graph = structure_of(net)
+    graph = wiring_of(net)
     if graph is not None:
         return [f"/{name}" for name in graph.input_names]
     paths = [path for path, _ in tree.leaves_with_path(x)]
@@ -141,7 +147,7 @@ def _input_paths(net: Layer, x: Any) -> list[str]:
 
 def _input_dtypes(net: Layer, dtype: np.dtype) -> Any:
     """The dtype of the inputs, or of each where a graph says it."""
-    graph = structure_of(net)
+    graph = wiring_of(net)
     return dtype if graph is None else tree.map(lambda node: node.samples.dtype, as_tuples(graph.given))
 
 
