@@ -13,13 +13,13 @@ from fnet.masking import Masked, split_mask
 from fnet.networks.layer import Layer
 from fnet.networks.watching import watching
 from fnet.train.data import STEP
-from fnet.train.objective import Bound
+from fnet.train.measures import BoundMeasures
 from fnet.train.state import TrainState
 
 ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
 
 
-def cause(net: Layer, objective: Bound, data: Mapping[str, Any], ts: TrainState, samples: np.ndarray) -> str:
+def cause(net: Layer, measures: BoundMeasures, data: Mapping[str, Any], ts: TrainState, samples: np.ndarray) -> str:
     """What in the training step at `ts` on these samples of the data is wrong, and what to do about it."""
     batch = tree.map(lambda leaf: leaf[samples], dict(data))
     for path, leaf in tree.leaves_with_path(batch):
@@ -32,7 +32,7 @@ def cause(net: Layer, objective: Bound, data: Mapping[str, Any], ts: TrainState,
     try:
         with watching(watch), np.errstate(all="ignore"):
             y, _ = net.apply(ts.params, ts.state, batch["x"], key=key, train=True)
-            value, _ = objective.value(batch, y)
+            value, _ = measures.value(batch, y)
     except FnetError as error:
         return f"In the batch of the samples {_shown(samples)}: {error}"
     if watch.found is not None:

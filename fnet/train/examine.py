@@ -16,7 +16,7 @@ from fnet.spec import ArraySpec
 from fnet.train.checks import check_network
 from fnet.train.derived import Derived, computed
 from fnet.train.lookups import Lookups
-from fnet.train.objective import Bound, Objective
+from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.state import TrainState
 from fnet.train.steps import Totals, no_totals
 from fnet.transforms.primitive import spec_of
@@ -44,17 +44,17 @@ class Forward(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """The objective for the outputs of the network, and the totals before the first batch."""
+    """The measures for the outputs of the network, and the totals before the first batch."""
 
-    objective: Bound
+    measures: BoundMeasures
     empty: Totals
 
 
 class Examiner:
-    """Examines a network with an objective; what it finds depends on structures, shapes and dtypes only."""
+    """Examines a network and its measures; what it finds depends on structures, shapes and dtypes only."""
 
-    def __init__(self, net: Layer, objective: Objective) -> None:
-        self._net, self._objective = net, objective
+    def __init__(self, net: Layer, measures: Measures) -> None:
+        self._net, self._measures = net, measures
         self._found: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, find: Callable[[], R]) -> R:
@@ -89,16 +89,16 @@ class Examiner:
 
         return Derived(pick, ts.params, ts.state, x)
 
-    def objective(self, ts: TrainState, data: dict[str, Any]) -> Examined:
+    def measures(self, ts: TrainState, data: dict[str, Any]) -> Examined:
         """What is worked towards and watched, for data like these."""
 
         def find() -> Examined:
             output = self.forward(ts, data["x"]).output
-            bound = self._objective.bind(self._objective.outputs(output))
+            bound = self._measures.bind(self._measures.outputs(output))
             bound.check_weights(data, output)
             return Examined(bound, no_totals(bound, data, output))
 
-        return self.once(("objective", specs((ts.params, ts.state)), samples(data)), find)
+        return self.once(("measures", specs((ts.params, ts.state)), samples(data)), find)
 
 
 def specs(values: Any) -> Hashable:

@@ -23,7 +23,7 @@ _KEPT = "The last good state is the error's ts, the record its history."
 
 
 @dataclass
-class Run:
+class Fit:
     """The state of one call of `fit`, and how it goes on.
 
     passes: the compiled steps over the training data; carry: what they hand on; empty: the totals at the beginning of

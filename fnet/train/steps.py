@@ -1,6 +1,7 @@
-"""The functions that are compiled: one training step, one evaluation step, one prediction, on trees that are carried.
+"""The functions that a trainer compiles: a training step, an evaluation step, a prediction.
 
-A step finds its batch itself, in the whole data set, from the position it carries; so many steps run in one call.
+A step takes a tree and returns the next one. The tree holds the position in the data, from which the step finds its
+batch in the whole data set. So one native call can run many steps.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fnet.networks.parameters import apply_with_penalty, constrain, trainable
 from fnet.ops.promotion import astype
 from fnet.optimizers import Optimizer, apply_updates
 from fnet.train.data import STEP
-from fnet.train.objective import Bound
+from fnet.train.measures import BoundMeasures
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
@@ -26,18 +27,19 @@ from fnet.transforms.vjp import value_and_grad
 from fnet.tree import TreeDef
 
 
-class Recipe(NamedTuple):
-    """What is trained, towards what, how, and what is watched."""
+class Setup(NamedTuple):
+    """What a step works with: the network, its loss and metrics, and the optimizer."""
 
     net: Layer
-    objective: Bound
+    measures: BoundMeasures
     optimizer: Optimizer
 
 
 class Totals(NamedTuple):
-    """Over the batches of an epoch: sums of losses times batch size and of batch sizes, () float64; states of metrics.
+    """What an epoch has summed up so far.
 
-    parts: of each of several outputs.
+    loss: the sum of the losses of the batches, each times the size of its batch, () float64. count: the sum of the
+    sizes, () float64. parts: as `loss`, for each of several outputs. metrics: the states of the metrics.
     """
 
     loss: Any
@@ -47,9 +49,10 @@ class Totals(NamedTuple):
 
 
 class Training(NamedTuple):
-    """What a training step carries.
+    """The tree that a training step takes and returns.
 
-    start: the position of the batch in the epoch; bad: the first step with a loss that is not finite, or -1.
+    start: the position of the batch in the epoch. bad: the number of the first step with a loss that is not finite,
+    or -1.
     """
 
     ts: TrainState
@@ -59,7 +62,7 @@ class Training(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What an evaluation step carries; the parameters come back as they are."""
+    """The tree that an evaluation step takes and returns; it returns the parameters unchanged."""
 
     params: Any
     state: Any
@@ -67,18 +70,18 @@ class Evaluation(NamedTuple):
     totals: Totals
 
 
-def no_totals(objective: Bound, data: dict[str, Any], output: Any) -> Totals:
+def no_totals(measures: BoundMeasures, data: dict[str, Any], output: Any) -> Totals:
     """The totals before the first batch; `output`: specs of the outputs for the data."""
-    parts = eval_shape(lambda data, y: objective.value(data, y)[1], data, output)
-    return Totals(np.zeros(()), np.zeros(()), dict.fromkeys(parts, np.zeros(())), objective.states(data, output))
+    parts = eval_shape(lambda data, y: measures.value(data, y)[1], data, output)
+    return Totals(np.zeros(()), np.zeros(()), dict.fromkeys(parts, np.zeros(())), measures.states(data, output))
 
 
-def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Training]]:
+def training_step(setup: Setup, size: int, structure: TreeDef) -> Callable[..., tuple[Training]]:
     """The step for batches of `size` samples from data whose tree has the given structure.
 
     ``step(carry, order, *leaves)``: the batch is the samples ``order[start : start + size]``.
     """
-    net, objective, optimizer = recipe
+    net, measures, optimizer = setup
 
     def step(carry: Training, order: Any, *leaves: Any) -> tuple[Training]:
         ts = carry.ts
@@ -91,7 +94,7 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
         def value_of(trained: Any) -> Any:
             params = tree.combine(trained, frozen)
             y, state, penalty = apply_with_penalty(net, params, ts.state, batch["x"], key=key, train=True)
-            value, parts = objective.value(batch, y)
+            value, parts = measures.value(batch, y)
             return _plus(value, penalty), (y, state, parts)
 
         (value, (y, state, parts)), gradient = value_and_grad(value_of, has_aux=True)(trained)
@@ -106,22 +109,22 @@ def training_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[...
             ts.key,
             ops.add(ts.step, 1),
         )
-        totals = _added(carry.totals, objective, value, parts, size, batch, y)
+        totals = _added(carry.totals, measures, value, parts, size, batch, y)
         return (Training(new, ops.add(carry.start, size), totals, bad),)
 
     return step
 
 
-def evaluation_step(recipe: Recipe, size: int, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
+def evaluation_step(setup: Setup, size: int, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
     """The step ``step(carry, *leaves)`` for the samples from `start` on, in their order, in inference mode."""
-    net, objective, _ = recipe
+    net, measures, _ = setup
 
     def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
         index = ops.add(carry.start, np.arange(size))
         batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
         y, state, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
-        value, parts = objective.value(batch, y)
-        totals = _added(carry.totals, objective, _plus(value, penalty), parts, size, batch, y)
+        value, parts = measures.value(batch, y)
+        totals = _added(carry.totals, measures, _plus(value, penalty), parts, size, batch, y)
         state = _like(carry.state, state, "state of the network")
         return (carry._replace(state=state, start=ops.add(carry.start, size), totals=totals),)
 
@@ -150,7 +153,7 @@ def _plus(value: Any, penalty: Any) -> Any:
 
 
 def _added(
-    totals: Totals, objective: Bound, value: Any, parts: dict[str, Any], size: int, batch: dict[str, Any], y: Any
+    totals: Totals, measures: BoundMeasures, value: Any, parts: dict[str, Any], size: int, batch: dict[str, Any], y: Any
 ) -> Totals:
     """The totals with one batch more; the loss is a mean, so it counts as many times as the batch has samples."""
 
@@ -161,7 +164,7 @@ def _added(
         plus(totals.loss, value),
         ops.add(totals.count, float(size)),
         {name: plus(total, parts[name]) for name, total in totals.parts.items()},
-        objective.updated(totals.metrics, batch, y),
+        measures.updated(totals.metrics, batch, y),
     )
 
 

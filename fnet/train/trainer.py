@@ -30,11 +30,11 @@ from fnet.train.checks import (
 from fnet.train.data import as_arrays, as_triple, count, require_count, split
 from fnet.train.diagnosis import cause
 from fnet.train.examine import Examiner, Forward, specs
-from fnet.train.fit import Run
+from fnet.train.fit import Fit
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
-from fnet.train.objective import Bound, Objective
+from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
@@ -89,8 +89,8 @@ class Trainer:
             )
         self._given = (net, loss, optimizer, metrics, loss_weights, weighted_metrics)
         self._net, self._optimizer = net, optimizers.get(optimizer)
-        self._objective = Objective(net, loss, loss_weights, metrics, weighted_metrics)
-        self._examiner = Examiner(net, self._objective)
+        self._measures = Measures(net, loss, loss_weights, metrics, weighted_metrics)
+        self._examiner = Examiner(net, self._measures)
         self._compiled: dict[Any, Jitted] = {}
         self._rebinding = Rebinding()
 
@@ -167,14 +167,14 @@ class Trainer:
             weights = weights_of_classes(class_weight, data["y"], sample_weight)
             data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
         self._check_optimizer(ts)
-        objective, empty = self._examiner.objective(ts, data)
+        measures, empty = self._examiner.measures(ts, data)
         n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(steps.training_step, objective, size, structure), n, batch_size)
+        passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
-        results, explain = functools.partial(_results, objective), functools.partial(cause, self._net, objective, data)
-        run = Run(passes, carry, data, n, shuffle, empty, results, validate, explain)
+        results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures, data)
+        run = Fit(passes, carry, data, n, shuffle, empty, results, validate, explain)
         return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose, called))
 
     def evaluate(self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None) -> Results:
@@ -234,10 +234,10 @@ class Trainer:
         forward = self._forward(ts, data["x"], f"{of}x")
         forward.lookups.check(f"{of}x", data["x"])
         with scope(of.strip()) if of else nullcontext():
-            self._objective.check_given(data["y"])
-            bound = self._objective.bind(self._objective.outputs(forward.output))
+            self._measures.check_given(data["y"])
+            bound = self._measures.bind(self._measures.outputs(forward.output))
             bound.check_targets(data, forward.known_output(data["x"]))
-            self._examiner.objective(ts, data)
+            self._examiner.measures(ts, data)
             if bound.doubtful(data, forward.probabilities):
                 batch = tree.map(lambda leaf: leaf[:batch_size], data)
                 bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
@@ -259,10 +259,10 @@ class Trainer:
     def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
-        objective, empty = self._examiner.objective(ts, data)
+        measures, empty = self._examiner.measures(ts, data)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
         passes = Pass(
-            lambda size: self._step(steps.evaluation_step, objective, size, structure), count(data), batch_size
+            lambda size: self._step(steps.evaluation_step, measures, size, structure), count(data), batch_size
         )
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
@@ -271,13 +271,13 @@ class Trainer:
                 totals = carry.totals
                 if interrupt is not None and interrupt.requested:
                     return None
-            return _results(objective, totals)
+            return _results(measures, totals)
 
         return evaluate
 
-    def _step(self, make: Callable[..., Any], objective: Bound, size: int, structure: tree.TreeDef) -> Jitted:
-        recipe = steps.Recipe(self._net, objective, self._optimizer)
-        return self._jitted((make, objective.outputs, size, structure), lambda: make(recipe, size, structure))
+    def _step(self, make: Callable[..., Any], measures: BoundMeasures, size: int, structure: tree.TreeDef) -> Jitted:
+        setup = steps.Setup(self._net, measures, self._optimizer)
+        return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
 
     def _jitted(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Jitted:
         """The compiled function of this key; its first argument is carried."""
@@ -286,12 +286,12 @@ class Trainer:
         return self._compiled[key]
 
 
-def _results(objective: Bound, totals: steps.Totals) -> dict[str, Any]:
+def _results(measures: BoundMeasures, totals: steps.Totals) -> dict[str, Any]:
     """Losses and metrics by name, from the sums over an epoch; a metric of several numbers gives an array."""
     results: dict[str, Any] = {"loss": float(totals.loss / totals.count)}
     for output, total in totals.parts.items():
         results[f"{output}_loss"] = float(total / totals.count)
-    for watched, state in zip(objective.watched, totals.metrics, strict=True):
+    for watched, state in zip(measures.watched, totals.metrics, strict=True):
         value = np.asarray(watched.metric.result(state))
         results[watched.name] = float(value) if value.ndim == 0 else value
     return results

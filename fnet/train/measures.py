@@ -1,4 +1,4 @@
-"""What a trainer works towards and watches: losses and metrics of a network with one output or several."""
+"""What a trainer measures: the loss that it lowers, and metrics, of a network with one output or several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ Outputs = tuple[str, ...] | None
 
 
 class Watched(NamedTuple):
-    """A metric, the name of its numbers, and the output it is of (None for the only one)."""
+    """A metric.
+
+    name: what its numbers are called. output: the name of the output that it measures, None for the only one.
+    weighted: whether it takes the sample weights.
+    """
 
     name: str
     metric: Metric
@@ -28,8 +32,8 @@ class Watched(NamedTuple):
     weighted: bool
 
 
-class Objective:
-    """The loss and the metrics that were asked for, to be bound to the outputs of a network."""
+class Measures:
+    """The loss and the metrics that a trainer was given; `bind` says which outputs of the network each is of."""
 
     def __init__(self, net: Layer, loss: Any, loss_weights: Any, unweighted: Any, weighted: Any) -> None:
         self._known = output_names(net)
@@ -37,14 +41,14 @@ class Objective:
         several = _is_several(loss) or loss_weights is not None
         self._loss = None if several else losses.get(loss)
         self._metrics = ((_resolved(unweighted), False), (_resolved(weighted), True))
-        self._bound: dict[Outputs, Bound] = {}
+        self._bound: dict[Outputs, BoundMeasures] = {}
         if self._known is not None:
             self.bind(self._known)  # mistakes are told at once
 
-    def bind(self, outputs: Outputs) -> Bound:
+    def bind(self, outputs: Outputs) -> BoundMeasures:
         """Loss and metrics for these outputs."""
         if outputs not in self._bound:
-            self._bound[outputs] = Bound(outputs, self._loss_of(outputs), tuple(self._watched(outputs)))
+            self._bound[outputs] = BoundMeasures(outputs, self._loss_of(outputs), tuple(self._watched(outputs)))
         return self._bound[outputs]
 
     def check_given(self, y: Any) -> None:
@@ -87,8 +91,8 @@ class Objective:
             yield Watched(taken[-1], metric, output, weighted)
 
 
-class Bound:
-    """An `Objective` for given outputs: pure functions of a batch ``{"x", "y", "sample_weight"}`` and its outputs."""
+class BoundMeasures:
+    """`Measures` of known outputs: pure functions of a batch ``{"x", "y", "sample_weight"}`` and of its outputs."""
 
     def __init__(self, outputs: Outputs, loss: Callable[..., Any], watched: tuple[Watched, ...]) -> None:
         self.outputs, self.loss, self.watched = outputs, loss, watched
