@@ -49,15 +49,15 @@ def jit(
 ) -> Any:
     """Compile `f`: a pure function of trees of arrays becomes one flat plan of kernel calls.
 
-    donate: arguments (names or positions) that results stand for, updated: the first results in the order of these
-        arguments, or those under their names in a dict. Trees that a call returned for them and that come back in are
-        recognised by identity and updated in place: copy what you want to keep. Arrays given for the first time, and
-        trees that were changed, are copied, so the caller's own are never touched.
-    static: arguments that are ordinary Python values; `f` is traced anew for each distinct (hashable) value.
+    donate: names or positions of arguments that the function updates. The results hold the new values: under the
+        names of the arguments in a dict, else as the first results, in the order of the arguments. Pass a tree that a
+        call returned to the next call, and that call updates the tree in place; copy what you want to keep. Any other
+        tree is copied first, so a call never changes arrays of your own.
+    static: names or positions of arguments that are ordinary, hashable Python values; each value is traced.
     executor: "walk" runs the plan from Python, "native" compiles it to one function, "auto" chooses.
-    Returns a callable with the signature of `f` and the methods ``repeat(count, *args)`` for many calls in a row,
-    ``plan(*args)``, which shows the kernels, and ``memory()``. It works on methods, too: the instance is a constant.
-    Python control flow runs while tracing; a branch on a traced value raises `TracingError`.
+    Returns a callable with the signature of `f`. ``repeat(count, *args)`` makes many calls in a row, ``plan(*args)``
+    shows the kernels, ``memory()`` says how many bytes are held. It works on methods, too: the instance is a constant.
+    Python control flow runs while tracing. A branch on a traced value raises `TracingError`.
 
     >>> import numpy as np, fnet
     >>> f = fnet.jit(lambda x: np.sum(x * x))
@@ -70,9 +70,10 @@ def jit(
 
 
 class Memory(NamedTuple):
-    """What a jitted function holds: its number of programs, and bytes.
+    """What a jitted function holds: the number of its programs, and bytes.
 
-    arena: in which all programs compute; fixed: constants of the programs; state: donated arrays.
+    arena: bytes of the memory in which all programs compute. fixed: bytes of the constants of the programs. state:
+    bytes of the donated arrays.
     """
 
     programs: int
@@ -82,7 +83,7 @@ class Memory(NamedTuple):
 
 
 HOLDING_STATE = 2
-"""So many programs of a function, those that ran last, hold on to the donated arrays that they returned."""
+"""How many programs of a function keep the donated arrays that they returned: those that ran last."""
 
 _LEAF = tree.structure(0)
 _ALL: Members[Jitted[..., Any]] = Members()
@@ -91,9 +92,10 @@ _limit = 256
 
 
 def set_program_limit(count: int) -> None:
-    """Let every jitted function keep up to `count` programs, one for each kind of arguments; 256 at first.
+    """Let every jitted function keep up to `count` programs, one for each kind of arguments. The default is 256.
 
-    Beyond that, the least recently used goes; when its kind of arguments comes again, it is traced and planned anew.
+    A function that has more forgets the program that it has not used for longest. It traces and plans a forgotten
+    program again when it needs it.
 
     >>> set_program_limit(256)
     """
@@ -104,7 +106,7 @@ def set_program_limit(count: int) -> None:
 
 
 def clear_cache() -> None:
-    """Forget the programs of all jitted functions, and give their memory back; files with machine code stay."""
+    """Forget the programs of all jitted functions and free their memory. Machine code on disk stays."""
     for jitted in _ALL:
         jitted.clear()
     results.clear()
@@ -143,10 +145,10 @@ class Jitted(Generic[P, R]):
         return self._f(*args, **kwargs) if compiled is None else compiled.run(call.args, call.leaves)
 
     def repeat(self, count: int, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call `count` times in a row, feeding donated results back in, without returning to Python in between.
+        """Call `count` times in a row without returning to Python; a call gets the donated results of the one before.
 
-        Results that are not donated arguments are those of the last call. Raises `StructureError`, `ShapeError` or
-        `DtypeError` for a donated argument that no result can take the place of.
+        The other results are those of the last call. Raises `StructureError`, `ShapeError` or `DtypeError` where no
+        result fits a donated argument.
         """
         if not isinstance(count, int | np.integer) or count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
@@ -171,11 +173,11 @@ class Jitted(Generic[P, R]):
         return self.repeat(count - 1, *fed[:positional], **dict(zip(call.by_keyword, fed[positional:], strict=True)))
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """The plan for these arguments: print it to see kernels, shapes and bytes."""
+        """The plan for these arguments. Print it to see kernels, shapes and bytes."""
         return self.compiled(*args, **kwargs).program.plan
 
     def compiled(self, *args: P.args, **kwargs: P.kwargs) -> Specialised:
-        """The specialisation for these arguments, made if need be, without running it."""
+        """The program for these arguments, which is made if need be and not run."""
         compiled = self._specialise(bound_call(self._signature, self._static, args, kwargs))
         if compiled is None:
             raise TracingError("a call inside another transform has no plan: it becomes part of that transform.")
@@ -236,7 +238,7 @@ class Jitted(Generic[P, R]):
         self._instances.pop(receiver, None)
 
     def _specialise(self, call: Call) -> Specialised | None:
-        """The program for a call, made if need be; None where the call is a part of its caller."""
+        """The program for a call, which is made if need be; None where the call is a part of its caller."""
         if call.is_traced:
             return None
         level = in_force().jit_level
@@ -256,7 +258,7 @@ class Jitted(Generic[P, R]):
         return found
 
     def _use(self, compiled: Specialised) -> None:
-        """Note that a program runs; those that have not run for long give up donated arrays, or go."""
+        """Note that a program runs. Programs that have not run for long give up donated arrays, or are forgotten."""
         self._latest = compiled
         compiled.used = next(_clock)
         if compiled not in self._recent[:1]:
@@ -271,7 +273,7 @@ class Jitted(Generic[P, R]):
                     other.release()
 
     def _looped(self, count: int, call: Call) -> Any:
-        """The calls of `repeat` one after the other, as parts of the caller."""
+        """Make the calls of `repeat` one after the other, as parts of the caller."""
         f, args = call.applied(self._f), call.args
         donated = call.donated(self._donate, self._signature)
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""Primitives, the one vocabulary that every transform interprets, and how a call of one finds its interpreter."""
+"""Primitives: the vocabulary that every transform interprets, and how a call finds the transform that interprets it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Primitive:
       reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
     vjp(g, y, *inputs, **params) -> one cotangent (or None) for each input, in terms of other primitives.
     jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
-    selective: the rule is called with ``wanted=``, too: for each input, whether its cotangent is asked for.
-    taped: another primitive that runs in its place where `vjp` records it: with the same results, followed by what the
-    vjp rule of the other needs besides.
+    selective: whether the vjp rule takes ``wanted=``, which says for each input whether its cotangent is needed.
+    taped: the primitive that `vjp` records instead of this one. Its first results are those of this one; the further
+    ones are what its own vjp rule reads.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
-"""Steady calls: those of a training loop, whose donated trees are the ones returned last.
+"""Steady calls: calls of a training loop, which pass back the donated trees that the last call returned.
 
-The other arguments are arrays of the same kind as before. Then only identities, dtypes and shapes are compared before
-the kernels run, and nothing is flattened or copied.
+Their other arguments are arrays of the same dtypes and shapes as before. A steady call compares identities, dtypes and
+shapes, then runs the kernels. It flattens and copies nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PLAIN = (tuple, list, dict)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is in the arguments that are not donated: containers from the outside in, arrays, and other objects.
+    """What is in the arguments that are not donated.
 
-    containers: (path, type, keys or length); arrays: (path, dtype, shape), in the order of the inputs of the plan;
-    objects: (path, static argument or None).
+    containers: (path, type, keys or length) of each container, the outer ones first. arrays: (path, dtype, shape) of
+    each array, in the order of the plan's inputs. objects: (path, object) of each static argument and each None.
     """
 
     containers: list[tuple[Path, type, Any]] = field(default_factory=list)
@@ -48,9 +48,10 @@ class Parts:
 
 @dataclass(slots=True)
 class Fresh:
-    """The arrays of a result that are new in every call: those beside the donated arguments, whose paths are `known`.
+    """The arrays of a result that every call makes anew.
 
-    count: how many outputs of the plan were met; arrays: (path, number of the output, dtype, shape).
+    known: the path of each donated tree in the result, with the number of its leaves. count: how many outputs of the
+    plan have been passed. arrays: (path in the result, number of the output, dtype, shape) of each new array.
     """
 
     known: Mapping[Path, int]
@@ -70,13 +71,13 @@ class Fresh:
 
 
 class Held:
-    """A donated tree as it was returned: to be updated in place, it must still hold the same arrays, which look alike.
+    """A donated tree as a call returned it. It can be updated in place while it holds the same arrays.
 
-    picture: a copy of its containers, None if all of them are immutable. Containers are equal at once where they hold
-    the same objects. Other arrays are not equal, or have no truth value, but for those of one element: they are in
-    `single`, as (container, key, array). registered: (other container, as of the user's own class; its leaves and
-    structure); dicts: (dict, its keys in order), the only mutable containers unless it `has_lists`; arrays: (array,
-    dtype, shape), all of them.
+    picture: a copy of its containers, None if all of them are immutable. Two containers that hold the same objects are
+    equal, because Python compares identities first. Two different arrays are unequal or raise, unless they have one
+    element. single: (container, key, array) of each array of one element, to be compared by identity.
+    registered: (container, leaves, structure) of each container of a class of the user's. dicts: (dict, keys in order).
+    has_lists: whether there is a list in it; otherwise only the dicts are mutable. arrays: (array, dtype, shape).
     """
 
     def __init__(self, part: Any) -> None:
@@ -91,7 +92,7 @@ class Held:
         self.picture = copied if self.is_mutable else None
 
     def is_same(self) -> bool:
-        """Whether nothing in it was exchanged, added, taken out, moved or made to look otherwise."""
+        """Whether the tree holds what it held when it was returned."""
         try:
             if self.is_mutable and self.part != self.picture:
                 return False
@@ -104,7 +105,7 @@ class Held:
             return False
 
     def registered_are_same(self) -> bool:
-        """The same of the parts that are of the user's own classes."""
+        """Whether the containers of the user's classes hold what they held."""
         for part, leaves, structure in self.registered:
             now, own = tree.flatten(part)
             if own != structure or not all(map(is_, now, leaves)):
@@ -131,12 +132,12 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """What a call must look like to be steady, and what it returns.
+    """What a steady call looks like, and what it returns.
 
-    names: of the arguments; returned: the result of the last call, with None for the arrays that are new in every call;
-    pairs: (position of a donated argument, its path in the result); held: the donated trees, by position;
-    block: the memory of the donated arrays; parts: the other arguments; numbers: the inputs of the plan that their
-    arrays are; fresh: (path of a new array in the result, number of the output, dtype, shape).
+    names: of the arguments. returned: the result of the last call, with None in the places of new arrays.
+    pairs: (position of a donated argument, its path in the result). held: the donated trees by position.
+    block: the memory of the donated arrays. parts: the other arguments. numbers: which inputs of the plan the arrays of
+    `parts` are. fresh: the new arrays, see `Fresh.arrays`.
     """
 
     names: list[str]
@@ -167,7 +168,7 @@ class Steady:
         return self.are_apart(args)
 
     def are_apart(self, args: tuple[Any, ...]) -> bool:
-        """Whether no array that is read shares memory with a donated one; a `StructureError` names one that does."""
+        """True where no other argument shares memory with a donated array; a `StructureError` names one that does."""
         return not self.pairs or all(self._is_apart(follow(args, path), path) for path, _, _ in self.parts.arrays)
 
     def _is_apart(self, array: np.ndarray, path: Path) -> bool:
