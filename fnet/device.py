@@ -12,10 +12,12 @@ class Rule(Protocol):
 
     strided: it takes inputs of any layout; otherwise they are row-major.
     absorbs: names of the elementwise operations that may follow at once, given as ``activation=``.
+    masks_behind: name of the primitive whose gradient it computes and whose absorbed relu it can apply to that.
     """
 
     strided: bool
     absorbs: tuple[str, ...]
+    masks_behind: str
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None: ...
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import ops
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
 from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec, check_dtype
@@ -29,69 +28,24 @@ if TYPE_CHECKING:
 Shape = int | Sequence[int]
 
 
-def _draw(name: str, lower: Any) -> Primitive:
+def _draw(name: str) -> Primitive:
     """A primitive that fills an array of the given shape and dtype from a key."""
 
     def abstract(key: ArraySpec, *, shape: tuple[int, ...], dtype: np.dtype, **params: Any) -> ArraySpec:
         return ArraySpec(shape, dtype)
 
-    return Primitive(name, abstract, lower=lower)
+    return Primitive(name, abstract, lowered="random")
 
 
-def _philox(family: str) -> Any:
-    """A lowering rule: call the Philox kernel of this family for the result's dtype."""
-
-    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, dtype: np.dtype, **params: Any) -> None:
-        from fnet.kernels import cpu
-
-        name = family if dtype.kind != "f" else f"{family}_f{8 * dtype.itemsize}"
-        bounds = [emit.constant(np.full(1, params[p], np.float64)) for p in ("lower", "upper") if p in params]
-        emit.call(getattr(cpu.philox, name), inputs[0], outputs[0], outputs[0].size, *bounds)
-
-    return lower
-
-
-def _split_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, n: int) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.philox.split, inputs[0], outputs[0], n)
-
-
-def _fold_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.philox.fold_in, *inputs, outputs[0])
-
-
-def _randint_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, low: int, high: int, **params: Any) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.permutation.randint, inputs[0], outputs[0], outputs[0].size, low, high - low)
-
-
-def _permutation_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.permutation.permutation, inputs[0], outputs[0], outputs[0].size)
-
-
-def _orthonormal_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    from fnet.kernels import cpu
-
-    (rows,) = outputs
-    emit.call(cpu.philox.normal_f64, inputs[0], rows, rows.size)
-    emit.call(cpu.orthogonal.orthonormalize_rows, rows, *rows.shape)
-
-
-_split = Primitive("random_split", lambda key, *, n: ArraySpec((n, 2), key.dtype), lower=_split_lower)
-_fold_in = Primitive("random_fold_in", lambda key, data: ArraySpec((2,), key.dtype), lower=_fold_lower)
-_bits = _draw("random_bits", _philox("random_bits"))
-_uniform = _draw("random_uniform", _philox("uniform"))
-_normal = _draw("random_normal", _philox("normal"))
-_truncated = _draw("random_truncated_normal", _philox("truncated_normal"))
-_randint = _draw("random_randint", _randint_lower)
-_permutation = _draw("random_permutation", _permutation_lower)
-_orthonormal = _draw("random_orthonormal", _orthonormal_lower)
+_split = Primitive("random_split", lambda key, *, n: ArraySpec((n, 2), key.dtype), lowered="random")
+_fold_in = Primitive("random_fold_in", lambda key, data: ArraySpec((2,), key.dtype), lowered="random")
+_bits = _draw("random_bits")
+_uniform = _draw("random_uniform")
+_normal = _draw("random_normal")
+_truncated = _draw("random_truncated_normal")
+_randint = _draw("random_randint")
+_permutation = _draw("random_permutation")
+_orthonormal = _draw("random_orthonormal")
 
 
 def key(seed: int) -> np.ndarray:

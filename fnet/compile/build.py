@@ -35,7 +35,7 @@ from fnet.device import cpu
 
 def build(graph: Graph, fed: Mapping[int, int] | None = None) -> Plan:
     """The plan that computes `graph`; output k is left in the place of input ``fed[k]``, which has the same spec."""
-    return _Builder(simplify(graph), fed or {}).plan()
+    return _Builder(simplify(graph, cpu()), fed or {}).plan()
 
 
 class _Builder:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.graph import Graph, Node, Value, make_node
+from fnet.device import Device
 
 
-def simplify(graph: Graph) -> Graph:
-    """All passes, in the order in which they help each other."""
+def simplify(graph: Graph, device: Device) -> Graph:
+    """All passes, in the order in which they help each other; the device says what its rules absorb."""
     graph = drop_dead_code(mask_what_was_picked(drop_dead_code(merge_common(graph))))
-    return drop_dead_code(absorb_masks(absorb_epilogues(graph)))
+    return drop_dead_code(absorb_masks(absorb_epilogues(graph, device), device))
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -132,7 +133,7 @@ def _is_scalar(value: Value, number: int) -> bool:
     return value.spec.shape == () and _is_constant(value, number)
 
 
-def absorb_epilogues(graph: Graph) -> Graph:
+def absorb_epilogues(graph: Graph, device: Device) -> Graph:
     """Move a bias and an activation that follow a matrix product (or its like) into the product's epilogue.
 
     A reshape in between keeps the last axis, so it moves behind them. Where there are several results, the epilogue is
@@ -153,10 +154,11 @@ def absorb_epilogues(graph: Graph) -> Graph:
             continue
         node.inputs = [replaced.get(v, v) for v in node.inputs]
         nodes.append(node)
-        if not node.primitive.epilogues:
+        absorbs = device.rule(node.primitive).absorbs if node.primitive.lowered else ()
+        if not absorbs:
             made.add(node)
             continue
-        bias, activation, last = _epilogue(node, only_reader, made)
+        bias, activation, last = _epilogue(node, absorbs, only_reader, made)
         if last is node:
             continue
         params = {**node.params, "activation": activation}
@@ -174,7 +176,9 @@ def absorb_epilogues(graph: Graph) -> Graph:
     return Graph(graph.inputs, nodes, [replaced.get(v, v) for v in graph.outputs])
 
 
-def _epilogue(product: Node, only_reader: Any, made: set[Node]) -> tuple[Value | None, str, Node]:
+def _epilogue(
+    product: Node, absorbs: tuple[str, ...], only_reader: Any, made: set[Node]
+) -> tuple[Value | None, str, Node]:
     """The bias, the activation and the last node of the chain that the product can absorb; `made`: nodes before it."""
     bias, activation, last, at = None, "linear", product, product
     columns = product.outputs[0].spec.shape[-1]
@@ -193,7 +197,7 @@ def _epilogue(product: Node, only_reader: Any, made: set[Node]) -> tuple[Value |
             if other.node is not None and other.node not in made:
                 break
             bias = other
-        elif name in product.primitive.epilogues:
+        elif name in absorbs:
             activation, at, last = name, reader, reader
             break
         else:
@@ -217,18 +221,18 @@ def _path(first: Node, last: Node, only_reader: Any) -> list[Node]:
     return path
 
 
-def absorb_masks(graph: Graph) -> Graph:
+def absorb_masks(graph: Graph, device: Device) -> Graph:
     """Let the gradient of an operation with relu in its epilogue leave out by itself what relu left out."""
     for node in graph.nodes:
-        forward = node.primitive.gradient_of
-        g = _behind_relu(node.inputs[-1], forward, node.inputs) if forward is not None else None
+        forward = device.rule(node.primitive).masks_behind if node.primitive.lowered else ""
+        g = _behind_relu(node.inputs[-1], forward, node.inputs) if forward else None
         if g is not None:
             node.inputs[-1] = g
             node.params = {**node.params, "activation": "relu"}
     return graph
 
 
-def _behind_relu(value: Value, forward: Any, inputs: list[Value]) -> Value | None:
+def _behind_relu(value: Value, forward: str, inputs: list[Value]) -> Value | None:
     """The g of ``where(y > 0, g, 0)``, if y is what `forward` gave with relu for the same inputs."""
     select = value.node
     if select is None or select.operation != "where" or not _is_constant(select.inputs[2], 0):
@@ -237,7 +241,7 @@ def _behind_relu(value: Value, forward: Any, inputs: list[Value]) -> Value | Non
     if greater is None or greater.operation != "greater" or not _is_constant(greater.inputs[1], 0):
         return None
     y = greater.inputs[0].node
-    if y is None or y.primitive is not forward or y.params.get("activation") != "relu":
+    if y is None or y.primitive.name != forward or y.params.get("activation") != "relu":
         return None
     return select.inputs[1] if y.inputs == inputs[: len(y.inputs)] and select.inputs[1].spec == value.spec else None
 

@@ -8,28 +8,40 @@ from typing import Any
 
 from fnet.errors import StructureError
 
+Emits = Callable[..., None]
+
 
 class Lowering:
-    """A function ``(emit, inputs, outputs, **params)`` that emits the kernel calls of one primitive on one device."""
+    """A function ``(emit, inputs, outputs, **params)`` that emits the kernel calls of one primitive on one device.
 
-    __slots__ = ("absorbs", "emits", "strided")
+    See `lowering` for what it says besides.
+    """
 
-    def __init__(self, emits: Callable[..., None], strided: bool = False, absorbs: tuple[str, ...] = ()) -> None:
+    __slots__ = ("absorbs", "emits", "masks_behind", "strided")
+
+    def __init__(
+        self, emits: Emits, strided: bool = False, absorbs: tuple[str, ...] = (), masks_behind: str = ""
+    ) -> None:
         self.emits = emits
         self.strided = strided
         self.absorbs = absorbs
+        self.masks_behind = masks_behind
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
         self.emits(emit, inputs, outputs, **params)
 
 
-def lowering(*, strided: bool = False, absorbs: tuple[str, ...] = ()) -> Callable[[Callable[..., None]], Lowering]:
+def lowering(
+    *, strided: bool = False, absorbs: tuple[str, ...] = (), masks_behind: str = ""
+) -> Callable[[Emits], Lowering]:
     """Mark a function as the lowering rule of the primitive of its name.
 
     strided: it takes inputs of any layout, where others get them in row-major order.
     absorbs: the elementwise operations that it computes itself when they follow, given as ``activation=``.
+    masks_behind: the primitive of which this one is the gradient, called as ``(*its inputs, ..., g)``: where that one
+        has absorbed relu, this one zeroes by itself what relu left out of g, given ``activation="relu"``.
     """
-    return lambda emits: Lowering(emits, strided, absorbs)
+    return lambda emits: Lowering(emits, strided, absorbs, masks_behind)
 
 
 class Rules:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.arithmetic import greater_equal, less, logical_and, where
 from fnet.ops.index import take
@@ -17,21 +15,6 @@ from fnet.ops.summation import widened
 from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import linear
 from fnet.transforms.primitive import Primitive, spec_of
-
-
-def _cumsum_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, reverse: bool) -> None:
-    from fnet.kernels import cpu
-
-    *lead, columns = inputs[0].shape
-    kind = inputs[0].dtype
-    zero = emit.constant(np.zeros(1, np.float64 if kind.kind == "f" else kind))
-    emit.call(cpu.accumulate.cumsum, inputs[0], zero, *outputs, math.prod(lead), columns, int(reverse))
-
-
-def _bincount_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, length: int) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.accumulate.bincount, *inputs, *outputs, inputs[0].size, length)
 
 
 def _bincount_vjp(g: Any, y: Any, index: Any, weights: Any, *, length: int) -> tuple[Any, ...]:
@@ -46,12 +29,12 @@ _cumsum = linear(
     "cumsum",
     lambda x, *, reverse: x,
     lambda g, y, x, *, reverse: (_cumsum(g, reverse=not reverse),),
-    lower=_cumsum_lower,
+    lowered="accumulate",
 )
 _bincount = Primitive(
     "bincount",
     lambda index, weights, *, length: ArraySpec((length,), weights.dtype),
-    lower=_bincount_lower,
+    lowered="accumulate",
     vjp=_bincount_vjp,
     jvp=lambda tangents, y, index, weights, *, length: _bincount(index, tangents[1], length=length),
 )

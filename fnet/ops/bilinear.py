@@ -8,15 +8,13 @@ from fnet.transforms.primitive import Primitive, Rule
 
 
 def bilinear_trio(
-    names: tuple[str, str, str], abstracts: tuple[Rule, Rule, Rule], lowers: tuple[Rule, Rule, Rule]
+    names: tuple[str, str, str], abstracts: tuple[Rule, Rule, Rule], lowered: str
 ) -> tuple[Primitive, Primitive, Primitive]:
     """The primitives ``f(x, w)``, ``f_x(g, w)`` and ``f_w(x, g)``, the gradients of ``<f(x, w), g>`` in g, x and w.
 
     That product is linear in x, w and g alike, so the three are closed under differentiation, of any order.
     """
-    f, f_x, f_w = (
-        Primitive(name, abstract, lower=lower) for name, abstract, lower in zip(names, abstracts, lowers, strict=True)
-    )
+    f, f_x, f_w = (Primitive(name, abstract, lowered=lowered) for name, abstract in zip(names, abstracts, strict=True))
     f.vjp = lambda g, y, x, w, **params: (f_x(g, w, **params), f_w(x, g, **params))
     f_x.vjp = lambda h, y, g, w, **params: (f(h, w, **params), f_w(h, g, **params))
     f_w.vjp = lambda h, y, x, g, **params: (f_x(g, h, **params), f(x, h, **params))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.arithmetic import equal, multiply, where
 from fnet.ops.nn import log_softmax
@@ -18,19 +17,6 @@ from fnet.transforms.primitive import Primitive, missing_rule, spec_of
 from fnet.transforms.tracer import Tracer
 
 _INT = np.dtype(np.int64)
-
-
-def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int) -> None:
-    """The losses, and the gradient where it is an output; scratch memory for as many samples as run at a time."""
-    from fnet.kernels import cpu
-
-    batch, frames, classes = inputs[0].shape
-    width, saving = inputs[1].shape[1], len(outputs) > 1
-    size = cpu.ctc.scratch_size(frames, classes, width)[saving]
-    slots = max(1, min(batch, 2 * cpu.threads.thread_count()))
-    scratch = emit.scratch(slots * size, inputs[0].dtype)
-    kernel = cpu.ctc.ctc_loss_and_gradient if saving else cpu.ctc.ctc_loss
-    emit.call(kernel, *inputs, *outputs, scratch, slots, size, batch, frames, classes, width, blank)
 
 
 def _pulled(g: Any, y: Any, x: Any, *labels: Any, blank: int) -> tuple[Any, ...]:
@@ -50,14 +36,14 @@ def _pushed(tangents: Any, y: Any, *operands: Any, blank: int) -> Any:
 _ctc_gradient = Primitive(
     "ctc_gradient",
     lambda x, *others, blank: (ArraySpec(x.shape[:1], x.dtype), x),
-    lower=_lower,
+    lowered="ctc",
     vjp=_pulled,
     multiple=True,
 )
 _ctc = Primitive(
     "ctc",
     lambda x, *others, blank: ArraySpec(x.shape[:1], x.dtype),
-    lower=_lower,
+    lowered="ctc",
     jvp=_pushed,
     taped=_ctc_gradient,
 )
@@ -140,26 +126,10 @@ def _check_labels(labels: Any, lengths: Any, classes: int) -> None:
 # ---------------------------------------------------------------------------------------------------- decoding
 
 
-def _greedy_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int, merge: bool) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.ctc_decode.greedy, *inputs, *outputs, *inputs[0].shape, blank, int(merge))
-
-
-def _beam_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, width: int, paths: int, blank: int) -> None:
-    from fnet.kernels import cpu
-
-    batch, frames, classes = inputs[0].shape
-    integers, numbers = cpu.ctc_decode.scratch_sizes(frames, classes, width)
-    nodes, values = emit.scratch(batch * integers, _INT), emit.scratch(batch * numbers, np.dtype(np.float64))
-    sizes = (integers, numbers, batch, frames, classes, width, paths, blank)
-    emit.call(cpu.ctc_decode.beam_search, *inputs, *outputs, nodes, values, *sizes)
-
-
 _greedy = Primitive(
     "ctc_greedy_decode",
     lambda x, lengths, *, blank, merge: (ArraySpec(x.shape[:2], _INT), ArraySpec(x.shape[:1], x.dtype)),
-    lower=_greedy_lower,
+    lowered="ctc",
     multiple=True,
 )
 _beam = Primitive(
@@ -168,7 +138,7 @@ _beam = Primitive(
         ArraySpec((paths, *x.shape[:2]), _INT),
         ArraySpec((x.shape[0], paths), x.dtype),
     ),
-    lower=_beam_lower,
+    lowered="ctc",
     multiple=True,
 )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError
 from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec
@@ -15,15 +14,7 @@ from fnet.transforms.primitive import Primitive, spec_of
 _INT = np.dtype(np.int64)
 
 
-def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-    from fnet.kernels import cpu
-
-    (batch, a_width), (_, b_width) = inputs[0].shape, inputs[1].shape
-    scratch = emit.scratch(cpu.edit_distance.scratch_size(batch, b_width), _INT)
-    emit.call(cpu.edit_distance.edit_distance, *inputs, *outputs, scratch, batch, a_width, b_width)
-
-
-_edit_distance = Primitive("edit_distance", lambda a, b: ArraySpec(a.shape[:1], _INT), lower=_lower)
+_edit_distance = Primitive("edit_distance", lambda a, b: ArraySpec(a.shape[:1], _INT), lowered="edit_distance")
 
 
 def edit_distance(a: Any, b: Any) -> Any:

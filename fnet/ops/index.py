@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, IndexRangeError, TracingError, ValueRangeError
 from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, minimum, multiply, where
 from fnet.ops.promotion import astype, lift
@@ -22,42 +21,21 @@ def _take_abstract(x: ArraySpec, index: ArraySpec, *, axis: int) -> ArraySpec:
     return ArraySpec((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]), x.dtype)
 
 
-def _take_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: int) -> None:
-    from fnet.kernels import cpu
-
-    x, index = inputs
-    missing = emit.constant(np.full(1, np.nan if x.dtype.kind == "f" else 0, x.dtype))
-    (y,) = outputs
-    touched = 2 * y.size * y.dtype.itemsize + index.size * index.dtype.itemsize
-    emit.call(cpu.index.take, x, index, missing, y, *_blocks(x.shape, axis, index.size), touched=touched)
-
-
 def _scatter_abstract(g: ArraySpec, index: ArraySpec, *, shape: tuple[int, ...], axis: int) -> ArraySpec:
     return ArraySpec(shape, g.dtype)
-
-
-def _scatter_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: tuple[int, ...], axis: int) -> None:
-    from fnet.kernels import cpu
-
-    g, index = inputs
-    emit.call(cpu.index.scatter_add, g, index, outputs[0], *_blocks(shape, axis, index.size))
-
-
-def _blocks(shape: tuple[int, ...], axis: int, count: int) -> tuple[int, int, int, int]:
-    return math.prod(shape[:axis]), shape[axis], count, math.prod(shape[axis + 1 :])
 
 
 _take = Primitive(
     "take",
     _take_abstract,
-    lower=_take_lower,
+    lowered="index",
     vjp=lambda g, y, x, index, *, axis: (_scatter_add(g, index, shape=spec_of(x).shape, axis=axis), None),
     jvp=lambda tangents, y, x, index, *, axis: _take(tangents[0], index, axis=axis),
 )
 _scatter_add = Primitive(
     "scatter_add",
     _scatter_abstract,
-    lower=_scatter_lower,
+    lowered="index",
     vjp=lambda g, y, x, index, *, shape, axis: (_take(g, index, axis=axis), None),
     jvp=lambda tangents, y, x, index, *, shape, axis: _scatter_add(tangents[0], index, shape=shape, axis=axis),
 )

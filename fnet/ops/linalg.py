@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.arithmetic import multiply
 from fnet.ops.promotion import astype, promote
@@ -18,105 +17,9 @@ from fnet.precision import current_precision
 from fnet.spec import ArraySpec
 from fnet.transforms.primitive import Primitive, spec_of
 
-EPILOGUES = ("linear", "relu", "tanh", "sigmoid")
-FEW, LARGE = 16, 1 << 21  # products of a stack, multiplications in each: then it is the products that threads share
-
 
 def _matmul_abstract(a: ArraySpec, b: ArraySpec, *bias: ArraySpec, **params: str) -> ArraySpec:
     return ArraySpec((*a.shape[:-1], b.shape[-1]), a.dtype)
-
-
-def _matmul_lower(
-    emit: Emitter,
-    inputs: list[Ref],
-    outputs: list[Ref],
-    *,
-    activation: str = "linear",
-    precision: str = "highest",
-) -> None:
-    """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
-    from fnet.kernels import cpu
-    from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_ZERO
-
-    a, b, *bias = inputs
-    (c,) = outputs
-    (m, k), n = a.shape, b.shape[1]
-    a, b = _regular(a, b, emit)
-    added = contiguous(bias[0], emit) if bias else c
-    code = EPILOGUES.index(activation)
-    start = FROM_BIAS if bias else FROM_ZERO
-    way = way_of_product(m, n, k, precision)
-    if way == "tiles":
-        a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
-        products = 1 if precision == "medium" else 3
-        words = emit.scratch(cpu.gemm_tiles.tiles_words(m, n, k, products), np.dtype("uint32"))
-        work = emit.scratch(cpu.gemm_tiles.tiles_work(), c.dtype)
-        state = emit.constant(cpu.amx.state(cpu.gemm_tiles.TASKS))
-        sizes = (m, n, k, *a.strides, *b.strides)
-        emit.call(cpu.gemm_tiles.gemm_tiles, a, b, c, added, words, work, state, *sizes, products, start, code)
-        return
-    if way == "pairs":
-        a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
-        words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))
-        work = emit.scratch(cpu.gemm_bfloat16.bfloat16_workspace(m, n, k), np.dtype("uint32"))
-        sizes = (m, n, k, *a.strides, *b.strides)
-        emit.call(cpu.gemm_bfloat16.gemm_bfloat16, a, b, c, added, words, work, *sizes, start, code)
-        return
-    work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
-    kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
-    emit.call(kernel, a, b, c, added, work, m, n, k, *a.strides, *b.strides, start, code)
-
-
-def way_of_product(m: int, n: int, k: int, precision: str) -> str:
-    """Which of the ways in `fnet.kernels.cpu.runtime.ways` a product of float32 takes at this level."""
-    from fnet.kernels import cpu
-
-    if cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision):
-        return "tiles"
-    return "pairs" if cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision) else "float32"
-
-
-def _stacked_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
-    from fnet.kernels import cpu
-
-    a, b = _regular(*inputs, emit)
-    (c,) = outputs
-    (count, m, k), n = a.shape, b.shape[2]
-    if count < FEW and m * n * k > LARGE:
-        for s in range(count):
-            _matmul_lower(emit, [_sample(a, s), _sample(b, s)], [_sample(c, s)], precision=precision)
-        return
-    work = emit.scratch(cpu.gemm.batched_workspace(count, m, n, k, c.dtype), c.dtype)
-    (a_step, *a_strides), (b_step, *b_strides) = a.strides, b.strides
-    emit.call(cpu.gemm.batched_gemm, a, b, c, work, count, a_step, b_step, m, n, k, *a_strides, *b_strides)
-
-
-def _product_of_integers_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-    from fnet.kernels import cpu
-
-    *lead, m, k = inputs[0].shape
-    emit.call(
-        cpu.product_of_integers.product_of_integers, *inputs, *outputs, math.prod(lead), m, k, outputs[0].shape[-1]
-    )
-
-
-def _sample(ref: Ref, number: int) -> Ref:
-    """One matrix of a stack."""
-    return Ref(ref.buffer, ref.dtype, ref.shape[1:], ref.strides[1:], ref.offset + number * ref.strides[0])
-
-
-def _regular(a: Ref, b: Ref, emit: Emitter) -> tuple[Ref, Ref]:
-    """The windows themselves where the kernel can stride through them forwards, else contiguous copies.
-
-    A product with one column is summed by lanes where rows of `a` and the column are contiguous, else in a chain.
-    Eager calls copy windows with gaps, plans do not: they sum in one order if gaps do not decide.
-    """
-    a, b = (contiguous(ref, emit) if ref.backwards else ref.settled for ref in (a, b))
-    if b.shape[-1] != 1:
-        return a, b
-    transposed = Ref(a.buffer, a.dtype, a.shape[::-1], a.strides[::-1], a.offset)
-    stays = a.strides[-1] == 1 or (len(a.shape) == 2 and transposed.contiguous)
-    return a if stays else contiguous(a, emit), contiguous(b, emit)
 
 
 def _matmul_vjp(g: Any, y: Any, a: Any, b: Any, precision: str = "highest") -> tuple[Any, Any]:
@@ -130,13 +33,9 @@ def _matmul_jvp(tangents: tuple[Any, Any], y: Any, a: Any, b: Any, precision: st
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
-_matmul = Primitive("matmul", _matmul_abstract, lower=_matmul_lower, vjp=_matmul_vjp, jvp=_matmul_jvp, strided=True)
-_matmul.epilogues = EPILOGUES
-_stacked = Primitive(
-    "stacked_matmul", _matmul_abstract, lower=_stacked_lower, vjp=_matmul_vjp, jvp=_matmul_jvp, strided=True
-)
-
-_product_of_integers = Primitive("product_of_integers", _matmul_abstract, lower=_product_of_integers_lower)
+_matmul = Primitive("matmul", _matmul_abstract, lowered="linalg", vjp=_matmul_vjp, jvp=_matmul_jvp)
+_stacked = Primitive("stacked_matmul", _matmul_abstract, lowered="linalg", vjp=_matmul_vjp, jvp=_matmul_jvp)
+_product_of_integers = Primitive("product_of_integers", _matmul_abstract, lowered="linalg")
 
 
 def matrix_product(a: Any, b: Any, precision: str | None = None) -> Any:

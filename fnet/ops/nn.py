@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.arithmetic import equal, greater, maximum, multiply, negative, subtract, where
 from fnet.ops.index import one_hot
@@ -33,20 +32,6 @@ def _per_row(x: ArraySpec, *others: ArraySpec) -> ArraySpec:
     return ArraySpec(x.shape[:-1], x.dtype)
 
 
-def _rows(family: str, kernel: str, scratch: int = 0) -> Any:
-    """A lowering rule: call `kernel` on inputs, output, `scratch` numbers for each row, numbers of rows and columns."""
-
-    def lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-        from fnet.kernels import cpu
-
-        *lead, columns = inputs[0].shape
-        rows = math.prod(lead)
-        work = [emit.scratch(scratch * rows, inputs[0].dtype)] if scratch else []
-        emit.call(getattr(getattr(cpu, family), kernel), *inputs, *outputs, *work, rows, columns)
-
-    return lower
-
-
 def _row_sum(x: Any) -> Any:
     return sum(x, axis=-1, keepdims=True)
 
@@ -54,48 +39,48 @@ def _row_sum(x: Any) -> Any:
 _softmax = Primitive(
     "softmax",
     _same,
-    lower=_rows("softmax", "softmax", scratch=1),
+    lowered="nn",
     vjp=lambda g, y, x: (_softmax_vjp(y, g),),
     jvp=lambda tangents, y, x: _softmax_vjp(y, tangents[0]),
 )
 _softmax_vjp = Primitive(
     "softmax_vjp",
     _same,
-    lower=_rows("softmax", "softmax_vjp"),
+    lowered="nn",
     vjp=lambda h, out, y, g: (h * (g - _row_sum(g * y)) - g * _row_sum(h * y), _softmax_vjp(y, h)),
 )
 _softmax.seen_through = True
 _log_softmax = Primitive(
     "log_softmax",
     _same,
-    lower=_rows("softmax", "log_softmax", scratch=2),
+    lowered="nn",
     vjp=lambda g, y, x: (_log_softmax_vjp(y, g),),
     jvp=lambda tangents, y, x: tangents[0] - _row_sum(exp(y) * tangents[0]),
 )
 _log_softmax_vjp = Primitive(
     "log_softmax_vjp",
     _same,
-    lower=_rows("softmax", "log_softmax_vjp"),
+    lowered="nn",
     vjp=lambda h, out, y, g: (negative(h * exp(y) * _row_sum(g)), h - _row_sum(h * exp(y))),
 )
 _logsumexp = Primitive(
     "logsumexp",
     _per_row,
-    lower=_rows("softmax", "logsumexp", scratch=1),
+    lowered="nn",
     vjp=lambda g, y, x: (expand_dims(g, -1) * _softmax(x),),
     jvp=lambda tangents, y, x: sum(_softmax(x) * tangents[0], axis=-1),
 )
 _sparse = Primitive(
     "sparse_crossentropy",
     _per_row,
-    lower=_rows("crossentropy", "sparse_crossentropy", scratch=1),
+    lowered="nn",
     vjp=lambda g, y, x, labels: (_sparse_vjp(x, labels, g), None),
     jvp=lambda tangents, y, x, labels: _where_counted(labels, sum(_minus_one_hot(x, labels) * tangents[0], axis=-1)),
 )
 _sparse_vjp = Primitive(
     "sparse_crossentropy_vjp",
     _same,
-    lower=_rows("crossentropy", "sparse_crossentropy_vjp", scratch=1),
+    lowered="nn",
     vjp=lambda h, out, x, labels, g: (
         _where_counted(expand_dims(labels, -1), expand_dims(g, -1) * _softmax_vjp(_softmax(x), h)),
         None,
@@ -105,13 +90,13 @@ _sparse_vjp = Primitive(
 _dense_target = Primitive(
     "categorical_crossentropy",
     _per_row,
-    lower=_rows("crossentropy", "categorical_crossentropy", scratch=1),
+    lowered="nn",
     vjp=lambda g, y, x, t: (_dense_target_vjp(x, t, g), negative(expand_dims(g, -1) * _log_softmax(x))),
 )
 _dense_target_vjp = Primitive(
     "categorical_crossentropy_vjp",
     _same,
-    lower=_rows("crossentropy", "categorical_crossentropy_vjp", scratch=1),
+    lowered="nn",
     vjp=lambda h, out, x, t, g: (
         expand_dims(g, -1) * _row_sum(t) * _softmax_vjp(_softmax(x), h),
         expand_dims(g, -1) * (_row_sum(_softmax(x) * h) - h),
@@ -213,17 +198,10 @@ def categorical_crossentropy(logits: Any, targets: Any) -> Any:
     return _dense_target(logits, targets)
 
 
-def _dropout_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-    from fnet.kernels import cpu
-
-    x, key, rate = inputs
-    emit.call(cpu.dropout.dropout, x, key, rate, outputs[0], x.size)
-
-
 _dropout = Primitive(
     "dropout",
     _same,
-    lower=_dropout_lower,
+    lowered="nn",
     vjp=lambda g, y, x, key, rate: (_dropout(g, key, rate), None, None),
     jvp=lambda tangents, y, x, key, rate: _dropout(tangents[0], key, rate),
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.maths import sqrt, square
 from fnet.ops.promotion import promote
@@ -20,8 +19,6 @@ from fnet.transforms.jvp import jvp
 from fnet.transforms.linear_maps import zeros_like
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import pullback
-
-ACTIVATIONS = ("linear", "relu")
 
 
 def _pulled(plain: Callable, g: Any, *inputs: Any, **params: Any) -> Any:
@@ -36,16 +33,16 @@ def _pushed(plain: Callable, tangents: Any, *inputs: Any, **params: Any) -> Any:
     return jvp(lambda *values: plain(*values, **params), inputs, given)[1]
 
 
-def _normalization(name: str, abstract: Callable, lower: Callable, vjp_rule: Callable, plain: Callable) -> Primitive:
+def _normalization(name: str, abstract: Callable, vjp_rule: Callable, plain: Callable) -> Primitive:
     """A primitive with the results y and two statistics; its vjp rule has a kernel, the jvp rule plain operations."""
 
     def jvp_rule(tangents: Any, y: Any, *inputs: Any, **params: Any) -> Any:
         return _pushed(plain, tangents, *inputs, **params)
 
-    return Primitive(name, abstract, lower=lower, vjp=vjp_rule, jvp=jvp_rule, multiple=True)
+    return Primitive(name, abstract, lowered="normalization", vjp=vjp_rule, jvp=jvp_rule, multiple=True)
 
 
-def _gradient(name: str, lower: Callable, plain: Callable) -> Primitive:
+def _gradient(name: str, plain: Callable) -> Primitive:
     """The primitive ``(x, gamma, ..., g) -> (dx, dgamma, dbeta)``; its own derivatives are those of `plain`."""
 
     def abstract(x: ArraySpec, gamma: ArraySpec, *others: ArraySpec, **params: Any) -> Any:
@@ -57,7 +54,7 @@ def _gradient(name: str, lower: Callable, plain: Callable) -> Primitive:
     def jvp_rule(tangents: Any, y: Any, *inputs: Any, **params: Any) -> Any:
         return _pushed(plain, tangents, *inputs, **params)
 
-    return Primitive(name, abstract, lower=lower, vjp=vjp_rule, jvp=jvp_rule, multiple=True)
+    return Primitive(name, abstract, lowered="normalization", vjp=vjp_rule, jvp=jvp_rule, multiple=True)
 
 
 # ------------------------------------------------------------------------------------------------ batches
@@ -68,39 +65,6 @@ def _batch_abstract(
 ) -> tuple[ArraySpec, ...]:
     per_channel = ArraySpec(x.shape[-1:], x.dtype)
     return ArraySpec(x.shape, x.dtype), per_channel, per_channel
-
-
-def _batch_work(x: Ref, emit: Emitter) -> tuple[list[Ref], list[int]]:
-    """Scratch memory and the sizes that the kernels of batch normalisation take."""
-    from fnet.kernels import cpu
-
-    rows, cols = math.prod(x.shape[:-1]), x.shape[-1]
-    parts, records = cpu.normalize_columns.work_sizes(rows, cols)
-    scratch = [emit.scratch(parts, x.dtype), emit.scratch(records, np.dtype(np.float64))]
-    return scratch, [rows, cols, *cpu.normalize_columns.plan(rows, cols)]
-
-
-def _batch_lower(
-    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, activation: str = "linear"
-) -> None:
-    from fnet.kernels import cpu
-
-    scratch, sizes = _batch_work(inputs[0], emit)
-    small = emit.constant(np.full(1, epsilon, inputs[0].dtype))
-    code = ACTIVATIONS.index(activation)
-    emit.call(cpu.normalize_columns.batch_norm, *inputs, small, *outputs, *scratch, *sizes, code)
-
-
-def _batch_gradient_lower(
-    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, activation: str = "linear"
-) -> None:
-    from fnet.kernels import cpu
-
-    *before, g = inputs
-    scratch, sizes = _batch_work(g, emit)
-    small = emit.constant(np.full(1, epsilon, g.dtype))
-    code = ACTIVATIONS.index(activation)
-    emit.call(cpu.normalize_columns.batch_norm_vjp, *before, small, g, *outputs, *scratch, *sizes, code)
 
 
 def _batch_vjp(g: Any, y: Any, x: Any, gamma: Any, beta: Any, *, epsilon: float) -> Any:
@@ -126,10 +90,8 @@ def _plain_batch_gradient(
     return dx, sum(g * normal, axes), sum(g, axes)
 
 
-_batch = _normalization("batch_normalization", _batch_abstract, _batch_lower, _batch_vjp, _plain_batch)
-_batch_gradient = _gradient("batch_normalization_vjp", _batch_gradient_lower, _plain_batch_gradient)
-_batch.epilogues = ACTIVATIONS
-_batch_gradient.gradient_of = _batch
+_batch = _normalization("batch_normalization", _batch_abstract, _batch_vjp, _plain_batch)
+_batch_gradient = _gradient("batch_normalization_vjp", _plain_batch_gradient)
 
 
 def batch_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) -> tuple[Any, Any, Any]:
@@ -153,26 +115,6 @@ def batch_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
 def _rows_abstract(x: ArraySpec, gamma: ArraySpec, beta: ArraySpec, *, epsilon: float, centered: bool) -> Any:
     per_row = ArraySpec(x.shape[:-1], x.dtype)
     return ArraySpec(x.shape, x.dtype), per_row, per_row
-
-
-def _rows_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, centered: bool) -> None:
-    from fnet.kernels import cpu
-
-    *lead, cols = inputs[0].shape
-    rows, k = math.prod(lead), cpu.normalize_rows
-    small = emit.constant(np.full(1, epsilon, inputs[0].dtype))
-    emit.call(k.layer_norm, *inputs, small, *outputs, rows, cols, int(centered), k.plan(rows, cols))
-
-
-def _rows_gradient_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, centered: bool) -> None:
-    from fnet.kernels import cpu
-
-    *lead, cols = inputs[0].shape
-    rows, k = math.prod(lead), cpu.normalize_rows
-    tasks = k.plan(rows, cols)
-    size = k.record_size(cols)
-    work = emit.scratch(tasks * size, inputs[0].dtype)
-    emit.call(k.layer_norm_vjp, *inputs, *outputs, work, size, rows, cols, int(centered), tasks)
 
 
 def _rows_vjp(g: Any, y: Any, x: Any, gamma: Any, beta: Any, *, epsilon: float, centered: bool) -> Any:
@@ -199,8 +141,8 @@ def _plain_rows_gradient(
     return h * inverse, sum(g * normal, axes), sum(g, axes)
 
 
-_rows = _normalization("layer_normalization", _rows_abstract, _rows_lower, _rows_vjp, _plain_rows)
-_rows_gradient = _gradient("layer_normalization_vjp", _rows_gradient_lower, _plain_rows_gradient)
+_rows = _normalization("layer_normalization", _rows_abstract, _rows_vjp, _plain_rows)
+_rows_gradient = _gradient("layer_normalization_vjp", _plain_rows_gradient)
 
 
 def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) -> Any:
@@ -240,30 +182,6 @@ def _groups_abstract(x: ArraySpec, gamma: ArraySpec, beta: ArraySpec, *, epsilon
     return ArraySpec(x.shape, x.dtype), per_group, per_group
 
 
-def _groups_work(x: Ref, emit: Emitter) -> tuple[list[Ref], list[int]]:
-    from fnet.kernels import cpu
-
-    samples, *inner, cols = x.shape
-    parts, records = cpu.normalize_groups.work_sizes(samples, cols)
-    scratch = [emit.scratch(parts, x.dtype), emit.scratch(records, np.dtype(np.float64))]
-    return scratch, [samples, math.prod(inner), cols]
-
-
-def _groups_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, groups: int) -> None:
-    from fnet.kernels import cpu
-
-    scratch, sizes = _groups_work(inputs[0], emit)
-    small = emit.constant(np.full(1, epsilon, inputs[0].dtype))
-    emit.call(cpu.normalize_groups.group_norm, *inputs, small, *outputs, *scratch, *sizes, groups)
-
-
-def _groups_gradient_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, groups: int) -> None:
-    from fnet.kernels import cpu
-
-    scratch, sizes = _groups_work(inputs[0], emit)
-    emit.call(cpu.normalize_groups.group_norm_vjp, *inputs, *outputs, *scratch, *sizes, groups)
-
-
 def _in_groups(x: Any, groups: int) -> Any:
     """(N, ..., C) as (N, rows, groups, C / groups)."""
     shape = spec_of(x).shape
@@ -293,8 +211,8 @@ def _plain_groups_gradient(x: Any, gamma: Any, mean: Any, inverse: Any, g: Any, 
     return reshape(h * inverse, shape), sum(g * reshape(normal, shape), axes), sum(g, axes)
 
 
-_groups = _normalization("group_normalization", _groups_abstract, _groups_lower, _groups_vjp, _plain_groups)
-_groups_gradient = _gradient("group_normalization_vjp", _groups_gradient_lower, _plain_groups_gradient)
+_groups = _normalization("group_normalization", _groups_abstract, _groups_vjp, _plain_groups)
+_groups_gradient = _gradient("group_normalization_vjp", _plain_groups_gradient)
 
 
 def group_normalization(x: Any, gamma: Any, beta: Any, groups: int, epsilon: float = 1e-3) -> Any:

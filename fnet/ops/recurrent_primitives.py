@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.ops.linalg import matrix_product, way_of_product
+from fnet.ops.linalg import matrix_product
 from fnet.ops.shape import concatenate, reshape, transpose
 from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import part
@@ -150,8 +150,16 @@ def _joined(x: ArraySpec, units: int, columns: int, precision: str) -> bool:
         return True
     of_steps, of_gradients = [(n, k, columns), (n, columns, units)], [(k, columns, rows), (rows, features, columns)]
     return all(_operands(precision, *sizes, x.dtype) == x.dtype for sizes in of_steps) and all(
-        way_of_product(*sizes, precision) == "float32" for sizes in of_gradients
+        _in_float32(*sizes, precision) for sizes in of_gradients
     )
+
+
+def _in_float32(m: int, n: int, k: int, precision: str) -> bool:
+    """Whether a product of float32 is computed as such at this level."""
+    from fnet.kernels import cpu
+
+    tiles = cpu.gemm_tiles.large_enough(m, n, k) and cpu.ways.takes_tiles(precision)
+    return not tiles and not (cpu.gemm_bfloat16.large_enough(m, n, k) and cpu.ways.takes_pairs(precision))
 
 
 def _ordered(codes: dict[str, int]) -> list[int]:

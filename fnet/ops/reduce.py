@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import ShapeError
 from fnet.ops.arithmetic import (
     divide,
@@ -84,14 +83,7 @@ def _arg_abstract(x: ArraySpec, *, largest: bool) -> ArraySpec:
     return ArraySpec(x.shape[:-1], np.dtype(np.int64))
 
 
-def _arg_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, largest: bool) -> None:
-    from fnet.kernels import cpu
-
-    rows, columns = outputs[0].size, inputs[0].shape[-1]
-    emit.call(cpu.reduce.argmax if largest else cpu.reduce.argmin, inputs[0], outputs[0], rows, columns)
-
-
-_arg = Primitive("argmax", _arg_abstract, lower=_arg_lower)
+_arg = Primitive("argmax", _arg_abstract, lowered="reduce")
 
 
 def _fold(primitive: Primitive, x: Any, axis: Axes, keepdims: bool, of_nothing: bool = False) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.arithmetic import add
 from fnet.ops.index import take
@@ -20,21 +19,8 @@ from fnet.transforms.tracer import Tracer
 _INT = np.dtype(np.int64)
 
 
-def _search_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, right: bool) -> None:
-    from fnet.kernels import cpu
-
-    emit.call(cpu.search.searchsorted, *inputs, *outputs, inputs[0].size, inputs[1].size, int(right))
-
-
-def _top_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, k: int) -> None:
-    from fnet.kernels import cpu
-
-    *lead, columns = inputs[0].shape
-    emit.call(cpu.search.top_k, *inputs, *outputs, math.prod(lead), columns, k)
-
-
-_search = Primitive("searchsorted", lambda edges, x, *, right: ArraySpec(x.shape, _INT), lower=_search_lower)
-_top = Primitive("top_k", lambda x, *, k: ArraySpec((*x.shape[:-1], k), _INT), lower=_top_lower)
+_search = Primitive("searchsorted", lambda edges, x, *, right: ArraySpec(x.shape, _INT), lowered="search")
+_top = Primitive("top_k", lambda x, *, k: ArraySpec((*x.shape[:-1], k), _INT), lowered="search")
 
 
 def searchsorted(edges: Any, x: Any, side: str = "left") -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.compile.emit import Emitter, Ref
 from fnet.errors import ShapeError
 from fnet.ops.arithmetic import add, multiply, negative
 from fnet.ops.linalg import matmul, outer
@@ -18,15 +17,6 @@ def _abstract(a: ArraySpec, b: ArraySpec) -> ArraySpec:
     return ArraySpec(b.shape, b.dtype)
 
 
-def _lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
-    from fnet.kernels import cpu
-
-    (n,), dtype = inputs[1].shape, inputs[1].dtype
-    factor = emit.scratch(n * n, dtype)
-    work = emit.scratch(cpu.cholesky.cholesky_workspace(n, dtype), dtype)
-    emit.call(cpu.cholesky.solve_positive, *inputs, *outputs, factor, work, n)
-
-
 def _vjp(g: Any, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
     pulled = _solve(a, g)
     return negative(outer(pulled, x)), pulled
@@ -38,7 +28,7 @@ def _jvp(tangents: tuple[Any, Any], x: Any, a: Any, b: Any) -> Any:
     return _solve(a, right if of_a is None or of_b is None else add(of_b, right))
 
 
-_solve = Primitive("solve_positive", _abstract, lower=_lower, vjp=_vjp, jvp=_jvp)
+_solve = Primitive("solve_positive", _abstract, lowered="solve", vjp=_vjp, jvp=_jvp)
 
 
 def solve_positive(a: Any, b: Any) -> Any:

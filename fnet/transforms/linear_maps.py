@@ -15,12 +15,10 @@ The primitives take what they are given as it is; `fnet.ops` has the functions t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fnet.compile.emit import Emitter, Ref, copy
 from fnet.errors import ShapeError
 from fnet.spec import ArraySpec, Unknown
 from fnet.transforms.primitive import Primitive, spec_of
@@ -151,24 +149,6 @@ def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
 # ----------------------------------------------------------------------------------------------- parts and wholes
 
 
-def _place_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: Shape, index: tuple) -> None:
-    from fnet.kernels import cpu
-
-    (source,), (target,) = inputs, outputs
-    zero = emit.constant(np.zeros(1, target.dtype))
-    emit.call(cpu.copy.fill, target, zero, target.size)
-    copy(source, target.viewed(_slice_view, index=index), emit)
-
-
-def _concatenate_lower(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: int) -> None:
-    (target,) = outputs
-    start = 0
-    for source in inputs:
-        offset = target.offset + start * target.strides[axis]
-        copy(source, replace(target, shape=source.shape, offset=offset), emit)
-        start += source.shape[axis]
-
-
 def _place_abstract(x: ArraySpec, *, shape: Shape, index: tuple[Any, ...]) -> ArraySpec:
     return ArraySpec(shape, x.dtype)
 
@@ -204,14 +184,13 @@ def _concatenate_jvp(tangents: tuple[Any, ...], y: Any, *inputs: Any, axis: int)
     return concatenate(*filled, axis=axis)
 
 
-place = linear("place", _place_abstract, _place_vjp, lower=_place_lower, strided=True)
+place = linear("place", _place_abstract, _place_vjp, lowered="linear_maps")
 concatenate = Primitive(
     "concatenate",
     _concatenate_abstract,
-    lower=_concatenate_lower,
+    lowered="linear_maps",
     vjp=_concatenate_vjp,
     jvp=_concatenate_jvp,
-    strided=True,
 )
 
 

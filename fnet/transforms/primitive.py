@@ -33,8 +33,6 @@ class Primitive:
 
     __slots__ = (
         "abstract",
-        "epilogues",
-        "gradient_of",
         "jvp",
         "lower",
         "lowered",
@@ -81,10 +79,6 @@ class Primitive:
         self.strided = strided
         self.selective = selective
         self.taped = taped
-        # Set on primitives that graph passes know: activations that can follow at once, given as ``activation=``; and
-        # of which primitive with epilogues this one is the gradient, called as (*its inputs, ..., g).
-        self.epilogues: tuple[str, ...] = ()
-        self.gradient_of: Primitive | None = None
         # Of which primitive, whose results are elements of its input and where they were, this one puts elements back,
         # called as (g, where they were).
         self.unpicks: Primitive | None = None

@@ -1,0 +1,225 @@
+"""Convolution: direct kernels that read the input in place, chosen by sizes and by the level of precision."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref, contiguous, copy
+from fnet.devices.cpu.lower.linalg import ACTIVATIONS, EPILOGUES
+from fnet.devices.lowering import lowering
+from fnet.kernels import cpu
+from fnet.kernels.cpu.runtime import ways
+from fnet.kernels.cpu.vector import amx
+from fnet.taps import Axes
+
+
+@lowering(absorbs=EPILOGUES)
+def conv(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str) -> None:
+    """The rows of packed weights are (tap, channel), their columns filters."""
+    x, w, *bias = inputs
+    depth, filters = w.shape[-2:]
+    if groups == 1 and _takes_tiles(**params):
+        pairs = cpu.conv_tiles.pair_count(depth)
+        table = cpu.conv_table.output_table(axes, pairs, filters, pairs)
+        if cpu.conv_tiles.gains(table, x.shape[0], filters):
+            _gather_tiles(emit, [x, w, *bias], outputs[0], table, 0, **params)
+            return
+    if depth % 2 == 0 and _gains(_pixels(x), filters, depth, groups, **params):
+        x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
+    sizes, steps = (depth * groups, filters, depth), (0, filters // groups, depth * filters, filters, 1)
+    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(x.shape[0], 1), depth):
+        gather, table = _gather_taps, cpu.conv_table.output_taps(axes, *sizes)
+    else:
+        gather, table = _gather, cpu.conv_table.output_table(axes, *sizes)
+    gather(emit, [x, w, *bias], outputs[0], table, groups, depth, filters // groups, steps, **params)
+
+
+@lowering(absorbs=EPILOGUES)
+def conv_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str) -> None:
+    """The rows of packed weights are (reversed tap, filter), their columns channels."""
+    g, w, *bias = inputs
+    channels, filters = w.shape[-2:]
+    if groups == 1 and _takes_tiles(**params):
+        pairs = cpu.conv_tiles.pair_count(filters)
+        table = cpu.conv_table.input_table(axes, channels, pairs, pairs)
+        if cpu.conv_tiles.gains(table, g.shape[0], channels):
+            turned = Ref(w.buffer, w.dtype, _swapped(w.shape), _swapped(w.strides), w.offset)
+            _gather_tiles(emit, [g, contiguous(turned, emit), *bias], outputs[0], table, 1, **params)
+            return
+    if filters % 2 == 0 and _gains(_pixels(g), channels, filters, groups, **params):
+        g, w, filters = _paired(emit, g), _paired(emit, w), filters // 2
+    elif groups == 1 and cpu.conv_scatter.gains(axes, channels, filters, g.dtype):
+        _scatter(emit, [g, w, *bias], outputs[0], axes, **params)
+        return
+    depth = filters // groups
+    sizes, steps = (channels * groups, filters, depth), (1, depth, channels * filters, 1, filters)
+    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(g.shape[0], 1), depth):
+        gather, table = _gather_taps, cpu.conv_table.input_taps(axes, *sizes)
+    else:
+        gather, table = _gather, cpu.conv_table.input_table(axes, *sizes)
+    gather(emit, [g, w, *bias], outputs[0], table, groups, depth, channels, steps, **params)
+
+
+def _pixels(x: Ref) -> int:
+    """The pixels of all samples."""
+    return math.prod(x.shape[:-1])
+
+
+def _swapped(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The last two sizes exchanged."""
+    return (*sizes[:-2], sizes[-1], sizes[-2])
+
+
+def _takes_tiles(precision: str = "highest", **params: str) -> bool:
+    """Whether this level of precision computes with tiles."""
+    return ways.takes_tiles(precision)
+
+
+def _gains(pixels: int, columns: int, depth: int, groups: int, precision: str = "highest", **params: str) -> bool:
+    """Whether to compute with pairs of bfloat16."""
+    enough = groups == 1 and cpu.gemm_bfloat16.large_enough(pixels, columns, depth)
+    return enough and ways.takes_pairs(precision)
+
+
+def _paired(emit: Emitter, x: Ref) -> Ref:
+    """Pairs of neighbours on the last axis, which has an even size."""
+    shape = (*x.shape[:-1], x.shape[-1] // 2)
+    rows, columns = x.shape[0], math.prod(x.shape[1:])
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_columns, x, words, rows, columns, columns)
+    return words
+
+
+def _paired_samples(emit: Emitter, x: Ref) -> Ref:
+    """Pairs of neighbours on the first axis; a last one alone has zeros beside it."""
+    samples, *rest = x.shape
+    shape, size = ((samples + 1) // 2, *rest), math.prod(rest)
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_rows, x, words, samples, size, size)
+    return words
+
+
+def _paired_above(emit: Emitter, w: Ref) -> Ref:
+    """Pairs of neighbours on the second-last axis, which has an even size."""
+    *taps, depth, filters = w.shape
+    shape = (*taps, depth // 2, filters)
+    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    emit.call(cpu.bfloat16.pair_rows, w, words, math.prod(taps) * depth, filters, filters)
+    return words
+
+
+def _gather(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
+    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
+) -> None:  # fmt: skip
+    x, w, *bias = inputs
+    taps = math.prod(w.shape[:-2])
+    packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), w.dtype)
+    emit.call(cpu.conv.pack, w, packed, groups, taps, depth, columns, *steps)
+    x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
+    emit.call(
+        cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
+        groups, depth, columns, taps * depth, int(bool(bias)), ACTIVATIONS.index(activation),
+    )  # fmt: skip
+
+
+def _gather_taps(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
+    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
+) -> None:  # fmt: skip
+    """`_gather` of many channels and small images: the weights are copied tap by tap where they are used."""
+    x, w, *bias = inputs
+    taps, samples, (x_sample, y_sample) = math.prod(w.shape[:-2]), x.shape[0], (math.prod(r.shape[1:]) for r in (x, y))
+    pixels = _pixels(y) // max(samples, 1)
+    panels = emit.scratch(cpu.conv_taps.panels_size(samples, pixels, groups, depth, columns), w.dtype)
+    emit.call(
+        cpu.conv_taps.gather_taps, x, w, bias[0] if bias else y, y, emit.constant(table), panels, samples,
+        cpu.conv_taps.samples_of_task(samples, pixels), x_sample, y_sample, groups, depth, columns, taps, *steps,
+        int(bool(bias)), ACTIVATIONS.index(activation),
+    )  # fmt: skip
+
+
+def _gather_tiles(
+    emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, reverse: int, activation: str = "linear",
+    precision: str = "highest",
+) -> None:  # fmt: skip
+    """The rows of w are (tap, channel of x), their columns channels of y."""
+    tiles, (x, w, *bias), products = cpu.conv_tiles, inputs, 1 if precision == "medium" else 3
+    taps, (depth, columns), pixels = math.prod(w.shape[:-2]), w.shape[-2:], _pixels(x)
+    words = emit.scratch(
+        tiles.tiles_words(pixels, tiles.pair_count(depth), table, columns, products), np.dtype("uint32")
+    )
+    emit.call(
+        tiles.gather_tiles, x, w, bias[0] if bias else y, y, emit.constant(table), words,
+        emit.scratch(tiles.tiles_work(), y.dtype), emit.constant(amx.state(tiles.TASKS)), pixels, x.shape[0],
+        pixels // x.shape[0], math.prod(y.shape[1:]), taps, depth, columns, tiles.packed_words(table, columns),
+        tiles.row_words(table), reverse, int(bool(bias)), products, ACTIVATIONS.index(activation),
+    )  # fmt: skip
+
+
+def _weight_tiles(emit: Emitter, x: Ref, g: Ref, dw: Ref, axes: Axes, precision: str = "highest") -> None:
+    tiles, products = cpu.conv_weight_tiles, 1 if precision == "medium" else 3
+    taps, (channels, filters), samples = math.prod(dw.shape[:-2]), dw.shape[-2:], x.shape[0]
+    parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
+    slices, room = tiles.slice_count(parts, taps), tiles.task_words(channels, filters, products)
+    tasks = parts * slices
+    emit.call(
+        tiles.weight_gradient_tiles, x, g, dw, emit.scratch(parts * dw.size, dw.dtype),
+        emit.constant(cpu.conv_table.weight_table(axes, channels, filters, channels)),
+        emit.scratch(tasks * room, np.dtype("uint32")), emit.scratch(tasks * 2 * tiles.PIXELS, np.dtype("int64")),
+        emit.scratch(tasks * 2 * tiles.BLOCK**2, dw.dtype), emit.constant(amx.state(tasks)), samples,
+        math.prod(x.shape[1:]), math.prod(g.shape[1:]), taps, channels, filters, parts, slices, room, products,
+    )  # fmt: skip
+
+
+def _scatter(
+    emit: Emitter, inputs: list[Ref], dx: Ref, axes: Axes, activation: str = "linear", precision: str = "highest"
+) -> None:
+    (g, w, *bias), last = inputs, axes[-1]
+    channels, filters = w.shape[-2:]
+    table, columns = cpu.conv_scatter.line_table(axes, g.shape[0]), w.size // filters
+    panels = emit.scratch(cpu.conv_scatter.panels_size(filters, columns, dx.dtype), dx.dtype)
+    work = emit.scratch(cpu.conv_scatter.work_size(g.shape[0], table, last.outputs, columns), dx.dtype)
+    emit.call(
+        cpu.conv_scatter.input_gradient, g, w, bias[0] if bias else dx, dx, emit.constant(table), panels, work,
+        g.shape[0], math.prod(g.shape[1:-2]), last.outputs, filters, columns, channels, last.size, last.kernel,
+        last.stride, last.before, int(bool(bias)), ACTIVATIONS.index(activation),
+    )  # fmt: skip
+
+
+@lowering()
+def conv_weight(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
+) -> None:
+    """Pairs of bfloat16 are neighbouring samples here, which are summed over with the pixels."""
+    (x, g), (dw,) = inputs, outputs
+    depth, filters = dw.shape[-2:]
+    samples, (x_sample, g_sample) = x.shape[0], (math.prod(r.shape[1:]) for r in (x, g))
+    if groups == 1 and _takes_tiles(**params) and cpu.conv_weight_tiles.gains(_pixels(g), depth, filters):
+        _weight_tiles(emit, x, g, dw, axes, **params)
+        return
+    if samples > 1 and _gains(_pixels(g), filters, math.prod(dw.shape[:-1]), groups, **params):
+        x, g, samples = _paired_samples(emit, x), _paired_samples(emit, g), (samples + 1) // 2
+    parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
+    partial = emit.scratch(parts * dw.size if parts > 1 else 0, dw.dtype)
+    rows, columns = math.prod(dw.shape[:-1]), filters // groups
+    sizes = (samples, x_sample, g_sample, groups, depth, columns, rows, parts)
+    if groups == 1 and cpu.conv_weight.gains_transposed(depth, filters, dw.dtype):
+        taps = rows // depth
+        transposed = emit.scratch(dw.size, dw.dtype)
+        table = emit.constant(cpu.conv_table.filter_table(axes, depth, filters))
+        sizes = (samples, g_sample, x_sample, 1, filters, depth, taps * filters, parts)
+        emit.call(cpu.conv_weight.weight_gradient, g, x, transposed, partial, table, *sizes)
+        turned = transposed.viewed(lambda a: a.reshape(taps, filters, depth).transpose(0, 2, 1))
+        copy(turned, dw.viewed(np.reshape, shape=turned.shape), emit)
+    elif depth >= cpu.conv_weight_taps.DEEP:
+        table = cpu.conv_table.tap_table(axes, x.shape[-1], filters, depth)
+        lines = cpu.conv_table.line_places(tuple(a.outputs for a in axes), filters)
+        panel = emit.scratch(cpu.conv_weight_taps.panel_size(samples, lines, groups, columns, rows, parts), g.dtype)
+        constants = (emit.constant(table), emit.constant(lines))
+        emit.call(cpu.conv_weight_taps.weight_gradient, x, g, dw, partial, panel, *constants, *sizes)
+    else:
+        table = cpu.conv_weight.table_of(axes, x.shape[-1], filters, depth)
+        emit.call(cpu.conv_weight.weight_gradient, x, g, dw, partial, emit.constant(table), *sizes)
