@@ -7,7 +7,6 @@ below say which operation answers. Importing this module attaches everything to 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -256,7 +255,7 @@ def _of_numbers(operation: Callable) -> Callable:
     def operator(*operands: Any) -> Any:
         result = operation(*operands)
         if isinstance(result, Tracer) and all(spec_of(x).weak for x in operands):
-            result.spec = replace(result.spec, weak=True)
+            result.weak = True
         return result
 
     return operator

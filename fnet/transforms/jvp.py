@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
-from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import as_dtype, zeros_like
 from fnet.transforms.ownership import Own
-from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
+from fnet.transforms.primitive import Primitive, missing_rule, spec_of
+from fnet.transforms.tracer import Origin, Tracer, is_weak, next_level, outlived
 from fnet.transforms.vjp import as_primal, grad, is_none, pullback
 
 R = TypeVar("R")
@@ -21,9 +20,9 @@ class _JVPTracer(Tracer):
     __slots__ = ("call", "primal", "tangent")
 
     def __init__(
-        self, trace: _Forward, primal: Any, tangent: Any, call: Origin | None = None, spec: ArraySpec | None = None
+        self, trace: _Forward, primal: Any, tangent: Any, call: Origin | None = None, weak: bool = False
     ) -> None:
-        super().__init__(trace, spec or spec_of(primal))
+        super().__init__(trace, primal, weak)
         self.primal, self.tangent, self.call = primal, tangent, call
 
     def concrete(self, use: str) -> Any:
@@ -48,17 +47,19 @@ class _Forward:
             raise outlived(primitive.name)
         primals = tuple(a.primal if self.owns(a) else a for a in args)
         tangents = tuple(a.tangent if self.owns(a) else None for a in args)
-        value = bind(primitive, primals, params)
+        value = primitive(*primals, **params)
         results = value if primitive.multiple else (value,)
-        if not any(spec_of(r).differentiable for r in results):
+        if not any(r.dtype.kind == "f" for r in results):
             return value
         if primitive.jvp is not None:
             tangent = primitive.jvp(tangents, value, *primals, **params)
         else:
             tangent = _transposed_twice(primitive, primals, tangents, params)
         if not primitive.multiple:
-            return _JVPTracer(self, value, tangent, (primitive, args, params) if primitive.seen_through else None)
-        return tuple(_JVPTracer(self, v, t) if t is not None else v for v, t in zip(value, tangent, strict=True))
+            call = (primitive, args, params) if primitive.seen_through else None
+            return _JVPTracer(self, value, tangent, call, is_weak(value))
+        pairs = zip(value, tangent, strict=True)
+        return tuple(v if t is None else _JVPTracer(self, v, t, weak=is_weak(v)) for v, t in pairs)
 
 
 def _transposed_twice(primitive: Primitive, primals: tuple, tangents: tuple, params: dict[str, Any]) -> Any:
@@ -71,7 +72,7 @@ def _transposed_twice(primitive: Primitive, primals: tuple, tangents: tuple, par
         args = list(primals)
         for i, value in zip(varying, values, strict=True):
             args[i] = value
-        return bind(primitive, tuple(args), params)
+        return primitive(*args, **params)
 
     value, pull = pullback(forward, *(primals[i] for i in varying))
     zeros = tree.map(zeros_like, value)
@@ -107,7 +108,7 @@ def jvp(f: Callable[..., R], primals: tuple[Any, ...], tangents: tuple[Any, ...]
         received = None if tangent is None else spec_of(tangent)
         if received is None or received.shape != spec.shape:
             raise ShapeError(f"tangents must be shaped like primals: expected {spec}, received {received}.")
-        traced.append(_JVPTracer(trace, as_primal(primal), as_dtype(tangent, spec.dtype), spec=spec))
+        traced.append(_JVPTracer(trace, as_primal(primal), as_dtype(tangent, spec.dtype), weak=spec.weak))
     try:
         outputs = f(*tree.unflatten(structure, traced))
     finally:

@@ -71,7 +71,7 @@ def _slice_view(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
 
 
 def _reshape_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
-    return (reshape(g, shape=spec_of(x).shape),)
+    return (reshape(g, shape=x.shape),)
 
 
 def _transpose_vjp(g: Any, y: Any, x: Any, *, axes: Shape) -> tuple[Any]:
@@ -79,13 +79,13 @@ def _transpose_vjp(g: Any, y: Any, x: Any, *, axes: Shape) -> tuple[Any]:
 
 
 def _broadcast_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
-    return (sum_to(g, spec_of(x).shape),)
+    return (sum_to(g, x.shape),)
 
 
 def _slice_vjp(g: Any, y: Any, x: Any, *, index: tuple[Any, ...]) -> tuple[Any]:
     if all(i in ((None, None, None), (None, None, -1)) for i in index):  # some axes turned round: its own inverse
         return (basic_slice(g, index=index),)
-    return (place(g, shape=spec_of(x).shape, index=index),)
+    return (place(g, shape=x.shape, index=index),)
 
 
 reshape = _view("reshape", _reshape_view, _reshape_vjp, strided=False)
@@ -103,7 +103,7 @@ def fold_abstract(x: ArraySpec, *, axes: tuple[int, ...]) -> ArraySpec:
 
 
 def _sum_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
-    shape = spec_of(x).shape
+    shape = x.shape
     return (repeated(keep_axes(g, shape, axes), shape),)
 
 
@@ -115,11 +115,11 @@ def _add_abstract(a: ArraySpec, b: ArraySpec) -> ArraySpec:
 
 
 def _add_vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
-    return tuple(sum_to(g, spec_of(x).shape) if spec_of(x).differentiable else None for x in operands)
+    return tuple(sum_to(g, x.shape) if x.dtype.kind == "f" else None for x in operands)
 
 
 def _add_jvp(tangents: tuple[Any, ...], y: Any, *operands: Any) -> Any:
-    parts = [repeated(t, spec_of(y).shape) for t in tangents if t is not None]
+    parts = [repeated(t, y.shape) for t in tangents if t is not None]
     return add(*parts) if len(parts) > 1 else parts[0]
 
 
@@ -173,7 +173,7 @@ def _concatenate_abstract(*specs: ArraySpec, axis: int) -> ArraySpec:
 def _concatenate_vjp(g: Any, y: Any, *inputs: Any, axis: int) -> tuple[Any, ...]:
     parts, start = [], 0
     for x in inputs:
-        size = spec_of(x).shape[axis]
+        size = x.shape[axis]
         parts.append(part(g, start, start + size, axis))
         start += size
     return tuple(parts)
@@ -202,8 +202,7 @@ def _cast_abstract(x: ArraySpec, *, dtype: np.dtype) -> ArraySpec:
 
 
 def _cast_vjp(g: Any, y: Any, x: Any, *, dtype: np.dtype) -> tuple[Any]:
-    spec = spec_of(x)
-    return (as_dtype(g, spec.dtype) if spec.differentiable else None,)
+    return (as_dtype(g, x.dtype) if x.dtype.kind == "f" else None,)
 
 
 def _cast_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, dtype: np.dtype) -> Any:
@@ -221,17 +220,17 @@ def as_dtype(x: Any, dtype: np.dtype) -> Any:
     """`x` with elements of type `dtype`, which is not boolean."""
     if not isinstance(x, Tracer):
         return np.asarray(x, dtype)
-    return x if x.dtype == dtype and not x.spec.weak else cast(x, dtype=dtype)
+    return x if x.dtype == dtype and not x.weak else cast(x, dtype=dtype)
 
 
 def reshaped(x: Any, shape: Shape) -> Any:
     """The same elements in this shape."""
-    return x if spec_of(x).shape == shape else reshape(x, shape=shape)
+    return x if x.shape == shape else reshape(x, shape=shape)
 
 
 def repeated(x: Any, shape: Shape) -> Any:
     """`x` broadcast to this shape."""
-    return x if spec_of(x).shape == shape else broadcast_to(x, shape=shape)
+    return x if x.shape == shape else broadcast_to(x, shape=shape)
 
 
 def keep_axes(y: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
@@ -241,7 +240,7 @@ def keep_axes(y: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
 
 def sum_to(x: Any, shape: Shape) -> Any:
     """Sum out the axes along which `shape` was broadcast to the shape of `x`."""
-    have = spec_of(x).shape
+    have = x.shape
     if have == shape:
         return x
     if len(have) < len(shape) or any(h == 1 < n for h, n in zip(have[len(have) - len(shape) :], shape, strict=True)):
@@ -253,7 +252,7 @@ def sum_to(x: Any, shape: Shape) -> Any:
 
 def part(x: Any, start: int, stop: int, axis: int) -> Any:
     """Elements ``start:stop`` along `axis`."""
-    if start == 0 and stop == spec_of(x).shape[axis]:
+    if start == 0 and stop == x.shape[axis]:
         return x
     return basic_slice(x, index=((None, None, None),) * axis + ((start, stop, None),))
 

@@ -86,21 +86,17 @@ class Primitive:
         self.seen_through = view is not None
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        return bind(self, args, params)
+        """Let the innermost transform among the arguments interpret the call, or compute it at once."""
+        trace = None
+        for arg in args:
+            if isinstance(arg, Tracer) and (trace is None or arg.trace.level > trace.level):
+                trace = arg.trace
+        if trace is None:
+            return evaluate(self, args, params)
+        return trace.process(self, args, params)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
-
-
-def bind(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """Let the innermost transform among the arguments interpret the call, or compute it at once."""
-    trace = None
-    for arg in args:
-        if isinstance(arg, Tracer) and (trace is None or arg.trace.level > trace.level):
-            trace = arg.trace
-    if trace is None:
-        return evaluate(primitive, args, params)
-    return trace.process(primitive, args, params)
 
 
 def spec_of(value: Any) -> ArraySpec:

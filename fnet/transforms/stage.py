@@ -26,7 +26,7 @@ class _GraphTracer(Tracer):
     trace: _Staging
 
     def __init__(self, trace: _Staging, value: Value) -> None:
-        super().__init__(trace, value.spec)
+        super().__init__(trace, value.spec, value.spec.weak)
         self.value = value
 
     def origin(self) -> Origin | None:

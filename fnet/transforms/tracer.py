@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,33 +44,31 @@ Origin = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 class Tracer:
-    """A stand-in for an array inside a transform."""
+    """A stand-in for an array inside a transform; one for a Python number is `weak`."""
 
-    __slots__ = ("spec", "trace")
+    __slots__ = ("dtype", "shape", "trace", "weak")
     __array_priority__ = 1000
 
     trace: Trace
-    spec: ArraySpec
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    weak: bool
 
-    def __init__(self, trace: Trace, spec: ArraySpec) -> None:
+    def __init__(self, trace: Trace, like: Any, weak: bool = False) -> None:
         self.trace = trace
-        self.spec = spec
+        self.shape, self.dtype, self.weak = like.shape, like.dtype, weak
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self.spec.shape
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.spec.dtype
+    def spec(self) -> ArraySpec:
+        return ArraySpec(self.shape, self.dtype, self.weak)
 
     @property
     def ndim(self) -> int:
-        return self.spec.ndim
+        return len(self.shape)
 
     @property
     def size(self) -> int:
-        return self.spec.size
+        return math.prod(self.shape)
 
     def concrete(self, use: str) -> Any:
         """The value, where the transform has one; `use` says in the error what needed it."""
@@ -122,6 +121,26 @@ class Tracer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.spec}>"
+
+
+def is_known(x: Any) -> bool:
+    """Whether `x` is a value, not what stands for one inside a transform."""
+    return not isinstance(x, Tracer)
+
+
+def is_weak(x: Any) -> bool:
+    """Whether `x` stands for a Python number, whose type yields to that of any array beside it."""
+    return isinstance(x, Tracer) and x.weak
+
+
+def known_value(x: Any) -> Any:
+    """The value of `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
+    if not isinstance(x, Tracer):
+        return x
+    try:
+        return x.concrete("a check of values")
+    except TracingError:
+        return None
 
 
 def outlived(name: str) -> TracingError:

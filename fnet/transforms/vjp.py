@@ -9,11 +9,10 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
-from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import add, as_dtype, zeros_like
 from fnet.transforms.ownership import Own
-from fnet.transforms.primitive import Primitive, bind, missing_rule, spec_of
-from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
+from fnet.transforms.primitive import Primitive, missing_rule, spec_of
+from fnet.transforms.tracer import Origin, Tracer, is_weak, next_level, outlived
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,9 +35,9 @@ class _VJPTracer(Tracer):
 
     trace: _Tape
 
-    def __init__(self, trace: _Tape, primal: Any, spec: ArraySpec | None = None) -> None:
-        super().__init__(trace, spec or spec_of(primal))
-        self.primal = primal
+    def __init__(self, trace: _Tape, primal: Any, weak: bool) -> None:
+        self.trace, self.primal = trace, primal
+        self.shape, self.dtype, self.weak = primal.shape, primal.dtype, weak
 
     def concrete(self, use: str) -> Any:
         return self.primal.concrete(use) if isinstance(self.primal, Tracer) else self.primal
@@ -62,6 +61,11 @@ class _Tape:
         self.copying = copying
         self.closed = False
 
+    def argument(self, x: Any) -> Any:
+        """What stands for an argument; one that has no derivative stands for itself."""
+        spec = spec_of(x)
+        return _VJPTracer(self, as_primal(x), spec.weak) if spec.differentiable else x
+
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if self.closed:
             raise outlived(primitive.name)
@@ -70,14 +74,14 @@ class _Tape:
         if self.copying:
             args = tuple(np.array(a) if isinstance(a, np.ndarray) else a for a in args)
         primals = tuple(a.primal if self.owns(a) else a for a in args)
-        primal = bind(primitive, primals, params)
+        primal = primitive(*primals, **params)
         results = primal if primitive.multiple else (primal,)
-        traced = tuple(_VJPTracer(self, r) if spec_of(r).differentiable else r for r in results)
+        traced = tuple([_VJPTracer(self, r, is_weak(r)) if r.dtype.kind == "f" else r for r in results])
         self.records.append(_Record(primitive, args, primal, params, [t for t in traced if self.owns(t)]))
         return traced if multiple else traced[0]
 
     def owns(self, value: Any) -> bool:
-        return isinstance(value, _VJPTracer) and value.trace is self
+        return type(value) is _VJPTracer and value.trace is self
 
     def pull(self, cotangents: dict[int, Any]) -> dict[int, Any]:
         """Propagate cotangents, keyed by the id of the tracer they belong to, back to the beginning of the tape."""
@@ -146,7 +150,7 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
     """`vjp` whose `primals` nobody writes into before the pull; nor other arrays that `f` reads, but for `copying`."""
     tape = _Tape(copying)
     leaves, structure = tree.flatten(primals)
-    traced = [_VJPTracer(tape, as_primal(x), spec_of(x)) if spec_of(x).differentiable else x for x in leaves]
+    traced = [tape.argument(x) for x in leaves]
     try:
         result = f(*tree.unflatten(structure, traced))
     finally:
@@ -195,12 +199,8 @@ def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = Fals
         if any(not -len(args) <= n < len(args) for n in numbers):
             raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
         chosen = [args[n] for n in numbers]
-        for path, leaf in tree.leaves_with_path(tuple(chosen)):
-            if not spec_of(leaf).differentiable:
-                raise DerivativeError(
-                    f"grad needs floating-point arguments, but leaf '{path}' is {spec_of(leaf)}. "
-                    f"Convert it with .astype('float32'), or leave it out with fnet.tree.partition."
-                )
+        if not all(spec_of(leaf).differentiable for leaf in tree.leaves(chosen)):
+            raise _not_floating(tuple(chosen))
 
         def of_chosen(*values: Any) -> Any:
             full: Any = list(args)
@@ -251,6 +251,16 @@ def is_none(x: Any) -> bool:
 def as_primal(x: Any) -> Any:
     """Python numbers and NumPy scalars as arrays; arrays and tracers as they are."""
     return x if isinstance(x, Tracer | np.ndarray) else np.asarray(x)
+
+
+def _not_floating(arguments: tuple[Any, ...]) -> DerivativeError:
+    path, spec = next(
+        (path, spec_of(leaf)) for path, leaf in tree.leaves_with_path(arguments) if not spec_of(leaf).differentiable
+    )
+    return DerivativeError(
+        f"grad needs floating-point arguments, but leaf '{path}' is {spec}. "
+        f"Convert it with .astype('float32'), or leave it out with fnet.tree.partition."
+    )
 
 
 def split_aux(result: Any, has_aux: bool) -> tuple[Any, Any]:
