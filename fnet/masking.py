@@ -10,8 +10,8 @@ import numpy as np
 from fnet import tree
 from fnet.context import in_force, within
 from fnet.errors import DtypeError, ShapeError
+from fnet.transforms.operand import is_operand
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 
 class Masked:
@@ -64,7 +64,7 @@ def join_mask(values: Any, mask: Any) -> Any:
 
 def is_array(x: Any) -> bool:
     """Whether `x` is an array with axes, traced or not, with a mask or without; no number, no list of them."""
-    return isinstance(x, np.ndarray | Tracer | Masked) and len(x.shape) > 0
+    return (is_operand(x) or isinstance(x, Masked)) and len(x.shape) > 0
 
 
 def unmasked(x: Any) -> Any:

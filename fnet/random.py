@@ -19,8 +19,8 @@ from fnet import ops
 from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
 from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.operand import is_known, is_operand
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -66,7 +66,7 @@ def key(seed: int) -> np.ndarray:
 
 def check_key(key: Any) -> Any:
     """`key` itself, or a `DtypeError` that says how to make one."""
-    if isinstance(key, np.ndarray | Tracer) and key.shape == (2,) and key.dtype == np.uint32:
+    if is_operand(key) and key.shape == (2,) and key.dtype == np.uint32:
         return key
     raise DtypeError(
         f"a key is a uint32 array of shape (2,), received {_described(key)}. Make one with fnet.random.key(seed)."
@@ -155,7 +155,7 @@ def bernoulli(key: np.ndarray, p: Any = 0.5, shape: Shape | None = None) -> np.n
     """
     check_key(key)
     p = lift(p)
-    if not isinstance(p, Tracer) and not np.all((p >= 0) & (p <= 1)):
+    if is_known(p) and not np.all((p >= 0) & (p <= 1)):
         raise ValueRangeError(f"bernoulli: p is a probability, expected 0 <= p <= 1, received {p}.")
     sizes = spec_of(p).shape if shape is None else _sizes(shape)
     dtype = spec_of(p).dtype if spec_of(p).differentiable else np.dtype(np.float64)
@@ -231,7 +231,7 @@ def _floating(dtype: Any, name: str) -> np.dtype:
 
 def _sizes(shape: Shape) -> tuple[int, ...]:
     """A shape as a tuple of non-negative integers."""
-    items = (shape,) if isinstance(shape, int | np.integer | Tracer) else tuple(shape)
+    items = (shape,) if isinstance(shape, int | np.integer) or not is_known(shape) else tuple(shape)
     return tuple(_count(n, "shape") for n in items)
 
 
@@ -243,7 +243,7 @@ def _count(n: Any, name: str) -> int:
 
 
 def _integer(n: Any, name: str) -> int:
-    if isinstance(n, Tracer):
+    if not is_known(n):
         raise TracingError(f"{name}: sizes and bounds must be static, received a traced {n.spec}. Mark it static=.")
     try:
         return operator.index(n)
@@ -256,4 +256,4 @@ def _is_number(x: Any, value: float) -> bool:
 
 
 def _described(x: Any) -> str:
-    return str(spec_of(x)) if isinstance(x, np.ndarray | Tracer) else f"{type(x).__name__} {x!r:.40}"
+    return str(spec_of(x)) if is_operand(x) else f"{type(x).__name__} {x!r:.40}"

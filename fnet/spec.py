@@ -82,6 +82,11 @@ class ArraySpec:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array: what says so for all of fnet."""
+    return isinstance(x, np.ndarray)
+
+
 def check_array(array: Any) -> None:
     """Refuse arrays whose elements mean something else than they hold, which kernels would not see."""
     if isinstance(array, np.ma.MaskedArray):

@@ -21,8 +21,8 @@ from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
@@ -208,7 +208,7 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     parts = _weights(layer.kind, params, config["use_bias"], (key, key, (config["num_heads"], value)), out)
     check_inputs(layer.kind, Inputs(x, x, x, None, None), [spec_of(p[0]).shape[0] for p in parts[:3]])
     steps, length = spec_of(x).shape[1], spec_of(cache["key"]).shape[1]
-    if not isinstance(used, Tracer) and used + steps > length:
+    if is_known(used) and used + steps > length:
         raise ValueRangeError(f"decode_step: {used} of {length} positions of the cache are used, no room for {steps}.")
     q, k, v = (_project(x, 1, *p) for p in parts[:3])
     positions, places = used + np.arange(steps), np.arange(length)

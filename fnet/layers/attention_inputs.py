@@ -14,8 +14,8 @@ from fnet.layers.checks import known_size, masked_input
 from fnet.networks.mask_merging import both, clean
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import astype, lift
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 ROLES = ("query", "value", "key")
 
@@ -109,7 +109,7 @@ def _checked_by_values(kind: str, query: Any, mask: Any) -> Any:
     if spec_of(mask).dtype.kind != "f":
         return query
     fits = ops.logical_or(ops.equal(mask, 0), ops.equal(mask, 1))
-    if isinstance(fits, Tracer):
+    if not is_known(fits):
         samples = ops.reshape(ops.all(fits, axis=(1, 2, 3)), (-1, 1, 1))
         return ops.where(samples, query, np.nan)
     if not fits.all():

@@ -17,8 +17,8 @@ from fnet.networks.mask_merging import both
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 
 @constructor(masks="used", embeddings="embeddings")
@@ -85,7 +85,7 @@ def _integers(x: Any) -> Any:
 
 def _positions(x: Any, rows: int) -> Any:
     """`x` as positions in a table of so many rows; what lies outside is refused, or outside at the end if traced."""
-    if isinstance(x, Tracer):
+    if not is_known(x):
         return x if spec_of(x).dtype.kind == "u" else ops.where(ops.less(x, 0), rows, astype(x, np.int64))
     wrong = np.argwhere((x < 0) | (x >= rows))
     if wrong.size:

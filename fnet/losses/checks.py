@@ -9,18 +9,18 @@ import numpy as np
 
 from fnet.losses.leave_out import without
 from fnet.losses.rule import Rule, axis_last, counts_of, with_features
-from fnet.losses.values import known
 from fnet.masking import split_mask
 from fnet.ops.promotion import lift
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
 def check_values(rule: Rule, y_true: Any, y_pred: Any, options: Mapping[str, Any]) -> None:
     """Refuse targets and predictions that the formula cannot take, as far as they are known."""
-    if rule.targets is not None and (targets := known(y_true)) is not None:
+    if rule.targets is not None and (targets := known_value(y_true)) is not None:
         rule.targets(rule.kind, targets, spec_of(y_pred).shape, options)
-    if rule.outputs is not None and (outputs := known(y_pred)) is not None:
+    if rule.outputs is not None and (outputs := known_value(y_pred)) is not None:
         rule.outputs(rule.kind, outputs, options)
 
 

@@ -10,7 +10,7 @@ from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.align import as_floating
 from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
-from fnet.losses.values import EPSILON, Options, known, outputs_of, probabilities, require_whole
+from fnet.losses.values import EPSILON, Options, outputs_of, probabilities, require_whole
 from fnet.ops.arithmetic import (
     add,
     greater_equal,
@@ -29,6 +29,7 @@ from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import all, any
 from fnet.ops.shape import broadcast_to, expand_dims, reshape
 from fnet.ops.summation import sum
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
@@ -170,7 +171,7 @@ def _checked_labels(name: str, y_true: Any, lengths: Any, blank_index: int, clas
         return labels, lengths
     within = less(np.arange(width), reshape(lengths, (-1, 1)))
     misplaced = logical_and(within, logical_not(proper))
-    found = known(misplaced)
+    found = known_value(misplaced)
     if found is not None and found.any():
         sample, place = np.argwhere(found)[0]
         raise ValueRangeError(
@@ -185,7 +186,7 @@ def _valid_frames(mask: Any, samples: Any = None) -> Any:
     leading = all(less_equal(mask[:, 1:], mask[:, :-1]), axis=1) if spec_of(mask).shape[1] > 1 else True
     if samples is not None:
         leading = logical_or(leading, logical_not(samples))
-    values = known(leading)
+    values = known_value(leading)
     if values is not None and not np.all(values):
         raise ValueRangeError(
             f"ctc: the mask of sample {int(np.argmin(values))} has frames that count after frames that do not. "

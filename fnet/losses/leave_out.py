@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fnet.losses.values import known
 from fnet.ops.arithmetic import logical_and, logical_or, not_equal, where
 from fnet.ops.maths import isfinite
 from fnet.ops.promotion import lift
 from fnet.ops.shape import reshape
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 Shape = tuple[int, ...]
@@ -54,7 +54,7 @@ def _by_weight(shape: Shape, axes: Sequence[int], sample_weight: Any) -> Any:
 
 def _all(x: Any) -> bool:
     """Whether all elements are known not to be 0."""
-    values = known(x)
+    values = known_value(x)
     return values is not None and bool(np.all(values))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import TracingError, ValueRangeError
-from fnet.transforms.tracer import Tracer
+from fnet.errors import ValueRangeError
+from fnet.transforms.operand import known_value
 
 EPSILON = 1e-7
 """Keras' ``epsilon()``: what probabilities are kept away from 0 and 1, and divisors from 0."""
@@ -23,16 +23,6 @@ OutputsCheck = Callable[[str, np.ndarray, Options], None]
 _SLACK = 1e-5
 
 
-def known(x: Any) -> np.ndarray | None:
-    """The array behind `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return x.concrete("a check of values")
-    except TracingError:
-        return None
-
-
 def sample_of(position: int, shape: tuple[int, ...]) -> int:
     """The index on the batch axis of an element given by its position in the flattened array."""
     return position // max(math.prod(shape[1:]), 1)
@@ -40,7 +30,7 @@ def sample_of(position: int, shape: tuple[int, ...]) -> int:
 
 def require_whole(name: str, labels: Any, fix: str = "") -> None:
     """Raise a `ValueRangeError` naming the first sample whose label has a fraction, with what to do about it."""
-    values = known(labels)
+    values = known_value(labels)
     if values is None or values.dtype.kind != "f":
         return
     wrong = np.flatnonzero(values != np.trunc(values))
@@ -54,7 +44,7 @@ def require_whole(name: str, labels: Any, fix: str = "") -> None:
 
 def in_unit_interval(x: Any, expected: str, fix: str) -> Any:
     """`x` itself; NaN passes, to show in the loss. Else raise ``"{expected}, received ... in sample ... {fix}"``."""
-    values = known(x)
+    values = known_value(x)
     if values is not None and values.size and (values.min() < -_SLACK or not values.max() <= 1 + _SLACK):
         wrong = np.flatnonzero((values < -_SLACK) | (values > 1 + _SLACK))
         if wrong.size:

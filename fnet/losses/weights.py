@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.losses.values import known, sample_of
+from fnet.losses.values import sample_of
 from fnet.ops.arithmetic import greater_equal, less_equal, logical_and, where
 from fnet.ops.index import take
 from fnet.ops.maths import round
 from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import argmax
 from fnet.ops.shape import reshape, squeeze
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 _ROUNDING = 1e-4
@@ -60,7 +61,7 @@ def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
         y_true = squeeze(y_true, -1)
     elif len(shape) > 1 and _are_classes(y_true):
         y_true = argmax(y_true, axis=-1)
-    values = known(y_true)
+    values = known_value(y_true)
     if values is not None and values.dtype.kind == "f" and np.any(wrong := values != np.trunc(values)):
         position = int(np.argmax(wrong))
         raise ValueRangeError(
@@ -72,7 +73,7 @@ def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
 
 def _are_classes(y_true: Any) -> bool:
     """Whether rows are one-hot or distributions, not labels of steps; refuses those that may be several labels."""
-    rows, spec = known(y_true), spec_of(y_true)
+    rows, spec = known_value(y_true), spec_of(y_true)
     if rows is None:
         if spec.differentiable:
             return True

@@ -12,11 +12,12 @@ from fnet.configured import Recipe, make_again
 from fnet.errors import StructureError, ValueRangeError
 from fnet.losses.align import weights_for
 from fnet.losses.leave_out import counted, fitted
-from fnet.losses.values import OutputsCheck, TargetsCheck, known
+from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import join_mask, split_mask
 from fnet.names import Names
 from fnet.ops.promotion import lift
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
@@ -106,7 +107,7 @@ def accumulate(
         return {key: ops.add(total, added[key]) for key, total in state.items()}
 
     def _check(y_true: Any, y_pred: Any) -> None:
-        true, predicted = (known(lift(x)) for x in (y_true, y_pred))
+        true, predicted = (known_value(lift(x)) for x in (y_true, y_pred))
         if targets is not None and true is not None:
             spec = spec_of(y_pred)
             targets(name, true, spec.shape, {"labels": not spec.differentiable})

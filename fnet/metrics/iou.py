@@ -10,7 +10,7 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import is_class, same_rank
-from fnet.losses.values import Options, known, require_whole, sample_of
+from fnet.losses.values import Options, require_whole, sample_of
 from fnet.masking import join_mask, split_mask
 from fnet.metrics.checks import probabilities_at
 from fnet.metrics.define import (
@@ -26,6 +26,7 @@ from fnet.metrics.define import (
     require_positive,
 )
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
@@ -215,7 +216,7 @@ def _largest(name: str, scores: Any, classes: int, axis: int) -> Any:
 def _check_range(name: str, which: str, labels: Any, classes: int, ignored: int | None) -> None:
     """Raise a `ValueRangeError` naming the first sample with a label that is out of range and not ignored."""
     require_whole(name, labels)
-    values = known(labels)
+    values = known_value(labels)
     if values is None:
         return
     outside = (values < 0) | (values >= classes)

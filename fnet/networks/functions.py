@@ -15,7 +15,7 @@ from fnet.networks.position import OUTSIDE, Frozen, Position
 from fnet.networks.samples import ShapeLike, check_shape
 from fnet.networks.sharing import ParamsAndState, Shared, first_uses, joined
 from fnet.random import check_key
-from fnet.transforms.tracer import Tracer
+from fnet.transforms.operand import is_known
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -111,7 +111,7 @@ def checked_apply(apply: Callable, frame: Frame) -> Apply:
     def run(params: Any, state: Any, x: Any, key: np.ndarray | None = None, train: bool = False) -> tuple[Any, Tree]:
         if key is not None:
             check_key(key)
-        if isinstance(train, Tracer):
+        if not is_known(train):
             raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
         if not isinstance(train, bool | np.bool_):
             raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")

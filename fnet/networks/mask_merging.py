@@ -11,8 +11,8 @@ import numpy as np
 from fnet import ops, tree
 from fnet.errors import ShapeError
 from fnet.masking import Masked, check_mask, split_mask
+from fnet.transforms.operand import is_operand
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 
 def either(masks: Sequence[Any]) -> Any:
@@ -81,7 +81,7 @@ def finite_padding(x: Any) -> Any:
             return part
         return Masked(ops.where(ops.logical_or(over(mask, values), ops.isfinite(values)), values, 0), mask)
 
-    return x if isinstance(x, np.ndarray | Tracer) else tree.map(finite, x, is_leaf=lambda p: isinstance(p, Masked))
+    return x if is_operand(x) else tree.map(finite, x, is_leaf=lambda p: isinstance(p, Masked))
 
 
 def over(mask: Any, x: Any) -> Any:

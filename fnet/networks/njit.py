@@ -14,9 +14,9 @@ from fnet.networks.layer import Layer
 from fnet.networks.samples import check_shape, is_single
 from fnet.ops.shape import expand_dims, squeeze
 from fnet.spec import ArraySpec, check_dtype
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage
-from fnet.transforms.tracer import Tracer
 
 
 def njit_apply(
@@ -53,7 +53,7 @@ def njit_apply(
     """
     floats, fixed = tree.partition((params, state), lambda path, leaf: spec_of(leaf).differentiable)
     leaves, unravel = tree.ravel(floats)
-    if isinstance(leaves, Tracer):
+    if not is_known(leaves):
         raise StructureError("njit_apply needs concrete parameters: call it outside of fnet.jit and fnet.grad.")
     shapes = _shapes(shape, batch)
     dtypes = [check_dtype(leaves.dtype if dtype is None else dtype)] * len(shapes)

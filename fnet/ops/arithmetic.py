@@ -11,8 +11,8 @@ from fnet.errors import DtypeError
 from fnet.ops.elementwise import BOOL, elementwise
 from fnet.ops.promotion import astype, is_python_number, lift, promote, to_bool
 from fnet.transforms import linear_maps
+from fnet.transforms.operand import is_known, is_weak
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 _subtract = elementwise("subtract", "{0} - {1}", lambda g, y, a, b: g, lambda g, y, a, b: negative(g))
 _multiply = elementwise("multiply", "{0} * {1}", lambda g, y, a, b: _multiply(g, b), lambda g, y, a, b: _multiply(g, a))
@@ -171,7 +171,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 def _or_nan(beyond: Any, bound: Any) -> Any:
     """Where an element is beyond a bound, or the bound is NaN, which is what it gives then."""
-    if not isinstance(bound, Tracer) and not np.any(np.not_equal(bound, bound)):
+    if is_known(bound) and not np.any(np.not_equal(bound, bound)):
         return beyond
     return logical_or(beyond, not_equal(bound, bound)) if spec_of(bound).differentiable else beyond
 
@@ -195,7 +195,7 @@ def _compare(name: str, a: Any, b: Any) -> Any:
 
 def _is_weak_integer(x: Any) -> bool:
     """Whether x is a traced Python int: it may be beyond the dtype of what it is compared with."""
-    return isinstance(x, Tracer) and x.spec.weak and x.dtype.kind == "i"
+    return is_weak(x) and x.dtype.kind == "i"
 
 
 def _as_int64(x: Any) -> Any:
@@ -262,6 +262,6 @@ def logical_not(x: Any) -> Any:
 
 def _truth(x: Any) -> Any:
     value = lift(x)
-    if isinstance(value, Tracer):
+    if not is_known(value):
         return value if value.dtype == BOOL else to_bool(value)
     return value if value.dtype == BOOL else value != 0

@@ -13,8 +13,8 @@ from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import reshape
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, missing_rule, spec_of
-from fnet.transforms.tracer import Tracer
 
 _INT = np.dtype(np.int64)
 
@@ -99,7 +99,7 @@ def _lengths(name: str, lengths: Any, batch: int, most: int) -> Any:
     if shape not in ((batch,), (batch, 1)):
         raise ShapeError(f"ctc: expected {name} of shape ({batch},), one for each sample, received {shape}.")
     lengths = _integers(name, reshape(lengths, (batch,)))
-    if not isinstance(lengths, Tracer):
+    if is_known(lengths):
         wrong = np.flatnonzero((lengths < 0) | (lengths > most))
         if wrong.size:
             meant = "columns of labels" if name == "label_lengths" else "frames that the network gives"
@@ -111,7 +111,7 @@ def _lengths(name: str, lengths: Any, batch: int, most: int) -> Any:
 
 def _check_labels(labels: Any, lengths: Any, classes: int) -> None:
     """Raise an error that names the sample of a label out of range, where labels and lengths are known."""
-    if isinstance(labels, Tracer) or isinstance(lengths, Tracer):
+    if not is_known(labels) or not is_known(lengths):
         return
     counted = np.arange(labels.shape[1]) < lengths[:, None]
     wrong = np.argwhere(counted & ((labels < 0) | (labels >= classes)))

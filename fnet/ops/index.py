@@ -13,8 +13,8 @@ from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, min
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import basic_slice, expand_dims, normalize_axis, reshape
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import is_known, is_operand
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 
 def _take_abstract(x: ArraySpec, index: ArraySpec, *, axis: int) -> ArraySpec:
@@ -56,7 +56,7 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
     if spec_of(index).dtype.kind not in "iu":
         raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")
     size = spec_of(x).shape[axis]
-    if not isinstance(index, Tracer):
+    if is_known(index):
         wrong = np.flatnonzero((index < -size) | (index >= size))
         if wrong.size:
             value = np.reshape(index, -1)[wrong[0]]
@@ -117,7 +117,7 @@ def _gather(x: Any, indices: list[Any], axis: int) -> Any:
         index = _positions(_checked(index, size))
         index = where(less(index, 0), add(index, size), index)
         position = add(multiply(position, size), index)
-        if isinstance(index, Tracer):
+        if not is_known(index):
             outside = logical_or(outside, logical_or(less(index, 0), greater_equal(index, size)))
     merged = math.prod(shape[axis : axis + len(indices)])
     if outside is not False:
@@ -127,7 +127,7 @@ def _gather(x: Any, indices: list[Any], axis: int) -> Any:
 
 def _checked(index: Any, size: int) -> Any:
     """Positions on an axis of this size; refused outside of it where the values are known."""
-    if not isinstance(index, Tracer) and index.size and (index.min() < -size or index.max() >= size):
+    if is_known(index) and index.size and (index.min() < -size or index.max() >= size):
         bad = index.min() if index.min() < -size else index.max()
         raise IndexRangeError(f"index {bad} is outside an axis of size {size}.")
     return index
@@ -165,7 +165,7 @@ def _is_mask(part: Any) -> bool:
 
 
 def _is_array(part: Any) -> bool:
-    return isinstance(part, Tracer | np.ndarray) and not (isinstance(part, np.ndarray) and part.ndim == 0)
+    return is_operand(part) and not (is_known(part) and part.ndim == 0)
 
 
 def _separated(parts: list[Any], first: int) -> bool:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Origin, Tracer
+from fnet.transforms.tracer import Origin
 
 _MOST = 256
 """So many results are remembered at a time, the latest ones; their logits take as much memory as they do."""
@@ -48,10 +49,10 @@ def logits_behind(primitive: Primitive, p: Any) -> Any:
     Between them may be reshapes, transposes, slices, broadcasts and casts; for rows, a softmax, those that keep every
     row whole and on the last axis. `p` itself made by arithmetic (clipped, scaled, averaged), copied or given is None.
     """
-    if not isinstance(p, Tracer):
+    if is_known(p):
         return _remembered(primitive, p)
     calls: list[Origin] = []
-    while isinstance(p, Tracer):
+    while not is_known(p):
         origin = p.origin()
         if origin is None:
             return None

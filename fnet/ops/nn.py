@@ -17,8 +17,8 @@ from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import expand_dims, moveaxis, normalize_axis
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 LEFT_OUT = -(2**63) + 1
 """The label of a row that does not count, which no cast of a NaN gives."""
@@ -176,7 +176,7 @@ def sparse_crossentropy(logits: Any, labels: Any, counted: Any = None) -> Any:
 
 def check_labels(labels: Any, classes: int) -> None:
     """Raise a `ValueRangeError` that names the first label outside [0, classes); traced labels pass."""
-    if isinstance(labels, Tracer) or not labels.size:
+    if not is_known(labels) or not labels.size:
         return
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if wrong.size:

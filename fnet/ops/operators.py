@@ -23,6 +23,7 @@ from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.summation import Axes, normalize_axes
 from fnet.ops.summation import sum as sum_
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -116,7 +117,7 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
 
 def _full_like(x: Any, value: Any, dtype: Any = None) -> Any:
     spec = spec_of(x)
-    if isinstance(value, Tracer):
+    if not is_known(value):
         return sh.broadcast_to(astype(value, dtype or spec.dtype), spec.shape)
     return np.full(spec.shape, value, dtype or spec.dtype)
 
@@ -254,7 +255,7 @@ def _of_numbers(operation: Callable) -> Callable:
 
     def operator(*operands: Any) -> Any:
         result = operation(*operands)
-        if isinstance(result, Tracer) and all(spec_of(x).weak for x in operands):
+        if not is_known(result) and all(spec_of(x).weak for x in operands):
             result.weak = True
         return result
 

@@ -11,8 +11,8 @@ from fnet.ops.arithmetic import equal, greater, logical_and, multiply, no_boolea
 from fnet.ops.elementwise import elementwise
 from fnet.ops.maths import isinf, log, reciprocal, sigmoid, sqrt, square
 from fnet.ops.promotion import is_python_number, lift, promote
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 _power = elementwise(
     "power",
@@ -61,7 +61,7 @@ def power(a: Any, b: Any) -> Any:
             return sqrt(a)
         if b == -1:
             return reciprocal(a)
-    if _is_integer(a) and _is_integer(b) and not isinstance(b, Tracer) and np.any(np.less(b, 0)):
+    if _is_integer(a) and _is_integer(b) and is_known(b) and np.any(np.less(b, 0)):
         raise ValueRangeError(
             f"power: integers have no negative integer powers, received the exponent {np.min(b)}. "
             f"Convert one of them, e.g. x.astype('float32')."

@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import ShapeError
-from fnet.spec import ArraySpec, as_array, check_dtype
+from fnet.spec import SUPPORTED, ArraySpec, as_array, check_dtype, is_array
 from fnet.transforms import linear_maps
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 _WEAK = {"f": 0.0, "i": 0, "u": 0, "b": False}
 
 
 def lift(x: Any) -> Any:
-    """A traced value or an array; lists and tuples of numbers become arrays, other objects are refused."""
-    if isinstance(x, Tracer):
+    """The operand that `x` is or becomes: arrays and traced values stay, numbers and lists of them become arrays.
+
+    Raises `DtypeError` for other objects, and for element types that fnet does not have.
+    """
+    if (type(x) is np.ndarray and x.dtype in SUPPORTED) or not is_known(x):
         return x
-    if isinstance(x, np.ndarray):
+    if is_array(x):
         spec_of(x)
         return x
-    if isinstance(x, list | tuple) and _contains_tracer(x):
+    if isinstance(x, list | tuple) and _contains_traced(x):
         return _stacked([lift(e) for e in x])
     try:
         array = as_array(x)
@@ -53,11 +56,27 @@ def common_dtype(*args: Any) -> np.dtype:
 
 def promote(*args: Any, floating: bool = False) -> list[Any]:
     """Operands of one dtype; with `floating`, integers and booleans become floating-point numbers."""
+    dtype = _agreed(args)
+    if dtype is not None:
+        return [np.asarray(x, dtype) if type(x) is float or type(x) is int else x for x in args]
     args = tuple(lift(x) if isinstance(x, list | tuple) else x for x in args)
     dtype = common_dtype(*args)
     if floating and dtype.kind != "f":
         dtype = np.result_type(dtype, np.float32)
     return [astype(x, dtype) for x in args]
+
+
+def _agreed(args: tuple[Any, ...]) -> np.dtype | None:
+    """The floating dtype in which all arrays are, and which Python numbers beside them take; None if it is not so."""
+    dtype: Any = None
+    for x in args:
+        if type(x) is np.ndarray or not (is_known(x) or x.weak):
+            if dtype is not None and x.dtype != dtype:
+                return None
+            dtype = x.dtype
+        elif type(x) is not float and not (type(x) is int and -(2**63) <= x < 2**64):
+            return None
+    return dtype if dtype is not None and dtype.kind == "f" and dtype in SUPPORTED else None
 
 
 def astype(x: Any, dtype: Any) -> Any:
@@ -67,18 +86,19 @@ def astype(x: Any, dtype: Any) -> Any:
     >>> astype(np.array([0.0, 2.5]), "float32").dtype
     dtype('float32')
     """
-    dtype = check_dtype(dtype)
-    if not isinstance(x, Tracer):
-        if spec_of(x).dtype == dtype and isinstance(x, np.ndarray):
-            return x
-        return np.asarray(x, dtype)
-    if x.dtype == dtype and not x.spec.weak:
+    if not (isinstance(dtype, np.dtype) and dtype in SUPPORTED):
+        dtype = check_dtype(dtype)
+    if type(x) is np.ndarray and x.dtype == dtype:
+        return x
+    if is_known(x):
+        return x if spec_of(x).dtype == dtype and is_array(x) else np.asarray(x, dtype)
+    if x.dtype == dtype and not x.weak:
         return x
     return to_bool(x) if dtype.kind == "b" else linear_maps.cast(x, dtype=dtype)
 
 
-def _contains_tracer(x: Any) -> bool:
-    return any(isinstance(e, Tracer) or (isinstance(e, list | tuple) and _contains_tracer(e)) for e in x)
+def _contains_traced(x: Any) -> bool:
+    return any(not is_known(e) or (isinstance(e, list | tuple) and _contains_traced(e)) for e in x)
 
 
 def _stacked(arrays: list[Any]) -> Any:

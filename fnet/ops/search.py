@@ -13,8 +13,8 @@ from fnet.ops.index import take
 from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 _INT = np.dtype(np.int64)
 
@@ -38,7 +38,7 @@ def searchsorted(edges: Any, x: Any, side: str = "left") -> Any:
     edges, x = promote(lift(edges), lift(x))
     if spec_of(edges).ndim != 1:
         raise ShapeError(f"searchsorted: expected edges of shape (edges,), received {spec_of(edges).shape}.")
-    if not isinstance(edges, Tracer) and np.any(edges[1:] < edges[:-1]):
+    if is_known(edges) and np.any(edges[1:] < edges[:-1]):
         place = int(np.flatnonzero(edges[1:] < edges[:-1])[0])
         raise ValueRangeError(f"searchsorted: edge {place + 1} is below the one before it. Sort the edges first.")
     return _search(edges, x, right=side == "right")

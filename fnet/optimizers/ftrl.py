@@ -22,7 +22,7 @@ from fnet.optimizers.optimizer import (
     in_dtype,
 )
 from fnet.optimizers.options import rule_constructor
-from fnet.transforms.tracer import Tracer
+from fnet.transforms.operand import is_known
 
 # The rule divides by the rate, which is 0 for it below this, so that its state stays within float32.
 _LEAST_RATE = 1e-30
@@ -72,7 +72,7 @@ def ftrl(
         l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
         beta=beta,
     )
-    if not callable(learning_rate) and not isinstance(learning_rate, Tracer):
+    if not callable(learning_rate) and is_known(learning_rate):
         check_positive("ftrl", learning_rate=learning_rate)  # the rule divides by it
     if not learning_rate_power <= 0:
         raise ValueRangeError(f"ftrl: expected learning_rate_power <= 0, received {learning_rate_power}.")

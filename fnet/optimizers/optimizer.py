@@ -18,8 +18,8 @@ from fnet.names import Names
 from fnet.ops.arithmetic import add, less, multiply, where
 from fnet.ops.maths import absolute
 from fnet.ops.promotion import astype
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.tracer import Tracer
 
 P = ParamSpec("P")
 Init = Callable[[Any], Any]
@@ -303,8 +303,8 @@ def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
     if not callable(learning_rate):
         return learning_rate
     rate = learning_rate(step)
-    if not isinstance(rate, Tracer) and not np.all(np.isfinite(rate)):
-        when = "every step" if isinstance(step, Tracer) else f"step {step}"
+    if is_known(rate) and not np.all(np.isfinite(rate)):
+        when = f"step {step}" if is_known(step) else "every step"
         raise ValueRangeError(f"the learning-rate schedule gave {rate} at {when}, expected a finite rate.")
     return rate
 
@@ -316,7 +316,7 @@ def warn_without_effect(name: str, option: str, needed: str, depth: int = 7) -> 
 
 def check_learning_rate(name: str, learning_rate: LearningRate) -> None:
     """Refuse what is neither a schedule nor a finite scalar that is at least 0."""
-    if callable(learning_rate) or isinstance(learning_rate, Tracer):
+    if callable(learning_rate) or not is_known(learning_rate):
         return
     scalar = isinstance(learning_rate, int | float) or (
         isinstance(learning_rate, np.ndarray) and learning_rate.ndim == 0 and learning_rate.dtype.kind in "fiu"

@@ -123,26 +123,6 @@ class Tracer:
         return f"<{type(self).__name__} {self.spec}>"
 
 
-def is_known(x: Any) -> bool:
-    """Whether `x` is a value, not what stands for one inside a transform."""
-    return not isinstance(x, Tracer)
-
-
-def is_weak(x: Any) -> bool:
-    """Whether `x` stands for a Python number, whose type yields to that of any array beside it."""
-    return isinstance(x, Tracer) and x.weak
-
-
-def known_value(x: Any) -> Any:
-    """The value of `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return x.concrete("a check of values")
-    except TracingError:
-        return None
-
-
 def outlived(name: str) -> TracingError:
     """The error of a traced value that is met by the primitive `name` after its transform has ended."""
     return TracingError(

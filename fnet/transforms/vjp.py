@@ -10,9 +10,10 @@ import numpy as np
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.transforms.linear_maps import add, as_dtype, zeros_like
+from fnet.transforms.operand import is_weak
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, missing_rule, spec_of
-from fnet.transforms.tracer import Origin, Tracer, is_weak, next_level, outlived
+from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
 
 P = ParamSpec("P")
 R = TypeVar("R")
