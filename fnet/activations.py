@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
+from fnet.arguments import described
 from fnet.errors import DtypeError, ShapeError
 from fnet.names import Names
 from fnet.ops.promotion import astype, promote
@@ -284,7 +285,7 @@ def get(activation: ActivationLike) -> Activation:
         return ACTIVATIONS.find(activation)
     if callable(activation):
         return activation
-    raise DtypeError(f"an activation is a name or a function, received {type(activation).__name__} {activation!r:.40}.")
+    raise DtypeError(f"an activation is a name or a function, received {described(activation)}.")
 
 
 def _floating(x: Any) -> Any:

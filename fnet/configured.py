@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from fnet.errors import DtypeError, ValueRangeError, did_you_mean
+from fnet.errors import did_you_mean
 
 _HINTS = {"seed": " Random numbers come from the key given to init: net.init(fnet.random.key(seed), shape)."}
 
@@ -172,18 +172,3 @@ def configurable(make: Callable[P, Callable[Q, R]]) -> Callable[P, Configured[Q,
         return Configured(function, recipe.name, recipe.kwargs, recipe.make)
 
     return constructor(finish, functools.partial(bound_arguments, hints=_HINTS))(make)
-
-
-def check_number(name: str, **values: Any) -> None:
-    """Raise a `DtypeError` that names the argument for a value that is no number."""
-    for argument, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise DtypeError(f"{name}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-
-
-def check_not_negative(name: str, **values: Any) -> None:
-    """Raise an error that names the argument for a value that is no number, or is negative or NaN."""
-    check_number(name, **values)
-    for argument, value in values.items():
-        if not value >= 0:
-            raise ValueRangeError(f"{name}: {argument} must not be negative, received {value}.")

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.configured import check_not_negative, configurable
+from fnet.arguments import not_negative
+from fnet.configured import configurable
 from fnet.names import Names, snake_case
 
 Constraint = Callable[[Any], Any]
@@ -31,7 +32,7 @@ def max_norm(max_value: float = 2.0, axis: Axis = 0) -> Constraint:
     array([[0.6],
            [0.8]])
     """
-    check_not_negative("max_norm", max_value=max_value)
+    not_negative("max_norm", "max_value", max_value)
 
     def constrain(w: Any) -> Any:
         norm = _norm(w, axis)
@@ -58,7 +59,9 @@ def unit_norm(axis: Axis = 0) -> Constraint:
 @configurable
 def min_max_norm(min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> Constraint:
     """``w (rate clip(n, min_value, max_value) + (1 - rate) n) / (epsilon + n)``. Source: Keras ``MinMaxNorm``."""
-    check_not_negative("min_max_norm", min_value=min_value, max_value=max_value, rate=rate)
+    not_negative("min_max_norm", "min_value", min_value)
+    not_negative("min_max_norm", "max_value", max_value)
+    not_negative("min_max_norm", "rate", rate)
 
     def constrain(w: Any) -> Any:
         norm = _norm(w, axis)

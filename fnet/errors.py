@@ -61,6 +61,10 @@ class ValueRangeError(FnetError, ValueError):
     """A value (a label, an index, a rate, a name ...) is outside what is allowed."""
 
 
+class ArgumentError(DtypeError, ValueRangeError):
+    """An argument is of another type than all values that it may have."""
+
+
 class IndexRangeError(ValueRangeError, IndexError):
     """An index does not fit the array, as NumPy's IndexError."""
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from fnet import random
-from fnet.configured import check_not_negative, check_number, configurable
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.arguments import known_word, not_negative, number
+from fnet.configured import configurable
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
@@ -49,7 +50,7 @@ def constant(value: float = 0.0) -> Initializer:
     >>> constant(0.1), constant(0.1) == constant(0.1)
     (constant(value=0.1), True)
     """
-    check_number("constant", value=value)
+    number("constant", "value", value)
     return lambda key, shape, dtype: np.full(shape, value, dtype)
 
 
@@ -57,7 +58,7 @@ def constant(value: float = 0.0) -> Initializer:
 @configurable
 def identity(gain: float = 1.0) -> Initializer:
     """`gain` on the diagonal of a matrix, else 0. Raises `ShapeError` for other than two axes."""
-    check_number("identity", gain=gain)
+    number("identity", "gain", gain)
 
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) != 2:
@@ -71,8 +72,8 @@ def identity(gain: float = 1.0) -> Initializer:
 @configurable
 def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers."""
-    check_number("random_normal", mean=mean)
-    check_not_negative("random_normal", stddev=stddev)
+    number("random_normal", "mean", mean)
+    not_negative("random_normal", "stddev", stddev)
     return lambda key, shape, dtype: random.normal(key, shape, dtype, mean, stddev)
 
 
@@ -80,7 +81,8 @@ def random_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
 @configurable
 def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
     """Uniform numbers in [minval, maxval)."""
-    check_number("random_uniform", minval=minval, maxval=maxval)
+    number("random_uniform", "minval", minval)
+    number("random_uniform", "maxval", maxval)
     if not minval <= maxval:
         raise ValueRangeError(f"random_uniform: expected minval <= maxval, received {minval} and {maxval}.")
     return lambda key, shape, dtype: random.uniform(key, shape, dtype, minval, maxval)
@@ -90,8 +92,8 @@ def random_uniform(minval: float = -0.05, maxval: float = 0.05) -> Initializer:
 @configurable
 def truncated_normal(mean: float = 0.0, stddev: float = 0.05) -> Initializer:
     """Normal numbers conditioned on ``mean +- 2 stddev``; their standard deviation is ``0.88 stddev``."""
-    check_number("truncated_normal", mean=mean)
-    check_not_negative("truncated_normal", stddev=stddev)
+    number("truncated_normal", "mean", mean)
+    not_negative("truncated_normal", "stddev", stddev)
     return lambda key, shape, dtype: random.truncated_normal(key, shape, dtype) * stddev + mean
 
 
@@ -107,9 +109,10 @@ def variance_scaling(scale: float = 1.0, mode: str = "fan_in", distribution: str
     >>> variance_scaling(2.0, "fan_in", "uniform")(random.key(0), (3, 2), "float32").shape
     (3, 2)
     """
-    check_not_negative("variance_scaling", scale=scale)
-    _one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
-    _one_of("distribution", distribution, ("truncated_normal", "normal", "untruncated_normal", "uniform"))
+    not_negative("variance_scaling", "scale", scale)
+    known_word("variance_scaling", "mode", mode, ("fan_in", "fan_out", "fan_avg"))
+    shapes = ("truncated_normal", "normal", "untruncated_normal", "uniform")
+    known_word("variance_scaling", "distribution", distribution, shapes)
 
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         fan_in, fan_out = fans(shape)
@@ -171,7 +174,7 @@ def lecun_normal() -> Initializer:
 @configurable
 def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
-    check_number("orthogonal", gain=gain)
+    number("orthogonal", "gain", gain)
     return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
 
 
@@ -238,8 +241,3 @@ def _verbatim(value: np.ndarray) -> Initializer:
         return np.array(value, dtype)
 
     return init
-
-
-def _one_of(argument: str, word: str, known: tuple[str, ...]) -> None:
-    if word not in known:
-        raise ValueRangeError(f"variance_scaling: unknown {argument} '{word}'.{did_you_mean(word, known)}")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from fnet.arguments import described
 from fnet.errors import DtypeError, ValueRangeError, did_you_mean
 from fnet.first_use import load_all, load_listed
 
@@ -77,7 +78,7 @@ class Names(Mapping[str, T]):
         if callable(given):
             return given() if any(given is entry for entry in self.values()) else given
         article = "an" if self.kind[0] in "aeiou" else "a"
-        raise DtypeError(f"{article} {self.kind} is a name, {form}, received {type(given).__name__} {given!r:.40}.")
+        raise DtypeError(f"{article} {self.kind} is a name, {form}, received {described(given)}.")
 
     def unknown(self, given: Any, *others: Mapping[str, Any]) -> ValueRangeError:
         """The error for what is no name here, nor in other tables, with the nearest name that is."""

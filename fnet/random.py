@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import described, is_integer
 from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
 from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec, check_dtype
@@ -56,7 +57,7 @@ def key(seed: int) -> np.ndarray:
     >>> key(7)
     array([7, 0], dtype=uint32)
     """
-    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer):
+    if not is_integer(seed):
         raise DtypeError(f"a seed is an integer, received {_described(seed)}. For example fnet.random.key(0).")
     number = int(seed)
     if not -(2**63) <= number < 2**64:
@@ -256,4 +257,4 @@ def _is_number(x: Any, value: float) -> bool:
 
 
 def _described(x: Any) -> str:
-    return str(spec_of(x)) if is_operand(x) else f"{type(x).__name__} {x!r:.40}"
+    return str(spec_of(x)) if is_operand(x) else described(x)

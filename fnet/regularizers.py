@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.configured import Configured, check_not_negative, configurable
+from fnet.arguments import not_negative, one_of
+from fnet.configured import Configured, configurable
 from fnet.context import in_force, within
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import ShapeError
 from fnet.names import Names, snake_case
 from fnet.ops.promotion import promote
 from fnet.transforms.primitive import spec_of
@@ -33,7 +34,7 @@ def l1(l1: float = 0.01) -> Regularizer:
     >>> l1(0.5)(np.array([1.0, -3.0]))
     array(2.)
     """
-    check_not_negative("l1", l1=l1)
+    not_negative("l1", "l1", l1)
     return lambda w: _absolute(w, l1)
 
 
@@ -45,14 +46,15 @@ def l2(l2: float = 0.01) -> Regularizer:
     >>> l2(0.5)(np.array([1.0, -3.0]))
     array(5.)
     """
-    check_not_negative("l2", l2=l2)
+    not_negative("l2", "l2", l2)
     return lambda w: _squares(w, l2)
 
 
 @configurable
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> Regularizer:
     """``l1 sum |w| + l2 sum w^2``. Source: Keras ``l1_l2``."""
-    check_not_negative("l1_l2", l1=l1, l2=l2)
+    not_negative("l1_l2", "l1", l1)
+    not_negative("l1_l2", "l2", l2)
     return lambda w: ops.add(_absolute(w, l1), _squares(w, l2))
 
 
@@ -76,9 +78,8 @@ def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
     >>> orthogonal(1.0)(np.array([[1.0, 0.0], [0.0, 2.0]]))
     array(0.)
     """
-    check_not_negative("orthogonal", factor=factor)
-    if mode not in ("rows", "columns"):
-        raise ValueRangeError(f"orthogonal: mode is 'rows' or 'columns', received {mode!r}.")
+    not_negative("orthogonal", "factor", factor)
+    one_of("orthogonal", "mode", mode, ("rows", "columns"))
 
     def penalty(w: Any) -> Any:
         (w,) = promote(w, floating=True)

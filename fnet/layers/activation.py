@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet import activations, regularizers
 from fnet.activations import ActivationLike
+from fnet.arguments import described
 from fnet.errors import DtypeError
 from fnet.layers.constructor import Pair, constructor
 from fnet.regularizers import RegularizerLike
@@ -51,7 +52,7 @@ def Lambda(
     array([[9.]])
     """
     if not callable(function):
-        raise DtypeError(f"Lambda takes a function of a batch, received {type(function).__name__} {function!r:.40}.")
+        raise DtypeError(f"Lambda takes a function of a batch, received {described(function)}.")
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return function(x), state

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fnet import activations, ops
+from fnet.arguments import not_negative, number
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
-from fnet.layers.checks import entries, masked_input, not_negative, number, one_shape
+from fnet.layers.checks import entries, masked_input, one_shape
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import Masked
 from fnet.networks.mask_merging import over

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
+from fnet.arguments import fraction, positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
-from fnet.layers.checks import entries, fraction, needed_key, parameters, positive_integer
+from fnet.layers.checks import entries, needed_key, parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.position import rotate_by_position
 from fnet.masking import join_mask

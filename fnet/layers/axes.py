@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fnet import initializers, ops
+from fnet.arguments import is_integer
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.layers.checks import entries, one_shape
 from fnet.ops.promotion import astype, promote
@@ -54,7 +53,7 @@ def made(parameters: Makers, key: Any, sizes: tuple[int, ...], dtype: Any) -> di
 def named_axes(layer: str, axis: Any, several: bool = True) -> tuple[int, ...]:
     """The argument `axis` as a tuple; it counts the batch axis, which it must not name."""
     axes = tuple(axis) if several and isinstance(axis, list | tuple) else (axis,)
-    if not axes or not all(isinstance(a, int | np.integer) and not isinstance(a, bool) for a in axes):
+    if not axes or not all(map(is_integer, axes)):
         kind = "an integer or several" if several else "an integer"
         raise DtypeError(f"{layer}: axis is {kind}, received {axis!r:.40}.")
     if 0 in axes or len(set(axes)) < len(axes):

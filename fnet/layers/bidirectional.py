@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.errors import StructureError, ValueRangeError, did_you_mean
+from fnet.arguments import known_word
+from fnet.errors import StructureError
 from fnet.layers.constructor import constructor
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
@@ -51,9 +52,7 @@ def Bidirectional(
     >>> Bidirectional(LSTM(3, return_sequences=True)).out_shape((5, 4))
     (5, 6)
     """
-    if merge_mode is not None and merge_mode not in list(_MERGES):
-        known = did_you_mean(merge_mode, _MERGES)
-        raise ValueRangeError(f"Bidirectional: unknown merge_mode {merge_mode!r}.{known}")
+    known_word("Bidirectional", "merge_mode", merge_mode, (None, *_MERGES))
     forward, backward = _pair(layer, backward_layer)
     members = Members("Bidirectional", (forward, backward))
     sequences, with_states = layer.config["return_sequences"], layer.config["return_state"]

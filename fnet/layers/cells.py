@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet.activations import ActivationLike
+from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError, StructureError
 from fnet.initializers import InitializerLike
-from fnet.layers.checks import positive_integer
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.recurrence import KINDS, Recurrence
 from fnet.layers.sequence import Reading

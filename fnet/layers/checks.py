@@ -1,13 +1,11 @@
-"""Checks that layers share: constructor arguments, shapes at init, parameters and keys at apply."""
+"""Checks that layers share: shapes at init; inputs, parameters and keys at apply."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.masking import check_mask, split_mask
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
@@ -15,36 +13,6 @@ from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
-
-
-def positive_integer(layer: str, argument: str, value: Any) -> int:
-    """`value` as an int of at least 1, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise DtypeError(f"{layer}: {argument} is a positive integer, received {type(value).__name__} {value!r:.40}.")
-    if value < 1:
-        raise ValueRangeError(f"{layer}: {argument} is a positive integer, received {value}.")
-    return int(value)
-
-
-def number(layer: str, argument: str, value: Any) -> float:
-    """`value` as a float, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise DtypeError(f"{layer}: {argument} is a number, received {type(value).__name__} {value!r:.40}.")
-    return float(value)
-
-
-def not_negative(layer: str, argument: str, value: Any) -> float:
-    """`value` as a float of at least 0, or an error that names the argument."""
-    if not number(layer, argument, value) >= 0:
-        raise ValueRangeError(f"{layer}: {argument} must not be negative, received {value}.")
-    return float(value)
-
-
-def fraction(layer: str, argument: str, value: Any) -> float:
-    """`value` as a float between 0 and 1, or an error that names the argument."""
-    if not 0 <= number(layer, argument, value) <= 1:
-        raise ValueRangeError(f"{layer}: {argument} is a fraction, expected 0 <= {argument} <= 1, received {value}.")
-    return float(value)
 
 
 def one_shape(layer: str, shape: Any) -> tuple[int | None, ...]:
@@ -63,14 +31,6 @@ def known_size(layer: str, shape: Any, axis: int = -1) -> int:
     if size is None:
         raise ShapeError(f"{layer} makes parameters for axis {axis}, so its size must be known, received {shape}.")
     return size
-
-
-def per_axis(layer: str, argument: str, value: Any, rank: int) -> tuple[int, ...]:
-    """A positive integer for each of `rank` axes, from one for all of them or a sequence."""
-    values = value if isinstance(value, tuple | list) else (value,) * rank
-    if len(values) != rank:
-        raise ShapeError(f"{layer}: {argument} is an integer or {rank} of them, received {value!r}.")
-    return tuple(positive_integer(layer, argument, n) for n in values)
 
 
 def image_shape(layer: str, shape: Any, rank: int) -> tuple[int | None, ...]:
@@ -147,12 +107,3 @@ def stream(layer: str, key: Any, seed: int | None) -> Any:
     """The key from which a layer with this `seed` draws; needed as in `needed_key`."""
     key = needed_key(layer, key)
     return key if seed is None else fold_in(key, seed)
-
-
-def seed_or_none(layer: str, seed: Any) -> int | None:
-    """`seed` as an integer that can be folded into a key, or None, or an error."""
-    if seed is None:
-        return None
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise DtypeError(f"{layer}: seed is an integer or None, received {type(seed).__name__} {seed!r:.40}.")
-    return int(seed)

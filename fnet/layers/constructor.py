@@ -7,11 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
-import numpy as np
-
 from fnet import configured, constraints, regularizers, tree
+from fnet.arguments import flag
 from fnet.configured import Recipe
-from fnet.errors import DtypeError, StructureError
+from fnet.errors import StructureError
 from fnet.masking import is_array, unmasked
 from fnet.networks.layer import Layer, Masks
 from fnet.ops.promotion import lift
@@ -66,9 +65,9 @@ def constructor(
 def _bound(kind: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments by name; `DtypeError` for one that should be True or False."""
     arguments = configured.bound_arguments(kind, signature, args, kwargs, _HINTS)
-    for flag, parameter in signature.parameters.items():
-        if isinstance(parameter.default, bool) and not isinstance(arguments[flag], bool | np.bool_):
-            raise DtypeError(f"{kind}: {flag} is True or False, received {arguments[flag]!r:.40}.")
+    for argument, parameter in signature.parameters.items():
+        if isinstance(parameter.default, bool):
+            flag(kind, argument, arguments[argument])
     return arguments
 
 

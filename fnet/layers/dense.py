@@ -6,10 +6,11 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.activations import ActivationLike
+from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
-from fnet.layers.checks import known_size, parameters, positive_integer
+from fnet.layers.checks import known_size, parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in

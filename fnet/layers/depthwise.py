@@ -7,9 +7,10 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.activations import ActivationLike
+from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
-from fnet.layers.checks import parameters, positive_integer
+from fnet.layers.checks import parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet import ops
+from fnet.arguments import fraction, integer_or_none
 from fnet.errors import DtypeError, ShapeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import fraction, seed_or_none, stream
+from fnet.layers.checks import stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
@@ -37,7 +38,7 @@ def Dropout(
     >>> set(y.ravel().tolist()) <= {0.0, 2.0}
     True
     """
-    rate, seed = fraction("Dropout", "rate", rate), seed_or_none("Dropout", seed)
+    rate, seed = fraction("Dropout", "rate", rate), integer_or_none("Dropout", "seed", seed)
     if not isinstance(noise_shape, Sequence | None) or isinstance(noise_shape, str):
         raise DtypeError(f"Dropout: noise_shape is a tuple with an entry for each axis, received {noise_shape!r:.40}.")
     noise = None if noise_shape is None else tuple(noise_shape)

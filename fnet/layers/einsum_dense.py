@@ -10,10 +10,11 @@ from typing import Any
 
 from fnet import activations, initializers, ops
 from fnet.activations import ActivationLike
+from fnet.arguments import described, positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.initializers import InitializerLike
-from fnet.layers.checks import one_shape, parameters, positive_integer
+from fnet.layers.checks import one_shape, parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
@@ -155,7 +156,7 @@ class _Rule:
 
 def _parsed(equation: Any, bias: str) -> _Rule:
     if not isinstance(equation, str):
-        raise DtypeError(f"EinsumDense: equation is a string, received {type(equation).__name__} {equation!r:.40}.")
+        raise DtypeError(f"EinsumDense: equation is a string, received {described(equation)}.")
     found = _PATTERN.fullmatch(equation.replace(" ", ""))
     if found is None:
         raise ValueRangeError(

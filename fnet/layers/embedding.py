@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
+from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
-from fnet.layers.checks import masked_input, one_shape, parameters, positive_integer
+from fnet.layers.checks import masked_input, one_shape, parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import join_mask
 from fnet.networks.mask_merging import both

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from fnet import ops
+from fnet.arguments import number
 from fnet.errors import ShapeError
-from fnet.layers.checks import masked_input, number, one_shape
+from fnet.layers.checks import masked_input, one_shape
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import Masked
 from fnet.networks.mask_merging import both, over

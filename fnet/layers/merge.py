@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops, tree
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.arguments import described, is_integer
+from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import join_mask
 from fnet.networks.layer import Layer
@@ -288,8 +289,8 @@ def _listed(shapes: Sequence[Any]) -> str:
 
 
 def _checked_axis(axis: Any) -> int:
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise DtypeError(f"Concatenate: axis is an integer, received {type(axis).__name__} {axis!r:.40}.")
+    if not is_integer(axis):
+        raise ArgumentError(f"Concatenate: axis is an integer, received {described(axis)}.")
     if axis == 0:
         raise ValueRangeError("Concatenate: axis 0 is the batch; expected another axis, such as -1 for the features.")
     return int(axis)
@@ -297,9 +298,9 @@ def _checked_axis(axis: Any) -> int:
 
 def _checked_axes(axes: Any) -> tuple[int, int]:
     pair = tuple(axes) if isinstance(axes, tuple | list) else (axes, axes)
-    if len(pair) != 2 or not all(type(axis) is int for axis in pair):
-        raise DtypeError(f"Dot: axes is an integer or a pair of them, received {axes!r}.")
-    return pair
+    if len(pair) != 2 or not all(is_integer(axis) for axis in pair):
+        raise ArgumentError(f"Dot: axes is an integer or a pair of them, received {axes!r}.")
+    return int(pair[0]), int(pair[1])
 
 
 def _normalized(axis: int, rank: int) -> int:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops, random
+from fnet.arguments import fraction, integer_or_none, number
 from fnet.errors import ValueRangeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import fraction, image, number, seed_or_none, stream
+from fnet.layers.checks import image, stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.layers.dropout import dropped_together
 from fnet.ops.promotion import promote
@@ -86,8 +87,7 @@ def GaussianNoise(
     name: str | None = None,
 ) -> Pair:
     """In training, ``x + stddev z`` with standard normal z for each element. Source: Keras ``GaussianNoise``."""
-    if not 0 <= number("GaussianNoise", "stddev", stddev) < math.inf:
-        raise ValueRangeError(f"GaussianNoise: stddev is a finite number that is not negative, received {stddev}.")
+    number("GaussianNoise", "stddev", stddev, "[0, inf)", "{argument} is a finite number that is not negative")
 
     def noisy(x: Any, key: Any) -> Any:
         return x + random.normal(key, spec_of(x).shape, spec_of(x).dtype, stddev=stddev)
@@ -155,7 +155,7 @@ def _spatial(kind: str, rate: float, rank: int, seed: int | None) -> Pair:
 
 def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any], seed: int | None) -> Pair:
     """A layer that does ``noisy(x, key)`` in training, unless the amount of noise is 0."""
-    seed = seed_or_none(kind, seed)
+    seed = integer_or_none(kind, "seed", seed)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         if not train or amount == 0:
@@ -167,7 +167,6 @@ def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any], seed: int
 
 
 def _below_one(kind: str, rate: Any) -> float:
-    rate = fraction(kind, "rate", rate)
-    if rate == 1:
+    if fraction(kind, "rate", rate) == 1:
         raise ValueRangeError(f"{kind}: with a rate of 1 nothing is left to scale, expected 0 <= rate < 1.")
-    return rate
+    return float(rate)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import fraction, not_negative, positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
@@ -22,7 +23,7 @@ from fnet.layers.axes import (
     over_axes,
     same_sizes,
 )
-from fnet.layers.checks import entries, fraction, masked_input, not_negative, positive_integer
+from fnet.layers.checks import entries, masked_input
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import counted_samples, join_mask
 from fnet.networks.mask_merging import both, over

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.arguments import fraction, integer_or_none, one_of
+from fnet.errors import ShapeError
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
-from fnet.layers.checks import fraction, parameters, seed_or_none, stream
+from fnet.layers.checks import parameters, stream
 from fnet.layers.constructor import Pair, constructor
 from fnet.masking import join_mask
 from fnet.ops.promotion import promote
@@ -45,8 +46,7 @@ def Attention(
     >>> Attention().out_shape(((7, 6), (3, 6)))
     (7, 6)
     """
-    if score_mode not in SCORE_MODES:
-        raise ValueRangeError(f"Attention: score_mode is 'dot' or 'concat', received {score_mode!r:.40}.")
+    one_of("Attention", "score_mode", score_mode, SCORE_MODES)
     names = (["scale"] if use_scale else []) + (["concat_score_weight"] if score_mode == "concat" else [])
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
@@ -99,7 +99,7 @@ def AdditiveAttention(
 
 def _attending(kind: str, score: Any, dropout: Any, seed: Any, causal: bool, return_scores: bool) -> Any:
     """The apply of a layer with ``score(params, query, key)``: (N, T, S)."""
-    rate, seed = fraction(kind, "dropout", dropout), seed_or_none(kind, seed)
+    rate, seed = fraction(kind, "dropout", dropout), integer_or_none(kind, "seed", seed)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         given = inputs(kind, x)

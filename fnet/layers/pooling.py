@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import ops
-from fnet.errors import ShapeError, ValueRangeError
-from fnet.layers.checks import check_data_format, image, image_shape, masked_input, per_axis
+from fnet.arguments import one_of, positive_integers
+from fnet.errors import ShapeError
+from fnet.layers.checks import check_data_format, image, image_shape, masked_input
 from fnet.layers.constructor import Pair, constructor
 from fnet.networks.mask_merging import over
 from fnet.ops.pooling import PADDINGS
@@ -265,10 +266,9 @@ def _pooling(
     data_format: str | None,
 ) -> Pair:
     check_data_format(kind, data_format)
-    window = per_axis(kind, "pool_size", pool_size, rank)
-    steps = window if strides is None else per_axis(kind, "strides", strides, rank)
-    if padding not in PADDINGS:
-        raise ValueRangeError(f"{kind}: padding is 'valid' or 'same', received {padding!r}.")
+    window = positive_integers(kind, "pool_size", pool_size, rank)
+    steps = window if strides is None else positive_integers(kind, "strides", strides, rank)
+    one_of(kind, "padding", padding, PADDINGS)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return pool(image(kind, x, rank), window, steps, padding), state

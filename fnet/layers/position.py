@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, ops
-from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
+from fnet.arguments import positive, positive_integer
+from fnet.errors import AxisSizeError, ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
-from fnet.layers.checks import known_size, number, parameters, positive_integer
+from fnet.layers.checks import known_size, parameters
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
@@ -74,8 +75,7 @@ def SinePositionEncoding(
     array([[[0.        , 1.        ],
             [0.84147098, 0.54030231]]])
     """
-    if not number("SinePositionEncoding", "max_wavelength", max_wavelength) > 0:
-        raise ValueRangeError(f"SinePositionEncoding: max_wavelength is positive, received {max_wavelength}.")
+    positive("SinePositionEncoding", "max_wavelength", max_wavelength)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (x,) = promote(x, floating=True)
@@ -107,8 +107,7 @@ def RotaryEmbedding(
     (7, 2, 4)
     """
     for argument, value in (("max_wavelength", max_wavelength), ("scaling_factor", scaling_factor)):
-        if not number("RotaryEmbedding", argument, value) > 0:
-            raise ValueRangeError(f"RotaryEmbedding: {argument} is positive, received {value}.")
+        positive("RotaryEmbedding", argument, value)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         return rotate_by_position(x, None, max_wavelength, scaling_factor), state

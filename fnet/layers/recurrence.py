@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from fnet import activations, initializers, ops
+from fnet.arguments import fraction, positive_integer
 from fnet.errors import ShapeError
 from fnet.layers import recurrent_steps as steps
-from fnet.layers.checks import entries, fraction, known_size, needed_key, positive_integer
+from fnet.layers.checks import entries, known_size, needed_key
 from fnet.layers.sequence import Read, Reading, States
 from fnet.networks.layer import Layer
 from fnet.networks.mask_merging import clean

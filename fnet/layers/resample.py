@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.errors import AxisSizeError, ValueRangeError, did_you_mean
-from fnet.layers.checks import check_data_format, image, image_shape, per_axis
+from fnet.arguments import is_integer, known_word, positive_integers
+from fnet.errors import AxisSizeError, ValueRangeError
+from fnet.layers.checks import check_data_format, image, image_shape
 from fnet.layers.constructor import Pair, constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
@@ -72,10 +73,8 @@ def UpSampling3D(
 
 def _upsampling(kind: str, size: Any, rank: int, interpolation: str, data_format: str | None = None) -> Pair:
     check_data_format(kind, data_format)
-    factors = per_axis(kind, "size", size, rank)
-    if interpolation not in list(_INTERPOLATIONS):
-        known = did_you_mean(interpolation, _INTERPOLATIONS)
-        raise ValueRangeError(f"{kind}: unknown interpolation '{interpolation}'.{known}")
+    factors = positive_integers(kind, "size", size, rank)
+    interpolation = known_word(kind, "interpolation", str(interpolation), _INTERPOLATIONS)
     stretch = _INTERPOLATIONS[interpolation]
 
     def resample(x: Any) -> Any:
@@ -243,10 +242,10 @@ def _sides(kind: str, argument: str, value: Any, rank: int) -> tuple[Ends, ...]:
     if rank == 1 and len(values) == 2:
         values = (values,)
     pairs = tuple(tuple(v) if isinstance(v, tuple | list) else (v, v) for v in values)
-    if len(pairs) != rank or not all(len(p) == 2 and all(type(n) is int and n >= 0 for n in p) for p in pairs):
+    if len(pairs) != rank or not all(len(p) == 2 and all(is_integer(n) and n >= 0 for n in p) for p in pairs):
         forms = "(before, after)" if rank == 1 else f"{rank} of them or {rank} pairs (before, after)"
         raise ValueRangeError(f"{kind}: {argument} is an integer >= 0, or {forms}, received {value!r}.")
-    return pairs
+    return tuple((int(before), int(after)) for before, after in pairs)
 
 
 def _layer(kind: str, rank: int, function: Callable[[Any], Any]) -> Pair:

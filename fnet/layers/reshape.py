@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fnet import ops
-from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
+from fnet.arguments import is_integer, one_of, positive_integer
+from fnet.errors import AxisSizeError, ShapeError
 from fnet.layers.activation import nothing
-from fnet.layers.checks import one_shape, positive_integer
+from fnet.layers.checks import one_shape
 from fnet.layers.constructor import Pair, constructor
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
@@ -33,8 +34,9 @@ def Flatten(
     >>> Flatten().out_shape((2, 3))
     (6,)
     """
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise ValueRangeError(f"Flatten: data_format is channels_last or channels_first, received {data_format!r:.40}.")
+    if data_format is not None:
+        formats = ("channels_last", "channels_first")
+        one_of("Flatten", "data_format", data_format, formats, f"{{argument}} is {' or '.join(formats)}")
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         one_shape("Flatten", shape)
@@ -142,12 +144,12 @@ def _with_batch(layer: str, x: Any) -> tuple[int, ...]:
 def _target(target_shape: Any) -> tuple[int, ...]:
     """The target as a tuple of positive sizes with at most one -1."""
     sizes = tuple(target_shape) if isinstance(target_shape, tuple | list) else target_shape
-    if not is_single(sizes) or not all(type(n) is int and (n > 0 or n == -1) for n in sizes) or sizes.count(-1) > 1:
+    if not is_single(sizes) or not all(is_integer(n) and (n > 0 or n == -1) for n in sizes) or sizes.count(-1) > 1:
         raise ShapeError(
             f"Reshape: target_shape is a tuple of positive integers without the batch axis, at most one of them -1, "
             f"received {target_shape!r}."
         )
-    return sizes
+    return tuple(map(int, sizes))
 
 
 def _resolved(target: tuple[int, ...], sample: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from fnet import ops, tree
-from fnet.errors import BatchSizeError, DtypeError, ShapeError, StructureError
-from fnet.layers.checks import positive_integer
+from fnet.arguments import positive_integer
+from fnet.errors import BatchSizeError, ShapeError, StructureError
 from fnet.layers.constructor import Pair
 from fnet.masking import check_mask, is_array, join_mask, split_mask
 from fnet.networks.samples import is_single
@@ -168,8 +168,6 @@ class _Keeper:
 
     def __init__(self, name: str, states: tuple[tuple[int, ...], ...], manner: Manner) -> None:
         self.name, self.states, self.batch = name, states, None
-        if not isinstance(manner.stateful, bool):
-            raise DtypeError(f"{name}: stateful is True or False, received {manner.stateful!r:.40}.")
         if manner.stateful and manner.batch_size is None:
             raise StructureError(
                 f"{name}: stateful=True keeps the states of each sequence in a batch, so say how many there are: "

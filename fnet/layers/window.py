@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fnet.arguments import is_integer, one_of, positive_integers
 from fnet.errors import ShapeError, ValueRangeError
-from fnet.layers.checks import check_data_format, image, image_shape, known_size, per_axis
+from fnet.layers.checks import check_data_format, image, image_shape, known_size
 from fnet.ops.window import Sizes, window_axes
 from fnet.transforms.primitive import spec_of
 
@@ -19,11 +20,10 @@ class Window:
         paddings: Sequence[str] = ("valid", "same"), data_format: str | None = None, strided_dilation: bool = False,
     ) -> None:  # fmt: skip
         self.layer, self.rank, self.padding = layer, rank, padding
-        self.kernel_size = per_axis(layer, "kernel_size", kernel_size, rank)
-        self.strides = per_axis(layer, "strides", strides, rank)
-        self.dilation_rate = per_axis(layer, "dilation_rate", dilation_rate, rank)
-        if padding not in paddings:
-            raise ValueRangeError(f"{layer}: padding is one of {', '.join(paddings)}, received {padding!r:.40}.")
+        self.kernel_size = positive_integers(layer, "kernel_size", kernel_size, rank)
+        self.strides = positive_integers(layer, "strides", strides, rank)
+        self.dilation_rate = positive_integers(layer, "dilation_rate", dilation_rate, rank)
+        one_of(layer, "padding", padding, paddings, f"{{argument}} is one of {', '.join(paddings)}")
         if not strided_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueRangeError(
                 f"{layer}: strides and dilation_rate cannot both be above 1, received strides={self.strides} and "
@@ -36,13 +36,13 @@ class Window:
         if output_padding is None:
             return None
         values = tuple(output_padding) if isinstance(output_padding, Sequence) else (output_padding,) * self.rank
-        fits = len(values) == self.rank and all(type(v) is int and v >= 0 for v in values)
+        fits = len(values) == self.rank and all(is_integer(v) and v >= 0 for v in values)
         if not fits or any(v >= s for v, s in zip(values, self.strides, strict=True)):
             raise ValueRangeError(
                 f"{self.layer}: output_padding is None or {self.rank} integers from 0 to strides - 1, received "
                 f"{output_padding!r:.40} with strides={self.strides}."
             )
-        return values
+        return tuple(map(int, values))
 
     def channels(self, shape: Any) -> int:
         """The channels of samples of `shape`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import is_number
 from fnet.errors import StructureError, ValueRangeError, did_you_mean, scope
 from fnet.losses.names import get
 
@@ -119,8 +120,7 @@ def combine(losses: Any, weights: Any = None, names: Sequence[str] | None = None
 
 
 def _checked_weight(weight: Any) -> Any:
-    number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
-    if weight is not None and not (number and np.isfinite(weight)):
+    if weight is not None and not (is_number(weight) and np.isfinite(weight)):
         raise ValueRangeError(f"combine: expected finite numbers as weights of losses, received {weight!r}.")
     return weight
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.errors import ShapeError
 from fnet.losses.align import as_floating, is_class, label_shapes, whole_labels
 from fnet.losses.checks import check_values
 from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
@@ -51,6 +51,7 @@ from fnet.transforms.primitive import spec_of
     activation="sigmoid",
     targets=unit_targets,
     outputs=outputs_of("sigmoid"),
+    ranges={"label_smoothing": "[0, 1]"},
 )
 def binary_crossentropy(
     y_true: Any,
@@ -71,7 +72,7 @@ def binary_crossentropy(
     >>> round(float(binary_crossentropy([[1.0, 0.0]], [[0.0, 0.0]], from_logits=True)), 4)
     0.6931
     """
-    y_true = smooth("binary_crossentropy", y_true, label_smoothing, 2)
+    y_true = smooth(y_true, label_smoothing, 2)
     return nn.binary_crossentropy_with_logits(y_pred, y_true) if from_logits else surprise(y_true, y_pred)
 
 
@@ -96,6 +97,7 @@ def BinaryCrossentropy(
     activation="softmax",
     targets=unit_targets,
     outputs=outputs_of("softmax"),
+    ranges={"label_smoothing": "[0, 1]"},
 )
 def categorical_crossentropy(
     y_true: Any,
@@ -117,8 +119,8 @@ def categorical_crossentropy(
     >>> round(float(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
     """
-    name, classes = "categorical_crossentropy", several_classes("categorical_crossentropy", y_pred)
-    y_true = smooth(name, y_true, label_smoothing, classes)
+    classes = several_classes("categorical_crossentropy", y_pred)
+    y_true = smooth(y_true, label_smoothing, classes)
     if from_logits:
         return nn.categorical_crossentropy(y_pred, y_true)
     return negative(sum(multiply(y_true, log(shares(y_pred))), axis=-1))
@@ -285,10 +287,8 @@ def several_classes(name: str, y_pred: Any) -> int:
     return classes
 
 
-def smooth(name: str, y_true: Any, amount: float, classes: int) -> Any:
+def smooth(y_true: Any, amount: float, classes: int) -> Any:
     """``y (1 - amount) + amount / classes``."""
-    if not 0 <= amount <= 1:
-        raise ValueRangeError(f"{name}: expected 0 <= label_smoothing <= 1, received {amount}.")
     return y_true * float(1 - amount) + float(amount / classes) if amount else y_true
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.arguments import known_word
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import as_floating
 from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
@@ -245,11 +246,9 @@ def ctc_decode(
     """
     if not from_logits:
         y_pred = log(add(probabilities("ctc_decode", as_floating(y_pred), "softmax"), EPSILON))
-    if strategy == "beam_search":
+    if known_word("ctc_decode", "strategy", strategy, _STRATEGIES) == "beam_search":
         return ctc_beam_search_decode(
             y_pred, input_lengths, beam_width=beam_width, top_paths=top_paths, blank_index=blank_index
         )
-    if strategy != "greedy":
-        raise ValueRangeError(f"ctc_decode: unknown strategy {strategy!r}.{did_you_mean(strategy, _STRATEGIES)}")
     labels, scores = ctc_greedy_decode(y_pred, input_lengths, blank_index=blank_index, merge_repeated=merge_repeated)
     return expand_dims(labels, 0), expand_dims(scores, -1)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec
 
 import numpy as np
 
+from fnet.arguments import known_word, number
 from fnet.configured import Recipe, bound_arguments, constructor
-from fnet.errors import ValueRangeError, did_you_mean
+from fnet.errors import did_you_mean
 from fnet.losses.align import mask_for, pair, same_rank, weights_for
 from fnet.losses.checks import check_outputs, check_targets, check_values
 from fnet.losses.leave_out import without, without_nonfinite
@@ -28,7 +29,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 P = ParamSpec("P")
-REDUCTIONS = ("mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight")
+REDUCTIONS = ("mean", "sum_over_batch_size", "sum", "none", "mean_with_sample_weight", None)
 _MEANS = ("mean", "sum_over_batch_size")
 _SHARED_OPTIONS = frozenset(("sample_weight", "reduction"))
 _GIVEN = frozenset(("mask", "counted"))
@@ -81,7 +82,7 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any, *, sample_weight: Any = None, **options: Any) -> Any:
         settings = {**self._config, **self._known(options)}
-        reduction = _check_reduction(self.name, settings.pop("reduction"))
+        reduction = known_word(self.name, "reduction", settings.pop("reduction"), REDUCTIONS)
         values, mask = _values(self.rule, self.name, y_true, y_pred, sample_weight, settings)
         per, at_once = self.rule.per, sample_weight is None and mask is None and reduction in _MEANS
         if per != "row" and not at_once:
@@ -125,7 +126,7 @@ class Loss:
     def configured(self, *, name: str | None = None, **options: Any) -> Loss:
         """This loss with other defaults of its options, and another name."""
         chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in self._known(options).items()}
-        _check_reduction(self.kind, chosen.get("reduction", "mean"))
+        known_word(self.kind, "reduction", chosen.get("reduction", "mean"), REDUCTIONS)
         return Loss(self.rule, {**self._config, **chosen}, name or self.name, self._default)
 
     def _known(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +134,8 @@ class Loss:
             if option not in self._config:
                 hint = did_you_mean(option, (*self._config, "sample_weight"))
                 raise TypeError(f"{self.kind}() got an unexpected keyword argument '{option}'.{hint}")
+            if option in self.rule.ranges:
+                number(self.kind, option, options[option], self.rule.ranges[option])
         return options
 
     def __eq__(self, other: object) -> bool:
@@ -177,6 +180,7 @@ def define_loss(
     outputs: OutputsCheck | None = None,
     axes: Axes | None = rows,
     formula: Formula | None = None,
+    ranges: Mapping[str, str] = {},
 ) -> Callable[[Callable[P, Any]], DefinedLoss[P]]:
     """Make a `Loss` of a formula; `constructor` is the name under which it is configured, Keras' class name.
 
@@ -189,7 +193,7 @@ def define_loss(
     ``from_logits=True``. targets, outputs: what refuses arrays that the formula cannot take. axes: gives those of
     the predictions that the values keep, from their rank and the options; None where a weight is not of some of them
     alone. formula: the formula, where it takes more than its users give; the function then has its signature and
-    docstring only.
+    docstring only. ranges: the intervals of options that are numbers, as `fnet.arguments.number` takes them.
 
     A formula with an argument `mask` gets the mask of the predictions or None, and returns its values `Masked` where
     some of them do not count. One with an argument `counted` gets what counts, of the rank of the predictions, or None,
@@ -210,7 +214,9 @@ def define_loss(
         config = {**{k: p.default for k, p in options.items()}, "reduction": "mean"}
         own = face if formula is None else formula
         takes = _GIVEN & inspect.signature(own).parameters.keys()
-        rule = Rule(face, own, constructor, per, align, options, axis, activation, targets, outputs, axes, takes)
+        rule = Rule(
+            face, own, constructor, per, align, options, axis, activation, targets, outputs, axes, takes, ranges
+        )
         return DefinedLoss(rule, config, rule.kind)
 
     return decorate
@@ -340,12 +346,6 @@ def _values(
     if "mask" in given or mask is None:
         return values, own
     return values, mask if own is None else logical_and(mask_for(name, mask, values), own)
-
-
-def _check_reduction(name: str, reduction: Any) -> Any:
-    if reduction is not None and reduction not in REDUCTIONS:
-        raise ValueRangeError(f"{name}: unknown reduction {reduction!r}.{did_you_mean(reduction, REDUCTIONS)}")
-    return reduction
 
 
 def _restored(default: Loss, config: dict[str, Any], name: str) -> Loss:

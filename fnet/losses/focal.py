@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.errors import ValueRangeError
 from fnet.losses.crossentropy import several_classes, shares, smooth, surprise
 from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
@@ -25,6 +24,7 @@ from fnet.transforms.primitive import spec_of
     activation="sigmoid",
     targets=unit_targets,
     outputs=outputs_of("sigmoid"),
+    ranges={"gamma": "[0, inf]", "label_smoothing": "[0, 1]"},
 )
 def binary_focal_crossentropy(
     y_true: Any,
@@ -48,15 +48,14 @@ def binary_focal_crossentropy(
     >>> round(float(binary_focal_crossentropy([[1.0, 0.0], [1.0, 0.0]], [[0.9, 0.8], [0.7, 0.2]])), 3)
     0.268
     """
-    name = "binary_focal_crossentropy"
-    y = smooth(name, y_true, label_smoothing, 2)
+    y = smooth(y_true, label_smoothing, 2)
     if from_logits:
         values = nn.binary_crossentropy_with_logits(y_pred, y)
         p, rest = sigmoid(y_pred), sigmoid(negative(y_pred))
     else:
         values = surprise(y, y_pred)
         p, rest = y_pred, subtract(1, y_pred)
-    values = multiply(_focus(name, multiply(y, rest) + multiply(subtract(1, y), p), gamma), values)
+    values = multiply(_focus(multiply(y, rest) + multiply(subtract(1, y), p), gamma), values)
     return multiply(values, y * (2 * alpha - 1) + (1 - alpha)) if apply_class_balancing else values
 
 
@@ -84,6 +83,7 @@ def BinaryFocalCrossentropy(
     activation="softmax",
     targets=unit_targets,
     outputs=outputs_of("softmax"),
+    ranges={"gamma": "[0, inf]", "label_smoothing": "[0, 1]"},
 )
 def categorical_focal_crossentropy(
     y_true: Any,
@@ -106,8 +106,7 @@ def categorical_focal_crossentropy(
     >>> round(float(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 4)  # log(2) / 16
     0.0433
     """
-    name = "categorical_focal_crossentropy"
-    y_true = smooth(name, y_true, label_smoothing, several_classes(name, y_pred))
+    y_true = smooth(y_true, label_smoothing, several_classes("categorical_focal_crossentropy", y_pred))
     if from_logits:
         log_p = nn.log_softmax(y_pred)
         rest = negative(expm1(log_p))
@@ -115,7 +114,7 @@ def categorical_focal_crossentropy(
         p = shares(y_pred)
         log_p, rest = log(p), subtract(1, p)
     terms = where(equal(y_true, 0), 0, multiply(y_true, log_p))
-    values = multiply(_focus(name, rest, gamma), terms)
+    values = multiply(_focus(rest, gamma), terms)
     return negative(multiply(values, astype(lift(alpha), spec_of(y_pred).dtype)))
 
 
@@ -134,8 +133,6 @@ def CategoricalFocalCrossentropy(
     return categorical_focal_crossentropy
 
 
-def _focus(name: str, rest: Any, gamma: float) -> Any:
+def _focus(rest: Any, gamma: float) -> Any:
     """``rest^gamma`` of what is missing to a good prediction; the slope of a root ends where `rest` is 1e-7."""
-    if not gamma >= 0:
-        raise ValueRangeError(f"{name}: expected gamma >= 0, received {gamma}.")
     return power(clip(rest, 0 if gamma >= 1 else EPSILON), gamma)

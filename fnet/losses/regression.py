@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ValueRangeError
 from fnet.losses.define import LOSSES, Loss, define_loss, loss_constructor
 from fnet.losses.rule import Reduction
 from fnet.losses.values import EPSILON
@@ -113,7 +112,7 @@ def MeanSquaredLogarithmicError(reduction: Reduction = "mean", *, name: str | No
 
 
 @LOSSES.named("huber_loss")
-@define_loss("Huber", per="element")
+@define_loss("Huber", per="element", ranges={"delta": "(0, inf]"})
 def huber(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", delta: float = 1.0
 ) -> Any:
@@ -125,8 +124,6 @@ def huber(
     >>> huber([[0.0, 0.0]], [[1.0, 3.0]])  # (1/2 + 5/2) / 2
     array(1.5)
     """
-    if not delta > 0:
-        raise ValueRangeError(f"huber: expected delta > 0, received {delta}.")
     error = subtract(y_pred, y_true)
     near = clip(error, -delta, delta)
     return multiply(near, subtract(error, multiply(near, 0.5)))

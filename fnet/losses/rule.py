@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fnet.losses.leave_out import counted
@@ -42,6 +42,7 @@ class Rule:
     outputs: OutputsCheck | None = None
     axes: Axes | None = rows
     takes: frozenset[str] = frozenset()
+    ranges: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def leaves_out(self) -> bool:

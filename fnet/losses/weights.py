@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import is_integer, is_number
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.losses.values import sample_of
 from fnet.ops.arithmetic import greater_equal, less_equal, logical_and, where
@@ -45,11 +46,11 @@ def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
             f"{type(class_weight).__name__}."
         )
     for label, weight in class_weight.items():
-        if isinstance(label, bool) or not isinstance(label, int | np.integer):
+        if not is_integer(label):
             raise ValueRangeError(f"class_weight: expected whole numbers as classes, received {label!r}.")
         if abs(label) > _LARGEST_CLASS:
             raise ValueRangeError(f"class_weight: expected classes of at most {_LARGEST_CLASS}, received {label}.")
-        if not isinstance(weight, int | float | np.number) or not 0 <= weight < np.inf:
+        if not (is_number(weight) and 0 <= weight < np.inf):
             raise ValueRangeError(
                 f"class_weight: expected weights of at least 0, received {weight!r} for class {label}."
             )

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import number, positive_integer
 from fnet.errors import ShapeError
 from fnet.losses.align import labels, pair
 from fnet.losses.values import Options
 from fnet.metrics.checks import classes_of_rows, probabilities_at, zero_or_one
-from fnet.metrics.define import METRICS, Metric, constructor, require_fraction, require_positive
+from fnet.metrics.define import METRICS, Metric, constructor
 from fnet.metrics.reduction import mean_of
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -84,7 +85,7 @@ def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Me
     >>> metric.result(metric.update(metric.init(), [1, 1, 0, 0], [0.98, 1.0, 0.0, 0.6]))
     array(0.75)
     """
-    require_fraction(name, "threshold", threshold)
+    number(name, "threshold", threshold, "[0, 1]")
     outputs = probabilities_at([threshold])
     return mean_of(functools.partial(_binary, threshold=threshold), name, "up", targets=zero_or_one, outputs=outputs)
 
@@ -132,7 +133,7 @@ def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accura
     >>> metric.result(metric.update(metric.init(), [[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0.0]]))
     array(0.5)
     """
-    require_positive(name, "k", k)
+    positive_integer(name, "k", k)
 
     def values(y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = pair("top_k_categorical_accuracy", y_true, y_pred)
@@ -155,7 +156,7 @@ def sparse_top_k_categorical_accuracy(
     >>> metric.result(metric.update(metric.init(), [2, 1], [[0.1, 0.9, 0.8], [0.05, 0.0, 0.95]]))
     array(0.5)
     """
-    require_positive(name, "k", k)
+    positive_integer(name, "k", k)
 
     def values(y_true: Any, y_pred: Any) -> Any:
         if from_sorted_ids:

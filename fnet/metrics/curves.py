@@ -8,19 +8,11 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import integer, number, positive_integer
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.values import outputs_of
 from fnet.metrics.checks import zero_or_one
-from fnet.metrics.define import (
-    METRICS,
-    Metric,
-    State,
-    accumulate,
-    constructor,
-    ratio,
-    require_fraction,
-    require_positive,
-)
+from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, ratio
 from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -90,15 +82,14 @@ def auc(
     return accumulate(name, {"weights": shape}, sums, result, "up", zero_or_one, outputs)
 
 
-def _edges(name: str, number: int, thresholds: Sequence[float] | None) -> np.ndarray:
+def _edges(name: str, count: int, thresholds: Sequence[float] | None) -> np.ndarray:
     if thresholds is None:
-        if isinstance(number, bool) or not isinstance(number, int) or number < 2:
-            raise ValueRangeError(f"{name}: expected num_thresholds of 2 or more, received {number!r:.40}.")
-        inner = np.arange(1, number - 1) / (number - 1)
+        integer(name, "num_thresholds", count, 2, "expected {argument} of 2 or more")
+        inner = np.arange(1, count - 1) / (count - 1)
     else:
         inner = np.sort(np.asarray(thresholds, np.float64))
         for threshold in inner:
-            require_fraction(name, "threshold", threshold)
+            number(name, "threshold", threshold, "[0, 1]")
     return np.concatenate([[-_BEYOND], inner, [1 + _BEYOND]])
 
 
@@ -160,8 +151,8 @@ def _best_where(
     rates: Callable[[Counts], tuple[Any, Any]],
 ) -> Metric:
     """The largest second rate at the thresholds where the first one is at least `least`, 0 if it is nowhere."""
-    require_fraction(name, argument, least)
-    require_positive(name, "num_thresholds", num_thresholds)
+    number(name, argument, least, "[0, 1]")
+    positive_integer(name, "num_thresholds", num_thresholds)
     edges = np.array([0.5]) if num_thresholds == 1 else np.arange(num_thresholds) / (num_thresholds - 1)
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:

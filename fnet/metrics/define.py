@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet import configured, ops, tree
 from fnet.configured import Recipe, make_again
-from fnet.errors import StructureError, ValueRangeError
+from fnet.errors import StructureError
 from fnet.losses.align import weights_for
 from fnet.losses.leave_out import counted, fitted
 from fnet.losses.values import OutputsCheck, TargetsCheck
@@ -207,15 +207,3 @@ def constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
         return metric
 
     return configured.constructor(finish)(make)
-
-
-def require_fraction(name: str, argument: str, value: Any) -> None:
-    """Raise a `ValueRangeError` for a number that is not in [0, 1]."""
-    if not 0 <= value <= 1:
-        raise ValueRangeError(f"{name}: expected 0 <= {argument} <= 1, received {value}.")
-
-
-def require_positive(name: str, argument: str, value: Any) -> None:
-    """Raise a `ValueRangeError` for anything but an integer of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueRangeError(f"{name}: {argument} is a positive integer, received {value!r:.40}.")

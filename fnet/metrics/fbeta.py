@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.arguments import known_word, number
+from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, ratio
@@ -34,12 +35,10 @@ def fbeta_score(
     >>> metric.result(state).round(4)
     array([0.5556, 0.8333])
     """
-    if average not in (None, *_AVERAGES):
-        raise ValueRangeError(f"{name}: unknown average {average!r:.40}.{did_you_mean(average, _AVERAGES)}")
-    if not 0 < beta < np.inf:
-        raise ValueRangeError(f"{name}: expected beta > 0, received {beta}.")
-    if threshold is not None and not 0 < threshold <= 1:
-        raise ValueRangeError(f"{name}: expected 0 < threshold <= 1, received {threshold}.")
+    known_word(name, "average", average, (None, *_AVERAGES))
+    number(name, "beta", beta, "(0, inf)", "expected {argument} > 0")
+    if threshold is not None:
+        number(name, "threshold", threshold, "(0, 1]")
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         y_true, y_pred = pair(name, y_true, y_pred)

@@ -8,23 +8,13 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import number, positive_integer
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import is_class, same_rank
 from fnet.losses.values import Options, require_whole, sample_of
 from fnet.masking import join_mask, split_mask
 from fnet.metrics.checks import probabilities_at
-from fnet.metrics.define import (
-    METRICS,
-    Metric,
-    State,
-    accumulate,
-    constructor,
-    full_weights,
-    mask_as_weights,
-    ratio,
-    require_fraction,
-    require_positive,
-)
+from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, mask_as_weights, ratio
 from fnet.ops.promotion import lift
 from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
@@ -97,7 +87,7 @@ def mean_iou(
     >>> round(float(metric.result(state)), 4)
     0.3333
     """
-    require_positive(name, "num_classes", num_classes)
+    positive_integer(name, "num_classes", num_classes)
     return iou(num_classes, range(num_classes), name, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
@@ -140,7 +130,7 @@ def binary_iou(target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5,
     >>> round(float(metric.result(state)), 4)
     0.3333
     """
-    require_fraction(name, "threshold", threshold)
+    number(name, "threshold", threshold, "[0, 1]")
     metric = iou(2, target_class_ids, name)
 
     def update(state: State, y_true: Any, y_pred: Any, sample_weight: Any = None) -> State:
@@ -168,7 +158,7 @@ def _from_table(
     direction: Any,
 ) -> Metric:
     """The confusion matrix (C, C), or the mean overlap of the target classes in it."""
-    require_positive(name, "num_classes", classes)
+    positive_integer(name, "num_classes", classes)
     chosen = None if targets is None else _checked_targets(name, targets, classes)
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, ops
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.arguments import integer, known_word
+from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.define import METRICS, Metric, State, constructor, full_weights, mask_as_weights, ratio
 from fnet.metrics.reduction import mean_of, of_loss
@@ -109,11 +110,8 @@ def r2_score(
     >>> round(float(metric.result(state)), 4)
     0.5714
     """
-    if class_aggregation not in (None, *_AGGREGATIONS):
-        hint = did_you_mean(class_aggregation, _AGGREGATIONS)
-        raise ValueRangeError(f"{name}: unknown class_aggregation {class_aggregation!r:.40}.{hint}")
-    if num_regressors < 0:
-        raise ValueRangeError(f"{name}: expected num_regressors of 0 or more, received {num_regressors}.")
+    known_word(name, "class_aggregation", class_aggregation, (None, *_AGGREGATIONS))
+    integer(name, "num_regressors", num_regressors, 0, "expected {argument} of 0 or more")
 
     def init() -> State:
         return {key: np.zeros(1) for key in ("count", "mean", "spread", "residual")} | {"values": np.zeros(())}

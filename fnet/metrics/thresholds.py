@@ -13,21 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import ops
+from fnet.arguments import integer, number
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
-from fnet.metrics.define import (
-    METRICS,
-    Direction,
-    Metric,
-    State,
-    accumulate,
-    constructor,
-    full_weights,
-    ratio,
-    require_fraction,
-    require_positive,
-)
+from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, constructor, full_weights, ratio
 from fnet.transforms.primitive import spec_of
 
 Thresholds = float | Sequence[float] | None
@@ -133,11 +123,11 @@ def _at_thresholds(
 ) -> Metric:
     """The metric ``value(counts)``: a number for one threshold, an array for a sequence of them, in its order."""
     if top_k is not None:
-        require_positive(name, "top_k", top_k)
+        integer(name, "top_k", top_k, says="{argument} is a positive integer")
     default = 0.5 if top_k is None else -np.inf
     asked = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
     for threshold in asked if thresholds is not None else ():
-        require_fraction(name, "threshold", threshold)
+        number(name, "threshold", threshold, "[0, 1]")
     order = np.argsort(asked, kind="stable")
     edges, places = asked[order], np.argsort(order, kind="stable")
 

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from fnet import ops, tree
+from fnet.arguments import described, integer, is_integer, known_word
 from fnet.configured import Recipe
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError, did_you_mean
+from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
 from fnet.masking import Masked, join_mask
 from fnet.networks.layer import Layer
 from fnet.networks.mask_merging import either, mask_of_joined, values_and_masks
@@ -119,8 +120,7 @@ def residual(layer: Layer) -> Layer:
 
 def repeat(layer: Layer, n: int) -> Layer:
     """`n` copies of the layer one after the other, each with parameters of its own."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise ValueRangeError(f"repeat: n is a number of copies, expected an integer >= 0, received {n!r}.")
+    integer("repeat", "n", n, 0, "{argument} is a number of copies, expected an integer >= {least}")
     check_layers("repeat", (layer,))
     copies = tuple(layer.relabel(layer.name, named=False) for _ in range(n))
     return _chain("repeat", copies, {"n": n}, Recipe(repeat, (layer, n), {}))
@@ -173,11 +173,10 @@ def _merge(merge: str | Callable | None, axis: int) -> Callable:
         return lambda *outputs: outputs
     if callable(merge):
         return merge
-    if merge not in _MERGES:
-        if isinstance(merge, str):
-            raise ValueRangeError(f"fanout: unknown merge '{merge}'.{did_you_mean(merge, _MERGES)}")
-        raise DtypeError(f"fanout: merge is a name, a function or None, received {type(merge).__name__} {merge!r}.")
-    if merge == "concat" and (isinstance(axis, bool) or not isinstance(axis, int) or axis == 0):
+    if not isinstance(merge, str):
+        raise ArgumentError(f"fanout: merge is a name, a function or None, received {described(merge)}.")
+    known_word("fanout", "merge", merge, _MERGES)
+    if merge == "concat" and (not is_integer(axis) or axis == 0):
         raise ValueRangeError(f"fanout: axis 0 is the batch; expected another integer, received {axis!r}.")
     return functools.partial(_merged, merge, axis)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from fnet.arguments import described
 from fnet.context import Context, Level, in_force, within
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
 from fnet.networks.mask_merging import finite_padding
@@ -114,7 +115,7 @@ def checked_apply(apply: Callable, frame: Frame) -> Apply:
         if not is_known(train):
             raise TracingError("train decides what is traced, so it is a Python bool: mark it as static= in fnet.jit.")
         if not isinstance(train, bool | np.bool_):
-            raise DtypeError(f"train is True or False, received {type(train).__name__} {train!r:.40}.")
+            raise DtypeError(f"train is True or False, received {described(train)}.")
         outside = in_force()
         if outside.position is None or outside.position.marks is None:
             x = finite_padding(x)

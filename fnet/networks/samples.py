@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.arguments import is_integer
 from fnet.errors import AxisSizeError, BatchSizeError, ShapeError
 from fnet.masking import unmasked
 from fnet.networks.position import at, current
@@ -154,6 +155,6 @@ def check_shape(shape: Any) -> Any:
     if any(isinstance(n, tuple | list | dict) for n in shape):
         return tuple(check_shape(n) for n in shape)
     for n in shape:
-        if n is not None and (isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1):
+        if n is not None and (not is_integer(n) or n < 1):
             raise ShapeError(f"sizes are positive integers, or None for a variable axis, received {tuple(shape)}.")
     return tuple(None if n is None else int(n) for n in shape)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.arguments import known_word
 from fnet.configured import Recipe
-from fnet.errors import DtypeError, StructureError, ValueRangeError, did_you_mean
+from fnet.errors import DtypeError, StructureError, ValueRangeError
 from fnet.networks.layer import Layer
 from fnet.networks.position import OUTSIDE, at
 from fnet.ops.half import from_bits
@@ -55,8 +56,7 @@ def store(params: Any, format: str = "bfloat16") -> Any:
     >>> kept, restore(kept)["kernel"]
     ({'kernel': Stored(bfloat16[2])}, array([1.        , 0.33398438], dtype=float32))
     """
-    if format not in FORMATS:
-        raise ValueRangeError(f"store: unknown format {format!r}.{did_you_mean(format, FORMATS)}")
+    known_word("store", "format", format, FORMATS)
 
     def narrowed(path: str, leaf: Any) -> Any:
         if _is_stored(leaf):
@@ -89,8 +89,7 @@ def stored(net: Layer, format: str = "bfloat16") -> Layer:
     """
     if not isinstance(net, Layer):
         raise StructureError(f"stored: expected a Layer, received a {type(net).__name__}.")
-    if format not in FORMATS:
-        raise ValueRangeError(f"stored: unknown format {format!r}.{did_you_mean(format, FORMATS)}")
+    known_word("stored", "format", format, FORMATS)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         with at(OUTSIDE):

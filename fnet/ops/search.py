@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import one_of
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.arithmetic import add
 from fnet.ops.index import take
@@ -33,8 +34,7 @@ def searchsorted(edges: Any, x: Any, side: str = "left") -> Any:
     >>> searchsorted(np.array([0.0, 1.0]), np.array([-1.0, 1.0, 2.0]))
     array([0, 1, 2])
     """
-    if side not in ("left", "right"):
-        raise ValueRangeError(f"searchsorted: side is 'left' or 'right', received {side!r}.")
+    one_of("searchsorted", "side", side, ("left", "right"))
     edges, x = promote(lift(edges), lift(x))
     if spec_of(edges).ndim != 1:
         raise ShapeError(f"searchsorted: expected edges of shape (edges,), received {spec_of(edges).shape}.")

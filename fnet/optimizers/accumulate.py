@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fnet import tree
+from fnet.arguments import integer
 from fnet.ops.arithmetic import add, equal, multiply, remainder, where
 from fnet.optimizers.optimizer import (
     NO_CHANGE,
     Optimizer,
-    check_count,
     check_shapes,
     combinator,
     first_step,
@@ -36,7 +36,7 @@ def accumulate(optimizer: Optimizer, steps: int) -> Optimizer:
     >>> first, second
     (array([-0.]), array([-2.]))
     """
-    check_count("accumulate", steps=steps)
+    integer("accumulate", "steps", steps)
 
     def init(params: Any) -> dict[str, Any]:
         return first_step(gradients=full_like(params), optimizer=optimizer.init(params))

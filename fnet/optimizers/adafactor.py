@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.arguments import number
 from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
 from fnet.ops.powers import power
@@ -21,7 +22,6 @@ from fnet.optimizers.optimizer import (
     Update,
     check_floating,
     check_learning_rate,
-    check_positive,
     first_step,
     in_dtype,
     learning_rate_at,
@@ -68,7 +68,9 @@ def adafactor(
     array([0.2094, 1.2094])
     """
     check_learning_rate("adafactor", learning_rate)
-    check_positive("adafactor", epsilon_1=epsilon_1, epsilon_2=epsilon_2, clip_threshold=clip_threshold)
+    number("adafactor", "epsilon_1", epsilon_1, "(0, inf]")
+    number("adafactor", "epsilon_2", epsilon_2, "(0, inf]")
+    number("adafactor", "clip_threshold", clip_threshold, "(0, inf]")
 
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number
 from fnet.ops.arithmetic import add, divide, multiply, negative
 from fnet.ops.maths import sqrt, square
 from fnet.optimizers.average import EMA_MOMENTUM
@@ -13,10 +14,7 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Update,
     by_leaf,
-    check_fraction,
     check_learning_rate,
-    check_not_negative,
-    check_positive,
     decayed,
     in_dtype,
 )
@@ -53,8 +51,8 @@ def adagrad(
     array([0.5233, 1.5007])
     """
     check_learning_rate("adagrad", learning_rate)
-    check_not_negative("adagrad", initial_accumulator_value=initial_accumulator_value)
-    check_positive("adagrad", epsilon=epsilon)
+    number("adagrad", "initial_accumulator_value", initial_accumulator_value, "[0, inf]")
+    number("adagrad", "epsilon", epsilon, "(0, inf]")
 
     def rule(rate: Any, t: Any) -> Any:
         minus_rate = in_dtype(negative(rate))
@@ -100,8 +98,8 @@ def adadelta(
     array([0.9993, 1.9993])
     """
     check_learning_rate("adadelta", learning_rate)
-    check_fraction("adadelta", rho=rho)
-    check_positive("adadelta", epsilon=epsilon)
+    number("adadelta", "rho", rho, "[0, 1)")
+    number("adadelta", "epsilon", epsilon, "(0, inf]")
 
     def rule(rate: Any, t: Any) -> Any:
         rate = in_dtype(rate)

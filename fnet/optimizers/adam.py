@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
 from fnet.ops.maths import absolute, sqrt, square
@@ -15,9 +16,7 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Update,
     by_leaf,
-    check_fraction,
     check_learning_rate,
-    check_positive,
     in_dtype,
     settled,
 )
@@ -168,5 +167,6 @@ def toward(average: Any, value: Any, beta: float) -> Any:
 def check_moments(name: str, learning_rate: LearningRate, beta_1: float, beta_2: float, epsilon: float) -> None:
     """Refuse options that no rule with two running moments can use."""
     check_learning_rate(name, learning_rate)
-    check_fraction(name, beta_1=beta_1, beta_2=beta_2)
-    check_positive(name, epsilon=epsilon)
+    number(name, "beta_1", beta_1, "[0, 1)")
+    number(name, "beta_2", beta_2, "[0, 1)")
+    number(name, "epsilon", epsilon, "(0, inf]")

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fnet import tree
+from fnet.arguments import integer, number
 from fnet.errors import StructureError
 from fnet.ops.arithmetic import add, equal, multiply, remainder, subtract, where
 from fnet.optimizers.optimizer import (
     Optimizer,
     apply_updates,
-    check_count,
     check_floating,
-    check_fraction,
     combinator,
     decayed,
     first_step,
@@ -42,9 +41,9 @@ def ema(optimizer: Optimizer, momentum: float = EMA_MOMENTUM, overwrite_frequenc
     >>> averaged_params(state)
     array([1.5])
     """
-    check_fraction("ema", below_one=False, momentum=momentum)
+    number("ema", "momentum", momentum, "[0, 1]")
     if overwrite_frequency is not None:
-        check_count("ema", overwrite_frequency=overwrite_frequency)
+        integer("ema", "overwrite_frequency", overwrite_frequency)
 
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)
@@ -99,8 +98,8 @@ def lookahead(optimizer: Optimizer, period: int = 6, slow_step: float = 0.5) -> 
     >>> opt.update(np.array([-1.0]), opt.init(w), w)[0]
     array([0.5])
     """
-    check_count("lookahead", period=period)
-    check_fraction("lookahead", below_one=False, slow_step=slow_step)
+    integer("lookahead", "period", period)
+    number("lookahead", "slow_step", slow_step, "[0, 1]")
 
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
-from fnet.errors import StructureError, ValueRangeError
+from fnet.arguments import number
+from fnet.errors import StructureError
 from fnet.ops.arithmetic import add, clip, divide, maximum, multiply, negative, where
 from fnet.ops.maths import isfinite, sqrt, square
 from fnet.ops.promotion import astype
@@ -20,8 +20,6 @@ from fnet.optimizers.optimizer import (
     Optimizer,
     Update,
     check_learning_rate,
-    check_not_negative,
-    check_positive,
     combinator,
     constructor,
     first_step,
@@ -68,7 +66,7 @@ def chain(*transforms: Optimizer) -> Optimizer:
 @constructor
 def clip_by_value(limit: float) -> tuple[Init, Update]:
     """Every element clipped to [-limit, limit]; NaN stays NaN. Source: Keras ``clipvalue``."""
-    check_positive("clip_by_value", limit=limit)
+    number("clip_by_value", "limit", limit, "(0, inf]")
     return _stateless(lambda g, dtype: (clip(g, -limit, limit),))
 
 
@@ -78,7 +76,7 @@ def clip_by_norm(limit: float) -> tuple[Init, Update]:
 
     Source: Keras ``clipnorm``.
     """
-    check_positive("clip_by_norm", limit=limit)
+    number("clip_by_norm", "limit", limit, "(0, inf]")
     return _stateless(lambda g, dtype: (multiply(g, astype(_shrink(_sum_of_squares(g), limit), dtype)),))
 
 
@@ -89,7 +87,7 @@ def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
     The norm is accumulated in float64; one that is not finite makes all NaN. Source: Keras ``global_clipnorm``;
     Pascanu et al. 2013.
     """
-    check_positive("clip_by_global_norm", limit=limit)
+    number("clip_by_global_norm", "limit", limit, "(0, inf]")
 
     def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         total: Any = np.zeros(())
@@ -109,7 +107,7 @@ def add_decayed_weights(weight_decay: float, mask: Any = True) -> tuple[Init, Up
     mask: which leaves, ``predicate(path, leaf)`` or a tree of bools. Raises `StructureError` if `update` is called
     without params. Source: optax; Loshchilov and Hutter 2017.
     """
-    check_not_negative("add_decayed_weights", weight_decay=weight_decay)
+    number("add_decayed_weights", "weight_decay", weight_decay, "[0, inf]")
 
     def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         chosen = mask_of("add_decayed_weights", mask, needed(params))
@@ -126,8 +124,7 @@ def add_decayed_weights(weight_decay: float, mask: Any = True) -> tuple[Init, Up
 @constructor
 def scale(factor: float) -> tuple[Init, Update]:
     """``factor g``."""
-    if not math.isfinite(factor):
-        raise ValueRangeError(f"scale: expected a finite factor, received {factor}.")
+    number("scale", "factor", factor, "(-inf, inf)", "expected a finite {argument}")
     return _stateless(lambda g, dtype: (multiply(g, factor),))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fnet.errors import ValueRangeError
+from fnet.arguments import number
 from fnet.ops.arithmetic import add, clip, divide, less, multiply, subtract, where
 from fnet.ops.maths import square
 from fnet.ops.powers import power
@@ -17,8 +17,6 @@ from fnet.optimizers.optimizer import (
     Update,
     by_leaf,
     check_learning_rate,
-    check_not_negative,
-    check_positive,
     in_dtype,
 )
 from fnet.optimizers.options import rule_constructor
@@ -64,18 +62,14 @@ def ftrl(
     array([0.2218, 1.3954])
     """
     check_learning_rate("ftrl", learning_rate)
-    check_not_negative(
-        "ftrl",
-        initial_accumulator_value=initial_accumulator_value,
-        l1_regularization_strength=l1_regularization_strength,
-        l2_regularization_strength=l2_regularization_strength,
-        l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
-        beta=beta,
-    )
+    number("ftrl", "initial_accumulator_value", initial_accumulator_value, "[0, inf]")
+    number("ftrl", "l1_regularization_strength", l1_regularization_strength, "[0, inf]")
+    number("ftrl", "l2_regularization_strength", l2_regularization_strength, "[0, inf]")
+    number("ftrl", "l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength, "[0, inf]")
+    number("ftrl", "beta", beta, "[0, inf]")
     if not callable(learning_rate) and is_known(learning_rate):
-        check_positive("ftrl", learning_rate=learning_rate)  # the rule divides by it
-    if not learning_rate_power <= 0:
-        raise ValueRangeError(f"ftrl: expected learning_rate_power <= 0, received {learning_rate_power}.")
+        number("ftrl", "learning_rate", learning_rate, "(0, inf]")  # the rule divides by it
+    number("ftrl", "learning_rate_power", learning_rate_power, "[-inf, 0]")
     l1, shrinkage = l1_regularization_strength, l2_shrinkage_regularization_strength
 
     def rule(rate: Any, t: Any) -> Any:

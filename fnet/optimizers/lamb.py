@@ -10,14 +10,7 @@ from fnet.ops.powers import power
 from fnet.ops.summation import sum
 from fnet.optimizers.adam import check_moments, toward
 from fnet.optimizers.average import EMA_MOMENTUM
-from fnet.optimizers.optimizer import (
-    OPTIMIZERS,
-    Init,
-    LearningRate,
-    Update,
-    by_leaf,
-    in_dtype,
-)
+from fnet.optimizers.optimizer import OPTIMIZERS, Init, LearningRate, Update, by_leaf, in_dtype
 from fnet.optimizers.options import rule_constructor
 
 

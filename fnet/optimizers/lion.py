@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number
 from fnet.ops.arithmetic import multiply, negative
 from fnet.ops.maths import sign
 from fnet.optimizers.average import EMA_MOMENTUM
@@ -13,7 +14,6 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Update,
     by_leaf,
-    check_fraction,
     check_learning_rate,
     decayed,
     in_dtype,
@@ -51,7 +51,8 @@ def lion(
     {'w': array([0.5, 2.5])}
     """
     check_learning_rate("lion", learning_rate)
-    check_fraction("lion", beta_1=beta_1, beta_2=beta_2)
+    number("lion", "beta_1", beta_1, "[0, 1)")
+    number("lion", "beta_2", beta_2, "[0, 1)")
 
     def rule(rate: Any, t: Any) -> Any:
         minus_rate = in_dtype(negative(rate))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from fnet.arguments import integer, number, warn_without_effect
 from fnet.ops.arithmetic import add, divide, multiply, negative
 from fnet.ops.linalg import matmul
 from fnet.ops.maths import sqrt, square
@@ -20,12 +21,8 @@ from fnet.optimizers.optimizer import (
     Optimizer,
     Update,
     by_leaf,
-    check_count,
-    check_fraction,
     check_learning_rate,
-    check_not_negative,
     in_dtype,
-    warn_without_effect,
 )
 from fnet.optimizers.options import Options, rule_constructor, with_options
 from fnet.optimizers.partition import partition
@@ -79,9 +76,9 @@ def muon(
            [0.  , 0.97]])
     """
     check_learning_rate("muon", learning_rate)
-    check_fraction("muon", momentum=momentum)
-    check_count("muon", ns_steps=ns_steps)
-    check_not_negative("muon", adam_lr_ratio=adam_lr_ratio)
+    number("muon", "momentum", momentum, "[0, 1)")
+    integer("muon", "ns_steps", ns_steps)
+    number("muon", "adam_lr_ratio", adam_lr_ratio, "[0, inf]")
 
     def rule(rate: Any, t: Any) -> Any:
         minus_rate = in_dtype(negative(rate))
@@ -112,7 +109,7 @@ def muon(
         return (lambda step: multiply(rate(step), adam_lr_ratio)) if callable(rate) else rate * adam_lr_ratio
 
     if weight_decay is None and adam_weight_decay is None and exclude_from_weight_decay:
-        warn_without_effect("muon", "exclude_from_weight_decay", "weight_decay", depth=4)
+        warn_without_effect("muon", "exclude_from_weight_decay", "weight_decay")
 
     def decay(rate: float | None) -> Options:
         """Each part has leaves of its own, so that a pattern need not match in both."""

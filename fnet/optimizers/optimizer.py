@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec, Protocol
 import numpy as np
 
 from fnet import configured, tree
+from fnet.arguments import is_number
 from fnet.configured import Recipe, make_again
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.names import Names
@@ -309,48 +310,11 @@ def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
     return rate
 
 
-def warn_without_effect(name: str, option: str, needed: str, depth: int = 7) -> None:
-    """Tell of an option that does nothing without another one; `depth`: frames up to the call of the user."""
-    warnings.warn(f"{name}: {option} has no effect without {needed}.", stacklevel=depth)
-
-
 def check_learning_rate(name: str, learning_rate: LearningRate) -> None:
     """Refuse what is neither a schedule nor a finite scalar that is at least 0."""
     if callable(learning_rate) or not is_known(learning_rate):
         return
-    scalar = isinstance(learning_rate, int | float) or (
-        isinstance(learning_rate, np.ndarray) and learning_rate.ndim == 0 and learning_rate.dtype.kind in "fiu"
-    )
-    if not scalar or not 0 <= learning_rate < np.inf:
+    if not is_number(learning_rate) or not 0 <= learning_rate < np.inf:
         raise ValueRangeError(
             f"{name}: expected learning_rate >= 0, or a schedule (a function of the step), received {learning_rate!r}."
         )
-
-
-def check_fraction(optimizer: str, *, below_one: bool = True, **values: float) -> None:
-    """Refuse values outside [0, 1), or outside [0, 1] if not `below_one`."""
-    for name, value in values.items():
-        if not (0 <= value < 1 or (value == 1 and not below_one)):
-            sign = "<" if below_one else "<="
-            raise ValueRangeError(f"{optimizer}: expected 0 <= {name} {sign} 1, received {value}.")
-
-
-def check_positive(optimizer: str, **values: Any) -> None:
-    """Refuse values that are not above 0."""
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueRangeError(f"{optimizer}: expected {name} > 0, received {value}.")
-
-
-def check_not_negative(optimizer: str, **values: float) -> None:
-    """Refuse values below 0."""
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueRangeError(f"{optimizer}: expected {name} >= 0, received {value}.")
-
-
-def check_count(optimizer: str, **values: Any) -> None:
-    """Refuse what is no integer that is at least 1."""
-    for name, value in values.items():
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-            raise ValueRangeError(f"{optimizer}: expected {name} to be an integer >= 1, received {value!r}.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypedDict
 
 from fnet import tree
+from fnet.arguments import number, warn_without_effect
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import multiply, subtract
 from fnet.optimizers.accumulate import accumulate
@@ -16,12 +17,10 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Optimizer,
     Pair,
-    check_not_negative,
     constructor_with,
     in_dtype,
     learning_rate_at,
     needed,
-    warn_without_effect,
 )
 from fnet.optimizers.patterns import as_predicate, tell_unused
 from fnet.transforms.primitive import spec_of
@@ -85,7 +84,7 @@ def with_options(rule: Pair, learning_rate: LearningRate, options: Options) -> P
         raise ValueRangeError(f"expected at most one of clipnorm, clipvalue and global_clipnorm, received {chosen}.")
     weight_decay, steps = options.get("weight_decay"), options.get("gradient_accumulation_steps")
     if weight_decay is not None:
-        check_not_negative("optimizer", weight_decay=weight_decay)
+        number("optimizer", "weight_decay", weight_decay, "[0, inf]")
         rule = _with_decay(rule, learning_rate, weight_decay, options.get("exclude_from_weight_decay", ()))
     for name, limit in chosen.items():
         rule = _after(_CLIPS[name](limit), rule)
@@ -99,12 +98,12 @@ def with_options(rule: Pair, learning_rate: LearningRate, options: Options) -> P
 
 def _tell_without_effect(options: Options) -> None:
     if options.get("weight_decay") is None and not _is_nothing(options.get("exclude_from_weight_decay", ())):
-        warn_without_effect("optimizer", "exclude_from_weight_decay", "weight_decay")
+        warn_without_effect("optimizer", "exclude_from_weight_decay", "weight_decay", depth=7)
     if not options.get("use_ema"):
         if options.get("ema_momentum", EMA_MOMENTUM) != EMA_MOMENTUM:
-            warn_without_effect("optimizer", "ema_momentum", "use_ema=True")
+            warn_without_effect("optimizer", "ema_momentum", "use_ema=True", depth=7)
         if options.get("ema_overwrite_frequency") is not None:
-            warn_without_effect("optimizer", "ema_overwrite_frequency", "use_ema=True")
+            warn_without_effect("optimizer", "ema_overwrite_frequency", "use_ema=True", depth=7)
 
 
 def _is_nothing(exclude: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number
 from fnet.ops.arithmetic import add, divide, maximum, multiply, negative, subtract
 from fnet.ops.maths import sqrt, square
 from fnet.optimizers.average import EMA_MOMENTUM
@@ -13,9 +14,7 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Update,
     by_leaf,
-    check_fraction,
     check_learning_rate,
-    check_positive,
     decayed,
     in_dtype,
     settled,
@@ -57,9 +56,9 @@ def rmsprop(
     array([-0.5811,  0.4189])
     """
     check_learning_rate("rmsprop", learning_rate)
-    check_fraction("rmsprop", rho=rho)
-    check_fraction("rmsprop", below_one=False, momentum=momentum)
-    check_positive("rmsprop", epsilon=epsilon)
+    number("rmsprop", "rho", rho, "[0, 1)")
+    number("rmsprop", "momentum", momentum, "[0, 1]")
+    number("rmsprop", "epsilon", epsilon, "(0, inf]")
     names = ["velocity", *["momentum"] * bool(momentum), *["average_gradient"] * centered]
 
     def rule(rate: Any, t: Any) -> Any:

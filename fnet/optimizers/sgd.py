@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number, warn_without_effect
 from fnet.ops.arithmetic import multiply, negative, subtract
 from fnet.optimizers.average import EMA_MOMENTUM
 from fnet.optimizers.optimizer import (
@@ -12,11 +13,9 @@ from fnet.optimizers.optimizer import (
     LearningRate,
     Update,
     by_leaf,
-    check_fraction,
     check_learning_rate,
     in_dtype,
     settled,
-    warn_without_effect,
 )
 from fnet.optimizers.options import rule_constructor
 
@@ -53,10 +52,10 @@ def sgd(
     {'w': array([0.9, 2.1])}
     """
     check_learning_rate("sgd", learning_rate)
-    check_fraction("sgd", below_one=False, momentum=momentum)
+    number("sgd", "momentum", momentum, "[0, 1]")
 
     if nesterov and not momentum:
-        warn_without_effect("sgd", "nesterov", "momentum", depth=4)
+        warn_without_effect("sgd", "nesterov", "momentum")
 
     def rule(rate: Any, t: Any) -> Any:
         rate = in_dtype(rate)

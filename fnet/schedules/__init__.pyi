@@ -1,4 +1,3 @@
-from fnet.schedules.check import Schedule as Schedule
 from fnet.schedules.cosine import cosine_decay as cosine_decay
 from fnet.schedules.cosine import cosine_decay_restarts as cosine_decay_restarts
 from fnet.schedules.cosine import one_cycle as one_cycle
@@ -8,6 +7,7 @@ from fnet.schedules.decay import polynomial_decay as polynomial_decay
 from fnet.schedules.pieces import constant as constant
 from fnet.schedules.pieces import piecewise_constant as piecewise_constant
 from fnet.schedules.pieces import warmup as warmup
+from fnet.schedules.schedule import Schedule as Schedule
 
 # Under the names of Keras' classes.
 CosineDecay = cosine_decay

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from fnet.arguments import number, warn_without_effect
 from fnet.configured import configurable
 from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, subtract, where
 from fnet.ops.maths import cos, floor, log
 from fnet.ops.powers import power
-from fnet.schedules.check import Schedule, check_fraction, check_positive, check_rates, warn_without_effect
+from fnet.schedules.schedule import Schedule
 
 # Steps are whole: what is so close below a restart is the restart, rounded.
 _ROUNDING = 1e-12
@@ -32,15 +33,12 @@ def cosine_decay(
     >>> float(cosine_decay(0.1, decay_steps=10)(5).round(6))
     0.05
     """
-    check_positive("cosine_decay", decay_steps=decay_steps)
-    check_fraction("cosine_decay", alpha=alpha)
+    number("cosine_decay", "decay_steps", decay_steps, "(0, inf]")
+    number("cosine_decay", "alpha", alpha, "[0, 1]")
     target = initial_learning_rate if warmup_target is None else warmup_target
-    check_rates(
-        "cosine_decay",
-        initial_learning_rate=initial_learning_rate,
-        warmup_target=target,
-        warmup_steps=warmup_steps,
-    )
+    number("cosine_decay", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    number("cosine_decay", "warmup_target", target, "[0, inf)")
+    number("cosine_decay", "warmup_steps", warmup_steps, "[0, inf)")
     if warmup_target is None and warmup_steps:
         warn_without_effect("cosine_decay", "warmup_steps", "warmup_target")
     if warmup_target is not None and not warmup_steps:
@@ -72,9 +70,11 @@ def cosine_decay_restarts(
     >>> [float(schedule(step).round(6)) for step in (0, 5, 10, 20, 30)]
     [0.1, 0.05, 0.1, 0.05, 0.1]
     """
-    check_positive("cosine_decay_restarts", first_decay_steps=first_decay_steps, t_mul=t_mul)
-    check_rates("cosine_decay_restarts", initial_learning_rate=initial_learning_rate, m_mul=m_mul)
-    check_fraction("cosine_decay_restarts", alpha=alpha)
+    number("cosine_decay_restarts", "first_decay_steps", first_decay_steps, "(0, inf]")
+    number("cosine_decay_restarts", "t_mul", t_mul, "(0, inf]")
+    number("cosine_decay_restarts", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    number("cosine_decay_restarts", "m_mul", m_mul, "[0, inf)")
+    number("cosine_decay_restarts", "alpha", alpha, "[0, 1]")
 
     def schedule(step: Any) -> Any:
         done = divide(step, first_decay_steps)
@@ -107,10 +107,12 @@ def one_cycle(
     >>> [float(schedule(step).round(6)) for step in (0, 29, 64, 99)]
     [0.04, 1.0, 0.500002, 4e-06]
     """
-    check_rates("one_cycle", peak=peak)
-    check_positive("one_cycle", div_factor=div_factor, final_div_factor=final_div_factor)
+    number("one_cycle", "peak", peak, "[0, inf)")
+    number("one_cycle", "div_factor", div_factor, "(0, inf]")
+    number("one_cycle", "final_div_factor", final_div_factor, "(0, inf]")
     top = rising * steps - 1
-    check_positive("one_cycle", **{"rising * steps - 1": top, "(1 - rising) * steps": (1 - rising) * steps})
+    number("one_cycle", "rising * steps - 1", top, "(0, inf]")
+    number("one_cycle", "(1 - rising) * steps", (1 - rising) * steps, "(0, inf]")
     first, final = peak / div_factor, peak / div_factor / final_div_factor
 
     def schedule(step: Any) -> Any:

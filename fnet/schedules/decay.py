@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet.arguments import number
 from fnet.configured import configurable
 from fnet.ops import powers
 from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, subtract
 from fnet.ops.maths import ceil, floor
-from fnet.schedules.check import Schedule, check_positive, check_rates
+from fnet.schedules.schedule import Schedule
 
 
 @configurable
@@ -22,8 +23,9 @@ def exponential_decay(
     >>> exponential_decay(0.1, decay_steps=10, decay_rate=0.5)(20)
     array(0.025)
     """
-    check_positive("exponential_decay", decay_steps=decay_steps)
-    check_rates("exponential_decay", initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
+    number("exponential_decay", "decay_steps", decay_steps, "(0, inf]")
+    number("exponential_decay", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    number("exponential_decay", "decay_rate", decay_rate, "[0, inf)")
 
     def schedule(step: Any) -> Any:
         exponent = _periods(step, decay_steps, staircase)
@@ -43,8 +45,9 @@ def inverse_time_decay(
     >>> inverse_time_decay(0.1, decay_steps=10, decay_rate=1.0)(30)
     array(0.025)
     """
-    check_positive("inverse_time_decay", decay_steps=decay_steps)
-    check_rates("inverse_time_decay", initial_learning_rate=initial_learning_rate, decay_rate=decay_rate)
+    number("inverse_time_decay", "decay_steps", decay_steps, "(0, inf]")
+    number("inverse_time_decay", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    number("inverse_time_decay", "decay_rate", decay_rate, "[0, inf)")
 
     def schedule(step: Any) -> Any:
         periods = _periods(step, decay_steps, staircase)
@@ -69,8 +72,10 @@ def polynomial_decay(
     >>> polynomial_decay(0.1, decay_steps=10, end_learning_rate=0.0)(5)
     array(0.05)
     """
-    check_positive("polynomial_decay", decay_steps=decay_steps, power=power)
-    check_rates("polynomial_decay", initial_learning_rate=initial_learning_rate, end_learning_rate=end_learning_rate)
+    number("polynomial_decay", "decay_steps", decay_steps, "(0, inf]")
+    number("polynomial_decay", "power", power, "(0, inf]")
+    number("polynomial_decay", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    number("polynomial_decay", "end_learning_rate", end_learning_rate, "[0, inf)")
 
     def schedule(step: Any) -> Any:
         n: Any = decay_steps

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from fnet.arguments import number
 from fnet.configured import configurable
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, less, less_equal, maximum, multiply, subtract, where
-from fnet.schedules.check import Schedule, check_positive, check_rates
+from fnet.schedules.schedule import Schedule
 
 
 @configurable
@@ -19,7 +20,7 @@ def constant(value: float) -> Schedule:
     >>> constant(0.1)(7)
     0.1
     """
-    check_rates("constant", value=value)
+    number("constant", "value", value, "[0, inf)")
     return lambda step: value
 
 
@@ -42,7 +43,8 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
     if any(a >= b for a, b in pairwise(boundaries)):
         raise ValueRangeError(f"piecewise_constant: boundaries must increase, received {list(boundaries)}.")
 
-    check_rates("piecewise_constant", **{f"values[{i}]": value for i, value in enumerate(values)})
+    for i, value in enumerate(values):
+        number("piecewise_constant", f"values[{i}]", value, "[0, inf)")
 
     def schedule(step: Any) -> Any:
         value: Any = float(values[-1])
@@ -64,8 +66,8 @@ def warmup(schedule: Schedule | float, steps: int, initial: float = 0.0) -> Sche
     >>> [round(float(schedule(step)), 6) for step in (0, 2, 4, 14)]
     [0.0, 0.05, 0.1, 0.05]
     """
-    check_positive("warmup", steps=steps)
-    check_rates("warmup", initial=initial)
+    number("warmup", "steps", steps, "(0, inf]")
+    number("warmup", "initial", initial, "[0, inf)")
     then = schedule if callable(schedule) else constant(schedule)
 
     def warmed(step: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import described
 from fnet.errors import DtypeError, StructureError
 from fnet.train.state import TrainState
 
@@ -66,7 +67,7 @@ def _checked(callback: Any) -> Callback:
         )
         raise DtypeError(
             f"callbacks are functions (epoch, logs, ts), called after each epoch, received a "
-            f"{type(callback).__name__} {callback!r:.40}. {fix}"
+            f"{described(callback)}. {fix}"
         )
     try:
         inspect.signature(callback).bind(0, {}, None)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import random, tree
+from fnet.arguments import is_number
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.spec import SUPPORTED
 
@@ -53,7 +54,7 @@ def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:
     Raises `ValueRangeError` unless ``0 <= fraction < 1`` and both parts have samples. Source: Keras
     ``validation_split``.
     """
-    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 <= fraction < 1:
+    if not (is_number(fraction) and 0 <= fraction < 1):
         raise ValueRangeError(
             f"validation_split is a fraction, expected 0 <= validation_split < 1, received {fraction!r}."
         )
@@ -71,13 +72,6 @@ def epoch_order(key: np.ndarray, step: int, n: int, shuffle: bool) -> np.ndarray
     if not shuffle:
         return np.arange(n)
     return random.permutation(random.fold_in(random.fold_in(key, ORDER), step), n)
-
-
-def require_count(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an integer of at least `least`, or a `ValueRangeError`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueRangeError(f"{name}: expected an integer of at least {least}, received {value!r}.")
-    return int(value)
 
 
 def _is_plain(data: Any) -> bool:

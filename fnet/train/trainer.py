@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import optimizers, random, tree
+from fnet.arguments import integer
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.losses.names import LossLike
 from fnet.masking import unmasked
@@ -27,7 +28,7 @@ from fnet.train.checks import (
     floating_dtype,
     weights_of_classes,
 )
-from fnet.train.data import as_arrays, as_triple, count, require_count, split
+from fnet.train.data import as_arrays, as_triple, count, split
 from fnet.train.diagnosis import cause
 from fnet.train.examine import Examiner, Forward, specs
 from fnet.train.fit import Fit
@@ -155,8 +156,8 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("fit", ts)
-        batch_size, epochs = require_count("batch_size", batch_size), require_count("epochs", epochs)
-        initial_epoch = require_count("initial_epoch", initial_epoch, least=0)
+        batch_size, epochs = _count("batch_size", batch_size), _count("epochs", epochs)
+        initial_epoch = _count("initial_epoch", initial_epoch, least=0)
         called = Callbacks(callbacks)
         data, validation = self._data(ts, batch_size, x, y, sample_weight), None
         if validation_data is not None:
@@ -185,7 +186,7 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("evaluate", ts)
-        batch_size = require_count("batch_size", batch_size)
+        batch_size = _count("batch_size", batch_size)
         values = self._evaluation(ts, self._data(ts, batch_size, x, y, sample_weight), batch_size)(ts.params, ts.state)
         assert values is not None
         return Results(values)
@@ -197,7 +198,7 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("predict", ts)
-        batch_size = require_count("batch_size", batch_size)
+        batch_size = _count("batch_size", batch_size)
         x = self._inputs(ts, x, "x")
         n = count({"x": x})
         leaves, structure = tree.flatten(x)
@@ -295,3 +296,7 @@ def _results(measures: BoundMeasures, totals: steps.Totals) -> dict[str, Any]:
         value = np.asarray(watched.metric.result(state))
         results[watched.name] = float(value) if value.ndim == 0 else value
     return results
+
+
+def _count(argument: str, value: Any, least: int = 1) -> int:
+    return integer(argument, argument, value, least, "expected an integer of at least {least}")

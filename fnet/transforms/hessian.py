@@ -8,7 +8,8 @@ from typing import Any, Literal, ParamSpec
 import numpy as np
 
 from fnet import tree
-from fnet.errors import DerivativeError, ValueRangeError
+from fnet.arguments import one_of
+from fnet.errors import DerivativeError
 from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.vjp import grad, pullback
@@ -31,8 +32,7 @@ def jacobian(f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse
     array([[2., 0.],
            [0., 6.]])
     """
-    if mode not in MODES:
-        raise ValueRangeError(f"jacobian: expected mode 'reverse' or 'forward', received {mode!r}.")
+    one_of("jacobian", "mode", mode, MODES, "expected {argument} {words}")
 
     def transformed(x: Any, *args: Any, **kwargs: Any) -> Any:
         _check_floating("the argument", x)

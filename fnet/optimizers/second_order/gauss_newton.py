@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from fnet.arguments import number
 from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.line_search import Found, Line, backtracking
 from fnet.optimizers.second_order.matrix import descent
@@ -13,7 +14,6 @@ from fnet.optimizers.second_order.minimizer import (
     State,
     StepInfo,
     as_kind,
-    check_at_least_zero,
     least_squares_method,
     promise,
     report,
@@ -44,7 +44,8 @@ def gauss_newton(
     >>> method.step(residuals, x, method.init(residuals, x))[0].round(9)
     array([1., 2.])
     """
-    check_at_least_zero("gauss_newton", damping=damping, c1=c1)
+    number("gauss_newton", "damping", damping, "[0, inf)", says="expected {argument} >= 0")
+    number("gauss_newton", "c1", c1, "[0, inf)", says="expected {argument} >= 0")
     check_solver("gauss_newton", solver)
 
     def init(f: Any, params: Any) -> State:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fnet.arguments import integer
 from fnet.ops.arithmetic import where
 from fnet.ops.maths import sqrt
 from fnet.ops.shape import concatenate
@@ -15,7 +16,6 @@ from fnet.optimizers.second_order.minimizer import (
     Minimizer,
     StepInfo,
     as_kind,
-    check_count,
     check_wolfe,
     minimizer,
     promise,
@@ -59,7 +59,7 @@ def lbfgs(history: int = 10, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
     >>> x, info.evaluations
     (array([3., 3.]), 1)
     """
-    check_count("lbfgs", history=history)
+    integer("lbfgs", "history", history)
     check_wolfe("lbfgs", c1, c2)
 
     def init(f: Any, params: Any) -> LbfgsState:

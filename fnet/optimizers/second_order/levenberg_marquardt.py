@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fnet.arguments import number
 from fnet.ops.arithmetic import where
 from fnet.ops.solve import solve_positive
 from fnet.ops.summation import sum
@@ -16,7 +17,6 @@ from fnet.optimizers.second_order.minimizer import (
     LeastSquares,
     StepInfo,
     as_kind,
-    check_at_least_zero,
     finite,
     least_squares_method,
     promise,
@@ -63,7 +63,7 @@ def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSqu
     >>> fit.converged, round(float(fit.params["a"]), 6), round(float(fit.params["b"]), 6)
     (True, 3.0, -1.5)
     """
-    check_at_least_zero("levenberg_marquardt", damping=damping)
+    number("levenberg_marquardt", "damping", damping, "[0, inf)", says="expected {argument} >= 0")
     check_solver("levenberg_marquardt", solver)
 
     def init(f: Any, params: Any) -> LevenbergMarquardtState:

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fnet.arguments import number
 from fnet.errors import ValueRangeError, did_you_mean
 from fnet.optimizers.second_order.gauss_newton import gauss_newton
 from fnet.optimizers.second_order.lbfgs import lbfgs
 from fnet.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
-from fnet.optimizers.second_order.minimizer import LeastSquares, Minimizer, StepInfo, check_at_least_zero, report
+from fnet.optimizers.second_order.minimizer import LeastSquares, Minimizer, StepInfo, report
 from fnet.optimizers.second_order.newton import newton
 from fnet.optimizers.second_order.newton_cg import newton_cg
 from fnet.optimizers.second_order.objective import Objective, Residuals, ravelled
@@ -138,7 +139,8 @@ def _run(
     value_tolerance: float | None,
     callback: Callback | None,
 ) -> Minimum:
-    check_at_least_zero("minimize", max_iterations=max_iterations, tolerance=tolerance or 0.0)
+    number("minimize", "max_iterations", max_iterations, "[0, inf)", says="expected {argument} >= 0")
+    number("minimize", "tolerance", tolerance or 0.0, "[0, inf)", says="expected {argument} >= 0")
     x, unravel = ravelled(params)
     params, eps = unravel(x), float(np.finfo(x.dtype).eps)
     value_tolerance = 4 * eps if value_tolerance is None else value_tolerance

@@ -156,20 +156,6 @@ def promise(point: Point, move: np.ndarray, decrease: float) -> float:
     return 0.0 if bool(np.all(np.abs(move) <= eps * np.abs(point.x))) else decrease
 
 
-def check_at_least_zero(method: str, **values: float) -> None:
-    """Refuse negative numbers, infinities and NaN."""
-    for name, value in values.items():
-        if not 0 <= value < math.inf:
-            raise ValueRangeError(f"{method}: expected {name} >= 0, received {value}.")
-
-
-def check_count(method: str, **values: int | None) -> None:
-    """Refuse what is neither None nor an integer that is at least 1."""
-    for name, value in values.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueRangeError(f"{method}: expected {name} to be an integer >= 1, received {value!r}.")
-
-
 def check_wolfe(method: str, c1: float, c2: float) -> None:
     """Refuse constants without ``0 < c1 < c2 < 1``."""
     if not 0 < c1 < c2 < 1:

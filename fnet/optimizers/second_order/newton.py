@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from fnet.arguments import number
 from fnet.optimizers.second_order.line_search import Found, Line, backtracking
 from fnet.optimizers.second_order.matrix import columns, descent
 from fnet.optimizers.second_order.minimizer import (
@@ -12,7 +13,6 @@ from fnet.optimizers.second_order.minimizer import (
     State,
     StepInfo,
     as_kind,
-    check_at_least_zero,
     minimizer,
     promise,
     report,
@@ -40,7 +40,9 @@ def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool =
     >>> method.step(f, x, method.init(f, x))[0].round(9)
     array([3., 3.])
     """
-    check_at_least_zero("newton", learning_rate=learning_rate, damping=damping, c1=c1)
+    number("newton", "learning_rate", learning_rate, "[0, inf)", says="expected {argument} >= 0")
+    number("newton", "damping", damping, "[0, inf)", says="expected {argument} >= 0")
+    number("newton", "c1", c1, "[0, inf)", says="expected {argument} >= 0")
 
     def init(f: Any, params: Any) -> State:
         return State(start(f, params, Objective))

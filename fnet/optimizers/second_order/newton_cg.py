@@ -6,14 +6,13 @@ import math
 from functools import partial
 from typing import Any, NamedTuple
 
+from fnet.arguments import integer, number
 from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.line_search import Line, strong_wolfe
 from fnet.optimizers.second_order.minimizer import (
     Minimizer,
     StepInfo,
     as_kind,
-    check_at_least_zero,
-    check_count,
     check_wolfe,
     minimizer,
     promise,
@@ -47,8 +46,9 @@ def newton_cg(damping: float = 0.0, max_products: int | None = None, c1: float =
     >>> result.converged, result.params.round(2)
     (True, array([1., 1., 1.]))
     """
-    check_at_least_zero("newton_cg", damping=damping)
-    check_count("newton_cg", max_products=max_products)
+    number("newton_cg", "damping", damping, "[0, inf)", says="expected {argument} >= 0")
+    if max_products is not None:
+        integer("newton_cg", "max_products", max_products)
     check_wolfe("newton_cg", c1, c2)
 
     def init(f: Any, params: Any) -> NewtonCgState:

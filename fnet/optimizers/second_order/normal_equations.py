@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import ValueRangeError
+from fnet.arguments import one_of
 from fnet.ops.linalg import matmul
 from fnet.ops.shape import transpose
 from fnet.optimizers.second_order.matrix import columns
@@ -21,8 +21,7 @@ SOLVERS = ("auto", "dense", "cg")
 
 def check_solver(method: str, solver: str) -> None:
     """Refuse the name of no solver."""
-    if solver not in SOLVERS:
-        raise ValueRangeError(f"{method}: expected solver 'auto', 'dense' or 'cg', received {solver!r}.")
+    one_of(method, "solver", solver, SOLVERS, "expected {argument} {words}")
 
 
 def is_dense(solver: str, n: int) -> bool:
