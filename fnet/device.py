@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fnet.compile.emit import Emitter, Ref
+    from fnet.compile.loops import Loops
+    from fnet.compile.plan import Plan
+    from fnet.compile.workspace import Workspace
+
+Array = Any
+"""An array of a device: `numpy.ndarray` on the CPU."""
+Block = Any
+"""A stretch of a device's memory, in which arrays lie at offsets."""
+Shape = tuple[int, ...]
 
 
 class Rule(Protocol):
@@ -22,17 +37,186 @@ class Rule(Protocol):
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None: ...
 
 
+class Runner(Protocol):
+    """Runs one plan in the blocks that it is bound to: arena, fixed, state.
+
+    native: the plan as one piece, where it runs so by now; is_atomic: whether nothing can come between two calls of a
+    run; is_settled: whether further runs go the same way, but for a choice of native code.
+    """
+
+    native: Any
+
+    @property
+    def is_atomic(self) -> bool: ...
+
+    @property
+    def is_settled(self) -> bool: ...
+
+    def bind(self, place: str, block: Block) -> None:
+        """Work in another block from now on, and hold the one of before no longer."""
+
+    def run(self, repeat: int, inputs: list[Any], outputs: list[Any]) -> None:
+        """Run it so many times on arrays, None in the places of donated inputs and of outputs left in the state."""
+
+
+class Guard(Protocol):
+    """Tells in less time than Python takes whether a call is like the one before it, and runs the plan if it can.
+
+    enter: ``enter(record, arrays)`` returns 0 where the arrays are as the record at this address says, `shared` where
+        one may show memory of donated arrays, else another number. `apart` is the record that does not ask for that.
+    runs: whether `enter` runs the plan, too; then `arrays` are those that are read and the outputs of these numbers.
+    sees_dicts: whether it finds changes of the donated dicts.
+    """
+
+    enter: Callable[[int, tuple[Any, ...]], int]
+    record: int
+    apart: int
+    shared: int
+    runs: bool
+    outputs: list[int]
+    sees_dicts: bool
+
+    def is_current(self) -> bool:
+        """Whether this is for what runs the plan now, and for the dicts as they are."""
+        ...
+
+    def end(self) -> None:
+        """Let calls that have begun in other threads find that they are not like those before."""
+
+
 class Device(Protocol):
-    """A place where arrays lie and kernels run."""
+    """A place where arrays lie and kernels run. It owns its memory and its streams.
+
+    alignment: at multiples of how many bytes the arrays in a block begin; emitter: runs calls of kernels at once.
+    """
 
     name: str
+    alignment: int
+
+    @property
+    def emitter(self) -> Emitter: ...
+
+    # Arrays.
+
+    def owns(self, x: Any) -> bool:
+        """Whether `x` is an array of this device."""
+        ...
+
+    def is_ready(self, array: Any, dtype: np.dtype, shape: Shape) -> bool:
+        """Whether this is an array of the device, of this dtype and shape, that kernels can take as it is."""
+        ...
+
+    def ready(self, x: Any, dtype: np.dtype) -> Array:
+        """`x`, an array or a number, as an array of this dtype that kernels can take."""
+        ...
+
+    def operand(self, x: Any) -> Array:
+        """`x`, an array of the device, a number or a host array without axes, as an array of the device."""
+        ...
+
+    def empty(self, shape: Shape, dtype: np.dtype) -> Array:
+        """An array whose contents have no meaning."""
+        ...
+
+    def allocator(self, shape: Shape, dtype: np.dtype) -> Callable[[Shape, np.dtype], Array]:
+        """What makes an array of this shape and dtype: `empty`, or a function that does the same."""
+        ...
+
+    def put(self, array: np.ndarray) -> Array:
+        """A copy of a host array on the device."""
+        ...
+
+    def get(self, array: Array) -> np.ndarray:
+        """A copy of an array on the host."""
+        ...
+
+    def assign(self, target: Array, source: Any) -> None:
+        """Write `source`, an array of the device or of the host, into `target`."""
+
+    def share_memory(self, array: Array, block: Block) -> bool:
+        """Whether an array may share memory with a block or another array."""
+        ...
+
+    # Blocks.
+
+    def block(self, nbytes: int) -> Block:
+        """So many bytes, of zeros, aligned."""
+        ...
+
+    def size_of(self, block: Block) -> int:
+        """How many bytes a block has."""
+        ...
+
+    def window(self, block: Block, offset: int, shape: Shape, dtype: np.dtype) -> Array:
+        """The row-major array that begins `offset` bytes behind the beginning of a block."""
+        ...
+
+    def flat(self, memory: Any, offset: int, count: int, dtype: np.dtype) -> Any:
+        """So many elements of a block, or of a row-major array, from an offset in bytes on, as kernels take them."""
+        ...
+
+    def release(self) -> None:
+        """Give back memory that is kept for results and that nobody uses."""
+
+    def clear(self) -> None:
+        """Keep no memory for results; what arrays use lives as long as they do."""
+
+    # Code.
 
     def rule(self, primitive: Any) -> Rule:
         """The lowering rule of a primitive; an error that names both where there is none."""
         ...
+
+    def ref(self, array: Array) -> Ref:
+        """A window on the memory of an array, or of a copy where no kernel can read it."""
+        ...
+
+    def viewed(self, array: Array, view: Callable[..., Any], params: dict[str, Any]) -> Array:
+        """What a NumPy function that returns a view gives for an array."""
+        ...
+
+    def loop(self, loops: Loops, emit: Emitter) -> None:
+        """Emit the calls that run a nest of loops."""
+
+    def copy(self, source: Ref, target: Ref, emit: Emitter) -> None:
+        """Emit calls that copy between windows of equal shape, whatever their strides."""
+
+    def fill(self, target: Ref, value: Any, emit: Emitter) -> None:
+        """Emit a call that writes one number into every element of a row-major window."""
+
+    def runner(self, plan: Plan, executor: str) -> Runner:
+        """What runs a plan: by its calls ("walk"), as one piece ("native"), or as the device chooses ("auto")."""
+        ...
+
+    def direct(self, kernel: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
+        """The shortest way to call a kernel with arguments of these types, or `kernel` itself."""
+        ...
+
+    def guard(
+        self,
+        runner: Runner,
+        workspace: Workspace,
+        state: Block,
+        read: Sequence[tuple[int, np.dtype, Shape]],
+        held: Sequence[tuple[Array, np.dtype, Shape]],
+        dicts: Sequence[dict],
+    ) -> Guard | None:
+        """A guard for calls that read these inputs of the plan and hold these arrays and dicts; None without one.
+
+        state: the block of donated arrays, None where there are none.
+        """
+        ...
+
+    def wait(self) -> None:
+        """Return when all that was begun on the device is done."""
 
 
 @functools.cache
 def cpu() -> Device:
     """The device of NumPy's arrays."""
     return importlib.import_module("fnet.devices.cpu.device").DEVICE
+
+
+def device_of(values: Iterable[Any]) -> Device:
+    """The device on which functions of these values run."""
+    return cpu()

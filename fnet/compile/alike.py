@@ -17,7 +17,7 @@ from fnet.compile.emit import Ref
 from fnet.compile.fuse import Region
 from fnet.compile.graph import Graph, Node, Value
 from fnet.compile.loops import Computation
-from fnet.compile.memory import ALIGNMENT, STATE
+from fnet.compile.memory import STATE
 
 # In larger arrays the call of one loop more is nothing, and a gradient that waits for the others leaves the cache.
 MOST_BYTES, MOST_BYTES_TOGETHER = 1 << 16, 1 << 18
@@ -123,7 +123,7 @@ def _runs(found: list[tuple[_Kind, Region]]) -> list[list[tuple[_Kind, Region]]]
     return [run for run in runs if len(run) > 1]
 
 
-def joined(works: list[Computation]) -> Computation | None:
+def joined(works: list[Computation], alignment: int) -> Computation | None:
     """One computation in place of several, if they are the same but for operands that lie side by side."""
     first = works[0]
     same = all((w.steps, w.writes) == (first.steps, first.writes) for w in works)
@@ -131,7 +131,7 @@ def joined(works: list[Computation]) -> Computation | None:
         return None
     columns = list(zip(*(w.reads for w in works), strict=True))
     starts = {tuple(_distances(refs)) for refs in columns if not _is_one(refs)}
-    if len(starts) != 1 or not all(_is_one(refs) or _lie_together(refs) for refs in columns):
+    if len(starts) != 1 or not all(_is_one(refs) or _lie_together(refs, alignment) for refs in columns):
         return None
     size = starts.pop()[-1] + math.prod(works[-1].shape)
     reads = [refs[0] if _is_one(refs) else replace(refs[0], shape=(size,), strides=(1,)) for refs in columns]
@@ -143,10 +143,10 @@ def _is_one(refs: tuple[Ref, ...]) -> bool:
     return all(ref == refs[0] for ref in refs)
 
 
-def _lie_together(refs: tuple[Ref, ...]) -> bool:
+def _lie_together(refs: tuple[Ref, ...], alignment: int) -> bool:
     """Whether contiguous windows follow each other in one block with nothing but padding in between."""
     places = {id(ref.buffer) if ref.buffer.place != STATE else STATE for ref in refs}
-    most = ALIGNMENT // refs[0].dtype.itemsize
+    most = alignment // refs[0].dtype.itemsize
     gaps = [b - a - ref.size for (a, b), ref in zip(pairwise(_distances(refs)), refs, strict=False)]
     return len(places) == 1 and all(ref.contiguous for ref in refs) and all(0 <= gap < most for gap in gaps)
 

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.alike import Row, join_alike, joined
-from fnet.compile.eager import lower
 from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import Region, fuse
 from fnet.compile.graph import Graph, Value
 from fnet.compile.loops import Computation, Step, Write, emit_computation
+from fnet.compile.lower import lower
 from fnet.compile.memory import (
-    ALIGNMENT,
     ARENA,
     FIXED,
     INPUT,
@@ -30,20 +29,23 @@ from fnet.compile.memory import (
 )
 from fnet.compile.plan import Call, Plan, Slot
 from fnet.compile.simplify import simplify
-from fnet.device import cpu
+from fnet.device import Device
 
 
-def build(graph: Graph, fed: Mapping[int, int] | None = None) -> Plan:
-    """The plan that computes `graph`; output k is left in the place of input ``fed[k]``, which has the same spec."""
-    return _Builder(simplify(graph, cpu()), fed or {}).plan()
+def build(graph: Graph, device: Device, fed: Mapping[int, int] | None = None) -> Plan:
+    """The plan that computes `graph` on a device.
+
+    Output k is left in the place of input ``fed[k]``, which has the same spec.
+    """
+    return _Builder(simplify(graph, device), device, fed or {}).plan()
 
 
 class _Builder:
     """Walks the regions once; it is the `Emitter` of the lowering rules at the same time."""
 
-    def __init__(self, graph: Graph, fed: Mapping[int, int]) -> None:
+    def __init__(self, graph: Graph, device: Device, fed: Mapping[int, int]) -> None:
         donated = frozenset(fed.values())
-        self.device = cpu()
+        self.device = device
         self.graph = graph
         self.regions = join_alike(fuse(graph), graph, donated)
         self.end = len(self.regions)
@@ -62,7 +64,7 @@ class _Builder:
         self.kept = [self.state[fed[k]] if k in fed else None for k in range(len(graph.outputs))]
         self._place_outputs()
         self._place_rows()
-        self.state_bytes = lay_out_sequence(list(self.state.values()))
+        self.state_bytes = lay_out_sequence(list(self.state.values()), device.alignment)
 
     def plan(self) -> Plan:
         for position, region in enumerate(self.regions):
@@ -71,11 +73,12 @@ class _Builder:
             self._region(region)
         self.position, self.label = self.end, "copy to output"
         self._deliver()
-        arena_bytes, fixed_bytes = lay_out_arena(self.arena), lay_out_sequence(self.fixed)
+        alignment = self.device.alignment
+        arena_bytes, fixed_bytes = lay_out_arena(self.arena, alignment), lay_out_sequence(self.fixed, alignment)
         constants = [b for b in self.fixed if b.constant is not None]
         inputs, outputs = [v.spec for v in self.graph.inputs], [v.spec for v in self.graph.outputs]
         sizes = arena_bytes, fixed_bytes, self.state_bytes
-        return Plan(self.calls, inputs, outputs, *sizes, constants, self.state, self.kept)
+        return Plan(self.calls, inputs, outputs, *sizes, constants, self.state, self.kept, self.device)
 
     # The Emitter protocol.
 
@@ -102,7 +105,7 @@ class _Builder:
         node = region.nodes[0]
         if isinstance(region, Row):
             works = [self._computation(member) for member in region.members]
-            whole = joined(works)
+            whole = joined(works, self.device.alignment)
             for work in works if whole is None else [whole]:
                 emit_computation(work, self)
         elif region.fused:
@@ -212,8 +215,8 @@ class _Builder:
         region_of = {node: i for i, region in enumerate(self.regions) for node in region.nodes}
         for position, row in enumerate(self.regions):
             for values in row.made if isinstance(row, Row) else ():
-                ends = list(accumulate(aligned(value.spec.nbytes) for value in values))
-                padded = any(value.spec.nbytes % ALIGNMENT for value in values[:-1])
+                ends = list(accumulate(aligned(value.spec.nbytes, self.device.alignment) for value in values))
+                padded = any(value.spec.nbytes % self.device.alignment for value in values[:-1])
                 first = min(region_of[value.node] for value in values if value.node is not None)
                 block = Buffer(ends[-1], FIXED if padded else ARENA, first=first, last=position)
                 (self.fixed if padded else self.arena).append(block)

@@ -1,7 +1,7 @@
 """What lowering rules see: references to memory, and an emitter that takes kernel calls.
 
-A `Ref` is a strided window on a flat buffer. In eager execution the buffer is a one-dimensional NumPy array and a
-call runs at once; in a plan it is a `Buffer` without an address yet and a call is appended to the plan.
+A `Ref` is a strided window on a flat buffer. In eager execution the buffer is memory of the device and a call runs at
+once; in a plan it is a `Buffer` without an address yet and a call is appended to the plan.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ def contiguous_strides(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ref:
-    """A window of `shape` on a flat `buffer`: element (i, j) is at ``offset + i*strides[0] + j*strides[1]``."""
+    """A window of `shape` on a flat `buffer`: element (i, j) is at ``offset + i*strides[0] + j*strides[1]``.
+
+    Nothing changes one; Python takes three times as long to make it where it sees to that itself.
+    """
 
     buffer: Any
     dtype: np.dtype
@@ -59,7 +62,9 @@ class Ref:
 
     @property
     def backwards(self) -> bool:
-        return any(n > 1 and s < 0 for n, s in zip(self.shape, self.strides, strict=True))
+        return min(self.strides, default=0) < 0 and any(
+            n > 1 and s < 0 for n, s in zip(self.shape, self.strides, strict=True)
+        )
 
     @property
     def settled(self) -> Ref:
@@ -106,35 +111,6 @@ class Emitter(Protocol):
         ...
 
 
-class EagerEmitter:
-    """Runs every call at once."""
-
-    def __init__(self, device: Device) -> None:
-        self.device = device
-
-    def call(self, kernel: Callable, *args: Ref | int, touched: int | None = None) -> None:
-        kernel(*(a.buffer[a.offset : a.offset + a.extent] if isinstance(a, Ref) else a for a in args))
-
-    def scratch(self, size: int, dtype: np.dtype) -> Ref:
-        return Ref.whole(np.empty(max(size, 1), dtype), np.dtype(dtype), (max(size, 1),))
-
-    def constant(self, value: np.ndarray) -> Ref:
-        return ref_of(value)
-
-
-def ref_of(array: np.ndarray) -> Ref:
-    """A `Ref` to a NumPy array, copying only what no kernel can read (read-only, unaligned, oddly strided)."""
-    flags = array.flags
-    if flags.writeable and flags.aligned:
-        if flags.c_contiguous:
-            return Ref.whole(array.reshape(-1), array.dtype, array.shape)
-        if flags.f_contiguous:
-            strides = tuple(s // array.itemsize for s in array.strides)
-            return Ref(array.T.reshape(-1), array.dtype, array.shape, strides)
-    copy = np.array(array, order="C", copy=True)
-    return Ref.whole(copy.reshape(-1), copy.dtype, copy.shape)
-
-
 def contiguous(ref: Ref, emit: Emitter) -> Ref:
     """The same elements in row-major order, through a copy into scratch memory where they are not."""
     if ref.contiguous:
@@ -146,40 +122,12 @@ def contiguous(ref: Ref, emit: Emitter) -> Ref:
 
 def copy(source: Ref, target: Ref, emit: Emitter) -> None:
     """Emit calls that copy between windows of equal shape, whatever their strides."""
-    from fnet.kernels import cpu
-
-    shape, strides_in, strides_out = _merge_axes(source, target)
-    depth = cpu.copy.DEPTH
-    if len(shape) > depth:
-        for index in np.ndindex(*shape[:-depth]):
-            moved_in = source.offset + sum(i * s for i, s in zip(index, strides_in, strict=False))
-            moved_out = target.offset + sum(i * s for i, s in zip(index, strides_out, strict=False))
-            inner = shape[-depth:]
-            copy(
-                Ref(source.buffer, source.dtype, inner, strides_in[-depth:], moved_in),
-                Ref(target.buffer, target.dtype, inner, strides_out[-depth:], moved_out),
-                emit,
-            )
-        return
-    if source.size == 0:
-        return
-    pad = depth - len(shape)
-    sizes = (1,) * pad + shape
-    steps_in, steps_out = (0,) * pad + strides_in, (0,) * pad + strides_out
-    low_in, first_in = _lowest(source)
-    low_out, first_out = _lowest(target)
-    emit.call(cpu.copy.copy_strided, low_in, low_out, *sizes, first_in, *steps_in, first_out, *steps_out)
+    if source.size:
+        emit.device.copy(source, target, emit)
 
 
-def _lowest(ref: Ref) -> tuple[Ref, int]:
-    """The flat window from the lowest element on, and where the first element lies in it."""
-    back = sum((n - 1) * -s for n, s in zip(ref.shape, ref.strides, strict=True) if s < 0)
-    spread = 1 + sum((n - 1) * abs(s) for n, s in zip(ref.shape, ref.strides, strict=True))
-    return Ref(ref.buffer, ref.dtype, (spread,), (1,), ref.offset - back), back
-
-
-def _merge_axes(source: Ref, target: Ref) -> tuple[Shape, Shape, Shape]:
-    """Join neighbouring axes that both windows run through without a gap; drop axes of size 1."""
+def merged_axes(source: Ref, target: Ref) -> tuple[Shape, Shape, Shape]:
+    """The shape and both strides without axes of one element, neighbours joined where neither has a gap between."""
     merged: list[tuple[int, int, int]] = []
     for n, s, t in zip(source.shape, source.strides, target.strides, strict=True):
         if n == 1:

@@ -1,7 +1,7 @@
 """Loop nests: the structure of an elementwise computation, with or without folds, apart from its sizes.
 
-A `LoopNest` is hashable and says everything that shapes the generated kernel (`fnet.compile.loop_source`); sizes,
-strides and addresses are arguments, so one kernel serves every batch size.
+A `LoopNest` is hashable and says everything that shapes the kernel that a device writes for it; sizes, strides and
+addresses are arguments, so one kernel serves every batch size.
 """
 
 from __future__ import annotations
@@ -17,14 +17,6 @@ from fnet.compile.emit import Emitter, Ref, contiguous
 
 KEPT, FOLDED = "K", "R"
 STAYS, NEXT, STRIDES, SAME = "0", "1", "s", "="
-
-# A nest that takes longer than this is divided, whatever the number of threads: the order of folds depends on it.
-DIVIDE_FROM = 10_000  # nanoseconds
-PARTS = 16
-FEW = 4 * PARTS  # rows: to divide so many would leave less to sum than to combine
-COLUMNS = 64  # columns of a block, at least
-BYTES_PER_NANOSECOND = 20
-_FUNCTION = "_{t}("  # marks a call of a vector function in a template
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,71 +94,49 @@ class Computation:
     targets: list[Ref]
 
 
-def emit_computation(work: Computation, emit: Emitter) -> None:
-    """Emit the kernel call (and the copies before it, should an operand's layout need them)."""
-    from fnet.compile.loop_source import loop_kernel
+@dataclass(slots=True)
+class Loops:
+    """A computation as loops, outermost first: their sizes and kinds, and how each operand moves in them.
 
+    strides: for each read, by how many elements it moves in each loop.
+    """
+
+    sizes: list[int]
+    kinds: str
+    strides: list[list[int]]
+    reads: list[Ref]
+    steps: list[Step]
+    writes: list[Write]
+    targets: list[Ref]
+
+    def nest(self, divided: bool = False, columns: bool = False) -> LoopNest:
+        """The structure of the loops, apart from their sizes."""
+        overwritten = {w.overwrites for w in self.writes}
+        reads = tuple(
+            Read(r.dtype.str[1:], SAME * len(self.sizes) if k in overwritten else _steps(s))
+            for k, (r, s) in enumerate(zip(self.reads, self.strides, strict=True))
+        )
+        return LoopNest(self.kinds, reads, tuple(self.steps), tuple(self.writes), divided, columns)
+
+
+def emit_computation(work: Computation, emit: Emitter) -> None:
+    """Emit the loops (and the copies before them, should an operand's layout need them)."""
     if math.prod(work.shape) == 0:
         _fold_nothing(work, emit)
         return
-    reads = [_readable(ref, emit) for ref in work.reads]
-    sizes, kinds, strides = _collapse(work.shape, work.folded, [r.broadcast(work.shape).strides for r in reads])
-    overwritten = {w.overwrites for w in work.writes}
-    time = _nanoseconds(math.prod(sizes), reads, work)
-    blocks = _blocks(sizes) if time >= DIVIDE_FROM and kinds == [True, False] else 0
-    if blocks:
-        rows, columns = sizes
-        sizes, kinds = [blocks, rows, columns // blocks], [False, True, False]
-        strides = [[column * (columns // blocks), row, column] for row, column in strides]
-    kinds_text = "".join(FOLDED if k else KEPT for k in kinds)
-    nest = LoopNest(
-        kinds_text,
-        tuple(
-            Read(r.dtype.str[1:], SAME * len(sizes) if k in overwritten else _steps(s))
-            for k, (r, s) in enumerate(zip(reads, strides, strict=True))
-        ),
-        tuple(work.steps),
-        tuple(work.writes),
-        divided=time >= DIVIDE_FROM and sizes[0] >= PARTS,
-        columns=blocks > 0,
-    )
-    arguments: list[Any] = list(reads)
-    arguments += [t for t, w in zip(work.targets, work.writes, strict=True) if w.overwrites is None]
-    if nest.folds_inside or nest.folds_parts:
-        row = math.prod(sizes[nest.loops.rfind(FOLDED) + 1 :])
-        rows = PARTS if nest.divided else 1
-        arguments += [emit.scratch(rows * row, accumulator(w)) for w in work.writes if w.fold]
-    if nest.divided:
-        arguments.append(time)
-    arguments += sizes
-    for read, stride in zip(nest.reads, strides, strict=True):
-        arguments += [s for step, s in zip(read.steps, stride, strict=True) if step == STRIDES]
-    emit.call(loop_kernel(nest), *arguments)
-
-
-def _blocks(sizes: Sequence[int]) -> int:
-    """Into how many blocks of columns few long rows are cut, that are summed; 0: not at all."""
-    rows, columns = sizes
-    numbers = range(PARTS, columns // COLUMNS + 1) if rows <= FEW else ()
-    return next((number for number in numbers if columns % number == 0), 0)
+    reads = [contiguous(ref, emit) if ref.backwards else ref for ref in work.reads]
+    strides_of = [r.strides if r.shape == work.shape else r.broadcast(work.shape).strides for r in reads]
+    sizes, kinds, strides = _collapse(work.shape, work.folded, strides_of)
+    kinds_text = "".join(FOLDED if kind else KEPT for kind in kinds)
+    emit.device.loop(Loops(sizes, kinds_text, strides, reads, work.steps, work.writes, work.targets), emit)
 
 
 def _fold_nothing(work: Computation, emit: Emitter) -> None:
     """Without elements there is nothing to compute, and a fold gives what it starts from."""
-    from fnet.kernels import cpu
-
     for target, write in zip(work.targets, work.writes, strict=True):
         if target.size:
             assert write.fold is not None
-            start = np.full(1, initial(write.fold, target.dtype), target.dtype)
-            emit.call(cpu.copy.fill, target, emit.constant(start), target.size)
-
-
-def _nanoseconds(size: int, reads: list[Ref], work: Computation) -> int:
-    """Roughly how long one thread takes: for each element, what its operands and its expressions cost."""
-    moved = sum(ref.size * ref.dtype.itemsize for ref in (*reads, *work.targets))
-    called = sum(_FUNCTION in step.template for step in work.steps)
-    return int(moved / BYTES_PER_NANOSECOND + size * (0.05 * len(work.steps) + 0.25 * called))
+            emit.device.fill(target, initial(write.fold, target.dtype), emit)
 
 
 def foldable(shape: tuple[int, ...], folded: frozenset[int]) -> bool:
@@ -191,10 +161,6 @@ def initial(fold: str, dtype: np.dtype) -> Any:
     if dtype.kind == "b":
         return not lowest
     return np.iinfo(dtype).min if lowest else np.iinfo(dtype).max
-
-
-def _readable(ref: Ref, emit: Emitter) -> Ref:
-    return contiguous(ref, emit) if ref.backwards else ref
 
 
 def _steps(strides: Sequence[int]) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 
 from fnet.compile.layout import backwards_in_time, by_size, in_time
 
-ALIGNMENT = 64
 MOST_BY_SIZE = 1024  # beyond, layouts by size take too long
 ARENA, FIXED, STATE, INPUT, OUTPUT = "arena", "fixed", "state", "input", "output"
 """Where a buffer is: in memory that programs share, in what a program keeps for itself, in a donated array, ..."""
@@ -33,17 +32,17 @@ class Buffer:
         self.last = max(self.last, position)
 
 
-def aligned(nbytes: int) -> int:
-    """The least multiple of `ALIGNMENT` that holds `nbytes`."""
-    return -(-nbytes // ALIGNMENT) * ALIGNMENT
+def aligned(nbytes: int, alignment: int) -> int:
+    """The least multiple of `alignment` that holds `nbytes`."""
+    return -(-nbytes // alignment) * alignment
 
 
-def lay_out_arena(buffers: list[Buffer]) -> int:
+def lay_out_arena(buffers: list[Buffer], alignment: int) -> int:
     """Give every arena buffer an offset, reusing memory of buffers that are never live together; returns the size.
 
     They lie as in the smallest of several layouts.
     """
-    blocks = [(aligned(buffer.nbytes), buffer.first, buffer.last) for buffer in buffers]
+    blocks = [(aligned(buffer.nbytes, alignment), buffer.first, buffer.last) for buffer in buffers]
     ways = [by_size] if len(blocks) <= MOST_BY_SIZE else []
     layouts = [way(blocks) for way in (*ways, in_time, backwards_in_time)]
     size, offsets = min(layouts, key=lambda layout: layout[0])
@@ -52,16 +51,9 @@ def lay_out_arena(buffers: list[Buffer]) -> int:
     return size
 
 
-def lay_out_sequence(buffers: list[Buffer]) -> int:
+def lay_out_sequence(buffers: list[Buffer], alignment: int) -> int:
     """Give buffers offsets one after the other; returns the size."""
     size = 0
     for buffer in buffers:
-        buffer.offset, size = size, size + aligned(buffer.nbytes)
+        buffer.offset, size = size, size + aligned(buffer.nbytes, alignment)
     return size
-
-
-def allocate(nbytes: int) -> np.ndarray:
-    """`nbytes` of zeroed memory that starts on a cache line, as bytes."""
-    raw = np.zeros(nbytes + ALIGNMENT, np.uint8)
-    start = -raw.__array_interface__["data"][0] % ALIGNMENT
-    return raw[start : start + nbytes]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnet.compile.memory import INPUT, OUTPUT, STATE, Buffer
+from fnet.device import Device
 from fnet.spec import ArraySpec
 
 
@@ -52,7 +53,7 @@ class Plan:
 
     `state[i]` is the buffer of the donated input i; `kept[k]` is the one of them in which output k is left, or None
     where the output is an array of its own. Constants, and what must stay zero, lie in `fixed_bytes` of memory that is
-    the program's own; the arena holds nothing from one run to the next.
+    the program's own; the arena holds nothing from one run to the next. The kernels are those of the `device`.
     """
 
     calls: list[Call]
@@ -64,6 +65,7 @@ class Plan:
     constants: list[Buffer]
     state: dict[int, Buffer]
     kept: list[Buffer | None]
+    device: Device
 
     @property
     def traffic(self) -> int:

@@ -6,23 +6,32 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from fnet.compile import results
 from fnet.compile.members import Members
-from fnet.compile.memory import allocate
-
-if TYPE_CHECKING:
-    from fnet.kernels.cpu.runtime.guarded_call import Gate
+from fnet.device import Block, Device
 
 
 class _Tenant(Protocol):
     """What works in an arena."""
 
-    def move(self, arena: np.ndarray) -> None:
+    def move(self, arena: Block) -> None:
         """Work in another arena from now on, and hold the one of before no longer."""
+
+
+class Gate(Protocol):
+    """What keeps guarded calls out, which take no lock."""
+
+    def close(self) -> int:
+        """Keep them out; 0 while one runs, which must be waited for."""
+        ...
+
+    def open(self) -> int:
+        """Let them in."""
+        ...
+
+    def renew(self) -> None:
+        """Open the gate in a child process, where none runs."""
 
 
 class Workspace:
@@ -32,11 +41,12 @@ class Workspace:
     which take no lock; there is no gate before the first of them. worker: the thread at work, 0 where there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: Device) -> None:
         self.lock = threading.RLock()
         self.worker = 0
         self.gate: Gate | None = None
-        self.arena = allocate(0)
+        self.device = device
+        self.arena: Block = device.block(0)
         self.tenants: Members[_Tenant] = Members()
         _ALL.add(self)
 
@@ -59,20 +69,25 @@ class Workspace:
         """Whether this thread is at work here: a signal's handler asks, a finalizer, or a kernel in Python."""
         return self.worker == threading.get_ident()
 
-    def at_least(self, nbytes: int) -> np.ndarray:
+    @property
+    def nbytes(self) -> int:
+        """The size of the arena."""
+        return self.device.size_of(self.arena)
+
+    def at_least(self, nbytes: int) -> Block:
         """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs.
 
         What eager calls before have left, as those that made weights, is given back first: memory is needed most now.
         """
-        if self.arena.nbytes < nbytes:
-            results.release()
-            self.arena = allocate(nbytes)
+        if self.nbytes < nbytes:
+            self.device.release()
+            self.arena = self.device.block(nbytes)
             self._move()
         return self.arena
 
     def clear(self) -> None:
         """Give the arena back until a program runs."""
-        self.arena = allocate(0)
+        self.arena = self.device.block(0)
         self._move()
 
     def _move(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.compile.build import build
+from fnet.device import cpu
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.networks.layer import Layer
 from fnet.networks.samples import check_shape, is_single
@@ -72,14 +73,14 @@ def njit_apply(
 
     specs = [spec_of(leaves), *(ArraySpec(s, d) for s, d in zip(shapes, dtypes, strict=True))]
     graph, _ = stage(forward, specs, tuple)
-    plan = build(graph)
+    plan = build(graph, cpu())
     inputs = ["x"] if single else [f"x[{i}]" for i in range(len(shapes))]
     return _compiled(plan, inputs, several), leaves
 
 
 def _compiled(plan: Any, inputs: list[str], several: bool) -> Callable[..., Any]:
-    from fnet.compile.embed import embed
-    from fnet.compile.native import unreachable
+    from fnet.devices.cpu.embed import embed
+    from fnet.devices.cpu.native import unreachable
 
     own = unreachable(plan)
     if own is not None:

@@ -11,11 +11,11 @@ from typing import Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, Pr
 import numpy as np
 
 from fnet import tree
-from fnet.compile import results
 from fnet.compile.members import Members
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
+from fnet.device import cpu, device_of
 from fnet.errors import TracingError, ValueRangeError
 from fnet.transforms.call import Call, bound_call
 from fnet.transforms.donation import feeding
@@ -109,7 +109,7 @@ def clear_cache() -> None:
     """Forget the programs of all jitted functions and free their memory. Machine code on disk stays."""
     for jitted in _ALL:
         jitted.clear()
-    results.clear()
+    cpu().clear()
 
 
 class Jitted(Generic[P, R]):
@@ -122,7 +122,7 @@ class Jitted(Generic[P, R]):
         self._donate = self._signature.labels(donate, "donate")
         self._static = self._signature.labels(static, "static")
         self._executor = check_executor(executor)
-        self._workspace = Workspace()
+        self._workspace = Workspace(cpu())
         self._compiled: dict[Any, Specialised] = {}
         self._latest: Specialised | None = None
         self._recent: list[Specialised] = []
@@ -186,8 +186,8 @@ class Jitted(Generic[P, R]):
     def memory(self) -> Memory:
         """How many programs there are, and how many bytes they hold."""
         programs = [compiled.program for compiled in list(self._compiled.values())]
-        fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.state.nbytes for p in programs)
-        return Memory(len(programs), self._workspace.arena.nbytes, fixed, state)
+        fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.plan.device.size_of(p.state) for p in programs)
+        return Memory(len(programs), self._workspace.nbytes, fixed, state)
 
     def clear(self) -> None:
         """Forget all programs and give their memory back."""
@@ -241,15 +241,15 @@ class Jitted(Generic[P, R]):
         """The program for a call, which is made if need be; None where the call is a part of its caller."""
         if call.is_traced:
             return None
-        level = in_force().jit_level
+        device, level = device_of(call.leaves), in_force().jit_level
         if level is None:
             return None
-        key = (call.key, call.kinds(), level)
+        key = (call.key, call.kinds(), device, level)
         found = self._compiled.get(key)
         if found is None:
             try:
                 found = Specialised(
-                    self._f, call, self._donate, self._signature, self._executor, self._workspace, level
+                    self._f, call, self._donate, self._signature, self._executor, self._workspace, device, level
                 )
             except OuterValueError:
                 return None

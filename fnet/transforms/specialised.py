@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fnet import tree
 from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
+from fnet.device import Device
 from fnet.kernels.compiler.compiling import collection_put_off
-from fnet.spec import ArraySpec
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
 from fnet.transforms.signature import Label, Signature
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Specialised:
-    """What `jit` makes of `f` for calls like `call`, under a precision level.
+    """What `jit` makes of `f` for calls like `call`, on a device, under a precision level.
 
     fast: makes a steady call at once, where such a function has been written; used: grows with every use.
     """
@@ -39,16 +37,17 @@ class Specialised:
         signature: Signature,
         executor: str,
         workspace: Workspace,
+        device: Device,
         level: str,
     ) -> None:
-        self.workspace, self.level, self.used = workspace, level, 0
+        self.workspace, self.device, self.level, self.used = workspace, device, level, 0
         self._names = [signature.name(label) for label in call.labels]
         self._is_by_position = not call.by_keyword
         self._static, self._spans, self._specs = call.static, call.spans, call.specs()
         graph, self._result = stage(call.applied(f), self._specs, call.rebuilt)
         self.feeding = feeding(self._result, [v.spec for v in graph.outputs], call.donated(donate, signature))
         self._updated = {p: path for p, path in self.feeding.paths.items() if self._spans[p][0] < self._spans[p][1]}
-        self.program = Program(build(graph, self.feeding.inputs), workspace, executor)
+        self.program = Program(build(graph, device, self.feeding.inputs), workspace, executor)
         self.steady: Steady | None = None
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
         self._steady_call: SteadyCall | None = None
@@ -70,7 +69,8 @@ class Specialised:
         if result is not None:
             return result
         self._end_steady()
-        inputs = [_usable(x, s) for x, s in zip(leaves, self._specs, strict=True)]
+        ready = self.device.ready
+        inputs = [ready(x, s.dtype) for x, s in zip(leaves, self._specs, strict=True)]
         if self.feeding.inputs:
             self.program.donate(inputs)
         outputs = self.program.run(inputs, repeat)
@@ -92,21 +92,22 @@ class Specialised:
 
     def _write_steady_call(self, steady: Steady) -> None:
         """Write the shortest call for what runs the plan now, unless that has been done."""
-        if not self.program.is_direct or (self._steady_call is not None and self._steady_call.is_for(self.program)):
+        if not self.program.runner.is_settled:
             return
-        from fnet.kernels.cpu.runtime.guarded_call import entries
-        from fnet.transforms.steady_call import SteadyCall
+        if self._steady_call is not None and self._steady_call.guard.is_current():
+            return
+        from fnet.transforms.steady_call import SteadyCall, guard_of
 
-        compiled = entries()
-        if compiled is not None:
-            made = SteadyCall(steady, self.level, self.program, self, *compiled)
+        guard = guard_of(steady, self.program)
+        if guard is not None:
+            made = SteadyCall(steady, self.level, self.program, self, guard)
             # What is edited while this is written must not be taken for what was returned.
             if all(held.is_same() for held in steady.held.values()):
                 self._steady_call, self.fast = made, made.call
 
     def _end_steady(self) -> None:
         if self._steady_call is not None:
-            self._steady_call.end()
+            self._steady_call.guard.end()
         self.steady = self.fast = self._steady_call = None
 
     def _release(self) -> None:
@@ -122,10 +123,10 @@ class Specialised:
         if not self._is_by_position or (self._updated and not self.program.runner.is_atomic):
             return None
         known = {path: self._spans[p][1] - self._spans[p][0] for p, path in self._updated.items()}
-        fresh = Fresh(known)
+        fresh = Fresh(self.device, known)
         if not fresh.add(result):
             return None
-        parts = Parts()
+        parts = Parts(self.device)
         numbers: list[int] = []
         for position, span in enumerate(self._spans):
             if position in self._static:
@@ -138,14 +139,6 @@ class Specialised:
         returned = rebuilt(
             result, {path: trees[p] for p, path in self._updated.items()} | {path: None for path, *_ in fresh.arrays}
         )
-        held = {p: Held(part) for p, part in trees.items()}
+        held = {p: Held(part, self.device) for p, part in trees.items()}
         pairs = list(self._updated.items())
-        return Steady(self._names, returned, pairs, held, self.program.state, parts, numbers, fresh.arrays)
-
-
-def _usable(x: Any, spec: ArraySpec) -> np.ndarray:
-    """An array that kernels can read: of the native type, row-major, aligned and writeable (it is never written)."""
-    if type(x) is np.ndarray and x.flags.carray:
-        return x
-    array = np.asarray(x, spec.dtype, order="C")
-    return array if array.flags.carray else np.array(array, order="C")
+        return Steady(self._names, returned, pairs, held, self.device, self.program.state, parts, numbers, fresh.arrays)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.device import Array, Block, Device
 from fnet.errors import StructureError
 from fnet.transforms.donation import Path, follow
 
@@ -26,15 +27,17 @@ class Parts:
 
     containers: (path, type, keys or length) of each container, the outer ones first. arrays: (path, dtype, shape) of
     each array, in the order of the plan's inputs. objects: (path, object) of each static argument and each None.
+    device: where the arrays are.
     """
 
+    device: Device
     containers: list[tuple[Path, type, Any]] = field(default_factory=list)
     arrays: list[tuple[Path, np.dtype, tuple[int, ...]]] = field(default_factory=list)
     objects: list[tuple[Path, Any]] = field(default_factory=list)
 
     def add(self, part: Any, path: Path) -> bool:
         """Add an argument; False where it is not made of arrays in plain tuples, lists and dicts."""
-        if type(part) is np.ndarray:
+        if self.device.owns(part):
             self.arrays.append((path, part.dtype, part.shape))
             return True
         if part is None:
@@ -52,8 +55,10 @@ class Fresh:
 
     known: the path of each donated tree in the result, with the number of its leaves. count: how many outputs of the
     plan have been passed. arrays: (path in the result, number of the output, dtype, shape) of each new array.
+    device: where the arrays are.
     """
 
+    device: Device
     known: Mapping[Path, int]
     count: int = 0
     arrays: list[tuple[Path, int, np.dtype, tuple[int, ...]]] = field(default_factory=list)
@@ -63,7 +68,7 @@ class Fresh:
         if path in self.known:
             self.count += self.known[path]
             return True
-        if type(part) is np.ndarray:
+        if self.device.owns(part):
             self.arrays.append((path, self.count, part.dtype, part.shape))
             self.count += 1
             return True
@@ -80,8 +85,9 @@ class Held:
     has_lists: whether there is a list in it; otherwise only the dicts are mutable. arrays: (array, dtype, shape).
     """
 
-    def __init__(self, part: Any) -> None:
+    def __init__(self, part: Any, device: Device) -> None:
         self.part = part
+        self.device = device
         self.is_mutable = False
         self.dicts: list[tuple[dict, tuple[Any, ...]]] = []
         self.has_lists = False
@@ -100,7 +106,7 @@ class Held:
                 return False
             if not all(part[key] is entry for part, key, entry in self.single) or not self.registered_are_same():
                 return False
-            return all(_is_alike(*array) for array in self.arrays)
+            return all(self.device.is_ready(*array) for array in self.arrays)
         except Exception:  # whatever comes of comparing an array with something else
             return False
 
@@ -120,12 +126,12 @@ class Held:
                 self.has_lists = True
             else:
                 self.dicts.append((part, tuple(part)))
-            self.single += [(part, k, part[k]) for k in keys(part) if type(part[k]) is np.ndarray and part[k].size < 2]
+            self.single += [(part, k, part[k]) for k in keys(part) if self.device.owns(part[k]) and part[k].size < 2]
             entries = [self._copied(part[key]) for key in keys(part)]
             return entries if kind is list else dict(zip(part, entries, strict=True))
         if isinstance(part, tuple):
             return tuple(map(self._copied, part))
-        if part is not None and kind is not np.ndarray:
+        if part is not None and not self.device.owns(part):
             self.registered.append((part, *tree.flatten(part)))
         return part
 
@@ -136,15 +142,16 @@ class Steady:
 
     names: of the arguments. returned: the result of the last call, with None in the places of new arrays.
     pairs: (position of a donated argument, its path in the result). held: the donated trees by position.
-    block: the memory of the donated arrays. parts: the other arguments. numbers: which inputs of the plan the arrays of
-    `parts` are. fresh: the new arrays, see `Fresh.arrays`.
+    device: where the arrays are. block: the memory of the donated ones. parts: the other arguments. numbers: which
+    inputs of the plan the arrays of `parts` are. fresh: the new arrays, see `Fresh.arrays`.
     """
 
     names: list[str]
     returned: Any
     pairs: list[tuple[int, Path]]
     held: dict[int, Held]
-    block: Any
+    device: Device
+    block: Block
     parts: Parts
     numbers: list[int]
     fresh: list[tuple[Path, int, np.dtype, tuple[int, ...]]]
@@ -163,7 +170,8 @@ class Steady:
                 return False
         if any(follow(args, path) is not known for path, known in self.parts.objects):
             return False
-        if not all(_is_alike(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays):
+        ready = self.device.is_ready
+        if not all(ready(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays):
             return False
         return self.are_apart(args)
 
@@ -171,11 +179,12 @@ class Steady:
         """True where no other argument shares memory with a donated array; a `StructureError` names one that does."""
         return not self.pairs or all(self._is_apart(follow(args, path), path) for path, _, _ in self.parts.arrays)
 
-    def _is_apart(self, array: np.ndarray, path: Path) -> bool:
-        if not np.may_share_memory(array, self.block):
+    def _is_apart(self, array: Array, path: Path) -> bool:
+        share_memory = self.device.share_memory
+        if not share_memory(array, self.block):
             return True
         trees = ((position, tree.leaves(follow(self.returned, where))) for position, where in self.pairs)
-        shared = [p for p, leaves in trees if any(np.may_share_memory(array, leaf) for leaf in leaves)]
+        shared = [p for p, leaves in trees if any(share_memory(array, leaf) for leaf in leaves)]
         read = "/".join([self.names[path[0]], *map(str, path[1:])])
         donated = self.names[min(shared, default=self.pairs[0][0])]
         raise StructureError(
@@ -214,7 +223,3 @@ def keys(container: Any) -> Iterable[Any]:
 def _entries(container: Any) -> Any:
     """The keys of a dict, in their order; the length of a tuple or list."""
     return tuple(container) if type(container) is dict else len(container)
-
-
-def _is_alike(array: Any, dtype: np.dtype, shape: tuple[int, ...]) -> bool:
-    return type(array) is np.ndarray and array.dtype is dtype and array.shape == shape and array.flags.carray

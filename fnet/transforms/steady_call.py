@@ -1,7 +1,7 @@
 """The shortest way into kernels: a Python function written for one steady call.
 
 At a few microseconds a step every loop and every attribute counts. So the comparisons of trees are written out for the
-arguments at hand, and those of arrays are made in machine code (`fnet.kernels.cpu.runtime.guarded_call`).
+arguments at hand, and those of arrays are left to a guard of the device.
 """
 
 from __future__ import annotations
@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
-from fnet.compile import results
 from fnet.compile.program import Program
-from fnet.compile.results import is_reused
 from fnet.context import in_force
-from fnet.kernels.cpu.runtime.guarded_call import SHARED, VALID, Change, Enter, Gate, record, versions
+from fnet.device import Guard
 from fnet.transforms.donation import Path, follow
 from fnet.transforms.steady import Steady, keys
 
@@ -24,57 +20,37 @@ class SteadyCall:
     """Makes a steady call from the tuple of its arguments, or returns None where the call is not steady.
 
     program: runs the plan; owner: has the attribute `steady`, which is another object as soon as the memory behind
-    `steady` is no longer in use. Whoever makes this, or ends it, works alone in the workspace of the program.
+    `steady` is no longer in use; guard: looks at the arrays. Whoever makes this works alone in the workspace of the
+    program.
     """
 
-    def __init__(self, steady: Steady, level: str, program: Program, owner: Any, enter: Enter, change: Change) -> None:
-        self.native = program.native
-        gate = program.workspace.gate = program.workspace.gate or Gate(change)
-        self._watched = [held for held in steady.held.values() if not held.has_lists]
-        self._versions = self._present_versions()
-        block = steady.block.base if steady.pairs else None
-        self._records = [self._record(steady, gate, block) for block in (block, None)]
+    def __init__(self, steady: Steady, level: str, program: Program, owner: Any, guard: Guard) -> None:
+        self.guard = guard
         values = {"in_force": in_force, "level": level, "steady": steady, "owner": owner, "program": program}
-        values |= {"alone": program.workspace.alone, "enter": enter, "held": (gate, self.native, self._records)}
-        values |= dict(zip(("record", "apart"), map(_address, self._records), strict=True))
-        compared = [p for p, held in steady.held.items() if held.has_lists or self._versions is None]
-        self.call = _Writer(steady, program, compared, values).function()
-
-    def is_for(self, program: Program) -> bool:
-        """Whether this is for what runs the plan now, and for the dicts as they are."""
-        return self.native is program.native and self._versions == self._present_versions()
-
-    def end(self) -> None:
-        """Let calls that have begun in other threads find that they are not steady."""
-        for words in self._records:
-            words[VALID] = 0
-
-    def _present_versions(self) -> list[tuple[int, int]] | None:
-        return versions(d for held in self._watched for d, _ in held.dicts)
-
-    def _record(self, steady: Steady, gate: Gate, block: Any) -> np.ndarray:
-        native = self.native
-        kinds = [(dtype, shape) for _, dtype, shape in steady.parts.arrays]
-        seen = self._versions or (), [array for held in steady.held.values() for array in held.arrays]
-        if native is None:
-            return record(gate, 0, 0, block, [(*kind, 0) for kind in kinds], (), *seen)
-        entries = [native.inputs.get(number, native.spare) for number in steady.numbers]
-        read = [(*kind, entry) for kind, entry in zip(kinds, entries, strict=True)]
-        written = list(native.outputs.values())
-        return record(gate, native.address(), native.table, block, read, written, *seen)
+        values |= {"alone": program.workspace.alone, "enter": guard.enter}
+        values |= {"record": guard.record, "apart": guard.apart, "runner": program.runner}
+        compared = [p for p, held in steady.held.items() if held.has_lists or not guard.sees_dicts]
+        self.call = _Writer(steady, program, guard, compared, values).function()
 
 
-def _address(words: np.ndarray) -> int:
-    return words.__array_interface__["data"][0]
+def guard_of(steady: Steady, program: Program) -> Guard | None:
+    """What looks at the arrays of a steady call, where the device has it; whoever asks works alone in the workspace."""
+    read = [(n, dtype, shape) for n, (_, dtype, shape) in zip(steady.numbers, steady.parts.arrays, strict=True)]
+    held = [array for one in steady.held.values() for array in one.arrays]
+    dicts = [d for one in steady.held.values() if not one.has_lists for d, _ in one.dicts]
+    state = steady.block if steady.pairs else None
+    return steady.device.guard(program.runner, program.workspace, state, read, held, dicts)
 
 
 class _Writer:
     """Writes the text of a steady call, and collects the values that its names stand for."""
 
-    def __init__(self, steady: Steady, program: Program, compared: list[int], values: dict[str, Any]) -> None:
-        self.steady, self.native, self.compared = steady, program.native, compared
+    def __init__(
+        self, steady: Steady, program: Program, guard: Guard, compared: list[int], values: dict[str, Any]
+    ) -> None:
+        self.steady, self.guard, self.compared = steady, guard, compared
         self.inputs = len(program.plan.inputs)
-        self.values = values | {"empty": np.empty, "reused": results.empty}
+        self.values = values
         self.names = [f"a{position}" for position in range(len(steady.names))]
         self.variables: dict[Path, str] = {(position,): name for position, name in enumerate(self.names)}
         self.results: dict[Path, str] = {}
@@ -82,7 +58,7 @@ class _Writer:
     def function(self) -> Callable[[tuple[Any, ...]], Any]:
         conditions = ["in_force().jit_level is level", *self._donated(), *self._others()]
         arrays = [self._found(path) for path, _, _ in self.steady.parts.arrays]
-        run = self._guarded(arrays) if self.native else self._walked(arrays)
+        run = self._guarded(arrays) if self.guard.runs else self._walked(arrays)
         lines = [
             "def call(args):",
             "    try:",
@@ -97,29 +73,29 @@ class _Writer:
         return self.values["call"]
 
     def _guarded(self, arrays: list[str]) -> Iterator[str]:
-        """Run the native function; whether the memory is still that of `steady` is found there."""
+        """Let the guard run the plan; whether the memory is still that of `steady` is found there."""
         for path, k, dtype, shape in self.steady.fresh:
             self.results[path] = f"o{k}"
             self.values |= {f"od{k}": dtype, f"os{k}": shape}
-            yield f"o{k} = {'reused' if is_reused(shape, dtype) else 'empty'}(os{k}, od{k})"
-        taken = "".join(f"{name}, " for name in [*arrays, *(f"o{k}" for k in self.native.outputs)])
+            yield f"o{k} = {self._named(self.steady.device.allocator(shape, dtype))}(os{k}, od{k})"
+        taken = "".join(f"{name}, " for name in [*arrays, *(f"o{k}" for k in self.guard.outputs)])
         yield f"arrays = ({taken})"
         yield "status = enter(record, arrays)"
-        yield f"if status and (status != {SHARED} or not steady.are_apart(args) or enter(apart, arrays)):"
+        yield f"if status and (status != {self.guard.shared} or not steady.are_apart(args) or enter(apart, arrays)):"
         yield "    return None"
         yield f"return {self._returned()}"
 
     def _walked(self, arrays: list[str]) -> Iterator[str]:
-        """Walk the plan while no other program runs; once it is native, a call of that is written."""
+        """Run the plan from Python while no other program runs; once the guard can, a call of that is written."""
         inputs = ["None"] * self.inputs
         for number, name in zip(self.steady.numbers, arrays, strict=True):
             inputs[number] = name
         self.results |= {path: f"outputs[{k}]" for path, k, _, _ in self.steady.fresh}
         yield "def walk():"
-        yield "    if owner.steady is not steady or program.native is not None:"
+        yield "    if owner.steady is not steady or runner.native is not None:"
         yield "        return None"
         yield f"    status = enter(record, ({''.join(f'{name}, ' for name in arrays)}))"
-        yield f"    if status and (status != {SHARED} or not steady.are_apart(args)):"
+        yield f"    if status and (status != {self.guard.shared} or not steady.are_apart(args)):"
         yield "        return None"
         yield f"    outputs = program.run([{', '.join(inputs)}])"
         yield f"    return {self._returned()}"

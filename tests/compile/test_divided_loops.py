@@ -11,7 +11,7 @@ import pytest
 
 import fnet
 from fnet import ops
-from fnet.compile import loops
+from fnet.devices.cpu import loops
 from fnet.kernels.cpu.runtime import threads
 
 CASES: dict[str, Callable[[Any], Any]] = {

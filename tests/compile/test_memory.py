@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fnet.compile import memory
 from fnet.compile.layout import Block, backwards_in_time, by_size, in_time
-from fnet.compile.memory import ALIGNMENT, Buffer, aligned, allocate, lay_out_arena, lay_out_sequence
+from fnet.compile.memory import Buffer, aligned, lay_out_arena, lay_out_sequence
+from fnet.devices.cpu.blocks import ALIGNMENT, allocate
 
 intervals = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.integers(0, 9)), max_size=12)
 
@@ -20,7 +21,7 @@ def buffers_from(drawn: list[tuple[int, int, int]]) -> list[Buffer]:
 @given(intervals)
 def test_buffers_live_together_do_not_overlap(drawn):
     buffers = buffers_from(drawn)
-    size = lay_out_arena(buffers)
+    size = lay_out_arena(buffers, ALIGNMENT)
     for i, a in enumerate(buffers):
         assert a.offset % ALIGNMENT == 0
         assert a.offset + a.nbytes <= size
@@ -33,7 +34,7 @@ def test_buffers_live_together_do_not_overlap(drawn):
 @given(intervals)
 def test_the_arena_holds_no_more_than_everything_at_once(drawn):
     buffers = buffers_from(drawn)
-    assert lay_out_arena(buffers) <= sum(aligned(b.nbytes) for b in buffers)
+    assert lay_out_arena(buffers, ALIGNMENT) <= sum(aligned(b.nbytes, ALIGNMENT) for b in buffers)
 
 
 @pytest.mark.parametrize("way", [by_size, in_time, backwards_in_time])
@@ -60,16 +61,16 @@ def test_layouts_of_a_deep_network_are_as_small_as_what_lives_at_once():
 def test_many_buffers_are_laid_out_without_a_look_at_all_pairs(monkeypatch):
     monkeypatch.setattr(memory, "MOST_BY_SIZE", 2)
     monkeypatch.setattr(memory, "by_size", None)
-    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)]) == 640
+    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)], ALIGNMENT) == 640
 
 
 def test_memory_is_reused_when_lives_do_not_meet():
-    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)]) == 640
+    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)], ALIGNMENT) == 640
 
 
 def test_a_sequence_lays_buffers_one_after_the_other():
     buffers = [Buffer(4), Buffer(100), Buffer(64)]
-    assert lay_out_sequence(buffers) == 64 + 128 + 64
+    assert lay_out_sequence(buffers, ALIGNMENT) == 64 + 128 + 64
     assert [b.offset for b in buffers] == [0, 64, 192]
 
 

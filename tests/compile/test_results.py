@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import ops
-from fnet.compile import results
+from fnet.devices.cpu import results
 
 SIZE = results.SMALLEST // 4  # numbers of float32
 

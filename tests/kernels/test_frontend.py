@@ -12,9 +12,9 @@ from numba import typeof
 from numba.core import config
 from numba.core.caching import NullCache
 
-from fnet.compile.generated import NAME, define
-from fnet.compile.loop_source import loop_source
 from fnet.compile.loops import LoopNest, Read, Step, Write
+from fnet.devices.cpu.generated import NAME, define
+from fnet.devices.cpu.loop_source import loop_source
 from fnet.kernels.compiler import full_width, linking
 from fnet.kernels.compiler.frontend.compiler import REFUSED, translated
 

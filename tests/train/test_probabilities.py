@@ -56,7 +56,9 @@ RIGHT: dict[str, tuple[Any, Layer, Any]] = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_known_from_the_network_needs_no_look(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     loss, net, y = RIGHT[name]
-    monkeypatch.setattr("fnet.train.measures.BoundMeasures.check_outputs", lambda *_: pytest.fail("outputs were computed"))
+    monkeypatch.setattr(
+        "fnet.train.measures.BoundMeasures.check_outputs", lambda *_: pytest.fail("outputs were computed")
+    )
     trainer = Trainer(net, loss)
     assert np.isfinite(trainer.evaluate(trainer.init(random.key(1), (3,)), X, y)["loss"])
 

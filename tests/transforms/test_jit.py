@@ -234,4 +234,4 @@ def test_the_executor_can_be_set_from_outside(monkeypatch):
     monkeypatch.setenv("FNET_EXECUTOR", "native")
     f = fnet.jit(lambda x: x + 1.0)
     f(X)
-    assert type(f.compiled(X).program.runner).__name__ == "Native"
+    assert type(f.compiled(X).program.runner.active).__name__ == "Native"

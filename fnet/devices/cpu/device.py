@@ -2,21 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.compile.loops import Loops
+from fnet.compile.plan import Plan
+from fnet.compile.workspace import Workspace
+from fnet.device import Guard, Shape
+from fnet.devices.cpu import results
+from fnet.devices.cpu.blocks import ALIGNMENT, allocate
+from fnet.devices.cpu.emitter import EagerEmitter, ref_of
+from fnet.devices.cpu.executor import Executor
 from fnet.devices.lowering import Lowering, Rules
+from fnet.spec import check_array
 
 
 class Cpu:
-    """The device of NumPy's arrays; see `fnet.device.Device`."""
+    """The device of NumPy's arrays; see `fnet.device.Device`. What compiles, and so imports Numba, is loaded late."""
 
     name = "cpu"
+    alignment = ALIGNMENT
+    empty = staticmethod(results.empty)
+    release = staticmethod(results.release)
+    clear = staticmethod(results.clear)
+    block = staticmethod(allocate)
+    ref = staticmethod(ref_of)
 
     def __init__(self) -> None:
         self._rules = Rules(self.name, "fnet.devices.cpu.lower")
+        self.emitter = EagerEmitter(self)
+
+    # Arrays.
+
+    def owns(self, x: Any) -> bool:
+        return type(x) is np.ndarray
+
+    def is_ready(self, array: Any, dtype: np.dtype, shape: Shape) -> bool:
+        return type(array) is np.ndarray and array.dtype is dtype and array.shape == shape and array.flags.carray
+
+    def ready(self, x: Any, dtype: np.dtype) -> np.ndarray:
+        if type(x) is np.ndarray and x.flags.carray:
+            return x
+        array = np.asarray(x, dtype, order="C")
+        return array if array.flags.carray else np.array(array, order="C")
+
+    def operand(self, x: Any) -> np.ndarray:
+        if type(x) is np.ndarray:
+            return x
+        if not isinstance(x, np.ndarray):
+            return np.asarray(x)
+        check_array(x)
+        return x
+
+    def allocator(self, shape: Shape, dtype: np.dtype) -> Callable[[Shape, np.dtype], np.ndarray]:
+        return results.empty if results.is_reused(shape, dtype) else np.empty
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return np.array(array)
+
+    def get(self, array: np.ndarray) -> np.ndarray:
+        return np.array(array)
+
+    def assign(self, target: np.ndarray, source: Any) -> None:
+        target[...] = source
+
+    def share_memory(self, array: np.ndarray, block: np.ndarray) -> bool:
+        return np.may_share_memory(array, block)
+
+    # Blocks.
+
+    def size_of(self, block: np.ndarray) -> int:
+        return block.nbytes
+
+    def window(self, block: np.ndarray, offset: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
+        count = dtype.itemsize
+        for size in shape:
+            count *= size
+        return block[offset : offset + count].view(dtype).reshape(shape)
+
+    def flat(self, memory: np.ndarray, offset: int, count: int, dtype: np.dtype) -> np.ndarray:
+        flat = memory.reshape(-1)
+        if flat.dtype is not dtype:
+            return flat.view(np.uint8)[offset : offset + count * dtype.itemsize].view(dtype)
+        if count == flat.size:
+            return flat
+        start = offset // flat.itemsize
+        return flat[start : start + count]
+
+    # Code.
 
     def rule(self, primitive: Any) -> Lowering:
         return self._rules.of(primitive)
+
+    def viewed(self, array: np.ndarray, view: Callable[..., np.ndarray], params: dict[str, Any]) -> np.ndarray:
+        return view(array, **params)
+
+    def loop(self, loops: Loops, emit: Emitter) -> None:
+        from fnet.devices.cpu.loops import emit_loops
+
+        emit_loops(loops, emit)
+
+    def copy(self, source: Ref, target: Ref, emit: Emitter) -> None:
+        from fnet.devices.cpu.copying import emit_copy
+
+        emit_copy(source, target, emit)
+
+    def fill(self, target: Ref, value: Any, emit: Emitter) -> None:
+        from fnet.devices.cpu.copying import emit_fill
+
+        emit_fill(target, value, emit)
+
+    def runner(self, plan: Plan, executor: str) -> Executor:
+        return Executor(plan, executor)
+
+    def direct(self, kernel: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
+        from fnet.devices.cpu.direct import direct
+
+        return direct(kernel, args)
+
+    def guard(
+        self,
+        runner: Any,
+        workspace: Workspace,
+        state: np.ndarray | None,
+        read: Sequence[tuple[int, np.dtype, Shape]],
+        held: Sequence[tuple[np.ndarray, np.dtype, Shape]],
+        dicts: Sequence[dict],
+    ) -> Guard | None:
+        from fnet.devices.cpu.guard import RecordGuard
+        from fnet.kernels.cpu.runtime import guarded_call
+
+        entries = guarded_call.entries()  # none where compiled code cannot look into objects of this interpreter
+        return None if entries is None else RecordGuard(entries, runner, workspace, state, read, held, dicts)
+
+    def wait(self) -> None:
+        """Kernels have run when their calls return."""
 
 
 DEVICE = Cpu()

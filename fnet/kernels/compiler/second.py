@@ -27,7 +27,7 @@ IDLE = 15.0  # seconds without work after which the second process ends by itsel
 _CODE = """
 import sys
 _, file, folder, *sys.path = sys.argv
-from fnet.compile.ahead import serve
+from fnet.devices.cpu.ahead import serve
 serve(int(file), folder)
 """
 

@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from fnet.compile.generated import NAME, define
-from fnet.compile.loops import FOLDED, NEXT, PARTS, SAME, STAYS, STRIDES, LoopNest, Write, accumulator, initial
+from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest, Write, accumulator, initial
+from fnet.devices.cpu.generated import NAME, define
 
+PARTS = 16
 BLOCK = 4096
 ARGUMENTS = 30  # of a call: Python passes more of them through a list, which Numba cannot type beside a function
 _SUFFIX = {"f4": "f32", "f8": "f64"}

@@ -10,7 +10,7 @@ import pytest
 
 import fnet
 from fnet import ops
-from fnet.compile import native, program
+from fnet.devices.cpu import executor, native
 from fnet.kernels.compiler.cache_folder import cache_directory
 
 EXECUTORS = ["walk", "native"]
@@ -113,11 +113,11 @@ def runner_after(runs: int) -> tuple[str, Any]:
     carry, _ = f(start(), X * 0.1)
     for _ in range(runs - 1):
         carry, _ = f(carry, X * 0.1)
-    return type(f.compiled(carry, X).program.runner).__name__, carry
+    return type(f.compiled(carry, X).program.runner.active).__name__, carry
 
 
 def test_auto_goes_native_where_it_was_walked_for_long_and_the_bits_stay(monkeypatch):
-    monkeypatch.setattr(program, "PATIENCE", 0)
+    monkeypatch.setattr(executor, "PATIENCE", 0)
     monkeypatch.setattr(native, "is_known", lambda plan: False)
     runner, carry = runner_after(41)
     walked = fnet.jit(counter, donate="carry", executor="walk").repeat(41, start(), X * 0.1)[0]
@@ -126,7 +126,7 @@ def test_auto_goes_native_where_it_was_walked_for_long_and_the_bits_stay(monkeyp
 
 
 def test_a_few_runs_are_not_worth_the_compiler(monkeypatch):
-    monkeypatch.setattr(program, "PATIENCE", 1e9)
+    monkeypatch.setattr(executor, "PATIENCE", 1e9)
     monkeypatch.setattr(native, "is_known", lambda plan: False)
     assert runner_after(41)[0] == "Walker"
 
@@ -135,20 +135,20 @@ def test_the_first_run_is_not_counted_as_walking(monkeypatch):
     monkeypatch.setattr(native, "is_known", lambda plan: False)
     f = fnet.jit(counter, donate="carry")
     carry, _ = f(start(), X)
-    assert f.compiled(carry, X).program.walked == 0
+    assert f.compiled(carry, X).program.runner.walked == 0
     f(carry, X)
-    assert 0 < f.compiled(carry, X).program.walked < 1
+    assert 0 < f.compiled(carry, X).program.runner.walked < 1
 
 
 @pytest.mark.skipif(cache_directory() is None, reason="nothing is kept")
 def test_what_an_earlier_process_compiled_is_used_after_a_few_runs(monkeypatch):
-    monkeypatch.setattr(program, "PATIENCE", 1e9)
+    monkeypatch.setattr(executor, "PATIENCE", 1e9)
     native_step = fnet.jit(counter, donate="carry", executor="native")
     native_step(start(), X)
     assert native.is_known(native_step.plan(start(), X))
     assert not native.is_known(fnet.jit(lambda x: ops.sinh(ops.cos(x)) @ x.T).plan(X))
-    assert runner_after(program.HOT_RUNS)[0] == "Walker"
-    assert runner_after(program.HOT_RUNS + 2)[0] == "Native"
+    assert runner_after(executor.HOT_RUNS)[0] == "Walker"
+    assert runner_after(executor.HOT_RUNS + 2)[0] == "Native"
 
 
 def test_one_jitted_function_serves_many_threads():
@@ -175,4 +175,4 @@ def test_batch_sizes_share_the_generated_code():
     f(np.ones((9, 3), np.float32))
     one, other = f.compiled(np.ones((4, 3), np.float32)), f.compiled(np.ones((9, 3), np.float32))
     assert one is not other
-    assert one.program.runner.function is other.program._runner.function
+    assert one.program.runner.native.function is other.program.runner.native.function

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fnet.compile import generated
+from fnet.devices.cpu import generated
 from fnet.kernels.compiler import cache_folder, sources
 
 TEXT = f"""from fnet.kernels.policy import kernel
@@ -100,7 +100,7 @@ PROGRAM = """
 import numpy as np, fnet
 f = fnet.jit(lambda x: fnet.ops.sum(fnet.ops.exp(x) * 2.0), executor="native")
 f(np.ones(4, np.float32))
-function = f.compiled(np.ones(4, np.float32)).program.runner.function
+function = f.compiled(np.ones(4, np.float32)).program.runner.native.function
 print(sum(function.stats.cache_hits.values()), sum(function.stats.cache_misses.values()))
 """
 

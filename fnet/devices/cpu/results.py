@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.memory import ALIGNMENT
+from fnet.devices.cpu.blocks import ALIGNMENT
 
 SMALLEST, LARGEST = 1 << 15, 1 << 25  # bytes of a block: what is smaller is soon in the caches, wherever it lies
 LIMIT = 1 << 26  # bytes of all blocks together, used or not

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fnet.compile.generated import PACKAGE, restored
 from fnet.compile.plan import Call, Plan, Slot
+from fnet.devices.cpu.generated import PACKAGE, restored
 from fnet.kernels.compiler import claims, second
 from fnet.kernels.compiler.cache import KernelCache
 from fnet.kernels.compiler.cache_folder import cache_directory

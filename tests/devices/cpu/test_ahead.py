@@ -12,7 +12,7 @@ import pytest
 from numba.core import config
 
 import fnet
-from fnet.compile.ahead import _EXPECTED, Version, _found, _is_shared, _version, _weight
+from fnet.devices.cpu.ahead import _EXPECTED, Version, _found, _is_shared, _version, _weight
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba.core import config
 
-from fnet.compile.direct import direct
+from fnet.devices.cpu.direct import direct
 from fnet.kernels.policy import kernel
 
 
