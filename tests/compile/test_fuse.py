@@ -11,6 +11,7 @@ from fnet import ops
 from fnet.compile.fuse import MAX_NODES, fuse
 from fnet.compile.graph import Graph, Node
 from fnet.compile.simplify import simplify
+from fnet.device import cpu
 from fnet.transforms.stage import stage
 
 SHAPES = [(4,), (4, 1), (1,), (3, 4)]
@@ -40,7 +41,7 @@ def drawn_graph(rng: np.random.Generator, most: int, reach: int) -> Graph:
         return tuple(values)
 
     graph, _ = stage(f, [fnet.ArraySpec(shape, np.dtype(np.float32)) for shape in SHAPES], tuple)
-    return simplify(graph)
+    return simplify(graph, cpu())
 
 
 class Plain:
