@@ -50,7 +50,7 @@ def cumsum(x: Any, axis: int = -1, reverse: bool = False) -> Any:
     (array([1., 3., 7.]), array([7., 6., 4.]))
     """
     x = widened(x)
-    axis = normalize_axis(axis, spec_of(x).ndim, "cumsum")
+    axis = normalize_axis(axis, x.ndim, "cumsum")
     return moveaxis(_cumsum(moveaxis(x, axis, -1), reverse=bool(reverse)), -1, axis)
 
 
@@ -65,12 +65,12 @@ def bincount(index: Any, weights: Any, length: int) -> Any:
     array([1., 0., 5., 0.])
     """
     index, weights = lift(index), lift(weights)
-    if spec_of(index).dtype.kind not in "iu":
+    if index.dtype.kind not in "iu":
         raise DtypeError(f"bincount: the index holds integers, received {spec_of(index)}. Use .astype('int64').")
-    if spec_of(index).shape != spec_of(weights).shape:
+    if index.shape != weights.shape:
         raise ShapeError(
-            f"bincount: expected weights shaped like the index, {spec_of(index).shape}, received "
-            f"{spec_of(weights).shape}. Broadcast them first."
+            f"bincount: expected weights shaped like the index, {index.shape}, received "
+            f"{weights.shape}. Broadcast them first."
         )
     if length < 0:
         raise ValueRangeError(f"bincount: expected a length of 0 or more, received {length}.")

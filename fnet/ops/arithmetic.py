@@ -69,14 +69,14 @@ _not = elementwise("logical_not", "not {0}", dtype=BOOL)
 
 def _share(mine: Any, other: Any, y: Any) -> Any:
     """The part of a maximum's (minimum's) cotangent that is this operand's: 1, 0, or 1/2 in a tie; NaN counts all."""
-    won = astype(logical_or(equal(mine, y), not_equal(mine, mine)), spec_of(y).dtype)
-    tied = astype(equal(mine, other), spec_of(y).dtype)
+    won = astype(logical_or(equal(mine, y), not_equal(mine, mine)), y.dtype)
+    tied = astype(equal(mine, other), y.dtype)
     return _multiply(won, subtract(1, multiply(tied, 0.5)))
 
 
 def zeros_of(x: Any) -> np.ndarray:
     """A scalar zero of the dtype of `x`, to broadcast against it."""
-    return np.zeros((), spec_of(x).dtype)
+    return np.zeros((), x.dtype)
 
 
 def add(a: Any, b: Any) -> Any:
@@ -92,7 +92,7 @@ def add(a: Any, b: Any) -> Any:
 def subtract(a: Any, b: Any) -> Any:
     """``a - b``; booleans have no difference and raise `DtypeError`."""
     x, y = promote(a, b)
-    if spec_of(x).dtype == BOOL:
+    if x.dtype == BOOL:
         raise DtypeError("subtract: booleans have no difference. Use fnet.ops.not_equal, or .astype('int8') first.")
     return _subtract(x, y)
 
@@ -110,38 +110,38 @@ def divide(a: Any, b: Any) -> Any:
 def floor_divide(a: Any, b: Any) -> Any:
     """``floor(a / b)``, 0 where integers are divided by 0; its derivative is taken as 0."""
     x, y = no_booleans(*promote(a, b))
-    return (_signed_floor_divide if spec_of(x).dtype.kind == "i" else _floor_divide)(x, y)
+    return (_signed_floor_divide if x.dtype.kind == "i" else _floor_divide)(x, y)
 
 
 def remainder(a: Any, b: Any) -> Any:
     """``a - b * floor(a / b)``, with the sign of `b`; 0 where integers are divided by 0."""
     x, y = no_booleans(*promote(a, b))
-    return (_signed_remainder if spec_of(x).dtype.kind == "i" else _remainder)(x, y)
+    return (_signed_remainder if x.dtype.kind == "i" else _remainder)(x, y)
 
 
 def negative(x: Any) -> Any:
     """``-x``; booleans have no sign and raise `DtypeError`."""
     x = lift(x)
-    if spec_of(x).dtype == BOOL:
+    if x.dtype == BOOL:
         raise DtypeError("negative: booleans have no sign. Use fnet.ops.logical_not, or .astype('int8') first.")
     return _negative(x)
 
 
 def no_booleans(*operands: Any) -> list[Any]:
     """Booleans as int8, in which NumPy divides them and raises them to powers."""
-    return [astype(x, np.int8) if spec_of(x).dtype == BOOL else x for x in operands]
+    return [astype(x, np.int8) if x.dtype == BOOL else x for x in operands]
 
 
 def maximum(a: Any, b: Any) -> Any:
     """The larger of `a` and `b`; NaN where either is NaN. In a tie each operand gets half of the cotangent."""
     x, y = promote(a, b)
-    return (_maximum if spec_of(x).differentiable else _integer_maximum)(x, y)
+    return (_maximum if x.dtype.kind == "f" else _integer_maximum)(x, y)
 
 
 def minimum(a: Any, b: Any) -> Any:
     """The smaller of `a` and `b`; NaN where either is NaN. In a tie each operand gets half of the cotangent."""
     x, y = promote(a, b)
-    return (_minimum if spec_of(x).differentiable else _integer_minimum)(x, y)
+    return (_minimum if x.dtype.kind == "f" else _integer_minimum)(x, y)
 
 
 def stop_gradient(x: Any) -> Any:
@@ -173,7 +173,7 @@ def _or_nan(beyond: Any, bound: Any) -> Any:
     """Where an element is beyond a bound, or the bound is NaN, which is what it gives then."""
     if is_known(bound) and not np.any(np.not_equal(bound, bound)):
         return beyond
-    return logical_or(beyond, not_equal(bound, bound)) if spec_of(bound).differentiable else beyond
+    return logical_or(beyond, not_equal(bound, bound)) if lift(bound).dtype.kind == "f" else beyond
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

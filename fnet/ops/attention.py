@@ -52,7 +52,7 @@ _attention_vjp = Primitive("attention_vjp", _vjp_abstract, lowered="attention", 
 
 def _materialized(q: Any, k: Any, v: Any, *more: Any, scale: float, causal: bool, rate: float, masked: bool) -> Any:
     """The same values from plain operations, of which every derivative exists."""
-    (batch, queries, heads, _), keys = spec_of(q).shape, spec_of(k).shape[1]
+    (batch, queries, heads, _), keys = q.shape, k.shape[1]
     visible: Any = np.tri(queries, keys, dtype=bool) if causal else np.ones((queries, keys), bool)
     if masked:
         visible = logical_and(more[0], visible)
@@ -60,7 +60,7 @@ def _materialized(q: Any, k: Any, v: Any, *more: Any, scale: float, causal: bool
     weights = softmax(where(visible, scores, -math.inf))
     if rate:
         # The kernel counts keys up to a multiple of four.
-        kept = dropout(np.ones((batch, heads, queries, -(-keys // 4) * 4), spec_of(q).dtype), more[-1], rate)
+        kept = dropout(np.ones((batch, heads, queries, -(-keys // 4) * 4), q.dtype), more[-1], rate)
         weights = multiply(weights, kept[..., :keys])
     return einsum("bhts,bshe->bthe", weights, v)
 
@@ -93,12 +93,12 @@ def dot_product_attention(
     array([1. , 1.5])
     """
     q, k, v = promote(q, k, v, floating=True)
-    _check_shapes(spec_of(q).shape, spec_of(k).shape, spec_of(v).shape)
+    _check_shapes(q.shape, k.shape, v.shape)
     if not 0 <= rate <= 1:
         raise ValueRangeError(f"attention: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
     if rate and key is None:
         raise StructureError("attention: dropout needs a key: dot_product_attention(..., rate=0.1, key=key).")
-    (batch, queries, heads, depth), keys = spec_of(q).shape, spec_of(k).shape[1]
+    (batch, queries, heads, depth), keys = q.shape, k.shape[1]
     more = [] if mask is None else [_four_axes(lift(mask), (batch, heads, queries, keys))]
     more += [key] if rate else []
     scale = 1 / math.sqrt(max(depth, 1)) if scale is None else float(scale)
@@ -114,10 +114,9 @@ def _check_shapes(q: tuple[int, ...], k: tuple[int, ...], v: tuple[int, ...]) ->
 
 def _four_axes(mask: Any, shape: tuple[int, int, int, int]) -> Any:
     """The mask with four axes, each of size 1 or that of `shape`."""
-    spec = spec_of(mask)
-    if spec.dtype.kind != "b":
-        raise DtypeError(f"attention: the mask is boolean, true where a query sees a key, received {spec}.")
-    full = (1,) * (4 - spec.ndim) + spec.shape
-    if spec.ndim > 4 or any(n not in (1, m) for n, m in zip(full, shape, strict=True)):
-        raise ShapeError(f"attention: the mask must broadcast to (B, H, T, S) = {shape}, received {spec.shape}.")
+    if mask.dtype.kind != "b":
+        raise DtypeError(f"attention: the mask is boolean, true where a query sees a key, received {spec_of(mask)}.")
+    full = (1,) * (4 - mask.ndim) + mask.shape
+    if mask.ndim > 4 or any(n not in (1, m) for n, m in zip(full, shape, strict=True)):
+        raise ShapeError(f"attention: the mask must broadcast to (B, H, T, S) = {shape}, received {mask.shape}.")
     return reshape(mask, full)

@@ -14,7 +14,6 @@ from fnet.ops.shape import reshape
 from fnet.ops.window import Padding, Sizes, spatial, transposed_axes, window_axes
 from fnet.spec import ArraySpec
 from fnet.taps import Axes
-from fnet.transforms.primitive import spec_of
 
 # ----------------------------------------------------------------------------------------------- primitives
 
@@ -58,11 +57,11 @@ def conv(x: Any, w: Any, strides: Sizes = 1, padding: Padding = "valid", dilatio
     sizes, kernel = spatial("conv", x, w)
     if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1:
         raise ValueRangeError(f"conv: groups must be a positive integer, received {groups!r:.40}.")
-    channels, (depth, filters) = spec_of(x).shape[-1], spec_of(w).shape[-2:]
+    channels, (depth, filters) = x.shape[-1], w.shape[-2:]
     if channels != depth * groups:
         raise ShapeError(
-            f"conv: an input {spec_of(x).shape} in {groups} groups needs a kernel (*sizes, channels / groups, filters) "
-            f"for {channels} channels, received {spec_of(w).shape}."
+            f"conv: an input {x.shape} in {groups} groups needs a kernel (*sizes, channels / groups, filters) "
+            f"for {channels} channels, received {w.shape}."
         )
     if filters % groups:
         raise ShapeError(f"conv: groups must divide the filters, received {filters} filters in {groups} groups.")
@@ -93,10 +92,10 @@ def conv_transpose(
     """
     x, w = promote(x, w, floating=True)
     sizes, kernel = spatial("conv_transpose", x, w)
-    if spec_of(x).shape[-1] != spec_of(w).shape[-1]:
+    if x.shape[-1] != w.shape[-1]:
         raise ShapeError(
-            f"conv_transpose: an input {spec_of(x).shape} needs a kernel (*sizes, filters, channels) for "
-            f"{spec_of(x).shape[-1]} channels, received {spec_of(w).shape}."
+            f"conv_transpose: an input {x.shape} needs a kernel (*sizes, filters, channels) for "
+            f"{x.shape[-1]} channels, received {w.shape}."
         )
     axes = transposed_axes("conv_transpose", sizes, kernel, strides, padding, dilation, output_padding)
     return _conv_input(x, w, axes=axes, groups=1, **precision_of(x))

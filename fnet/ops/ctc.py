@@ -65,7 +65,7 @@ def ctc(logits: Any, labels: Any, label_lengths: Any, input_lengths: Any, blank_
     """
     logits, blank = _logits(logits, blank_index)
     labels = lift(labels)
-    (batch, frames, classes), have = spec_of(logits).shape, spec_of(labels).shape
+    (batch, frames, classes), have = logits.shape, labels.shape
     if len(have) != 2 or have[0] != batch:
         raise ShapeError(f"ctc: expected labels of shape ({batch}, labels) for {batch} samples, received {have}.")
     labels = _integers("labels", labels)
@@ -78,7 +78,7 @@ def ctc(logits: Any, labels: Any, label_lengths: Any, input_lengths: Any, blank_
 def _logits(logits: Any, blank_index: int) -> tuple[Any, int]:
     """Floating logits (B, T, C), and the index of the blank counted from 0."""
     (logits,) = promote(logits, floating=True)
-    shape = spec_of(logits).shape
+    shape = logits.shape
     if len(shape) != 3 or not shape[2]:
         raise ShapeError(f"ctc: expected logits of shape (batch, frames, classes), received {shape}.")
     if not -shape[2] <= blank_index < shape[2]:
@@ -87,7 +87,7 @@ def _logits(logits: Any, blank_index: int) -> tuple[Any, int]:
 
 
 def _integers(name: str, x: Any) -> Any:
-    if spec_of(x).dtype.kind not in "iu":
+    if x.dtype.kind not in "iu":
         raise DtypeError(f"ctc: {name} must be integers, received {spec_of(x)}. Use .astype('int64').")
     return astype(x, _INT)
 
@@ -95,7 +95,7 @@ def _integers(name: str, x: Any) -> Any:
 def _lengths(name: str, lengths: Any, batch: int, most: int) -> Any:
     """Lengths as (B,) int64, checked against the longest one where they are known."""
     lengths = lift(lengths)
-    shape = spec_of(lengths).shape
+    shape = lengths.shape
     if shape not in ((batch,), (batch, 1)):
         raise ShapeError(f"ctc: expected {name} of shape ({batch},), one for each sample, received {shape}.")
     lengths = _integers(name, reshape(lengths, (batch,)))
@@ -186,5 +186,5 @@ def ctc_beam_search_decode(
 
 
 def _all_frames(logits: Any, lengths: Any) -> Any:
-    batch, frames, _ = spec_of(logits).shape
+    batch, frames, _ = logits.shape
     return _lengths("input_lengths", np.full(batch, frames) if lengths is None else lengths, batch, frames)

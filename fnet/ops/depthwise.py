@@ -11,7 +11,6 @@ from fnet.ops.shape import broadcast_to, expand_dims, reshape
 from fnet.ops.window import Padding, Sizes, spatial, window_axes
 from fnet.spec import ArraySpec
 from fnet.taps import Axes
-from fnet.transforms.primitive import spec_of
 
 # Primitives, for kernels (*sizes, C).
 
@@ -45,11 +44,11 @@ def depthwise_conv(x: Any, w: Any, strides: Sizes = 1, padding: Padding = "valid
     """
     x, w = promote(x, w, floating=True)
     sizes, kernel = spatial("depthwise_conv", x, w)
-    shape, (channels, multiplier) = spec_of(x).shape, spec_of(w).shape[-2:]
+    shape, (channels, multiplier) = x.shape, w.shape[-2:]
     if shape[-1] != channels:
         raise ShapeError(
             f"depthwise_conv: an input {shape} needs a kernel (*sizes, channels, multiplier) for {shape[-1]} channels, "
-            f"received {spec_of(w).shape}."
+            f"received {w.shape}."
         )
     axes = window_axes("depthwise_conv", sizes, kernel, strides, padding, dilation)
     if multiplier != 1:

@@ -28,17 +28,15 @@ def edit_distance(a: Any, b: Any) -> Any:
     array([1])
     """
     a, b = _labels("a", a), _labels("b", b)
-    if spec_of(a).shape[0] != spec_of(b).shape[0]:
-        raise ShapeError(
-            f"edit_distance: expected as many rows in a as in b, received {spec_of(a).shape} and {spec_of(b).shape}."
-        )
+    if a.shape[0] != b.shape[0]:
+        raise ShapeError(f"edit_distance: expected as many rows in a as in b, received {a.shape} and {b.shape}.")
     return _edit_distance(a, b)
 
 
 def _labels(name: str, x: Any) -> Any:
     x = lift(x)
-    if spec_of(x).dtype.kind not in "iu":
+    if x.dtype.kind not in "iu":
         raise DtypeError(f"edit_distance: {name} holds integers, received {spec_of(x)}. Use .astype('int64').")
-    if spec_of(x).ndim != 2:
-        raise ShapeError(f"edit_distance: expected {name} of shape (batch, labels), received {spec_of(x).shape}.")
+    if x.ndim != 2:
+        raise ShapeError(f"edit_distance: expected {name} of shape (batch, labels), received {x.shape}.")
     return astype(x, _INT)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import add, broadcast_shapes, repeated, sum_to
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 Rule = Callable[..., Any] | None
 BOOL = np.dtype(bool)
@@ -27,7 +27,7 @@ def elementwise(name: str, template: str, *rules: Rule, dtype: np.dtype | None =
 
     def vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
         return tuple(
-            sum_to(rule(g, y, *operands), spec_of(x).shape) if rule is not None and spec_of(x).differentiable else None
+            sum_to(rule(g, y, *operands), x.shape) if rule is not None and x.dtype.kind == "f" else None
             for rule, x in zip(rules, operands, strict=True)
         )
 
@@ -35,9 +35,9 @@ def elementwise(name: str, template: str, *rules: Rule, dtype: np.dtype | None =
         total = None
         for rule, t in zip(rules, tangents, strict=True):
             if t is not None and rule is not None:
-                part = repeated(rule(t, y, *operands), spec_of(y).shape)
+                part = repeated(rule(t, y, *operands), y.shape)
                 total = part if total is None else add(total, part)
-        return np.zeros(spec_of(y).shape, spec_of(y).dtype) if total is None else total
+        return np.zeros(y.shape, y.dtype) if total is None else total
 
     differentiable = bool(rules)
     return Primitive(

@@ -29,7 +29,7 @@ _take = Primitive(
     "take",
     _take_abstract,
     lowered="index",
-    vjp=lambda g, y, x, index, *, axis: (_scatter_add(g, index, shape=spec_of(x).shape, axis=axis), None),
+    vjp=lambda g, y, x, index, *, axis: (_scatter_add(g, index, shape=x.shape, axis=axis), None),
     jvp=lambda tangents, y, x, index, *, axis: _take(tangents[0], index, axis=axis),
 )
 _scatter_add = Primitive(
@@ -52,22 +52,22 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
     array([30., 10.])
     """
     x, index = lift(x), lift(index)
-    axis = normalize_axis(axis, spec_of(x).ndim, "take")
-    if spec_of(index).dtype.kind not in "iu":
+    axis = normalize_axis(axis, x.ndim, "take")
+    if index.dtype.kind not in "iu":
         raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")
-    size = spec_of(x).shape[axis]
+    size = x.shape[axis]
     if is_known(index):
         wrong = np.flatnonzero((index < -size) | (index >= size))
         if wrong.size:
             value = np.reshape(index, -1)[wrong[0]]
             raise ValueRangeError(f"take: position {value} (element {wrong[0]}) is outside axis {axis} of size {size}.")
     # Kernels read int32, too: a copy of it would lie in the caches of one core, while others need it.
-    return _take(x, index if spec_of(index).dtype == np.int32 else _positions(index), axis=axis)
+    return _take(x, index if index.dtype == np.int32 else _positions(index), axis=axis)
 
 
 def _positions(index: Any) -> Any:
     """Positions as int64, in which their arithmetic is exact; what is beyond that is beyond any axis."""
-    if spec_of(index).dtype == np.uint64:
+    if index.dtype == np.uint64:
         index = minimum(index, np.uint64(np.iinfo(np.int64).max))
     return astype(index, np.int64)
 
@@ -87,7 +87,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None and Ellipsis as in NumPy, and integer arrays on neighbouring axes."""
-    parts = _expand(index if isinstance(index, tuple) else (index,), spec_of(x).shape)
+    parts = _expand(index if isinstance(index, tuple) else (index,), x.shape)
     if not any(_is_array(p) for p in parts):
         return basic_slice(x, tuple(_basic(p) for p in parts))
     arrays = [i for i, p in enumerate(parts) if _is_array(p)]
@@ -103,11 +103,11 @@ def getitem(x: Any, index: Any) -> Any:
 
 def _gather(x: Any, indices: list[Any], axis: int) -> Any:
     """Indices on neighbouring axes from `axis` on become one index into their product."""
-    shape = spec_of(x).shape
+    shape = x.shape
     for index in indices:
-        if spec_of(index).dtype.kind == "b":
+        if index.dtype.kind == "b":
             raise TracingError("a traced boolean mask has no fixed number of elements. Use fnet.ops.where instead.")
-        if spec_of(index).dtype.kind not in "iu":
+        if index.dtype.kind not in "iu":
             raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")
     if len(indices) == 1:
         return take(x, _checked(indices[0], shape[axis]), axis)

@@ -43,18 +43,18 @@ def matrix_product(a: Any, b: Any, precision: str | None = None) -> Any:
 
     Derivatives keep the level of their product. Integers stay integers; booleans tell whether there is a pair of True.
     """
-    kind = spec_of(a).dtype.kind
+    kind = a.dtype.kind
     if kind == "b":
         return astype(_product_of_integers(astype(a, np.int64), astype(b, np.int64)), bool)
     if kind in "iu":
         return _product_of_integers(a, b)
-    return (_matmul if spec_of(a).ndim == 2 else _stacked)(a, b, **precision_of(a, precision))
+    return (_matmul if a.ndim == 2 else _stacked)(a, b, **precision_of(a, precision))
 
 
 def precision_of(x: Any, level: str | None = None) -> dict[str, str]:
     """The parameter ``precision`` of a primitive for products of x, where it makes a difference."""
     level = current_precision() if level is None else level
-    return {"precision": level} if level != "highest" and spec_of(x).dtype == np.float32 else {}
+    return {"precision": level} if level != "highest" and x.dtype == np.float32 else {}
 
 
 def matmul(a: Any, b: Any, *, floating: bool = True) -> Any:
@@ -70,7 +70,7 @@ def matmul(a: Any, b: Any, *, floating: bool = True) -> Any:
     (2, 4)
     """
     a, b = promote(a, b, floating=floating)
-    left, right = spec_of(a).shape, spec_of(b).shape
+    left, right = a.shape, b.shape
     if not left or not right:
         raise ShapeError(f"matmul needs arrays with at least one axis, received {left} and {right}; multiply scalars.")
     if left[-1] != right[-2 if len(right) > 1 else 0]:
@@ -183,7 +183,7 @@ def _contract(a_term: str, a: Any, b_term: str, b: Any, later: set[str]) -> tupl
     shared = [c for c in a_term if c in b_term]
     stack, contracted = [c for c in shared if c in later], [c for c in shared if c not in later]
     rows, columns = [c for c in a_term if c not in shared], [c for c in b_term if c not in shared]
-    size = dict(zip(a_term, spec_of(a).shape, strict=True)) | dict(zip(b_term, spec_of(b).shape, strict=True))
+    size = dict(zip(a_term, a.shape, strict=True)) | dict(zip(b_term, b.shape, strict=True))
 
     def grouped(term: str, x: Any, *groups: list[str]) -> Any:
         order = [term.index(c) for group in groups for c in group]
@@ -204,4 +204,4 @@ def _drop(term: str, x: Any, needed: set[str]) -> tuple[str, Any]:
 
 def _summed(x: Any, axes: tuple[int, ...]) -> Any:
     """The sum over axes in the dtype of x; of booleans, whether there is a True."""
-    return astype(sum(x, axis=axes), spec_of(x).dtype) if axes else x
+    return astype(sum(x, axis=axes), x.dtype) if axes else x

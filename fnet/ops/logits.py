@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.transforms.operand import is_known
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 from fnet.transforms.tracer import Origin
 
 _MOST = 256
@@ -58,7 +58,7 @@ def logits_behind(primitive: Primitive, p: Any) -> Any:
             return None
         if origin[0] is primitive:
             return _replayed(origin[1][0], calls, rows=primitive.template is None)
-        if not origin[0].seen_through or not spec_of(p).differentiable:
+        if not origin[0].seen_through or p.dtype.kind != "f":
             return None
         calls.append(origin)
         p = origin[1][0]
@@ -67,17 +67,17 @@ def logits_behind(primitive: Primitive, p: Any) -> Any:
 
 def _replayed(z: Any, calls: list[Origin], rows: bool) -> Any:
     """The logits after the calls that the probabilities went through; None where they take rows apart."""
-    axis = spec_of(z).ndim - 1
+    axis = z.ndim - 1
     for primitive, _, params in reversed(calls):
-        before = spec_of(z).shape
+        before = z.shape
         z = primitive(z, **params)
         if not rows:
             continue
-        moved = _moved(primitive.name, axis, before, spec_of(z).shape, params)
+        moved = _moved(primitive.name, axis, before, z.shape, params)
         if moved is None:
             return None
         axis = moved
-    return z if not rows or axis == spec_of(z).ndim - 1 else None
+    return z if not rows or axis == z.ndim - 1 else None
 
 
 def _moved(name: str, axis: int, before: tuple[int, ...], after: tuple[int, ...], params: dict[str, Any]) -> int | None:

@@ -25,7 +25,7 @@ from fnet.ops.arithmetic import (
 from fnet.ops.elementwise import BOOL, Rule, elementwise
 from fnet.ops.logits import activated
 from fnet.ops.promotion import lift, promote
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 
 def _function(name: str, template: str, rule: Rule, doc: str) -> Callable[[Any], Any]:
@@ -44,7 +44,7 @@ def _rounding(name: str, doc: str) -> Callable[[Any], Any]:
 
     def function(x: Any) -> Any:
         value = lift(x)
-        return primitive(value) if spec_of(value).differentiable else value
+        return primitive(value) if value.dtype.kind == "f" else value
 
     return _named(function, name, doc)
 
@@ -55,7 +55,7 @@ def _test(name: str, of_integers: bool, doc: str) -> Callable[[Any], Any]:
 
     def function(x: Any) -> Any:
         value = lift(x)
-        if spec_of(value).differentiable:
+        if value.dtype.kind == "f":
             return primitive(value)
         return equal(value, value) if of_integers else logical_not(equal(value, value))
 
@@ -145,9 +145,9 @@ def absolute(x: Any) -> Any:
 def sign(x: Any) -> Any:
     """-1, 0 or 1 by the sign of ``x``; NaN stays NaN. The derivative is 0."""
     x = lift(x)
-    if spec_of(x).dtype == BOOL:
+    if x.dtype == BOOL:
         raise DtypeError("sign: booleans have no sign. Use .astype('int8') first.")
-    return (_sign if spec_of(x).differentiable else _integer_sign)(x)
+    return (_sign if x.dtype.kind == "f" else _integer_sign)(x)
 
 
 def log2(x: Any) -> Any:
@@ -184,7 +184,7 @@ _gelu_slope: Primitive = elementwise(
 
 def _of_dtype(x: Any, *values: Any) -> list[Any]:
     """The operands with Python numbers as constants of the dtype of x, which they would change otherwise."""
-    return [x, *(np.asarray(v, spec_of(x).dtype) if isinstance(v, float) else v for v in values)]
+    return [x, *(np.asarray(v, x.dtype) if isinstance(v, float) else v for v in values)]
 
 
 def gelu(x: Any) -> Any:

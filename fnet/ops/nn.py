@@ -106,7 +106,7 @@ _dense_target_vjp = Primitive(
 
 
 def _minus_one_hot(x: Any, labels: Any) -> Any:
-    return _softmax(x) - one_hot(labels, spec_of(x).shape[-1], spec_of(x).dtype)
+    return _softmax(x) - one_hot(labels, x.shape[-1], x.dtype)
 
 
 def _where_counted(labels: Any, values: Any) -> Any:
@@ -116,13 +116,13 @@ def _where_counted(labels: Any, values: Any) -> Any:
 
 def _along(primitive: Primitive, x: Any, axis: int, call: Callable[[Primitive, Any], Any] | None = None) -> Any:
     (x,) = promote(x, floating=True)
-    axis = normalize_axis(axis, spec_of(x).ndim, primitive.name)
-    last = axis == spec_of(x).ndim - 1
+    axis = normalize_axis(axis, x.ndim, primitive.name)
+    last = axis == x.ndim - 1
     x = x if last else moveaxis(x, axis, -1)
     y = primitive(x) if call is None else call(primitive, x)
     if last:
         return y
-    return moveaxis(y, -1, axis) if spec_of(y).ndim == spec_of(x).ndim else y
+    return moveaxis(y, -1, axis) if y.ndim == x.ndim else y
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -150,7 +150,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
     """``log(sum(e^x))`` along `axis`, without overflow; -Inf for a row of -Inf."""
     y = _along(_logsumexp, x, axis)
-    return expand_dims(y, normalize_axis(axis, spec_of(x).ndim, "logsumexp")) if keepdims else y
+    return expand_dims(y, normalize_axis(axis, y.ndim + 1, "logsumexp")) if keepdims else y
 
 
 def sparse_crossentropy(logits: Any, labels: Any, counted: Any = None) -> Any:
@@ -162,12 +162,12 @@ def sparse_crossentropy(logits: Any, labels: Any, counted: Any = None) -> Any:
     """
     (logits,) = promote(logits, floating=True)
     labels = lift(labels)
-    wanted, have = spec_of(logits).shape, spec_of(labels).shape
+    wanted, have = logits.shape, labels.shape
     if have != wanted[:-1]:
         raise ShapeError(
             f"labels must be shaped like the logits without classes: expected {wanted[:-1]}, received {have}."
         )
-    if spec_of(labels).dtype.kind not in "iu":
+    if labels.dtype.kind not in "iu":
         raise DtypeError(f"labels must be integers, received {spec_of(labels)}. Use .astype('int64').")
     check_labels(labels, wanted[-1])
     labels = astype(labels, np.int64)
@@ -190,10 +190,10 @@ def check_labels(labels: Any, classes: int) -> None:
 def categorical_crossentropy(logits: Any, targets: Any) -> Any:
     """``-sum(targets * log_softmax(logits))`` for each row; logits, targets: (..., C) -> (...)."""
     logits, targets = promote(logits, targets, floating=True)
-    if spec_of(logits).shape != spec_of(targets).shape:
+    if logits.shape != targets.shape:
         raise ShapeError(
-            f"targets must be shaped like the logits: expected {spec_of(logits).shape}, received "
-            f"{spec_of(targets).shape}. For integer labels use the sparse form."
+            f"targets must be shaped like the logits: expected {logits.shape}, received "
+            f"{targets.shape}. For integer labels use the sparse form."
         )
     return _dense_target(logits, targets)
 
@@ -215,7 +215,7 @@ def dropout(x: Any, key: Any, rate: float) -> Any:
     if not 0 <= rate <= 1:
         raise ValueRangeError(f"dropout: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
     (x,) = promote(x, floating=True)
-    return _dropout(x, key, np.full(1, rate, spec_of(x).dtype))
+    return _dropout(x, key, np.full(1, rate, x.dtype))
 
 
 def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:

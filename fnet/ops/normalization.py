@@ -17,7 +17,7 @@ from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
 from fnet.transforms.linear_maps import zeros_like
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 from fnet.transforms.vjp import pullback
 
 
@@ -74,7 +74,7 @@ def _batch_vjp(g: Any, y: Any, x: Any, gamma: Any, beta: Any, *, epsilon: float)
 
 
 def _plain_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[Any, Any, Any]:
-    axes = tuple(range(spec_of(x).ndim - 1))
+    axes = tuple(range(x.ndim - 1))
     mean = mean_of(x, axes)
     variance = mean_of(square(x - mean), axes)
     return (x - mean) * (gamma / sqrt(variance + epsilon)) + beta, mean, variance
@@ -83,7 +83,7 @@ def _plain_batch(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> tuple[Any,
 def _plain_batch_gradient(
     x: Any, gamma: Any, beta: Any, mean: Any, variance: Any, g: Any, *, epsilon: float
 ) -> tuple[Any, Any, Any]:
-    axes = tuple(range(spec_of(x).ndim - 1))
+    axes = tuple(range(x.ndim - 1))
     inverse = 1 / sqrt(variance + epsilon)
     normal = (x - mean) * inverse
     dx = gamma * inverse * (g - mean_of(g, axes) - normal * mean_of(g * normal, axes))
@@ -127,14 +127,14 @@ def _plain_rows(x: Any, gamma: Any, beta: Any, *, epsilon: float, centered: bool
     mean = mean_of(x, -1, keepdims=True)
     mean = mean if centered else mean * 0
     inverse = 1 / sqrt(mean_of(square(x - mean), -1, keepdims=True) + epsilon)
-    shape = spec_of(x).shape[:-1]
+    shape = x.shape[:-1]
     return (x - mean) * inverse * gamma + beta, reshape(mean, shape), reshape(inverse, shape)
 
 
 def _plain_rows_gradient(
     x: Any, gamma: Any, mean: Any, inverse: Any, g: Any, *, centered: bool
 ) -> tuple[Any, Any, Any]:
-    axes = tuple(range(spec_of(x).ndim - 1))
+    axes = tuple(range(x.ndim - 1))
     inverse = expand_dims(inverse, -1)
     normal, h = (x - expand_dims(mean, -1)) * inverse, g * gamma
     h = h - normal * mean_of(h * normal, -1, keepdims=True) - (mean_of(h, -1, keepdims=True) if centered else 0)
@@ -170,7 +170,7 @@ def rms_normalization(x: Any, gamma: Any, epsilon: float = 1e-6) -> Any:
     array([[3., 4.]])
     """
     x, gamma = _checked("rms_normalization", x, epsilon, gamma)
-    zero = np.zeros(spec_of(gamma).shape, spec_of(gamma).dtype)
+    zero = np.zeros(gamma.shape, gamma.dtype)
     return _rows(x, gamma, zero, epsilon=float(epsilon), centered=False)[0]
 
 
@@ -184,7 +184,7 @@ def _groups_abstract(x: ArraySpec, gamma: ArraySpec, beta: ArraySpec, *, epsilon
 
 def _in_groups(x: Any, groups: int) -> Any:
     """(N, ..., C) as (N, rows, groups, C / groups)."""
-    shape = spec_of(x).shape
+    shape = x.shape
     return reshape(x, (shape[0], math.prod(shape[1:-1]), groups, shape[-1] // groups))
 
 
@@ -195,7 +195,7 @@ def _groups_vjp(g: Any, y: Any, x: Any, gamma: Any, beta: Any, *, epsilon: float
 
 
 def _plain_groups(x: Any, gamma: Any, beta: Any, *, epsilon: float, groups: int) -> tuple[Any, Any, Any]:
-    z, shape = _in_groups(x, groups), spec_of(x).shape
+    z, shape = _in_groups(x, groups), x.shape
     mean = mean_of(z, (1, 3), keepdims=True)
     inverse = 1 / sqrt(mean_of(square(z - mean), (1, 3), keepdims=True) + epsilon)
     y = reshape((z - mean) * inverse, shape) * gamma + beta
@@ -203,7 +203,7 @@ def _plain_groups(x: Any, gamma: Any, beta: Any, *, epsilon: float, groups: int)
 
 
 def _plain_groups_gradient(x: Any, gamma: Any, mean: Any, inverse: Any, g: Any, *, groups: int) -> tuple[Any, Any, Any]:
-    shape = spec_of(x).shape
+    shape = x.shape
     mean, inverse = (reshape(row, (shape[0], 1, groups, 1)) for row in (mean, inverse))
     normal, h = (_in_groups(x, groups) - mean) * inverse, _in_groups(g * gamma, groups)
     h = h - normal * mean_of(h * normal, (1, 3), keepdims=True) - mean_of(h, (1, 3), keepdims=True)
@@ -227,7 +227,7 @@ def group_normalization(x: Any, gamma: Any, beta: Any, groups: int, epsilon: flo
     array([[-1.,  1., -1.,  1.]])
     """
     x, gamma, beta = _checked("group_normalization", x, epsilon, gamma, beta)
-    shape = spec_of(x).shape
+    shape = x.shape
     if len(shape) < 2 or groups < 1 or shape[-1] % groups:
         raise ShapeError(f"group_normalization: an input (N, ..., C) with C a multiple of {groups}, received {shape}.")
     return _groups(x, gamma, beta, epsilon=float(epsilon), groups=int(groups))[0]
@@ -236,14 +236,14 @@ def group_normalization(x: Any, gamma: Any, beta: Any, groups: int, epsilon: flo
 def _checked(name: str, x: Any, epsilon: float, *vectors: Any) -> list[Any]:
     """The operands in one floating dtype; errors name the operation."""
     x, *rows = promote(x, *vectors, floating=True)
-    shape = spec_of(x).shape
+    shape = x.shape
     if not shape:
         raise ShapeError(f"{name}: expected an input (..., C), received a scalar.")
     for row in rows:
-        if spec_of(row).shape != shape[-1:]:
+        if row.shape != shape[-1:]:
             raise ShapeError(
                 f"{name}: expected a scale and an offset of shape {shape[-1:]} for an input {shape}, received "
-                f"{spec_of(row).shape}."
+                f"{row.shape}."
             )
     if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number):
         raise DtypeError(f"{name}: epsilon is a number, received {type(epsilon).__name__}.")

@@ -102,7 +102,7 @@ def _take(x: Any, index: Any, axis: int | None = None) -> Any:
 
 
 def _flip(x: Any, axis: Axes = None) -> Any:
-    for a in normalize_axes(axis, spec_of(x).ndim, "flip"):
+    for a in normalize_axes(axis, x.ndim, "flip"):
         x = sh.flip(x, a)
     return x
 
@@ -116,10 +116,9 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
 
 
 def _full_like(x: Any, value: Any, dtype: Any = None) -> Any:
-    spec = spec_of(x)
     if not is_known(value):
-        return sh.broadcast_to(astype(value, dtype or spec.dtype), spec.shape)
-    return np.full(spec.shape, value, dtype or spec.dtype)
+        return sh.broadcast_to(astype(value, dtype or x.dtype), x.shape)
+    return np.full(x.shape, value, dtype or x.dtype)
 
 
 def _cumsum(x: Any, axis: int | None = None) -> Any:
@@ -134,7 +133,7 @@ def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: flo
             f"np.pad on traced values takes one number as constant_values, received {constant_values!r}. "
             f"Pad axis by axis, or use np.concatenate."
         )
-    ndim = spec_of(x).ndim
+    ndim = x.ndim
     if np.shape(pad_width) not in ((), (1,), (2,), (1, 2), (ndim, 2)):
         raise TracingError(
             f"np.pad expected pad_width as a number, (before, after), or one such pair for each of the {ndim} axes; "
@@ -145,7 +144,7 @@ def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: flo
 
 
 def _norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Any:
-    axes = len(normalize_axes(axis, spec_of(x).ndim, "norm"))
+    axes = len(normalize_axes(axis, x.ndim, "norm"))
     if not (ord is None or (ord == 2 and axes == 1) or (ord == "fro" and axes == 2)):
         raise TracingError(f"np.linalg.norm on traced values is the Euclidean one, received ord={ord!r}.")
     return reduce.norm(x, axis, keepdims)

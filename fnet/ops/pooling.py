@@ -13,7 +13,7 @@ from fnet.ops.window import Sizes, per_axis, window_axes
 from fnet.spec import ArraySpec
 from fnet.taps import Axes
 from fnet.transforms.linear_maps import linear
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 PADDINGS = ("valid", "same")
 
@@ -102,7 +102,7 @@ def average_pool(x: Any, pool_size: Sizes, strides: Sizes | None = None, padding
 def _checked(name: str, x: Any, pool_size: Sizes, strides: Sizes | None, padding: str) -> tuple[Any, Axes]:
     """`x` as floating-point numbers, and the axes that windows slide over."""
     (x,) = promote(x, floating=True)
-    shape = spec_of(x).shape
+    shape = x.shape
     sizes, rank = shape[1:-1], len(shape) - 2
     if not 1 <= rank <= 3:
         raise ShapeError(f"{name}: expected (batch, 1 to 3 axes, channels), received an input of shape {shape}.")

@@ -67,7 +67,7 @@ def power(a: Any, b: Any) -> Any:
             f"Convert one of them, e.g. x.astype('float32')."
         )
     base, exponent = no_booleans(*promote(a, b))
-    kind = spec_of(base).dtype.kind
+    kind = base.dtype.kind
     return (_power if kind == "f" else _integer_powers[kind])(base, exponent)
 
 

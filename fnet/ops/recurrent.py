@@ -11,7 +11,6 @@ from fnet.ops import recurrent_primitives as primitives
 from fnet.ops.arithmetic import not_equal
 from fnet.ops.linalg import precision_of
 from fnet.ops.promotion import astype, lift, promote
-from fnet.transforms.primitive import spec_of
 
 # The activations that the kernels know, in the order of their codes.
 FUSED_ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
@@ -120,13 +119,13 @@ class _Call:
         given = [bias] if bias is not None else []
         first = self._states(initial_state, states)
         x, kernel, recurrent, *rest = promote(x, kernel, recurrent_kernel, *given, *first, floating=True)
-        shape, (units, width) = spec_of(x).shape, self._matrix("recurrent_kernel", recurrent)
+        shape, (units, width) = x.shape, self._matrix("recurrent_kernel", recurrent)
         if len(shape) != 3:
             raise ShapeError(f"{name}: expected an input (batch, time, features), received {shape}.")
         self._require("recurrent_kernel", recurrent, (units, blocks * units))
         self._require("kernel", kernel, (shape[2], blocks * units))
         rows = (biases, width) if biases > 1 else (width,)
-        bias = rest.pop(0) if given else np.zeros(rows, spec_of(x).dtype)
+        bias = rest.pop(0) if given else np.zeros(rows, x.dtype)
         self._require("bias", bias, rows)
         for state in rest:
             self._require("initial_state", state, (shape[0], units))
@@ -143,19 +142,19 @@ class _Call:
         return states
 
     def _matrix(self, what: str, x: Any) -> tuple[int, int]:
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) != 2:
             raise ShapeError(f"{self.name}: {what} is a matrix, received {shape}.")
         return shape
 
     def _require(self, what: str, x: Any, shape: tuple[int, ...]) -> None:
-        if spec_of(x).shape != shape:
-            raise ShapeError(f"{self.name}: expected {what} {shape}, received {spec_of(x).shape}.")
+        if x.shape != shape:
+            raise ShapeError(f"{self.name}: expected {what} {shape}, received {x.shape}.")
 
     def _mask(self, mask: Any, shape: tuple[int, ...]) -> Any:
         mask = lift(mask)
         self._require("mask", mask, shape)
-        return astype(mask if spec_of(mask).dtype.kind == "b" else not_equal(mask, 0), np.uint8)
+        return astype(mask if mask.dtype.kind == "b" else not_equal(mask, 0), np.uint8)
 
 
 def _code(name: str, activation: str) -> int:

@@ -17,7 +17,7 @@ from fnet.ops.linalg import matrix_product
 from fnet.ops.shape import concatenate, reshape, transpose
 from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import part
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 Shape = tuple[int, ...]
 WEIGHTS = 3  # kernel, bias, recurrent kernel
@@ -206,25 +206,25 @@ def _mask(inputs: list[Ref], masked: bool, emit: Emitter) -> Ref:
 
 def _flat(x: Any) -> Any:
     """(T, N, C) -> (T N, C)."""
-    steps, n, size = spec_of(x).shape
+    steps, n, size = x.shape
     return reshape(x, (steps * n, size))
 
 
 def _input_gradient(dz: Any, kernel: Any, x: Any, precision: str) -> Any:
     """The gradient of x from that of ``x kernel``."""
-    n, steps, features = spec_of(x).shape
+    n, steps, features = x.shape
     return transpose(reshape(matrix_product(dz, transpose(kernel), precision), (steps, n, features)), (1, 0, 2))
 
 
 def _turned(weights: Any, columns: int) -> Any:
     """The first `columns` columns moved behind the others."""
-    size = spec_of(weights).shape[1]
+    size = weights.shape[1]
     return concatenate([part(weights, columns, size, 1), part(weights, 0, columns, 1)], axis=1)
 
 
 def _blocks(whole: Any, features: int) -> tuple[Any, Any, Any]:
     """The gradients of kernel, bias and recurrent kernel: blocks of rows of one matrix."""
-    k, columns = spec_of(whole).shape
+    k, columns = whole.shape
     kernel, bias = part(whole, 0, features, 0), part(whole, features, features + 1, 0)
     return kernel, reshape(bias, (columns,)), part(whole, features + 1, k, 0)
 
@@ -254,7 +254,7 @@ def _gradients(
 ) -> tuple[Any, ...]:
     """The gradients of a layer whose gates all read ``[x, 1, h]``."""
     kernel, _, recurrent = operands[:WEIGHTS]
-    features, precision = spec_of(x).shape[2], _level(params)
+    features, precision = x.shape[2], _level(params)
     if not rows:
         h0 = operands[WEIGHTS : WEIGHTS + 1] if params["started"] else ()
         saved = (*firsts, recurrent, *saved, x, kernel, *h0)
@@ -262,7 +262,7 @@ def _gradients(
         (whole, *dx), dstates, masks = _slopes(pulled, states, g, x, operands, saved, params)
         return dx[0] if wanted else None, *_blocks(whole, features), *dstates, *masks
     (dz,), dstates, masks = _slopes(pulled, states, g, x, operands, (*firsts, recurrent, *saved), params)
-    dz = part(_flat(dz), 0, spec_of(recurrent).shape[1], 1)
+    dz = part(_flat(dz), 0, recurrent.shape[1], 1)
     whole = matrix_product(transpose(_flat(rows[0])), dz, precision)
     return _input_gradient(dz, kernel, x, precision), *_blocks(whole, features), *dstates, *masks
 
@@ -271,7 +271,7 @@ def _gru_gradients(g: Any, y: Any, x: Any, *operands: Any, wanted: tuple[bool, .
     kernel, _, recurrent = operands[:WEIGHTS]
     *_, gates, rows = y
     (dz,), dstates, masks = _slopes(_gru_vjp, 1, g, x, operands, (recurrent, gates, rows), params)
-    (features, units), precision = (spec_of(x).shape[2], spec_of(recurrent).shape[0]), _level(params)
+    (features, units), precision = (x.shape[2], recurrent.shape[0]), _level(params)
     # The blocks of dz are those of a, z, r, q: three neighbours belong to either matrix, whose blocks are z, r, a (q).
     dz, rows = _flat(dz), transpose(_flat(rows))
     of_input, of_state = part(dz, 0, 3 * units, 1), part(dz, units, 4 * units, 1)
@@ -288,7 +288,7 @@ def _slopes(
 ) -> tuple[list[Any], list[Any], list[None]]:
     """What `pulled` gives before the gradients of initial states, those, and None for the mask if there is one."""
     cotangents, mask = g[: 1 + states], operands[-1:] if params["masked"] else ()
-    sizes = {"shape": spec_of(x).shape, "units": spec_of(operands[WEIGHTS - 1]).shape[0]}
+    sizes = {"shape": x.shape, "units": operands[WEIGHTS - 1].shape[0]}
     present = tuple(d is not None for d in cotangents)
     results = pulled(*(d for d in cotangents if d is not None), *saved, *mask, present=present, **sizes, **params)
     first = len(results) - states * params["started"]

@@ -28,14 +28,14 @@ from fnet.ops.summation import Axes, normalize_axes, sum, widened
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
 from fnet.transforms.linear_maps import fold_abstract, keep_axes, part
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 from fnet.transforms.vjp import pullback
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
     """The cotangent is shared equally by the elements that attain the extreme (by the NaNs, if there are any)."""
     share = _attained(y, x, axes)
-    return (multiply(keep_axes(g, spec_of(x).shape, axes), share),)
+    return (multiply(keep_axes(g, x.shape, axes), share),)
 
 
 def _extreme_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
@@ -43,8 +43,8 @@ def _extreme_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, axes: tuple[int, 
 
 
 def _attained(y: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    kept = keep_axes(y, spec_of(x).shape, axes)
-    won = astype(logical_or(equal(x, kept), not_equal(x, x)), spec_of(x).dtype)
+    kept = keep_axes(y, x.shape, axes)
+    won = astype(logical_or(equal(x, kept), not_equal(x, x)), x.dtype)
     return divide(won, sum(won, axis=axes, keepdims=True))
 
 
@@ -59,12 +59,12 @@ def _prod_jvp(tangents: tuple[Any, ...], y: Any, x: Any, *, axes: tuple[int, ...
 
 def _prod_of_pairs(x: Any, axes: tuple[int, ...]) -> Any:
     """The product over `axes`: one half of the elements times the other, again and again."""
-    shape = spec_of(x).shape
+    shape = x.shape
     kept = [a for a in range(len(shape)) if a not in axes]
     result = [shape[a] for a in kept]
     count = math.prod(shape[a] for a in axes)
     x = reshape(transpose(x, [*axes, *kept]), [count, *result])
-    left_over: Any = np.ones(result, spec_of(x).dtype)
+    left_over: Any = np.ones(result, x.dtype)
     while count > 1:
         half = count // 2
         if count % 2:
@@ -88,12 +88,16 @@ _arg = Primitive("argmax", _arg_abstract, lowered="reduce")
 
 def _fold(primitive: Primitive, x: Any, axis: Axes, keepdims: bool, of_nothing: bool = False) -> Any:
     x = lift(x)
-    spec = spec_of(x)
-    axes = normalize_axes(axis, spec.ndim, primitive.name)
-    if primitive.name in ("max", "min") and not of_nothing and math.prod(spec.shape[a] for a in axes) == 0:
-        raise ShapeError(f"{primitive.name} of nothing: axes {axes} of shape {spec.shape} hold no element.")
+    axes = normalize_axes(axis, x.ndim, primitive.name)
+    if primitive.name in ("max", "min") and not of_nothing and _count(x, axes) == 0:
+        raise ShapeError(f"{primitive.name} of nothing: axes {axes} of shape {x.shape} hold no element.")
     folded = primitive(x, axes=axes) if axes else x
-    return keep_axes(folded, spec.shape, axes) if keepdims else folded
+    return keep_axes(folded, x.shape, axes) if keepdims else folded
+
+
+def _count(x: Any, axes: tuple[int, ...]) -> int:
+    """How many elements of x a fold over these axes joins in one."""
+    return x.size if len(axes) == x.ndim else math.prod([x.shape[a] for a in axes])
 
 
 def max(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
@@ -129,11 +133,10 @@ def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     array(3.)
     """
     x = lift(x)
-    spec = spec_of(x)
-    if not spec.differentiable:
+    if x.dtype.kind != "f":
         x = astype(x, "float64")
-    count = math.prod(spec.shape[a] for a in normalize_axes(axis, spec.ndim, "mean"))
-    total = sum(x, axis, keepdims)
+    axes = normalize_axes(axis, x.ndim, "mean")
+    count, total = _count(x, axes), sum(x, axes, keepdims)
     return multiply(total, 1 / count) if count else divide(total, 0.0)
 
 
@@ -143,10 +146,9 @@ def var(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any
     What the mean loses by rounding to float32 is the mean of the differences: its square is taken off.
     """
     x = lift(x)
-    spec = spec_of(x)
-    count = math.prod(spec.shape[a] for a in normalize_axes(axis, spec.ndim, "var"))
+    count = _count(x, normalize_axes(axis, x.ndim, "var"))
     center = mean(astype(x, "float64"), axis, keepdims=True)
-    differences = subtract(x, astype(center, spec.dtype if spec.differentiable else "float64"))
+    differences = subtract(x, astype(center, x.dtype if x.dtype.kind == "f" else "float64"))
     lost = sum(differences, axis, keepdims)
     squares = subtract(sum(square(differences), axis, keepdims), multiply(lost, divide(lost, float(count))))
     return divide(where(less(squares, 0), 0, squares), float(count - ddof if count > ddof else 0))
@@ -155,7 +157,7 @@ def var(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any
 def std(x: Any, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Any:
     """Standard deviation; its derivative at 0 is taken as 0."""
     variance = var(x, axis, keepdims, ddof)
-    flat = less(variance, np.finfo(spec_of(variance).dtype).tiny)
+    flat = less(variance, np.finfo(variance.dtype).tiny)
     return where(flat, 0, sqrt(where(flat, 1, variance)))
 
 
@@ -167,8 +169,8 @@ def norm(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     (array(5.), array([0., 0.]))
     """
     (x,) = promote(x, floating=True)
-    axes = normalize_axes(axis, spec_of(x).ndim, "norm")
-    if spec_of(x).size == 0:
+    axes = normalize_axes(axis, x.ndim, "norm")
+    if x.size == 0:
         return sum(x, axes, keepdims)
     largest = stop_gradient(max(absolute(x), axes, keepdims=True))
     scale = where(logical_and(greater(largest, 0), isfinite(largest)), largest, 1)
@@ -192,7 +194,7 @@ def _position(x: Any, axis: int | None, largest: bool) -> Any:
     x = lift(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    axis = normalize_axis(axis, spec_of(x).ndim, "argmax")
-    if spec_of(x).shape[axis] == 0:
-        raise ShapeError(f"argmax of nothing: axis {axis} of shape {spec_of(x).shape} holds no element.")
+    axis = normalize_axis(axis, x.ndim, "argmax")
+    if x.shape[axis] == 0:
+        raise ShapeError(f"argmax of nothing: axis {axis} of shape {x.shape} holds no element.")
     return _arg(moveaxis(x, axis, -1), largest=largest)

@@ -15,7 +15,7 @@ from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
 from fnet.transforms.operand import is_known
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 _INT = np.dtype(np.int64)
 
@@ -36,8 +36,8 @@ def searchsorted(edges: Any, x: Any, side: str = "left") -> Any:
     """
     one_of("searchsorted", "side", side, ("left", "right"))
     edges, x = promote(lift(edges), lift(x))
-    if spec_of(edges).ndim != 1:
-        raise ShapeError(f"searchsorted: expected edges of shape (edges,), received {spec_of(edges).shape}.")
+    if edges.ndim != 1:
+        raise ShapeError(f"searchsorted: expected edges of shape (edges,), received {edges.shape}.")
     if is_known(edges) and np.any(edges[1:] < edges[:-1]):
         place = int(np.flatnonzero(edges[1:] < edges[:-1])[0])
         raise ValueRangeError(f"searchsorted: edge {place + 1} is below the one before it. Sort the edges first.")
@@ -56,7 +56,7 @@ def top_k(x: Any, k: int) -> tuple[Any, Any]:
     (array([[7., 7.]]), array([[1, 2]]))
     """
     x = lift(x)
-    shape = spec_of(x).shape
+    shape = x.shape
     if not shape:
         raise ShapeError("top_k: expected rows of shape (..., elements), received a scalar.")
     if not 1 <= k <= shape[-1]:

@@ -32,7 +32,7 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     (2, 3)
     """
     x = lift(x)
-    old = spec_of(x).shape
+    old = x.shape
     wanted = (
         (shape,)
         if isinstance(shape, int | np.integer)
@@ -51,7 +51,7 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """Axes in another order, by default reversed."""
     x = lift(x)
-    ndim = spec_of(x).ndim
+    ndim = x.ndim
     order = tuple(reversed(range(ndim))) if axes is None else tuple(normalize_axis(a, ndim, "transpose") for a in axes)
     if sorted(order) != list(range(ndim)):
         raise ShapeError(f"transpose: axes {axes} are not a permutation of the {ndim} axes of {spec_of(x)}.")
@@ -60,7 +60,8 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 
 def swapaxes(x: Any, a: int, b: int) -> Any:
     """Axes `a` and `b` exchanged."""
-    ndim = spec_of(x).ndim
+    x = lift(x)
+    ndim = x.ndim
     order = list(range(ndim))
     a, b = normalize_axis(a, ndim, "swapaxes"), normalize_axis(b, ndim, "swapaxes")
     order[a], order[b] = order[b], order[a]
@@ -69,7 +70,8 @@ def swapaxes(x: Any, a: int, b: int) -> Any:
 
 def moveaxis(x: Any, source: int, destination: int) -> Any:
     """Axis `source` moved to position `destination`."""
-    ndim = spec_of(x).ndim
+    x = lift(x)
+    ndim = x.ndim
     order = list(range(ndim))
     order.insert(normalize_axis(destination, ndim, "moveaxis"), order.pop(normalize_axis(source, ndim, "moveaxis")))
     return transpose(x, order)
@@ -77,14 +79,16 @@ def moveaxis(x: Any, source: int, destination: int) -> Any:
 
 def expand_dims(x: Any, axis: int) -> Any:
     """A new axis of size 1 at position `axis`."""
-    shape = list(spec_of(x).shape)
+    x = lift(x)
+    shape = list(x.shape)
     shape.insert(normalize_axis(axis, len(shape) + 1, "expand_dims"), 1)
     return reshape(x, shape)
 
 
 def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
     """Without axes of size 1: all of them, or those given."""
-    shape = spec_of(x).shape
+    x = lift(x)
+    shape = x.shape
     if axis is None:
         return reshape(x, [n for n in shape if n != 1])
     axes = {normalize_axis(a, len(shape), "squeeze") for a in ((axis,) if isinstance(axis, int) else axis)}
@@ -101,7 +105,7 @@ def ravel(x: Any) -> Any:
 def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     """`x` repeated along new axes and axes of size 1, without copying."""
     x = lift(x)
-    wanted, old = tuple(shape), spec_of(x).shape
+    wanted, old = tuple(shape), x.shape
     if wanted == old:
         return x
     tail = wanted[len(wanted) - len(old) :]
@@ -118,14 +122,15 @@ def basic_slice(x: Any, index: tuple[Any, ...]) -> Any:
 
 def flip(x: Any, axis: int = -1) -> Any:
     """Elements along `axis` in reverse order."""
-    axis = normalize_axis(axis, spec_of(x).ndim, "flip")
+    x = lift(x)
+    axis = normalize_axis(axis, x.ndim, "flip")
     return basic_slice(x, (slice(None),) * axis + (slice(None, None, -1),))
 
 
 def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     """`widths[a]` = (before, after) elements of `value` added around axis a."""
     x = lift(x)
-    shape = spec_of(x).shape
+    shape = x.shape
     if len(widths) != len(shape) or any(w < 0 for pair in widths for w in pair):
         raise ValueRangeError(f"pad: expected {len(shape)} pairs of non-negative widths, received {widths}.")
     grown = tuple(n + before + after for n, (before, after) in zip(shape, widths, strict=True))
@@ -133,7 +138,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
     placed = linear_maps.place(x, shape=grown, index=index)
     if value == 0:
         return placed
-    around = np.full(grown, value, spec_of(x).dtype)
+    around = np.full(grown, value, x.dtype)
     around[tuple(slice(*i) for i in index)] = -0.0  # which keeps the sign of zeros
     return placed + around
 
@@ -148,7 +153,7 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     if not arrays:
         raise ShapeError("concatenate needs at least one array, received none.")
     parts = promote(*arrays)
-    axis = normalize_axis(axis, spec_of(parts[0]).ndim, "concatenate")
+    axis = normalize_axis(axis, parts[0].ndim, "concatenate")
     return parts[0] if len(parts) == 1 else linear_maps.concatenate(*parts, axis=axis)
 
 
@@ -159,7 +164,8 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """`x` cut along `axis` into equal sections, or at the given positions."""
-    size = spec_of(x).shape[normalize_axis(axis, spec_of(x).ndim, "split")]
+    x = lift(x)
+    size = x.shape[normalize_axis(axis, x.ndim, "split")]
     if isinstance(sections, int):
         if sections < 1 or size % sections:
             raise AxisSizeError(
@@ -171,5 +177,5 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     else:
         cuts = list(sections)
     edges = [0, *cuts, size]
-    axis %= spec_of(x).ndim
+    axis %= x.ndim
     return [linear_maps.part(x, a, b, axis) for a, b in itertools.pairwise(edges)]

@@ -10,7 +10,7 @@ from fnet.ops.linalg import matmul, outer
 from fnet.ops.promotion import promote
 from fnet.ops.shape import transpose
 from fnet.spec import ArraySpec
-from fnet.transforms.primitive import Primitive, spec_of
+from fnet.transforms.primitive import Primitive
 
 
 def _abstract(a: ArraySpec, b: ArraySpec) -> ArraySpec:
@@ -43,7 +43,7 @@ def solve_positive(a: Any, b: Any) -> Any:
     array([1., 2.])
     """
     a, b = promote(a, b, floating=True)
-    matrix, vector = spec_of(a).shape, spec_of(b).shape
+    matrix, vector = a.shape, b.shape
     if len(vector) != 1 or matrix != (*vector, *vector):
         raise ShapeError(
             f"solve_positive: expected a square matrix and a vector as long, (N, N) and (N,), received {matrix} and "

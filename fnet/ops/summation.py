@@ -10,7 +10,6 @@ import numpy as np
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import normalize_axis
 from fnet.transforms import linear_maps
-from fnet.transforms.primitive import spec_of
 
 Axes = int | Sequence[int] | None
 
@@ -26,7 +25,7 @@ def normalize_axes(axis: Axes, ndim: int, name: str) -> tuple[int, ...]:
 def widened(x: Any) -> Any:
     """Integers and booleans as 64-bit integers, in which NumPy adds and multiplies them up."""
     x = lift(x)
-    kind = spec_of(x).dtype.kind
+    kind = x.dtype.kind
     return astype(x, "uint64" if kind == "u" else "int64") if kind in "biu" else x
 
 
@@ -38,7 +37,6 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     array([3., 3.])
     """
     x = widened(x)
-    spec = spec_of(x)
-    axes = normalize_axes(axis, spec.ndim, "sum")
+    axes = normalize_axes(axis, x.ndim, "sum")
     total = linear_maps.reduce_sum(x, axes=axes) if axes else x
-    return linear_maps.keep_axes(total, spec.shape, axes) if keepdims else total
+    return linear_maps.keep_axes(total, x.shape, axes) if keepdims else total

@@ -9,7 +9,6 @@ import numpy as np
 
 from fnet.errors import AxisSizeError, DtypeError, ShapeError, ValueRangeError
 from fnet.taps import Axes, Axis
-from fnet.transforms.primitive import spec_of
 
 Sizes = int | Sequence[int]
 Padding = str | Sequence[tuple[int, int]]
@@ -17,7 +16,7 @@ Padding = str | Sequence[tuple[int, int]]
 
 def spatial(name: str, x: Any, w: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The sizes of an input (batch, *sizes, channels) and of a kernel (*sizes, ., .), or a `ShapeError`."""
-    shape, kernel = spec_of(x).shape, spec_of(w).shape
+    shape, kernel = x.shape, w.shape
     if len(kernel) < 3 or len(shape) != len(kernel):
         raise ShapeError(
             f"{name}: expected an input (batch, *sizes, channels) and a kernel with as many sizes and two axes of "
