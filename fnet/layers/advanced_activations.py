@@ -16,8 +16,7 @@ from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
 from fnet.layers.checks import entries, masked_input, one_shape
 from fnet.layers.constructor import Pair, constructor
-from fnet.masking import Masked
-from fnet.networks.mask_merging import over
+from fnet.masking import Masked, over
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

@@ -11,7 +11,7 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layers.checks import known_size, masked_input
-from fnet.networks.mask_merging import both, clean
+from fnet.masking import both, clean
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import astype, lift
 from fnet.transforms.operand import is_known

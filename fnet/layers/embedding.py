@@ -13,8 +13,7 @@ from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import masked_input, one_shape, parameters
 from fnet.layers.constructor import Pair, constructor
-from fnet.masking import join_mask
-from fnet.networks.mask_merging import both
+from fnet.masking import both, join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike

@@ -10,8 +10,7 @@ from fnet.arguments import number
 from fnet.errors import ShapeError
 from fnet.layers.checks import masked_input, one_shape
 from fnet.layers.constructor import Pair, constructor
-from fnet.masking import Masked
-from fnet.networks.mask_merging import both, over
+from fnet.masking import Masked, both, over
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

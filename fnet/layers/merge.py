@@ -16,9 +16,8 @@ from fnet import ops, tree
 from fnet.arguments import described, is_integer
 from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
 from fnet.layers.constructor import Pair, constructor
-from fnet.masking import join_mask
+from fnet.masking import either, join_mask, mask_of_joined, over, values_and_masks
 from fnet.networks.layer import Layer
-from fnet.networks.mask_merging import either, mask_of_joined, over, values_and_masks
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift, promote
 from fnet.regularizers import RegularizerLike

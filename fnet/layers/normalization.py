@@ -25,8 +25,7 @@ from fnet.layers.axes import (
 )
 from fnet.layers.checks import entries, masked_input
 from fnet.layers.constructor import Pair, constructor
-from fnet.masking import counted_samples, join_mask
-from fnet.networks.mask_merging import both, over
+from fnet.masking import both, counted_samples, join_mask, over
 from fnet.networks.position import is_frozen
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in

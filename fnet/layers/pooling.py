@@ -10,7 +10,7 @@ from fnet.arguments import one_of, positive_integers
 from fnet.errors import ShapeError
 from fnet.layers.checks import check_data_format, image, image_shape, masked_input
 from fnet.layers.constructor import Pair, constructor
-from fnet.networks.mask_merging import over
+from fnet.masking import over
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
 from fnet.ops.window import Sizes

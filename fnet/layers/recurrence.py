@@ -15,8 +15,8 @@ from fnet.errors import ShapeError
 from fnet.layers import recurrent_steps as steps
 from fnet.layers.checks import entries, known_size, needed_key
 from fnet.layers.sequence import Read, Reading, States
+from fnet.masking import clean
 from fnet.networks.layer import Layer
-from fnet.networks.mask_merging import clean
 from fnet.ops.promotion import astype
 from fnet.ops.recurrent import FUSED_ACTIVATIONS
 from fnet.random import fold_in

@@ -15,8 +15,8 @@ from fnet.layers.constructor import constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.recurrent_steps import output_before, walk
 from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
+from fnet.masking import clean
 from fnet.networks.layer import Layer
-from fnet.networks.mask_merging import clean
 from fnet.networks.members import Members, check_layers
 from fnet.ops.promotion import astype
 from fnet.random import fold_in

@@ -8,10 +8,9 @@ from fnet import ops, tree
 from fnet.errors import ShapeError
 from fnet.layers.checks import one_shape
 from fnet.layers.constructor import constructor
-from fnet.masking import Masked, check_mask, counted_samples, counting, join_mask, split_mask
+from fnet.masking import Masked, both, check_mask, counted_samples, counting, join_mask, split_mask
 from fnet.networks.combinators import serial
 from fnet.networks.layer import Layer
-from fnet.networks.mask_merging import both
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of

@@ -16,9 +16,8 @@ from fnet import ops, tree
 from fnet.arguments import described, integer, is_integer, known_word
 from fnet.configured import Recipe
 from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
-from fnet.masking import Masked, join_mask
+from fnet.masking import Masked, either, join_mask, mask_of_joined, values_and_masks
 from fnet.networks.layer import Layer
-from fnet.networks.mask_merging import either, mask_of_joined, values_and_masks
 from fnet.networks.members import Members, check_layers, unpacked
 from fnet.networks.samples import is_single, output_shape
 from fnet.ops.promotion import astype

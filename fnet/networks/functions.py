@@ -11,7 +11,7 @@ import numpy as np
 from fnet.arguments import described
 from fnet.context import Context, Level, in_force, within
 from fnet.errors import DtypeError, ShapeError, StructureError, TracingError
-from fnet.networks.mask_merging import finite_padding
+from fnet.masking import finite_padding
 from fnet.networks.position import OUTSIDE, Frozen, Position
 from fnet.networks.samples import ShapeLike, check_shape
 from fnet.networks.sharing import ParamsAndState, Shared, first_uses, joined
