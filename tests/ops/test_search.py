@@ -24,6 +24,14 @@ def test_searchsorted_is_numpys(side, seed):
     close(fnet.jit(lambda e, x: ops.searchsorted(e, x, side))(edges, x), np.searchsorted(edges, x, side))
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("count", [2, 9])  # few edges are compared with one by one
+def test_no_number_is_behind_an_edge_that_is_not_a_number(side, count):
+    edges = np.append(np.arange(count - 1.0), np.nan)
+    x = np.array([-1.0, 0.0, 0.5, np.inf])
+    close(ops.searchsorted(edges, x, side), np.searchsorted(edges, x, side))
+
+
 def test_edges_and_numbers_meet_in_one_dtype():
     x = np.array([0.3], np.float32)  # a little above 0.3
     assert ops.searchsorted(np.array([0.3]), x) == 1

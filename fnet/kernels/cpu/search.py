@@ -12,8 +12,8 @@ _FEW = 4  # edges that are not worth a search
 
 @scalar
 def _beyond(x, edge, right):
-    """Whether x is behind an edge, by comparisons that a NaN fails, so that it is behind all of them."""
-    return not x < edge if right else not x <= edge
+    """Whether x is behind an edge; NaN is behind all of them, and nothing else behind an edge that is NaN."""
+    return (edge <= x if right else edge < x) or x != x
 
 
 @scalar
