@@ -12,7 +12,7 @@ from fnet.ops.arithmetic import not_equal
 from fnet.ops.linalg import precision_of
 from fnet.ops.promotion import astype, lift, promote
 
-# The activations that the kernels know, in the order of their codes.
+# The activations of which the primitives consist.
 FUSED_ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 
 
@@ -42,7 +42,7 @@ def simple_rnn(
     """
     call = _Call("simple_rnn", 1, x, kernel, recurrent_kernel, bias, initial_state, mask)
     ys, h, *_ = primitives.simple(
-        *call.operands, act=_code("simple_rnn", activation), backwards=backwards, **call.params
+        *call.operands, act=_checked("simple_rnn", activation), backwards=backwards, **call.params
     )
     return ys, h
 
@@ -73,8 +73,8 @@ def lstm(
     [(2, 3, 5), (2, 5), (2, 5)]
     """
     call = _Call("lstm", 4, x, kernel, recurrent_kernel, bias, initial_state, mask, states=2)
-    codes = {"rec": _code("lstm", recurrent_activation), "act": _code("lstm", activation)}
-    ys, h, c, *_ = primitives.lstm(*call.operands, **codes, backwards=backwards, **call.params)
+    names = {"rec": _checked("lstm", recurrent_activation), "act": _checked("lstm", activation)}
+    ys, h, c, *_ = primitives.lstm(*call.operands, **names, backwards=backwards, **call.params)
     return ys, h, c
 
 
@@ -103,8 +103,8 @@ def gru(
     [(2, 3, 5), (2, 5)]
     """
     call = _Call("gru", 3, x, kernel, recurrent_kernel, bias, initial_state, mask, biases=2)
-    codes = {"rec": _code("gru", recurrent_activation), "act": _code("gru", activation)}
-    ys, h, *_ = primitives.gru(*call.operands, **codes, backwards=backwards, **call.params)
+    names = {"rec": _checked("gru", recurrent_activation), "act": _checked("gru", activation)}
+    ys, h, *_ = primitives.gru(*call.operands, **names, backwards=backwards, **call.params)
     return ys, h
 
 
@@ -157,8 +157,8 @@ class _Call:
         return astype(mask if mask.dtype.kind == "b" else not_equal(mask, 0), np.uint8)
 
 
-def _code(name: str, activation: str) -> int:
+def _checked(name: str, activation: str) -> str:
     if activation not in FUSED_ACTIVATIONS:
         known = ", ".join(FUSED_ACTIVATIONS)
         raise ValueRangeError(f"{name}: expected an activation of: {known}, received {activation!r}; layers take any.")
-    return FUSED_ACTIVATIONS.index(activation)
+    return activation

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from fnet.kernels.cpu.operands import PAD
 from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
-from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy
+from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy, time_of
 from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
+from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.vector.tiles import FROM_C
 from fnet.kernels.policy import kernel, scalar
@@ -75,6 +76,35 @@ def gather_rows(x, x_row, h, h_row, mask, mask_row, masked, rows, m, features, u
         copy(features, at(x, i * x_row), row)
         row[features] = 1
         copy(units, at(h, i * h_row), at(row, features + 1))
+
+
+@kernel
+def gather(x, h0, ys, mask, rows, n, steps, features, units, x_row, x_time, h_row, backwards, masked):
+    """The operands of all steps, rows: (T, N, D + 1 + H).
+
+    x: (N, T, D), N and T at the strides x_row and x_time; h0: (N, H), N at the stride h_row; ys: (N, T, H); mask: (N,
+    T), read if ``masked != 0``.
+    """
+    count = min(steps, threads_for(n * steps * (features + 1 + units) // 4))
+    block = (steps + max(count, 1) - 1) // max(count, 1)
+    parallel_for(
+        _gather_steps, count, count, block, at(x, 0), at(h0, 0), at(ys, 0), at(mask, 0), at(rows, 0),
+        n, steps, features, units, x_row, x_time, h_row, backwards, masked,
+    )  # fmt: skip
+
+
+@kernel
+def _gather_steps(
+    task, block, x, h0, ys, mask, rows, n, steps, features, units, x_row, x_time, h_row, backwards, masked
+):
+    """The rows of `block` steps."""
+    k = features + 1 + units
+    for s in range(task * block, min(task * block + block, steps)):
+        t, h, h_step = time_of(s, steps, backwards), at(h0, 0), h_row
+        if s:
+            h, h_step = at(ys, time_of(s - 1, steps, backwards) * units), steps * units
+        own = at(rows, t * n * k)
+        gather_rows(at(x, t * x_time), x_row, h, h_step, at(mask, masked * t), steps, masked, own, n, features, units)
 
 
 @kernel
