@@ -56,13 +56,16 @@ def multiply_adds(calls: Sequence[Call]) -> Iterator[float]:
     """The multiply-adds of each call's products, from the shapes of its operands; 0 for calls of other kinds."""
     states: list[tuple[int, int]] = []  # of recurrent layers, which the backward pass visits in reverse
     for call in calls:
-        if call.label in ("lstm", "simple_rnn", "gru"):
+        if call.label.removesuffix("_taped") in ("lstm", "simple_rnn", "gru"):
             x, kernel, _, recurrent_kernel = call.slots[:4]
             states.append((math.prod(x.shape[:2]) * kernel.count, math.prod(x.shape[:2]) * recurrent_kernel.count))
             yield sum(states[-1])
         elif call.label in ("lstm_vjp", "simple_rnn_vjp", "gru_vjp"):
-            of_input, of_state = states.pop()
-            yield of_state + _of_joined(call, of_input, of_state)
+            if call.kernel.__name__ == "backward":
+                of_input, of_state = states.pop()
+                yield of_state + _of_joined(call, of_input, of_state)
+            else:  # a product for the gradients of weights or input, or what moves its operands
+                yield _matmul(call.slots) if "gemm" in call.kernel.__name__ else 0
         else:
             yield _PRODUCTS.get(call.label, _none)(call.slots)
 

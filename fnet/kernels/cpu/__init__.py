@@ -8,6 +8,7 @@ from fnet.kernels.compiler import loaded  # noqa: F401  (before all that imports
 _FAMILIES = (
     "accumulate",
     "attention",
+    "attention_tiles",
     "bfloat16",
     "cholesky",
     "conv",
