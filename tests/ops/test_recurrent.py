@@ -84,6 +84,27 @@ def test_gradients_of_many_samples_are_the_sums_over_few_with_the_same_bits_ever
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm"])
+@pytest.mark.parametrize("started", [False, True])
+def test_gradients_of_weights_that_are_too_many_for_the_walk_are_products_behind_it(name, started, monkeypatch):
+    x, *weights = (a.astype("f4") for a in operands(name))
+    initial = tuple(s.astype("f4") for s in states(name)) if started else None
+
+    def loss(x, *weights):
+        return np.sum(np.sin(getattr(ops, name)(x, *weights, initial, MASK, backwards=started)[0]))
+
+    gradients = fnet.grad(loss, (0, 1, 2, 3))
+    x[0, 2] = np.nan  # behind the mask
+    joined = gradients(x, *weights)
+    monkeypatch.setattr("fnet.devices.cpu.lower.recurrent.JOINED_WEIGHTS", 0)
+    plan = fnet.jit(gradients).plan(x, *weights)
+    assert sum(call.label == f"{name}_vjp" for call in plan.calls) == 5  # walk, product, copy, gather, product
+    apart = gradients(x, *weights)
+    for one, two in zip(joined, apart, strict=True):
+        np.testing.assert_allclose(one, two, rtol=2e-5, atol=1e-6)
+        assert np.isfinite(two).all()
+
+
 @EACH
 def test_a_sequence_in_two_parts_is_the_whole_sequence(name):
     x, *weights = operands(name, steps=7)

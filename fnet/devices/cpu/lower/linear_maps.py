@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from fnet.compile.emit import Emitter, Ref, copy
 from fnet.devices.lowering import lowering
-from fnet.kernels import cpu
 
 
 @lowering(strided=True)
@@ -19,7 +16,7 @@ def place(
     """Zeros everywhere, then the part over those in its place."""
     (source,), (target,) = inputs, outputs
     window = tuple(slice(*i) if isinstance(i, tuple) else i for i in index)
-    emit.call(cpu.copy.fill, target, emit.constant(np.zeros(1, target.dtype)), target.size)
+    emit.device.fill(target, 0, emit)
     copy(source, target.viewed(lambda whole: whole[(*window, ...)]), emit)
 
 
