@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fnet.configured import Recipe, combinator, constructor
-from fnet.optimizers import constructor as optimizer
+from fnet.optimizers import optimizer_constructor as optimizer
 
 
 @constructor(lambda made, recipe: (made, recipe), shared={"name": None})

@@ -27,7 +27,7 @@ from fnet.compile.memory import (
     lay_out_arena,
     lay_out_sequence,
 )
-from fnet.compile.plan import Call, Plan, Slot
+from fnet.compile.plan import KernelCall, Plan, Slot
 from fnet.compile.simplify import simplify
 from fnet.device import Device
 
@@ -51,7 +51,7 @@ class _Builder:
         self.end = len(self.regions)
         self.position = 0
         self.label = ""
-        self.calls: list[Call] = []
+        self.calls: list[KernelCall] = []
         self.arena: list[Buffer] = []
         self.fixed: list[Buffer] = []
         self.refs: dict[Value, Ref] = {}
@@ -86,7 +86,7 @@ class _Builder:
         placed = tuple(self._slot(a) if isinstance(a, Ref) else int(a) for a in args)
         if touched is None:
             touched = sum(slot.nbytes for slot in placed if isinstance(slot, Slot))
-        self.calls.append(Call(kernel, placed, self.label, touched))
+        self.calls.append(KernelCall(kernel, placed, self.label, touched))
 
     def scratch(self, size: int, dtype: np.dtype) -> Ref:
         return self._new(max(size, 1), np.dtype(dtype), self.position)

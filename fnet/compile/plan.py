@@ -34,7 +34,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class KernelCall:
     """One kernel call, what it is for, and how many bytes it touches."""
 
     kernel: Callable
@@ -56,7 +56,7 @@ class Plan:
     the program's own; the arena holds nothing from one run to the next. The kernels are those of the `device`.
     """
 
-    calls: list[Call]
+    calls: list[KernelCall]
     inputs: list[ArraySpec]
     outputs: list[ArraySpec]
     arena_bytes: int

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from fnet.compile.members import Members
+from fnet.compile.living import Living
 from fnet.device import Block, Device
 
 
@@ -47,7 +47,7 @@ class Workspace:
         self.gate: Gate | None = None
         self.device = device
         self.arena: Block = device.block(0)
-        self.tenants: Members[_Tenant] = Members()
+        self.tenants: Living[_Tenant] = Living()
         _ALL.add(self)
 
     def alone(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -95,7 +95,7 @@ class Workspace:
             tenant.move(self.arena)
 
 
-_ALL: Members[Workspace] = Members()
+_ALL: Living[Workspace] = Living()
 
 
 def _renew_locks() -> None:

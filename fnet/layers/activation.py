@@ -9,11 +9,11 @@ from fnet import activations, regularizers
 from fnet.activations import ActivationLike
 from fnet.arguments import described
 from fnet.errors import DtypeError
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.regularizers import RegularizerLike
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def Activation(
     activation: ActivationLike,
     *,
@@ -34,7 +34,7 @@ def Activation(
     return nothing, apply
 
 
-@constructor(masks="kept", several=True)
+@layer_constructor(masks="kept", several=True)
 def Lambda(
     function: Callable[[Any], Any],
     *,
@@ -60,7 +60,7 @@ def Lambda(
     return nothing, apply
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def ActivityRegularization(
     l1: float = 0.0,
     l2: float = 0.0,
@@ -82,7 +82,7 @@ def ActivityRegularization(
     return nothing, apply
 
 
-@constructor(masks="kept", several=True)
+@layer_constructor(masks="kept", several=True)
 def Identity(
     *,
     activity_regularizer: RegularizerLike = None,

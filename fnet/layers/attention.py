@@ -15,7 +15,7 @@ from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
 from fnet.layers.checks import entries, needed_key, parameters
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.layers.position import rotate_by_position
 from fnet.masking import join_mask
 from fnet.networks.layer import Layer
@@ -28,7 +28,7 @@ from fnet.transforms.primitive import spec_of
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
 
-@constructor(masks="used", several=True, kernel="kernel", bias="bias")
+@layer_constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def MultiHeadAttention(
     num_heads: int,
     key_dim: int,
@@ -85,7 +85,7 @@ def MultiHeadAttention(
     )  # fmt: skip
 
 
-@constructor(masks="used", several=True, kernel="kernel", bias="bias")
+@layer_constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def GroupQueryAttention(
     head_dim: int,
     num_query_heads: int,

@@ -27,7 +27,7 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 }
 
 
-def constructor(
+def layer_constructor(
     masks: Masks = "dropped", several: bool = False, **weights: str
 ) -> Callable[[Callable[P, Pair | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.

@@ -11,7 +11,7 @@ from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -20,7 +20,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv1D(
     filters: int,
     kernel_size: Sizes,
@@ -61,7 +61,7 @@ def Conv1D(
     )  # fmt: skip
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv2D(
     filters: int,
     kernel_size: Sizes,
@@ -99,7 +99,7 @@ def Conv2D(
     )  # fmt: skip
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv3D(
     filters: int,
     kernel_size: Sizes,

@@ -10,7 +10,7 @@ from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -19,7 +19,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv1DTranspose(
     filters: int,
     kernel_size: Sizes,
@@ -60,7 +60,7 @@ def Conv1DTranspose(
     )  # fmt: skip
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv2DTranspose(
     filters: int,
     kernel_size: Sizes,
@@ -98,7 +98,7 @@ def Conv2DTranspose(
     )  # fmt: skip
 
 
-@constructor(kernel="kernel", bias="bias")
+@layer_constructor(kernel="kernel", bias="bias")
 def Conv3DTranspose(
     filters: int,
     kernel_size: Sizes,

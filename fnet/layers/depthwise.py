@@ -11,7 +11,7 @@ from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -22,7 +22,7 @@ from fnet.transforms.primitive import spec_of
 Shapes = dict[str, tuple[int | None, ...]]
 
 
-@constructor(depthwise="kernel", bias="bias")
+@layer_constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv1D(
     kernel_size: Sizes,
     strides: Sizes = 1,
@@ -60,7 +60,7 @@ def DepthwiseConv1D(
     )  # fmt: skip
 
 
-@constructor(depthwise="kernel", bias="bias")
+@layer_constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv2D(
     kernel_size: Sizes,
     strides: Sizes = (1, 1),
@@ -97,7 +97,7 @@ def DepthwiseConv2D(
     )  # fmt: skip
 
 
-@constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
+@layer_constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv1D(
     filters: int,
     kernel_size: Sizes,
@@ -139,7 +139,7 @@ def SeparableConv1D(
     )  # fmt: skip
 
 
-@constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
+@layer_constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv2D(
     filters: int,
     kernel_size: Sizes,

@@ -15,7 +15,7 @@ import numpy as np
 from fnet import ops, tree
 from fnet.arguments import described, is_integer
 from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.masking import either, join_mask, mask_of_joined, over, values_and_masks
 from fnet.networks.layer import Layer
 from fnet.networks.samples import is_single
@@ -26,7 +26,7 @@ from fnet.transforms.primitive import spec_of
 Merge = Callable[[list[Any], list[Any]], Any]
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Add(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -41,7 +41,7 @@ def Add(
     return _elementwise("Add", ops.add)
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Subtract(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -52,7 +52,7 @@ def Subtract(
     return _elementwise("Subtract", ops.subtract, count=2)
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Multiply(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -73,7 +73,7 @@ def Multiply(
     return _merging("Multiply", lambda parts, masks: join_mask(merge(parts, masks), either(masks)))
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Average(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -84,7 +84,7 @@ def Average(
     return _elementwise("Average", ops.add, finish=lambda total, count: total * (1 / count))
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Maximum(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -98,7 +98,7 @@ def Maximum(
     return _merging("Maximum", functools.partial(_chosen, ops.maximum))
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Minimum(
     *,
     activity_regularizer: RegularizerLike = None,
@@ -112,7 +112,7 @@ def Minimum(
     return _merging("Minimum", functools.partial(_chosen, ops.minimum))
 
 
-@constructor(masks="used", several=True)
+@layer_constructor(masks="used", several=True)
 def Concatenate(
     axis: int = -1, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
 ) -> Pair:
@@ -132,7 +132,7 @@ def Concatenate(
     return _merging("Concatenate", merge, align=False)
 
 
-@constructor(several=True)
+@layer_constructor(several=True)
 def Dot(
     axes: int | tuple[int, int],
     normalize: bool = False,

@@ -14,7 +14,7 @@ from fnet.arguments import fraction, integer_or_none, number
 from fnet.errors import ValueRangeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import image, stream
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.layers.dropout import dropped_together
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
@@ -24,7 +24,7 @@ from fnet.transforms.primitive import spec_of
 _SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def SpatialDropout1D(
     rate: float,
     seed: int | None = None,
@@ -40,7 +40,7 @@ def SpatialDropout1D(
     return _spatial("SpatialDropout1D", rate, 1, seed)
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def SpatialDropout2D(
     rate: float,
     seed: int | None = None,
@@ -61,7 +61,7 @@ def SpatialDropout2D(
     return _spatial("SpatialDropout2D", rate, 2, seed)
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def SpatialDropout3D(
     rate: float,
     seed: int | None = None,
@@ -77,7 +77,7 @@ def SpatialDropout3D(
     return _spatial("SpatialDropout3D", rate, 3, seed)
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def GaussianNoise(
     stddev: float,
     seed: int | None = None,
@@ -95,7 +95,7 @@ def GaussianNoise(
     return _noise("GaussianNoise", float(stddev), noisy, seed)
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def GaussianDropout(
     rate: float,
     seed: int | None = None,
@@ -118,7 +118,7 @@ def GaussianDropout(
     return _noise("GaussianDropout", rate, noisy, seed)
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def AlphaDropout(
     rate: float,
     seed: int | None = None,

@@ -24,7 +24,7 @@ from fnet.layers.axes import (
     same_sizes,
 )
 from fnet.layers.checks import entries, masked_input
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.masking import both, counted_samples, join_mask, over
 from fnet.networks.position import is_frozen
 from fnet.ops.promotion import astype, lift, promote
@@ -33,7 +33,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor(masks="used", beta="beta", gamma="gamma")
+@layer_constructor(masks="used", beta="beta", gamma="gamma")
 def BatchNormalization(
     axis: int = -1,
     momentum: float = 0.99,
@@ -130,7 +130,7 @@ def _masked_statistics(x: Any, counted: Any) -> tuple[Any, Any]:
     return mean, ops.sum(ops.where(counted, ops.square(x - mean), 0), axes) / total
 
 
-@constructor(masks="kept", beta="beta", gamma="gamma")
+@layer_constructor(masks="kept", beta="beta", gamma="gamma")
 def LayerNormalization(
     axis: int | Sequence[int] = -1,
     epsilon: float = 1e-3,
@@ -170,7 +170,7 @@ def LayerNormalization(
     return init, apply
 
 
-@constructor(masks="kept", beta="beta", gamma="gamma")
+@layer_constructor(masks="kept", beta="beta", gamma="gamma")
 def GroupNormalization(
     groups: int = 32,
     axis: int = -1,
@@ -229,7 +229,7 @@ def GroupNormalization(
     return init, apply
 
 
-@constructor(masks="kept", scale="scale")
+@layer_constructor(masks="kept", scale="scale")
 def RMSNormalization(
     axis: int | Sequence[int] = -1,
     epsilon: float = 1e-6,
@@ -257,7 +257,7 @@ def RMSNormalization(
     return init, apply
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def UnitNormalization(
     axis: int | Sequence[int] = -1,
     *,

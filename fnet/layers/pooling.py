@@ -9,7 +9,7 @@ from fnet import ops
 from fnet.arguments import one_of, positive_integers
 from fnet.errors import ShapeError
 from fnet.layers.checks import check_data_format, image, image_shape, masked_input
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.masking import over
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
@@ -18,7 +18,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor()
+@layer_constructor()
 def MaxPooling1D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -41,7 +41,7 @@ def MaxPooling1D(
     return _pooling("MaxPooling1D", ops.max_pool, 1, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def MaxPooling2D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -63,7 +63,7 @@ def MaxPooling2D(
     return _pooling("MaxPooling2D", ops.max_pool, 2, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def MaxPooling3D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -82,7 +82,7 @@ def MaxPooling3D(
     return _pooling("MaxPooling3D", ops.max_pool, 3, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def AveragePooling1D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -100,7 +100,7 @@ def AveragePooling1D(
     return _pooling("AveragePooling1D", ops.average_pool, 1, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def AveragePooling2D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -121,7 +121,7 @@ def AveragePooling2D(
     return _pooling("AveragePooling2D", ops.average_pool, 2, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def AveragePooling3D(
     pool_size: Sizes = 2,
     strides: Sizes | None = None,
@@ -139,7 +139,7 @@ def AveragePooling3D(
     return _pooling("AveragePooling3D", ops.average_pool, 3, pool_size, strides, padding, data_format)
 
 
-@constructor()
+@layer_constructor()
 def GlobalMaxPooling1D(
     data_format: str | None = None,
     keepdims: bool = False,
@@ -158,7 +158,7 @@ def GlobalMaxPooling1D(
     return _global("GlobalMaxPooling1D", _whole_max, 1, data_format, keepdims)
 
 
-@constructor()
+@layer_constructor()
 def GlobalMaxPooling2D(
     data_format: str | None = None,
     keepdims: bool = False,
@@ -174,7 +174,7 @@ def GlobalMaxPooling2D(
     return _global("GlobalMaxPooling2D", _whole_max, 2, data_format, keepdims)
 
 
-@constructor()
+@layer_constructor()
 def GlobalMaxPooling3D(
     data_format: str | None = None,
     keepdims: bool = False,
@@ -190,7 +190,7 @@ def GlobalMaxPooling3D(
     return _global("GlobalMaxPooling3D", _whole_max, 3, data_format, keepdims)
 
 
-@constructor(masks="used")
+@layer_constructor(masks="used")
 def GlobalAveragePooling1D(
     data_format: str | None = None,
     keepdims: bool = False,
@@ -221,7 +221,7 @@ def GlobalAveragePooling1D(
     return init, apply
 
 
-@constructor()
+@layer_constructor()
 def GlobalAveragePooling2D(
     data_format: str | None = None,
     keepdims: bool = False,
@@ -240,7 +240,7 @@ def GlobalAveragePooling2D(
     return _global("GlobalAveragePooling2D", _whole_mean, 2, data_format, keepdims)
 
 
-@constructor()
+@layer_constructor()
 def GlobalAveragePooling3D(
     data_format: str | None = None,
     keepdims: bool = False,

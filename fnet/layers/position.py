@@ -12,13 +12,13 @@ from fnet.errors import AxisSizeError, ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.checks import known_size, parameters
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def PositionEmbedding(
     sequence_length: int,
     initializer: InitializerLike = "glorot_uniform",
@@ -57,7 +57,7 @@ def PositionEmbedding(
     return init, apply
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def SinePositionEncoding(
     max_wavelength: float = 10000.0,
     *,
@@ -90,7 +90,7 @@ def SinePositionEncoding(
     return nothing, apply
 
 
-@constructor(masks="kept")
+@layer_constructor(masks="kept")
 def RotaryEmbedding(
     max_wavelength: float = 10000.0,
     scaling_factor: float = 1.0,

@@ -132,11 +132,11 @@ class Recurrence:
             key = fold_in(needed_key(self.name, reading.key), 0)
             x = clean(x, reading.mask) * self._factor(x, (1, spec_of(x).shape[2]), key, self.dropout)
         if reading.unroll or factors is not None or not self.reset_after or None in self.fused_names.values():
-            return self._walk(x, weights, states, factors, reading)
+            return self._over_steps(x, weights, states, factors, reading)
         ys, *last = self.kind.fused(x, *weights, states, reading.mask, backwards=reading.backwards, **self.fused_names)
         return Read(ys, last[0], tuple(last), state)
 
-    def _walk(
+    def _over_steps(
         self, x: Any, weights: tuple[Any, Any, Any], states: States | None, factors: Any, reading: Reading
     ) -> Read:
         n, count, _ = spec_of(x).shape
@@ -152,7 +152,7 @@ class Recurrence:
             states = one_step(products, [part[:, t] for part in projected], states, **self.activations)
             return states[0], states
 
-        outputs, last, states = steps.walk(step, count, states, reading.mask, reading.backwards)
+        outputs, last, states = steps.over_steps(step, count, states, reading.mask, reading.backwards)
         return Read(ops.stack(outputs, axis=1), last, states, {})
 
     def _weights(self, params: Any) -> tuple[Any, Any, Any]:

@@ -19,7 +19,7 @@ from fnet.transforms.primitive import spec_of
 Step = Callable[[int, States], tuple[Any, States]]
 
 
-def walk(step: Step, steps: int, states: States, mask: Any, backwards: bool) -> tuple[list[Any], Any, States]:
+def over_steps(step: Step, steps: int, states: States, mask: Any, backwards: bool) -> tuple[list[Any], Any, States]:
     """``y_t, states = step(t, states)`` for all steps: the outputs in the order of t, the last output, the last states.
 
     mask: (N, T) or None; where it is false the states stay as they are, and the output is the one before: at first the

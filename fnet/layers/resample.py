@@ -11,7 +11,7 @@ from fnet import ops
 from fnet.arguments import is_integer, known_word, positive_integers
 from fnet.errors import AxisSizeError, ValueRangeError
 from fnet.layers.checks import check_data_format, image, image_shape
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
@@ -24,7 +24,7 @@ Sides = int | tuple[int, ...] | tuple[Ends, ...]
 # ----------------------------------------------------------------------------------------------- upsampling
 
 
-@constructor()
+@layer_constructor()
 def UpSampling1D(
     size: Sizes = 2, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
 ) -> Pair:
@@ -36,7 +36,7 @@ def UpSampling1D(
     return _upsampling("UpSampling1D", size, 1, "nearest")
 
 
-@constructor()
+@layer_constructor()
 def UpSampling2D(
     size: Sizes = 2,
     data_format: str | None = None,
@@ -55,7 +55,7 @@ def UpSampling2D(
     return _upsampling("UpSampling2D", size, 2, interpolation, data_format)
 
 
-@constructor()
+@layer_constructor()
 def UpSampling3D(
     size: Sizes = 2,
     data_format: str | None = None,
@@ -109,7 +109,7 @@ _INTERPOLATIONS: dict[str, Callable[[Any, int, int], Any]] = {"nearest": _repeat
 # ------------------------------------------------------------------------------------- padding and cropping
 
 
-@constructor()
+@layer_constructor()
 def ZeroPadding1D(
     padding: Sides = 1,
     data_format: str | None = None,
@@ -128,7 +128,7 @@ def ZeroPadding1D(
     return _padding("ZeroPadding1D", padding, 1, data_format)
 
 
-@constructor()
+@layer_constructor()
 def ZeroPadding2D(
     padding: Sides = (1, 1),
     data_format: str | None = None,
@@ -145,7 +145,7 @@ def ZeroPadding2D(
     return _padding("ZeroPadding2D", padding, 2, data_format)
 
 
-@constructor()
+@layer_constructor()
 def ZeroPadding3D(
     padding: Sides = (1, 1, 1),
     data_format: str | None = None,
@@ -158,7 +158,7 @@ def ZeroPadding3D(
     return _padding("ZeroPadding3D", padding, 3, data_format)
 
 
-@constructor()
+@layer_constructor()
 def Cropping1D(
     cropping: Sides = (1, 1),
     *,
@@ -177,7 +177,7 @@ def Cropping1D(
     return _cropping("Cropping1D", cropping, 1)
 
 
-@constructor()
+@layer_constructor()
 def Cropping2D(
     cropping: Sides = ((0, 0), (0, 0)),
     data_format: str | None = None,
@@ -194,7 +194,7 @@ def Cropping2D(
     return _cropping("Cropping2D", cropping, 2, data_format)
 
 
-@constructor()
+@layer_constructor()
 def Cropping3D(
     cropping: Sides = (1, 1, 1),
     data_format: str | None = None,

@@ -11,14 +11,14 @@ from fnet.arguments import is_integer, one_of, positive_integer
 from fnet.errors import AxisSizeError, ShapeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape
-from fnet.layers.constructor import Pair, constructor
+from fnet.layers.constructor import Pair, layer_constructor
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
-@constructor()
+@layer_constructor()
 def Flatten(
     data_format: str | None = None,
     *,
@@ -52,7 +52,7 @@ def Flatten(
     return init, apply
 
 
-@constructor()
+@layer_constructor()
 def Reshape(
     target_shape: Sequence[int],
     *,
@@ -82,7 +82,7 @@ def Reshape(
     return init, apply
 
 
-@constructor()
+@layer_constructor()
 def Permute(
     dims: Sequence[int],
     *,
@@ -113,7 +113,7 @@ def Permute(
     return nothing, apply
 
 
-@constructor()
+@layer_constructor()
 def RepeatVector(
     n: int, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
 ) -> Pair:

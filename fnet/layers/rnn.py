@@ -11,9 +11,9 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, init_cells
-from fnet.layers.constructor import constructor
+from fnet.layers.constructor import layer_constructor
 from fnet.layers.recurrence import Recurrence
-from fnet.layers.recurrent_steps import output_before, walk
+from fnet.layers.recurrent_steps import output_before, over_steps
 from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
 from fnet.masking import clean
 from fnet.networks.layer import Layer
@@ -26,7 +26,7 @@ from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
 
-@constructor(masks="used")
+@layer_constructor(masks="used")
 def RNN(
     cell: Layer | Sequence[Layer],
     return_sequences: bool = False,
@@ -131,7 +131,7 @@ class Steps:
             y, *new = check_step(self.cell, made, self.states)
             return y, tuple(new)
 
-        outputs, last, states = walk(step, count, first, reading.mask, reading.backwards)
+        outputs, last, states = over_steps(step, count, first, reading.mask, reading.backwards)
         return Read(ops.stack(outputs, axis=1), last, states, state)
 
     def _nothing(self, params: Any, state: Any, x: ArraySpec, states: States) -> Read:

@@ -14,7 +14,7 @@ from fnet.errors import ShapeError
 from fnet.losses.align import labels, pair
 from fnet.losses.values import Options
 from fnet.metrics.checks import classes_of_rows, probabilities_at, zero_or_one
-from fnet.metrics.define import METRICS, Metric, constructor
+from fnet.metrics.define import METRICS, Metric, metric_constructor
 from fnet.metrics.reduction import mean_of
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -62,7 +62,7 @@ def _outputs_by_shapes(name: str, y_pred: np.ndarray, options: Options) -> None:
 
 
 @METRICS.named("acc", "Accuracy")
-@constructor
+@metric_constructor
 def accuracy(name: str = "accuracy") -> Metric:
     """The accuracy that the shapes ask for, as in Keras.
 
@@ -77,7 +77,7 @@ def accuracy(name: str = "accuracy") -> Metric:
 
 
 @METRICS.named("BinaryAccuracy")
-@constructor
+@metric_constructor
 def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Metric:
     """The share of elements with ``(p > threshold) == y``; y_true, y_pred: (B, ...). Source: Keras ``BinaryAccuracy``.
 
@@ -91,7 +91,7 @@ def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Me
 
 
 @METRICS.named("CategoricalAccuracy")
-@constructor
+@metric_constructor
 def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
     """The share of rows whose largest elements (the first ones) agree; y_true, y_pred: (B, ..., C).
 
@@ -101,7 +101,7 @@ def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
 
 
 @METRICS.named("SparseCategoricalAccuracy")
-@constructor
+@metric_constructor
 def sparse_categorical_accuracy(name: str = "sparse_categorical_accuracy") -> Metric:
     """The share of rows whose largest element is at the label; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C).
 
@@ -123,7 +123,7 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
 
 
 @METRICS.named("TopKCategoricalAccuracy")
-@constructor
+@metric_constructor
 def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accuracy") -> Metric:
     """The share of rows in which the class of y_true is among the k largest of y_pred, both (B, ..., C).
 
@@ -143,7 +143,7 @@ def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accura
 
 
 @METRICS.named("SparseTopKCategoricalAccuracy")
-@constructor
+@metric_constructor
 def sparse_top_k_categorical_accuracy(
     k: int = 5, name: str = "sparse_top_k_categorical_accuracy", from_sorted_ids: bool = False
 ) -> Metric:

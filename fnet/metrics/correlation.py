@@ -10,7 +10,7 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
-from fnet.metrics.define import METRICS, Metric, constructor
+from fnet.metrics.define import METRICS, Metric, metric_constructor
 from fnet.metrics.reduction import mean_of
 from fnet.ops.shape import normalize_axis
 from fnet.transforms.primitive import spec_of
@@ -52,7 +52,7 @@ def _mean_over_rows(name: str, axis: int, of_rows: Callable[..., Any]) -> Metric
 
 
 @METRICS.named("PearsonCorrelation")
-@constructor
+@metric_constructor
 def pearson_correlation(name: str = "pearson_correlation", axis: int = -1) -> Metric:
     """The mean over rows of ``cov(y, p) / (std(y) std(p))``, NaN where one of them is constant.
 
@@ -68,7 +68,7 @@ def pearson_correlation(name: str = "pearson_correlation", axis: int = -1) -> Me
 
 
 @METRICS.named("ConcordanceCorrelation")
-@constructor
+@metric_constructor
 def concordance_correlation(name: str = "concordance_correlation", axis: int = -1) -> Metric:
     """The mean over rows of ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)``; shapes as for Pearson's.
 

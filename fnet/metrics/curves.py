@@ -12,7 +12,7 @@ from fnet.arguments import integer, number, positive_integer
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.values import outputs_of
 from fnet.metrics.checks import zero_or_one
-from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, ratio
+from fnet.metrics.define import METRICS, Metric, State, accumulate, metric_constructor, ratio
 from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
@@ -27,7 +27,7 @@ _BEYOND = 1e-7  # how far the outermost thresholds of an area lie outside [0, 1]
 
 
 @METRICS.named("AUC")
-@constructor
+@metric_constructor
 def auc(
     num_thresholds: int = 200,
     curve: str = "ROC",
@@ -168,7 +168,7 @@ def _best_where(
 
 
 @METRICS.named("SensitivityAtSpecificity")
-@constructor
+@metric_constructor
 def sensitivity_at_specificity(
     specificity: float,
     num_thresholds: int = 200,
@@ -190,7 +190,7 @@ def sensitivity_at_specificity(
 
 
 @METRICS.named("SpecificityAtSensitivity")
-@constructor
+@metric_constructor
 def specificity_at_sensitivity(
     sensitivity: float,
     num_thresholds: int = 200,
@@ -207,7 +207,7 @@ def specificity_at_sensitivity(
 
 
 @METRICS.named("PrecisionAtRecall")
-@constructor
+@metric_constructor
 def precision_at_recall(
     recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "precision_at_recall"
 ) -> Metric:
@@ -219,7 +219,7 @@ def precision_at_recall(
 
 
 @METRICS.named("RecallAtPrecision")
-@constructor
+@metric_constructor
 def recall_at_precision(
     precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "recall_at_precision"
 ) -> Metric:

@@ -198,7 +198,7 @@ def ratio(a: Any, b: Any) -> Any:
     return ops.where(empty, 0, ops.divide(a, ops.where(empty, 1, b)))
 
 
-def constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
+def metric_constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
     """Let the metric be pickled by its arguments, and an error for one that is unknown name the nearest known one."""
 
     def finish(made: Metric, recipe: Recipe) -> Metric:

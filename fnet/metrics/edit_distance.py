@@ -10,14 +10,14 @@ from fnet import ops
 from fnet.errors import ShapeError
 from fnet.losses.values import require_whole
 from fnet.masking import split_mask
-from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.metrics.define import METRICS, Metric, State, accumulate, full_weights, metric_constructor, ratio
 from fnet.metrics.reduction import ZEROS
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
 
 @METRICS.named("EditDistance")
-@constructor
+@metric_constructor
 def edit_distance(
     normalize: bool = True, blank_index: int = 0, merge_repeated: bool = True, name: str = "edit_distance"
 ) -> Metric:

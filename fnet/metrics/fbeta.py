@@ -11,7 +11,7 @@ from fnet.arguments import known_word, number
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
-from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.metrics.define import METRICS, Metric, State, accumulate, full_weights, metric_constructor, ratio
 from fnet.transforms.primitive import spec_of
 
 _AVERAGES = ("micro", "macro", "weighted")
@@ -19,7 +19,7 @@ _SUMS: dict[str, tuple[int, ...]] = {"true_positives": (1,), "false_positives": 
 
 
 @METRICS.named("f_beta_score", "FBetaScore")
-@constructor
+@metric_constructor
 def fbeta_score(
     average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str = "fbeta_score"
 ) -> Metric:
@@ -71,7 +71,7 @@ def fbeta_score(
 
 
 @METRICS.named("F1Score", "f1")
-@constructor
+@metric_constructor
 def f1_score(average: str | None = None, threshold: float | None = None, name: str = "f1_score") -> Metric:
     """``2 P R / (P + R)``: `fbeta_score` with beta 1. Source: Keras ``F1Score``.
 

@@ -14,14 +14,23 @@ from fnet.losses.align import is_class, same_rank
 from fnet.losses.values import Options, require_whole, sample_of
 from fnet.masking import join_mask, split_mask
 from fnet.metrics.checks import probabilities_at
-from fnet.metrics.define import METRICS, Metric, State, accumulate, constructor, full_weights, mask_as_weights, ratio
+from fnet.metrics.define import (
+    METRICS,
+    Metric,
+    State,
+    accumulate,
+    full_weights,
+    mask_as_weights,
+    metric_constructor,
+    ratio,
+)
 from fnet.ops.promotion import lift
 from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
 @METRICS.named("ConfusionMatrix")
-@constructor
+@metric_constructor
 def confusion_matrix(
     num_classes: int,
     name: str = "confusion_matrix",
@@ -46,7 +55,7 @@ def confusion_matrix(
 
 
 @METRICS.named("io_u", "IoU")
-@constructor
+@metric_constructor
 def iou(
     num_classes: int,
     target_class_ids: Sequence[int],
@@ -71,7 +80,7 @@ def iou(
 
 
 @METRICS.named("mean_io_u", "MeanIoU")
-@constructor
+@metric_constructor
 def mean_iou(
     num_classes: int,
     name: str = "mean_io_u",
@@ -92,7 +101,7 @@ def mean_iou(
 
 
 @METRICS.named("one_hot_io_u", "OneHotIoU")
-@constructor
+@metric_constructor
 def one_hot_iou(
     num_classes: int,
     target_class_ids: Sequence[int],
@@ -106,7 +115,7 @@ def one_hot_iou(
 
 
 @METRICS.named("one_hot_mean_io_u", "OneHotMeanIoU")
-@constructor
+@metric_constructor
 def one_hot_mean_iou(
     num_classes: int,
     name: str = "one_hot_mean_io_u",
@@ -119,7 +128,7 @@ def one_hot_mean_iou(
 
 
 @METRICS.named("binary_io_u", "BinaryIoU")
-@constructor
+@metric_constructor
 def binary_iou(target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = "binary_io_u") -> Metric:
     """`iou` of the two classes 0 and 1, which is predicted where ``p >= threshold``; y_true, y_pred: (B, ...).
 

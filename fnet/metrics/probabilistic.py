@@ -10,48 +10,48 @@ import numpy as np
 from fnet import losses, ops
 from fnet.losses.align import is_class, weights_for
 from fnet.masking import split_mask
-from fnet.metrics.define import METRICS, Metric, State, constructor
+from fnet.metrics.define import METRICS, Metric, State, metric_constructor
 from fnet.metrics.reduction import mean_of, of_loss, unchanged
 from fnet.ops.promotion import lift
 
 
 @METRICS.named("KLDivergence")
-@constructor
+@metric_constructor
 def kl_divergence(name: str = "kl_divergence", from_logits: bool = False) -> Metric:
     """The running mean of the loss `fnet.losses.kl_divergence`, which takes the options; `name`: its own."""
     return of_loss(losses.kl_divergence.configured(from_logits=from_logits), name)
 
 
 @METRICS.named("Poisson")
-@constructor
+@metric_constructor
 def poisson(name: str = "poisson") -> Metric:
     """The running mean of the loss `fnet.losses.poisson`; `name`: its own."""
     return of_loss(losses.poisson, name)
 
 
 @METRICS.named("Hinge")
-@constructor
+@metric_constructor
 def hinge(name: str = "hinge") -> Metric:
     """The running mean of the loss `fnet.losses.hinge`; `name`: its own."""
     return of_loss(losses.hinge, name)
 
 
 @METRICS.named("SquaredHinge")
-@constructor
+@metric_constructor
 def squared_hinge(name: str = "squared_hinge") -> Metric:
     """The running mean of the loss `fnet.losses.squared_hinge`; `name`: its own."""
     return of_loss(losses.squared_hinge, name)
 
 
 @METRICS.named("CategoricalHinge")
-@constructor
+@metric_constructor
 def categorical_hinge(name: str = "categorical_hinge") -> Metric:
     """The running mean of the loss `fnet.losses.categorical_hinge`; `name`: its own."""
     return of_loss(losses.categorical_hinge, name)
 
 
 @METRICS.named("bce", "BCE", "BinaryCrossentropy")
-@constructor
+@metric_constructor
 def binary_crossentropy(
     name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Metric:
@@ -62,7 +62,7 @@ def binary_crossentropy(
 
 
 @METRICS.named("CategoricalCrossentropy")
-@constructor
+@metric_constructor
 def categorical_crossentropy(
     name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Metric:
@@ -74,14 +74,14 @@ def categorical_crossentropy(
 
 
 @METRICS.named("ce")
-@constructor
+@metric_constructor
 def crossentropy(name: str = "crossentropy", from_logits: bool = False) -> Metric:
     """The running mean of the loss `fnet.losses.crossentropy`, which takes the options; `name`: its own."""
     return of_loss(losses.crossentropy.configured(from_logits=from_logits), name)
 
 
 @METRICS.named("SparseCategoricalCrossentropy")
-@constructor
+@metric_constructor
 def sparse_categorical_crossentropy(
     name: str = "sparse_categorical_crossentropy",
     from_logits: bool = False,
@@ -101,7 +101,7 @@ def sparse_categorical_crossentropy(
 
 
 @METRICS.named("Perplexity")
-@constructor
+@metric_constructor
 def perplexity(
     from_logits: bool = False, ignore_class: int | None = None, axis: int = -1, name: str = "perplexity"
 ) -> Metric:

@@ -13,7 +13,17 @@ from fnet import losses, ops
 from fnet.losses.align import mask_for, weights_for
 from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
-from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, constructor, full_weights, nothing, ratio
+from fnet.metrics.define import (
+    METRICS,
+    Direction,
+    Metric,
+    State,
+    accumulate,
+    full_weights,
+    metric_constructor,
+    nothing,
+    ratio,
+)
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
@@ -26,7 +36,7 @@ def unchanged(x: Any) -> Any:
     return x
 
 
-@constructor
+@metric_constructor
 def mean_of(
     loss: str | Values,
     name: str | None = None,
@@ -111,7 +121,7 @@ def _totals_of_weighted(name: str, values: Any, sample_weight: Any, y_pred: Any)
 
 
 @METRICS.named("Mean")
-@constructor
+@metric_constructor
 def mean(name: str = "mean") -> Metric:
     """The running mean of values: ``update(state, values, sample_weight=None)``, values: (B, ...).
 
@@ -130,7 +140,7 @@ def mean(name: str = "mean") -> Metric:
 
 
 @METRICS.named("Sum")
-@constructor
+@metric_constructor
 def sum(name: str = "sum") -> Metric:
     """The sum of values: ``update(state, values, sample_weight=None)``, values: (B, ...). Source: Keras ``Sum``.
 

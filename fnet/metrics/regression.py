@@ -10,7 +10,7 @@ from fnet import losses, ops
 from fnet.arguments import integer, known_word
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
-from fnet.metrics.define import METRICS, Metric, State, constructor, full_weights, mask_as_weights, ratio
+from fnet.metrics.define import METRICS, Metric, State, full_weights, mask_as_weights, metric_constructor, ratio
 from fnet.metrics.reduction import mean_of, of_loss
 from fnet.transforms.primitive import spec_of
 
@@ -18,49 +18,49 @@ _AGGREGATIONS = ("uniform_average", "variance_weighted_average")
 
 
 @METRICS.named("mse", "MSE", "MeanSquaredError")
-@constructor
+@metric_constructor
 def mean_squared_error(name: str = "mean_squared_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_squared_error`; `name`: its own."""
     return of_loss(losses.mean_squared_error, name)
 
 
 @METRICS.named("mae", "MAE", "MeanAbsoluteError")
-@constructor
+@metric_constructor
 def mean_absolute_error(name: str = "mean_absolute_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_absolute_error`; `name`: its own."""
     return of_loss(losses.mean_absolute_error, name)
 
 
 @METRICS.named("mape", "MAPE", "MeanAbsolutePercentageError")
-@constructor
+@metric_constructor
 def mean_absolute_percentage_error(name: str = "mean_absolute_percentage_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_absolute_percentage_error`; `name`: its own."""
     return of_loss(losses.mean_absolute_percentage_error, name)
 
 
 @METRICS.named("msle", "MSLE", "MeanSquaredLogarithmicError")
-@constructor
+@metric_constructor
 def mean_squared_logarithmic_error(name: str = "mean_squared_logarithmic_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_squared_logarithmic_error`; `name`: its own."""
     return of_loss(losses.mean_squared_logarithmic_error, name)
 
 
 @METRICS.named("logcosh", "log_cosh_error", "LogCoshError")
-@constructor
+@metric_constructor
 def log_cosh(name: str = "logcosh") -> Metric:
     """The running mean of the loss `fnet.losses.log_cosh`; `name`: its own."""
     return of_loss(losses.log_cosh, name)
 
 
 @METRICS.named("Huber")
-@constructor
+@metric_constructor
 def huber(name: str = "huber", delta: float = 1.0) -> Metric:
     """The running mean of the loss `fnet.losses.huber`, which takes the options; `name`: its own."""
     return of_loss(losses.huber.configured(delta=delta), name)
 
 
 @METRICS.named("rmse", "RMSE", "RootMeanSquaredError")
-@constructor
+@metric_constructor
 def root_mean_squared_error(name: str = "root_mean_squared_error") -> Metric:
     """``sqrt(mean((y - p)^2))`` over all samples; y_true, y_pred: (B, ...). Source: Keras ``RootMeanSquaredError``.
 
@@ -77,7 +77,7 @@ def root_mean_squared_error(name: str = "root_mean_squared_error") -> Metric:
 
 
 @METRICS.named("CosineSimilarity")
-@constructor
+@metric_constructor
 def cosine_similarity(name: str = "cosine_similarity", axis: int = -1) -> Metric:
     """The mean of ``sum(y p) / (|y| |p|)`` over rows, 1 for one direction (the loss of this name is its negative).
 
@@ -93,7 +93,7 @@ def cosine_similarity(name: str = "cosine_similarity", axis: int = -1) -> Metric
 
 
 @METRICS.named("R2Score", "r2")
-@constructor
+@metric_constructor
 def r2_score(
     class_aggregation: str | None = "uniform_average", num_regressors: int = 0, name: str = "r2_score"
 ) -> Metric:

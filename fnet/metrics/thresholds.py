@@ -17,7 +17,7 @@ from fnet.arguments import integer, number
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
-from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, constructor, full_weights, ratio
+from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, full_weights, metric_constructor, ratio
 from fnet.transforms.primitive import spec_of
 
 Thresholds = float | Sequence[float] | None
@@ -144,7 +144,7 @@ def _at_thresholds(
 
 
 @METRICS.named("TruePositives")
-@constructor
+@metric_constructor
 def true_positives(thresholds: Thresholds = None, name: str = "true_positives") -> Metric:
     """How many elements with y = 1 have ``p > threshold`` (0.5 by default); y_true, y_pred: (B, ...).
 
@@ -158,28 +158,28 @@ def true_positives(thresholds: Thresholds = None, name: str = "true_positives") 
 
 
 @METRICS.named("FalsePositives")
-@constructor
+@metric_constructor
 def false_positives(thresholds: Thresholds = None, name: str = "false_positives") -> Metric:
     """How many elements with y = 0 have ``p > threshold``, as `true_positives`. Source: Keras ``FalsePositives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fp, "down")
 
 
 @METRICS.named("TrueNegatives")
-@constructor
+@metric_constructor
 def true_negatives(thresholds: Thresholds = None, name: str = "true_negatives") -> Metric:
     """How many elements with y = 0 have ``p <= threshold``, as `true_positives`. Source: Keras ``TrueNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.tn, "up")
 
 
 @METRICS.named("FalseNegatives")
-@constructor
+@metric_constructor
 def false_negatives(thresholds: Thresholds = None, name: str = "false_negatives") -> Metric:
     """How many elements with y = 1 have ``p <= threshold``, as `true_positives`. Source: Keras ``FalseNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fn, "down")
 
 
 @METRICS.named("Precision")
-@constructor
+@metric_constructor
 def precision(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "precision"
 ) -> Metric:
@@ -198,7 +198,7 @@ def precision(
 
 
 @METRICS.named("Recall")
-@constructor
+@metric_constructor
 def recall(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "recall"
 ) -> Metric:

@@ -13,7 +13,7 @@ from fnet.errors import ShapeError, StructureError, did_you_mean
 from fnet.masking import join_mask, split_mask
 from fnet.networks.layer import Layer, check_name
 from fnet.networks.members import Members
-from fnet.networks.node import Call, Node, as_tuples, checked_nodes
+from fnet.networks.node import LayerCall, Node, as_tuples, checked_nodes
 from fnet.networks.samples import Samples, ShapeLike, check_shape, is_single
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
@@ -92,7 +92,7 @@ def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any]], outputs: Any) -
     made = tree.map(lambda declared: Node(None, *declared), inputs, is_leaf=_is_declared)
     nodes: list[Node] = tree.leaves(made)
     for layer, numbers, samples in calls:
-        call = Call(layer, tree.map(nodes.__getitem__, numbers), samples)
+        call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples)
         nodes += tree.leaves(call.outputs)
     return graph(made, tree.map(nodes.__getitem__, outputs))
 
@@ -227,11 +227,11 @@ def output_names(net: Layer) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Call]:
+def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[LayerCall]:
     """Every call that the outputs need, after those it needs itself, from the first output on."""
-    given, done, running = {id(node) for node in inputs}, dict[int, Call](), dict[int, Call]()
+    given, done, running = {id(node) for node in inputs}, dict[int, LayerCall](), dict[int, LayerCall]()
 
-    def needed(node: Node) -> list[Call]:
+    def needed(node: Node) -> list[LayerCall]:
         """The call that makes the node, unless it is an input or done."""
         if id(node) in given:
             return []

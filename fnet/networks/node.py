@@ -23,11 +23,11 @@ class Node:
     of any number of layers.
     """
 
-    call: Call | None
+    call: LayerCall | None
     samples: Samples
     name: str | None
 
-    def __init__(self, call: Call | None, samples: Samples, name: str | None = None) -> None:
+    def __init__(self, call: LayerCall | None, samples: Samples, name: str | None = None) -> None:
         self.__dict__.update(call=call, samples=samples, name=name)
 
     @property
@@ -44,7 +44,7 @@ class Node:
 
     def feed(self, layer: Layer, inputs: Any) -> Any:
         """The outputs of the layer called on `inputs`, a tree of nodes."""
-        return Call(layer, as_tuples(checked_nodes(layer.kind, inputs))).outputs
+        return LayerCall(layer, as_tuples(checked_nodes(layer.kind, inputs))).outputs
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a node of a graph is read-only, '{name}' cannot be set.")
@@ -109,7 +109,7 @@ class Node:
         return _function("GetItem", partial(_indexed, index), {"index": index})(self)
 
 
-class Call:
+class LayerCall:
     """A layer called on nodes: `inputs` and `outputs` are trees of them; `made` says what it returns, if known."""
 
     def __init__(self, layer: Layer, inputs: Any, made: Any = None) -> None:
@@ -165,7 +165,7 @@ _OPERATIONS: dict[np.ufunc, tuple[str, Callable[[Any, Any], Any]]] = {
 
 def _no_values(node: Node, function: str) -> str:
     return (
-        f"{node!r} has no values yet, so {function} cannot compute. Call a layer that does: "
+        f"{node!r} has no values yet, so {function} cannot compute. LayerCall a layer that does: "
         f"fnet.layers.Lambda({function})(x), with a lambda for further arguments."
     )
 

@@ -25,7 +25,7 @@ from fnet.optimizers.names import get as get
 from fnet.optimizers.optimizer import OPTIMIZERS as OPTIMIZERS
 from fnet.optimizers.optimizer import Optimizer as Optimizer
 from fnet.optimizers.optimizer import apply_updates as apply_updates
-from fnet.optimizers.optimizer import constructor as constructor
+from fnet.optimizers.optimizer import optimizer_constructor as optimizer_constructor
 from fnet.optimizers.partition import apply_if_finite as apply_if_finite
 from fnet.optimizers.partition import freeze as freeze
 from fnet.optimizers.partition import partition as partition

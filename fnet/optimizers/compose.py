@@ -21,13 +21,13 @@ from fnet.optimizers.optimizer import (
     Update,
     check_learning_rate,
     combinator,
-    constructor,
     first_step,
     in_dtype,
     learning_rate_at,
     map_leaves,
     needed,
     next_step,
+    optimizer_constructor,
 )
 
 
@@ -63,14 +63,14 @@ def chain(*transforms: Optimizer) -> Optimizer:
     return Optimizer(init, update, "chain", {"transforms": transforms})
 
 
-@constructor
+@optimizer_constructor
 def clip_by_value(limit: float) -> tuple[Init, Update]:
     """Every element clipped to [-limit, limit]; NaN stays NaN. Source: Keras ``clipvalue``."""
     number("clip_by_value", "limit", limit, "(0, inf]")
     return _stateless(lambda g, dtype: (clip(g, -limit, limit),))
 
 
-@constructor
+@optimizer_constructor
 def clip_by_norm(limit: float) -> tuple[Init, Update]:
     """Every leaf scaled down to norm `limit` if its norm is larger; a norm that is not finite makes the leaf NaN.
 
@@ -80,7 +80,7 @@ def clip_by_norm(limit: float) -> tuple[Init, Update]:
     return _stateless(lambda g, dtype: (multiply(g, astype(_shrink(_sum_of_squares(g), limit), dtype)),))
 
 
-@constructor
+@optimizer_constructor
 def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
     """All leaves scaled by ``limit / norm`` if the norm of the whole tree is above `limit`.
 
@@ -100,7 +100,7 @@ def clip_by_global_norm(limit: float) -> tuple[Init, Update]:
     return _no_state, update
 
 
-@constructor
+@optimizer_constructor
 def add_decayed_weights(weight_decay: float, mask: Any = True) -> tuple[Init, Update]:
     """``g + weight_decay w``: before an optimizer an L2 penalty, before `scale_by_learning_rate` decoupled decay.
 
@@ -121,14 +121,14 @@ def add_decayed_weights(weight_decay: float, mask: Any = True) -> tuple[Init, Up
     return _no_state, update
 
 
-@constructor
+@optimizer_constructor
 def scale(factor: float) -> tuple[Init, Update]:
     """``factor g``."""
     number("scale", "factor", factor, "(-inf, inf)", "expected a finite {argument}")
     return _stateless(lambda g, dtype: (multiply(g, factor),))
 
 
-@constructor
+@optimizer_constructor
 def scale_by_learning_rate(learning_rate: LearningRate) -> tuple[Init, Update]:
     """``-lr g``, the rate a number or a schedule of the 0-based step: the last link of a chain. State: ``step``."""
     check_learning_rate("scale_by_learning_rate", learning_rate)

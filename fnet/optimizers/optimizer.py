@@ -113,7 +113,7 @@ OPTIMIZERS: Names[Callable[..., Optimizer]] = Names(
 def constructor_with(
     around: Callable[[Pair, Mapping[str, Any]], Pair],
 ) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
-    """A decorator like `constructor`, for functions that list more keywords than they use.
+    """A decorator like `optimizer_constructor`, for functions that list more keywords than they use.
 
     around: makes of their (init, update) and all arguments the pair that the keywords ask for.
     """
@@ -135,7 +135,7 @@ def constructor_with(
     return decorate
 
 
-def constructor(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
+def optimizer_constructor(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
     """Make a function that returns (init, update) one that returns an `Optimizer` with its name and arguments.
 
     ``lr=`` is a deprecated name of ``learning_rate=``. Keywords at their defaults are left out of the config.

@@ -48,7 +48,7 @@ class Options(TypedDict, total=False):
 
 
 def rule_constructor(decays_itself: bool = False) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
-    """Make a function that returns the (init, update) of a rule the constructor of its `Optimizer`, see `constructor`.
+    """Make a function that returns the (init, update) of a rule the constructor of its `Optimizer`.
 
     The function lists the `Options` that it takes, for readers and type checkers, and leaves them to this decorator;
     one that decays_itself sees to the decay of weights and its exceptions.

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, Pr
 import numpy as np
 
 from fnet import tree
-from fnet.compile.members import Members
+from fnet.compile.living import Living
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
@@ -86,7 +86,7 @@ HOLDING_STATE = 2
 """How many programs of a function keep the donated arrays that they returned: those that ran last."""
 
 _LEAF = tree.structure(0)
-_ALL: Members[Jitted[..., Any]] = Members()
+_ALL: Living[Jitted[..., Any]] = Living()
 _clock = itertools.count()
 _limit = 256
 

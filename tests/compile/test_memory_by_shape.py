@@ -12,7 +12,7 @@ import pytest
 
 import fnet
 from fnet import ops, tree
-from fnet.compile.members import Members
+from fnet.compile.living import Living
 from fnet.errors import ValueRangeError
 
 
@@ -120,7 +120,7 @@ def test_members_can_be_added_while_one_looks_through_them():
     class Member:
         pass
 
-    members: Members[Member] = Members()
+    members: Living[Member] = Living()
     done = threading.Event()
 
     def add() -> None:

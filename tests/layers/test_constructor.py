@@ -12,7 +12,7 @@ import pytest
 
 from fnet import Layer, layers, serial
 from fnet.layers import LSTM, Conv2D, Dense, Flatten
-from fnet.layers.constructor import constructor, entry_name
+from fnet.layers.constructor import entry_name, layer_constructor
 
 CONSTRUCTORS = {
     name: make
@@ -84,7 +84,7 @@ def test_layers_are_values_that_hold_functions() -> None:
 
 
 def test_a_user_can_make_constructors() -> None:
-    @constructor(masks="kept", gain="gain")
+    @layer_constructor(masks="kept", gain="gain")
     def Scale(initial: float = 1.0) -> Any:  # noqa: N802
         def init(key: Any, shape: Any, dtype: Any) -> Any:
             return {"gain": np.full(shape[-1:], initial, dtype)}, {}

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fnet.compile.plan import Call, Plan, Slot
+from fnet.compile.plan import KernelCall, Plan, Slot
 from fnet.devices.cpu.generated import PACKAGE, restored
 from fnet.kernels.compiler import claims, second
 from fnet.kernels.compiler.cache import KernelCache
@@ -88,7 +88,7 @@ def _found(module: str, name: str) -> Any:
     return restored(name) if module.startswith(PACKAGE) else getattr(importlib.import_module(module), name)
 
 
-def _version(call: Call) -> Version:
+def _version(call: KernelCall) -> Version:
     return Version(call.kernel, tuple(arg.dtype.str if isinstance(arg, Slot) else "" for arg in call.args))
 
 

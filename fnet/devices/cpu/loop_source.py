@@ -138,7 +138,7 @@ class _Writer:
             self.level_of.append(level)
             of = self.dtype_of[step.args[-1]]
             text = expression(step.template, of, *(f"v{a}" for a in step.args))
-            self.levels[level].append(f"v{number} = {constructor(step.dtype)}({text})")
+            self.levels[level].append(f"v{number} = {type_name(step.dtype)}({text})")
 
     def _nest(self, d: int, lines: list[str], indent: int) -> None:
         """Write loop `d` and everything inside it, with what must stand before and after the folded loops."""
@@ -174,7 +174,7 @@ class _Writer:
         return write.fold == "sum" and write.dtype == "f4" and self.nest.loops.endswith(FOLDED)
 
     def _open_fold(self, k: int, write: Write) -> list[str]:
-        start = f"{constructor(accumulator(write).str[1:])}({_initial(write)})"
+        start = f"{type_name(accumulator(write).str[1:])}({_initial(write)})"
         if not self.nest.folds_inside:
             return [f"a{k} = {start}"]
         return [f"for j in range({self._row_size()}):", f"    {self._accumulator(k, 'j')} = {start}"]
@@ -202,12 +202,12 @@ class _Writer:
     def _combine(self, write: Write, total: str, value: str, dtype: str) -> str:
         assert write.fold is not None
         template = (_FOLDS if dtype in _SUFFIX else _INTEGER_FOLDS)[write.fold]
-        cast = constructor(dtype)
+        cast = type_name(dtype)
         return f"{cast}({expression(template, dtype, total, f'{cast}({value})')})"
 
     def _close_fold(self, k: int, write: Write) -> list[str]:
         kept = [d for d in range(self.depth) if self.nest.loops[d] != FOLDED and d not in self.row]
-        target, place, final = self._target(k, write), self._position(kept), constructor(write.dtype)
+        target, place, final = self._target(k, write), self._position(kept), type_name(write.dtype)
         if self.nest.folds_parts:
             return [] if self.nest.folds_inside else [f"c{k}[row] = a{k}"]
         if not self.nest.folds_inside:
@@ -226,7 +226,7 @@ class _Writer:
             f"    for j in range({size}):",
             f"        c{k}[j] = {total}",
             f"for j in range({size}):",
-            f"    {self._target(k, write)}[j] = {constructor(write.dtype)}(c{k}[j])",
+            f"    {self._target(k, write)}[j] = {type_name(write.dtype)}(c{k}[j])",
         ]
 
     def _row_size(self) -> str:
@@ -248,7 +248,7 @@ def expression(template: str, dtype: str, *args: str) -> str:
     return template.format(*args, t=_SUFFIX.get(dtype, dtype))
 
 
-def constructor(dtype: str) -> str:
+def type_name(dtype: str) -> str:
     """The name of the NumPy scalar type, e.g. ``np.float32``."""
     return f"np.{np.dtype(dtype).name}" if dtype not in ("?", "b1") else "np.bool_"
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Members(Generic[T]):
+class Living(Generic[T]):
     """A set of weak references that other threads may add to while one looks through it, unlike `weakref.WeakSet`."""
 
     def __init__(self) -> None:
