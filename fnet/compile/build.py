@@ -78,7 +78,7 @@ class _Builder:
             emit_computation(self._computation(region), self)
         elif node.is_view:
             source, (value,) = places.ref(node.inputs[0]), node.outputs
-            if not node.primitive.strided and not source.contiguous:
+            if node.primitive.of_row_major and not source.contiguous:
                 source = self._copied(source, places.last_use(value))
             places.refs[value] = source.viewed(node.primitive.view, **node.params)
         else:

@@ -39,8 +39,8 @@ class Node:
 
     @property
     def operation(self) -> str:
-        """The name of an elementwise operation, view or fold; empty for a primitive with kernels of its own."""
-        return "" if self.primitive.lower is not None or self.primitive.lowered else self.primitive.name
+        """The name of an elementwise operation, view or fold; empty for a primitive that a lowering rule computes."""
+        return "" if self.primitive.lowered or self.primitive.kernels else self.primitive.name
 
     @property
     def is_view(self) -> bool:

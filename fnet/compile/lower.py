@@ -23,12 +23,9 @@ def lower(primitive: Any, inputs: list[Ref], targets: list[Ref], params: dict[st
             source, axes = _folded_last(source, axes)
         write = Write(0, targets[0].dtype.str[1:], fold=primitive.reduction)
         emit_computation(Computation(source.shape, axes, [source], [], [write], targets), emit)
-    elif primitive.lowered:
+    else:
         rule = emit.device.rule(primitive)
         rule(emit, inputs if rule.strided else [contiguous(r, emit) for r in inputs], targets, **params)
-    else:
-        ready = inputs if primitive.strided else [contiguous(r, emit) for r in inputs]
-        primitive.lower(emit, ready, targets, **params)
 
 
 def _folded_last(source: Ref, axes: frozenset[int]) -> tuple[Ref, frozenset[int]]:

@@ -154,7 +154,7 @@ def absorb_epilogues(graph: Graph, device: Device) -> Graph:
             continue
         node.inputs = [replaced.get(v, v) for v in node.inputs]
         nodes.append(node)
-        absorbs = device.rule(node.primitive).absorbs if node.primitive.lowered else ()
+        absorbs = () if node.operation else device.rule(node.primitive).absorbs
         if not absorbs:
             made.add(node)
             continue
@@ -224,7 +224,7 @@ def _path(first: Node, last: Node, only_reader: Any) -> list[Node]:
 def absorb_masks(graph: Graph, device: Device) -> Graph:
     """Let the gradient of an operation with relu in its epilogue leave out by itself what relu left out."""
     for node in graph.nodes:
-        forward = device.rule(node.primitive).masks_behind if node.primitive.lowered else ""
+        forward = "" if node.operation else device.rule(node.primitive).masks_behind
         g = _behind_relu(node.inputs[-1], forward, node.inputs) if forward else None
         if g is not None:
             node.inputs[-1] = g

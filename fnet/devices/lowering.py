@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from fnet.device import Rule
 from fnet.errors import StructureError
 
 Emits = Callable[..., None]
@@ -45,23 +46,43 @@ def lowering(
 
 
 class Rules:
-    """The lowering rules in a package of families, ``<package>.<family>``, and those of users' own primitives."""
+    """The lowering rules of a device: in a package of families, ``<package>.<family>``, or on users' own primitives."""
 
     def __init__(self, device: str, package: str) -> None:
         self._device = device
         self._package = package
         self._known: dict[Any, Lowering] = {}
 
-    def of(self, primitive: Any) -> Lowering:
+    def of(self, primitive: Any) -> Rule:
         """The rule of a primitive; raises `StructureError` where there is none."""
         found = self._known.get(primitive)
         if found is None:
-            family = importlib.import_module(f"{self._package}.{primitive.lowered}")
-            found = getattr(family, primitive.name, None)
-            if not isinstance(found, Lowering):
-                raise StructureError(
-                    f"primitive '{primitive.name}' has no lowering rule on {self._device}: expected a function of that "
-                    f"name, marked @lowering(), in {self._package}.{primitive.lowered}."
-                )
-            self._known[primitive] = found
+            if primitive.kernels is not None:
+                return self._own(primitive)
+            self._known[primitive] = found = self._in_family(primitive)
+        return found
+
+    def _own(self, primitive: Any) -> Rule:
+        """The rule that a user's own primitive brings along for this device."""
+        if self._device not in primitive.kernels:
+            there = ", ".join(primitive.kernels)
+            raise StructureError(
+                f"primitive '{primitive.name}' has no kernel for {self._device}, only for {there}. "
+                f"Call it on arrays of {there}."
+            )
+        return primitive.kernels[self._device]
+
+    def _in_family(self, primitive: Any) -> Lowering:
+        name = f"{self._package}.{primitive.lowered}"
+        try:
+            found = getattr(importlib.import_module(name), primitive.name, None)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            found = None
+        if not isinstance(found, Lowering):
+            raise StructureError(
+                f"primitive '{primitive.name}' has no lowering rule on {self._device}: expected a function of that "
+                f"name, marked @lowering(), in {name}."
+            )
         return found

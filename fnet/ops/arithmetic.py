@@ -22,8 +22,12 @@ _divide = elementwise(
     lambda g, y, a, b: _divide(g, b),
     lambda g, y, a, b: negative(_divide(_multiply(g, y), b)),
 )
-_signed_floor_divide = elementwise("floor_divide", "floor_divide_i64(np.int64({0}), np.int64({1}))")
-_signed_remainder = elementwise("remainder", "remainder_i64(np.int64({0}), np.int64({1}))")
+_signed_floor_divide = elementwise(
+    "signed_floor_divide", "floor_divide_i64(np.int64({0}), np.int64({1}))", operation="floor_divide"
+)
+_signed_remainder = elementwise(
+    "signed_remainder", "remainder_i64(np.int64({0}), np.int64({1}))", operation="remainder"
+)
 _floor_divide = elementwise("floor_divide", "{0} // {1}", lambda g, y, a, b: multiply(g, 0), None)
 _remainder = elementwise(
     "remainder", "{0} % {1}", lambda g, y, a, b: g, lambda g, y, a, b: negative(_multiply(g, _floor_divide(a, b)))
@@ -40,8 +44,8 @@ _minimum = elementwise(
     lambda g, y, a, b: _multiply(g, _share(a, b, y)),
     lambda g, y, a, b: _multiply(g, _share(b, a, y)),
 )
-_integer_maximum = elementwise("maximum", "max({0}, {1})")
-_integer_minimum = elementwise("minimum", "min({0}, {1})")
+_integer_maximum = elementwise("integer_maximum", "max({0}, {1})", operation="maximum")
+_integer_minimum = elementwise("integer_minimum", "min({0}, {1})", operation="minimum")
 _negative = elementwise("negative", "-{0}", lambda g, y, x: _negative(g))
 _select = elementwise(
     "where",

@@ -19,11 +19,16 @@ Rule = Callable[..., Any] | None
 BOOL = np.dtype(bool)
 
 
-def elementwise(name: str, template: str, *rules: Rule, dtype: np.dtype | None = None) -> Primitive:
-    """A primitive computed by the scalar expression `template`; the result has the dtype of the last operand."""
+def elementwise(
+    name: str, template: str, *rules: Rule, dtype: np.dtype | None = None, operation: str | None = None
+) -> Primitive:
+    """A primitive computed by the scalar expression `template`; the result has the dtype of the last operand.
+
+    operation: what errors call it, by default its name.
+    """
 
     def abstract(*specs: ArraySpec) -> ArraySpec:
-        return ArraySpec(broadcast_shapes(name, *(s.shape for s in specs)), dtype or specs[-1].dtype)
+        return ArraySpec(broadcast_shapes(operation or name, *(s.shape for s in specs)), dtype or specs[-1].dtype)
 
     def vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
         return tuple(

@@ -21,8 +21,8 @@ _power = elementwise(
     lambda g, y, a, b: multiply(g, multiply(y, _log_or_zero(a))),
 )
 _integer_powers = {
-    "i": elementwise("power", "power_i64(np.int64({0}), np.int64({1}))"),
-    "u": elementwise("power", "power_u64(np.uint64({0}), np.uint64({1}))"),
+    "i": elementwise("signed_power", "power_i64(np.int64({0}), np.int64({1}))", operation="power"),
+    "u": elementwise("unsigned_power", "power_u64(np.uint64({0}), np.uint64({1}))", operation="power"),
 }
 _logaddexp = elementwise(
     "logaddexp",

@@ -44,16 +44,29 @@ def primitive(
     array([ 3., 12.])
     """
 
-    def lower(emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
-        specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
-        emit.call(kernel, *inputs, *outputs, *(_sizes(name, sizes(*specs, **params)) if sizes else ()))
-
     def abstract(*specs: ArraySpec, **params: Any) -> Any:
         return _specs(name, multiple, shape(*specs, **params))
 
     rule = None if vjp is None else _checked_vjp(name, _with_zeros(vjp) if multiple else vjp)
     forward = None if jvp is None else _checked_jvp(name, multiple, jvp)
-    return Primitive(name, abstract, lower=lower, vjp=rule, jvp=forward, multiple=multiple)
+    kernels = {"cpu": _KernelCall(name, kernel, sizes)}
+    return Primitive(name, abstract, kernels=kernels, vjp=rule, jvp=forward, multiple=multiple)
+
+
+class _KernelCall:
+    """The lowering rule of a user's kernel: row-major arrays, then the sizes that it asks for."""
+
+    strided, absorbs, masks_behind = False, (), ""
+
+    def __init__(self, name: str, kernel: Callable[..., None], sizes: Rule | None) -> None:
+        self.name = name
+        self.kernel = kernel
+        self.sizes = sizes
+
+    def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
+        specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
+        sizes = _sizes(self.name, self.sizes(*specs, **params)) if self.sizes else ()
+        emit.call(self.kernel, *inputs, *outputs, *sizes)
 
 
 def _with_zeros(vjp: Rule) -> Rule:

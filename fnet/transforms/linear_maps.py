@@ -37,7 +37,7 @@ def linear(name: str, abstract: Callable, vjp: Callable, **computed_by: Any) -> 
     return primitive
 
 
-def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Primitive:
+def _view(name: str, view: Callable, vjp: Callable, of_row_major: bool = False) -> Primitive:
     """A linear primitive that NumPy computes as a view; its shape rule asks NumPy, on an array without memory."""
 
     def abstract(x: ArraySpec, **params: Any) -> ArraySpec:
@@ -47,7 +47,7 @@ def _view(name: str, view: Callable, vjp: Callable, strided: bool = True) -> Pri
             shape = tuple(next((size for size in given if size == n), n) for n in shape)
         return ArraySpec(shape, x.dtype)
 
-    return linear(name, abstract, vjp, view=view, strided=strided)
+    return linear(name, abstract, vjp, view=view, of_row_major=of_row_major)
 
 
 # ----------------------------------------------------------------------------------------------- views
@@ -88,7 +88,7 @@ def _slice_vjp(g: Any, y: Any, x: Any, *, index: tuple[Any, ...]) -> tuple[Any]:
     return (place(g, shape=x.shape, index=index),)
 
 
-reshape = _view("reshape", _reshape_view, _reshape_vjp, strided=False)
+reshape = _view("reshape", _reshape_view, _reshape_vjp, of_row_major=True)
 transpose = _view("transpose", _transpose_view, _transpose_vjp)
 broadcast_to = _view("broadcast_to", _broadcast_view, _broadcast_vjp)
 basic_slice = _view("slice", _slice_view, _slice_vjp)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from fnet.compile.eager import evaluate
+from fnet.device import Rule as LoweringRule
 from fnet.errors import DerivativeError
 from fnet.spec import ArraySpec, as_array, check_array, check_dtype
 from fnet.transforms.tracer import Tracer
@@ -21,8 +22,10 @@ class Primitive:
     abstract(*specs, **params) -> ArraySpec (a tuple of them when `multiple`): the shape rule.
     Exactly one of these says how it is computed:
       lowered: the family of primitives in whose file a device has its lowering rule, under the primitive's name;
+      kernels: lowering rules by the name of the device, for a primitive of the user's own;
       template: text of a scalar expression for an elementwise primitive, e.g. ``"exp_{t}({0})"``;
-      view(array, **params): a NumPy function that returns a view of its argument;
+      view(array, **params): a NumPy function that returns a view of its argument, or with `of_row_major` a view of
+        a row-major argument;
       reduction: the name of a fold ("sum", "max", "min", "prod") over ``params["axes"]``.
     vjp(g, y, *inputs, **params) -> one cotangent (or None) for each input, in terms of other primitives.
     jvp(tangents, y, *inputs, **params) -> tangent of y; a tangent is None where the input does not vary.
@@ -34,14 +37,14 @@ class Primitive:
     __slots__ = (
         "abstract",
         "jvp",
-        "lower",
+        "kernels",
         "lowered",
         "multiple",
         "name",
+        "of_row_major",
         "reduction",
         "seen_through",
         "selective",
-        "strided",
         "taped",
         "template",
         "unpicks",
@@ -54,29 +57,29 @@ class Primitive:
         name: str,
         abstract: Rule,
         *,
-        lower: Rule | None = None,
         lowered: str | None = None,
+        kernels: Mapping[str, LoweringRule] | None = None,
         template: str | None = None,
         view: Rule | None = None,
+        of_row_major: bool = False,
         reduction: str | None = None,
         vjp: Rule | None = None,
         jvp: Rule | None = None,
         multiple: bool = False,
-        strided: bool = False,
         selective: bool = False,
         taped: Primitive | None = None,
     ) -> None:
         self.name = name
         self.abstract = abstract
-        self.lower = lower
         self.lowered = lowered
+        self.kernels = kernels
         self.template = template
         self.view = view
+        self.of_row_major = of_row_major
         self.reduction = reduction
         self.vjp = vjp
         self.jvp = jvp
         self.multiple = multiple
-        self.strided = strided
         self.selective = selective
         self.taped = taped
         # Of which primitive, whose results are elements of its input and where they were, this one puts elements back,

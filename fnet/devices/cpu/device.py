@@ -11,12 +11,12 @@ from fnet.compile.emit import Emitter, Ref
 from fnet.compile.loops import Loops
 from fnet.compile.plan import Plan
 from fnet.compile.workspace import Workspace
-from fnet.device import Guard, Shape
+from fnet.device import Guard, Rule, Shape
 from fnet.devices.cpu import results
 from fnet.devices.cpu.blocks import ALIGNMENT, allocate
 from fnet.devices.cpu.emitter import EagerEmitter, ref_of
 from fnet.devices.cpu.executor import Executor
-from fnet.devices.lowering import Lowering, Rules
+from fnet.devices.lowering import Rules
 from fnet.spec import check_array
 
 
@@ -94,7 +94,7 @@ class Cpu:
 
     # Code.
 
-    def rule(self, primitive: Any) -> Lowering:
+    def rule(self, primitive: Any) -> Rule:
         return self._rules.of(primitive)
 
     def viewed(self, array: np.ndarray, view: Callable[..., np.ndarray], params: dict[str, Any]) -> np.ndarray:
