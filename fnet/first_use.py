@@ -9,10 +9,11 @@ import at the same time never wait for each other in a circle.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -35,7 +36,7 @@ def on_first_use(
     kind: what the names are in the error for one that is not there.
     """
     module = sys.modules[package]
-    places = _listed(module)
+    places = listed(package)
     if any(source.rpartition(".")[2] in places for source, _ in places.values()):
         module.__dict__["__places__"] = places
         module.__class__ = _Package
@@ -62,29 +63,10 @@ def on_first_use(
     return load, names, sorted(places)
 
 
-def load_listed(package: str, name: str) -> None:
-    """Load the module in which a name of a package is, if its stub lists the name."""
-    source, _ = _listed(importlib.import_module(package)).get(name, (package, name))
-    importlib.import_module(source)
-
-
-def load_all(package: str) -> None:
-    """Load all modules of a package that its stub names."""
-    for source in {source for source, _ in _listed(importlib.import_module(package)).values()}:
-        if source.startswith(f"{package}."):
-            importlib.import_module(source)
-
-
-def _not_there(package: str, kind: str | None, name: str, known: set[str]) -> AttributeError:
-    from fnet.errors import did_you_mean
-
-    where = f"{package} has no {kind}" if kind else f"module {package!r} has no attribute"
-    alike = [other for other in known if other[0].isupper() == name[0].isupper()]
-    return AttributeError(f"{where} {name!r}.{did_you_mean(name, alike)}")
-
-
-def _listed(module: ModuleType) -> dict[str, tuple[str, str]]:
+@functools.cache
+def listed(package: str) -> Mapping[str, tuple[str, str]]:
     """Where the names in the stub of a package come from: modules and names there."""
+    module = sys.modules.get(package) or importlib.import_module(package)
     assert module.__file__ is not None and module.__spec__ is not None
     loader: Any = module.__spec__.loader  # also of packages in archives
     stub = ast.parse(loader.get_data(str(PurePath(module.__file__).with_name("__init__.pyi"))))
@@ -95,3 +77,25 @@ def _listed(module: ModuleType) -> dict[str, tuple[str, str]]:
         elif isinstance(line, ast.Assign) and isinstance(line.value, ast.Name):
             places |= {name.id: places[line.value.id] for name in line.targets if isinstance(name, ast.Name)}
     return places
+
+
+def load_listed(package: str, name: str) -> str:
+    """Load the module in which a name of a package is, if its stub lists the name; the name there."""
+    source, original = listed(package).get(name, (package, name))
+    importlib.import_module(source)
+    return original
+
+
+def load_all(package: str) -> None:
+    """Load all modules of a package that its stub names."""
+    for source in {source for source, _ in listed(package).values()}:
+        if source.startswith(f"{package}."):
+            importlib.import_module(source)
+
+
+def _not_there(package: str, kind: str | None, name: str, known: set[str]) -> AttributeError:
+    from fnet.errors import did_you_mean
+
+    where = f"{package} has no {kind}" if kind else f"module {package!r} has no attribute"
+    alike = [other for other in known if other[0].isupper() == name[0].isupper()]
+    return AttributeError(f"{where} {name!r}.{did_you_mean(name, alike)}")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from fnet.arguments import described
 from fnet.errors import DtypeError, ValueRangeError, did_you_mean
-from fnet.first_use import load_all, load_listed
+from fnet.first_use import listed, load_all, load_listed
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -26,6 +26,8 @@ def snake_case(name: str) -> str:
 class Names(Mapping[str, T]):
     """The things of a kind by their names, several for one.
 
+    A thing enters the table by a decorator where it is defined, `named`, which says its other names too. Names that the
+    stub of the package lists for a thing (``Adam = adam``) are in the table as well.
     expected: what may be given in place of a name, for errors. package: that whose modules, as its stub lists them,
     are loaded to find a name. spelling: gives the name of the table for one in another spelling.
 
@@ -53,16 +55,21 @@ class Names(Mapping[str, T]):
         return enter
 
     def add(self, thing: Any, *names: str) -> None:
-        """Enter a thing; a `ValueRangeError` says which name another one has."""
+        """Enter a thing, in place of one that was defined by the same name at the same place.
+
+        A `ValueRangeError` says which name another one has, loaded or not.
+        """
+        places = listed(self._package) if self._package is not None else {}
         for name in names:
-            if self._things.get(name, thing) is not thing:
+            module = places[name][0] if name in places else thing.__module__
+            if module != thing.__module__ or _place(self._things.get(name, thing)) != _place(thing):
                 raise ValueRangeError(f"the name {name!r} stands for another {self.kind} already.")
         self._things |= dict.fromkeys(names, thing)
 
     def find(self, name: str) -> T:
         """The thing of a name in any known spelling, or a `ValueRangeError` that says the nearest name."""
         try:
-            return self[self._spelling(name)]
+            return self[name if name in self._things else self._spelling(name)]
         except KeyError:
             raise self.unknown(name) from None
 
@@ -89,7 +96,7 @@ class Names(Mapping[str, T]):
 
     def __getitem__(self, name: str) -> T:
         if self._package is not None and name not in self._things:
-            load_listed(self._package, name)
+            name = load_listed(self._package, name)
         return self._things[name] if name in self._things else self._loaded()[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -99,7 +106,15 @@ class Names(Mapping[str, T]):
         return len(self._loaded())
 
     def _loaded(self) -> dict[str, Any]:
-        if self._package is not None:
-            load_all(self._package)
+        package, things = self._package, self._things
+        if package is not None:
+            load_all(package)
+            places = listed(package).items()
+            self._things = {**{name: things[own] for name, (_, own) in places if own in things}, **things}
             self._package = None
         return self._things
+
+
+def _place(thing: Any) -> tuple[str, str]:
+    """Where a thing is defined, which stays where its module is loaded again, or its cell of a notebook."""
+    return thing.__module__, thing.__qualname__

@@ -16,25 +16,18 @@ from fnet.layers.cells import GRUCell as GRUCell
 from fnet.layers.cells import LSTMCell as LSTMCell
 from fnet.layers.cells import SimpleRNNCell as SimpleRNNCell
 from fnet.layers.cells import StackedRNNCells as StackedRNNCells
+from fnet.layers.constructor import LAYERS as LAYERS
 from fnet.layers.conv import Conv1D as Conv1D
 from fnet.layers.conv import Conv2D as Conv2D
 from fnet.layers.conv import Conv3D as Conv3D
-from fnet.layers.conv import Convolution1D as Convolution1D
-from fnet.layers.conv import Convolution2D as Convolution2D
-from fnet.layers.conv import Convolution3D as Convolution3D
 from fnet.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
 from fnet.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
 from fnet.layers.conv_transpose import Conv3DTranspose as Conv3DTranspose
-from fnet.layers.conv_transpose import Convolution1DTranspose as Convolution1DTranspose
-from fnet.layers.conv_transpose import Convolution2DTranspose as Convolution2DTranspose
-from fnet.layers.conv_transpose import Convolution3DTranspose as Convolution3DTranspose
 from fnet.layers.dense import Dense as Dense
 from fnet.layers.depthwise import DepthwiseConv1D as DepthwiseConv1D
 from fnet.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from fnet.layers.depthwise import SeparableConv1D as SeparableConv1D
 from fnet.layers.depthwise import SeparableConv2D as SeparableConv2D
-from fnet.layers.depthwise import SeparableConvolution1D as SeparableConvolution1D
-from fnet.layers.depthwise import SeparableConvolution2D as SeparableConvolution2D
 from fnet.layers.dropout import Dropout as Dropout
 from fnet.layers.einsum_dense import EinsumDense as EinsumDense
 from fnet.layers.embedding import Embedding as Embedding
@@ -71,24 +64,12 @@ from fnet.layers.plain_attention import Attention as Attention
 from fnet.layers.pooling import AveragePooling1D as AveragePooling1D
 from fnet.layers.pooling import AveragePooling2D as AveragePooling2D
 from fnet.layers.pooling import AveragePooling3D as AveragePooling3D
-from fnet.layers.pooling import AvgPool1D as AvgPool1D
-from fnet.layers.pooling import AvgPool2D as AvgPool2D
-from fnet.layers.pooling import AvgPool3D as AvgPool3D
 from fnet.layers.pooling import GlobalAveragePooling1D as GlobalAveragePooling1D
 from fnet.layers.pooling import GlobalAveragePooling2D as GlobalAveragePooling2D
 from fnet.layers.pooling import GlobalAveragePooling3D as GlobalAveragePooling3D
-from fnet.layers.pooling import GlobalAvgPool1D as GlobalAvgPool1D
-from fnet.layers.pooling import GlobalAvgPool2D as GlobalAvgPool2D
-from fnet.layers.pooling import GlobalAvgPool3D as GlobalAvgPool3D
-from fnet.layers.pooling import GlobalMaxPool1D as GlobalMaxPool1D
-from fnet.layers.pooling import GlobalMaxPool2D as GlobalMaxPool2D
-from fnet.layers.pooling import GlobalMaxPool3D as GlobalMaxPool3D
 from fnet.layers.pooling import GlobalMaxPooling1D as GlobalMaxPooling1D
 from fnet.layers.pooling import GlobalMaxPooling2D as GlobalMaxPooling2D
 from fnet.layers.pooling import GlobalMaxPooling3D as GlobalMaxPooling3D
-from fnet.layers.pooling import MaxPool1D as MaxPool1D
-from fnet.layers.pooling import MaxPool2D as MaxPool2D
-from fnet.layers.pooling import MaxPool3D as MaxPool3D
 from fnet.layers.pooling import MaxPooling1D as MaxPooling1D
 from fnet.layers.pooling import MaxPooling2D as MaxPooling2D
 from fnet.layers.pooling import MaxPooling3D as MaxPooling3D
@@ -115,3 +96,25 @@ from fnet.layers.rnn import RNN as RNN
 from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.time_distributed import TimeDistributed as TimeDistributed
 from fnet.networks.graph import Input as Input
+
+# Other names, as in Keras.
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D

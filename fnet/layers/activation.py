@@ -9,10 +9,11 @@ from fnet import activations, regularizers
 from fnet.activations import ActivationLike
 from fnet.arguments import described
 from fnet.errors import DtypeError
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.regularizers import RegularizerLike
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def Activation(
     activation: ActivationLike,
@@ -34,6 +35,7 @@ def Activation(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", several=True)
 def Lambda(
     function: Callable[[Any], Any],
@@ -60,6 +62,7 @@ def Lambda(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def ActivityRegularization(
     l1: float = 0.0,
@@ -82,6 +85,7 @@ def ActivityRegularization(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", several=True)
 def Identity(
     *,

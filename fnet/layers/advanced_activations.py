@@ -15,13 +15,14 @@ from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.axes import axis_numbers, axis_sizes, made, makers, named_axes, over_axes
 from fnet.layers.checks import entries, masked_input, one_shape
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import Masked, over
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def ReLU(
     max_value: float | None = None,
@@ -50,6 +51,7 @@ def ReLU(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def LeakyReLU(
     negative_slope: float = 0.3,
@@ -71,6 +73,7 @@ def LeakyReLU(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def ELU(
     alpha: float = 1.0, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
@@ -88,6 +91,7 @@ def ELU(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", alpha="alpha")
 def PReLU(
     alpha_initializer: InitializerLike = "zeros",
@@ -127,6 +131,7 @@ def PReLU(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def Softmax(
     axis: int | Sequence[int] = -1,

@@ -15,7 +15,7 @@ from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
 from fnet.layers.checks import entries, needed_key, parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.position import rotate_by_position
 from fnet.masking import join_mask
 from fnet.networks.layer import Layer
@@ -28,6 +28,7 @@ from fnet.transforms.primitive import spec_of
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def MultiHeadAttention(
     num_heads: int,
@@ -85,6 +86,7 @@ def MultiHeadAttention(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True, kernel="kernel", bias="bias")
 def GroupQueryAttention(
     head_dim: int,

@@ -8,7 +8,7 @@ from typing import Any
 from fnet import ops
 from fnet.arguments import known_word
 from fnet.errors import StructureError
-from fnet.layers.constructor import layer_constructor
+from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
 from fnet.layers.sequence import is_several
@@ -27,6 +27,7 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
 _WRAPPED: dict[str, Callable[..., Layer]] = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU, "RNN": RNN}
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def Bidirectional(
     layer: Layer,

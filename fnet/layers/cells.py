@@ -10,7 +10,7 @@ from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError, StructureError
 from fnet.initializers import InitializerLike
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.recurrence import KINDS, Recurrence
 from fnet.layers.sequence import Reading
 from fnet.networks.layer import Layer
@@ -22,6 +22,7 @@ from fnet.transforms.primitive import spec_of
 CELLS = tuple(f"{kind}Cell" for kind in KINDS)
 
 
+@LAYERS.named()
 @layer_constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNNCell(
     units: int,
@@ -57,6 +58,7 @@ def SimpleRNNCell(
     return _one_step(recurrence)
 
 
+@LAYERS.named()
 @layer_constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTMCell(
     units: int,
@@ -94,6 +96,7 @@ def LSTMCell(
     return _one_step(recurrence)
 
 
+@LAYERS.named()
 @layer_constructor(several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRUCell(
     units: int,
@@ -131,6 +134,7 @@ def GRUCell(
     return _one_step(recurrence)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def StackedRNNCells(
     cells: Sequence[Layer],

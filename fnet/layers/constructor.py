@@ -12,12 +12,14 @@ from fnet.arguments import flag
 from fnet.configured import Recipe
 from fnet.errors import StructureError
 from fnet.masking import is_array, unmasked
+from fnet.names import Names
 from fnet.networks.layer import Layer, Masks
 from fnet.ops.promotion import lift
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
 
 P = ParamSpec("P")
+LAYERS: Names[Callable[..., Layer]] = Names("layer", package="fnet.layers")
 
 _SHAPE_HINT = " A shape goes to init (or to fnet.Input): net.init(key, shape)."
 _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE_HINT) | {

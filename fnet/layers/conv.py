@@ -11,7 +11,7 @@ from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -20,6 +20,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv1D(
     filters: int,
@@ -61,6 +62,7 @@ def Conv1D(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv2D(
     filters: int,
@@ -99,6 +101,7 @@ def Conv2D(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv3D(
     filters: int,
@@ -165,6 +168,3 @@ def _convolution(kind: str, rank: int, *, data_format: str | None, **config: Any
         return activate(y + bias[0] if bias else y), state
 
     return init, apply
-
-
-Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D

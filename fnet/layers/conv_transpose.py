@@ -10,7 +10,7 @@ from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -19,6 +19,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv1DTranspose(
     filters: int,
@@ -60,6 +61,7 @@ def Conv1DTranspose(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv2DTranspose(
     filters: int,
@@ -98,6 +100,7 @@ def Conv2DTranspose(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def Conv3DTranspose(
     filters: int,
@@ -160,10 +163,3 @@ def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any)
         return activate(y + bias[0] if bias else y), state
 
     return init, apply
-
-
-Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
-    Conv1DTranspose,
-    Conv2DTranspose,
-    Conv3DTranspose,
-)

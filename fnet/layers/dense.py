@@ -11,13 +11,14 @@ from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import known_size, parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", kernel="kernel", bias="bias")
 def Dense(
     units: int,

@@ -11,7 +11,7 @@ from fnet.arguments import positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.window import Window
 from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
@@ -22,6 +22,7 @@ from fnet.transforms.primitive import spec_of
 Shapes = dict[str, tuple[int | None, ...]]
 
 
+@LAYERS.named()
 @layer_constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv1D(
     kernel_size: Sizes,
@@ -60,6 +61,7 @@ def DepthwiseConv1D(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(depthwise="kernel", bias="bias")
 def DepthwiseConv2D(
     kernel_size: Sizes,
@@ -97,6 +99,7 @@ def DepthwiseConv2D(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv1D(
     filters: int,
@@ -139,6 +142,7 @@ def SeparableConv1D(
     )  # fmt: skip
 
 
+@LAYERS.named()
 @layer_constructor(depthwise="depthwise_kernel", pointwise="pointwise_kernel", bias="bias")
 def SeparableConv2D(
     filters: int,
@@ -243,6 +247,3 @@ def _parameters(kind: str, params: Any, shapes: Callable[[int | None], Shapes]) 
 def _window(kind: str, rank: int, config: dict[str, Any], data_format: str | None) -> Window:
     arguments = (config[argument] for argument in ("kernel_size", "strides", "padding", "dilation_rate"))
     return Window(kind, rank, *arguments, data_format=data_format, strided_dilation=True)
-
-
-SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

@@ -10,12 +10,13 @@ from fnet.arguments import fraction, integer_or_none
 from fnet.errors import DtypeError, ShapeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import stream
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def Dropout(
     rate: float,

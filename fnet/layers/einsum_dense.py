@@ -15,7 +15,7 @@ from fnet.constraints import ConstraintLike
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import one_shape, parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
@@ -27,6 +27,7 @@ _PATTERN = re.compile(rf"{_TERM},([a-zA-Z]+)->{_TERM}")
 Sizes = tuple[int | None, ...]
 
 
+@LAYERS.named()
 @layer_constructor(kernel="kernel", bias="bias")
 def EinsumDense(
     equation: str,

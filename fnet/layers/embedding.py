@@ -12,7 +12,7 @@ from fnet.constraints import ConstraintLike
 from fnet.errors import StructureError, ValueRangeError
 from fnet.initializers import InitializerLike
 from fnet.layers.checks import masked_input, one_shape, parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import both, join_mask
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
@@ -21,6 +21,7 @@ from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", embeddings="embeddings")
 def Embedding(
     input_dim: int,

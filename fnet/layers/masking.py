@@ -9,13 +9,14 @@ from fnet import ops
 from fnet.arguments import number
 from fnet.errors import ShapeError
 from fnet.layers.checks import masked_input, one_shape
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import Masked, both, over
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def Masking(
     mask_value: float = 0.0,

@@ -15,7 +15,7 @@ import numpy as np
 from fnet import ops, tree
 from fnet.arguments import described, is_integer
 from fnet.errors import ArgumentError, ShapeError, StructureError, ValueRangeError
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import either, join_mask, mask_of_joined, over, values_and_masks
 from fnet.networks.layer import Layer
 from fnet.networks.samples import is_single
@@ -26,6 +26,7 @@ from fnet.transforms.primitive import spec_of
 Merge = Callable[[list[Any], list[Any]], Any]
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Add(
     *,
@@ -41,6 +42,7 @@ def Add(
     return _elementwise("Add", ops.add)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Subtract(
     *,
@@ -52,6 +54,7 @@ def Subtract(
     return _elementwise("Subtract", ops.subtract, count=2)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Multiply(
     *,
@@ -73,6 +76,7 @@ def Multiply(
     return _merging("Multiply", lambda parts, masks: join_mask(merge(parts, masks), either(masks)))
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Average(
     *,
@@ -84,6 +88,7 @@ def Average(
     return _elementwise("Average", ops.add, finish=lambda total, count: total * (1 / count))
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Maximum(
     *,
@@ -98,6 +103,7 @@ def Maximum(
     return _merging("Maximum", functools.partial(_chosen, ops.maximum))
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Minimum(
     *,
@@ -112,6 +118,7 @@ def Minimum(
     return _merging("Minimum", functools.partial(_chosen, ops.minimum))
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Concatenate(
     axis: int = -1, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
@@ -132,6 +139,7 @@ def Concatenate(
     return _merging("Concatenate", merge, align=False)
 
 
+@LAYERS.named()
 @layer_constructor(several=True)
 def Dot(
     axes: int | tuple[int, int],

@@ -14,7 +14,7 @@ from fnet.arguments import fraction, integer_or_none, number
 from fnet.errors import ValueRangeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import image, stream
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.dropout import dropped_together
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
@@ -24,6 +24,7 @@ from fnet.transforms.primitive import spec_of
 _SELU_LIMIT = -1.6732632423543772 * 1.0507009873554805
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def SpatialDropout1D(
     rate: float,
@@ -40,6 +41,7 @@ def SpatialDropout1D(
     return _spatial("SpatialDropout1D", rate, 1, seed)
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def SpatialDropout2D(
     rate: float,
@@ -61,6 +63,7 @@ def SpatialDropout2D(
     return _spatial("SpatialDropout2D", rate, 2, seed)
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def SpatialDropout3D(
     rate: float,
@@ -77,6 +80,7 @@ def SpatialDropout3D(
     return _spatial("SpatialDropout3D", rate, 3, seed)
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def GaussianNoise(
     stddev: float,
@@ -95,6 +99,7 @@ def GaussianNoise(
     return _noise("GaussianNoise", float(stddev), noisy, seed)
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def GaussianDropout(
     rate: float,
@@ -118,6 +123,7 @@ def GaussianDropout(
     return _noise("GaussianDropout", rate, noisy, seed)
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def AlphaDropout(
     rate: float,

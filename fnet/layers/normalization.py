@@ -24,7 +24,7 @@ from fnet.layers.axes import (
     same_sizes,
 )
 from fnet.layers.checks import entries, masked_input
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import both, counted_samples, join_mask, over
 from fnet.networks.position import is_frozen
 from fnet.ops.promotion import astype, lift, promote
@@ -33,6 +33,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", beta="beta", gamma="gamma")
 def BatchNormalization(
     axis: int = -1,
@@ -130,6 +131,7 @@ def _masked_statistics(x: Any, counted: Any) -> tuple[Any, Any]:
     return mean, ops.sum(ops.where(counted, ops.square(x - mean), 0), axes) / total
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", beta="beta", gamma="gamma")
 def LayerNormalization(
     axis: int | Sequence[int] = -1,
@@ -170,6 +172,7 @@ def LayerNormalization(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", beta="beta", gamma="gamma")
 def GroupNormalization(
     groups: int = 32,
@@ -229,6 +232,7 @@ def GroupNormalization(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept", scale="scale")
 def RMSNormalization(
     axis: int | Sequence[int] = -1,
@@ -257,6 +261,7 @@ def RMSNormalization(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def UnitNormalization(
     axis: int | Sequence[int] = -1,

@@ -11,7 +11,7 @@ from fnet.arguments import fraction, integer_or_none, one_of
 from fnet.errors import ShapeError
 from fnet.layers.attention_inputs import Inputs, check_inputs, inputs, masked_softmax, sizes
 from fnet.layers.checks import parameters, stream
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import join_mask
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
@@ -20,6 +20,7 @@ from fnet.transforms.primitive import spec_of
 SCORE_MODES = ("dot", "concat")
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def Attention(
     use_scale: bool = False,
@@ -63,6 +64,7 @@ def Attention(
     return init, _attending("Attention", score, dropout, seed, causal, return_attention_scores)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True)
 def AdditiveAttention(
     use_scale: bool = True,

@@ -9,7 +9,7 @@ from fnet import ops
 from fnet.arguments import one_of, positive_integers
 from fnet.errors import ShapeError
 from fnet.layers.checks import check_data_format, image, image_shape, masked_input
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import over
 from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
@@ -18,6 +18,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor()
 def MaxPooling1D(
     pool_size: Sizes = 2,
@@ -41,6 +42,7 @@ def MaxPooling1D(
     return _pooling("MaxPooling1D", ops.max_pool, 1, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def MaxPooling2D(
     pool_size: Sizes = 2,
@@ -63,6 +65,7 @@ def MaxPooling2D(
     return _pooling("MaxPooling2D", ops.max_pool, 2, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def MaxPooling3D(
     pool_size: Sizes = 2,
@@ -82,6 +85,7 @@ def MaxPooling3D(
     return _pooling("MaxPooling3D", ops.max_pool, 3, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def AveragePooling1D(
     pool_size: Sizes = 2,
@@ -100,6 +104,7 @@ def AveragePooling1D(
     return _pooling("AveragePooling1D", ops.average_pool, 1, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def AveragePooling2D(
     pool_size: Sizes = 2,
@@ -121,6 +126,7 @@ def AveragePooling2D(
     return _pooling("AveragePooling2D", ops.average_pool, 2, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def AveragePooling3D(
     pool_size: Sizes = 2,
@@ -139,6 +145,7 @@ def AveragePooling3D(
     return _pooling("AveragePooling3D", ops.average_pool, 3, pool_size, strides, padding, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def GlobalMaxPooling1D(
     data_format: str | None = None,
@@ -158,6 +165,7 @@ def GlobalMaxPooling1D(
     return _global("GlobalMaxPooling1D", _whole_max, 1, data_format, keepdims)
 
 
+@LAYERS.named()
 @layer_constructor()
 def GlobalMaxPooling2D(
     data_format: str | None = None,
@@ -174,6 +182,7 @@ def GlobalMaxPooling2D(
     return _global("GlobalMaxPooling2D", _whole_max, 2, data_format, keepdims)
 
 
+@LAYERS.named()
 @layer_constructor()
 def GlobalMaxPooling3D(
     data_format: str | None = None,
@@ -190,6 +199,7 @@ def GlobalMaxPooling3D(
     return _global("GlobalMaxPooling3D", _whole_max, 3, data_format, keepdims)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def GlobalAveragePooling1D(
     data_format: str | None = None,
@@ -221,6 +231,7 @@ def GlobalAveragePooling1D(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor()
 def GlobalAveragePooling2D(
     data_format: str | None = None,
@@ -240,6 +251,7 @@ def GlobalAveragePooling2D(
     return _global("GlobalAveragePooling2D", _whole_mean, 2, data_format, keepdims)
 
 
+@LAYERS.named()
 @layer_constructor()
 def GlobalAveragePooling3D(
     data_format: str | None = None,
@@ -303,13 +315,3 @@ def _whole_max(x: Any) -> Any:
 
 def _whole_mean(x: Any) -> Any:
     return ops.mean(x, tuple(range(1, spec_of(x).ndim - 1)), keepdims=True)
-
-
-MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
-AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
-GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
-GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-)

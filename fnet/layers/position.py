@@ -12,12 +12,13 @@ from fnet.errors import AxisSizeError, ShapeError
 from fnet.initializers import InitializerLike
 from fnet.layers.activation import nothing
 from fnet.layers.checks import known_size, parameters
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def PositionEmbedding(
     sequence_length: int,
@@ -57,6 +58,7 @@ def PositionEmbedding(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def SinePositionEncoding(
     max_wavelength: float = 10000.0,
@@ -90,6 +92,7 @@ def SinePositionEncoding(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor(masks="kept")
 def RotaryEmbedding(
     max_wavelength: float = 10000.0,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.sequence import Manner, recurrent_layer
 from fnet.regularizers import RegularizerLike
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def SimpleRNN(
     units: int,
@@ -60,6 +61,7 @@ def SimpleRNN(
     return recurrent_layer("SimpleRNN", recurrence.init, recurrence, manner)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def LSTM(
     units: int,
@@ -111,6 +113,7 @@ def LSTM(
     return recurrent_layer("LSTM", recurrence.init, recurrence, manner)
 
 
+@LAYERS.named()
 @layer_constructor(masks="used", several=True, kernel="kernel", recurrent="recurrent_kernel", bias="bias")
 def GRU(
     units: int,

@@ -11,7 +11,7 @@ from fnet import ops
 from fnet.arguments import is_integer, known_word, positive_integers
 from fnet.errors import AxisSizeError, ValueRangeError
 from fnet.layers.checks import check_data_format, image, image_shape
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
@@ -24,6 +24,7 @@ Sides = int | tuple[int, ...] | tuple[Ends, ...]
 # ----------------------------------------------------------------------------------------------- upsampling
 
 
+@LAYERS.named()
 @layer_constructor()
 def UpSampling1D(
     size: Sizes = 2, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None
@@ -36,6 +37,7 @@ def UpSampling1D(
     return _upsampling("UpSampling1D", size, 1, "nearest")
 
 
+@LAYERS.named()
 @layer_constructor()
 def UpSampling2D(
     size: Sizes = 2,
@@ -55,6 +57,7 @@ def UpSampling2D(
     return _upsampling("UpSampling2D", size, 2, interpolation, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def UpSampling3D(
     size: Sizes = 2,
@@ -109,6 +112,7 @@ _INTERPOLATIONS: dict[str, Callable[[Any, int, int], Any]] = {"nearest": _repeat
 # ------------------------------------------------------------------------------------- padding and cropping
 
 
+@LAYERS.named()
 @layer_constructor()
 def ZeroPadding1D(
     padding: Sides = 1,
@@ -128,6 +132,7 @@ def ZeroPadding1D(
     return _padding("ZeroPadding1D", padding, 1, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def ZeroPadding2D(
     padding: Sides = (1, 1),
@@ -145,6 +150,7 @@ def ZeroPadding2D(
     return _padding("ZeroPadding2D", padding, 2, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def ZeroPadding3D(
     padding: Sides = (1, 1, 1),
@@ -158,6 +164,7 @@ def ZeroPadding3D(
     return _padding("ZeroPadding3D", padding, 3, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def Cropping1D(
     cropping: Sides = (1, 1),
@@ -177,6 +184,7 @@ def Cropping1D(
     return _cropping("Cropping1D", cropping, 1)
 
 
+@LAYERS.named()
 @layer_constructor()
 def Cropping2D(
     cropping: Sides = ((0, 0), (0, 0)),
@@ -194,6 +202,7 @@ def Cropping2D(
     return _cropping("Cropping2D", cropping, 2, data_format)
 
 
+@LAYERS.named()
 @layer_constructor()
 def Cropping3D(
     cropping: Sides = (1, 1, 1),

@@ -11,13 +11,14 @@ from fnet.arguments import is_integer, one_of, positive_integer
 from fnet.errors import AxisSizeError, ShapeError
 from fnet.layers.activation import nothing
 from fnet.layers.checks import one_shape
-from fnet.layers.constructor import Pair, layer_constructor
+from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor()
 def Flatten(
     data_format: str | None = None,
@@ -52,6 +53,7 @@ def Flatten(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor()
 def Reshape(
     target_shape: Sequence[int],
@@ -82,6 +84,7 @@ def Reshape(
     return init, apply
 
 
+@LAYERS.named()
 @layer_constructor()
 def Permute(
     dims: Sequence[int],
@@ -113,6 +116,7 @@ def Permute(
     return nothing, apply
 
 
+@LAYERS.named()
 @layer_constructor()
 def RepeatVector(
     n: int, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None

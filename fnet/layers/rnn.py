@@ -11,7 +11,7 @@ import numpy as np
 
 from fnet import ops, tree
 from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, init_cells
-from fnet.layers.constructor import layer_constructor
+from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.recurrent_steps import output_before, over_steps
 from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
@@ -26,6 +26,7 @@ from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def RNN(
     cell: Layer | Sequence[Layer],

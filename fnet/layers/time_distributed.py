@@ -7,7 +7,7 @@ from typing import Any
 from fnet import ops, tree
 from fnet.errors import ShapeError
 from fnet.layers.checks import one_shape
-from fnet.layers.constructor import layer_constructor
+from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.masking import Masked, both, check_mask, counted_samples, counting, join_mask, split_mask
 from fnet.networks.combinators import serial
 from fnet.networks.layer import Layer
@@ -16,6 +16,7 @@ from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
 
 
+@LAYERS.named()
 @layer_constructor(masks="used")
 def TimeDistributed(
     layer: Layer, *, activity_regularizer: RegularizerLike = None, trainable: bool = True, name: str | None = None

@@ -29,7 +29,7 @@ def _probabilities(name: str, y_pred: np.ndarray, options: Options) -> None:
         in_unit_interval(y_pred, f"{name}: expected y_pred in [0, 1]", "End the network with softmax.")
 
 
-@LOSSES.named("kld", "KLD", "kullback_leibler_divergence")
+@LOSSES.named("KLD", "kullback_leibler_divergence")
 @define_loss("KLDivergence", per="term", activation="softmax", targets=_shares, outputs=_probabilities)
 def kl_divergence(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean", from_logits: bool = False

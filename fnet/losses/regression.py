@@ -30,7 +30,7 @@ from fnet.ops.summation import sum
 from fnet.transforms.primitive import spec_of
 
 
-@LOSSES.named("mse", "MSE")
+@LOSSES.named("MSE")
 @define_loss("MeanSquaredError", per="element")
 def mean_squared_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean((y - p)^2)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar.
@@ -49,7 +49,7 @@ def MeanSquaredError(reduction: Reduction = "mean", *, name: str | None = None) 
     return mean_squared_error
 
 
-@LOSSES.named("mae", "MAE")
+@LOSSES.named("MAE")
 @define_loss("MeanAbsoluteError", per="element")
 def mean_absolute_error(y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean") -> Any:
     """``mean(|y - p|)`` over the last axis; y_true, y_pred: (B, ..., D) -> scalar. The derivative at 0 is 0.
@@ -68,7 +68,7 @@ def MeanAbsoluteError(reduction: Reduction = "mean", *, name: str | None = None)
     return mean_absolute_error
 
 
-@LOSSES.named("mape", "MAPE")
+@LOSSES.named("MAPE")
 @define_loss("MeanAbsolutePercentageError", per="element")
 def mean_absolute_percentage_error(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"
@@ -90,7 +90,7 @@ def MeanAbsolutePercentageError(reduction: Reduction = "mean", *, name: str | No
     return mean_absolute_percentage_error
 
 
-@LOSSES.named("msle", "MSLE")
+@LOSSES.named("MSLE")
 @define_loss("MeanSquaredLogarithmicError", per="element")
 def mean_squared_logarithmic_error(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, reduction: Reduction = "mean"

@@ -61,7 +61,7 @@ def _outputs_by_shapes(name: str, y_pred: np.ndarray, options: Options) -> None:
         check(name, y_pred, options)
 
 
-@METRICS.named("acc", "Accuracy")
+@METRICS.named()
 @metric_constructor
 def accuracy(name: str = "accuracy") -> Metric:
     """The accuracy that the shapes ask for, as in Keras.
@@ -76,7 +76,7 @@ def accuracy(name: str = "accuracy") -> Metric:
     return mean_of(_by_shapes, name, "up", targets=_targets_by_shapes, outputs=_outputs_by_shapes)
 
 
-@METRICS.named("BinaryAccuracy")
+@METRICS.named()
 @metric_constructor
 def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Metric:
     """The share of elements with ``(p > threshold) == y``; y_true, y_pred: (B, ...). Source: Keras ``BinaryAccuracy``.
@@ -90,7 +90,7 @@ def binary_accuracy(threshold: float = 0.5, name: str = "binary_accuracy") -> Me
     return mean_of(functools.partial(_binary, threshold=threshold), name, "up", targets=zero_or_one, outputs=outputs)
 
 
-@METRICS.named("CategoricalAccuracy")
+@METRICS.named()
 @metric_constructor
 def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
     """The share of rows whose largest elements (the first ones) agree; y_true, y_pred: (B, ..., C).
@@ -100,7 +100,7 @@ def categorical_accuracy(name: str = "categorical_accuracy") -> Metric:
     return mean_of(_categorical, name, "up")
 
 
-@METRICS.named("SparseCategoricalAccuracy")
+@METRICS.named()
 @metric_constructor
 def sparse_categorical_accuracy(name: str = "sparse_categorical_accuracy") -> Metric:
     """The share of rows whose largest element is at the label; y_true: (B, ...) or (B, ..., 1), y_pred: (B, ..., C).
@@ -122,7 +122,7 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
     return ops.logical_and(ops.less(above, k), ops.logical_not(ops.isnan(score)))
 
 
-@METRICS.named("TopKCategoricalAccuracy")
+@METRICS.named()
 @metric_constructor
 def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accuracy") -> Metric:
     """The share of rows in which the class of y_true is among the k largest of y_pred, both (B, ..., C).
@@ -142,7 +142,7 @@ def top_k_categorical_accuracy(k: int = 5, name: str = "top_k_categorical_accura
     return mean_of(values, name, "up")
 
 
-@METRICS.named("SparseTopKCategoricalAccuracy")
+@METRICS.named()
 @metric_constructor
 def sparse_top_k_categorical_accuracy(
     k: int = 5, name: str = "sparse_top_k_categorical_accuracy", from_sorted_ids: bool = False

@@ -51,7 +51,7 @@ def _mean_over_rows(name: str, axis: int, of_rows: Callable[..., Any]) -> Metric
     return mean_of(lambda y, p: of_rows(*_rows_of_pairs(name, axis, y, p), axis=axis), name, "up")
 
 
-@METRICS.named("PearsonCorrelation")
+@METRICS.named()
 @metric_constructor
 def pearson_correlation(name: str = "pearson_correlation", axis: int = -1) -> Metric:
     """The mean over rows of ``cov(y, p) / (std(y) std(p))``, NaN where one of them is constant.
@@ -67,7 +67,7 @@ def pearson_correlation(name: str = "pearson_correlation", axis: int = -1) -> Me
     return _mean_over_rows(name, axis, _pearson)
 
 
-@METRICS.named("ConcordanceCorrelation")
+@METRICS.named()
 @metric_constructor
 def concordance_correlation(name: str = "concordance_correlation", axis: int = -1) -> Metric:
     """The mean over rows of ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)``; shapes as for Pearson's.

@@ -26,7 +26,7 @@ _SUMMATIONS: dict[str, Callable[[Any, Any], Any]] = {
 _BEYOND = 1e-7  # how far the outermost thresholds of an area lie outside [0, 1]
 
 
-@METRICS.named("AUC")
+@METRICS.named()
 @metric_constructor
 def auc(
     num_thresholds: int = 200,
@@ -167,7 +167,7 @@ def _best_where(
     return accumulate(name, shapes, sums, result, "up", zero_or_one, outputs_of("sigmoid"))
 
 
-@METRICS.named("SensitivityAtSpecificity")
+@METRICS.named()
 @metric_constructor
 def sensitivity_at_specificity(
     specificity: float,
@@ -189,7 +189,7 @@ def sensitivity_at_specificity(
     )
 
 
-@METRICS.named("SpecificityAtSensitivity")
+@METRICS.named()
 @metric_constructor
 def specificity_at_sensitivity(
     sensitivity: float,
@@ -206,7 +206,7 @@ def specificity_at_sensitivity(
     )
 
 
-@METRICS.named("PrecisionAtRecall")
+@METRICS.named()
 @metric_constructor
 def precision_at_recall(
     recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "precision_at_recall"
@@ -218,7 +218,7 @@ def precision_at_recall(
     return _best_where(name, "recall", recall, num_thresholds, class_id, lambda at: (at.recall, at.precision))
 
 
-@METRICS.named("RecallAtPrecision")
+@METRICS.named()
 @metric_constructor
 def recall_at_precision(
     precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str = "recall_at_precision"

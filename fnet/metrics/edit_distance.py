@@ -16,7 +16,7 @@ from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
 
-@METRICS.named("EditDistance")
+@METRICS.named()
 @metric_constructor
 def edit_distance(
     normalize: bool = True, blank_index: int = 0, merge_repeated: bool = True, name: str = "edit_distance"

@@ -18,7 +18,7 @@ _AVERAGES = ("micro", "macro", "weighted")
 _SUMS: dict[str, tuple[int, ...]] = {"true_positives": (1,), "false_positives": (1,), "false_negatives": (1,)}
 
 
-@METRICS.named("f_beta_score", "FBetaScore")
+@METRICS.named()
 @metric_constructor
 def fbeta_score(
     average: str | None = None, beta: float = 1.0, threshold: float | None = None, name: str = "fbeta_score"
@@ -70,7 +70,7 @@ def fbeta_score(
     return accumulate(name, _SUMS, sums, result, "up", zero_or_one, outputs)
 
 
-@METRICS.named("F1Score", "f1")
+@METRICS.named()
 @metric_constructor
 def f1_score(average: str | None = None, threshold: float | None = None, name: str = "f1_score") -> Metric:
     """``2 P R / (P + R)``: `fbeta_score` with beta 1. Source: Keras ``F1Score``.

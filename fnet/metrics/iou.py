@@ -29,7 +29,7 @@ from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
-@METRICS.named("ConfusionMatrix")
+@METRICS.named()
 @metric_constructor
 def confusion_matrix(
     num_classes: int,
@@ -54,7 +54,7 @@ def confusion_matrix(
     return _from_table(name, num_classes, ignore_class, (sparse_y_true, sparse_y_pred), axis, None, None)
 
 
-@METRICS.named("io_u", "IoU")
+@METRICS.named()
 @metric_constructor
 def iou(
     num_classes: int,
@@ -79,7 +79,7 @@ def iou(
     return _from_table(name, num_classes, ignore_class, (sparse_y_true, sparse_y_pred), axis, target_class_ids, "up")
 
 
-@METRICS.named("mean_io_u", "MeanIoU")
+@METRICS.named()
 @metric_constructor
 def mean_iou(
     num_classes: int,
@@ -100,7 +100,7 @@ def mean_iou(
     return iou(num_classes, range(num_classes), name, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
 
-@METRICS.named("one_hot_io_u", "OneHotIoU")
+@METRICS.named()
 @metric_constructor
 def one_hot_iou(
     num_classes: int,
@@ -114,7 +114,7 @@ def one_hot_iou(
     return iou(num_classes, target_class_ids, name, ignore_class, False, sparse_y_pred, axis)
 
 
-@METRICS.named("one_hot_mean_io_u", "OneHotMeanIoU")
+@METRICS.named()
 @metric_constructor
 def one_hot_mean_iou(
     num_classes: int,
@@ -127,7 +127,7 @@ def one_hot_mean_iou(
     return mean_iou(num_classes, name, ignore_class, False, sparse_y_pred, axis)
 
 
-@METRICS.named("binary_io_u", "BinaryIoU")
+@METRICS.named()
 @metric_constructor
 def binary_iou(target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str = "binary_io_u") -> Metric:
     """`iou` of the two classes 0 and 1, which is predicted where ``p >= threshold``; y_true, y_pred: (B, ...).

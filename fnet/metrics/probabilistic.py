@@ -15,42 +15,42 @@ from fnet.metrics.reduction import mean_of, of_loss, unchanged
 from fnet.ops.promotion import lift
 
 
-@METRICS.named("KLDivergence")
+@METRICS.named()
 @metric_constructor
 def kl_divergence(name: str = "kl_divergence", from_logits: bool = False) -> Metric:
     """The running mean of the loss `fnet.losses.kl_divergence`, which takes the options; `name`: its own."""
     return of_loss(losses.kl_divergence.configured(from_logits=from_logits), name)
 
 
-@METRICS.named("Poisson")
+@METRICS.named()
 @metric_constructor
 def poisson(name: str = "poisson") -> Metric:
     """The running mean of the loss `fnet.losses.poisson`; `name`: its own."""
     return of_loss(losses.poisson, name)
 
 
-@METRICS.named("Hinge")
+@METRICS.named()
 @metric_constructor
 def hinge(name: str = "hinge") -> Metric:
     """The running mean of the loss `fnet.losses.hinge`; `name`: its own."""
     return of_loss(losses.hinge, name)
 
 
-@METRICS.named("SquaredHinge")
+@METRICS.named()
 @metric_constructor
 def squared_hinge(name: str = "squared_hinge") -> Metric:
     """The running mean of the loss `fnet.losses.squared_hinge`; `name`: its own."""
     return of_loss(losses.squared_hinge, name)
 
 
-@METRICS.named("CategoricalHinge")
+@METRICS.named()
 @metric_constructor
 def categorical_hinge(name: str = "categorical_hinge") -> Metric:
     """The running mean of the loss `fnet.losses.categorical_hinge`; `name`: its own."""
     return of_loss(losses.categorical_hinge, name)
 
 
-@METRICS.named("bce", "BCE", "BinaryCrossentropy")
+@METRICS.named()
 @metric_constructor
 def binary_crossentropy(
     name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
@@ -61,7 +61,7 @@ def binary_crossentropy(
     )
 
 
-@METRICS.named("CategoricalCrossentropy")
+@METRICS.named()
 @metric_constructor
 def categorical_crossentropy(
     name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
@@ -73,14 +73,14 @@ def categorical_crossentropy(
     )
 
 
-@METRICS.named("ce")
+@METRICS.named()
 @metric_constructor
 def crossentropy(name: str = "crossentropy", from_logits: bool = False) -> Metric:
     """The running mean of the loss `fnet.losses.crossentropy`, which takes the options; `name`: its own."""
     return of_loss(losses.crossentropy.configured(from_logits=from_logits), name)
 
 
-@METRICS.named("SparseCategoricalCrossentropy")
+@METRICS.named()
 @metric_constructor
 def sparse_categorical_crossentropy(
     name: str = "sparse_categorical_crossentropy",
@@ -100,7 +100,7 @@ def sparse_categorical_crossentropy(
     return _of_labels(name, from_logits, ignore_class, axis, unchanged)
 
 
-@METRICS.named("Perplexity")
+@METRICS.named()
 @metric_constructor
 def perplexity(
     from_logits: bool = False, ignore_class: int | None = None, axis: int = -1, name: str = "perplexity"

@@ -120,7 +120,7 @@ def _totals_of_weighted(name: str, values: Any, sample_weight: Any, y_pred: Any)
     return {"total": ops.divide(total, each) if shape else ops.multiply(total, count), "count": count}
 
 
-@METRICS.named("Mean")
+@METRICS.named()
 @metric_constructor
 def mean(name: str = "mean") -> Metric:
     """The running mean of values: ``update(state, values, sample_weight=None)``, values: (B, ...).
@@ -139,7 +139,7 @@ def mean(name: str = "mean") -> Metric:
     return metric._replace(update=update)
 
 
-@METRICS.named("Sum")
+@METRICS.named()
 @metric_constructor
 def sum(name: str = "sum") -> Metric:
     """The sum of values: ``update(state, values, sample_weight=None)``, values: (B, ...). Source: Keras ``Sum``.

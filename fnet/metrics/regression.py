@@ -17,49 +17,49 @@ from fnet.transforms.primitive import spec_of
 _AGGREGATIONS = ("uniform_average", "variance_weighted_average")
 
 
-@METRICS.named("mse", "MSE", "MeanSquaredError")
+@METRICS.named()
 @metric_constructor
 def mean_squared_error(name: str = "mean_squared_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_squared_error`; `name`: its own."""
     return of_loss(losses.mean_squared_error, name)
 
 
-@METRICS.named("mae", "MAE", "MeanAbsoluteError")
+@METRICS.named()
 @metric_constructor
 def mean_absolute_error(name: str = "mean_absolute_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_absolute_error`; `name`: its own."""
     return of_loss(losses.mean_absolute_error, name)
 
 
-@METRICS.named("mape", "MAPE", "MeanAbsolutePercentageError")
+@METRICS.named()
 @metric_constructor
 def mean_absolute_percentage_error(name: str = "mean_absolute_percentage_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_absolute_percentage_error`; `name`: its own."""
     return of_loss(losses.mean_absolute_percentage_error, name)
 
 
-@METRICS.named("msle", "MSLE", "MeanSquaredLogarithmicError")
+@METRICS.named()
 @metric_constructor
 def mean_squared_logarithmic_error(name: str = "mean_squared_logarithmic_error") -> Metric:
     """The running mean of the loss `fnet.losses.mean_squared_logarithmic_error`; `name`: its own."""
     return of_loss(losses.mean_squared_logarithmic_error, name)
 
 
-@METRICS.named("logcosh", "log_cosh_error", "LogCoshError")
+@METRICS.named()
 @metric_constructor
 def log_cosh(name: str = "logcosh") -> Metric:
     """The running mean of the loss `fnet.losses.log_cosh`; `name`: its own."""
     return of_loss(losses.log_cosh, name)
 
 
-@METRICS.named("Huber")
+@METRICS.named()
 @metric_constructor
 def huber(name: str = "huber", delta: float = 1.0) -> Metric:
     """The running mean of the loss `fnet.losses.huber`, which takes the options; `name`: its own."""
     return of_loss(losses.huber.configured(delta=delta), name)
 
 
-@METRICS.named("rmse", "RMSE", "RootMeanSquaredError")
+@METRICS.named()
 @metric_constructor
 def root_mean_squared_error(name: str = "root_mean_squared_error") -> Metric:
     """``sqrt(mean((y - p)^2))`` over all samples; y_true, y_pred: (B, ...). Source: Keras ``RootMeanSquaredError``.
@@ -76,7 +76,7 @@ def root_mean_squared_error(name: str = "root_mean_squared_error") -> Metric:
     return mean_of(squares, name, "down", ops.sqrt)
 
 
-@METRICS.named("CosineSimilarity")
+@METRICS.named()
 @metric_constructor
 def cosine_similarity(name: str = "cosine_similarity", axis: int = -1) -> Metric:
     """The mean of ``sum(y p) / (|y| |p|)`` over rows, 1 for one direction (the loss of this name is its negative).
@@ -92,7 +92,7 @@ def cosine_similarity(name: str = "cosine_similarity", axis: int = -1) -> Metric
     return mean_of(lambda y, p: ops.negative(loss(y, p, reduction="none")), name, "up")
 
 
-@METRICS.named("R2Score", "r2")
+@METRICS.named()
 @metric_constructor
 def r2_score(
     class_aggregation: str | None = "uniform_average", num_regressors: int = 0, name: str = "r2_score"

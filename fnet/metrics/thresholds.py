@@ -143,7 +143,7 @@ def _at_thresholds(
     return accumulate(name, {"weights": (2, len(edges) + 1)}, sums, result, direction, zero_or_one, outputs)
 
 
-@METRICS.named("TruePositives")
+@METRICS.named()
 @metric_constructor
 def true_positives(thresholds: Thresholds = None, name: str = "true_positives") -> Metric:
     """How many elements with y = 1 have ``p > threshold`` (0.5 by default); y_true, y_pred: (B, ...).
@@ -157,28 +157,28 @@ def true_positives(thresholds: Thresholds = None, name: str = "true_positives") 
     return _at_thresholds(name, thresholds, lambda counts: counts.tp, "up")
 
 
-@METRICS.named("FalsePositives")
+@METRICS.named()
 @metric_constructor
 def false_positives(thresholds: Thresholds = None, name: str = "false_positives") -> Metric:
     """How many elements with y = 0 have ``p > threshold``, as `true_positives`. Source: Keras ``FalsePositives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fp, "down")
 
 
-@METRICS.named("TrueNegatives")
+@METRICS.named()
 @metric_constructor
 def true_negatives(thresholds: Thresholds = None, name: str = "true_negatives") -> Metric:
     """How many elements with y = 0 have ``p <= threshold``, as `true_positives`. Source: Keras ``TrueNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.tn, "up")
 
 
-@METRICS.named("FalseNegatives")
+@METRICS.named()
 @metric_constructor
 def false_negatives(thresholds: Thresholds = None, name: str = "false_negatives") -> Metric:
     """How many elements with y = 1 have ``p <= threshold``, as `true_positives`. Source: Keras ``FalseNegatives``."""
     return _at_thresholds(name, thresholds, lambda counts: counts.fn, "down")
 
 
-@METRICS.named("Precision")
+@METRICS.named()
 @metric_constructor
 def precision(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "precision"
@@ -197,7 +197,7 @@ def precision(
     return _at_thresholds(name, thresholds, lambda counts: counts.precision, "up", top_k, class_id)
 
 
-@METRICS.named("Recall")
+@METRICS.named()
 @metric_constructor
 def recall(
     thresholds: Thresholds = None, top_k: int | None = None, class_id: int | None = None, name: str = "recall"

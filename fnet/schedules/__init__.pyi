@@ -7,6 +7,7 @@ from fnet.schedules.decay import polynomial_decay as polynomial_decay
 from fnet.schedules.pieces import constant as constant
 from fnet.schedules.pieces import piecewise_constant as piecewise_constant
 from fnet.schedules.pieces import warmup as warmup
+from fnet.schedules.schedule import SCHEDULES as SCHEDULES
 from fnet.schedules.schedule import Schedule as Schedule
 
 # Under the names of Keras' classes.

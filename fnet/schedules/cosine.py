@@ -10,12 +10,13 @@ from fnet.configured import configurable
 from fnet.ops.arithmetic import add, divide, less, maximum, minimum, multiply, subtract, where
 from fnet.ops.maths import cos, floor, log
 from fnet.ops.powers import power
-from fnet.schedules.schedule import Schedule
+from fnet.schedules.schedule import SCHEDULES, Schedule
 
 # Steps are whole: what is so close below a restart is the restart, rounded.
 _ROUNDING = 1e-12
 
 
+@SCHEDULES.named()
 @configurable
 def cosine_decay(
     initial_learning_rate: float,
@@ -56,6 +57,7 @@ def cosine_decay(
     return schedule
 
 
+@SCHEDULES.named()
 @configurable
 def cosine_decay_restarts(
     initial_learning_rate: float, first_decay_steps: int, t_mul: float = 2.0, m_mul: float = 1.0, alpha: float = 0.0
@@ -94,6 +96,7 @@ def cosine_decay_restarts(
     return schedule
 
 
+@SCHEDULES.named()
 @configurable
 def one_cycle(
     peak: float, steps: int, rising: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4

@@ -9,9 +9,10 @@ from fnet.configured import configurable
 from fnet.ops import powers
 from fnet.ops.arithmetic import add, divide, maximum, minimum, multiply, subtract
 from fnet.ops.maths import ceil, floor
-from fnet.schedules.schedule import Schedule
+from fnet.schedules.schedule import SCHEDULES, Schedule
 
 
+@SCHEDULES.named()
 @configurable
 def exponential_decay(
     initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
@@ -34,6 +35,7 @@ def exponential_decay(
     return schedule
 
 
+@SCHEDULES.named()
 @configurable
 def inverse_time_decay(
     initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool = False
@@ -56,6 +58,7 @@ def inverse_time_decay(
     return schedule
 
 
+@SCHEDULES.named()
 @configurable
 def polynomial_decay(
     initial_learning_rate: float,

@@ -10,9 +10,10 @@ from fnet.arguments import number
 from fnet.configured import configurable
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, less, less_equal, maximum, multiply, subtract, where
-from fnet.schedules.schedule import Schedule
+from fnet.schedules.schedule import SCHEDULES, Schedule
 
 
+@SCHEDULES.named()
 @configurable
 def constant(value: float) -> Schedule:
     """The same value at every step.
@@ -24,6 +25,7 @@ def constant(value: float) -> Schedule:
     return lambda step: value
 
 
+@SCHEDULES.named()
 @configurable
 def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Schedule:
     """``values[i]`` for ``boundaries[i-1] < step <= boundaries[i]``, and the last value after the last boundary.
@@ -55,6 +57,7 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
     return schedule
 
 
+@SCHEDULES.named()
 @configurable
 def warmup(schedule: Schedule | float, steps: int, initial: float = 0.0) -> Schedule:
     """From `initial` linearly to the first value of `schedule` over `steps`, then `schedule` from its step 0 on.
