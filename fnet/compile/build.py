@@ -149,6 +149,7 @@ class _Builder:
 
     def _slot(self, ref: Ref) -> Slot:
         ref.buffer.live_until(self._places.position)
+        ref.buffer.take_part(len(self._calls))
         return Slot(ref.buffer, ref.offset * ref.dtype.itemsize, ref.extent, ref.dtype, ref.shape)
 
 

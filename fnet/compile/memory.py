@@ -17,19 +17,23 @@ ARENA, FIXED, STATE, INPUT, OUTPUT = "arena", "fixed", "state", "input", "output
 class Buffer:
     """A stretch of memory; `index` numbers inputs and outputs, `offset` is known once the arena is laid out.
 
-    `first` and `last` are the positions in the plan between which its contents matter.
+    `last` is the last position in the plan where its contents matter; `calls` are the first and the last call that take
+    it, once these are known.
     """
 
     nbytes: int
     place: str = ARENA
     index: int = -1
-    first: int = 0
     last: int = 0
     offset: int = 0
     constant: np.ndarray | None = None
+    calls: tuple[int, int] | None = None
 
     def live_until(self, position: int) -> None:
         self.last = max(self.last, position)
+
+    def take_part(self, call: int) -> None:
+        self.calls = (self.calls[0] if self.calls else call, call)
 
 
 def aligned(nbytes: int, alignment: int) -> int:
@@ -40,9 +44,10 @@ def aligned(nbytes: int, alignment: int) -> int:
 def lay_out_arena(buffers: list[Buffer], alignment: int) -> int:
     """Give every arena buffer an offset, reusing memory of buffers that are never live together; returns the size.
 
-    They lie as in the smallest of several layouts.
+    A buffer lives from the first to the last call that take it. They lie as in the smallest of several layouts.
     """
-    blocks = [(aligned(buffer.nbytes, alignment), buffer.first, buffer.last) for buffer in buffers]
+    buffers = [buffer for buffer in buffers if buffer.calls is not None]
+    blocks = [(aligned(buffer.nbytes, alignment), *buffer.calls) for buffer in buffers if buffer.calls is not None]
     ways = [by_size] if len(blocks) <= MOST_BY_SIZE else []
     layouts = [way(blocks) for way in (*ways, in_time, backwards_in_time)]
     size, offsets = min(layouts, key=lambda layout: layout[0])

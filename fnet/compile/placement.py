@@ -17,7 +17,7 @@ from fnet.compile.alike import Row
 from fnet.compile.emit import Ref
 from fnet.compile.fuse import Region
 from fnet.compile.graph import Graph, Value
-from fnet.compile.lifetimes import last_uses, positions
+from fnet.compile.lifetimes import last_uses
 from fnet.compile.memory import (
     ARENA,
     FIXED,
@@ -84,7 +84,7 @@ class Placement:
 
     def new(self, size: int, dtype: np.dtype, last: int) -> Ref:
         """So many elements in the arena, from the present position to `last`."""
-        buffer = Buffer(size * dtype.itemsize, first=self.position, last=last)
+        buffer = Buffer(size * dtype.itemsize, last=last)
         self.arena.append(buffer)
         return Ref.whole(buffer, dtype, (size,))
 
@@ -146,13 +146,11 @@ class Placement:
 
     def _place_rows(self, regions: Sequence[Region | Row]) -> None:
         """Lay the values that a row reads side by side; with padding, which stays zero, in memory of their own."""
-        position_of = positions(regions)
         for position, row in enumerate(regions):
             for values in row.made if isinstance(row, Row) else ():
                 ends = list(accumulate(aligned(value.spec.nbytes, self._alignment) for value in values))
                 padded = any(value.spec.nbytes % self._alignment for value in values[:-1])
-                first = min(position_of[value.node] for value in values if value.node is not None)
-                block = Buffer(ends[-1], FIXED if padded else ARENA, first=first, last=position)
+                block = Buffer(ends[-1], FIXED if padded else ARENA, last=position)
                 (self.fixed if padded else self.arena).append(block)
                 for begin, value in zip([0, *ends], values, strict=False):
                     ref = Ref.whole(block, value.spec.dtype, value.spec.shape)

@@ -15,7 +15,7 @@ intervals = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.intege
 
 
 def buffers_from(drawn: list[tuple[int, int, int]]) -> list[Buffer]:
-    return [Buffer(n, first=min(a, b), last=max(a, b)) for n, a, b in drawn]
+    return [Buffer(n, calls=(min(a, b), max(a, b))) for n, a, b in drawn]
 
 
 @given(intervals)
@@ -26,7 +26,7 @@ def test_buffers_live_together_do_not_overlap(drawn):
         assert a.offset % ALIGNMENT == 0
         assert a.offset + a.nbytes <= size
         for b in buffers[i + 1 :]:
-            together = a.first <= b.last and b.first <= a.last
+            together = a.calls[0] <= b.calls[1] and b.calls[0] <= a.calls[1]
             apart = a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
             assert apart or not together or 0 in (a.nbytes, b.nbytes)
 
@@ -61,11 +61,19 @@ def test_layouts_of_a_deep_network_are_as_small_as_what_lives_at_once():
 def test_many_buffers_are_laid_out_without_a_look_at_all_pairs(monkeypatch):
     monkeypatch.setattr(memory, "MOST_BY_SIZE", 2)
     monkeypatch.setattr(memory, "by_size", None)
-    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)], ALIGNMENT) == 640
+    assert lay_out_arena([Buffer(640, calls=(i, i)) for i in range(10)], ALIGNMENT) == 640
 
 
 def test_memory_is_reused_when_lives_do_not_meet():
-    assert lay_out_arena([Buffer(640, first=i, last=i) for i in range(10)], ALIGNMENT) == 640
+    assert lay_out_arena([Buffer(640, calls=(i, i)) for i in range(10)], ALIGNMENT) == 640
+
+
+def test_a_buffer_lives_while_calls_take_it():
+    buffer, unused = Buffer(640), Buffer(1 << 20)
+    for call in (3, 4, 7):
+        buffer.take_part(call)
+    assert buffer.calls == (3, 7)
+    assert lay_out_arena([buffer, unused, Buffer(640, calls=(8, 9))], ALIGNMENT) == 640
 
 
 def test_a_sequence_lays_buffers_one_after_the_other():
