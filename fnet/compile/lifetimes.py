@@ -15,14 +15,9 @@ class Nodes(Protocol):
     def nodes(self) -> list[Node]: ...
 
 
-def positions(regions: Sequence[Nodes]) -> dict[Node, int]:
-    """The position at which each node runs."""
-    return {node: position for position, region in enumerate(regions) for node in region.nodes}
-
-
 def last_uses(regions: Sequence[Nodes], outputs: Sequence[Value]) -> dict[Value, int]:
     """The last position that reads each value, directly or through views; ``len(regions)`` for what is delivered."""
-    position_of = positions(regions)
+    position_of = {node: position for position, region in enumerate(regions) for node in region.nodes}
     last = dict.fromkeys(outputs, len(regions))
     for region in reversed(regions):
         for node in reversed(region.nodes):
