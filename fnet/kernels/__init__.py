@@ -1,3 +1,3 @@
-"""Numba kernels: `scalar` (one source for both devices), `cpu` (and later `cuda`), compiled as `policy` says."""
+"""Numba kernels: `scalar` is one text for all devices, `cpu` is what the CPU runs, `compiler` makes machine code of it."""
 
 from fnet.kernels.compiler import forks  # noqa: F401  (a fork waits from now on)

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fnet.kernels.cpu import philox as kernels
+from fnet.kernels.cpu.scalars import normal_of_word_f32, normal_of_words_f64, philox4x32, truncated_quantile_f64
 from fnet.kernels.policy import kernel
 
 STREAMS = {"bits": 0, "split": 1, "fold": 2}
@@ -53,7 +54,7 @@ def words(key: Any, n: int, stream: str = "bits") -> list[int]:
 @kernel
 def cipher(counter, key, out):
     c0, c1, c2, c3 = np.uint64(counter[0]), np.uint64(counter[1]), np.uint64(counter[2]), np.uint64(counter[3])
-    w = kernels.philox4x32(c0, c1, c2, c3, np.uint64(key[0]), np.uint64(key[1]))
+    w = philox4x32(c0, c1, c2, c3, np.uint64(key[0]), np.uint64(key[1]))
     out[0], out[1], out[2], out[3] = w[0], w[1], w[2], w[3]
 
 
@@ -169,8 +170,8 @@ def test_normal(key: tuple, n: int) -> None:
 @kernel
 def normal_of(high, low, single, double, n):
     for i in range(n):
-        single[i] = kernels.normal_of_word(high[i])
-        double[i] = kernels.normal_of_words(high[i], low[i])
+        single[i] = normal_of_word_f32(high[i])
+        double[i] = normal_of_words_f64(high[i], low[i])
 
 
 @settings(deadline=None)
@@ -216,7 +217,7 @@ def test_truncated_normal(key: tuple, n: int, low: float, width: float) -> None:
 @kernel
 def truncated_quantile(u, bounds, out, n):
     for i in range(n):
-        out[i] = kernels.truncated_quantile(u[i], bounds[0], bounds[1], bounds[2], bounds[3])
+        out[i] = truncated_quantile_f64(u[i], bounds[0], bounds[1], bounds[2], bounds[3])
 
 
 def test_truncated_normal_is_clipped_where_rounding_leaves_the_interval() -> None:

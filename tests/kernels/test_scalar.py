@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import config, float32, njit
+from numba import config, float32, njit, uint32
 from scipy import special
 
-from fnet.kernels import scalar as s
+from fnet.kernels.cpu import scalars as s
 from fnet.kernels.policy import FASTMATH
+from fnet.kernels.scalar import arithmetic
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 EXTENDED = np.finfo(np.longdouble).nmant >= 63
@@ -50,6 +51,12 @@ VECTOR = {
     "softplus": (reference_softplus, 4.0, (-105, 105), (-750, 750)),
     "erf": (reference_erf, 3.0, (-5, 5), (-7, 7)),
 }
+
+
+OTHERS = [
+    "accumulate", "sinh", "cosh", "gaussian", "logaddexp", "normal_cdf", "normal_quantile", "exp_exponent",
+    "exp_mantissa", "uniform_of_word", "normal_of_word",
+]  # fmt: skip
 
 
 def loop(name, suffix, reassoc=False):
@@ -200,11 +207,11 @@ def test_normal_quantile_inverts_the_normal_distribution(suffix, dtype, bound):
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="about compiled types")
-@pytest.mark.parametrize("name", sorted(n for n in s.__all__ if n.endswith("_f32")))
+@pytest.mark.parametrize("name", sorted({*vars(arithmetic), *VECTOR, *OTHERS} & set(s.TEXTS)))
 def test_float32_functions_stay_in_float32(name):
-    body = getattr(s, name).py_func
+    body = getattr(s, f"{name}_f32").py_func
     f = njit(error_model="numpy", fastmath=FASTMATH, no_cpython_wrapper=True, no_cfunc_wrapper=True)(body)
-    f.compile((float32,) * body.__code__.co_argcount)
+    f.compile((uint32 if name.endswith("of_word") else float32,) * body.__code__.co_argcount)
     (result,) = [c.signature.return_type for c in f.overloads.values()]
     assert str(result) == ("bool" if name.startswith("is") else "float32")
     assert not re.search(r"(?m)^(?!declare|;).*\bdouble\b", f.inspect_llvm(f.signatures[0]))
@@ -235,9 +242,11 @@ def _loop_of_two(f, one):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_generic_names_follow_the_type_of_the_argument(dtype):
+    exp, log = s.exp, s.log
+
     @njit
     def both(x, y):
-        y[0], y[1] = s.exp(x[0]), s.log(x[0])
+        y[0], y[1] = exp(x[0]), log(x[0])
 
     y = np.empty(2, dtype)
     both(np.full(1, 0.3, dtype), y)
@@ -248,7 +257,7 @@ def test_generic_names_follow_the_type_of_the_argument(dtype):
 
 PROGRAM = """
 import numpy as np, warnings
-import fnet.kernels.scalar as s
+import fnet.kernels.cpu.scalars as s
 warnings.simplefilter("ignore")
 for name in {names}:
     for dtype in (np.float32, np.float64):

@@ -1,7 +1,8 @@
 """Numba's cache of compiled kernels over fnet's files: one for each version of a kernel, which says what it is of.
 
-Files are named by the hash of the kernel's file and of every kernel module it imports, so an edited kernel is never
-answered with stale code (Numba itself does not look at the files of callees).
+Files are named by the hash of the kernel's file (or of the one that its attribute `filed_under` names) and of every
+kernel module it imports, so an edited kernel is never answered with stale code (Numba itself does not look at the files
+of callees).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class _KernelLocator(_CacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable, py_file: str) -> _KernelLocator:
-        return cls(py_file)
+        return cls(getattr(py_func, "filed_under", py_file))
 
 
 class _Files:

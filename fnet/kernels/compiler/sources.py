@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
-_IMPORT = re.compile(r"^from (fnet\.kernels[\w.]*) import \(?([\w, ]*)", re.MULTILINE)
+_IMPORT = re.compile(r"^from (fnet\.kernels[\w.]*) import (\([\w,\s]*|[\w, ]*)", re.MULTILINE)
+_NAME = re.compile(r"\w+")
 
 # Generated modules by the name of their file, which is there only if the cache can be written.
 GENERATED: dict[str, str] = {}
@@ -37,6 +38,6 @@ def _source(path: Path) -> tuple[bytes, list[Path]]:
     for package, names in _IMPORT.findall(text):
         parts = package.split(".")[2:]
         candidates = [_ROOT.joinpath(*parts).with_suffix(".py")] if parts else []
-        candidates += [_ROOT.joinpath(*parts, name.strip()).with_suffix(".py") for name in names.split(",")]
+        candidates += [_ROOT.joinpath(*parts, name).with_suffix(".py") for name in _NAME.findall(names)]
         imported += sorted(c for c in candidates if c.is_file())
     return text.encode(), imported

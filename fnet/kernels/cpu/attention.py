@@ -65,10 +65,10 @@ from fnet.kernels.cpu.attention_row import forward_row
 from fnet.kernels.cpu.operands import by_columns, by_rows, length
 from fnet.kernels.cpu.product import ROWS, VECTORS, pack_panels, panel_product
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import log
 from fnet.kernels.cpu.vector.simd import at, lanes
 from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
-from fnet.kernels.scalar import log
 
 TASKS_PER_THREAD = 4
 

@@ -25,36 +25,15 @@ from fnet.kernels.cpu.attention_operands import (
     QUERIES,
 )
 from fnet.kernels.cpu.dropout import BLOCKS, all_blocks, write_cipher
-from fnet.kernels.cpu.philox import STREAM_BITS, philox4x32
 from fnet.kernels.cpu.product import VECTORS  # of queries in a panel
+from fnet.kernels.cpu.scalars import philox4x32
+from fnet.kernels.cpu.vector.exponential import exp2
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, lanes, vector_code
 from fnet.kernels.policy import kernel
-from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
+from fnet.kernels.scalar.philox import STREAM_BITS
 
 _NO_SCORE = float("-inf")
 _1, _INF, _LEVELS = np.float32(1), np.float32(np.inf), np.float32(2.0**24)
-
-
-def exp2(simd: Vectors, x: ir.Value) -> ir.Value:
-    """``2^x`` for x below the largest exponent: 0 below the smallest normal one, NaN for NaN."""
-    builder, double = simd.builder, simd.bytes == 8
-    mantissa, bias = (52, 1023) if double else (23, 127)
-    terms = EXP_TERMS_64 if double else EXP_TERMS
-    integers = ir.VectorType(ir.IntType(8 * simd.bytes), simd.lanes)
-    # Adding this rounds to an integer n and leaves n + bias in the low bits, which only need to be moved up.
-    magic = simd.constant(1.5 * 2.0**mantissa + bias)
-    shifted = builder.fadd(x, magic)
-    rest = builder.fsub(x, builder.fsub(shifted, magic))
-    power = builder.shl(builder.bitcast(shifted, integers), integers([mantissa] * simd.lanes))
-    # exp(r log 2) by the polynomial of exp.
-    result = simd.constant(0.0)
-    for order in reversed(range(len(terms) + 2)):
-        factor = 1.0 if order < 2 else float(terms[order - 2])
-        term = simd.constant(factor * float(np.log(2)) ** order)
-        result = simd.multiply_add(result, rest, term) if order < len(terms) + 1 else term
-    result = builder.fmul(result, builder.bitcast(power, simd.type))
-    tiny = builder.fcmp_ordered("<", x, simd.constant(1.0 - bias))
-    return builder.select(tiny, simd.constant(0.0), result)
 
 
 def _vector_addresses(simd: Vectors, *addresses: ir.Value) -> list[list[ir.Value]]:

@@ -26,10 +26,10 @@ from fnet.kernels.cpu.attention_operands import (
 )
 from fnet.kernels.cpu.attention_passes import drop, hide_masked, row_softmax, visible_keys
 from fnet.kernels.cpu.product import LINEAR, product
+from fnet.kernels.cpu.scalars import log
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel
-from fnet.kernels.scalar import log
 
 _0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
 

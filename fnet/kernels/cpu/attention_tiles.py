@@ -53,12 +53,12 @@ from fnet.kernels.cpu.attention_passes import (
 )
 from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import log
 from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.vector.simd import at, lanes
 from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, row_of_pairs, whole_blocks, whole_pairs
 from fnet.kernels.cpu.vector.tile_operands import multiply, pack_columns, pack_panels, pack_rows, pack_transposed
 from fnet.kernels.policy import kernel, scalar
-from fnet.kernels.scalar import log
 
 _0, _1 = np.float32(0), np.float32(1)
 _INF = np.float32(np.inf)

@@ -13,11 +13,11 @@ import numpy as np
 
 from fnet.kernels.cpu.ctc_recursion import backward, forward
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import exp, exp_exponent, exp_mantissa, log, log_f64
 from fnet.kernels.cpu.softmax import row_shift, row_sum
-from fnet.kernels.cpu.vector.scaled import NEVER, POSSIBLE, exp_exponent, exp_mantissa
+from fnet.kernels.cpu.vector.scaled import NEVER, POSSIBLE
 from fnet.kernels.cpu.vector.simd import at, lanes
 from fnet.kernels.policy import kernel
-from fnet.kernels.scalar import exp, log, log_f64
 
 _0, _1, _INF, _NAN = np.float32(0), np.float32(1), np.float32(np.inf), np.float32(np.nan)
 _PADDING = 16  # a row of states is padded to whole vectors, which have at most so many lanes

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import logaddexp_f64
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
-from fnet.kernels.scalar import logaddexp_f64
 
 _NEVER = -np.inf
 _NONE = -1

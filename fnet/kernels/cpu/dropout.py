@@ -12,19 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.philox import (
-    MULTIPLIER_0,
-    MULTIPLIER_1,
-    ROUNDS,
-    STREAM_BITS,
-    WEYL_0,
-    WEYL_1,
-    block,
-    philox4x32,
-)
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import block, philox4x32
 from fnet.kernels.cpu.vector.simd import INT, VECTOR_BYTES, Loop, Vectors, at, vector_code
 from fnet.kernels.policy import kernel
+from fnet.kernels.scalar.philox import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, STREAM_BITS, WEYL_0, WEYL_1
 
 BLOCKS = VECTOR_BYTES // 8  # blocks of the cipher that are computed together
 _STEP = 4 * BLOCKS  # the words of these blocks

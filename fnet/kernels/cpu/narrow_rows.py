@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from llvmlite import ir
 
-from fnet.kernels.cpu.vector.row_passes import vector_exp
+from fnet.kernels.cpu.vector.exponential import exp
 from fnet.kernels.cpu.vector.row_tiles import COLUMNS, copy_transposed, store_rows, tile_like
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, at, lanes, vector_code
 from fnet.kernels.policy import scalar
@@ -55,7 +55,7 @@ def _write_totals(
     def add(offset: ir.Value, values: list[ir.Value]) -> list[ir.Value]:
         x = simd.load(simd.at(tile, offset))
         unknown = builder.select(builder.fcmp_unordered("uno", x, x), x, values[1])
-        return [builder.fadd(values[0], vector_exp(simd, builder.fsub(x, shift))), unknown]
+        return [builder.fadd(values[0], exp(simd, builder.fsub(x, shift))), unknown]
 
     total, unknown = _over_columns(simd, n, [zero, zero], add)
     infinite = builder.fcmp_ordered("==", top, simd.constant(float("inf")))
@@ -67,7 +67,7 @@ def _write_exp(simd: Vectors, tile: ir.Value, totals: ir.Value, n: ir.Value, row
     _, shift = _tops(simd, tile, n)
 
     def add(offset: ir.Value, values: list[ir.Value]) -> list[ir.Value]:
-        e = vector_exp(simd, simd.builder.fsub(simd.load(simd.at(tile, offset)), shift))
+        e = exp(simd, simd.builder.fsub(simd.load(simd.at(tile, offset)), shift))
         simd.store(e, simd.at(tile, offset))
         return [simd.builder.fadd(values[0], e)]
 

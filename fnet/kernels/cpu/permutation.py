@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.philox import STREAM_BITS, block
+from fnet.kernels.cpu.scalars import block
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.scalar.philox import STREAM_BITS
 
 _0, _1, _32 = np.uint64(0), np.uint64(1), np.uint64(32)
 _LOW_32 = np.uint64(0xFFFFFFFF)

@@ -27,15 +27,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import overload
 
 from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
+from fnet.kernels.cpu.scalars import sigmoid, tanh
 from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
 from fnet.kernels.cpu.vector.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
-from fnet.kernels.policy import FASTMATH, kernel, scalar
-from fnet.kernels.scalar import sigmoid_f32, sigmoid_f64, tanh_f32, tanh_f64
+from fnet.kernels.policy import kernel, scalar
 
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
 
@@ -313,30 +312,9 @@ def activate(c, m, n, c_row, act):
         for i in range(m):
             row = at(c, i * c_row)
             for j in range(n):
-                row[j] = _tanh(row[j])
+                row[j] = tanh(row[j])
     elif act == SIGMOID:
         for i in range(m):
             row = at(c, i * c_row)
             for j in range(n):
-                row[j] = _sigmoid(row[j])
-
-
-def _tanh(x):
-    return tanh_f32(x) if isinstance(x, np.float32) else tanh_f64(x)
-
-
-def _sigmoid(x):
-    return sigmoid_f32(x) if isinstance(x, np.float32) else sigmoid_f64(x)
-
-
-_INLINED = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
-
-
-@overload(_tanh, jit_options=_INLINED)
-def _compiled_tanh(x):
-    return (lambda x: tanh_f32(x)) if x.bitwidth == 32 else (lambda x: tanh_f64(x))
-
-
-@overload(_sigmoid, jit_options=_INLINED)
-def _compiled_sigmoid(x):
-    return (lambda x: sigmoid_f32(x)) if x.bitwidth == 32 else (lambda x: sigmoid_f64(x))
+                row[j] = sigmoid(row[j])

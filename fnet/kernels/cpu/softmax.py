@@ -13,6 +13,7 @@ import numpy as np
 
 from fnet.kernels.cpu.narrow_rows import NARROW, narrow_softmax, narrow_totals
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
+from fnet.kernels.cpu.scalars import log
 from fnet.kernels.cpu.vector.row_passes import (
     center_row,
     exp_row,
@@ -26,7 +27,6 @@ from fnet.kernels.cpu.vector.row_passes import (
 )
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
-from fnet.kernels.scalar import log
 
 _0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
 

@@ -70,7 +70,7 @@ def test_the_hash_of_a_kernel_covers_what_it_imports_directly_or_not(tmp_path, m
     monkeypatch.setattr(sources, "_ROOT", tmp_path)
     files = {
         "own.py": "from fnet.kernels.cpu.middle import f",
-        "cpu/middle.py": "from fnet.kernels import scalar",
+        "cpu/middle.py": "from fnet.kernels import (\n    policy,\n    scalar,\n)",
         "scalar.py": "x = 1",
         "other.py": "x = 1",
     }

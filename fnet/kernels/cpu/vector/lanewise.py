@@ -10,15 +10,14 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import config
 
+from fnet.kernels.cpu.vector.exponential import exponential
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
-from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 
 LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3  # the codes of activations
 
@@ -126,27 +125,12 @@ class Lanes:
         return Lanes(self.simd, [write(*pair, flags=("contract",)) for pair in pairs])
 
 
-@dataclass(frozen=True)
-class _Exponential:
-    """What ``e^x = 2^n (1 + r + r^2 p(r))`` needs, with x = n log 2 + r and n rounded by adding 1.5 * 2^mantissa."""
-
-    log2: tuple[float, float]  # in two parts: n times the first is exact
-    terms: tuple[Any, ...]
-    mantissa: int
-    bias: int
-    lowest: float  # 2^n is a normal number from here on, and its inverse, too
-
-
-_SINGLE = _Exponential((0.693359375, -2.12194440e-4), EXP_TERMS, 23, 127, -87.0)
-_DOUBLE = _Exponential((0.693145751953125, 1.42860682030941723212e-6), EXP_TERMS_64, 52, 1023, -708.0)
-
-
 class VectorMath:
     """The functions of formulas on `Lanes`; NaN gives NaN. Codes are the same for all lanes, and known or not."""
 
     def __init__(self, simd: Vectors) -> None:
         self.simd, self.builder = simd, simd.builder
-        self.constants = _SINGLE if simd.bytes == 4 else _DOUBLE
+        self.constants = exponential(simd)
 
     def zero(self) -> Lanes:
         return Lanes(self.simd, [self.simd.constant(0.0)])
@@ -207,13 +191,12 @@ class VectorMath:
         With ``x = n log 2 / factor + r`` they are 2^n and ``r (factor + r p(r))``.
         """
         constants, builder, simd = self.constants, self.builder, self.simd
-        rounder = 1.5 * 2**constants.mantissa
-        shifted = self._multiply_add(x, factor * math.log2(math.e), rounder)
-        n = shifted - rounder
+        shifted = self._multiply_add(x, factor * math.log2(math.e), constants.round)
+        n = shifted - constants.round
         r = x
-        for part in constants.log2:
+        for part in constants.ln2:
             r = self._multiply_add(n, -part / factor, r)
-        terms = [float(term) * factor ** (2 + k) for k, term in enumerate(constants.terms)]
+        terms = [term * factor ** (2 + k) for k, term in enumerate(constants.terms)]
         p = r.filled(terms[-1])
         for term in reversed(terms[:-1]):
             p = self._multiply_add(p, r, term)

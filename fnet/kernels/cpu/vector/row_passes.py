@@ -8,22 +8,16 @@ but the length and the vector width. Without the JIT compiler a pass is a line o
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
+from fnet.kernels.cpu.vector.exponential import exp
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
-from fnet.kernels.transcendental import EXP_TERMS, EXP_TERMS_64
 
 _CHAINS = 4  # of a sum, whose additions would wait for each other in one
-
-# For each width: log 2 in two parts (n times the first is exact), the polynomial, bits of the mantissa, the bias, and
-# the number below which e^x is taken as 0, being hardly a normal number.
-_SINGLE = (0.693359375, -2.12194440e-4), EXP_TERMS, 23, 127, -87.0
-_DOUBLE = (0.693145751953125, 1.42860682030941723212e-6), EXP_TERMS_64, 52, 1023, -708.0
 
 
 def _row_pass(write: Callable[..., ir.Value | None], in_python: Callable[..., Any], returns: bool = True) -> Any:
@@ -77,24 +71,6 @@ def _or(simd: Vectors, mask: ir.Value | None, vector: ir.Value, other: float) ->
     return vector if mask is None else simd.builder.select(mask, vector, simd.constant(other))
 
 
-def vector_exp(simd: Vectors, x: ir.Value) -> ir.Value:
-    """e^x for x <= 0 (or hardly above); NaN for NaN and +inf, 0 where it is not a normal number."""
-    builder = simd.builder
-    log2, terms, mantissa, bias, lowest = _SINGLE if simd.bytes == 4 else _DOUBLE
-    magic = simd.constant(1.5 * 2.0**mantissa)
-    shifted = simd.multiply_add(x, simd.constant(math.log2(math.e)), magic)
-    n = builder.fsub(shifted, magic)
-    r = simd.multiply_add(n, simd.constant(-log2[0]), x)
-    r = simd.multiply_add(n, simd.constant(-log2[1]), r)
-    p = simd.constant(float(terms[-1]))
-    for term in [*reversed(terms[:-1]), 1.0, 1.0]:
-        p = simd.multiply_add(p, r, simd.constant(float(term)))
-    bits = builder.add(builder.bitcast(shifted, simd.integers), simd.integers([bias] * simd.lanes))
-    scale = builder.bitcast(builder.shl(bits, simd.integers([mantissa] * simd.lanes)), simd.type)
-    small = builder.fcmp_ordered("<", x, simd.constant(lowest))
-    return builder.select(small, simd.constant(0.0), builder.fmul(p, scale))
-
-
 # ------------------------------------------------------------------------------------------------- the passes
 
 
@@ -142,7 +118,7 @@ def _write_exp(simd: Vectors, x: ir.Value, y: ir.Value | None, shift: ir.Value, 
     shift = simd.broadcast(shift)
 
     def body(offset: ir.Value, mask: ir.Value | None, values: list[ir.Value]) -> list[ir.Value]:
-        e = vector_exp(simd, simd.builder.fsub(simd.load(simd.at(x, offset), mask), shift))
+        e = exp(simd, simd.builder.fsub(simd.load(simd.at(x, offset), mask), shift))
         if y is not None:
             simd.store(e, simd.at(y, offset), mask)
         return [simd.builder.fadd(values[0], _or(simd, mask, e, 0.0))]
@@ -190,7 +166,7 @@ def _combined(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
 
 
 def _less_exp(simd: Vectors, vectors: Any, numbers: Any) -> ir.Value:
-    product = simd.builder.fmul(vector_exp(simd, vectors[0]), numbers[1])
+    product = simd.builder.fmul(exp(simd, vectors[0]), numbers[1])
     return simd.builder.fsub(simd.builder.fmul(vectors[1], numbers[0]), product)
 
 

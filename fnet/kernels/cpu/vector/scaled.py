@@ -13,19 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba.extending import overload
 
 from fnet.kernels.cpu.vector.simd import Vectors
-from fnet.kernels.policy import FASTMATH, scalar
-from fnet.kernels.scalar import exp
 
 NEVER = np.float32(-1e30)  # the exponent of zero: sums and products of such numbers stay below POSSIBLE
 POSSIBLE = np.float32(-1e29)
-
-_LOG2E = np.float32(1 / np.log(2))
-_LN2_HI, _LN2_LO, _HALF_LN2 = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(0.35)
-_LOG2E_64, _HALF_LN2_64 = float(1 / np.log(2)), 0.35
-_LN2_HI_64, _LN2_LO_64 = 6.93145751953125e-1, 1.42860682030941723212e-6
 
 
 class Scaled(NamedTuple):
@@ -143,57 +135,3 @@ class ScaledArrays:
 def _power(exponent: Any) -> Any:
     whole = np.clip(np.nan_to_num(exponent, nan=-2000), -2000, 1000).astype(int)
     return np.ldexp(np.ones_like(exponent), whole)
-
-
-# ---------------------------------------------------------------------------------------------- single numbers
-
-
-@scalar
-def _exp_exponent_f32(x):
-    x = NEVER if x < NEVER else x
-    return np.rint(x * _LOG2E)
-
-
-@scalar
-def _exp_exponent_f64(x):
-    x = -1e30 if x < -1e30 else x
-    return np.rint(x * _LOG2E_64)
-
-
-def exp_exponent(x):
-    """The exponent of e^x; `NEVER` or less where e^x is 0."""
-    return _exp_exponent_f32(x) if isinstance(x, np.float32) else _exp_exponent_f64(x)
-
-
-@scalar
-def _exp_mantissa_f32(x, n):
-    x = NEVER if x < NEVER else x
-    r = x - n * _LN2_HI - n * _LN2_LO
-    r = -_HALF_LN2 if r < -_HALF_LN2 else r  # where x is so large that the difference is nothing but rounding
-    return exp(_HALF_LN2 if r > _HALF_LN2 else r)
-
-
-@scalar
-def _exp_mantissa_f64(x, n):
-    x = -1e30 if x < -1e30 else x
-    r = x - n * _LN2_HI_64 - n * _LN2_LO_64
-    r = -_HALF_LN2_64 if r < -_HALF_LN2_64 else r
-    return exp(_HALF_LN2_64 if r > _HALF_LN2_64 else r)
-
-
-def exp_mantissa(x, n):
-    """The mantissa of e^x, in [0.7, 1.42], beside the exponent n."""
-    return _exp_mantissa_f32(x, n) if isinstance(x, np.float32) else _exp_mantissa_f64(x, n)
-
-
-_OPTIONS: Any = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True, "forceinline": True}
-
-
-@overload(exp_exponent, jit_options=_OPTIONS)
-def _exp_exponent(x):
-    return (lambda x: _exp_exponent_f32(x)) if x.bitwidth == 32 else (lambda x: _exp_exponent_f64(x))
-
-
-@overload(exp_mantissa, jit_options=_OPTIONS)
-def _exp_mantissa(x, n):
-    return (lambda x, n: _exp_mantissa_f32(x, n)) if x.bitwidth == 32 else (lambda x, n: _exp_mantissa_f64(x, n))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.policy import elementary
-
 _0, _1 = np.uint64(0), np.uint64(1)
 
 
-@elementary
 def power_i64(x, n):
     """x to the power n; 0 where n < 0."""
     result = 0 if n < 0 else 1
@@ -21,7 +18,6 @@ def power_i64(x, n):
     return result
 
 
-@elementary
 def power_u64(x, n):
     """x to the power n."""
     result = _1
@@ -33,7 +29,6 @@ def power_u64(x, n):
     return result
 
 
-@elementary
 def floor_divide_i64(x, y):
     """The largest integer not above x / y; 0 where y = 0."""
     if y == 0:
@@ -41,7 +36,6 @@ def floor_divide_i64(x, y):
     return -x if y == -1 else x // y
 
 
-@elementary
 def remainder_i64(x, y):
     """What ``y * floor_divide(x, y)`` lacks of x, with the sign of y; 0 where y = 0."""
     if y == 0 or y == -1:
