@@ -1,3 +1,3 @@
-"""Numba kernels: `scalar` is one text for all devices, `cpu` is what the CPU runs, `compiler` makes machine code of it."""
+"""Numba kernels: `scalar`, one text for all devices; `cpu`, what the CPU runs; `compiler`, which makes machine code."""
 
 from fnet.kernels.compiler import forks  # noqa: F401  (a fork waits from now on)
