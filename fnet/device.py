@@ -87,14 +87,11 @@ class Guard(Protocol):
 class Device(Protocol):
     """A place where arrays lie and kernels run. It owns its memory and its streams.
 
-    alignment: at multiples of how many bytes the arrays in a block begin; emitter: runs calls of kernels at once.
+    alignment: at multiples of how many bytes the arrays in a block begin.
     """
 
     name: str
     alignment: int
-
-    @property
-    def emitter(self) -> Emitter: ...
 
     # Arrays.
 
@@ -167,8 +164,9 @@ class Device(Protocol):
         """The lowering rule of a primitive; an error that names both where there is none."""
         ...
 
-    def ref(self, array: Array) -> Ref:
-        """A window on the memory of an array, or of a copy where no kernel can read it."""
+    @property
+    def compute(self) -> Callable[[Any, Sequence[Array], dict[str, Any]], list[Array]]:
+        """``compute(primitive, arrays, params)`` returns the results of a primitive, at once."""
         ...
 
     def viewed(self, array: Array, view: Callable[..., Any], params: dict[str, Any]) -> Array:

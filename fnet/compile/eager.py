@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.compile.lower import lower
 from fnet.device import cpu, device_of
-from fnet.spec import SUPPORTED, ArraySpec, check_dtype
+from fnet.spec import SUPPORTED, check_dtype
 
 
 def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -22,9 +21,7 @@ def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> A
     for x in arrays:
         if x.dtype not in SUPPORTED:
             check_dtype(x.dtype)
-    result = primitive.abstract(*[ArraySpec(x.shape, x.dtype) for x in arrays], **params)
     if primitive.view is not None:
         return device.viewed(arrays[0], primitive.view, params)
-    outputs = [device.empty(spec.shape, spec.dtype) for spec in (result if primitive.multiple else (result,))]
-    lower(primitive, [device.ref(x) for x in arrays], [device.ref(y) for y in outputs], params, device.emitter)
-    return tuple(outputs) if primitive.multiple else outputs[0]
+    results = device.compute(primitive, arrays, params)
+    return tuple(results) if primitive.multiple else results[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,6 @@ from fnet.compile.workspace import Workspace
 from fnet.device import Guard, Rule, Shape
 from fnet.devices.cpu import results
 from fnet.devices.cpu.blocks import ALIGNMENT, allocate
-from fnet.devices.cpu.emitter import EagerEmitter, ref_of
 from fnet.devices.cpu.executor import Executor
 from fnet.devices.lowering import Rules
 from fnet.spec import check_array
@@ -29,11 +29,9 @@ class Cpu:
     release = staticmethod(results.release)
     clear = staticmethod(results.clear)
     block = staticmethod(allocate)
-    ref = staticmethod(ref_of)
 
     def __init__(self) -> None:
         self._rules = Rules(self.name, "fnet.devices.cpu.lower")
-        self.emitter = EagerEmitter(self)
 
     # Arrays.
 
@@ -96,6 +94,12 @@ class Cpu:
 
     def rule(self, primitive: Any) -> Rule:
         return self._rules.of(primitive)
+
+    @functools.cached_property
+    def compute(self) -> Callable[[Any, Sequence[np.ndarray], dict[str, Any]], list[np.ndarray]]:
+        from fnet.devices.cpu.eager import Eager
+
+        return Eager(self).compute
 
     def viewed(self, array: np.ndarray, view: Callable[..., np.ndarray], params: dict[str, Any]) -> np.ndarray:
         return view(array, **params)

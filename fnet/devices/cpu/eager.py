@@ -1,0 +1,119 @@
+"""Eager calls on the CPU: calls of kernels, recorded once for each kind of arguments, run on NumPy arrays at once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Ref
+from fnet.compile.recording import Layout, Recording, record
+from fnet.device import Device
+from fnet.devices.cpu.direct import direct
+from fnet.kernels.cpu.runtime.thread_pool import CONTROL, COUNT
+from fnet.spec import ArraySpec
+
+MOST = 2048
+"""The calls for so many kinds of arguments are kept."""
+
+
+class Eager:
+    """Computes primitives, and keeps the calls of kernels for the kinds of arguments that it has met."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._known: dict[tuple[Any, ...], _Calls] = {}
+
+    def compute(self, primitive: Any, arrays: Sequence[np.ndarray], params: dict[str, Any]) -> list[np.ndarray]:
+        """The results; arguments that no kernel can read (read-only, unaligned, oddly strided) are copied."""
+        memory: list[Any] = []
+        kind: list[Any] = []
+        for x in arrays:
+            flags = x.flags
+            row_major = flags.carray or not (flags.behaved and flags.f_contiguous)
+            if not row_major:
+                memory.append(x.T.reshape(-1))
+            else:
+                memory.append((x if flags.carray else np.array(x, order="C")).reshape(-1))
+            kind += x.shape, x.dtype, row_major
+        key = (primitive, CONTROL[COUNT // 8], *kind, *params.items())
+        try:
+            calls = self._known.get(key)
+        except TypeError:  # a parameter that cannot be a key
+            calls = None
+        if calls is not None:
+            return calls.run(memory)
+        layouts = [Layout(*kind[first : first + 3]) for first in range(0, len(kind), 3)]
+        calls = _Calls(layouts, *record(primitive, self._device, layouts, params))
+        results = calls.run(memory)
+        if _is_settled(primitive, params):
+            calls.shorten(memory)
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[key] = calls
+        return results
+
+
+def _is_settled(primitive: Any, params: dict[str, Any]) -> bool:
+    """Whether the calls depend on nothing but the kind of arguments.
+
+    Rules of users may look at anything. How fast the ways of a product are, which its level of precision asks for, may
+    be overruled. 0.0 and -0.0 are one key.
+    """
+    return (
+        primitive.lower is None
+        and "precision" not in params
+        and not any(isinstance(value, float) and value == 0 for value in params.values())
+    )
+
+
+class _Calls:
+    """Calls of kernels on a list of flat arrays and numbers.
+
+    They are the arguments, the results, scratch memory and constants, pieces of all these, and numbers.
+    """
+
+    def __init__(self, inputs: list[Layout], recording: Recording, results: list[ArraySpec]) -> None:
+        allocator = recording.device.allocator
+        self._results = [(allocator(y.shape, y.dtype), y.shape, y.dtype) for y in results]
+        self._extra = recording.extra
+        sizes = [math.prod(x.shape) for x in (*inputs, *results)]
+        sizes += [x[0] if isinstance(x, tuple) else x.size for x in recording.extra]
+        windows = [_window(a) for _, args in recording.calls for a in args if isinstance(a, Ref)]
+        self._pieces = [w for w in dict.fromkeys(windows) if w[1:] != (0, sizes[w[0]])]
+        place = {w: w[0] for w in windows} | {w: len(sizes) + n for n, w in enumerate(self._pieces)}
+        self._numbers: list[Any] = [a for _, args in recording.calls for a in args if not isinstance(a, Ref)]
+        numbers = itertools.count(len(sizes) + len(self._pieces))
+        self._calls: list[tuple[Callable[..., Any], Any]] = [
+            (kernel, itemgetter(*[place[_window(a)] if isinstance(a, Ref) else next(numbers) for a in args]))
+            for kernel, args in recording.calls
+        ]
+
+    def run(self, memory: list[Any]) -> list[np.ndarray]:
+        """The results; `memory` has the arguments, and gets what else the calls need."""
+        results = []
+        for allocate, shape, dtype in self._results:
+            array = allocate(shape, dtype)
+            results.append(array)
+            memory.append(array.reshape(-1))
+        for extra in self._extra:
+            memory.append(np.empty(*extra) if type(extra) is tuple else extra)
+        for number, start, stop in self._pieces:
+            memory.append(memory[number][start:stop])
+        memory += self._numbers
+        for kernel, arguments in self._calls:
+            kernel(*arguments(memory))
+        return results
+
+    def shorten(self, memory: list[Any]) -> None:
+        """Call the machine code of the kernels from now on, which have been run on this memory."""
+        self._calls = [(direct(kernel, arguments(memory)), arguments) for kernel, arguments in self._calls]
+
+
+def _window(ref: Ref) -> tuple[int, int, int]:
+    """The number of the memory that a window is on, where it begins there and ends."""
+    return ref.buffer, ref.offset, ref.offset + ref.extent
