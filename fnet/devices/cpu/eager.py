@@ -41,10 +41,10 @@ class Eager:
                 memory.append((x if flags.carray else np.array(x, order="C")).reshape(-1))
             kind += x.shape, x.dtype, row_major
         key = (primitive, CONTROL[COUNT // 8], *kind, *params.items())
-        try:
-            calls = self._known.get(key)
-        except TypeError:  # a parameter that cannot be a key
-            calls = None
+        for value in params.values():
+            if type(value) is float and value == 0:  # 0.0 and -0.0 would be one key
+                key += (math.copysign(1.0, value),)
+        calls = self._known.get(key)
         if calls is not None:
             return calls.run(memory)
         layouts = [Layout(*kind[first : first + 3]) for first in range(0, len(kind), 3)]
@@ -62,13 +62,9 @@ def _is_settled(primitive: Any, params: dict[str, Any]) -> bool:
     """Whether the calls depend on nothing but the kind of arguments.
 
     Rules of users may look at anything. How fast the ways of a product are, which its level of precision asks for, may
-    be overruled. 0.0 and -0.0 are one key.
+    be overruled.
     """
-    return (
-        primitive.lower is None
-        and "precision" not in params
-        and not any(isinstance(value, float) and value == 0 for value in params.values())
-    )
+    return primitive.lower is None and "precision" not in params
 
 
 class _Calls:
