@@ -44,7 +44,7 @@ class Eager:
         for value in params.values():
             if type(value) is float and value == 0:  # 0.0 and -0.0 would be one key
                 key += (math.copysign(1.0, value),)
-        calls = self._known.get(key)
+        calls = self._known.get(key) if primitive.kernels is None else None
         if calls is not None:
             return calls.run(memory)
         layouts = [Layout(*kind[first : first + 3]) for first in range(0, len(kind), 3)]
@@ -64,7 +64,7 @@ def _is_settled(primitive: Any, params: dict[str, Any]) -> bool:
     Rules of users may look at anything. How fast the ways of a product are, which its level of precision asks for, may
     be overruled.
     """
-    return primitive.lower is None and "precision" not in params
+    return primitive.kernels is None and "precision" not in params
 
 
 class _Calls:
