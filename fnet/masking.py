@@ -16,10 +16,10 @@ from fnet.transforms.primitive import spec_of
 
 
 class Masked:
-    """`values` (N, T, ...) and `mask` (N, T), true where a step counts: what a layer returns that knows of padding.
+    """`values` (N, T, ...) and `mask` (N, T), true where a step counts. Layers that know of padding return it.
 
-    Layers hand it on or use it, losses and metrics leave masked steps out. It is a tree of two arrays to `fnet.tree`
-    and to all transforms, and its values alone to NumPy's functions outside of them.
+    Other layers use it or hand it on. Losses and metrics leave masked steps out. `fnet.tree` and all transforms take it
+    for a tree of two arrays. NumPy's functions outside of transforms see its values alone.
 
     >>> y = Masked(np.ones((2, 3)), np.array([[True, True, False], [True, False, False]]))
     >>> y.shape, float(np.sum(y))

@@ -47,7 +47,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Frame:
-    """What a layer says of the place of the layers in it, to its two functions."""
+    """What the two functions of a layer know of it: how it is checked, and what holds for the layers in it."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Frame:
 
     @functools.cached_property
     def is_plain(self) -> bool:
-        """Whether the layer says nothing of the layers in it."""
+        """Whether the layer freezes and shares nothing."""
         return self.trainable is True and not self.first_uses
 
     def inside(self, outside: Context, entries: ParamsAndState | None = None) -> tuple[Context, Shared | None]:
-        """The context of what is called inside, and the layers shared there if this is the outermost container."""
+        """The context in which the function runs. With it, the shared layers where this is the outermost container."""
         position, opened = outside.position or OUTSIDE, None
         if position.marks is not None and not self.marks <= position.marks:
             raise StructureError(
@@ -146,7 +146,7 @@ def float_dtype(dtype: Any) -> np.dtype:
 
 
 def _titled(function: F, name: str) -> F:
-    """The function under the name by which users know it, which Python's own errors show."""
+    """The function, renamed: Python's own errors then show the name that users know."""
     function.__name__ = function.__qualname__ = name
     return function
 

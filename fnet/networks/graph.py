@@ -48,12 +48,11 @@ def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = Non
 def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     """The Layer that computes the `outputs` from the `inputs`: nodes, or lists, tuples or dicts of them.
 
-    Inputs: one `Input`, several (the network takes a tuple, or a dict by their names), or a dict of them; a node
-    within a graph can be an input, too, so that the part behind it becomes a network of its own. The output has the
-    form of `outputs`; a list gives a tuple, and one of a single node its value alone. Params are keyed by layer, in the
-    order of the calls from inputs to outputs; a Layer called twice has one entry. A graph is a Layer, and can be called
-    on nodes in turn; a Layer that is called both within it and outside shares its weights, too: its entry is at its
-    first use.
+    inputs: an `Input`, several, or a dict of them. For several, the network takes a tuple, or a dict by their names. A
+    node within a graph can be an input, too: the part behind it becomes a network of its own.
+    outputs: their form is that of the output. A list gives a tuple, a list of one node gives its value alone.
+    Params are keyed by layer, in the order of the calls from inputs to outputs. A Layer that is called twice has one
+    entry, at its first use, also where one of the calls is in another graph. A graph is a Layer: call it on nodes.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -85,9 +84,10 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
 
 
 def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any]], outputs: Any) -> Layer:
-    """The graph of these inputs (a tree of samples and names), calls of layers and outputs, by the numbers of nodes.
+    """The graph that `Wiring.listed` has listed.
 
-    Nodes are numbered from the inputs on, call by call; a call says what it takes and what samples it gives.
+    inputs: a tree of (samples, name). calls: (layer, numbers of the nodes that it takes, samples that it gives).
+    outputs: a tree of numbers. Nodes are numbered in this order: the inputs, then the outputs of call after call.
     """
     made = tree.map(lambda declared: Node(None, *declared), inputs, is_leaf=_is_declared)
     nodes: list[Node] = tree.leaves(made)
@@ -116,7 +116,7 @@ class Wiring:
         self._check_inputs()
 
     def listed(self, inputs: Any, outputs: Any) -> tuple[Any, Any, Any]:
-        """What `_connected` takes: a list however deep the graph is."""
+        """What `_connected` takes. A deep graph is a long list, not a deep tree."""
         nodes = [*self.inputs, *(node for call in self.calls for node in tree.leaves(call.outputs))]
         numbers = {id(node): number for number, node in enumerate(nodes)}
         calls = [
@@ -205,7 +205,7 @@ def wiring_of(net: Layer) -> Wiring | None:
 
 
 def output_names(net: Layer) -> tuple[str, ...] | None:
-    """The names of the outputs of a graph with several: keys of a dict, else the layers that make them, or inputs.
+    """The names of the outputs of a graph that has several: keys of a dict, else names of layers or inputs.
 
     None for a single output and for networks that are no graph. Source: Keras ``Model.output_names``.
     """
@@ -228,7 +228,7 @@ def output_names(net: Layer) -> tuple[str, ...] | None:
 
 
 def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[LayerCall]:
-    """Every call that the outputs need, after those it needs itself, from the first output on."""
+    """The calls that the outputs need. A call comes after those that it needs."""
     given, done, running = {id(node) for node in inputs}, dict[int, LayerCall](), dict[int, LayerCall]()
 
     def needed(node: Node) -> list[LayerCall]:
@@ -276,7 +276,7 @@ def _numbered(inputs: Sequence[Node]) -> tuple[str, ...]:
 
 
 def _fitted(node: Node, name: str, x: Any) -> Any:
-    """`x` for an input: (N,) for one that was declared (1,) gets this axis, (N, 1) for a number per sample loses it."""
+    """`x` in the declared shape: an axis of size 1 is added to (N,) or removed from (N, 1) where that makes it fit."""
     values, mask = split_mask(x)
     values = lift(values)
     shape, declared = spec_of(values).shape, node.samples.shape

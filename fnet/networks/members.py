@@ -1,4 +1,4 @@
-"""What all containers share: the entries of their layers in params and state, and how those are called."""
+"""What all containers do: keep the entries of their layers in params and state, and call the layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Members:
         self.names = entry_names(layers)
 
     def init(self, i: int, params: dict, state: dict, key: Any, shape: Any, dtype: Any) -> None:
-        """Add the entries of layer i, unless an earlier use of the same object has made them, here or elsewhere."""
+        """Add the entries of layer i, unless an earlier use of the same object has added them."""
         layer, name = self.layers[i], self.names[i]
         position = current().below(name)
         if name in self.names[:i] or position.path in position.carried:
@@ -88,7 +88,7 @@ class Members:
 
 @dataclass
 class Entry:
-    """What a container, or the whole network, holds of a layer: what goes into a call of it, and its new state."""
+    """Params and state that go into a call of a layer; after the call, `state` is the new state."""
 
     params: Any
     state: Any
@@ -111,7 +111,7 @@ class Application:
 
     @contextmanager
     def entry(self, i: int) -> Iterator[Entry]:
-        """The entry of layer i, which is applied inside; what is its `state` then is kept."""
+        """The entry of layer i for a ``with`` statement that applies the layer. Its `state` at the end is kept."""
         name, position = self.members.names[i], current()
         own = Entry(self.params.get(name, {}), self.state.get(name, {}))
         with scope(name, self.members.layers[i]):
@@ -130,7 +130,7 @@ class Application:
 
 
 def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """The name of each layer's entry in its container: one for each object, numbered unless the user chose it.
+    """The name of each layer's entry in its container. An object has one name. A name that nobody chose is numbered.
 
     Raises `StructureError` when the user gave one name to two layers.
     """
@@ -155,13 +155,13 @@ def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
 
 
 def unpacked(layers: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The layers of the only argument where that is a list or tuple of them, as Keras' Sequential takes it."""
+    """The layers. A single list or tuple of layers is unpacked, as Keras' Sequential takes one."""
     several = len(layers) == 1 and isinstance(layers[0], list | tuple) and not isinstance(layers[0], Layer)
     return tuple(layers[0]) if several and all(isinstance(layer, Layer) for layer in layers[0]) else layers
 
 
 def check_layers(kind: str, layers: tuple[Any, ...]) -> None:
-    """Raise a `StructureError` that says how to make a Layer of what is none."""
+    """Raise a `StructureError` for what is no Layer; it says how to make one."""
     for position, layer in enumerate(layers):
         if isinstance(layer, Layer):
             continue

@@ -1,8 +1,8 @@
-"""Where in a network the layer stands that is being initialised or applied, and what holds there.
+"""The place of a layer in a network while the layer is initialised or applied.
 
-A layer is two functions that know nothing of the network around them. What the network has to say to them travels here:
-which parameters are not trained (a BatchNormalization then keeps its statistics), which layers have their entry
-elsewhere, and what the layer around says that it holds.
+A layer is two functions that do not know the network around them. A `Position` tells them three things: which
+parameters are frozen (a BatchNormalization whose parameters are frozen keeps its statistics), which layers are shared,
+and which penalties, constraints and frozen parts the layer around has named.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from fnet.networks.sharing import ParamsAndState, Shared, joined
 
 
 class Frozen(NamedTuple):
-    """A layer of which not all is trained: its path, and which parameters are, by their path within it."""
+    """A layer with frozen parameters.
+
+    path: of the layer in the network. trainable: tells from the path of a parameter in the layer whether it is trained.
+    """
 
     path: str
     trainable: bool | Callable[[str], bool]
@@ -24,15 +27,19 @@ class Frozen(NamedTuple):
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the network; `marks` are those of the layer there, None outside of all layers (see `Layer`)."""
+    """A place in a network.
 
-    path: str = ""  # of entries; kept only where something below depends on it
+    path: of the layer there, kept only where `frozen` or `shared` needs it. frozen: the layers around with frozen
+    parameters. shared: the shared layers of the network. marks: those of the layer there, None outside of all layers.
+    """
+
+    path: str = ""
     frozen: tuple[Frozen, ...] = ()
     shared: Shared | None = None
     marks: frozenset[object] | None = None
 
     def below(self, name: str) -> Position:
-        """The place of the entry `name` of the layer here; that of its first use if it is a further one."""
+        """The place of the entry `name` of the layer here. All uses of a shared layer have one place."""
         if self.shared is None:
             return replace(self, path=joined(self.path, name)) if self.frozen else self
         path = joined(self.path, name)
@@ -40,7 +47,7 @@ class Position:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing depends on where the layer here stands."""
+        """Whether no layer here is frozen or shared."""
         return self.shared is None and not self.frozen
 
     @property
@@ -50,21 +57,21 @@ class Position:
 
     @property
     def entry(self) -> ParamsAndState | None:
-        """Params and state of the layer here if it is shared."""
+        """Params and state of the layer here, None if it is not shared."""
         return self.shared.get(self.path) if self.shared is not None and self.is_shared else None
 
     def keep(self, entry: ParamsAndState) -> None:
-        """Params and state for the next use of the layer here."""
+        """Keep params and state for the next use of the layer here."""
         if self.shared is not None and self.is_shared:
             self.shared.values[self.path] = entry
 
     @property
     def carried(self) -> dict[str, ParamsAndState]:
-        """Params and state of shared layers, which an abstract evaluation needs as arguments."""
+        """Params and state of the shared layers that have run. An abstract evaluation takes them as arguments."""
         return {} if self.shared is None else self.shared.values
 
     def carrying(self, values: dict[str, ParamsAndState]) -> Position:
-        """This place, where shared layers have these params and state."""
+        """This place with these params and state of the shared layers."""
         return self if self.shared is None else replace(self, shared=replace(self.shared, values=dict(values)))
 
 

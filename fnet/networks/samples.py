@@ -1,4 +1,4 @@
-"""Shapes without the batch axis, and what a layer makes of inputs of such shapes, by abstract evaluation."""
+"""Shapes without the batch axis. What shapes a layer makes of them is found by abstract evaluation."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def output_samples(apply: Callable[..., tuple[Any, Any]], params: Any, state: An
 
 
 def evaluated(run: Callable[[Any], Any], shape: Any, dtype: Any) -> list[Any]:
-    """``run(specs)`` for inputs of a checked `shape`; if an axis is variable twice, for two sizes of it.
+    """The results of ``run(specs)`` for inputs of a checked `shape`: one, or two where the shape has a variable axis.
 
-    What differs then varies with it. Sizes that do not suit a layer (`AxisSizeError`, `BatchSizeError`) give way to
-    others; those that nobody has given say "batch" or "None" in an error.
+    The two runs have different sizes for None. What differs in their results varies with the axis. Where a layer
+    refuses a size (`AxisSizeError`, `BatchSizeError`), another is tried. Errors show these sizes as "batch" or "None".
     """
     batch: int = BATCH
     search = _Search()
@@ -74,13 +74,13 @@ def evaluated(run: Callable[[Any], Any], shape: Any, dtype: Any) -> list[Any]:
 
 
 class _Search:
-    """Two sizes for the axes of variable size, which layers have said that they suit, or that others do not."""
+    """The search for two sizes of the variable axes that all layers take; a layer's refusal narrows it."""
 
     def __init__(self) -> None:
         self.least, self.most, self.multiple, self.shift, self.tries = 1, LARGEST, 1, 0, 0
 
     def sizes(self) -> tuple[int, int]:
-        """Small ones with many divisors, so that strides and windows fit; the second is twice the first if possible."""
+        """Two sizes: with many divisors, so that strides and windows fit; the second is twice the first if possible."""
         for base in (240, 120, 60, 24, 12, 6, 4, 2, 1):
             unit = base * self.multiple
             first = unit * -(-self.least // unit)
@@ -90,7 +90,7 @@ class _Search:
         return self.most, self.most
 
     def adapt(self, error: AxisSizeError) -> bool:
-        """Take in what a layer says of the size that came to it; whether there is something left to be tried."""
+        """Narrow the search by a layer's refusal. Returns whether another size is left."""
         size, received = self.sizes()[0], max(int(error.received), 1)
         self.tries += 1
         if error.least is not None:
@@ -114,7 +114,7 @@ def _check_batch(spec: ArraySpec, batch: int) -> None:
 
 
 def joined_samples(*specs: ArraySpec) -> Samples:
-    """One array without its batch axis; None where the sizes differ."""
+    """The samples of which arrays of these specs are batches. A size is None where the specs differ."""
     axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
     return Samples(tuple(int(sizes[0]) if len(set(sizes)) == 1 else None for sizes in axes), specs[0].dtype)
 

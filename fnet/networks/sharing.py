@@ -1,4 +1,4 @@
-"""One Layer object in several containers: it has one entry, at its first use, which further ones look up."""
+"""Layers that several containers use. Such a layer has one entry in params and state, at its first use."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ ParamsAndState = tuple[Any, Any]
 
 
 def first_uses(children: Sequence[Any], entries: Sequence[str]) -> dict[str, str]:
-    """The path of the first use of a layer for that of every further one, in and below a container of these layers.
+    """A dict from the path of every further use of a layer to the path of its first use.
 
-    What lies below a further use is not listed: it is what lies below the first one. Copies of one layer, such as
-    `fnet.repeat` makes, have entries of their own, also for what is in them. A hand-written layer is not looked into.
+    The paths are those in a container of the layers `children`, which lie in its `entries`. A use within a further use
+    is not listed, because it lies within the first use, too. Copies of one layer, such as `fnet.repeat` makes, share
+    nothing, and neither do the layers in them. A hand-written layer is not looked into.
     """
     copies = _copies(children)
     seen: dict[tuple[Any, ...], str] = {}
@@ -47,7 +48,7 @@ def _paths(path: str, children: Sequence[Any], entries: Sequence[str]) -> list[t
 
 
 def _copies(children: Sequence[Any]) -> dict[object, set[int]]:
-    """The layers that are made of the same one, as a copy or under another name."""
+    """For each `origin`, the identities of the layers that were made of it by copying or naming."""
     copies: dict[object, set[int]] = defaultdict(set)
     stack = list(children)
     while stack:
@@ -60,10 +61,10 @@ def _copies(children: Sequence[Any]) -> dict[object, set[int]]:
 
 @dataclass
 class Shared:
-    """The layers below the path `base` that are used in several containers, while these are initialised or applied.
+    """The shared layers of a network while the network is initialised or applied.
 
-    first: see `first_uses`. entries: params and state of the layer at `base`; values: of the layers at the paths of
-    first uses, what they have made of theirs so far.
+    base: the path of the outermost container. first: the path of the first use for each further use. entries: params
+    and state of the container. values: params and state of the shared layers that have run, by the path of first use.
     """
 
     base: str
@@ -83,7 +84,7 @@ class Shared:
         return self.values[path]
 
     def settled(self, state: Any) -> Any:
-        """The state of the layer at `base` with what the last use of every shared layer has made of its own."""
+        """The state of the container, in which each shared layer has the state that its last use returned."""
         for path, (_, own) in self.values.items():
             if tree.leaves(own):
                 state = _with_entry(state, self._names(path), own)

@@ -1,4 +1,4 @@
-"""Looking on while a network is applied: what each layer in a container gets and returns."""
+"""Watchers: they see what each layer in a container gets and returns while a network is applied."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fnet.networks.layer import Layer
 
 
 class Watcher(Protocol):
-    """Told of every call of a layer in a container: `enter` before, `leave` after it; calls within come between."""
+    """Is told of every call of a layer in a container: `enter` before the call, `leave` after it."""
 
     def enter(self, name: str, layer: Layer, x: Any) -> None: ...
 
@@ -24,7 +24,7 @@ def watching(watcher: Watcher) -> within:
 
 
 def watched(name: str, layer: Layer, x: Any, call: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
-    """``call()``, the application of `layer` to `x`, before the eyes of the watcher if there is one."""
+    """``call()``, which applies `layer` to `x`. A watcher is told before and after it."""
     watcher = in_force().watcher
     if watcher is None:
         return call()

@@ -1,4 +1,4 @@
-"""Why a loss is not finite: its step again, layer by layer, with the checks that compiled code leaves out."""
+"""Why a loss is not finite: the step runs again, eagerly, and each layer's output is checked."""
 
 from __future__ import annotations
 

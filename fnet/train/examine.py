@@ -1,4 +1,4 @@
-"""What shapes alone say of a network, its state and data: worked out once, and kept for shapes that come again."""
+"""What shapes alone say of a network, its state and data. It is found once for each set of shapes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ R = TypeVar("R")
 class Forward(NamedTuple):
     """What the network makes of samples.
 
-    output: the specs of the outputs, perhaps `Masked`; probabilities: a tree of bools like the outputs, true for what a
-    softmax or sigmoid makes; lookups: the tables that inputs are looked up in; masks: of the outputs, if there are any.
+    output: the specs of the outputs, which may be `Masked`. probabilities: a tree of bools like the outputs, true where
+    a softmax or sigmoid makes the output. lookups: the tables that inputs are looked up in. masks: of the outputs.
     """
 
     output: Any
@@ -90,7 +90,7 @@ class Examiner:
         return Derived(pick, ts.params, ts.state, x)
 
     def measures(self, ts: TrainState, data: dict[str, Any]) -> Examined:
-        """What is worked towards and watched, for data like these."""
+        """Loss and metrics for data like these."""
 
         def find() -> Examined:
             output = self.forward(ts, data["x"]).output
@@ -114,7 +114,7 @@ def samples(data: Any) -> Hashable:
 
 
 def _output(net: Layer, ts: TrainState, x: Any) -> tuple[Any, Any]:
-    """The specs of the output for a batch of samples like those of `x`, and which are made by a softmax or sigmoid."""
+    """The specs of the output for a batch of samples like those of `x`. With them, which are probabilities."""
     try:
         return _output_of(net, ts, x, len(tree.leaves(x)[0]))
     except BatchSizeError as error:  # of a layer for batches of one size

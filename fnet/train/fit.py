@@ -24,13 +24,13 @@ _KEPT = "The last good state is the error's ts, the record its history."
 
 @dataclass
 class Fit:
-    """The state of one call of `fit`, and how it goes on.
+    """One call of `fit`: what it works with, and where it has got to.
 
-    passes: the compiled steps over the training data; carry: what they hand on; empty: the totals at the beginning of
-    an epoch; results: the numbers of an epoch from its totals; validate: those of the validation data for
-    ``(params, state, interrupt)``, None where Ctrl-C was met; explain: what in a step made its loss NaN, for its
-    state and the numbers of its samples; safe: the state at the beginning of the epoch, at last the one to return, in
-    arrays of its `own` or those that `fit` was given.
+    passes: the compiled steps over the training data. carry: the tree that a step takes and returns. empty: the totals
+    at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes the numbers of
+    the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
+    loss of a step NaN, for the state and the samples of the step. safe: the state at the beginning of the epoch, in the
+    end the one that is returned. own: whether `safe` has arrays of its own, not those that `fit` was given.
     """
 
     passes: Pass
@@ -113,7 +113,7 @@ class Fit:
             self.safe, self.own = copied(self.carry.ts), True
 
     def _check_parameters(self, epoch: int) -> None:
-        """Refuse what the last update may have made; earlier ones show in the loss."""
+        """Refuse parameters that the last update made NaN or infinite. The loss shows what earlier updates made."""
         step = int(self.carry.ts.step)
         path = _not_finite(self.carry.ts.params)
         if path is not None:

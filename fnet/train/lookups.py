@@ -1,4 +1,4 @@
-"""Integers of the data that the network looks up in tables: compiled code cannot refuse one that is outside."""
+"""Integers of the data that the network looks up in tables. They are checked here: compiled code cannot refuse one."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def assign(target: Any, values: Any) -> None:
 
 
 class Pass:
-    """Passes over n samples: a loop of full batches, then one step on what is left, each compiled for its size.
+    """Passes over n samples: steps on full batches, then one step on the rest. Each size of batch is compiled.
 
     make: gives the compiled step for a batch size.
     """

@@ -15,7 +15,7 @@ BAR = "{desc}  {n_fmt}/{total_fmt} [{bar}]{postfix}, {remaining} left"
 
 
 class Progress:
-    """Shows nothing when not `verbose`; epochs that end within `SECONDS_BETWEEN` of the last one shown are left out.
+    """Shows the progress of `fit` if `verbose`. Epochs that end within `SECONDS_BETWEEN` are left out.
 
     The bar goes to stderr if that is a terminal, the lines to stdout, which may be a file: there an epoch has one line,
     on a terminal as many as it needs.

@@ -14,11 +14,11 @@ from fnet.train.state import TrainState
 
 
 class _Token:
-    """Lives as long as the `Fitted` that holds it, which, being a tuple, cannot be referred to weakly."""
+    """Lives as long as the `Fitted` that holds it. There are no weak references to a tuple, so they refer to this."""
 
 
 class _Record:
-    """The parameters that a `fit` was given and those that it returned, neither kept alive, and what became of them."""
+    """Weak references to the parameters that a `fit` was given and to those that it returned."""
 
     def __init__(self, given: list[Any], returned: list[Any], token: _Token) -> None:
         self.given, self.returned = _references(given), _references(returned)

@@ -96,7 +96,7 @@ class Trainer:
         self._rebinding = Rebinding()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By what it was made of: a copy compiles anew, and a pickle needs parts that can be pickled."""
+        """A trainer is pickled by its arguments, and compiles anew where it is loaded."""
         return type(self), self._given
 
     def init(self, key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = "float32") -> TrainState:
