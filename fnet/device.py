@@ -205,6 +205,13 @@ class Device(Protocol):
         """
         ...
 
+    def thread_count(self) -> int:
+        """How many threads of the host may share the work of a kernel."""
+        ...
+
+    def set_thread_count(self, count: int) -> None:
+        """Let so many threads of the host share the work of a kernel, where it is they who do it."""
+
     def wait(self) -> None:
         """Return when all that was begun on the device is done."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from fnet.device import cpu
+
 
 def get_num_threads() -> int:
     """The number of threads that kernels may use; at first ``FNET_NUM_THREADS``, else one for each processor."""
-    from fnet.kernels.cpu.runtime import threads
-
-    return threads.thread_count()
+    return cpu().thread_count()
 
 
 def set_num_threads(count: int) -> None:
@@ -21,6 +21,4 @@ def set_num_threads(count: int) -> None:
     1
     >>> set_num_threads(before)
     """
-    from fnet.kernels.cpu.runtime import threads
-
-    threads.set_thread_count(count)
+    cpu().set_thread_count(count)

@@ -11,7 +11,7 @@ from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
 from fnet.device import Device
-from fnet.kernels.compiler.compiling import collection_put_off
+from fnet.garbage import collection_put_off
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
 from fnet.transforms.signature import Label, Signature

@@ -142,6 +142,16 @@ class Cpu:
         entries = guarded_call.entries()  # none where compiled code cannot look into objects of this interpreter
         return None if entries is None else RecordGuard(entries, runner, workspace, state, read, held, dicts)
 
+    def thread_count(self) -> int:
+        from fnet.kernels.cpu.runtime import threads
+
+        return threads.thread_count()
+
+    def set_thread_count(self, count: int) -> None:
+        from fnet.kernels.cpu.runtime import threads
+
+        threads.set_thread_count(count)
+
     def wait(self) -> None:
         """Kernels have run when their calls return."""
 

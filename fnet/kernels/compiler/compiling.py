@@ -6,34 +6,17 @@ The line is a warning of the logger "fnet", so it goes to stderr, or where loggi
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from fnet.garbage import collection_put_off
+
 LONG = 1.0  # seconds that a process has spent compiling when the user is told
-
-
-@contextlib.contextmanager
-def collection_put_off() -> Iterator[None]:
-    """No search for garbage inside, unless it was off before: then it stays as it is.
-
-    What a compiler makes is millions of small objects that stay alive; looking through them again and again takes
-    longer than making them.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class Notice(threading.local):
