@@ -87,7 +87,7 @@ class Members:
 
 
 @dataclass
-class Entry:
+class LayerEntry:
     """Params and state that go into a call of a layer; after the call, `state` is the new state."""
 
     params: Any
@@ -110,16 +110,16 @@ class Application:
         return y
 
     @contextmanager
-    def entry(self, i: int) -> Iterator[Entry]:
+    def entry(self, i: int) -> Iterator[LayerEntry]:
         """The entry of layer i for a ``with`` statement that applies the layer. Its `state` at the end is kept."""
         name, position = self.members.names[i], current()
-        own = Entry(self.params.get(name, {}), self.state.get(name, {}))
+        own = LayerEntry(self.params.get(name, {}), self.state.get(name, {}))
         with scope(name, self.members.layers[i]):
             if position.is_plain:
                 yield own
             else:
                 position = position.below(name)
-                own = own if position.entry is None else Entry(*position.entry)
+                own = own if position.entry is None else LayerEntry(*position.entry)
                 with at(position):
                     yield own
                 position.keep((own.params, own.state))

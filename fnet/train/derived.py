@@ -17,7 +17,7 @@ from fnet.transforms.stage import stage
 _CHUNK = 1024  # samples for which values are computed at once
 
 
-class Found(NamedTuple):
+class DerivedValue(NamedTuple):
     """A value that follows from the inputs: what it is, and the graph that computes it from their leaves."""
 
     what: Any
@@ -43,18 +43,18 @@ class Derived:
         leaves, self._structure = tree.flatten(x)
         self._own = [leaf if isinstance(leaf, ArraySpec) else spec_of(leaf) for leaf in own]
         self._samples = [ArraySpec(leaf.shape[1:], leaf.dtype) for leaf in leaves]
-        self._found: dict[int, list[Found]] = {}
+        self._found: dict[int, list[DerivedValue]] = {}
         self._size: int | None = None
         self._none = not self._for(min(len(leaves[0]), _CHUNK))
 
-    def find(self, x: Any) -> list[Found]:
+    def find(self, x: Any) -> list[DerivedValue]:
         """The values for data like `x`; those of a network for batches of one size only where there are as many."""
         if self._none:
             return []
         n = len(tree.leaves(x)[0])
         return self._for(min(n, _CHUNK)) if self._size is None or n >= self._size else []
 
-    def _for(self, n: int) -> list[Found]:
+    def _for(self, n: int) -> list[DerivedValue]:
         n = n if self._size is None else self._size
         if n not in self._found:
             try:
@@ -64,7 +64,7 @@ class Derived:
                 self._found[n] = self._trace(n)
         return self._found[n]
 
-    def _trace(self, n: int) -> list[Found]:
+    def _trace(self, n: int) -> list[DerivedValue]:
         count = len(self._samples)
         what: list[Any] = []
 
@@ -82,11 +82,11 @@ class Derived:
             needed = _needed(value)
             if not needed.isdisjoint(inputs) and needed.isdisjoint(graph.inputs[count:]):
                 nodes = [node for node in graph.nodes if not needed.isdisjoint(node.outputs)]
-                found.append(Found(name, value, Graph(inputs, nodes, [value])))
+                found.append(DerivedValue(name, value, Graph(inputs, nodes, [value])))
         return found
 
 
-def computed(found: Found, x: Any) -> np.ndarray:
+def computed(found: DerivedValue, x: Any) -> np.ndarray:
     """The value for all samples of `x`."""
     leaves, size = tree.leaves(x), found.graph.inputs[0].spec.shape[0]
     n = len(leaves[0])
@@ -96,7 +96,7 @@ def computed(found: Found, x: Any) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _run(found: Found, inputs: Sequence[np.ndarray]) -> np.ndarray:
+def _run(found: DerivedValue, inputs: Sequence[np.ndarray]) -> np.ndarray:
     graph = found.graph
     known: dict[Value, Any] = dict(zip(graph.inputs, inputs, strict=True))
 
