@@ -17,19 +17,21 @@ import numpy as np
 
 from fnet.errors import ArgumentError, ShapeError, ValueRangeError, did_you_mean
 
+_INTEGERS = int | np.integer
+_NUMBERS = int | float | np.integer | np.floating
 _INTERVAL = re.compile(r"([\[(])(-?[\d.]+|-inf), (-?[\d.]+|inf)([\])])")
 
 
 def is_integer(value: Any) -> bool:
     """Whether it is an integer, and no boolean."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return isinstance(value, _INTEGERS) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a real number, also as an array without axes, and no boolean."""
     if isinstance(value, np.ndarray):
         return value.ndim == 0 and value.dtype.kind in "fiu"
-    return isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def described(value: Any) -> str:
@@ -49,16 +51,17 @@ def integer(
     >>> integer("muon", "ns_steps", 5)
     5
     """
-    if is_integer(value) and value >= least:
+    whole = type(value) is int or is_integer(value)
+    if whole and value >= least:
         return int(value)
-    error = ValueRangeError if is_integer(value) else ArgumentError
+    error = ValueRangeError if whole else ArgumentError
     raise error(f"{who}: {says.format(argument=argument, least=least)}, received {value!r:.40}.")
 
 
 def positive_integer(who: str, argument: str, value: Any) -> int:
     """`value` as an int of at least 1."""
     if not is_integer(value):
-        raise ArgumentError(f"{who}: {argument} is a positive integer, received {described(value)}.")
+        raise _wrong_type(who, argument, "a positive integer", value)
     return integer(who, argument, value, says="{argument} is a positive integer")
 
 
@@ -73,7 +76,7 @@ def positive_integers(who: str, argument: str, value: Any, count: int) -> tuple[
 def integer_or_none(who: str, argument: str, value: Any) -> int | None:
     """`value` as an int, or None."""
     if value is not None and not is_integer(value):
-        raise ArgumentError(f"{who}: {argument} is an integer or None, received {described(value)}.")
+        raise _wrong_type(who, argument, "an integer or None", value)
     return None if value is None else int(value)
 
 
@@ -83,11 +86,13 @@ def number(who: str, argument: str, value: Any, interval: str | None = None, say
     >>> number("adam", "beta_1", 0.9, "[0, 1)")
     0.9
     """
-    if not is_number(value):
-        raise ArgumentError(f"{who}: {argument} is a number, received {described(value)}.")
-    if interval is not None and value not in (bounds := _bounds(interval)):
-        words = says.format(argument=argument, range=bounds.around(argument))
-        raise ValueRangeError(f"{who}: {words}, received {value}.")
+    if type(value) is not float and not is_number(value):
+        raise _wrong_type(who, argument, "a number", value)
+    if interval is not None:
+        low, high, open_below, open_above = bounds = _bounds(interval)
+        if not ((low < value if open_below else low <= value) and (value < high if open_above else value <= high)):
+            words = says.format(argument=argument, range=bounds.around(argument))
+            raise ValueRangeError(f"{who}: {words}, received {value}.")
     return float(value)
 
 
@@ -138,6 +143,13 @@ def warn_without_effect(who: str, argument: str, needed: str, depth: int = 4) ->
     warnings.warn(f"{who}: {argument} has no effect without {needed}.", stacklevel=depth)
 
 
+def _wrong_type(who: str, argument: str, wanted: str, value: Any) -> ArgumentError:
+    """The error for a value of another type; a traced value raises its own, which says what to do."""
+    if hasattr(value, "spec"):
+        bool(value)
+    return ArgumentError(f"{who}: {argument} is {wanted}, received {described(value)}.")
+
+
 class _Bounds(NamedTuple):
     """The numbers of an interval."""
 
@@ -145,10 +157,6 @@ class _Bounds(NamedTuple):
     high: float
     open_below: bool
     open_above: bool
-
-    def __contains__(self, value: Any) -> bool:
-        above = self.low < value if self.open_below else self.low <= value
-        return bool(above and (value < self.high if self.open_above else value <= self.high))
 
     def around(self, argument: str) -> str:
         """What the bounds say of an argument: ``0 <= x < 1``, ``x > 0``, ``x >= 0 and finite``."""

@@ -83,9 +83,13 @@ class Names(Mapping[str, T]):
             made: Any = self.find(given)
             return made()
         if callable(given):
-            return given() if any(given is entry for entry in self.values()) else given
+            return given() if self.has(given) else given
         article = "an" if self.kind[0] in "aeiou" else "a"
         raise DtypeError(f"{article} {self.kind} is a name, {form}, received {described(given)}.")
+
+    def has(self, thing: Any) -> bool:
+        """Whether a thing is in the table, under whatever name; a thing that is there has its module loaded."""
+        return any(thing is entry for entry in self._things.values())
 
     def unknown(self, given: Any, *others: Mapping[str, Any]) -> ValueRangeError:
         """The error for what is no name here, nor in other tables, with the nearest name that is."""

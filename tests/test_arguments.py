@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fnet
 from fnet import arguments as check
 from fnet import layers, losses, optimizers, schedules
-from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
 
 NUMBERS = [
     (None, [-math.inf, 0, 2.5, np.float32(1), np.int8(3), np.array(0.5), math.nan], []),
@@ -87,6 +88,11 @@ def test_errors_say_what_was_expected(call: Callable[[], Any], error: type[Excep
     with pytest.raises(error) as caught:
         call()
     assert text in str(caught.value)
+
+
+def test_a_traced_value_says_what_to_do() -> None:
+    with pytest.raises(TracingError, match="needs the value of a traced float32"):
+        fnet.jit(lambda rate: optimizers.sgd(0.1, momentum=rate).init({}))(np.float32(0.5))
 
 
 def test_values_come_back_as_python_has_them() -> None:

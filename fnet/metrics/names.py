@@ -29,5 +29,5 @@ def get(metric: MetricLike) -> Metric:
         if metric in losses.LOSSES:
             return mean_of(metric)
     elif callable(metric):
-        return metric() if metric in METRICS.values() else mean_of(metric)
+        return metric() if METRICS.has(metric) else mean_of(metric)
     raise METRICS.unknown(metric, losses.LOSSES)

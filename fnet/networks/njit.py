@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.arguments import integer
 from fnet.compile.build import build
 from fnet.device import cpu
 from fnet.errors import ShapeError, StructureError, ValueRangeError
@@ -96,8 +97,8 @@ def _shapes(shape: Any, batch: int | None) -> list[tuple[int, ...]]:
     checked = check_shape(shape)
     if isinstance(checked, dict):
         raise StructureError("njit_apply takes several inputs as a tuple of shapes, received a dict.")
-    if batch is not None and batch < 1:
-        raise ValueRangeError(f"njit_apply: batch must be at least 1, or None for single samples, received {batch}.")
+    if batch is not None:
+        integer("njit_apply", "batch", batch, says="{argument} must be at least {least}, or None for single samples")
     lead = () if batch is None else (int(batch),)
     shapes = [(*lead, *one) for one in ([checked] if is_single(checked) else checked)]
     if any(n is None for one in shapes for n in one):

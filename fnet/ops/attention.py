@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.arguments import number
+from fnet.errors import DtypeError, ShapeError, StructureError
 from fnet.ops.arithmetic import logical_and, multiply, where
 from fnet.ops.linalg import einsum, precision_of
 from fnet.ops.nn import dropout, softmax
@@ -94,8 +95,7 @@ def dot_product_attention(
     """
     q, k, v = promote(q, k, v, floating=True)
     _check_shapes(q.shape, k.shape, v.shape)
-    if not 0 <= rate <= 1:
-        raise ValueRangeError(f"attention: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
+    number("attention", "rate", rate, "[0, 1]", "{argument} is the fraction dropped, expected {range}")
     if rate and key is None:
         raise StructureError("attention: dropout needs a key: dot_product_attention(..., rate=0.1, key=key).")
     (batch, queries, heads, depth), keys = q.shape, k.shape[1]

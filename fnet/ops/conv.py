@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.arguments import integer
+from fnet.errors import ShapeError
 from fnet.ops.bilinear import bilinear_trio
 from fnet.ops.linalg import matmul, precision_of
 from fnet.ops.promotion import promote
@@ -55,8 +54,7 @@ def conv(x: Any, w: Any, strides: Sizes = 1, padding: Padding = "valid", dilatio
     """
     x, w = promote(x, w, floating=True)
     sizes, kernel = spatial("conv", x, w)
-    if isinstance(groups, bool) or not isinstance(groups, int | np.integer) or groups < 1:
-        raise ValueRangeError(f"conv: groups must be a positive integer, received {groups!r:.40}.")
+    integer("conv", "groups", groups, says="{argument} must be a positive integer")
     channels, (depth, filters) = x.shape[-1], w.shape[-2:]
     if channels != depth * groups:
         raise ShapeError(

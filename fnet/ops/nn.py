@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import number
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 from fnet.ops.arithmetic import equal, greater, maximum, multiply, negative, subtract, where
 from fnet.ops.index import one_hot
@@ -212,8 +213,7 @@ def dropout(x: Any, key: Any, rate: float) -> Any:
 
     The backward pass recomputes the mask from the key instead of storing it. Source: Srivastava et al. 2014.
     """
-    if not 0 <= rate <= 1:
-        raise ValueRangeError(f"dropout: rate is the fraction dropped, expected 0 <= rate <= 1, received {rate}.")
+    number("dropout", "rate", rate, "[0, 1]", "{argument} is the fraction dropped, expected {range}")
     (x,) = promote(x, floating=True)
     return _dropout(x, key, np.full(1, rate, x.dtype))
 

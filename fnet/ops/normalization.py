@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, ShapeError, ValueRangeError
+from fnet.arguments import not_negative
+from fnet.errors import ShapeError
 from fnet.ops.maths import sqrt, square
 from fnet.ops.promotion import promote
 from fnet.ops.reduce import mean as mean_of
@@ -245,8 +246,5 @@ def _checked(name: str, x: Any, epsilon: float, *vectors: Any) -> list[Any]:
                 f"{name}: expected a scale and an offset of shape {shape[-1:]} for an input {shape}, received "
                 f"{row.shape}."
             )
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number):
-        raise DtypeError(f"{name}: epsilon is a number, received {type(epsilon).__name__}.")
-    if not epsilon >= 0:
-        raise ValueRangeError(f"{name}: epsilon must not be negative, received {epsilon}.")
+    not_negative(name, "epsilon", epsilon)
     return [x, *rows]

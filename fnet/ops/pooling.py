@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
+from fnet.arguments import one_of
+from fnet.errors import AxisSizeError, ShapeError
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes, per_axis, window_axes
 from fnet.spec import ArraySpec
@@ -107,8 +108,7 @@ def _checked(name: str, x: Any, pool_size: Sizes, strides: Sizes | None, padding
     if not 1 <= rank <= 3:
         raise ShapeError(f"{name}: expected (batch, 1 to 3 axes, channels), received an input of shape {shape}.")
     window = per_axis(name, "pool_size", pool_size, rank)
-    if padding not in PADDINGS:
-        raise ValueRangeError(f"{name}: padding is 'valid' or 'same', received {padding!r:.40}.")
+    one_of(name, "padding", padding, PADDINGS)
     for n, p in zip(sizes, window, strict=True):
         if n < (p if padding == "valid" else 1):
             raise AxisSizeError(

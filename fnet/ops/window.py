@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from fnet.arguments import is_integer, one_of
 from fnet.errors import AxisSizeError, DtypeError, ShapeError, ValueRangeError
 from fnet.taps import Axes, Axis
 
@@ -65,7 +64,7 @@ def window_axes(
 def per_axis(name: str, argument: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """An integer of at least `least`, or one for each of `rank` axes, as a tuple."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
-    if len(values) != rank or any(isinstance(v, bool) or not isinstance(v, int | np.integer) for v in values):
+    if len(values) != rank or not all(map(is_integer, values)):
         raise DtypeError(f"{name}: {argument} must be an integer or {rank} integers, received {value!r:.40}.")
     if any(v < least for v in values):
         raise ValueRangeError(f"{name}: {argument} must be at least {least}, received {value!r:.40}.")
@@ -98,8 +97,7 @@ def transposed_axes(
     rank = len(sizes)
     steps, gaps = per_axis(name, "strides", strides, rank), per_axis(name, "dilation", dilation, rank)
     extra = (None,) * rank if output_padding is None else per_axis(name, "output_padding", output_padding, rank, 0)
-    if padding not in ("valid", "same"):
-        raise ValueRangeError(f"{name}: padding must be 'valid' or 'same', received {padding!r:.40}.")
+    one_of(name, "padding", padding, ("valid", "same"))
     axes = []
     for n, taps, stride, gap, more in zip(sizes, kernel, steps, gaps, extra, strict=True):
         if more is not None and more >= stride:

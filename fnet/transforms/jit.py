@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
-import numpy as np
-
 from fnet import tree
+from fnet.arguments import is_integer
 from fnet.compile.living import Living
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
@@ -150,7 +149,7 @@ class Jitted(Generic[P, R]):
         The other results are those of the last call. Raises `StructureError`, `ShapeError` or `DtypeError` where no
         result fits a donated argument.
         """
-        if not isinstance(count, int | np.integer) or count < 1:
+        if not is_integer(count) or count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
         latest = self._latest
         if latest is not None and not kwargs and latest.level is in_force().jit_level and latest.feeding.fault is None:
