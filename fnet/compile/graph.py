@@ -85,9 +85,11 @@ class Graph:
 def make_node(primitive: Any, inputs: Iterable[Value], params: dict[str, Any]) -> Node:
     """A node whose outputs have the specs that the primitive's shape rule gives."""
     node = Node(primitive, list(inputs), params)
-    result = primitive.abstract(*(v.spec for v in node.inputs), **params)
-    specs = result if primitive.multiple else (result,)
-    node.outputs = [Value(spec, node) for spec in specs]
+    result = primitive.abstract(*[v.spec for v in node.inputs], **params)
+    if primitive.multiple:
+        node.outputs = [Value(spec, node) for spec in result]
+    else:
+        node.outputs.append(Value(result, node))
     return node
 
 

@@ -28,12 +28,14 @@ def elementwise(
     """
 
     def abstract(*specs: ArraySpec) -> ArraySpec:
-        return ArraySpec(broadcast_shapes(operation or name, *(s.shape for s in specs)), dtype or specs[-1].dtype)
+        return ArraySpec(broadcast_shapes(operation or name, *[s.shape for s in specs]), dtype or specs[-1].dtype)
 
     def vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
         return tuple(
-            sum_to(rule(g, y, *operands), x.shape) if rule is not None and x.dtype.kind == "f" else None
-            for rule, x in zip(rules, operands, strict=True)
+            [
+                sum_to(rule(g, y, *operands), x.shape) if rule is not None and x.dtype.kind == "f" else None
+                for rule, x in zip(rules, operands, strict=True)
+            ]
         )
 
     def jvp(tangents: tuple[Any, ...], y: Any, *operands: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from fnet.errors import ShapeError
 from fnet.spec import SUPPORTED, ArraySpec, as_array, check_dtype, is_array
 from fnet.transforms import linear_maps
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import in_one_dtype, is_known
 from fnet.transforms.primitive import Primitive, spec_of
 
 _WEAK = {"f": 0.0, "i": 0, "u": 0, "b": False}
@@ -56,27 +56,14 @@ def common_dtype(*args: Any) -> np.dtype:
 
 def promote(*args: Any, floating: bool = False) -> list[Any]:
     """Operands of one dtype; with `floating`, integers and booleans become floating-point numbers."""
-    dtype = _agreed(args)
-    if dtype is not None:
-        return [np.asarray(x, dtype) if type(x) is float or type(x) is int else x for x in args]
+    agreed = in_one_dtype(args)
+    if agreed is not None:
+        return agreed
     args = tuple(lift(x) if isinstance(x, list | tuple) else x for x in args)
     dtype = common_dtype(*args)
     if floating and dtype.kind != "f":
         dtype = np.result_type(dtype, np.float32)
     return [astype(x, dtype) for x in args]
-
-
-def _agreed(args: tuple[Any, ...]) -> np.dtype | None:
-    """The floating dtype in which all arrays are, and which Python numbers beside them take; None if it is not so."""
-    dtype: Any = None
-    for x in args:
-        if type(x) is np.ndarray or not (is_known(x) or x.weak):
-            if dtype is not None and x.dtype != dtype:
-                return None
-            dtype = x.dtype
-        elif type(x) is not float and not (type(x) is int and -(2**63) <= x < 2**64):
-            return None
-    return dtype if dtype is not None and dtype.kind == "f" and dtype in SUPPORTED else None
 
 
 def astype(x: Any, dtype: Any) -> Any:

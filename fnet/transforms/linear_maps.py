@@ -37,15 +37,13 @@ def linear(name: str, abstract: Callable, vjp: Callable, **computed_by: Any) -> 
     return primitive
 
 
-def _view(name: str, view: Callable, vjp: Callable, of_row_major: bool = False) -> Primitive:
-    """A linear primitive that NumPy computes as a view; its shape rule asks NumPy, on an array without memory."""
+def _view(
+    name: str, view: Callable, shape: Callable[..., Shape], vjp: Callable, of_row_major: bool = False
+) -> Primitive:
+    """A linear primitive that NumPy computes as a view, of the shape ``shape(shape of x, **params)``."""
 
     def abstract(x: ArraySpec, **params: Any) -> ArraySpec:
-        shape = view(np.broadcast_to(np.zeros((), x.dtype), x.shape), **params).shape
-        if any(type(n) is Unknown for n in x.shape):
-            given = params.get("shape", x.shape)
-            shape = tuple(next((size for size in given if size == n), n) for n in shape)
-        return ArraySpec(shape, x.dtype)
+        return ArraySpec(shape(x.shape, **params), x.dtype)
 
     return linear(name, abstract, vjp, view=view, of_row_major=of_row_major)
 
@@ -70,6 +68,22 @@ def _slice_view(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
     return x[(*(slice(*i) if isinstance(i, tuple) else i for i in index), ...)]
 
 
+def _given_shape(have: Shape, *, shape: Shape) -> Shape:
+    return tuple(shape)
+
+
+def _transposed_shape(have: Shape, *, axes: Shape) -> Shape:
+    return tuple([have[a] for a in axes])
+
+
+def _sliced_shape(have: Shape, *, index: tuple[Any, ...]) -> Shape:
+    """What NumPy makes of it, on an array without memory; sizes that are not known stay so."""
+    sizes = _slice_view(np.ndarray(have, np.int8, b"\0", strides=(0,) * len(have)), index=index).shape
+    if any(type(n) is Unknown for n in have):
+        return tuple(next((size for size in have if size == n), n) for n in sizes)
+    return sizes
+
+
 def _reshape_vjp(g: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
     return (reshape(g, shape=x.shape),)
 
@@ -88,10 +102,10 @@ def _slice_vjp(g: Any, y: Any, x: Any, *, index: tuple[Any, ...]) -> tuple[Any]:
     return (place(g, shape=x.shape, index=index),)
 
 
-reshape = _view("reshape", _reshape_view, _reshape_vjp, of_row_major=True)
-transpose = _view("transpose", _transpose_view, _transpose_vjp)
-broadcast_to = _view("broadcast_to", _broadcast_view, _broadcast_vjp)
-basic_slice = _view("slice", _slice_view, _slice_vjp)
+reshape = _view("reshape", _reshape_view, _given_shape, _reshape_vjp, of_row_major=True)
+transpose = _view("transpose", _transpose_view, _transposed_shape, _transpose_vjp)
+broadcast_to = _view("broadcast_to", _broadcast_view, _given_shape, _broadcast_vjp)
+basic_slice = _view("slice", _slice_view, _sliced_shape, _slice_vjp)
 
 
 # ----------------------------------------------------------------------------------------------- sums
@@ -99,7 +113,7 @@ basic_slice = _view("slice", _slice_view, _slice_vjp)
 
 def fold_abstract(x: ArraySpec, *, axes: tuple[int, ...]) -> ArraySpec:
     """The shape rule of a fold: the folded axes are gone."""
-    return ArraySpec(tuple(n for a, n in enumerate(x.shape) if a not in axes), x.dtype)
+    return ArraySpec(tuple([n for a, n in enumerate(x.shape) if a not in axes]), x.dtype)
 
 
 def _sum_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> tuple[Any]:
@@ -115,7 +129,7 @@ def _add_abstract(a: ArraySpec, b: ArraySpec) -> ArraySpec:
 
 
 def _add_vjp(g: Any, y: Any, *operands: Any) -> tuple[Any, ...]:
-    return tuple(sum_to(g, x.shape) if x.dtype.kind == "f" else None for x in operands)
+    return tuple([sum_to(g, x.shape) if x.dtype.kind == "f" else None for x in operands])
 
 
 def _add_jvp(tangents: tuple[Any, ...], y: Any, *operands: Any) -> Any:
@@ -128,22 +142,21 @@ add = Primitive("add", _add_abstract, template="{0} + {1}", vjp=_add_vjp, jvp=_a
 
 def broadcast_shapes(name: str, *shapes: Shape) -> Shape:
     """The shape NumPy would broadcast to, or a `ShapeError` that shows the shapes."""
-    first = shapes[0]
-    if all(s == first for s in shapes):
-        return first
-    try:
-        sizes = np.broadcast_shapes(*shapes)
-    except ValueError:
-        listed = " and ".join(map(str, shapes))
-        raise ShapeError(
-            f"{name} cannot combine shapes {listed}: expected equal sizes, or 1, on each axis counted from the last. "
-            f"Reshape or transpose one of them."
-        ) from None
-    if any(s and type(s[0]) is Unknown for s in shapes):
-        return tuple(
-            next(s[-i] for s in shapes if len(s) >= i and s[-i] == sizes[-i]) for i in range(len(sizes), 0, -1)
-        )
-    return sizes
+    if shapes.count(shapes[0]) == len(shapes):
+        return shapes[0]
+    rank = max(map(len, shapes))
+    sizes = [1] * rank
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank - len(shape)):
+            if sizes[axis] == 1:
+                sizes[axis] = size
+            elif size not in (1, sizes[axis]):
+                listed = " and ".join(map(str, shapes))
+                raise ShapeError(
+                    f"{name} cannot combine shapes {listed}: expected equal sizes, or 1, on each axis counted from the "
+                    f"last. Reshape or transpose one of them."
+                )
+    return tuple(sizes)
 
 
 # ----------------------------------------------------------------------------------------------- parts and wholes
@@ -235,7 +248,7 @@ def repeated(x: Any, shape: Shape) -> Any:
 
 def keep_axes(y: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
     """The result of a fold of `shape` with its folded axes back, of size 1."""
-    return reshaped(y, tuple(1 if a in axes else n for a, n in enumerate(shape)))
+    return reshaped(y, tuple([1 if a in axes else n for a, n in enumerate(shape)]))
 
 
 def sum_to(x: Any, shape: Shape) -> Any:
@@ -243,11 +256,14 @@ def sum_to(x: Any, shape: Shape) -> Any:
     have = x.shape
     if have == shape:
         return x
-    if len(have) < len(shape) or any(h == 1 < n for h, n in zip(have[len(have) - len(shape) :], shape, strict=True)):
-        return broadcast_to(x, shape=shape)
     lead = len(have) - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + a for a, n in enumerate(shape) if n == 1 and have[lead + a] != 1)
-    return reshaped(reduce_sum(x, axes=axes) if axes else x, shape)
+    axes = list(range(lead))
+    for axis, size in enumerate(shape, lead):
+        if axis < 0 or have[axis] == 1 < size:
+            return broadcast_to(x, shape=shape)
+        if size == 1 != have[axis]:
+            axes.append(axis)
+    return reshaped(reduce_sum(x, axes=tuple(axes)) if axes else x, shape)
 
 
 def part(x: Any, start: int, stop: int, axis: int) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fnet.errors import TracingError
-from fnet.spec import is_array
+from fnet.spec import SUPPORTED, is_array
 from fnet.transforms.tracer import Tracer
 
 
@@ -32,3 +34,23 @@ def known_value(x: Any) -> Any:
         return x.concrete("a check of values")
     except TracingError:
         return None
+
+
+def in_one_dtype(args: tuple[Any, ...]) -> list[Any] | None:
+    """The operands where all arrays among them have one floating dtype, which Python numbers take; None elsewhere."""
+    dtype: Any = None
+    has_numbers = False
+    for x in args:
+        if type(x) is np.ndarray or (isinstance(x, Tracer) and not x.weak):
+            if dtype is not None and x.dtype != dtype:
+                return None
+            dtype = x.dtype
+        elif type(x) is float or (type(x) is int and -(2**63) <= x < 2**64):
+            has_numbers = True
+        else:
+            return None
+    if dtype is None or dtype.kind != "f" or dtype not in SUPPORTED:
+        return None
+    if not has_numbers:
+        return list(args)
+    return [np.asarray(x, dtype) if type(x) is float or type(x) is int else x for x in args]

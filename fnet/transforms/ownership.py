@@ -14,7 +14,10 @@ class Own:
     """Copies what may show in one of `others`, or in an array that it gave before; traced values stay as they are."""
 
     def __init__(self, others: Iterable[Any]) -> None:
-        self._roots = {id(_root(x)): x for x in others if isinstance(x, np.ndarray)}
+        self._roots: dict[int, Any] = {}
+        for x in others:
+            if isinstance(x, np.ndarray):
+                self._roots[id(x if x.base is None else _root(x))] = x
 
     def __call__(self, x: Any) -> Any:
         if isinstance(x, Tracer):

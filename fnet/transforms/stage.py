@@ -26,8 +26,9 @@ class _GraphTracer(Tracer):
     trace: _Staging
 
     def __init__(self, trace: _Staging, value: Value) -> None:
-        super().__init__(trace, value.spec, value.spec.weak)
-        self.value = value
+        spec = value.spec
+        self.trace, self.value = trace, value
+        self.shape, self.dtype, self.weak = spec.shape, spec.dtype, spec.weak
 
     def origin(self) -> Origin | None:
         node = self.value.node
@@ -54,8 +55,9 @@ class _Staging:
             raise outlived(primitive.name)
         node = make_node(primitive, [self.value_of(a) for a in args], params)
         self.nodes.append(node)
-        results = tuple(_GraphTracer(self, v) for v in node.outputs)
-        return results if primitive.multiple else results[0]
+        if primitive.multiple:
+            return tuple([_GraphTracer(self, v) for v in node.outputs])
+        return _GraphTracer(self, node.outputs[0])
 
     def owns(self, x: Any) -> bool:
         return isinstance(x, _GraphTracer) and x.trace is self

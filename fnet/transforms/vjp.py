@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
@@ -73,13 +73,22 @@ class _Tape:
         multiple = primitive.multiple
         primitive = primitive.taped or primitive
         if self.copying:
-            args = tuple(np.array(a) if isinstance(a, np.ndarray) else a for a in args)
-        primals = tuple(a.primal if self.owns(a) else a for a in args)
-        primal = primitive(*primals, **params)
-        results = primal if primitive.multiple else (primal,)
-        traced = tuple([_VJPTracer(self, r, is_weak(r)) if r.dtype.kind == "f" else r for r in results])
-        self.records.append(_Record(primitive, args, primal, params, [t for t in traced if self.owns(t)]))
-        return traced if multiple else traced[0]
+            args = tuple([np.array(a) if isinstance(a, np.ndarray) else a for a in args])
+        primal = primitive(*self.primals(args), **params)
+        outputs, traced = [], []
+        for result in primal if primitive.multiple else (primal,):
+            if result.dtype.kind == "f":
+                tracer = _VJPTracer(self, result, is_weak(result))
+                outputs.append(tracer)
+                traced.append(tracer)
+            else:
+                traced.append(result)
+        self.records.append(_Record(primitive, args, primal, params, outputs))
+        return tuple(traced) if multiple else traced[0]
+
+    def primals(self, args: tuple[Any, ...]) -> list[Any]:
+        """What the tracers of this tape stand for."""
+        return [a.primal if type(a) is _VJPTracer and a.trace is self else a for a in args]
 
     def owns(self, value: Any) -> bool:
         return type(value) is _VJPTracer and value.trace is self
@@ -87,7 +96,10 @@ class _Tape:
     def pull(self, cotangents: dict[int, Any]) -> dict[int, Any]:
         """Propagate cotangents, keyed by the id of the tracer they belong to, back to the beginning of the tape."""
         for record in reversed(self.records):
-            if not any(id(output) in cotangents for output in record.outputs):
+            for output in record.outputs:
+                if id(output) in cotangents:
+                    break
+            else:
                 continue
             for arg, cotangent in zip(record.args, self._input_cotangents(record, cotangents), strict=True):
                 if self.owns(arg) and cotangent is not None:
@@ -95,17 +107,19 @@ class _Tape:
                     cotangents[id(arg)] = cotangent if known is None else add(known, cotangent)
         return cotangents
 
-    def arrays(self) -> Iterator[Any]:
+    def arrays(self) -> list[Any]:
         """What the tape keeps for other calls of the pullback: a rule may hand one of them on as it is."""
+        kept: list[Any] = []
         for record in self.records:
-            yield from record.args
-            yield from record.primal if record.primitive.multiple else (record.primal,)
+            kept += record.args
+            kept += record.primal if record.primitive.multiple else (record.primal,)
+        return kept
 
     def _input_cotangents(self, record: _Record, cotangents: dict[int, Any]) -> tuple[Any, ...]:
         primitive = record.primitive
         if primitive.vjp is None:
             raise missing_rule(primitive, "vjp")
-        primals = tuple(a.primal if self.owns(a) else a for a in record.args)
+        primals = self.primals(record.args)
         if primitive.multiple:
             by_primal = {id(t.primal): cotangents.get(id(t)) for t in record.outputs}
             g: Any = tuple(by_primal.get(id(p)) for p in record.primal)
@@ -200,8 +214,9 @@ def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = Fals
         if any(not -len(args) <= n < len(args) for n in numbers):
             raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
         chosen = [args[n] for n in numbers]
-        if not all(spec_of(leaf).differentiable for leaf in tree.leaves(chosen)):
-            raise _not_floating(tuple(chosen))
+        for leaf in tree.leaves(chosen):
+            if not spec_of(leaf).differentiable:
+                raise _not_floating(tuple(chosen))
 
         def of_chosen(*values: Any) -> Any:
             full: Any = list(args)
