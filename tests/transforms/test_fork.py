@@ -103,3 +103,42 @@ def test_a_fork_waits_for_the_module_that_another_thread_imports():
     command = [sys.executable, "-W", "ignore", "-c", IMPORTING]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout.split() == ["1"], run.stdout + run.stderr
+
+
+LONG = """
+import os, signal, threading
+import numpy as np
+import fnet, fnet.errors, fnet.kernels.compiler.forks as forks
+from numba.core.compiler_lock import global_compiler_lock
+
+forks._LONGEST_COMPILATION = 0.1
+begun, over = threading.Event(), threading.Event()
+
+def compile_for_long():
+    with global_compiler_lock:
+        begun.set()
+        over.wait()
+
+thread = threading.Thread(target=compile_for_long)
+thread.start()
+begun.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    try:
+        fnet.ops.tanh(np.ones(3))
+    except fnet.errors.FnetError as error:
+        print(error, flush=True)
+    os._exit(0)
+over.set()
+thread.join()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), fnet.ops.tanh(np.zeros(1)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_says_that_another_thread_compiled_for_too_long():
+    """It would wait for ever for a lock that only this thread releases."""
+    run = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, timeout=120, check=False)
+    assert "forked while another thread compiled" in run.stdout, run.stdout + run.stderr
+    assert run.stdout.endswith("0 [0.]\n"), run.stdout + run.stderr
