@@ -38,7 +38,7 @@ class _LostLock:
 
 
 def _wait() -> None:
-    """Hold Numba's lock at a moment when no module of `_PACKAGES` is being imported, or go on after the longest wait."""
+    """Hold Numba's lock at a moment when no module of `_PACKAGES` is being imported, or go on at last."""
     end = time.monotonic() + _LONGEST
     while True:
         while _is_importing() and time.monotonic() < end:
