@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet import activations, initializers, ops
+from fnet import activation_codes, activations, initializers, ops
 from fnet.arguments import fraction, positive_integer
 from fnet.errors import ShapeError
 from fnet.layers import recurrent_steps as steps
@@ -18,7 +18,6 @@ from fnet.layers.sequence import Read, Reading, States
 from fnet.masking import clean
 from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype
-from fnet.ops.recurrent import FUSED_ACTIVATIONS
 from fnet.random import fold_in
 from fnet.transforms.primitive import spec_of
 
@@ -178,4 +177,4 @@ class Recurrence:
         return ops.dropout(np.ones((spec_of(x).shape[0], *shape), spec_of(x).dtype), key, rate)
 
 
-_FUSED = {activations.ACTIVATIONS[name]: name for name in FUSED_ACTIVATIONS}
+_FUSED = {activations.ACTIVATIONS[name]: name for name in activation_codes.NAMES}

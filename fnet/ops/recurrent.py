@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from fnet import activation_codes
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops import recurrent_primitives as primitives
 from fnet.ops.arithmetic import not_equal
 from fnet.ops.linalg import precision_of
 from fnet.ops.promotion import astype, lift, promote
-
-# The activations of which the primitives consist.
-FUSED_ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 
 
 def simple_rnn(
@@ -32,8 +30,8 @@ def simple_rnn(
     x: (N, T, D), kernel: (D, H), recurrent_kernel: (H, H), bias: (H,), initial_state: (N, H) or None for zeros
     -> (N, T, H), (N, H).
     mask: (N, T), or None; where it is false the step changes nothing, and its output is the state before it.
-    activation: one of `FUSED_ACTIVATIONS`. With `backwards` the sequence is read from its end; the outputs stay in the
-    order of x. Raises `ShapeError`. Source: J. Elman 1990 (Keras ``SimpleRNN``).
+    activation: "linear", "relu", "tanh" or "sigmoid". With `backwards` the sequence is read from its end; the outputs
+    stay in the order of x. Raises `ShapeError`. Source: J. Elman 1990 (Keras ``SimpleRNN``).
 
     >>> import numpy as np
     >>> ys, h = simple_rnn(np.ones((2, 3, 4)), np.ones((4, 5)), np.zeros((5, 5)))
@@ -158,7 +156,7 @@ class _Call:
 
 
 def _checked(name: str, activation: str) -> str:
-    if activation not in FUSED_ACTIVATIONS:
-        known = ", ".join(FUSED_ACTIVATIONS)
+    if activation not in activation_codes.NAMES:
+        known = ", ".join(activation_codes.NAMES)
         raise ValueRangeError(f"{name}: expected an activation of: {known}, received {activation!r}; layers take any.")
     return activation

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu import conv as kernels
 from fnet.kernels.cpu import conv_taps, conv_weight, conv_weight_taps, depthwise
 from fnet.kernels.cpu.conv_table import (
@@ -25,7 +26,6 @@ from fnet.kernels.cpu.conv_table import (
     tap_table,
     weight_table,
 )
-from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import simd
 from fnet.taps import Axis, input_regions, output_regions

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import ops
+from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu import conv_scatter as kernels
-from fnet.kernels.cpu.product import LINEAR
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import simd
 from tests.kernels import conv_reference as reference

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu import gemm as kernels
-from fnet.kernels.cpu.product import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu.runtime.threads import set_thread_count, thread_count
 from fnet.kernels.cpu.vector import simd
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO

@@ -13,8 +13,8 @@ from llvmlite import ir
 
 import fnet
 from fnet import ops
+from fnet.activation_codes import LINEAR, RELU
 from fnet.kernels.cpu import gemm_tiles
-from fnet.kernels.cpu.gemm import LINEAR, RELU
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import amx, tile_block
 from fnet.kernels.cpu.vector.simd import INT, Vectors

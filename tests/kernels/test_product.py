@@ -8,17 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import config
 
-from fnet.kernels.cpu.product import (
-    LINEAR,
-    RELU,
-    SIGMOID,
-    TANH,
-    pack_panels,
-    packed_size,
-    product,
-    product_packed,
-    product_workspace,
-)
+from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
+from fnet.kernels.cpu.product import pack_panels, packed_size, product, product_packed, product_workspace
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel

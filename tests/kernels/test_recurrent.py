@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import fnet
+from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu import (
     recurrent_gru,
     recurrent_lstm,
@@ -23,7 +24,7 @@ from fnet.kernels.cpu import (
 from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.runtime import thread_pool, threads
 from fnet.kernels.cpu.vector import simd
-from fnet.kernels.cpu.vector.lanewise import LINEAR, RELU, SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 

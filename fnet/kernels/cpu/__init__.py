@@ -47,12 +47,9 @@ _FAMILIES = (
     "search",
     "softmax",
 )
-_ROOMS = {"amx": "vector", "threads": "runtime", "ways": "runtime"}
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in _ROOMS:
-        return importlib.import_module(f"{__name__}.{_ROOMS[name]}.{name}")
     if name in _FAMILIES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu.attention_operands import (
     DEPTH,
     DROPPED,
@@ -25,7 +26,7 @@ from fnet.kernels.cpu.attention_operands import (
     value_address,
 )
 from fnet.kernels.cpu.attention_passes import drop, hide_masked, row_softmax, visible_keys
-from fnet.kernels.cpu.product import LINEAR, product
+from fnet.kernels.cpu.product import product
 from fnet.kernels.cpu.scalars import log
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tiles import FROM_ZERO

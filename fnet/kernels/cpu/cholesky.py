@@ -12,7 +12,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.product import LINEAR, ROWS, pack_panels, packed_size, product_packed
+from fnet.activation_codes import LINEAR
+from fnet.kernels.cpu.product import ROWS, pack_panels, packed_size, product_packed
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.triangular import solve_rows
 from fnet.kernels.cpu.vector.row_passes import combine_row, row_dot, scale_row, subtract_row

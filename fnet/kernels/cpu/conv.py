@@ -14,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.activation_codes import RELU
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
-from fnet.kernels.cpu.product import RELU, activate
+from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel, scalar

@@ -15,7 +15,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fnet.kernels.cpu.product import LINEAR, RELU, activate, pack_panels, packed_size, product_packed
+from fnet.activation_codes import LINEAR, RELU
+from fnet.kernels.cpu.product import activate, pack_panels, packed_size, product_packed
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at
 from fnet.kernels.cpu.vector.spans import add

@@ -11,11 +11,11 @@ starts from the bias: its bits depend neither on the blocking nor on the number 
 
 from __future__ import annotations
 
+from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu.conv import NARROW_ROWS, ROWS, VECTORS, WIDE_ROWS, WIDE_VECTORS, panel_of
 from fnet.kernels.cpu.conv_scatter import activate_line
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS_B, RUNS_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
-from fnet.kernels.cpu.product import LINEAR
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.activation_codes import RELU
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS, RUNS_B, RUNS_X, STEP_B, STEP_X, STEPS
-from fnet.kernels.cpu.product import RELU, activate
+from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.vector.simd import at

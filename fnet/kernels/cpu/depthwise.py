@@ -8,6 +8,7 @@ No memory beyond the last channel is read, so arrays of any number of channels a
 
 from __future__ import annotations
 
+from fnet.activation_codes import RELU
 from fnet.kernels.cpu.conv_table import (
     ENTRIES,
     FIELDS,
@@ -24,7 +25,7 @@ from fnet.kernels.cpu.conv_table import (
 from fnet.kernels.cpu.conv_tile import gather_tile
 from fnet.kernels.cpu.conv_weight import BLOCK, sum_parts
 from fnet.kernels.cpu.depthwise_tile import line_tile, taps_tile
-from fnet.kernels.cpu.product import RELU, activate
+from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, at, lanes
 from fnet.kernels.policy import kernel

@@ -16,11 +16,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.activation_codes import LINEAR, RELU
 from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.product import (
     EDGE_ROWS,
-    LINEAR,
-    RELU,
     ROWS,
     VECTORS,
     activate,

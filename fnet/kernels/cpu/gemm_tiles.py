@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.product import LINEAR, RELU, activate
+from fnet.activation_codes import LINEAR, RELU
+from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.vector.simd import at

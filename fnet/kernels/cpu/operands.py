@@ -15,7 +15,8 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import overload
 
-from fnet.kernels.cpu.product import LINEAR, VECTORS, packed_size, product_packed
+from fnet.activation_codes import LINEAR
+from fnet.kernels.cpu.product import VECTORS, packed_size, product_packed
 from fnet.kernels.cpu.vector import tile_operands
 from fnet.kernels.cpu.vector.bfloat16 import pair_neighbours, pair_vectors
 from fnet.kernels.cpu.vector.simd import at, lanes

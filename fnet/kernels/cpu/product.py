@@ -28,6 +28,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.activation_codes import RELU, SIGMOID, TANH
 from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.scalars import sigmoid, tanh
 from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
@@ -35,8 +36,6 @@ from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lane
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
 from fnet.kernels.cpu.vector.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
 from fnet.kernels.policy import kernel, scalar
-
-LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3
 
 # AVX-512 has 32 vector registers: 14 x 2 accumulators, 2 vectors of B, 1 broadcast of A. The others have 16: 6 x 2.
 VECTORS = 2

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
+from fnet.activation_codes import SIGMOID, TANH
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
     Memory,
@@ -28,7 +29,7 @@ from fnet.kernels.cpu.recurrent import (
     time_of,
 )
 from fnet.kernels.cpu.runtime.threads import parallel_for
-from fnet.kernels.cpu.vector.lanewise import SIGMOID, TANH, lanewise
+from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel

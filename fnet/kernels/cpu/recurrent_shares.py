@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu.operands import PAD
-from fnet.kernels.cpu.product import K_BLOCK, LINEAR, product, product_workspace
+from fnet.kernels.cpu.product import K_BLOCK, product, product_workspace
 from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy, time_of
 from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fnet.activation_codes import TANH
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.product import NARROW_ROWS
 from fnet.kernels.cpu.recurrent import (
@@ -29,7 +30,7 @@ from fnet.kernels.cpu.recurrent import (
 from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
 from fnet.kernels.cpu.recurrent_tiles import simple_activate, simple_back, simple_products
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
-from fnet.kernels.cpu.vector.lanewise import TANH, lanewise
+from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from fnet.activation_codes import TANH
 from fnet.kernels.cpu.product import NARROW_ROWS, VECTORS
-from fnet.kernels.cpu.vector.lanewise import TANH, Lanes, VectorMath
+from fnet.kernels.cpu.vector.lanewise import Lanes, VectorMath
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, INT, Loop, Vectors, lanes, vector_code
 from fnet.kernels.cpu.vector.tiles import row_addresses
 

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref, contiguous, copy
-from fnet.devices.cpu.lower.linalg import ACTIVATIONS, EPILOGUES
+from fnet.devices.cpu.lower.linalg import EPILOGUES
 from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
 from fnet.kernels.cpu.runtime import ways
@@ -121,7 +122,7 @@ def _gather(
     x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
     emit.call(
         cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
-        groups, depth, columns, taps * depth, int(bool(bias)), ACTIVATIONS.index(activation),
+        groups, depth, columns, taps * depth, int(bool(bias)), activation_code(activation),
     )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def _gather_taps(
     emit.call(
         cpu.conv_taps.gather_taps, x, w, bias[0] if bias else y, y, emit.constant(table), panels, samples,
         cpu.conv_taps.samples_of_task(samples, pixels), x_sample, y_sample, groups, depth, columns, taps, *steps,
-        int(bool(bias)), ACTIVATIONS.index(activation),
+        int(bool(bias)), activation_code(activation),
     )  # fmt: skip
 
 
@@ -155,7 +156,7 @@ def _gather_tiles(
         tiles.gather_tiles, x, w, bias[0] if bias else y, y, emit.constant(table), words,
         emit.scratch(tiles.tiles_work(), y.dtype), emit.constant(amx.state(tiles.TASKS)), pixels, x.shape[0],
         pixels // x.shape[0], math.prod(y.shape[1:]), taps, depth, columns, tiles.packed_words(table, columns),
-        tiles.row_words(table), reverse, int(bool(bias)), products, ACTIVATIONS.index(activation),
+        tiles.row_words(table), reverse, int(bool(bias)), products, activation_code(activation),
     )  # fmt: skip
 
 
@@ -185,7 +186,7 @@ def _scatter(
     emit.call(
         cpu.conv_scatter.input_gradient, g, w, bias[0] if bias else dx, dx, emit.constant(table), panels, work,
         g.shape[0], math.prod(g.shape[1:-2]), last.outputs, filters, columns, channels, last.size, last.kernel,
-        last.stride, last.before, int(bool(bias)), ACTIVATIONS.index(activation),
+        last.stride, last.before, int(bool(bias)), activation_code(activation),
     )  # fmt: skip
 
 

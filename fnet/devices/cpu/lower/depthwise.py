@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.devices.cpu.lower.linalg import ACTIVATIONS, EPILOGUES
+from fnet.devices.cpu.lower.linalg import EPILOGUES
 from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
 from fnet.taps import Axes
@@ -37,7 +38,7 @@ def _gather(emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, activat
     x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
     emit.call(
         cpu.depthwise.gather_channels, x, w, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample,
-        y_sample, x.shape[-1], math.prod(w.shape[:-1]), int(bool(bias)), ACTIVATIONS.index(activation),
+        y_sample, x.shape[-1], math.prod(w.shape[:-1]), int(bool(bias)), activation_code(activation),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
@@ -13,8 +14,7 @@ from fnet.kernels.cpu.runtime import ways
 from fnet.kernels.cpu.vector import amx
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_ZERO
 
-ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")  # in the order of the codes that kernels take
-EPILOGUES = ACTIVATIONS[1:]
+EPILOGUES = activation_codes.NAMES[1:]
 FEW, LARGE = 16, 1 << 21  # products of a stack, multiplications in each: then it is the products that threads share
 
 
@@ -33,7 +33,7 @@ def matmul(
     (m, k), n = a.shape, b.shape[1]
     a, b = _regular(a, b, emit)
     added = contiguous(bias[0], emit) if bias else c
-    code = ACTIVATIONS.index(activation)
+    code = activation_codes.code(activation)
     start = FROM_BIAS if bias else FROM_ZERO
     way = way_of_product(m, n, k, precision)
     if way == "tiles":

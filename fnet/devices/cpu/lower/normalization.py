@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 
+from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
-
-_ACTIVATIONS = ("linear", "relu")  # in the order of the codes that the kernels of columns take
 
 
 def _small(epsilon: float, x: Ref, emit: Emitter) -> Ref:
@@ -21,13 +20,13 @@ def _small(epsilon: float, x: Ref, emit: Emitter) -> Ref:
 # ------------------------------------------------------------------------------------------------ batches
 
 
-@lowering(absorbs=_ACTIVATIONS[1:])
+@lowering(absorbs=("relu",))
 def batch_normalization(
     emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, activation: str = "linear"
 ) -> None:
     """Two passes over columns, cut into parts of rows."""
     scratch, sizes = _column_work(inputs[0], emit)
-    small, code = _small(epsilon, inputs[0], emit), _ACTIVATIONS.index(activation)
+    small, code = _small(epsilon, inputs[0], emit), activation_code(activation)
     emit.call(cpu.normalize_columns.batch_norm, *inputs, small, *outputs, *scratch, *sizes, code)
 
 
@@ -38,7 +37,7 @@ def batch_normalization_vjp(
     """The kernel recomputes what relu left out."""
     *before, g = inputs
     scratch, sizes = _column_work(g, emit)
-    small, code = _small(epsilon, g, emit), _ACTIVATIONS.index(activation)
+    small, code = _small(epsilon, g, emit), activation_code(activation)
     emit.call(cpu.normalize_columns.batch_norm_vjp, *before, small, g, *outputs, *scratch, *sizes, code)
 
 

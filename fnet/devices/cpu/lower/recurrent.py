@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref, contiguous, copy
 from fnet.devices.cpu.lower import linalg
 from fnet.devices.lowering import Lowering, lowering
@@ -252,7 +253,7 @@ def _joins(back: _Back) -> bool:
 
 def _codes(activations: dict[str, str]) -> list[int]:
     """The codes of activations in the order in which kernels take them."""
-    return [linalg.ACTIVATIONS.index(activations[role]) for role in ("rec", "act") if role in activations]
+    return [activation_code(activations[role]) for role in ("rec", "act") if role in activations]
 
 
 def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> np.dtype:

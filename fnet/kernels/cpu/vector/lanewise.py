@@ -16,10 +16,9 @@ import numpy as np
 from llvmlite import ir
 from numba.core import config
 
+from fnet.activation_codes import RELU, SIGMOID, TANH
 from fnet.kernels.cpu.vector.exponential import exponential
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
-
-LINEAR, RELU, TANH, SIGMOID = 0, 1, 2, 3  # the codes of activations
 
 
 def lanewise(formula: Callable[..., tuple[Any, ...]], codes: Sequence[int], outputs: str) -> Any:
