@@ -90,6 +90,7 @@ def ways() -> dict[str, list[tuple[str, str]]]:
     """The files on each way of `x`, by the title of the way."""
     layer = layers.Dense(8, "relu")
     (params, state), x = layer.init(random.key(0), (4,)), np.ones((3, 4), np.float32)
+    g, other = np.ones((3, 8), np.float32), np.ones((5, 4), np.float32)
 
     def forward(params: Any, x: Any) -> Any:
         return layer.apply(params, state, x)[0]
@@ -98,22 +99,22 @@ def ways() -> dict[str, list[tuple[str, str]]]:
         y, pull = fnet.vjp(forward, params, x)
         return y, pull(g)
 
-    g = forward(params, x)
-    for _ in range(2):  # the first call loads kernels
-        pull = fnet.vjp(forward, params, x)[1]
-        pull(g)
-    eager = recorded(lambda: forward(params, x)), recorded(lambda: pull(g))
+    step(params, other, forward(params, other))  # another size of batch: loads kernels, and records nothing for `x`
+    eager = [recorded(lambda: forward(params, x))]
+    pull = fnet.vjp(forward, params, x)[1]
+    eager += [recorded(lambda: pull(g)), recorded(lambda: forward(params, x))]
     fnet.jit(step)(params, x, g)
     jitted = fnet.jit(step)
     first = recorded(lambda: jitted(params, x, g))
     for _ in range(5):  # the text of a steady call is written
         jitted(params, x, g)
     return {
-        "eager: layer.apply(params, state, x)": eager[0]["run"],
-        "eager: pull(g)": eager[1]["run"],
-        "jit, first call: trace both": first["trace"],
+        "eager, first call: layer.apply": eager[0]["run"],
+        "eager, first call: pull": eager[1]["run"],
+        "eager, a later call: layer.apply": eager[2]["run"],
+        "jit, first call: trace apply and pull": first["trace"],
         "jit, first call: plan": first["plan"],
-        "jit: a later call": recorded(lambda: jitted(params, x, g))["run"],
+        "jit, a later call": recorded(lambda: jitted(params, x, g))["run"],
     }
 
 
