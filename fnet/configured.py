@@ -39,7 +39,7 @@ def bound_arguments(
     """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
 
     NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32.
-    hints: what to say of names that are no arguments, beside the closest one that is.
+    hints: what the error says of some names that are no arguments, in place of the nearest one that is.
     """
     for given in kwargs:
         if given not in signature.parameters:
@@ -60,9 +60,9 @@ def constructor(
 ) -> Callable[[Callable[P, M]], Callable[P, T]]:
     """Make a function a constructor: what it makes knows this constructor and all arguments, defaults included.
 
-    The signature is that of the function, for type checkers, editors and `inspect` alike; so it lists all arguments.
-    finish: ``finish(made, recipe)`` gives what the constructor returns. bind: what gives the arguments by name.
-    shared: keywords with defaults that all constructors of a kind take, whether or not a function lists them.
+    Type checkers, editors and `inspect` see the signature of the function. So the function lists all its arguments.
+    finish: ``finish(made, recipe)`` gives what the constructor returns. bind: the function that gives the arguments by
+    name. shared: keywords with defaults that all constructors of a kind take, whether or not a function lists them.
 
     >>> @constructor(lambda made, recipe: (recipe.name, recipe.kwargs, made))
     ... def half(of: float = 1.0) -> float:
@@ -90,7 +90,7 @@ def constructor(
 
 
 def combinator(finish: Callable[[M, Recipe], T]) -> Callable[[Callable[P, M]], Callable[P, T]]:
-    """As `constructor`, for a function of other things: its arguments are kept as they are given."""
+    """As `constructor`, for a function of other things: the recipe keeps the arguments as they are given."""
 
     def decorate(make: Callable[P, M]) -> Callable[P, T]:
         @functools.wraps(make)
@@ -103,19 +103,19 @@ def combinator(finish: Callable[[M, Recipe], T]) -> Callable[[Callable[P, M]], C
 
 
 def is_default(value: Any, default: Any) -> bool:
-    """Whether an argument is the default of its parameter, or equal to it; arrays are compared by identity."""
+    """Whether an argument is the default of its parameter, or equal to it; an array is equal to itself only."""
     return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and value == default)
 
 
 def make_again(make: Callable[..., R], args: tuple, kwargs: Mapping[str, Any]) -> R:
-    """``make(*args, **kwargs)``: how a thing that is pickled by its recipe comes back."""
+    """``make(*args, **kwargs)``: unpickling calls it for a thing that is pickled by its recipe."""
     return make(*args, **kwargs)
 
 
 class Configured(Generic[Q, R]):
-    """A function with the `name` and the arguments (`config`) of what made it; equal if both are, so it can be saved.
+    """A function that knows the `name` and the arguments (`config`) of what made it; equal to others by these two.
 
-    make: what made it, which makes it again where it is unpickled; without it, the function itself is pickled.
+    make: the function that made it. Unpickling calls `make` again; without it, the function itself is pickled.
 
     >>> half = Configured(lambda x: x / 2, "scale", {"factor": 0.5})
     >>> half(3.0), half, half == Configured(lambda x: x / 2, "scale", {"factor": 0.5})

@@ -33,7 +33,7 @@ def on_first_use(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """The ``__getattr__``, ``__dir__`` and ``__all__`` of a package whose names its stub lists.
 
-    kind: what the names are in the error for one that is not there.
+    kind: what the error for an unknown name calls such a name.
     """
     module = sys.modules[package]
     places = listed(package)
@@ -65,7 +65,7 @@ def on_first_use(
 
 @functools.cache
 def listed(package: str) -> Mapping[str, tuple[str, str]]:
-    """Where the names in the stub of a package come from: modules and names there."""
+    """Where each name in the stub of a package comes from: a module, and the name in this module."""
     module = sys.modules.get(package) or importlib.import_module(package)
     assert module.__file__ is not None and module.__spec__ is not None
     loader: Any = module.__spec__.loader  # also of packages in archives
@@ -80,7 +80,7 @@ def listed(package: str) -> Mapping[str, tuple[str, str]]:
 
 
 def load_listed(package: str, name: str) -> str:
-    """Load the module in which a name of a package is, if its stub lists the name; the name there."""
+    """Load the module from which a name in the stub of a package comes, and return the name in this module."""
     source, original = listed(package).get(name, (package, name))
     importlib.import_module(source)
     return original

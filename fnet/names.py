@@ -1,4 +1,4 @@
-"""Names of things: a table for each kind, into which they enter themselves, and one error for unknown names."""
+"""Names of things: a table for each kind, which things enter by a decorator, and one error for unknown names."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def snake_case(name: str) -> str:
 
 
 class Names(Mapping[str, T]):
-    """The things of a kind by their names, several for one.
+    """The things of a kind by their names; a thing may have several names.
 
-    A thing enters the table by a decorator where it is defined, `named`, which says its other names too. Names that the
-    stub of the package lists for a thing (``Adam = adam``) are in the table as well.
-    expected: what may be given in place of a name, for errors. package: that whose modules, as its stub lists them,
-    are loaded to find a name. spelling: gives the name of the table for one in another spelling.
+    The decorator `named` enters a thing where it is defined, under its own name and others. The stub of a package gives
+    it more names: ``Adam = adam``.
+    expected: what the error for an unknown name says may be given. package: the package whose stub says in which module
+    a name is; a look-up loads this module. spelling: gives the name in the table for a name in another spelling.
 
     >>> roots: Names[Callable[[float], float]] = Names("root")
     >>> @roots.named("sqrt")
@@ -46,7 +46,7 @@ class Names(Mapping[str, T]):
         self._things: dict[str, Any] = {}
 
     def named(self, *aliases: str) -> Callable[[S], S]:
-        """Enter what is decorated, under its own name and others."""
+        """Enter the decorated thing under its own name and others."""
 
         def enter(thing: S) -> S:
             self.add(thing, thing.__name__, *aliases)  # type: ignore[attr-defined]
@@ -55,9 +55,9 @@ class Names(Mapping[str, T]):
         return enter
 
     def add(self, thing: Any, *names: str) -> None:
-        """Enter a thing, in place of one that was defined by the same name at the same place.
+        """Enter a thing; it replaces a thing that the same definition made before.
 
-        A `ValueRangeError` says which name another one has, loaded or not.
+        Raises `ValueRangeError` for a name that another thing has, even if its module is not loaded.
         """
         places = listed(self._package) if self._package is not None else {}
         for name in names:
@@ -67,17 +67,18 @@ class Names(Mapping[str, T]):
         self._things |= dict.fromkeys(names, thing)
 
     def find(self, name: str) -> T:
-        """The thing of a name in any known spelling, or a `ValueRangeError` that says the nearest name."""
+        """The thing of this name, in any spelling; a `ValueRangeError` says the nearest name."""
         try:
             return self[name if name in self._things else self._spelling(name)]
         except KeyError:
             raise self.unknown(name) from None
 
     def meant(self, given: Any, form: str) -> Any:
-        """What is meant by the name of an entry, by the entry itself, or by a function.
+        """The function that is meant by a name, by an entry of the table, or by a function.
 
-        An entry makes functions, and stands for what it makes by default; any other function stands for itself.
-        Raises `ValueRangeError` for an unknown name, `DtypeError` for anything else, which should have this `form`.
+        An entry makes functions. Its name and the entry itself stand for the function that it makes by default. Any
+        other function stands for itself. Raises `ValueRangeError` for an unknown name, and `DtypeError` for anything
+        else; `form` says what it should be.
         """
         if isinstance(given, str):
             made: Any = self.find(given)
@@ -88,11 +89,11 @@ class Names(Mapping[str, T]):
         raise DtypeError(f"{article} {self.kind} is a name, {form}, received {described(given)}.")
 
     def has(self, thing: Any) -> bool:
-        """Whether a thing is in the table, under whatever name; a thing that is there has its module loaded."""
+        """Whether a thing is in the table, under any name. It needs no look-up: who has a thing has loaded it."""
         return any(thing is entry for entry in self._things.values())
 
     def unknown(self, given: Any, *others: Mapping[str, Any]) -> ValueRangeError:
-        """The error for what is no name here, nor in other tables, with the nearest name that is."""
+        """The error for a name that neither this table nor the others have; it says the nearest name."""
         expected = f": expected {self._expected}" if self._expected else ""
         known = {*self, *(name for other in others for name in other)}
         nearest = did_you_mean(self._spelling(given) if isinstance(given, str) else given, known)
@@ -120,5 +121,5 @@ class Names(Mapping[str, T]):
 
 
 def _place(thing: Any) -> tuple[str, str]:
-    """Where a thing is defined, which stays where its module is loaded again, or its cell of a notebook."""
+    """Where a thing is defined: the same place for a module that is loaded again, or a cell of a notebook."""
     return thing.__module__, thing.__qualname__

@@ -18,7 +18,7 @@ Makers = dict[str, Callable[..., Any]]
 
 
 def over_axes(layer: str, axes: tuple[int, ...], parameters: Makers, normalize: Callable) -> tuple[Callable, Callable]:
-    """The init and apply of a layer whose `normalize` takes vectors on the last axis and parameters by name."""
+    """The init and apply of a layer; its `normalize` takes vectors on the last axis, and the parameters by name."""
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         return (made(parameters, key, axis_sizes(layer, shape, axes), dtype), {}) if parameters else ({}, {})
@@ -51,7 +51,7 @@ def made(parameters: Makers, key: Any, sizes: tuple[int, ...], dtype: Any) -> di
 
 
 def named_axes(layer: str, axis: Any, several: bool = True) -> tuple[int, ...]:
-    """The argument `axis` as a tuple; it counts the batch axis, which it must not name."""
+    """The argument `axis` as a tuple. It counts the batch axis, and must not name it."""
     axes = tuple(axis) if several and isinstance(axis, list | tuple) else (axis,)
     if not axes or not all(map(is_integer, axes)):
         kind = "an integer or several" if several else "an integer"

@@ -100,13 +100,13 @@ def _pair(layer: Any, backward_layer: Any) -> tuple[Layer, Layer]:
 
 
 def _like(layer: Layer, **changes: Any) -> Layer:
-    """A layer of the same configuration but for some arguments."""
+    """A layer like this one, with other values of some arguments."""
     made = _WRAPPED[layer.kind](**{**layer.config, **changes}, name=layer.name).copy_of(layer)
     return made if layer.trainable is True else made.with_trainable(layer.trainable)
 
 
 def _halves(x: Any, several: bool) -> tuple[Any, Any]:
-    """What each direction gets: the sequence, with its half of the initial states."""
+    """The input of each direction: the sequence, and half of the initial states."""
     if not several or not x:
         return x, x
     sequence, *states = x
@@ -115,7 +115,7 @@ def _halves(x: Any, several: bool) -> tuple[Any, Any]:
 
 
 def _turned(y: Any) -> Any:
-    """A sequence from its end, with its mask."""
+    """The sequence and its mask in reverse order."""
     values, mask = split_mask(y)
     return join_mask(ops.flip(values, 1), None if mask is None else ops.flip(mask, 1))
 

@@ -104,6 +104,6 @@ def needed_key(layer: str, key: Any) -> Any:
 
 
 def stream(layer: str, key: Any, seed: int | None) -> Any:
-    """The key from which a layer with this `seed` draws; needed as in `needed_key`."""
+    """The key from which a layer with this `seed` draws its numbers; without a key an error, as from `needed_key`."""
     key = needed_key(layer, key)
     return key if seed is None else fold_in(key, seed)

@@ -1,4 +1,4 @@
-"""What the constructors of all layers do with the arguments that all of them take."""
+"""What all constructors of layers share: the arguments that each of them takes, and the table of their names."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def layer_constructor(
 ) -> Callable[[Callable[P, Pair | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
 
-    weights: the name of a parameter for the first part of the names of its arguments: ``recurrent="recurrent_kernel"``
-    is that of which ``recurrent_regularizer=`` and ``recurrent_constraint=`` speak. All constructors take those of
-    their weights, ``activity_regularizer=``, ``trainable=`` and ``name=``: a function lists them behind its own
-    arguments, for readers and type checkers, and leaves what they mean to this decorator. masks: see `Layer`.
-    several: whether the layer takes several inputs; one that does not refuses a tuple of arrays, which would become one
-    array. The config of the layer holds the arguments of its own and those of the others that are given.
+    All constructors take ``activity_regularizer=``, ``trainable=``, ``name=``, and a regularizer and a constraint for
+    each of their `weights`. A function lists these arguments behind its own, for readers and type checkers, and leaves
+    them to this decorator. The config of the layer holds its own arguments, and those of the others that are given.
+    weights: which parameter such arguments mean: with ``recurrent="recurrent_kernel"`` this is the parameter of
+    ``recurrent_regularizer=`` and ``recurrent_constraint=``. masks: see `Layer`. several: whether the layer takes
+    several inputs. A layer of one input refuses a tuple of arrays, which NumPy would make one array.
     """
     shared: dict[str, Any] = {f"{part}_regularizer": None for part in weights}
     shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
@@ -91,7 +91,7 @@ def _layer(
     weights: dict[str, str],
     recipe: Recipe,
 ) -> Layer:
-    """The Layer of this pair, or one like the given one, with what `config` says of its weights and outputs."""
+    """The Layer of this pair, or of a given Layer, with the penalties and constraints that `config` says."""
     init, apply = made
     activity = regularizers.get(config.get("activity_regularizer"))
     if activity is not None:
@@ -117,14 +117,14 @@ def _layer(
 
 
 def _is_usual(own: Mapping[str, Any], argument: str, value: Any) -> bool:
-    """Whether repr leaves an argument out: a default, or layers, which are shown as children."""
+    """Whether repr leaves out an argument: a default, or layers, which repr shows as children."""
     if isinstance(value, Layer) or (isinstance(value, list | tuple) and any(isinstance(v, Layer) for v in value)):
         return True
     return configured.is_default(value, own.get(argument))
 
 
 def _of_one_input(kind: str, apply: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
-    """The apply that refuses several arrays; lists of numbers are arrays."""
+    """The apply that refuses a tuple or dict of arrays; a list of numbers is an array."""
 
     def apply_to_one(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
         if isinstance(x, dict) or (isinstance(x, tuple | list) and any(map(is_array, x))):

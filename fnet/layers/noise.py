@@ -160,7 +160,7 @@ def _spatial(kind: str, rate: float, rank: int, seed: int | None) -> Pair:
 
 
 def _noise(kind: str, amount: float, noisy: Callable[[Any, Any], Any], seed: int | None) -> Pair:
-    """A layer that does ``noisy(x, key)`` in training, unless the amount of noise is 0."""
+    """The pair of a layer that gives ``noisy(x, key)`` in training, and x where the amount of noise is 0."""
     seed = integer_or_none(kind, "seed", seed)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

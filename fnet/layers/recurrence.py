@@ -64,7 +64,7 @@ class Recurrence:
 
     @classmethod
     def of_cell(cls, cell: Layer) -> Recurrence:
-        """That of a SimpleRNNCell, LSTMCell or GRUCell."""
+        """The recurrence of a SimpleRNNCell, LSTMCell or GRUCell."""
         names = [field.name for field in fields(cls)]
         return cls(cell.kind, **{name: value for name, value in cell.config.items() if name in names})
 
@@ -74,14 +74,14 @@ class Recurrence:
 
     @cached_property
     def activations(self) -> dict[str, Callable[[Any], Any]]:
-        """The functions by role."""
+        """The activation functions by their roles."""
         given = {"activation": self.activation, "recurrent_activation": self.recurrent_activation}
         roles = ["activation"] if self.kind is KINDS["SimpleRNN"] else list(given)
         return {role: activations.get(given[role]) for role in roles}
 
     @cached_property
     def fused_names(self) -> dict[str, str | None]:
-        """The names by which kernels know them, None for those that they do not know."""
+        """The names by which kernels know the activations, None for one that they do not know."""
         return {role: _FUSED.get(function) for role, function in self.activations.items()}
 
     @cached_property
@@ -119,7 +119,7 @@ class Recurrence:
         return make(key, (2, width) if two else (width,), dtype)
 
     def read(self, params: Any, state: Any, reading: Reading) -> Read:
-        """All steps by one kernel, or one after the other where it cannot do what is asked for."""
+        """All steps by one kernel, or one after the other where no kernel does what is asked for."""
         weights = self._weights(params)
         x, states, dtype = reading.x, reading.states, spec_of(weights[0]).dtype
         self._check_features(x, spec_of(weights[0]).shape[0])

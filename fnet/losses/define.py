@@ -124,7 +124,10 @@ class Loss:
         return MappingProxyType(self._config)
 
     def configured(self, *, name: str | None = None, **options: Any) -> Loss:
-        """This loss with other defaults of its options, and another name."""
+        """This loss with other defaults of its options, and another name.
+
+        Raises `TypeError` for an unknown option, `ValueRangeError` or `DtypeError` for a value that it cannot have.
+        """
         chosen = {k: v.item() if isinstance(v, np.generic) else v for k, v in self._known(options).items()}
         known_word(self.kind, "reduction", chosen.get("reduction", "mean"), REDUCTIONS)
         return Loss(self.rule, {**self._config, **chosen}, name or self.name, self._default)
@@ -163,7 +166,7 @@ class Loss:
 
 
 class DefinedLoss(Loss, Generic[P]):
-    """A `Loss` as it was defined, which type checkers see with the arguments of its function."""
+    """A `Loss` as it was defined. Type checkers see it with the arguments of its function."""
 
     if TYPE_CHECKING:
 
@@ -223,7 +226,10 @@ def define_loss(
 
 
 def loss_constructor(make: Callable[P, Loss]) -> Callable[P, Loss]:
-    """Make a function the constructor of the loss that it returns: its arguments are the options of the loss."""
+    """Make a function the constructor of the loss that it returns, with the options that are given.
+
+    The name of the constructor stands for the loss, too.
+    """
 
     def finish(loss: Loss, recipe: Recipe) -> Loss:
         return loss.configured(**recipe.kwargs)

@@ -21,7 +21,7 @@ Reduction = Literal["mean", "sum_over_batch_size", "sum", "none", "mean_with_sam
 
 
 def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
-    """The axes of predictions of this rank that a value for each row keeps."""
+    """The axes that a loss with one value for each row keeps, of predictions with `ndim` axes."""
     return range(ndim - 1)
 
 
@@ -46,7 +46,7 @@ class Rule:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether a weight of 0 replaces whatever is there by what has a finite value, or the formula does so."""
+        """Whether elements of weight 0 are replaced before the formula, or by it, so that their values are finite."""
         return self.constructor != "from_function" and self.axes is not None
 
     @property

@@ -25,7 +25,7 @@ _LARGEST_CLASS = 2**24
 
 
 def class_weights(class_weight: Mapping[int, float], y_true: Any) -> Any:
-    """Sample weights: that of its class for each target, 1 for a class that is not named.
+    """The weight of each sample: that of its class, or 1 where `class_weight` does not name the class.
 
     class_weight: ``{class: weight}``; y_true: labels (B, ...) or (B, ..., 1), or one-hot rows or distributions
     (B, ..., C) -> (B, ...) float64. Rows of integers that are not one-hot are labels, one for each step; under jit,

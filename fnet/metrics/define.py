@@ -53,7 +53,7 @@ METRICS: Names[Callable[..., Metric]] = Names("metric", "a name or a function", 
 
 
 class ConfiguredMetric(Metric):
-    """A metric of a constructor: pickled by its arguments, and by what was replaced of its name and direction."""
+    """A metric that a constructor made. It is pickled by its arguments, and its name and direction if replaced."""
 
     recipe: Recipe | None
 
@@ -199,7 +199,7 @@ def ratio(a: Any, b: Any) -> Any:
 
 
 def metric_constructor(make: Callable[P, Metric]) -> Callable[P, Metric]:
-    """Let the metric be pickled by its arguments, and an error for one that is unknown name the nearest known one."""
+    """Make a function the constructor of its metric, which is pickled by the arguments."""
 
     def finish(made: Metric, recipe: Recipe) -> Metric:
         metric = ConfiguredMetric(*made)

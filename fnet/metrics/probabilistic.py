@@ -18,35 +18,35 @@ from fnet.ops.promotion import lift
 @METRICS.named()
 @metric_constructor
 def kl_divergence(name: str = "kl_divergence", from_logits: bool = False) -> Metric:
-    """The running mean of the loss `fnet.losses.kl_divergence`, which takes the options; `name`: its own."""
+    """The running mean of the loss `fnet.losses.kl_divergence` with these options; name: that of the metric."""
     return of_loss(losses.kl_divergence.configured(from_logits=from_logits), name)
 
 
 @METRICS.named()
 @metric_constructor
 def poisson(name: str = "poisson") -> Metric:
-    """The running mean of the loss `fnet.losses.poisson`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.poisson`; name: that of the metric."""
     return of_loss(losses.poisson, name)
 
 
 @METRICS.named()
 @metric_constructor
 def hinge(name: str = "hinge") -> Metric:
-    """The running mean of the loss `fnet.losses.hinge`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.hinge`; name: that of the metric."""
     return of_loss(losses.hinge, name)
 
 
 @METRICS.named()
 @metric_constructor
 def squared_hinge(name: str = "squared_hinge") -> Metric:
-    """The running mean of the loss `fnet.losses.squared_hinge`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.squared_hinge`; name: that of the metric."""
     return of_loss(losses.squared_hinge, name)
 
 
 @METRICS.named()
 @metric_constructor
 def categorical_hinge(name: str = "categorical_hinge") -> Metric:
-    """The running mean of the loss `fnet.losses.categorical_hinge`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.categorical_hinge`; name: that of the metric."""
     return of_loss(losses.categorical_hinge, name)
 
 
@@ -55,7 +55,7 @@ def categorical_hinge(name: str = "categorical_hinge") -> Metric:
 def binary_crossentropy(
     name: str = "binary_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Metric:
-    """The running mean of the loss `fnet.losses.binary_crossentropy`, which takes the options; `name`: its own."""
+    """The running mean of the loss `fnet.losses.binary_crossentropy` with these options; name: that of the metric."""
     return of_loss(
         losses.binary_crossentropy.configured(from_logits=from_logits, label_smoothing=label_smoothing, axis=axis), name
     )
@@ -66,7 +66,10 @@ def binary_crossentropy(
 def categorical_crossentropy(
     name: str = "categorical_crossentropy", from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Metric:
-    """The running mean of the loss `fnet.losses.categorical_crossentropy`, which takes the options; `name`: its own."""
+    """The running mean of the loss `fnet.losses.categorical_crossentropy` with these options.
+
+    name: that of the metric.
+    """
     return of_loss(
         losses.categorical_crossentropy.configured(from_logits=from_logits, label_smoothing=label_smoothing, axis=axis),
         name,
@@ -76,7 +79,7 @@ def categorical_crossentropy(
 @METRICS.named()
 @metric_constructor
 def crossentropy(name: str = "crossentropy", from_logits: bool = False) -> Metric:
-    """The running mean of the loss `fnet.losses.crossentropy`, which takes the options; `name`: its own."""
+    """The running mean of the loss `fnet.losses.crossentropy` with these options; name: that of the metric."""
     return of_loss(losses.crossentropy.configured(from_logits=from_logits), name)
 
 

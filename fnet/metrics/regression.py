@@ -20,42 +20,42 @@ _AGGREGATIONS = ("uniform_average", "variance_weighted_average")
 @METRICS.named()
 @metric_constructor
 def mean_squared_error(name: str = "mean_squared_error") -> Metric:
-    """The running mean of the loss `fnet.losses.mean_squared_error`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.mean_squared_error`; name: that of the metric."""
     return of_loss(losses.mean_squared_error, name)
 
 
 @METRICS.named()
 @metric_constructor
 def mean_absolute_error(name: str = "mean_absolute_error") -> Metric:
-    """The running mean of the loss `fnet.losses.mean_absolute_error`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.mean_absolute_error`; name: that of the metric."""
     return of_loss(losses.mean_absolute_error, name)
 
 
 @METRICS.named()
 @metric_constructor
 def mean_absolute_percentage_error(name: str = "mean_absolute_percentage_error") -> Metric:
-    """The running mean of the loss `fnet.losses.mean_absolute_percentage_error`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.mean_absolute_percentage_error`; name: that of the metric."""
     return of_loss(losses.mean_absolute_percentage_error, name)
 
 
 @METRICS.named()
 @metric_constructor
 def mean_squared_logarithmic_error(name: str = "mean_squared_logarithmic_error") -> Metric:
-    """The running mean of the loss `fnet.losses.mean_squared_logarithmic_error`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.mean_squared_logarithmic_error`; name: that of the metric."""
     return of_loss(losses.mean_squared_logarithmic_error, name)
 
 
 @METRICS.named()
 @metric_constructor
 def log_cosh(name: str = "logcosh") -> Metric:
-    """The running mean of the loss `fnet.losses.log_cosh`; `name`: its own."""
+    """The running mean of the loss `fnet.losses.log_cosh`; name: that of the metric."""
     return of_loss(losses.log_cosh, name)
 
 
 @METRICS.named()
 @metric_constructor
 def huber(name: str = "huber", delta: float = 1.0) -> Metric:
-    """The running mean of the loss `fnet.losses.huber`, which takes the options; `name`: its own."""
+    """The running mean of the loss `fnet.losses.huber` with these options; name: that of the metric."""
     return of_loss(losses.huber.configured(delta=delta), name)
 
 

@@ -1,4 +1,4 @@
-"""Which leaves: predicates of path and leaf, or trees like the parameters, made into trees of one value a leaf."""
+"""Masks and labels of leaves: a predicate of path and leaf, or a tree, becomes a tree with a value for each leaf."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def constructor_with(
 ) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
     """A decorator like `optimizer_constructor`, for functions that list more keywords than they use.
 
-    around: makes of their (init, update) and all arguments the pair that the keywords ask for.
+    around: ``around((init, update), arguments)`` gives the pair that the keywords ask for.
     """
 
     def decorate(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
@@ -136,15 +136,15 @@ def constructor_with(
 
 
 def optimizer_constructor(make: Callable[P, Pair]) -> Callable[P, Optimizer]:
-    """Make a function that returns (init, update) one that returns an `Optimizer` with its name and arguments.
+    """Make a function that returns (init, update) the constructor of an `Optimizer` that knows its arguments.
 
-    ``lr=`` is a deprecated name of ``learning_rate=``. Keywords at their defaults are left out of the config.
+    ``lr=`` is a deprecated name of ``learning_rate=``. The config leaves out keywords at their defaults.
     """
     return constructor_with(lambda pair, arguments: pair)(make)
 
 
 def combinator(make: Callable[P, Optimizer]) -> Callable[P, Optimizer]:
-    """Let what a function makes of optimizers be pickled by the arguments of that function."""
+    """Make a function of optimizers the constructor of an `Optimizer` that is pickled by these arguments."""
 
     def finish(made: Optimizer, recipe: Recipe) -> Optimizer:
         return Optimizer(*made, made.name, made.config, recipe)
@@ -153,7 +153,7 @@ def combinator(make: Callable[P, Optimizer]) -> Callable[P, Optimizer]:
 
 
 def _bound(function: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name, that of ``lr`` as ``learning_rate``; names of other libraries are answered with ours."""
+    """The arguments by name. ``lr=`` means ``learning_rate=``; for names in other libraries the error says ours."""
     known, given = signature.parameters, dict(kwargs)
     if "lr" in given and "learning_rate" in known and "learning_rate" not in given:
         warnings.warn(f"{function}(lr=...) is deprecated: write learning_rate=.", DeprecationWarning, stacklevel=3)
@@ -270,10 +270,11 @@ def decayed(average: Any, value: Any, rho: float) -> Any:
 
 
 def settled(average: Any, epsilon: float = 1.0) -> Any:
-    """A running average, 0 where it is below the least normal number: it decays towards 0 and would never get there.
+    """A running average, with 0 in place of numbers below the least normal one.
 
-    Processors take a hundred times as long for such numbers, as units without gradients leave behind. They and their
-    roots cannot be seen beside an `epsilon` of more than 1e-11; with a smaller one nothing is changed.
+    An average without new gradients decays towards 0 and never gets there; processors take a hundred times as long for
+    such small numbers. The numbers and their roots vanish beside an `epsilon` above 1e-11; with a smaller one nothing
+    is changed.
     """
     if not epsilon > 1e-11:
         return average

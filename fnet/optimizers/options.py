@@ -50,8 +50,8 @@ class Options(TypedDict, total=False):
 def rule_constructor(decays_itself: bool = False) -> Callable[[Callable[P, Pair]], Callable[P, Optimizer]]:
     """Make a function that returns the (init, update) of a rule the constructor of its `Optimizer`.
 
-    The function lists the `Options` that it takes, for readers and type checkers, and leaves them to this decorator;
-    one that decays_itself sees to the decay of weights and its exceptions.
+    The function lists the `Options` that it takes, for readers and type checkers, and leaves them to this decorator.
+    decays_itself: the rule does what weight_decay and exclude_from_weight_decay say.
     """
     names = [name for name in Options.__annotations__ if not (decays_itself and "weight_decay" in name)]
 
@@ -121,7 +121,7 @@ def _after(first: Optimizer, rule: Pair) -> Pair:
 
 
 def _with_decay(rule: Pair, learning_rate: LearningRate, weight_decay: float, exclude: Any) -> Pair:
-    """The rule at decayed parameters; its updates lead on from the parameters as they are."""
+    """The rule, applied to decayed parameters; its updates contain the decay."""
     before, then = rule
 
     def init(params: Any) -> Any:

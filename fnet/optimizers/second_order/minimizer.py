@@ -89,7 +89,7 @@ class _MadeLeastSquares(LeastSquares):
 
 
 def minimizer(make: Callable[P, Minimizer]) -> Callable[P, Minimizer]:
-    """Let the method that a function makes be pickled by the arguments of that function."""
+    """Make a function the constructor of a method that is pickled by its arguments."""
 
     def finish(made: Minimizer, recipe: Recipe) -> Minimizer:
         method = _MadeMinimizer(*made)
@@ -100,7 +100,7 @@ def minimizer(make: Callable[P, Minimizer]) -> Callable[P, Minimizer]:
 
 
 def least_squares_method(make: Callable[P, LeastSquares]) -> Callable[P, LeastSquares]:
-    """As `minimizer`."""
+    """As `minimizer`, for methods of least squares."""
 
     def finish(made: LeastSquares, recipe: Recipe) -> LeastSquares:
         method = _MadeLeastSquares(*made)

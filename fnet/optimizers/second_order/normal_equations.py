@@ -20,7 +20,7 @@ SOLVERS = ("auto", "dense", "cg")
 
 
 def check_solver(method: str, solver: str) -> None:
-    """Refuse the name of no solver."""
+    """Raise a `ValueRangeError` for an unknown solver."""
     one_of(method, "solver", solver, SOLVERS, "expected {argument} {words}")
 
 
