@@ -79,14 +79,13 @@ class Problem:
         """Initial states, one row of zeros for absent ones, and the distance of their rows."""
         return (arrays, self.units) if self.started else ([np.zeros(self.units, self.dtype)] * len(arrays), 0)
 
-    def forward(self, saving=True, stretch=1, keeping=True):
+    def forward(self, saving=True, stretch=1):
         """ys, last states, and what is kept for the backward pass as (N, T, C)."""
         n, steps, units = self.n, self.steps, self.units
         ys, lasts = self.new(n, steps, units), [self.new(n, units) for _ in range(self.states)]
-        keeping = saving and (keeping or self.cell == "gru")
         *others, last = self.kept_sizes()
         kept = [self.new(steps if saving else 1, n, size) for size in others]
-        kept.append(self.new(steps if keeping else 1, n, last))
+        kept.append(self.new(steps if saving and self.cell == "gru" else 1, n, last))
         scratch, guards = self.scratch(self.module.workspace(n, self.features, units, self.dtype, self.operands))
         x = self.new(n, steps * stretch, self.features)
         x[:, ::stretch] = self.x
@@ -94,9 +93,12 @@ class Problem:
         arrays = [x, *self.weights, *first, self.mask, ys, *lasts, *kept, *scratch]
         sizes = (n, steps, self.features, units, steps * stretch * self.features, stretch * self.features, h_row)
         flags = [int(self.started), int(self.backwards), int(self.masked), int(saving)]
-        flags += [] if self.cell == "gru" else [int(keeping)]
         self.module.forward(*(a.reshape(-1) for a in arrays), *sizes, *flags, *self.acts)
         assert all((guard == 77).all() for guard in guards)
+        if saving and self.cell != "gru":
+            kept[-1] = rows = self.new(steps, n, self.k)
+            arrays, flags = [x, first[0], ys, self.mask, rows], [int(self.backwards), int(self.masked)]
+            recurrent_shares.gather(*(a.reshape(-1) for a in arrays), *sizes, *flags)
         return ys, lasts, [a.swapaxes(0, 1) for a in kept]
 
     def backward(self, kept, ys):
@@ -273,7 +275,7 @@ def test_activations(cell, acts):
 def test_inference_gives_the_same_bits_and_keeps_nothing(cell, dtype):
     problem = Problem(cell, 5, 4, 3, 17, dtype, masked=True)
     ys, lasts, _ = problem.forward()
-    for again in (problem.forward(saving=False), problem.forward(stretch=3), problem.forward(keeping=False)):
+    for again in (problem.forward(saving=False), problem.forward(stretch=3)):
         for a, b in zip([ys, *lasts], [again[0], *again[1]], strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -312,9 +314,9 @@ def test_an_lstm_by_units_has_the_bits_of_one_by_samples(saving, masked, started
     problem = Problem("lstm", 9, 4, 5, units, "float32", masked=masked, started=started, backwards=backwards)
 
     def results():
-        ys, lasts, kept = problem.forward(saving=saving, keeping=backwards)
+        ys, lasts, kept = problem.forward(saving=saving)
         on = problem.mask[..., None] if masked else 1
-        return [ys, *lasts, kept[2], *((a * on for a in kept[:2]) if saving else ())]
+        return [ys, *lasts, *((a * on for a in kept[:2]) if saving else [kept[2]])]
 
     by_samples, before, grain = results(), threads.thread_count(), thread_pool.get(thread_pool.GRAIN)
     problem.module = SimpleNamespace(forward=recurrent_lstm_units.forward, workspace=recurrent_lstm.workspace)

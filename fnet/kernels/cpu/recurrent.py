@@ -6,13 +6,14 @@ never meet, so a task takes a few of them through all steps without waiting for 
 changes no bits. The inputs and outputs of a layer are batch-major, (N, T, ...), in the order of time of the input even
 where the sequence is walked backwards.
 
-What a step makes for the backward pass lies by steps, (T, N, ...): the operands of its product, ``rows: (T, N, D + 1 +
-H)``, and what leaves the activations. A step computes in these places, and writes its h into the operand of the next
-one. If nothing is to be kept (``saving == 0``) all steps share the places of one: (1, N, ...).
+What a step makes for the backward pass lies by steps, (T, N, ...): what leaves the activations, and in a GRU also the
+operands of its product, ``rows: (T, N, D + 1 + H)``. A step computes in these places, and writes its h into the operand
+of the next one. Where nothing is to be kept, all steps share the places of one: (1, N, ...).
 
 With the gradients of what enters the activations, ``dz: (T, N, padded(G))``, the gradient of the weights is one
 product, ``rows' dz``, and that of the input another, ``dz W'``; only ``dh_{t-1} = dz_t U'`` must walk the steps. Where
-there is much to do, the walk computes all three (`fnet.kernels.cpu.recurrent_shares`).
+they fit into the caches, the walk computes all three, and rows that were not kept are gathered again
+(`fnet.kernels.cpu.recurrent_shares`).
 
 Initial states and cotangents are read at strides, so that one row of zeros (stride 0) stands for absent ones. Without
 initial states (``started == 0``) the first step multiplies no h, and their gradients are not computed.

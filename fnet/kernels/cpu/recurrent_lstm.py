@@ -73,14 +73,14 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 @kernel
 def forward(
     x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """All steps of all samples.
 
     x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 4H); bias: (4H,); recurrent: (H, 4H); h0, c0:
     (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last, c_last: (N, H), and
-    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H), and if they are kept (``keeping != 0``)
-    rows: (T, N, D + 1 + H). rec and act are codes of activations.
+    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H). rows:
+    memory of (N, D + 1 + H). rec and act are codes of activations.
     """
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
@@ -93,30 +93,30 @@ def forward(
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
         at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
     task, block, x, packed, words, h0, c0, mask, ys, h_last, c_last, gates, cells, rows,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
     first, k, columns = task * block, features + 1 + units, 4 * units
     m = min(block, n - first)
     own_words, c, c_step = at(words, first * words_row(words, k)), at(c0, first * h_row), h_row
-    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, keeping)
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, 0)
     copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
     for s in range(steps):
         t = time_of(s, steps, backwards)
         place = saving * t * n + first
-        operands = at(rows, (keeping * t * n + first) * k)
+        operands = at(rows, first * k)
         z, cells_here = at(gates, place * columns), at(cells, place * units)
         read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
         depth = k if s or started else features + 1
         step_product(operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO)
-        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, 0)
         # One loop after the other: an output would wait for its cell, and the next row for both.
         for i in range(m):
             before, kept, z_i = at(c, i * c_step), at(cells_here, i * units), at(z, i * columns)
@@ -132,8 +132,6 @@ def _forward_rows(
                 operand = at(operands, i * k)
                 copy(units, at(operand, features + 1), to)
                 copy(units, to, y)
-                if keeping:
-                    clear(k, operand)
                 continue
             put_out(units, act, at(z, i * columns + 3 * units), at(cells_here, i * units), to, y)
         c, c_step = cells_here, units

@@ -15,7 +15,6 @@ from fnet.kernels.cpu.operands import panels_size
 from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.recurrent import (
     BLOCK,
-    clear,
     copy,
     copy_rows,
     pack_weights,
@@ -46,22 +45,22 @@ def pays(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.
 @kernel
 def forward(
     x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, rec, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
 ):  # fmt: skip
     """All steps of all samples; the arguments are those of `recurrent_lstm.forward`."""
     k, columns, packed = features + 1 + units, 4 * units, at(panels, 0)
     count = min(threads_for(n * k * columns // 40), units // _width(packed))
     operands = (at(x, 0), packed, at(c0, 0), at(mask, 0), at(ys, 0), at(h_last, 0), at(gates, 0), at(cells, 0))
     sizes = (n, steps, features, units, x_row, x_time, h_row)
-    flags = (started, backwards, masked, saving, keeping, rec, act)
+    flags = (started, backwards, masked, saving, rec, act)
     parallel_for(
         _pack_units, count, count, count, at(weights, 0), at(bias, 0), at(recurrent, 0), packed, at(work, 0), features,
         units,
     )  # fmt: skip
-    h, h_step = place_of_state(0, at(rows, 0), at(h_last, 0), 0, n, steps, features, units, backwards, keeping)
+    h, h_step = place_of_state(0, at(rows, 0), at(h_last, 0), 0, n, steps, features, units, backwards, 0)
     copy_rows(at(h0, 0), h_row, h, h_step, n, units)
     first = time_of(0, steps, backwards)
-    read_inputs(at(x, first * x_time), x_row, at(rows, keeping * first * n * k), n, features, k)
+    read_inputs(at(x, first * x_time), x_row, at(rows, 0), n, features, k)
     for s in range(steps):
         parallel_for(_update_units, count, count, count, s, at(rows, 0), operands, sizes, flags)
         parallel_for(_put_units_out, count, count, count, s, at(rows, 0), operands, sizes, flags)
@@ -103,7 +102,7 @@ def _update_units(task, count, s, rows, operands, sizes, flags):
     """The gates and cells of some units in a step."""
     _, packed, c0, mask, _, _, gates, cells = operands
     n, steps, features, units, _, _, h_row = sizes
-    started, backwards, masked, saving, keeping, rec, act = flags
+    started, backwards, masked, saving, rec, act = flags
     first, own = _units_of(task, count, units, _width(packed))
     k, columns, t = features + 1 + units, 4 * units, time_of(s, steps, backwards)
     place = saving * t * n
@@ -111,7 +110,7 @@ def _update_units(task, count, s, rows, operands, sizes, flags):
     for gate in range(4):
         panels = at(packed, size_of_panels(packed, gate * units + first, k))
         step_product(
-            at(rows, keeping * t * n * k), k, packed, panels, at(z, gate * units), columns, n, own, depth, k, FROM_ZERO
+            rows, k, packed, panels, at(z, gate * units), columns, n, own, depth, k, FROM_ZERO
         )  # fmt: skip
     c, c_row = at(c0, first), h_row
     if s:
@@ -130,26 +129,23 @@ def _put_units_out(task, count, s, rows, operands, sizes, flags):
     """The outputs of some units in a step, and the inputs of some samples in the next one."""
     x, packed, _, mask, ys, h_last, gates, cells = operands
     n, steps, features, units, x_row, x_time, _ = sizes
-    _, backwards, masked, saving, keeping, _, act = flags
+    _, backwards, masked, saving, _, act = flags
     first, own = _units_of(task, count, units, _width(packed))
     k, columns, t = features + 1 + units, 4 * units, time_of(s, steps, backwards)
     place = saving * t * n
-    h, h_step = place_of_state(s + 1, rows, h_last, 0, n, steps, features, units, backwards, keeping)
+    h, h_step = place_of_state(s + 1, rows, h_last, 0, n, steps, features, units, backwards, 0)
     for i in range(n):
-        p, to, operand = i * steps + t, at(h, i * h_step + first), at(rows, (keeping * t * n + i) * k)
+        p, to, operand = i * steps + t, at(h, i * h_step + first), at(rows, i * k)
         y = at(ys, p * units + first)
         if masked and mask[p] == 0:
             state = at(operand, features + 1 + first)
             copy(own, state, to)
             copy(own, to, y)
-            if keeping:
-                clear(own, state)
-                clear(features + 1 if task == 0 else 0, operand)
             continue
         put_out(own, act, at(gates, (place + i) * columns + 3 * units + first), at(cells, (place + i) * units + first),
                 to, y)  # fmt: skip
     if s + 1 < steps:
         later = time_of(s + 1, steps, backwards)
         i, end = task * n // count, (task + 1) * n // count
-        to = at(rows, (keeping * later * n + i) * k)
+        to = at(rows, i * k)
         read_inputs(at(x, i * x_row + later * x_time), x_row, to, end - i, features, k)

@@ -64,13 +64,13 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 @kernel
 def forward(
     x, weights, bias, recurrent, h0, mask, ys, h_last, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
 ):  # fmt: skip
     """All steps of all samples.
 
     x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, H); bias: (H,); recurrent: (H, H); h0: (N, H), N
-    at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H), and the steps' rows:
-    (T, N, D + 1 + H) if they are kept (``keeping != 0``). act is the code of an activation.
+    at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H). rows: memory of (N, D +
+    1 + H); saving: whether a walk back is to come. act is the code of an activation.
     """
     k = features + 1 + units
     packed, strip = at(panels, 0), at(work, n * max(units, lanes(at(x, 0))))
@@ -81,19 +81,19 @@ def forward(
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(mask, 0), at(ys, 0), at(h_last, 0),
         at(rows, 0), at(work, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
+        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
     )  # fmt: skip
 
 
 @kernel
 def _forward_rows(
     task, block, x, packed, words, h0, mask, ys, h_last, rows, z,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, keeping, act,
+    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
 ):  # fmt: skip
     """The steps of `block` samples."""
     first, k, one = task * block, features + 1 + units, lanes(z)
     m = min(block, n - first)
-    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, keeping)
+    h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, 0)
     copy_rows(at(h0, first * h_row), h_row, h, h_step, m, units)
     done = _whole_tiles(words_row(words, k), one, m, units, masked, act)
     if done:
@@ -101,17 +101,17 @@ def _forward_rows(
         copy_rows(at(h0, first * h_row), h_row, state, one, done, units)
         _forward_tiles(
             first, done, x, packed, state, ys, h_last, rows,
-            n, steps, features, units, x_row, x_time, started, backwards, keeping,
+            n, steps, features, units, x_row, x_time, started, backwards,
         )  # fmt: skip
     first, m = first + done, m - done
     own_words, z = at(words, first * words_row(words, k)), at(z, first * max(units, one))
     for s in range(steps):
         t = time_of(s, steps, backwards)
-        operands = at(rows, (keeping * t * n + first) * k)
+        operands = at(rows, first * k)
         read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
         depth = k if s or started else features + 1
         step_product(operands, k, own_words, packed, z, units, m, units, depth, k, FROM_ZERO)
-        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
+        h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, 0)
         for i in range(m):
             p, to = (first + i) * steps + t, at(h, i * h_step)
             y = at(ys, p * units)
@@ -119,8 +119,6 @@ def _forward_rows(
                 operand = at(operands, i * k)
                 copy(units, at(operand, features + 1), to)
                 copy(units, to, y)
-                if keeping:
-                    clear(k, operand)
                 continue
             _step(units, act, at(z, i * units), to, y)
 
@@ -135,15 +133,15 @@ def _whole_tiles(words_row, one, m, units, masked, act):
 @kernel
 def _forward_tiles(
     first, m, x, packed, state, ys, h_last, rows,
-    n, steps, features, units, x_row, x_time, started, backwards, keeping,
+    n, steps, features, units, x_row, x_time, started, backwards,
 ):  # fmt: skip
     """The steps of m samples, whose first states lie in rows of a vector."""
-    k, one, alone = features + 1 + units, lanes(state), m == NARROW_ROWS
+    one, alone = lanes(state), m == NARROW_ROWS
     other, to, to_row, y, rows_of_other = state, h_last, units, ys, 0
     for s in range(steps):
         t = time_of(s, steps, backwards)
         depth, inputs = units if s or started else 0, at(x, first * x_row + t * x_time)
-        h, h_row = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, keeping)
+        h, h_row = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, 0)
         for i in range(0, m, NARROW_ROWS):
             own = at(state, i * one)
             simple_products(
@@ -154,8 +152,6 @@ def _forward_tiles(
             rows_of_other = 0 if alone else NARROW_ROWS
             if alone or (s == steps - 1 and i + NARROW_ROWS == m):
                 simple_activate(other, to, to_row, y, steps * units, units, NARROW_ROWS)
-        if keeping:
-            read_inputs(inputs, x_row, at(rows, (t * n + first) * k), m, features, k)
 
 
 @kernel

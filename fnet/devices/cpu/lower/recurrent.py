@@ -71,8 +71,6 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
             forward = getattr(cpu, layer.wide).forward
         sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
         flags = [int(started), int(backwards), int(masked), int(saving)]
-        if not layer.keeps_rows:
-            flags.append(0)
         emit.call(
             forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
             emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags,
