@@ -18,7 +18,7 @@ from bench.problems import operations as kinds
 from bench.rows import ROWS, Row
 
 if TYPE_CHECKING:
-    from fnet.compile.plan import Call, Plan, Slot
+    from fnet.compile.plan import KernelCall, Plan, Slot
 
 _LEAST = 1 << 16  # numbers to copy: with fewer, starting the copy would count
 
@@ -52,7 +52,7 @@ def bound_of(plan: Plan, operations: float, bytes_copied: float) -> float:
     return sum(max(2 * adds / operations, call.touched / bytes_copied) for call, adds in work)
 
 
-def multiply_adds(calls: Sequence[Call]) -> Iterator[float]:
+def multiply_adds(calls: Sequence[KernelCall]) -> Iterator[float]:
     """The multiply-adds of each call's products, from the shapes of its operands; 0 for calls of other kinds."""
     states: list[tuple[int, int]] = []  # of recurrent layers, which the backward pass visits in reverse
     for call in calls:
@@ -70,7 +70,7 @@ def multiply_adds(calls: Sequence[Call]) -> Iterator[float]:
             yield _PRODUCTS.get(call.label, _none)(call.slots)
 
 
-def _of_joined(call: Call, of_input: int, of_state: int) -> int:
+def _of_joined(call: KernelCall, of_input: int, of_state: int) -> int:
     """The multiply-adds for the gradients of weights and input, unless products behind the walk back give them."""
     whole, dx = call.slots[-5:-3]
     if call.label == "gru_vjp" or len(whole.shape) != 2:

@@ -56,7 +56,9 @@ def primitive(
 class _KernelCall:
     """The lowering rule of a user's kernel: row-major arrays, then the sizes that it asks for."""
 
-    strided, absorbs, masks_behind = False, (), ""
+    strided: bool = False
+    absorbs: tuple[str, ...] = ()
+    masks_behind: str = ""
 
     def __init__(self, name: str, kernel: Callable[..., None], sizes: Rule | None) -> None:
         self.name = name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from fnet.compile.emit import Emitter, Ref, contiguous, copy
 from fnet.devices.cpu.lower.linalg import EPILOGUES
 from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
+from fnet.kernels.cpu.operands import PAIRS
 from fnet.kernels.cpu.runtime import ways
 from fnet.kernels.cpu.vector import amx
 from fnet.taps import Axes
@@ -30,11 +32,8 @@ def conv(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, gr
     if depth % 2 == 0 and _gains(_pixels(x), filters, depth, groups, **params):
         x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
     sizes, steps = (depth * groups, filters, depth), (0, filters // groups, depth * filters, filters, 1)
-    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(x.shape[0], 1), depth):
-        gather, table = _gather_taps, cpu.conv_table.output_taps(axes, *sizes)
-    else:
-        gather, table = _gather, cpu.conv_table.output_table(axes, *sizes)
-    gather(emit, [x, w, *bias], outputs[0], table, groups, depth, filters // groups, steps, **params)
+    tables = cpu.conv_table.output_taps, cpu.conv_table.output_table
+    _gather(emit, [x, w, *bias], outputs[0], tables, axes, sizes, groups, filters // groups, steps, **params)
 
 
 @lowering(absorbs=EPILOGUES)
@@ -56,11 +55,8 @@ def conv_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Ax
         return
     depth = filters // groups
     sizes, steps = (channels * groups, filters, depth), (1, depth, channels * filters, 1, filters)
-    if cpu.conv_taps.gains(_pixels(outputs[0]) // max(g.shape[0], 1), depth):
-        gather, table = _gather_taps, cpu.conv_table.input_taps(axes, *sizes)
-    else:
-        gather, table = _gather, cpu.conv_table.input_table(axes, *sizes)
-    gather(emit, [g, w, *bias], outputs[0], table, groups, depth, channels, steps, **params)
+    tables = cpu.conv_table.input_taps, cpu.conv_table.input_table
+    _gather(emit, [g, w, *bias], outputs[0], tables, axes, sizes, groups, channels, steps, **params)
 
 
 def _pixels(x: Ref) -> int:
@@ -84,11 +80,15 @@ def _gains(pixels: int, columns: int, depth: int, groups: int, precision: str = 
     return enough and ways.takes_pairs(precision)
 
 
+def _words(emit: Emitter, shape: tuple[int, ...]) -> Ref:
+    """Scratch memory for pairs of bfloat16."""
+    return Ref.whole(emit.scratch(math.prod(shape), PAIRS).buffer, PAIRS, shape)
+
+
 def _paired(emit: Emitter, x: Ref) -> Ref:
     """Pairs of neighbours on the last axis, which has an even size."""
-    shape = (*x.shape[:-1], x.shape[-1] // 2)
     rows, columns = x.shape[0], math.prod(x.shape[1:])
-    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    words = _words(emit, (*x.shape[:-1], x.shape[-1] // 2))
     emit.call(cpu.bfloat16.pair_columns, x, words, rows, columns, columns)
     return words
 
@@ -96,8 +96,7 @@ def _paired(emit: Emitter, x: Ref) -> Ref:
 def _paired_samples(emit: Emitter, x: Ref) -> Ref:
     """Pairs of neighbours on the first axis; a last one alone has zeros beside it."""
     samples, *rest = x.shape
-    shape, size = ((samples + 1) // 2, *rest), math.prod(rest)
-    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    words, size = _words(emit, ((samples + 1) // 2, *rest)), math.prod(rest)
     emit.call(cpu.bfloat16.pair_rows, x, words, samples, size, size)
     return words
 
@@ -105,16 +104,31 @@ def _paired_samples(emit: Emitter, x: Ref) -> Ref:
 def _paired_above(emit: Emitter, w: Ref) -> Ref:
     """Pairs of neighbours on the second-last axis, which has an even size."""
     *taps, depth, filters = w.shape
-    shape = (*taps, depth // 2, filters)
-    words = Ref.whole(emit.scratch(math.prod(shape), np.dtype("uint32")).buffer, np.dtype("uint32"), shape)
+    words = _words(emit, (*taps, depth // 2, filters))
     emit.call(cpu.bfloat16.pair_rows, w, words, math.prod(taps) * depth, filters, filters)
     return words
 
 
 def _gather(
+    emit: Emitter, inputs: list[Ref], y: Ref, tables: tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]],
+    axes: Axes, sizes: tuple[int, int, int], groups: int, columns: int, steps: tuple[int, ...], **params: str,
+) -> None:  # fmt: skip
+    """Sums over taps and channels: tap by tap where images are small and channels many, else over all of them at once.
+
+    tables: where the taps of either way read, made for these axes and sizes (channels, filters, depth of a group).
+    steps: whether taps of weights are counted backwards, and how far apart their groups, taps, rows and columns are.
+    """
+    depth = sizes[-1]
+    by_taps = cpu.conv_taps.gains(_pixels(y) // max(y.shape[0], 1), depth)
+    gather, table = (_gather_taps if by_taps else _gather_all), tables[0 if by_taps else 1](axes, *sizes)
+    gather(emit, inputs, y, table, groups, depth, columns, steps, **params)
+
+
+def _gather_all(
     emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
     steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
 ) -> None:  # fmt: skip
+    """The weights are packed before."""
     x, w, *bias = inputs
     taps = math.prod(w.shape[:-2])
     packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), w.dtype)
@@ -130,7 +144,7 @@ def _gather_taps(
     emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
     steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
 ) -> None:  # fmt: skip
-    """`_gather` of many channels and small images: the weights are copied tap by tap where they are used."""
+    """The weights are copied tap by tap where they are used."""
     x, w, *bias = inputs
     taps, samples, (x_sample, y_sample) = math.prod(w.shape[:-2]), x.shape[0], (math.prod(r.shape[1:]) for r in (x, y))
     pixels = _pixels(y) // max(samples, 1)

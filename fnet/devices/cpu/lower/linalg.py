@@ -31,7 +31,7 @@ def matmul(
     a, b, *bias = inputs
     (c,) = outputs
     (m, k), n = a.shape, b.shape[1]
-    a, b = _regular(a, b, emit)
+    a, b = _regular(emit, a, b)
     added = contiguous(bias[0], emit) if bias else c
     code = activation_codes.code(activation)
     start = FROM_BIAS if bias else FROM_ZERO
@@ -67,7 +67,7 @@ def way_of_product(m: int, n: int, k: int, precision: str) -> str:
 @lowering(strided=True)
 def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
     """A few large products one by one, others by one call."""
-    a, b = _regular(*inputs, emit)
+    a, b = _regular(emit, *inputs)
     (c,) = outputs
     (count, m, k), n = a.shape, b.shape[2]
     if count < FEW and m * n * k > LARGE:
@@ -93,7 +93,7 @@ def _sample(ref: Ref, number: int) -> Ref:
     return Ref(ref.buffer, ref.dtype, ref.shape[1:], ref.strides[1:], ref.offset + number * ref.strides[0])
 
 
-def _regular(a: Ref, b: Ref, emit: Emitter) -> tuple[Ref, Ref]:
+def _regular(emit: Emitter, a: Ref, b: Ref) -> tuple[Ref, Ref]:
     """The windows themselves where the kernel can stride through them forwards, else contiguous copies.
 
     A product with one column is summed by lanes where rows of `a` and the column are contiguous, else in a chain.
