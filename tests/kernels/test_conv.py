@@ -78,35 +78,38 @@ class Guarded:
         return self.flat.reshape(self.shape)
 
 
-def packed(w, taps, depth, columns, groups, *steps):
-    target = Guarded((kernels.packed_size(taps * depth, columns, groups, w.dtype),), w.dtype)
-    kernels.pack(w.ravel(), target.flat, groups, taps, depth, columns, *steps)
-    return target.checked()
+def sizes_of(x, w, shape, bias, groups, depth, columns, steps, act):
+    reverse, group_step, tap_step, row_step, column_step = steps
+    return kernels.SIZES.array(
+        samples=len(x), x_sample=int(np.prod(x.shape[1:])), y_sample=int(np.prod(shape[1:])), groups=groups,
+        taps=int(np.prod(w.shape[:-2])), depth=depth, columns=columns, reverse=reverse, group_step=group_step,
+        tap_step=tap_step, row_step=row_step, column_step=column_step, has_bias=bias is not None, act=act,
+    )  # fmt: skip
 
 
 def conv(x, w, axes, groups=1, bias=None, act=LINEAR):
-    (depth, filters), taps = w.shape[-2:], int(np.prod(w.shape[:-2]))
-    panels = packed(w, taps, depth, filters // groups, groups, 0, filters // groups, depth * filters, filters, 1)
-    table = output_table(axes, depth * groups, filters, depth)
-    y = Guarded((len(x), *(a.outputs for a in axes), filters), x.dtype)
-    return gathered(x, panels, bias, y, table, groups, depth, filters // groups, taps * depth, act)
+    depth, filters = w.shape[-2:]
+    table, steps = (
+        output_table(axes, depth * groups, filters, depth),
+        (0, filters // groups, depth * filters, filters, 1),
+    )
+    shape = (len(x), *(a.outputs for a in axes), filters)
+    return gathered(x, w, bias, shape, table, groups, depth, filters // groups, steps, act)
 
 
 def conv_input(g, w, axes, groups=1, bias=None, act=LINEAR):
-    (columns, filters), taps = w.shape[-2:], int(np.prod(w.shape[:-2]))
+    (columns, filters), shape = w.shape[-2:], (len(g), *(a.size for a in axes), w.shape[-2] * groups)
     depth = filters // groups
-    panels = packed(w, taps, depth, columns, groups, 1, depth, columns * filters, 1, filters)
-    table = input_table(axes, columns * groups, filters, depth)
-    dx = Guarded((len(g), *(a.size for a in axes), columns * groups), g.dtype)
-    return gathered(g, panels, bias, dx, table, groups, depth, columns, taps * depth, act)
+    table, steps = input_table(axes, columns * groups, filters, depth), (1, depth, columns * filters, 1, filters)
+    return gathered(g, w, bias, shape, table, groups, depth, columns, steps, act)
 
 
-def gathered(x, panels, bias, y, table, groups, depth, columns, rows, act):
-    sizes = len(x), int(np.prod(x.shape[1:])), int(np.prod(y.shape[1:]))
-    added = y.flat if bias is None else bias
-    kernels.gather(
-        x.ravel(), panels, added, y.flat, table, *sizes, groups, depth, columns, rows, int(bias is not None), act
-    )
+def gathered(x, w, bias, shape, table, groups, depth, columns, steps, act):
+    rows, y = w.size // w.shape[-1] // w.shape[-2] * depth, Guarded(shape, x.dtype)
+    panels = Guarded((kernels.packed_size(rows, columns, groups, w.dtype),), w.dtype)
+    sizes = sizes_of(x, w, shape, bias, groups, depth, columns, steps, act)
+    kernels.pack(w.ravel(), panels.flat, sizes)
+    kernels.gather(x.ravel(), panels.checked(), y.flat if bias is None else bias, y.flat, table, sizes)
     return y.checked()
 
 
@@ -127,11 +130,9 @@ def conv_input_by_taps(g, w, axes, groups=1, bias=None, act=LINEAR):
 def gathered_by_taps(x, w, bias, shape, table, groups, depth, columns, steps, act):
     y, pixels = Guarded(shape, x.dtype), int(np.prod(shape[1:-1]))
     panels = Guarded((conv_taps.panels_size(len(x), pixels, groups, depth, columns),), x.dtype)
-    sizes = len(x), conv_taps.samples_of_task(len(x), pixels), int(np.prod(x.shape[1:])), int(np.prod(shape[1:]))
-    added, taps = y.flat if bias is None else bias, int(np.prod(w.shape[:-2]))
     conv_taps.gather_taps(
-        x.ravel(), w.ravel(), added, y.flat, table, panels.flat, *sizes, groups, depth, columns, taps, *steps,
-        int(bias is not None), act,
+        x.ravel(), w.ravel(), y.flat if bias is None else bias, y.flat, table, panels.flat,
+        conv_taps.samples_of_task(len(x), pixels), sizes_of(x, w, shape, bias, groups, depth, columns, steps, act),
     )  # fmt: skip
     panels.checked()
     return y.checked()

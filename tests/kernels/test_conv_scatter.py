@@ -40,11 +40,12 @@ def conv_input(g, w, axes, bias=None, act=LINEAR):
     )
     dx, panels, work = (np.full(size + 64, 77, w.dtype) for size in sizes)
     lines = int(np.prod([a.outputs for a in axes[:-1]]))
-    kernels.input_gradient(
-        g.reshape(-1), w.reshape(-1), dx if bias is None else bias, dx[: sizes[0]], table, panels, work, samples,
-        lines, last.outputs, filters, columns, channels, last.size, last.kernel, last.stride, last.before,
-        int(bias is not None), act,
+    given = kernels.SIZES.array(
+        samples=samples, lines=lines, outputs=last.outputs, filters=filters, columns=columns, channels=channels,
+        size=last.size, taps=last.kernel, stride=last.stride, before=last.before, has_bias=bias is not None, act=act,
     )  # fmt: skip
+    added = dx if bias is None else bias
+    kernels.input_gradient(g.reshape(-1), w.reshape(-1), added, dx[: sizes[0]], table, panels, work, given)
     assert all((memory[size:] == 77).all() for memory, size in zip((dx, panels, work), sizes, strict=True))
     return dx[: sizes[0]].reshape(shape)
 

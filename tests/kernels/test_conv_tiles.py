@@ -87,11 +87,13 @@ def convolved(x, w, bias, axes, products):
     words = np.full(conv_tiles.tiles_words(pixels, pairs, table, columns, products) + 9, 0x7FC07FC0, np.uint32)
     work = np.full(conv_tiles.tiles_work() + 9, 7, np.float32)
     y = np.full(len(x) * np.prod(outputs) * columns + 9, 7, np.float32)
-    conv_tiles.gather_tiles(
-        x.ravel(), w.ravel(), bias, y, table, words, work, amx.emulation(conv_tiles.TASKS), pixels, len(x),
-        pixels // len(x), (y.size - 9) // len(x), taps, depth, columns, conv_tiles.packed_words(table, columns),
-        conv_tiles.row_words(table), 0, 1, products, 0,
+    sizes = conv_tiles.SIZES.array(
+        pixels=pixels, samples=len(x), x_pixels=pixels // len(x), y_sample=(y.size - 9) // len(x), taps=taps,
+        depth=depth, columns=columns, packed=conv_tiles.packed_words(table, columns), row=conv_tiles.row_words(table),
+        reverse=0, has_bias=1, products=products, act=0,
     )  # fmt: skip
+    state = amx.emulation(conv_tiles.TASKS)
+    conv_tiles.gather_tiles(x.ravel(), w.ravel(), bias, y, table, words, work, state, sizes)
     assert (words[-9:] == 0x7FC07FC0).all() and (work[-9:] == 7).all() and (y[-9:] == 7).all()
     return y[:-9]
 
@@ -108,12 +110,15 @@ def test_a_weight_gradient_has_the_bits_of_the_instructions(products):
     memory = np.full(3 * channels * filters + 9, 7, np.float32)
     words = np.full(3 * conv_weight_tiles.task_words(channels, filters, products) + 9, 0x7FC07FC0, np.uint32)
     axes = (Axis(size, size - 2, 3),)
+    sizes = conv_weight_tiles.SIZES.array(
+        samples=samples, x_sample=size * channels, g_sample=(size - 2) * filters, taps=3, channels=channels,
+        filters=filters, parts=1, slices=3, room=conv_weight_tiles.task_words(channels, filters, products),
+        products=products,
+    )  # fmt: skip
     conv_weight_tiles.weight_gradient_tiles(
         x.ravel(), g.ravel(), memory, np.zeros(memory.size, np.float32),
         conv_table.weight_table(axes, channels, filters, channels), words,
-        np.zeros(6 * conv_weight_tiles.PIXELS, np.int64), np.zeros(6 * 1024, np.float32), amx.emulation(3), samples,
-        size * channels, (size - 2) * filters, 3, channels, filters, 1, 3,
-        conv_weight_tiles.task_words(channels, filters, products), products,
+        np.zeros(6 * conv_weight_tiles.PIXELS, np.int64), np.zeros(6 * 1024, np.float32), amx.emulation(3), sizes,
     )  # fmt: skip
     assert (memory[-9:] == 7).all() and (words[-9:] == 0x7FC07FC0).all()
     rows = g.reshape(-1, filters).T

@@ -21,6 +21,7 @@ from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 # Rows and vectors of the tiles. Nine rows of two vectors divide the weights of every 3 x 3 kernel.
 ROWS, VECTORS = (9, 2) if INSTRUCTION_SET == "avx512" else (6, 2)
@@ -34,6 +35,15 @@ _tile = gather_tile(ROWS, VECTORS)
 _wide = gather_tile(WIDE_ROWS, WIDE_VECTORS)
 _narrow = gather_tile(NARROW_ROWS, 1)
 
+# What all kernels of convolutions by windows take; the steps say where the weights are.
+SIZES = Sizes(
+    "samples x_sample y_sample groups taps depth columns reverse group_step tap_step row_step column_step has_bias act"
+)
+(
+    SAMPLES, X_SAMPLE, Y_SAMPLE, GROUPS, TAPS, DEPTH, COLUMNS, REVERSE, GROUP_STEP, TAP_STEP, ROW_STEP, COLUMN_STEP,
+    HAS_BIAS, ACT,
+) = SIZES  # fmt: skip
+
 
 def packed_size(rows: int, columns: int, groups: int, dtype: npt.DTypeLike) -> int:
     """The elements of packed weights of `rows` (taps and channels) and `columns` for each group.
@@ -46,24 +56,25 @@ def packed_size(rows: int, columns: int, groups: int, dtype: npt.DTypeLike) -> i
 
 
 @kernel
-def pack(w, packed, groups, taps, depth, columns, reverse, group_step, tap_step, row_step, column_step):
+def pack(w, packed, sizes):
     """Copy weights to panels as wide as the tiles, columns beyond the last being zeros.
 
-    The element of a group, tap, row (of `depth`) and column is ``w[group*group_step + tap*tap_step + row*row_step +
-    column*column_step]``; `reverse` counts the taps from the last to the first.
+    sizes: `SIZES`. The element of a group, tap, row (of `depth`) and column is ``w[group*group_step + tap*tap_step +
+    row*row_step + column*column_step]``; `reverse` counts the taps from the last to the first.
     """
+    groups, taps, depth, columns = sizes[GROUPS], sizes[TAPS], sizes[DEPTH], sizes[COLUMNS]
     one = lanes(at(packed, 0))
     panels = (columns + one - 1) // one
     work = taps * depth * columns * groups
-    parallel_for(
-        _pack_vector, groups * panels, threads_for(work // 2), at(w, 0), at(packed, 0), panels, taps, depth, columns,
-        reverse, group_step, tap_step, row_step, column_step,
-    )  # fmt: skip
+    parallel_for(_pack_vector, groups * panels, threads_for(work // 2), at(w, 0), at(packed, 0), panels, at(sizes, 0))
 
 
 @kernel
-def _pack_vector(i, w, packed, panels, taps, depth, columns, reverse, group_step, tap_step, row_step, column_step):
+def _pack_vector(i, w, packed, panels, sizes):
     """Pack the columns of one vector."""
+    taps, depth, columns, reverse = sizes[TAPS], sizes[DEPTH], sizes[COLUMNS], sizes[REVERSE]
+    group_step, tap_step, row_step = sizes[GROUP_STEP], sizes[TAP_STEP], sizes[ROW_STEP]
+    column_step = sizes[COLUMN_STEP]
     one = lanes(packed)
     group, first = i // panels, i % panels * one
     width, j = panel_of(columns, first, one)
@@ -91,18 +102,20 @@ def panel_of(columns, column, one):
 
 
 @kernel
-def gather(x, packed, bias, y, table, samples, x_sample, y_sample, groups, depth, columns, rows, has_bias, act):
-    """``y = act(conv(x) + bias)`` for the `rows` (taps and channels) of packed weights of each group.
+def gather(x, packed, bias, y, table, sizes):
+    """``y = act(conv(x) + bias)`` for the rows (taps and channels) of packed weights of each group.
 
-    x, y: `samples` arrays of x_sample and y_sample elements; depth, columns: the channels of x and y in a group;
-    bias: (groups * columns,), read if ``has_bias != 0``; act: as in `fnet.kernels.cpu.gemm`. y overlaps no input.
+    sizes: `SIZES`. x, y: `samples` arrays of x_sample and y_sample elements; depth, columns: the channels of x and y in
+    a group; bias: (groups * columns,), read if ``has_bias != 0``; act: as in `fnet.kernels.cpu.gemm`. y overlaps no
+    input.
     """
+    samples, groups, taps, depth, columns = sizes[SAMPLES], sizes[GROUPS], sizes[TAPS], sizes[DEPTH], sizes[COLUMNS]
     work = 0
     head = at(table, 1)
     for _ in range(table[0]):
         work += samples * head[ENTRIES] * (head[RUNS] * head[STEPS] + 4) * groups * columns
         head = at(head, FIELDS)
-    row_work = rows * groups * columns
+    row_work = taps * depth * groups * columns
     chunk = CHUNK * max(1, CHUNK_WORK // (CHUNK * max(row_work, 1)))
     chunks = 0
     head = at(table, 1)
@@ -110,16 +123,16 @@ def gather(x, packed, bias, y, table, samples, x_sample, y_sample, groups, depth
         chunks += (samples * head[ENTRIES] + chunk - 1) // chunk
         head = at(head, FIELDS)
     parallel_for(
-        _chunk, chunks, threads_for(work // 100), at(x, 0), at(packed, 0), at(bias, 0), at(y, 0), at(table, 0), samples,
-        x_sample, y_sample, groups, depth, columns, rows, chunk, has_bias, act,
+        _chunk, chunks, threads_for(work // 100), at(x, 0), at(packed, 0), at(bias, 0), at(y, 0), at(table, 0), chunk,
+        at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _chunk(
-    i, x, packed, bias, y, table, samples, x_sample, y_sample, groups, depth, columns, rows, chunk, has_bias, act
-):
+def _chunk(i, x, packed, bias, y, table, chunk, sizes):
     """One chunk of the rows of one region, all columns."""
+    samples, x_sample, y_sample, groups = sizes[SAMPLES], sizes[X_SAMPLE], sizes[Y_SAMPLE], sizes[GROUPS]
+    taps, depth, columns, has_bias, act = sizes[TAPS], sizes[DEPTH], sizes[COLUMNS], sizes[HAS_BIAS], sizes[ACT]
     head = at(table, 1)
     count = (samples * head[ENTRIES] + chunk - 1) // chunk
     while i >= count:
@@ -132,7 +145,7 @@ def _chunk(
     rows_x, rows_y = at(table, head[ROWS_X]), at(table, head[ROWS_C])
     runs_x, runs_b = at(table, head[RUNS_X]), at(table, head[RUNS_B])
     one = lanes(y)
-    padded = (columns + one - 1) // one * one
+    padded, rows = (columns + one - 1) // one * one, taps * depth
     relu = 1 if act == RELU else 0
     for g in range(groups):
         source = at(x, g * depth)

@@ -22,6 +22,7 @@ from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at
 from fnet.kernels.cpu.vector.spans import add
 from fnet.kernels.cpu.vector.tiles import FROM_ZERO
 from fnet.kernels.policy import kernel
+from fnet.kernels.sizes import Sizes
 from fnet.taps import Axis
 
 FEW = 4  # of the lanes of a vector in which channels would lie, this part of one is few
@@ -29,6 +30,11 @@ TASKS = 8  # at least, where the lines suffice
 LINES = 16  # of a band at least: its neighbours compute some of its products, too
 BAND = 4  # fields of a band: its first line and the line behind its last one, and the same of the lines of outputs
 ROUND = 16  # elements to which rows of products are rounded up
+
+SIZES = Sizes("samples lines outputs filters columns channels size taps stride before has_bias act")
+(
+    SAMPLES, LINES_OF_OUTPUTS, OUTPUTS, FILTERS, COLUMNS, CHANNELS, SIZE, TAPS, STRIDE, BEFORE, HAS_BIAS, ACT,
+) = SIZES  # fmt: skip
 
 
 def gains(axes: tuple[Axis, ...], channels: int, filters: int, dtype: npt.DTypeLike) -> bool:
@@ -88,30 +94,28 @@ def work_size(samples: int, table: np.ndarray, outputs: int, columns: int) -> in
 
 
 @kernel
-def input_gradient(
-    g, w, bias, dx, table, panels, work, samples, lines, outputs, filters, columns, channels, size, taps, stride,
-    before, biased, act,
-):  # fmt: skip
+def input_gradient(g, w, bias, dx, table, panels, work, sizes):
     """``dx[s, i, c] = act(bias[c] + sum over outputs, taps and filters of g[s, o, f] w[tap, c, f])``.
 
     g: (samples, lines of outputs, outputs, filters); w: (columns, filters), columns being taps and channels; dx:
-    (samples, lines, size, channels); table: `line_table`; panels: `panels_size`, work: `work_size` elements; lines: of
-    the outputs; size, taps, stride and before: of the last axis.
+    (samples, lines, size, channels); table: `line_table`; panels: `panels_size`, work: `work_size` elements; sizes:
+    `SIZES`, with the lines of the outputs, and the size, taps, stride and padding before of the last axis.
     """
+    samples, lines, outputs, filters = sizes[SAMPLES], sizes[LINES_OF_OUTPUTS], sizes[OUTPUTS], sizes[FILTERS]
+    columns = sizes[COLUMNS]
     pack_panels(at(w, 0), at(panels, 0), columns, filters, 1, filters)
     bands = table[0]
     parallel_for(
         _band, samples * bands, threads_for(samples * lines * outputs * columns * filters // 64), at(g, 0),
-        at(panels, 0), at(bias, 0), at(dx, 0), at(table, 0), at(work, 0), lines, dx.size // max(samples, 1), outputs,
-        filters, columns, channels, size, taps, stride, before, biased, act,
+        at(panels, 0), at(bias, 0), at(dx, 0), at(table, 0), at(work, 0), dx.size // max(samples, 1), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _band(
-    task, g, panels, bias, dx, table, work, lines, dx_sample, outputs, filters, columns, channels, size, taps, stride,
-    before, biased, act,
-):  # fmt: skip
+def _band(task, g, panels, bias, dx, table, work, dx_sample, sizes):
+    lines, outputs, filters, columns = sizes[LINES_OF_OUTPUTS], sizes[OUTPUTS], sizes[FILTERS], sizes[COLUMNS]
+    channels, size, taps, stride, before = sizes[CHANNELS], sizes[SIZE], sizes[TAPS], sizes[STRIDE], sizes[BEFORE]
+    has_bias, act = sizes[HAS_BIAS], sizes[ACT]
     bands = table[0]
     sample, band = task // bands, at(table, 1 + task % bands * BAND)
     starts = at(table, 1 + bands * BAND)
@@ -120,7 +124,7 @@ def _band(
     own, here = at(work, task * outputs * row), at(dx, sample * dx_sample)
     for i in range(band[0] * size, band[1] * size):
         for c in range(channels):
-            here[i * channels + c] = bias[c] if biased else 0
+            here[i * channels + c] = bias[c] if has_bias else 0
     for source in range(band[2], band[3]):
         x = at(g, (sample * lines + source) * outputs * filters)
         product_packed(x, panels, own, own, outputs, columns, filters, filters, filters, 1, row, FROM_ZERO, LINEAR)

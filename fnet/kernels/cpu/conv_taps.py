@@ -12,7 +12,28 @@ starts from the bias: its bits depend neither on the blocking nor on the number 
 from __future__ import annotations
 
 from fnet.activation_codes import LINEAR
-from fnet.kernels.cpu.conv import NARROW_ROWS, ROWS, VECTORS, WIDE_ROWS, WIDE_VECTORS, panel_of
+from fnet.kernels.cpu.conv import (
+    ACT,
+    COLUMN_STEP,
+    COLUMNS,
+    DEPTH,
+    GROUP_STEP,
+    GROUPS,
+    HAS_BIAS,
+    NARROW_ROWS,
+    REVERSE,
+    ROW_STEP,
+    ROWS,
+    SAMPLES,
+    TAP_STEP,
+    TAPS,
+    VECTORS,
+    WIDE_ROWS,
+    WIDE_VECTORS,
+    X_SAMPLE,
+    Y_SAMPLE,
+    panel_of,
+)  # fmt: skip
 from fnet.kernels.cpu.conv_scatter import activate_line
 from fnet.kernels.cpu.conv_table import ENTRIES, FIELDS, ROWS_C, ROWS_X, RUNS_B, RUNS_X, STEPS
 from fnet.kernels.cpu.conv_tile import gather_tile
@@ -61,15 +82,13 @@ def panels_size(samples: int, pixels: int, groups: int, depth: int, columns: int
 
 
 @kernel
-def gather_taps(
-    x, w, bias, y, table, panels, samples, some_samples, x_sample, y_sample, groups, depth, columns, taps, reverse,
-    group_step, tap_step, row_step, column_step, has_bias, act,
-):  # fmt: skip
+def gather_taps(x, w, bias, y, table, panels, some_samples, sizes):
     """``y = act(conv(x) + bias)``; table: `output_taps` or `input_taps`; panels: `panels_size` elements.
 
-    some_samples: `samples_of_task`; `reverse` and the steps say where the weights are, as in `conv.pack`: columns or
-    rows lie side by side; the rest as in `conv.gather`.
+    some_samples: `samples_of_task`; sizes: `conv.SIZES`, of weights whose columns or rows lie side by side; the rest as
+    in `conv.gather`.
     """
+    samples, groups, columns = sizes[SAMPLES], sizes[GROUPS], sizes[COLUMNS]
     wide = WIDE_VECTORS * lanes(at(y, 0))
     tasks = groups * ((columns + wide - 1) // wide) * ((samples + some_samples - 1) // max(some_samples, 1))
     work, head = 0, at(table, 1)
@@ -78,17 +97,17 @@ def gather_taps(
         head = at(head, FIELDS)
     parallel_for(
         _task, tasks, threads_for(work // 100), at(x, 0), at(w, 0), at(bias, 0), at(y, 0), at(table, 0), at(panels, 0),
-        panels.size // max(tasks, 1), samples, some_samples, x_sample, y_sample, groups, depth, columns, taps, reverse,
-        group_step, tap_step, row_step, column_step, has_bias, act,
+        panels.size // max(tasks, 1), some_samples, at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _task(
-    i, x, w, bias, y, table, panels, panel_step, samples, some_samples, x_sample, y_sample, groups, depth, columns,
-    taps, reverse, group_step, tap_step, row_step, column_step, has_bias, act,
-):  # fmt: skip
+def _task(i, x, w, bias, y, table, panels, panel_step, some_samples, sizes):
     """The columns of one wide panel of a group, for some samples."""
+    samples, x_sample, y_sample, groups = sizes[SAMPLES], sizes[X_SAMPLE], sizes[Y_SAMPLE], sizes[GROUPS]
+    taps, depth, columns, reverse = sizes[TAPS], sizes[DEPTH], sizes[COLUMNS], sizes[REVERSE]
+    group_step, tap_step, row_step = sizes[GROUP_STEP], sizes[TAP_STEP], sizes[ROW_STEP]
+    column_step, has_bias, act = sizes[COLUMN_STEP], sizes[HAS_BIAS], sizes[ACT]
     one, filters, own = lanes(y), groups * columns, at(panels, i * panel_step)
     wide = WIDE_VECTORS * one
     blocks = groups * ((columns + wide - 1) // wide)

@@ -21,6 +21,7 @@ from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, block_sums, clear, split_pair, split_row, whole_blocks
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 TASKS = 16  # at most
 PARTS = 16  # tasks that round the source
@@ -29,6 +30,11 @@ SMALLEST = 16  # columns, and words of a row, from which on a tile is not mostly
 # of split numbers 0.006 ns where a core has 500 G of rounded ones: at 64 rows packing is a share of a few times the
 # work, which still is below that of float32 (64 x 0.02 ns). An estimate: the figures are those of matrix products.
 REUSED = 64
+
+SIZES = Sizes("pixels samples x_pixels y_sample taps depth columns packed row reverse has_bias products act")
+(
+    PIXELS, SAMPLES, X_PIXELS, Y_SAMPLE, TAPS, DEPTH, COLUMNS, PACKED, ROW, REVERSE, HAS_BIAS, PRODUCTS, ACT,
+) = SIZES  # fmt: skip
 
 
 def pair_count(depth: int) -> int:
@@ -80,17 +86,16 @@ def _padded(words):
 
 
 @kernel
-def gather_tiles(
-    x, w, bias, y, table, words, work, state, pixels, samples, x_pixels, y_sample, taps, depth, columns, packed, row,
-    reverse, has_bias, products, act,
-):  # fmt: skip
+def gather_tiles(x, w, bias, y, table, words, work, state, sizes):
     """``y = act(conv(x) + bias)``.
 
-    x: `pixels` of `depth` channels, x_pixels for each of `samples`; w: (taps, depth, columns), the taps from the last
-    one on if ``reverse != 0``; table: offsets in words of pairs; words: `tiles_words` and work: `tiles_work` elements;
-    state: of tiles, of `TASKS` tasks where they are emulated; packed: `packed_words`; row: `row_words`; products: 1 or
-    3; the rest as in `fnet.kernels.cpu.conv`. y overlaps no input.
+    sizes: `SIZES`. x: `pixels` of `depth` channels, x_pixels for each of `samples`; w: (taps, depth, columns), the taps
+    from the last one on if ``reverse != 0``; table: offsets in words of pairs; words: `tiles_words` and work:
+    `tiles_work` elements; state: of tiles, of `TASKS` tasks where they are emulated; packed: `packed_words`; row:
+    `row_words`; products: 1 or 3; the rest as in `fnet.kernels.cpu.conv`. y overlaps no input.
     """
+    pixels, samples, taps, depth, columns = sizes[PIXELS], sizes[SAMPLES], sizes[TAPS], sizes[DEPTH], sizes[COLUMNS]
+    packed, reverse, products = sizes[PACKED], sizes[REVERSE], sizes[PRODUCTS]
     pairs, low = (depth + 1) // 2, 1 if products == 3 else 0
     size = pixels * pairs
     source, weights = at(words, 0), at(words, (1 + low) * size)
@@ -113,8 +118,7 @@ def gather_tiles(
     tasks = min(TASKS, blocks)
     parallel_for(
         _blocks, tasks, threads_for(multiply_adds * products // 256), tasks, blocks, source, source_low, weights,
-        weights_low, rows, at(bias, 0), at(y, 0), at(table, 0), at(work, 0), at(state, 0), samples, x_pixels * pairs,
-        y_sample, columns, row, has_bias, products, act,
+        weights_low, rows, at(bias, 0), at(y, 0), at(table, 0), at(work, 0), at(state, 0), at(sizes, 0),
     )  # fmt: skip
 
 
@@ -154,12 +158,12 @@ def _pack(task, w, high, low, table, taps, depth, columns, reverse, split):
 
 
 @kernel
-def _blocks(
-    task, tasks, blocks, source, source_low, weights, weights_low, rows, bias, y, table, work, state, samples, x_sample,
-    y_sample, columns, row, has_bias, products, act,
-):  # fmt: skip
+def _blocks(task, tasks, blocks, source, source_low, weights, weights_low, rows, bias, y, table, work, state, sizes):
     """Some of the blocks of 32 rows, region by region."""
+    samples, x_pixels, depth, columns, row = sizes[SAMPLES], sizes[X_PIXELS], sizes[DEPTH], sizes[COLUMNS], sizes[ROW]
+    products = sizes[PRODUCTS]
     first, end, low = task * blocks // tasks, (task + 1) * blocks // tasks, 1 if products == 3 else 0
+    x_sample = x_pixels * ((depth + 1) // 2)
     registers, own = at(state, task * state_size(state)), at(work, task * 2 * BLOCK * BLOCK)
     gathered = at(rows, task * (1 + low) * BLOCK * row)
     gathered_low = at(gathered, low * BLOCK * row)
@@ -176,7 +180,7 @@ def _blocks(
                 _gather(source_low, gathered_low, table, head, start, size, x_sample, row)
             _multiply(
                 gathered, gathered_low, at(weights, place), at(weights_low, place), bias, y, table, head, own,
-                registers, start, size, y_sample, columns, row, has_bias, products, act,
+                registers, start, size, sizes,
             )  # fmt: skip
         before += here
         place += _padded(length) * whole_blocks(columns)
@@ -205,11 +209,10 @@ def _gather(source, target, table, head, start, size, x_sample, row):
 
 
 @kernel
-def _multiply(
-    rows, rows_low, weights, weights_low, bias, y, table, head, own, state, start, size, y_sample, columns, row,
-    has_bias, products, act,
-):  # fmt: skip
+def _multiply(rows, rows_low, weights, weights_low, bias, y, table, head, own, state, start, size, sizes):
     """The outputs of gathered rows, all columns."""
+    y_sample, columns, row, has_bias = sizes[Y_SAMPLE], sizes[COLUMNS], sizes[ROW], sizes[HAS_BIAS]
+    products, act = sizes[PRODUCTS], sizes[ACT]
     entries, rows_y, pairs = head[ENTRIES], at(table, head[ROWS_C]), _padded(head[RUNS] * head[STEPS])
     relu = 1 if act == RELU else 0
     for j in range(0, columns, BLOCK):

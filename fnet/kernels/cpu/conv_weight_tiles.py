@@ -14,6 +14,7 @@ from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tile_block import BLOCK, PAD, block_sums, clear, split_pair, turn, whole_blocks
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 PIXELS = 256  # that are packed and multiplied at a time
 PAIRS = PIXELS // 2
@@ -22,6 +23,9 @@ TASKS = 16
 # Channels and filters from which on a tile is not mostly zeros, and pixels for which a sum is worth its memory traffic:
 # estimates, as tiles of half the size cost as much as whole ones.
 SMALLEST, FEWEST = 16, 128
+
+SIZES = Sizes("samples x_sample g_sample taps channels filters parts slices room products")
+SAMPLES, X_SAMPLE, G_SAMPLE, TAPS, CHANNELS, FILTERS, PARTS, SLICES, ROOM, PRODUCTS = SIZES
 
 
 def gains(pixels: int, channels: int, filters: int) -> bool:
@@ -51,21 +55,20 @@ def _padded(pixels):
 
 
 @kernel
-def weight_gradient_tiles(
-    x, g, dw, partial, table, words, offsets, work, state, samples, x_sample, g_sample, taps, channels, filters, parts,
-    slices, room, products,
-):  # fmt: skip
+def weight_gradient_tiles(x, g, dw, partial, table, words, offsets, work, state, sizes):
     """Write dw: (taps, channels, filters), the sum over all samples.
 
-    partial: (parts, dw.size); words: `room` (`task_words`) for each of ``parts * slices`` tasks, offsets: 2 `PIXELS`
-    integers and work: two blocks of elements for each; state: of tiles, of as many tasks where they are emulated.
+    sizes: `SIZES`. partial: (parts, dw.size); words: `room` (`task_words`) for each of ``parts * slices`` tasks,
+    offsets: 2 `PIXELS` integers and work: two blocks of elements for each; state: of tiles, of as many tasks where they
+    are emulated.
     """
+    samples, g_sample, taps, channels = sizes[SAMPLES], sizes[G_SAMPLE], sizes[TAPS], sizes[CHANNELS]
+    filters, parts, slices, products = sizes[FILTERS], sizes[PARTS], sizes[SLICES], sizes[PRODUCTS]
     size, tasks = taps * channels * filters, parts * slices
     multiply_adds = samples * (g_sample // max(filters, 1)) * size
     parallel_for(
         _part, tasks, threads_for(multiply_adds * products // 256), at(x, 0), at(g, 0), at(partial, 0), at(table, 0),
-        at(words, 0), at(offsets, 0), at(work, 0), at(state, 0), samples, x_sample, g_sample, taps, channels, filters,
-        parts, slices, room, products,
+        at(words, 0), at(offsets, 0), at(work, 0), at(state, 0), at(sizes, 0),
     )  # fmt: skip
     parallel_for(
         _sum_turned, TASKS, threads_for(size * parts // 2), at(partial, 0), at(dw, 0), taps * channels, filters, parts
@@ -85,11 +88,11 @@ def _sum_turned(task, partial, dw, rows, filters, parts):
 
 
 @kernel
-def _part(
-    task, x, g, partial, table, words, offsets, work, state, samples, x_sample, g_sample, taps, channels, filters,
-    parts, slices, room, products,
-):  # fmt: skip
+def _part(task, x, g, partial, table, words, offsets, work, state, sizes):
     """Some taps of the sum over the samples of one part."""
+    samples, x_sample, g_sample, taps = sizes[SAMPLES], sizes[X_SAMPLE], sizes[G_SAMPLE], sizes[TAPS]
+    channels, filters, parts, slices, room = sizes[CHANNELS], sizes[FILTERS], sizes[PARTS], sizes[SLICES], sizes[ROOM]
+    products = sizes[PRODUCTS]
     part, columns = task // slices, taps * channels
     first_tap, end_tap = task % slices * taps // slices, (task % slices + 1) * taps // slices
     first, end = samples * part // parts, samples * (part + 1) // parts

@@ -132,12 +132,9 @@ def _gather_all(
     x, w, *bias = inputs
     taps = math.prod(w.shape[:-2])
     packed = emit.scratch(cpu.conv.packed_size(taps * depth, columns, groups, y.dtype), w.dtype)
-    emit.call(cpu.conv.pack, w, packed, groups, taps, depth, columns, *steps)
-    x_sample, y_sample = (math.prod(r.shape[1:]) for r in (x, y))
-    emit.call(
-        cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), x.shape[0], x_sample, y_sample,
-        groups, depth, columns, taps * depth, int(bool(bias)), activation_code(activation),
-    )  # fmt: skip
+    sizes = emit.constant(_sizes(inputs, y, groups, depth, columns, steps, activation))
+    emit.call(cpu.conv.pack, w, packed, sizes)
+    emit.call(cpu.conv.gather, x, packed, bias[0] if bias else y, y, emit.constant(table), sizes)
 
 
 def _gather_taps(
@@ -146,13 +143,27 @@ def _gather_taps(
 ) -> None:  # fmt: skip
     """The weights are copied tap by tap where they are used."""
     x, w, *bias = inputs
-    taps, samples, (x_sample, y_sample) = math.prod(w.shape[:-2]), x.shape[0], (math.prod(r.shape[1:]) for r in (x, y))
+    samples = x.shape[0]
     pixels = _pixels(y) // max(samples, 1)
     panels = emit.scratch(cpu.conv_taps.panels_size(samples, pixels, groups, depth, columns), w.dtype)
+    sizes = emit.constant(_sizes(inputs, y, groups, depth, columns, steps, activation))
     emit.call(
-        cpu.conv_taps.gather_taps, x, w, bias[0] if bias else y, y, emit.constant(table), panels, samples,
-        cpu.conv_taps.samples_of_task(samples, pixels), x_sample, y_sample, groups, depth, columns, taps, *steps,
-        int(bool(bias)), activation_code(activation),
+        cpu.conv_taps.gather_taps, x, w, bias[0] if bias else y, y, emit.constant(table), panels,
+        cpu.conv_taps.samples_of_task(samples, pixels), sizes,
+    )  # fmt: skip
+
+
+def _sizes(
+    inputs: list[Ref], y: Ref, groups: int, depth: int, columns: int, steps: tuple[int, ...], activation: str
+) -> np.ndarray:
+    """What kernels need to know of x, w, the bias if there is one, and y; steps: between weights."""
+    x, w, *bias = inputs
+    reverse, group_step, tap_step, row_step, column_step = steps
+    return cpu.conv.SIZES.array(
+        samples=x.shape[0], x_sample=math.prod(x.shape[1:]), y_sample=math.prod(y.shape[1:]), groups=groups,
+        taps=math.prod(w.shape[:-2]), depth=depth, columns=columns, reverse=reverse, group_step=group_step,
+        tap_step=tap_step, row_step=row_step, column_step=column_step, has_bias=bool(bias),
+        act=activation_code(activation),
     )  # fmt: skip
 
 
@@ -166,11 +177,14 @@ def _gather_tiles(
     words = emit.scratch(
         tiles.tiles_words(pixels, tiles.pair_count(depth), table, columns, products), np.dtype("uint32")
     )
+    sizes = tiles.SIZES.array(
+        pixels=pixels, samples=x.shape[0], x_pixels=pixels // x.shape[0], y_sample=math.prod(y.shape[1:]), taps=taps,
+        depth=depth, columns=columns, packed=tiles.packed_words(table, columns), row=tiles.row_words(table),
+        reverse=reverse, has_bias=bool(bias), products=products, act=activation_code(activation),
+    )  # fmt: skip
     emit.call(
         tiles.gather_tiles, x, w, bias[0] if bias else y, y, emit.constant(table), words,
-        emit.scratch(tiles.tiles_work(), y.dtype), emit.constant(amx.state(tiles.TASKS)), pixels, x.shape[0],
-        pixels // x.shape[0], math.prod(y.shape[1:]), taps, depth, columns, tiles.packed_words(table, columns),
-        tiles.row_words(table), reverse, int(bool(bias)), products, activation_code(activation),
+        emit.scratch(tiles.tiles_work(), y.dtype), emit.constant(amx.state(tiles.TASKS)), emit.constant(sizes),
     )  # fmt: skip
 
 
@@ -180,12 +194,15 @@ def _weight_tiles(emit: Emitter, x: Ref, g: Ref, dw: Ref, axes: Axes, precision:
     parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
     slices, room = tiles.slice_count(parts, taps), tiles.task_words(channels, filters, products)
     tasks = parts * slices
+    sizes = tiles.SIZES.array(
+        samples=samples, x_sample=math.prod(x.shape[1:]), g_sample=math.prod(g.shape[1:]), taps=taps,
+        channels=channels, filters=filters, parts=parts, slices=slices, room=room, products=products,
+    )  # fmt: skip
     emit.call(
         tiles.weight_gradient_tiles, x, g, dw, emit.scratch(parts * dw.size, dw.dtype),
         emit.constant(cpu.conv_table.weight_table(axes, channels, filters, channels)),
         emit.scratch(tasks * room, np.dtype("uint32")), emit.scratch(tasks * 2 * tiles.PIXELS, np.dtype("int64")),
-        emit.scratch(tasks * 2 * tiles.BLOCK**2, dw.dtype), emit.constant(amx.state(tasks)), samples,
-        math.prod(x.shape[1:]), math.prod(g.shape[1:]), taps, channels, filters, parts, slices, room, products,
+        emit.scratch(tasks * 2 * tiles.BLOCK**2, dw.dtype), emit.constant(amx.state(tasks)), emit.constant(sizes),
     )  # fmt: skip
 
 
@@ -197,10 +214,14 @@ def _scatter(
     table, columns = cpu.conv_scatter.line_table(axes, g.shape[0]), w.size // filters
     panels = emit.scratch(cpu.conv_scatter.panels_size(filters, columns, dx.dtype), dx.dtype)
     work = emit.scratch(cpu.conv_scatter.work_size(g.shape[0], table, last.outputs, columns), dx.dtype)
+    sizes = cpu.conv_scatter.SIZES.array(
+        samples=g.shape[0], lines=math.prod(g.shape[1:-2]), outputs=last.outputs, filters=filters, columns=columns,
+        channels=channels, size=last.size, taps=last.kernel, stride=last.stride, before=last.before,
+        has_bias=bool(bias), act=activation_code(activation),
+    )  # fmt: skip
     emit.call(
         cpu.conv_scatter.input_gradient, g, w, bias[0] if bias else dx, dx, emit.constant(table), panels, work,
-        g.shape[0], math.prod(g.shape[1:-2]), last.outputs, filters, columns, channels, last.size, last.kernel,
-        last.stride, last.before, int(bool(bias)), activation_code(activation),
+        emit.constant(sizes),
     )  # fmt: skip
 
 
