@@ -122,4 +122,4 @@ class Names(Mapping[str, T]):
 
 def _place(thing: Any) -> tuple[str, str]:
     """Where a thing is defined: the same place for a module that is loaded again, or a cell of a notebook."""
-    return thing.__module__, thing.__qualname__
+    return thing.__module__, getattr(thing, "__qualname__", repr(thing))

@@ -91,6 +91,10 @@ def test_values_are_those_of_the_formula(name, step):
         np.testing.assert_allclose(schedule(given_step), formula(step), rtol=1e-9, atol=1e-12)
 
 
+def test_every_schedule_has_a_row():
+    assert {make.__name__ for make in schedules.SCHEDULES.values()} == {schedule.name for schedule, _ in CASES.values()}
+
+
 def test_a_restart_is_not_missed_by_rounding():
     """At the step of a restart the rate is whole again, whatever the logarithm of the step is rounded to."""
     for t_mul in (1.1, 1.5, 2.0, 3.0):

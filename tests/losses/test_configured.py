@@ -13,6 +13,7 @@ import pytest
 import fnet
 from fnet import losses
 from fnet.masking import Masked
+from tests.losses.table import LOSSES
 
 ALIASES = {
     "mse MSE mean_squared_error MeanSquaredError": losses.mean_squared_error,
@@ -52,6 +53,12 @@ def test_every_alias_is_found():
         assert losses.get(name) is loss
     assert losses.get(losses.mse) is losses.mse
     assert losses.get(losses.Huber) is losses.huber
+
+
+def test_every_loss_has_a_row():
+    of_several_rows_or_lengths = {"circle", "triplet", "triplet_semihard", "ctc"}  # which have tests of their own
+    rows = {row.loss.kind for row in LOSSES if isinstance(row.loss, losses.Loss)}
+    assert {loss.kind for loss in losses.LOSSES.values()} == rows | of_several_rows_or_lengths
 
 
 @pytest.mark.parametrize("loss", ALL)

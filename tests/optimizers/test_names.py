@@ -9,6 +9,7 @@ import pytest
 
 from fnet import optimizers as optim
 from fnet.errors import DtypeError, StructureError, ValueRangeError
+from tests.optimizers.table import RULES
 
 
 def test_an_optimizer_is_the_pair_and_says_how_it_was_made():
@@ -50,6 +51,10 @@ def test_names_of_keras_are_those_of_the_rules(name):
     for given in (name, name.lower(), name.upper(), rule, rule(learning_rate=0.001 if name != "SGD" else 0.01)):
         opt = optim.get(given)
         assert (opt.name, dict(opt.config)) == (name.lower(), dict(rule().config))
+
+
+def test_every_rule_has_a_row():
+    assert {make.__name__ for make in optim.OPTIMIZERS.values()} == {row.make().name for row in RULES}
 
 
 def test_get():
