@@ -16,8 +16,6 @@ import sys
 import time
 from typing import Any
 
-from fnet.errors import FnetError
-
 _PACKAGES = ("fnet", "numba", "llvmlite")
 _LONGEST = 20.0  # seconds: others' hooks may hold what an import needs, and a fork inside of one waits for itself
 _LONGEST_COMPILATION = 120.0  # seconds: a large kernel takes 20 on a busy machine
@@ -30,6 +28,8 @@ class _LostLock:
     """Numba's lock in a child for which no thread will release it."""
 
     def acquire(self, *args: Any, **kwargs: Any) -> bool:
+        from fnet.errors import FnetError  # `import fnet` loads this module and no more
+
         raise FnetError(
             f"nothing can be compiled here: this process was forked while another thread compiled, which took longer "
             f"than {_LONGEST_COMPILATION:.0f} s.\nFork before the first step or after it, or start processes with "
