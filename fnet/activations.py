@@ -14,9 +14,8 @@ from fnet import ops
 from fnet.arguments import described
 from fnet.errors import DtypeError, ShapeError
 from fnet.names import Names
-from fnet.ops.promotion import astype, promote
+from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import normalize_axis
-from fnet.transforms.primitive import spec_of
 
 Activation = Callable[[Any], Any]
 ActivationLike = str | Callable[..., Any] | None
@@ -194,7 +193,8 @@ def glu(x: Any, axis: int = -1) -> Any:
 
     Raises `ShapeError` for an odd size.
     """
-    shape = spec_of(x).shape
+    x = lift(x)
+    shape = x.shape
     size = shape[normalize_axis(axis, len(shape), "glu")]
     if size % 2:
         raise ShapeError(f"glu: axis {axis} is cut in halves, so its size must be even, received shape {shape}.")
@@ -251,15 +251,15 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     Source: A. Martins and R. Astudillo 2016.
     """
     x = _floating(x)
-    axis = normalize_axis(axis, spec_of(x).ndim, "sparsemax")
+    axis = normalize_axis(axis, x.ndim, "sparsemax")
     z = ops.moveaxis(x, axis, -1)
     z = z - ops.max(z, axis=-1, keepdims=True)
     mine, other = ops.expand_dims(z, -1), ops.expand_dims(z, -2)
     above = ops.greater_equal(other, mine)
-    rank = ops.sum(astype(above, spec_of(z).dtype), axis=-1)
+    rank = ops.sum(astype(above, z.dtype), axis=-1)
     total = ops.sum(ops.where(above, other, 0.0), axis=-1)
     support = ops.logical_not(ops.less_equal(1.0 + rank * z, total))
-    size = ops.sum(astype(support, spec_of(z).dtype), axis=-1, keepdims=True)
+    size = ops.sum(astype(support, z.dtype), axis=-1, keepdims=True)
     tau = (ops.sum(ops.where(support, z, 0.0), axis=-1, keepdims=True) - 1.0) / size
     y = ops.where(ops.less_equal(z, tau), 0.0, z - tau)
     return ops.moveaxis(y, -1, axis)
@@ -269,7 +269,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
 def binary_step(x: Any) -> Any:
     """1 where ``x >= 0``, else 0. Its derivative is 0: gradients cannot train what comes before it."""
     x = _floating(x)
-    step = astype(ops.greater_equal(x, 0.0), spec_of(x).dtype)
+    step = astype(ops.greater_equal(x, 0.0), x.dtype)
     return ops.where(ops.isnan(x), x, step)
 
 

@@ -83,11 +83,11 @@ def orthogonal(factor: float = 0.01, mode: str = "rows") -> Regularizer:
 
     def penalty(w: Any) -> Any:
         (w,) = promote(w, floating=True)
-        if spec_of(w).ndim != 2:
-            raise ShapeError(f"regularizer orthogonal: expected a matrix, received shape {spec_of(w).shape}.")
+        if w.ndim != 2:
+            raise ShapeError(f"regularizer orthogonal: expected a matrix, received shape {w.shape}.")
         vectors = ops.l2_normalize(w if mode == "rows" else ops.transpose(w), -1)
-        n = spec_of(vectors).shape[0]
-        products = ops.matmul(vectors, ops.transpose(vectors)) * (1 - np.eye(n, dtype=spec_of(w).dtype))
+        n = vectors.shape[0]
+        products = ops.matmul(vectors, ops.transpose(vectors)) * (1 - np.eye(n, dtype=w.dtype))
         return ops.multiply(ops.sum(ops.absolute(products)), 0.5 * factor / max(n * (n - 1) / 2, 1))
 
     return penalty

@@ -19,7 +19,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import Masked, over
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -123,8 +122,8 @@ def PReLU(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (alpha,) = entries("PReLU", params, "alpha")
-        x = astype(lift(x), spec_of(alpha).dtype)
-        _check_slopes(spec_of(alpha).shape, spec_of(x).shape, axis_numbers("PReLU", shared, spec_of(x).shape))
+        x = astype(lift(x), alpha.dtype)
+        _check_slopes(alpha.shape, x.shape, axis_numbers("PReLU", shared, x.shape))
         above = ops.greater(x, 0)
         return ops.where(above, x, alpha * ops.where(above, 0, x)), state
 

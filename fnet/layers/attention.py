@@ -162,7 +162,7 @@ def _projected_attention(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         given, parts = inputs(kind, x, masked), _weights(kind, params, use_bias, head_sizes, out)
-        query, keys, value = (spec_of(p[0]).shape[0] for p in parts[:3])
+        query, keys, value = (p[0].shape[0] for p in parts[:3])
         check_inputs(kind, given, (query, value, keys))
         q, k, v = (_project(x, 1, *p) for x, p in zip((given.query, given.key, given.value), parts[:3], strict=True))
         if rotary:
@@ -209,7 +209,7 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     key, value = (config["num_heads"], config["key_dim"]), config["value_dim"] or config["key_dim"]
     out = _output_sizes(config["output_shape"])
     parts = _weights(layer.kind, params, config["use_bias"], (key, key, (config["num_heads"], value)), out)
-    check_inputs(layer.kind, Inputs(x, x, x, None, None), [spec_of(p[0]).shape[0] for p in parts[:3]])
+    check_inputs(layer.kind, Inputs(x, x, x, None, None), [p[0].shape[0] for p in parts[:3]])
     steps, length = spec_of(x).shape[1], spec_of(cache["key"]).shape[1]
     if is_known(used) and used + steps > length:
         raise ValueRangeError(f"decode_step: {used} of {length} positions of the cache are used, no room for {steps}.")
@@ -246,7 +246,7 @@ def _weights(
 
 def _repeated(x: Any, heads: int) -> Any:
     """(N, S, K, D) with each of its heads repeated in place, so that there are so many: (N, S, heads, D)."""
-    batch, steps, given, size = spec_of(x).shape
+    batch, steps, given, size = x.shape
     if given == heads:
         return x
     wide = ops.broadcast_to(ops.expand_dims(x, 3), (batch, steps, given, heads // given, size))
@@ -255,11 +255,11 @@ def _repeated(x: Any, heads: int) -> Any:
 
 def _project(x: Any, axes: int, kernel: Any, bias: Any = None) -> Any:
     """``x . kernel + bias``, contracting the last `axes` axes of x with the first of the kernel."""
-    shape, given = spec_of(kernel).shape, spec_of(x).shape
+    shape, given = kernel.shape, x.shape
     size = math.prod(shape[:axes])
     added = None if bias is None else ops.reshape(bias, -1)
     y = ops.matmul(
-        ops.reshape(astype(x, spec_of(kernel).dtype), (*given[: len(given) - axes], size)),
+        ops.reshape(astype(x, kernel.dtype), (*given[: len(given) - axes], size)),
         ops.reshape(kernel, (size, math.prod(shape[axes:]))),
     )
     y = y if added is None else y + added

@@ -10,7 +10,6 @@ from fnet.masking import check_mask, split_mask
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.random import fold_in
-from fnet.transforms.primitive import spec_of
 
 _AXES = {1: "steps", 2: "height, width", 3: "depth, height, width"}
 
@@ -44,7 +43,7 @@ def image_shape(layer: str, shape: Any, rank: int) -> tuple[int | None, ...]:
 def image(layer: str, x: Any, rank: int) -> Any:
     """A batch of samples with `rank` axes before the channels, or a `ShapeError`."""
     x = lift(x)
-    received = spec_of(x).shape
+    received = x.shape
     if len(received) != rank + 2:
         hint = " Add a batch axis: x[None]." if len(received) == rank + 1 else ""
         raise ShapeError(f"{layer}: expected an input (batch, {_AXES[rank]}, channels), received {received}.{hint}")
@@ -74,9 +73,9 @@ def entries(layer: str, params: Any, *names: str) -> tuple[Any, ...]:
 
 def parameters(layer: str, params: Any, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[Any, ...]:
     """The parameters of these names and shapes, where None is any size, or an error that says what does not fit."""
-    values = entries(layer, params, *shapes)
+    values = tuple(map(lift, entries(layer, params, *shapes)))
     for (name, expected), value in zip(shapes.items(), values, strict=True):
-        received = spec_of(value).shape
+        received = value.shape
         if len(received) != len(expected) or any(e not in (None, n) for e, n in zip(expected, received, strict=True)):
             raise ShapeError(
                 f"{layer}: expected '{name}' of shape {str(expected).replace('None', 'any')}, received {received}. "

@@ -11,7 +11,7 @@ from fnet import configured, constraints, regularizers, tree
 from fnet.arguments import flag
 from fnet.configured import Recipe
 from fnet.errors import StructureError
-from fnet.masking import is_array, unmasked
+from fnet.masking import Masked, is_array, unmasked
 from fnet.names import Names
 from fnet.networks.layer import Layer, Masks
 from fnet.ops.promotion import lift
@@ -132,7 +132,7 @@ def _of_one_input(kind: str, apply: Callable[..., tuple[Any, Any]]) -> Callable[
                 f"{kind} takes one input, received a {type(x).__name__} of {len(x)} arrays. Merge them before, e.g. by "
                 f"Concatenate(), or make one batch of samples: np.stack(x)."
             )
-        return apply(params, state, lift(x) if isinstance(x, tuple | list) else x, **options)
+        return apply(params, state, x if isinstance(x, Masked) else lift(x), **options)
 
     return apply_to_one
 

@@ -17,7 +17,6 @@ from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -163,7 +162,7 @@ def _convolution(kind: str, rank: int, *, data_format: str | None, **config: Any
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         kernel, *bias = parameters(kind, params, shapes)
-        x = astype(window.images(x, spec_of(kernel).shape[-2] * groups), spec_of(kernel).dtype)
+        x = astype(window.images(x, kernel.shape[-2] * groups), kernel.dtype)
         y = ops.conv(x, kernel, window.strides, window.padding, window.dilation_rate, groups)
         return activate(y + bias[0] if bias else y), state
 

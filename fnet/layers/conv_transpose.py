@@ -16,7 +16,6 @@ from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -158,7 +157,7 @@ def _transposed(kind: str, rank: int, *, data_format: str | None, **config: Any)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         kernel, *bias = parameters(kind, params, shapes)
-        x = astype(window.images(x, spec_of(kernel).shape[-1]), spec_of(kernel).dtype)
+        x = astype(window.images(x, kernel.shape[-1]), kernel.dtype)
         y = ops.conv_transpose(x, kernel, window.strides, window.padding, window.dilation_rate, extra)
         return activate(y + bias[0] if bias else y), state
 

@@ -15,7 +15,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -61,12 +60,12 @@ def Dense(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         kernel, *bias = parameters("Dense", params, shapes)
         x = lift(x)
-        received, features = spec_of(x).shape, spec_of(kernel).shape[0]
+        received, features = x.shape, kernel.shape[0]
         if len(received) < 2 or received[-1] != features:
             one_sample = received == (features,)
             hint = "Add a batch axis: x[None]." if one_sample else "Put Flatten() before, or init for this shape."
             raise ShapeError(f"Dense: expected an input (batch, ..., {features}), received {received}. {hint}")
-        y = ops.matmul(astype(x, spec_of(kernel).dtype), kernel)
+        y = ops.matmul(astype(x, kernel.dtype), kernel)
         return activate(y + bias[0] if bias else y), state
 
     return init, apply

@@ -17,7 +17,6 @@ from fnet.ops.promotion import astype
 from fnet.ops.window import Sizes
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 Shapes = dict[str, tuple[int | None, ...]]
 
@@ -197,7 +196,7 @@ def _depthwise(kind: str, rank: int, *, data_format: str | None, **config: Any) 
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         kernel, *bias = _parameters(kind, params, shapes)
-        x = astype(window.images(x, spec_of(kernel).shape[-2]), spec_of(kernel).dtype)
+        x = astype(window.images(x, kernel.shape[-2]), kernel.dtype)
         y = ops.depthwise_conv(x, kernel, window.strides, window.padding, window.dilation_rate)
         return activate(y + bias[0] if bias else y), state
 
@@ -218,7 +217,7 @@ def _separable(kind: str, rank: int, *, data_format: str | None, **config: Any) 
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         deep, wide, *bias = _parameters(kind, params, shapes)
-        x = astype(window.images(x, spec_of(deep).shape[-2]), spec_of(deep).dtype)
+        x = astype(window.images(x, deep.shape[-2]), deep.dtype)
         y = ops.depthwise_conv(x, deep, window.strides, window.padding, window.dilation_rate)
         y = ops.conv(y, wide)
         return activate(y + bias[0] if bias else y), state
@@ -241,7 +240,7 @@ def _init(window: Window, makers: Sequence[Callable], shapes: Callable[[int], Sh
 def _parameters(kind: str, params: Any, shapes: Callable[[int | None], Shapes]) -> tuple[Any, ...]:
     """The parameters, of shapes that fit the channels of the first one."""
     kernel = parameters(kind, params, shapes(None))[0]
-    return parameters(kind, params, shapes(spec_of(kernel).shape[-2]))
+    return parameters(kind, params, shapes(kernel.shape[-2]))
 
 
 def _window(kind: str, rank: int, config: dict[str, Any], data_format: str | None) -> Window:

@@ -13,7 +13,6 @@ from fnet.layers.checks import stream
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -51,14 +50,14 @@ def Dropout(
         if noise is None:
             return ops.dropout(x, key, rate), state
         (x,) = promote(x, floating=True)
-        return dropped_together(x, key, rate, _sizes(noise, spec_of(x).shape)), state
+        return dropped_together(x, key, rate, _sizes(noise, x.shape)), state
 
     return nothing, apply
 
 
 def dropped_together(x: Any, key: Any, rate: float, sizes: tuple[int, ...]) -> Any:
     """Dropout of `x` with one decision for all elements along the axes of size 1 in `sizes`, which broadcast to it."""
-    ones = ops.broadcast_to(ops.astype(1.0, spec_of(x).dtype), sizes)
+    ones = ops.broadcast_to(ops.astype(1.0, x.dtype), sizes)
     factor = ops.dropout(ones, key, rate)
     return ops.where(ops.greater(factor, 0), x * factor, 0)
 

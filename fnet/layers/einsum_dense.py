@@ -19,7 +19,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 _TERM = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
 _PATTERN = re.compile(rf"{_TERM},([a-zA-Z]+)->{_TERM}")
@@ -76,13 +75,13 @@ def EinsumDense(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x = lift(x)
-        shape = spec_of(x).shape
+        shape = x.shape
         known = rule.sizes(shape, sizes)
         shapes = {"kernel": rule.kernel_shape(known)}
         kernel, *bias = parameters(
             "EinsumDense", params, shapes | ({"bias": rule.bias_shape(known, len(shape))} if rule.bias else {})
         )
-        y = ops.einsum(rule.spelled_out(len(shape)), astype(x, spec_of(kernel).dtype), kernel)
+        y = ops.einsum(rule.spelled_out(len(shape)), astype(x, kernel.dtype), kernel)
         return activate(y + bias[0] if bias else y), state
 
     return init, apply

@@ -18,7 +18,6 @@ from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import is_known
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -81,13 +80,13 @@ def _table(weights: Any) -> np.ndarray:
 
 
 def _integers(x: Any) -> Any:
-    return x if spec_of(x).dtype.kind in "iu" else astype(x, np.int64)
+    return x if x.dtype.kind in "iu" else astype(x, np.int64)
 
 
 def _positions(x: Any, rows: int) -> Any:
     """`x` as positions in a table of so many rows; what lies outside is refused, or outside at the end if traced."""
     if not is_known(x):
-        return x if spec_of(x).dtype.kind == "u" else ops.where(ops.less(x, 0), rows, astype(x, np.int64))
+        return x if x.dtype.kind == "u" else ops.where(ops.less(x, 0), rows, astype(x, np.int64))
     wrong = np.argwhere((x < 0) | (x >= rows))
     if wrong.size:
         place = tuple(wrong[0].tolist())

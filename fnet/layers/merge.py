@@ -255,7 +255,7 @@ def _chosen(choose: Callable[[Any, Any], Any], parts: list[Any], masks: list[Any
 
 def _contracted(parts: list[Any], axes: tuple[int, int], normalize: bool) -> Any:
     a, b = promote(*parts, floating=True)
-    shapes = spec_of(a).shape, spec_of(b).shape
+    shapes = a.shape, b.shape
     over = [_normalized(axis, len(shape)) for axis, shape in zip(axes, shapes, strict=True)]
     sizes = [shape[axis] for axis, shape in zip(over, shapes, strict=True)]
     if shapes[0][0] != shapes[1][0]:
@@ -272,7 +272,7 @@ def _contracted(parts: list[Any], axes: tuple[int, int], normalize: bool) -> Any
     left[over[0]] = right[over[1]] = "k"
     kept = [c for c in (*left, *right[1:]) if c != "k"]
     y = ops.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", a, b)
-    return ops.expand_dims(y, 1) if spec_of(y).ndim == 1 else y
+    return ops.expand_dims(y, 1) if y.ndim == 1 else y
 
 
 def _aligned(kind: str, parts: list[Any]) -> list[Any]:

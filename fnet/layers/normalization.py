@@ -84,19 +84,19 @@ def BatchNormalization(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         params = dict(zip(trained, entries("BatchNormalization", params, *trained), strict=True))
         mean, variance = entries("BatchNormalization", state, *moving)
-        sizes, dtype = spec_of(mean).shape, spec_of(mean).dtype
+        sizes, dtype = mean.shape, mean.dtype
         for name, value in {**params, "moving_variance": variance}.items():
             check_size("BatchNormalization", name, value, sizes)
         x, mask = masked_input("BatchNormalization", x)
         x = astype(lift(x), dtype)
         (place,) = axis_places("BatchNormalization", x, axes, sizes)
         gamma, beta = params.get("gamma", np.ones(sizes, dtype)), params.get("beta", np.zeros(sizes, dtype))
-        masks = (mask, counted_samples(spec_of(x).shape[0]))
+        masks = (mask, counted_samples(x.shape[0]))
         counted = both(*(None if m is None else ops.moveaxis(over(m, x), place, -1) for m in masks))
         x = ops.moveaxis(x, place, -1)
         if counted is not None:
             x = ops.where(ops.logical_or(counted, ops.isfinite(x)), x, 0)
-        if train and spec_of(x).size and not is_frozen(trained or moving):
+        if train and x.size and not is_frozen(trained or moving):
             if counted is None:
                 y, batch_mean, batch_variance = ops.batch_normalization(x, gamma, beta, epsilon)
             else:
@@ -164,7 +164,7 @@ def LayerNormalization(
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
 
     def normalize(x: Any, gamma: Any = None, beta: Any = None) -> Any:
-        size, dtype = spec_of(x).shape[-1:], spec_of(x).dtype
+        size, dtype = x.shape[-1:], x.dtype
         gamma, beta = np.ones(size, dtype) if gamma is None else gamma, np.zeros(size, dtype) if beta is None else beta
         return ops.layer_normalization(x, gamma, beta, epsilon)
 
@@ -218,12 +218,12 @@ def GroupNormalization(
         (x,) = promote(x, floating=True)
         sizes = same_sizes("GroupNormalization", params)
         for value in params.values():
-            x = astype(x, spec_of(value).dtype)
+            x = astype(x, value.dtype)
         (place,) = axis_places("GroupNormalization", x, axes, sizes)
-        size, dtype = spec_of(x).shape[place], spec_of(x).dtype
+        size, dtype = x.shape[place], x.dtype
         _check_groups(groups, size)
         gamma, beta = params.get("gamma", np.ones(size, dtype)), params.get("beta", np.zeros(size, dtype))
-        if not spec_of(x).size:  # nothing has no statistics
+        if not x.size:  # nothing has no statistics
             return x, state
         x = ops.moveaxis(x, place, -1)
         y = ops.group_normalization(x, gamma, beta, size if groups == -1 else groups, epsilon)

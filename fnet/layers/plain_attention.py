@@ -15,7 +15,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.masking import join_mask
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 SCORE_MODES = ("dot", "concat")
 
@@ -91,7 +90,7 @@ def AdditiveAttention(
         return ({"scale": make_scale(key, (features,), dtype)} if use_scale else {}), {}
 
     def score(params: Any, query: Any, key: Any) -> Any:
-        shape = spec_of(query).shape[-1:]
+        shape = query.shape[-1:]
         scale = parameters("AdditiveAttention", params, {"scale": shape} if use_scale else {})
         pairs = ops.tanh(_all_pairs(query, key))
         return ops.sum(pairs * scale[0] if scale else pairs, -1)
@@ -106,7 +105,7 @@ def _attending(kind: str, score: Any, dropout: Any, seed: Any, causal: bool, ret
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         given = inputs(kind, x)
         check_inputs(kind, given, (None, None, None))
-        _check_equal(kind, *(spec_of(role).shape[-1] for role in given[:3]))
+        _check_equal(kind, *(role.shape[-1] for role in given[:3]))
         query, value, keys, *_ = promote(*given[:3], *params.values(), floating=True)
         weights = masked_softmax(score(params, query, keys), _without_heads(given), causal)
         used = ops.dropout(weights, stream(kind, key, seed), rate) if train and rate else weights

@@ -15,7 +15,6 @@ from fnet.ops.pooling import PADDINGS
 from fnet.ops.promotion import astype, promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -224,8 +223,8 @@ def GlobalAveragePooling1D(
         if mask is None:
             return plain(params, state, x)
         (x,) = promote(image("GlobalAveragePooling1D", x, 1), floating=True)
-        counted = ops.broadcast_to(over(mask, x), spec_of(x).shape)
-        count = ops.maximum(ops.sum(astype(counted, spec_of(x).dtype), 1, keepdims=keepdims), 1)
+        counted = ops.broadcast_to(over(mask, x), x.shape)
+        count = ops.maximum(ops.sum(astype(counted, x.dtype), 1, keepdims=keepdims), 1)
         return ops.sum(ops.where(counted, x, 0), 1, keepdims=keepdims) / count, state
 
     return init, apply
@@ -293,8 +292,8 @@ def _global(kind: str, reduce: Callable, rank: int, data_format: str | None, kee
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x = image(kind, x, rank)
-        if reduce is _whole_max and 0 in spec_of(x).shape[1:-1]:
-            raise ShapeError(f"{kind}: nothing is the largest of an input without any steps, {spec_of(x).shape}.")
+        if reduce is _whole_max and 0 in x.shape[1:-1]:
+            raise ShapeError(f"{kind}: nothing is the largest of an input without any steps, {x.shape}.")
         y = reduce(x)
         return y if keepdims else ops.squeeze(y, tuple(range(1, rank + 1))), state
 
@@ -310,8 +309,8 @@ def _layer(kind: str, rank: int, apply: Callable) -> Pair:
 
 
 def _whole_max(x: Any) -> Any:
-    return ops.max_pool(x, spec_of(x).shape[1:-1])
+    return ops.max_pool(x, x.shape[1:-1])
 
 
 def _whole_mean(x: Any) -> Any:
-    return ops.mean(x, tuple(range(1, spec_of(x).ndim - 1)), keepdims=True)
+    return ops.mean(x, tuple(range(1, x.ndim - 1)), keepdims=True)

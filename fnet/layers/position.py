@@ -48,8 +48,8 @@ def PositionEmbedding(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (table,) = parameters("PositionEmbedding", params, {"position_embeddings": (length, None)})
         shape = spec_of(lift(x)).shape
-        wanted = f"(batch, up to {length} steps, {spec_of(table).shape[1]})"
-        if len(shape) != 3 or shape[2] != spec_of(table).shape[1]:
+        wanted = f"(batch, up to {length} steps, {table.shape[1]})"
+        if len(shape) != 3 or shape[2] != table.shape[1]:
             raise ShapeError(f"PositionEmbedding: expected {wanted}, received {shape}.")
         if shape[1] > length:
             raise AxisSizeError(f"PositionEmbedding: expected {wanted}, received {shape}.", shape[1], most=length)
@@ -81,13 +81,13 @@ def SinePositionEncoding(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (x,) = promote(x, floating=True)
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) != 3:
             raise ShapeError(f"SinePositionEncoding: expected (batch, steps, features), received {shape}.")
         feature = np.arange(shape[2])
         angles = np.arange(shape[1])[:, None] / max_wavelength ** (2 * (feature // 2) / max(shape[2], 1))
         waves = np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))
-        return ops.broadcast_to(astype(waves, spec_of(x).dtype), shape), state
+        return ops.broadcast_to(astype(waves, x.dtype), shape), state
 
     return nothing, apply
 
@@ -133,7 +133,7 @@ def rotate_by_position(
             [0.54030231, 0.84147098]]])
     """
     (x,) = promote(x, floating=True)
-    shape = spec_of(x).shape
+    shape = x.shape
     if len(shape) < 3 or shape[-1] % 2:
         raise ShapeError(f"rotary embedding: expected (batch, steps, ..., even number of features), received {shape}.")
     half = shape[-1] // 2
@@ -141,6 +141,6 @@ def rotate_by_position(
     positions = np.arange(shape[1]) if positions is None else lift(positions)
     angles = ops.multiply(ops.reshape(astype(positions, np.float64), (-1, 1)), frequencies)
     wide = (shape[1], *(1,) * (len(shape) - 3), half)
-    cos, sin = (astype(ops.reshape(f(angles), wide), spec_of(x).dtype) for f in (ops.cos, ops.sin))
+    cos, sin = (astype(ops.reshape(f(angles), wide), x.dtype) for f in (ops.cos, ops.sin))
     first, second = x[..., :half], x[..., half:]
     return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)

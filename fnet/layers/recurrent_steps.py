@@ -44,7 +44,7 @@ def output_before(y: ArraySpec, states: States) -> Any:
 
 
 def _chosen(counts: Any, new: Any, old: Any) -> Any:
-    return ops.where(ops.reshape(counts, (-1, *(1,) * (spec_of(new).ndim - 1))), new, old)
+    return ops.where(ops.reshape(counts, (-1, *(1,) * (new.ndim - 1))), new, old)
 
 
 class Products:
@@ -60,7 +60,7 @@ class Products:
         self.blocks = spec_of(self.recurrent).shape[1] // self.units
         self.of_x: Any = factors[0] if factors else None
         self.of_h: Any = factors[1] if factors else None
-        two = bias is not None and spec_of(bias).ndim == 2
+        two = bias is not None and bias.ndim == 2
         self.bias = bias[0] if two else bias
         self.recurrent_bias = bias[1] if two else None
 

@@ -15,7 +15,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 Ends = tuple[int, int]
 Sides = int | tuple[int, ...] | tuple[Ends, ...]
@@ -89,7 +88,7 @@ def _upsampling(kind: str, size: Any, rank: int, interpolation: str, data_format
 
 
 def _repeated(x: Any, axis: int, factor: int) -> Any:
-    shape = list(spec_of(x).shape)
+    shape = list(x.shape)
     copies = ops.broadcast_to(ops.expand_dims(x, axis + 1), (*shape[: axis + 1], factor, *shape[axis + 1 :]))
     shape[axis] *= factor
     return ops.reshape(copies, shape)
@@ -97,11 +96,11 @@ def _repeated(x: Any, axis: int, factor: int) -> Any:
 
 def _interpolated(x: Any, axis: int, factor: int) -> Any:
     (x,) = promote(x, floating=True)
-    shape = spec_of(x).shape
+    shape = x.shape
     size = shape[axis]
     position = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
     left = np.floor(position).astype(np.int64)
-    weight = (position - left).astype(spec_of(x).dtype).reshape(-1, *(1,) * (len(shape) - axis - 1))
+    weight = (position - left).astype(x.dtype).reshape(-1, *(1,) * (len(shape) - axis - 1))
     right = np.minimum(left + 1, size - 1)
     return ops.take(x, left, axis) * (1 - weight) + ops.take(x, right, axis) * weight
 
@@ -231,11 +230,11 @@ def _cropping(kind: str, cropping: Any, rank: int, data_format: str | None = Non
     sides = _sides(kind, "cropping", cropping, rank)
 
     def crop(x: Any) -> Any:
-        sizes = spec_of(x).shape[1:-1]
+        sizes = x.shape[1:-1]
         for size, (before, after) in zip(sizes, sides, strict=True):
             if before + after >= size:
                 raise AxisSizeError(
-                    f"{kind}: cropping {sides} leaves nothing of samples of shape {spec_of(x).shape[1:]}.",
+                    f"{kind}: cropping {sides} leaves nothing of samples of shape {x.shape[1:]}.",
                     size,
                     least=before + after + 1,
                 )

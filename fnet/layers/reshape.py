@@ -15,7 +15,6 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.primitive import spec_of
 
 
 @LAYERS.named()
@@ -106,10 +105,10 @@ def Permute(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x = lift(x)
-        if spec_of(x).ndim != len(order) + 1:
+        if x.ndim != len(order) + 1:
             raise ShapeError(
                 f"Permute: expected samples with {len(order)} axes for dims {order}, received an input of shape "
-                f"{spec_of(x).shape}."
+                f"{x.shape}."
             )
         return ops.transpose(x, (0, *order)), state
 
@@ -130,7 +129,7 @@ def RepeatVector(
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x = lift(x)
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) != 2:
             raise ShapeError(f"RepeatVector: expected an input (batch, features), received {shape}.")
         return ops.broadcast_to(ops.expand_dims(x, 1), (shape[0], count, shape[1])), state
@@ -139,7 +138,7 @@ def RepeatVector(
 
 
 def _with_batch(layer: str, x: Any) -> tuple[int, ...]:
-    shape = spec_of(x).shape
+    shape = x.shape
     if not shape:
         raise ShapeError(f"{layer}: expected an input (batch, ...), received a scalar.")
     return shape

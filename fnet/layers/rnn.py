@@ -119,12 +119,12 @@ class Steps:
 
     def read(self, params: Any, state: Any, reading: Reading) -> Read:
         x, dtype = clean(reading.x, reading.mask), _dtype(params, reading.x)
-        n, count, *sizes = spec_of(x).shape
-        x = astype(x, dtype) if spec_of(x).dtype.kind == "f" else x
+        n, count, *sizes = x.shape
+        x = astype(x, dtype) if x.dtype.kind == "f" else x
         first = reading.states or tuple(np.zeros((n, *shape), dtype) for shape in self.states)
         first = tuple(astype(s, dtype) for s in first)
         if not count:
-            return self._nothing(params, state, ArraySpec((n, *sizes), spec_of(x).dtype), first)
+            return self._nothing(params, state, ArraySpec((n, *sizes), x.dtype), first)
 
         def step(t: int, states: States) -> tuple[Any, States]:
             nonlocal state

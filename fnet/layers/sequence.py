@@ -81,7 +81,7 @@ def recurrent_layer(name: str, init_for_steps: Callable[..., tuple[Any, Any]], r
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x, mask, given = inputs.parts(x)
-        own, kept = keeper.split(state, spec_of(x).shape[0])
+        own, kept = keeper.split(state, x.shape[0])
         reading = Reading(x, mask, given or kept, manner.go_backwards, manner.unroll, key, train)
         read = reader.read(params, own, reading)
         y = _sequence(read.outputs, mask, manner) if manner.return_sequences else read.last
@@ -106,7 +106,7 @@ def reset_state(state: Any) -> Any:
 def _sequence(outputs: Any, mask: Any, manner: Manner) -> Any:
     """The outputs in the order of reading, with their mask."""
     if mask is not None and manner.zero_output_for_mask:
-        outputs = ops.where(ops.reshape(mask, (*spec_of(mask).shape, *(1,) * (spec_of(outputs).ndim - 2))), outputs, 0)
+        outputs = ops.where(ops.reshape(mask, (*mask.shape, *(1,) * (outputs.ndim - 2))), outputs, 0)
     if manner.go_backwards:
         outputs, mask = ops.flip(outputs, 1), None if mask is None else ops.flip(mask, 1)
     return join_mask(outputs, mask)
@@ -145,18 +145,17 @@ class _Inputs:
             )
         x, mask = split_mask(x)
         x, initial = lift(x), tuple(lift(split_mask(state)[0]) for state in given)
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) < 3:
             hint = " Add a batch axis: x[None]." if len(shape) == 2 else ""
             raise ShapeError(f"{self.name}: expected an input (batch, time, features), received {shape}.{hint}")
         for state, sizes in zip(initial, self.states, strict=False):
-            if spec_of(state).shape != (shape[0], *sizes):
+            if state.shape != (shape[0], *sizes):
                 expected = (shape[0], *sizes)
-                raise ShapeError(f"{self.name}: expected an initial state {expected}, received {spec_of(state).shape}.")
+                raise ShapeError(f"{self.name}: expected an initial state {expected}, received {state.shape}.")
         if mask is not None and spec_of(mask := lift(mask)).shape != shape[:2]:
             raise ShapeError(
-                f"{self.name}: expected a mask (N, T) = {shape[:2]} of the input {shape}, received "
-                f"{spec_of(mask).shape}."
+                f"{self.name}: expected a mask (N, T) = {shape[:2]} of the input {shape}, received {mask.shape}."
             )
         if mask is not None:
             check_mask(x, mask, f"{self.name}: ")
@@ -204,4 +203,4 @@ class _Keeper:
 
 
 def _zeros(x: Any) -> Any:
-    return np.zeros(spec_of(x).shape, spec_of(x).dtype)
+    return np.zeros(x.shape, x.dtype)

@@ -43,11 +43,11 @@ def TimeDistributed(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x, mask = split_mask(x)
         x = lift(x)
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) < 3:
             raise ShapeError(f"TimeDistributed: expected an input (batch, time, ..., features), received {shape}.")
         mask = None if mask is None else _checked(lift(mask), x)
-        of_steps = None if mask is None or spec_of(mask).ndim == 2 else _joined(mask)
+        of_steps = None if mask is None or mask.ndim == 2 else _joined(mask)
         with counting(_counted_steps(mask, shape[:2])):
             y, state = body.apply(params, state, join_mask(_joined(x), of_steps), key=key, train=train)
         return tree.map(lambda part: _parted(part, shape[:2], mask), y, is_leaf=_is_masked), state
@@ -56,7 +56,7 @@ def TimeDistributed(
 
 
 def _checked(mask: Any, x: Any) -> Any:
-    shape, received = spec_of(x).shape, spec_of(mask).shape
+    shape, received = x.shape, mask.shape
     if len(received) < 2 or received != shape[: len(received)]:
         raise ShapeError(
             f"TimeDistributed: expected a mask (N, T) = {shape[:2]} of the input {shape}, received {received}."
@@ -67,7 +67,7 @@ def _checked(mask: Any, x: Any) -> Any:
 
 def _counted_steps(mask: Any, batch: tuple[int, ...]) -> Any:
     """(N T,): of all steps, whether they count in the mask (N, T, ...), or (N,) of the samples from further out."""
-    steps = None if mask is None else ops.any(mask, axis=tuple(range(2, spec_of(mask).ndim)))
+    steps = None if mask is None else ops.any(mask, axis=tuple(range(2, mask.ndim)))
     samples = counted_samples(batch[0])
     wide = None if samples is None else ops.broadcast_to(ops.expand_dims(samples, 1), batch)
     counted = both(steps, wide)
@@ -76,7 +76,7 @@ def _counted_steps(mask: Any, batch: tuple[int, ...]) -> Any:
 
 def _joined(x: Any) -> Any:
     """(N, T, ...) -> (N T, ...)."""
-    n, steps, *sample = spec_of(x).shape
+    n, steps, *sample = x.shape
     return ops.reshape(x, (n * steps, *sample))
 
 
@@ -87,7 +87,7 @@ def _parted(y: Any, batch: tuple[int, ...], mask: Any) -> Any:
         None if part is None else ops.reshape(part, (*batch, *spec_of(part).shape[1:])) for part in (values, own)
     )
     if own is None and mask is not None:
-        own = ops.any(mask, axis=tuple(range(2, spec_of(mask).ndim))) if spec_of(mask).ndim > 2 else mask
+        own = ops.any(mask, axis=tuple(range(2, mask.ndim))) if mask.ndim > 2 else mask
     return join_mask(values, own)
 
 

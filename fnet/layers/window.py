@@ -9,7 +9,6 @@ from fnet.arguments import is_integer, one_of, positive_integers
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.layers.checks import check_data_format, image, image_shape, known_size
 from fnet.ops.window import Sizes, window_axes
-from fnet.transforms.primitive import spec_of
 
 
 class Window:
@@ -60,9 +59,9 @@ class Window:
     def images(self, x: Any, channels: int) -> Any:
         """A batch of samples with so many channels, or a `ShapeError`."""
         x = image(self.layer, x, self.rank)
-        if spec_of(x).shape[-1] != channels:
+        if x.shape[-1] != channels:
             raise ShapeError(
-                f"{self.layer}: expected {channels} channels on the last axis, received an input {spec_of(x).shape}. "
+                f"{self.layer}: expected {channels} channels on the last axis, received an input {x.shape}. "
                 f"Init the layer for this shape, or move the channels: np.moveaxis(x, 1, -1)."
             )
         return x

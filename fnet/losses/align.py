@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 def as_floating(x: Any) -> Any:
     """`x` as it is if floating, else as float32."""
     x = lift(x)
-    return x if spec_of(x).differentiable else astype(x, np.float32)
+    return x if x.dtype.kind == "f" else astype(x, np.float32)
 
 
 def same_rank(a: Any, b: Any) -> tuple[Any, Any]:
@@ -44,8 +44,8 @@ def pair(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     y_true, y_pred: (B, ..., D). Raises `ShapeError` where Keras would broadcast: samples must match one to one.
     """
     y_pred = as_floating(y_pred)
-    y_true, y_pred = same_rank(astype(lift(y_true), spec_of(y_pred).dtype), y_pred)
-    have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
+    y_true, y_pred = same_rank(astype(lift(y_true), y_pred.dtype), y_pred)
+    have, wanted = y_true.shape, y_pred.shape
     if not wanted:
         raise ShapeError(f"{name}: expected arrays with a batch axis, received scalars. Wrap them: [[y]].")
     if have != wanted:
@@ -61,13 +61,13 @@ def labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     `ValueRangeError` naming the sample of a label that is out of range or no whole number.
     """
     y_true, y_pred = label_shapes(name, y_true, y_pred)
-    return whole_labels(name, y_true, spec_of(y_pred).shape[-1]), y_pred
+    return whole_labels(name, y_true, y_pred.shape[-1]), y_pred
 
 
 def label_shapes(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Labels, one for each row of the predictions, of which only the shape is checked."""
     y_pred, y_true = as_floating(y_pred), lift(y_true)
-    have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
+    have, wanted = y_true.shape, y_pred.shape
     if not wanted:
         raise ShapeError(f"{name}: expected y_pred of shape (batch, classes), received a scalar.")
     if len(have) == len(wanted) and have[-1] == 1:
@@ -107,7 +107,7 @@ def weights_for(name: str, sample_weight: Any, values: Any) -> Any:
     """
     spec = spec_of(values)
     weights = astype(lift(sample_weight), spec.dtype)
-    shape = spec_of(weights).shape
+    shape = weights.shape
     fitted = shape[:-1] if len(shape) == spec.ndim + 1 and shape[-1] == 1 else shape
     fitted += (1,) * (spec.ndim - len(fitted))
     if len(fitted) != spec.ndim or any(w not in (1, n) for w, n in zip(fitted, spec.shape, strict=False)):
@@ -122,7 +122,7 @@ def weights_for(name: str, sample_weight: Any, values: Any) -> Any:
 
 def mask_for(name: str, mask: Any, values: Any) -> Any:
     """The mask (B, T) spread over the values (B, T, ...)."""
-    have, wanted = spec_of(mask).shape, spec_of(values).shape
+    have, wanted = spec_of(mask).shape, values.shape
     if have != wanted[: len(have)]:
         raise ShapeError(
             f"{name}: the mask of y_pred {have} does not fit the values of the loss {wanted}. "

@@ -151,14 +151,14 @@ def _sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, *, from_logits: bool, ignore_class: int | None, counted: Any
 ) -> Any:
     if counted is not None:
-        counted = broadcast_to(fitted(counted, spec_of(y_true).ndim), spec_of(y_true).shape)
+        counted = broadcast_to(fitted(counted, y_true.ndim), y_true.shape)
     named = None if ignore_class is None else logical_not(is_class(y_true, ignore_class))
     valid = both(counted, named)
     if valid is not None:
         y_true = where(valid, y_true, 0)
         y_pred = y_pred if from_logits else where(expand_dims(valid, -1), y_pred, 1)
     check_values(sparse_categorical_crossentropy.rule, y_true, y_pred, {"from_logits": from_logits})
-    y_true = whole_labels("sparse_categorical_crossentropy", y_true, spec_of(y_pred).shape[-1])
+    y_true = whole_labels("sparse_categorical_crossentropy", y_true, y_pred.shape[-1])
     if from_logits:
         values = nn.sparse_crossentropy(y_pred, y_true, valid)
     else:
@@ -221,9 +221,9 @@ def _targets_by_shapes(name: str, y_true: np.ndarray, shape: tuple[int, ...], op
 
 
 def _crossentropy(y_true: Any, y_pred: Any, *, from_logits: bool, counted: Any) -> Any:
-    loss, rank = by_shapes(y_true, y_pred), max(spec_of(y_pred).ndim - 1, 0)
+    loss, rank = by_shapes(y_true, y_pred), max(y_pred.ndim - 1, 0)
     if counted is not None:
-        counted = broadcast_to(fitted(counted, rank), spec_of(y_pred).shape[:rank])
+        counted = broadcast_to(fitted(counted, rank), y_pred.shape[:rank])
     return loss(y_true, join_mask(y_pred, counted), from_logits=from_logits, reduction="none")
 
 
@@ -278,10 +278,10 @@ def shares(p: Any) -> Any:
 
 def several_classes(name: str, y_pred: Any) -> int:
     """The number of classes, or a `ShapeError` where it is 1: the share of a single class is always 1."""
-    classes = spec_of(y_pred).shape[-1]
+    classes = y_pred.shape[-1]
     if classes == 1:
         raise ShapeError(
-            f"{name}: expected y_pred of two classes or more, received {spec_of(y_pred).shape}. "
+            f"{name}: expected y_pred of two classes or more, received {y_pred.shape}. "
             f"For one output for yes or no end in Dense(1, activation='sigmoid') and use the binary form."
         )
     return classes
@@ -294,7 +294,7 @@ def smooth(y_true: Any, amount: float, classes: int) -> Any:
 
 def _pick(p: Any, chosen: Any) -> Any:
     """``p[..., chosen]`` row by row, NaN for a label out of range; p: (..., C), chosen: (...) -> (...)."""
-    *lead, classes = spec_of(p).shape
+    *lead, classes = p.shape
     rows = math.prod(lead)
     starts = np.arange(rows).reshape(lead) * classes
     inside = logical_and(greater_equal(chosen, 0), less(chosen, classes))

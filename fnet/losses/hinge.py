@@ -10,7 +10,6 @@ from fnet.ops.arithmetic import equal, logical_or, maximum, multiply, subtract, 
 from fnet.ops.maths import relu, square
 from fnet.ops.reduce import all, max
 from fnet.ops.summation import sum
-from fnet.transforms.primitive import spec_of
 
 
 @LOSSES.named()
@@ -75,7 +74,7 @@ def CategoricalHinge(reduction: Reduction = "mean", *, name: str | None = None) 
 
 def _signs(y_true: Any) -> Any:
     """Targets of 0 and 1 as -1 and 1; others as they are."""
-    if not spec_of(y_true).size:
+    if not y_true.size:
         return y_true
     binary = all(logical_or(equal(y_true, 0), equal(y_true, 1)))
     return where(binary, y_true * 2 - 1, y_true)

@@ -17,7 +17,6 @@ from fnet.ops.maths import exp, log, squared_difference
 from fnet.ops.nn import log_softmax
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims
-from fnet.transforms.primitive import spec_of
 
 
 def _shares(name: str, y_true: np.ndarray, shape: tuple[int, ...], options: Options) -> None:
@@ -87,7 +86,7 @@ def Poisson(reduction: Reduction = "mean", *, name: str | None = None) -> Loss:
 def _moments(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Targets like the means, and the predictions; y_true: (B, ..., D), y_pred: (B, ..., 2 D)."""
     y_pred, y_true = as_floating(y_pred), lift(y_true)
-    have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
+    have, wanted = y_true.shape, y_pred.shape
     if not wanted or wanted[-1] % 2:
         raise ShapeError(
             f"{name}: expected y_pred of shape (batch, 2 D), D means before D log-variances, received {wanted}. "
@@ -112,7 +111,7 @@ def gaussian_nll(
     >>> gaussian_nll([[1.0]], [[3.0, 0.0]])
     array(2.)
     """
-    size = spec_of(y_true).shape[-1]
+    size = y_true.shape[-1]
     mean, log_variance = y_pred[..., :size], y_pred[..., size:]
     constant = math.log(2 * math.pi) if full else 0.0
     squares = multiply(squared_difference(y_true, mean), exp(negative(log_variance)))

@@ -27,7 +27,6 @@ from fnet.ops.arithmetic import (
 from fnet.ops.maths import absolute, expm1, log1p, sqrt, square, squared_difference
 from fnet.ops.reduce import max
 from fnet.ops.summation import sum
-from fnet.transforms.primitive import spec_of
 
 
 @LOSSES.named("MSE")
@@ -174,7 +173,7 @@ def cosine_similarity(
     """
     y_true, y_pred = _bounded(y_true), _bounded(y_pred)
     squares = [sum(square(x), axis=-1) for x in (y_true, y_pred)]
-    least = np.asarray(EPSILON**2, spec_of(y_pred).dtype)
+    least = np.asarray(EPSILON**2, y_pred.dtype)
     small = logical_or(less(squares[0], least), less(squares[1], least))
     lengths = [sqrt(where(less(s, least), least, s)) for s in squares]
     cosine = divide(sum(multiply(y_true, y_pred), axis=-1), multiply(*lengths))
@@ -189,7 +188,7 @@ def CosineSimilarity(axis: int = -1, reduction: Reduction = "mean", *, name: str
 
 def _bounded(x: Any) -> Any:
     """Rows with elements beyond 1 divided by the largest one, which changes no direction: their squares are finite."""
-    if not spec_of(x).shape[-1]:
+    if not x.shape[-1]:
         return x
     largest = stop_gradient(max(absolute(x), axis=-1, keepdims=True))
     return divide(x, where(greater(largest, 1.0), largest, 1.0))

@@ -20,7 +20,6 @@ from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import max, min, norm
 from fnet.ops.shape import expand_dims, reshape, transpose
 from fnet.ops.summation import sum
-from fnet.transforms.primitive import spec_of
 
 
 @LOSSES.named()
@@ -47,7 +46,7 @@ def Contrastive(margin: float = 1.0, reduction: Reduction = "mean", *, name: str
 
 def _triplets(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     y_pred = as_floating(y_pred)
-    shape = spec_of(y_pred).shape
+    shape = y_pred.shape
     if len(shape) != 3 or shape[1] != 3:
         raise ShapeError(
             f"{name}: expected y_pred of shape (batch, 3, features), anchor, positive and negative, received {shape}. "
@@ -81,7 +80,7 @@ def Triplet(margin: float = 1.0, reduction: Reduction = "mean", *, name: str | N
 def _embeddings(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Labels (B,) of any whole numbers, embeddings (B, D)."""
     y_pred, y_true = as_floating(y_pred), lift(y_true)
-    have, wanted = spec_of(y_true).shape, spec_of(y_pred).shape
+    have, wanted = y_true.shape, y_pred.shape
     if len(wanted) != 2 or have not in (wanted[:1], (wanted[0], 1)):
         raise ShapeError(
             f"{name}: expected labels (batch,) and embeddings (batch, features), received y_true {have} and "
@@ -104,7 +103,7 @@ def triplet_semihard(
     >>> triplet_semihard([0, 0, 1], [[0.0], [1.0], [1.5]])  # max(1 - 1.5 + 1, 0) and max(1 - 0.5 + 1, 0)
     array(1.)
     """
-    batch = spec_of(y_pred).shape[0]
+    batch = y_pred.shape[0]
     if not batch:
         return sum(y_pred)
     positive, negative = _pairs(y_true)
@@ -116,7 +115,7 @@ def triplet_semihard(
     chosen = where(isfinite(nearest), nearest, farthest)
     counted = logical_and(positive, isfinite(chosen))
     values = where(counted, relu(distance - where(counted, chosen, 0) + float(margin)), 0)
-    return divide_or_zero(sum(values), astype(sum(counted), spec_of(y_pred).dtype))
+    return divide_or_zero(sum(values), astype(sum(counted), y_pred.dtype))
 
 
 @loss_constructor
@@ -177,7 +176,7 @@ def Circle(
 def _pairs(labels: Any, remove_diagonal: bool = True) -> tuple[Any, Any]:
     """Which pairs have the same label, without those of a sample with itself, and which have not; (B,) -> (B, B)."""
     same = equal(expand_dims(labels, 1), expand_dims(labels, 0))
-    other = ~np.eye(spec_of(labels).shape[0], dtype=bool)
+    other = ~np.eye(labels.shape[0], dtype=bool)
     return logical_and(same, other) if remove_diagonal else same, logical_not(same)
 
 
