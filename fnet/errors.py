@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
 
@@ -100,16 +100,24 @@ def _restored(cls: type[FnetError], args: tuple[Any, ...], attributes: dict[str,
     return error
 
 
-@contextmanager
-def scope(name: str, layer: object = None) -> Iterator[None]:
+class scope:  # noqa: N801  (used as a function; a generator would cost more than all else around a call)
     """Prefix the path of any `FnetError` raised inside with `name`; the innermost `layer` is shown with it."""
-    try:
-        yield
-    except FnetError as error:
-        error.path = (name, *error.path)
-        if layer is not None and error.layer is None:
-            error.layer = f"{layer!r:.200}"
-        raise
+
+    __slots__ = ("layer", "name")
+
+    def __init__(self, name: str, layer: object = None) -> None:
+        self.name, self.layer = name, layer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, FnetError):
+            error.path = (self.name, *error.path)
+            if self.layer is not None and error.layer is None:
+                error.layer = f"{self.layer!r:.200}"
 
 
 def plain(text: str, most: int = 80) -> str:

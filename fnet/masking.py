@@ -70,6 +70,8 @@ def is_array(x: Any) -> bool:
 
 def unmasked(x: Any) -> Any:
     """The tree `x` with the values of every `Masked` in it in its place."""
+    if is_operand(x):
+        return x
     return tree.map(lambda part: split_mask(part)[0], x, is_leaf=lambda part: isinstance(part, Masked))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.configured import Recipe
+from fnet.context import in_force
 from fnet.errors import StructureError, scope
 from fnet.networks.layer import Layer
 from fnet.networks.position import at, current
@@ -104,6 +105,12 @@ class Application:
     def __call__(self, i: int, x: Any) -> Any:
         name, layer = self.members.names[i], self.members.layers[i]
         key = None if self.key is None else fold_in(self.key, i)
+        if in_force().jit_level is not None:  # no place to note, nobody to tell
+            with scope(name, layer):
+                params, state = self.params.get(name, {}), self.state.get(name, {})
+                y, state = layer.apply(params, state, x, key=key, train=self.train)
+                self._keep(name, state)
+            return y
         with self.entry(i) as entry:
             params, state = entry.params, entry.state
             y, entry.state = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=self.train))
@@ -123,10 +130,14 @@ class Application:
                 with at(position):
                     yield own
                 position.keep((own.params, own.state))
-            if name in self.state:
-                self.state[name] = own.state
-            elif tree.leaves(own.state) and not position.is_shared:
-                raise StructureError("apply returned a state, but there was none: create it in init.")
+            self._keep(name, own.state, position.is_shared)
+
+    def _keep(self, name: str, state: Any, is_shared: bool = False) -> None:
+        """The new state of a layer; where the layer had none, it must have none now."""
+        if name in self.state:
+            self.state[name] = state
+        elif (type(state) is not dict or state) and tree.leaves(state) and not is_shared:
+            raise StructureError("apply returned a state, but there was none: create it in init.")
 
 
 def entry_names(layers: Sequence[Layer]) -> tuple[str, ...]:
