@@ -84,7 +84,7 @@ def time_calls(training: Training, seconds: float) -> tuple[Plan, list[Timed]]:
     plan, leaves = training.step.plan(*training.arguments), tree.leaves(training.arguments)
     timers = [_Timer(call.kernel) for call in plan.calls]
     timed = [replace(call, kernel=timer) for call, timer in zip(plan.calls, timers, strict=True)]
-    program = Program(replace(plan, calls=timed), Workspace(plan.device), "walk")
+    program = Program(replace(plan, calls=timed), Workspace(), "walk")
     program.donate(leaves)
     end, runs = time.perf_counter() + seconds, 0
     while time.perf_counter() < end or runs < 5:

@@ -11,6 +11,7 @@ from fnet import regularizers as regularizers
 from fnet import schedules as schedules
 from fnet import testing as testing
 from fnet import tree as tree
+from fnet.device_array import DeviceArray as DeviceArray
 from fnet.inspect.plot import model_to_dot as model_to_dot
 from fnet.inspect.plot import plot_model as plot_model
 from fnet.inspect.summary import summary as summary
@@ -45,6 +46,9 @@ from fnet.threads import set_num_threads as set_num_threads
 from fnet.train.history import History as History
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
+from fnet.transfer import devices as devices
+from fnet.transfer import to_device as to_device
+from fnet.transfer import to_host as to_host
 from fnet.transforms.custom import primitive as primitive
 from fnet.transforms.hessian import hessian as hessian
 from fnet.transforms.hessian import jacobian as jacobian

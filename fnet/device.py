@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+from fnet.device_array import DeviceArray
+from fnet.errors import DeviceError
 
 if TYPE_CHECKING:
     from fnet.compile.emit import Emitter, Ref
@@ -127,6 +130,10 @@ class Device(Protocol):
         """A copy of an array on the host."""
         ...
 
+    def copied(self, array: Array) -> Array:
+        """A copy of an array on the device."""
+        ...
+
     def assign(self, target: Array, source: Any) -> None:
         """Write `source`, an array of the device or of the host, into `target`."""
 
@@ -169,8 +176,8 @@ class Device(Protocol):
         """``compute(primitive, arrays, params)`` returns the results of a primitive, at once."""
         ...
 
-    def viewed(self, array: Array, view: Callable[..., Any], params: dict[str, Any]) -> Array:
-        """What a NumPy function that returns a view gives for an array."""
+    def viewed(self, array: Array, primitive: Any, params: dict[str, Any]) -> Array:
+        """What a primitive that is a view gives for an array; a copy of a row-major one where it must be that."""
         ...
 
     def loop(self, loops: Loops, emit: Emitter) -> None:
@@ -216,12 +223,61 @@ class Device(Protocol):
         """Return when all that was begun on the device is done."""
 
 
+KINDS = ("cpu",)
+"""The kinds of devices: packages of `fnet.devices`."""
+
+FOUND: dict[str, Device] = {}
+"""The devices that somebody has asked for, by their names; others are found here, too."""
+
+
 @functools.cache
 def cpu() -> Device:
     """The device of NumPy's arrays."""
-    return importlib.import_module("fnet.devices.cpu.device").DEVICE
+    return device_named("cpu")
 
 
-def device_of(values: Iterable[Any]) -> Device:
-    """The device on which functions of these values run."""
-    return cpu()
+def device_named(name: str) -> Device:
+    """The device of a name: its kind, with a number behind a colon where there are several; see `device_names`."""
+    if name not in FOUND:
+        if name not in device_names():
+            raise DeviceError(f"there is no device {name!r} here, only {', '.join(device_names())}.")
+        kind, _, number = name.partition(":")
+        FOUND[name] = _module(kind).device(int(number or 0))
+    return FOUND[name]
+
+
+def device_names() -> list[str]:
+    """The names of the devices that are there."""
+    return list(dict.fromkeys([*(name for kind in KINDS for name in _module(kind).names()), *FOUND]))
+
+
+def device_of(values: Sequence[Any], name: Callable[[int], str] | None = None) -> Device:
+    """The device on which functions of these values run: that of the device arrays, the CPU where there are none.
+
+    Numbers and host arrays without axes go anywhere; raises `DeviceError` for other host arrays beside device arrays,
+    and for arrays on two devices. name: gives what a value is called there, by its number.
+    """
+    if DeviceArray not in set(map(type, values)):
+        return cpu()
+    first = next(i for i, x in enumerate(values) if type(x) is DeviceArray)
+    home: Device = values[first].home
+    for i, x in enumerate(values):
+        if x.home is not home if type(x) is DeviceArray else isinstance(x, np.ndarray) and x.ndim:
+            raise _apart(values, first, i, name)
+    return home
+
+
+def _apart(values: Sequence[Any], first: int, other: int, name: Callable[[int], str] | None) -> DeviceError:
+    """The error for a device array and another array that is not where it is."""
+    where = f"on '{values[other].device}'" if type(values[other]) is DeviceArray else "on the host"
+    one, two = (
+        f"'{name(i)}'" if name is not None else f"a {values[i].dtype}{list(values[i].shape)}" for i in (first, other)
+    )
+    return DeviceError(
+        f"{one} is on '{values[first].device}' and {two} {where}; nothing is copied by itself.\n"
+        f"Move one of them: fnet.to_device(x, '{values[first].device}') or fnet.to_host(x)."
+    )
+
+
+def _module(kind: str) -> Any:
+    return importlib.import_module(f"fnet.devices.{kind}.device")

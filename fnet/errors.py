@@ -73,6 +73,10 @@ class DerivativeError(FnetError, TypeError):
     """A derivative was asked of a function that has none."""
 
 
+class DeviceError(FnetError, TypeError):
+    """Arrays are on another device than where they are needed, or a device is not there."""
+
+
 class TracingError(FnetError, TypeError):
     """A traced value was used where only a concrete one works, or the reverse."""
 

@@ -20,7 +20,7 @@ from fnet.arguments import described, is_integer
 from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
 from fnet.ops.promotion import astype, lift
 from fnet.spec import ArraySpec, check_dtype
-from fnet.transforms.operand import is_known, is_operand
+from fnet.transforms.operand import beside, is_known, is_operand
 from fnet.transforms.primitive import Primitive, spec_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def fold_in(key: np.ndarray, data: Any) -> np.ndarray:
     check_key(key)
     if isinstance(data, bool) or spec_of(data).dtype.kind not in "iu" or spec_of(data).size != 1:
         raise DtypeError(f"fold_in: data is one integer, received {_described(data)}.")
-    return _fold_in(key, ops.reshape(data, (1,)))
+    return _fold_in(key, ops.reshape(beside(data, key), (1,)))
 
 
 def bits(key: np.ndarray, shape: Shape = ()) -> np.ndarray:

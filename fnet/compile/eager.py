@@ -22,6 +22,6 @@ def evaluate(primitive: Any, args: tuple[Any, ...], params: dict[str, Any]) -> A
         if x.dtype not in SUPPORTED:
             check_dtype(x.dtype)
     if primitive.view is not None:
-        return device.viewed(arrays[0], primitive.view, params)
+        return device.viewed(arrays[0], primitive, params)
     results = device.compute(primitive, arrays, params)
     return tuple(results) if primitive.multiple else results[0]

@@ -31,17 +31,18 @@ class Program:
 
     def __init__(self, plan: Plan, workspace: Workspace, executor: str = "auto") -> None:
         self.plan = plan
+        self.device = device = plan.device
         self.workspace = workspace
-        self.runner = plan.device.runner(plan, executor)
+        self.runner = device.runner(plan, executor)
         self.state: Block = None
         self._is_in_arena = False
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._no_outputs: list[Any] = [None] * len(plan.outputs)
-        fixed = plan.device.block(plan.fixed_bytes)
+        fixed = device.block(plan.fixed_bytes)
         for buffer in plan.constants:
             assert buffer.constant is not None
-            window = plan.device.window(fixed, buffer.offset, buffer.constant.shape, buffer.constant.dtype)
-            plan.device.assign(window, buffer.constant)
+            window = device.window(fixed, buffer.offset, buffer.constant.shape, buffer.constant.dtype)
+            device.assign(window, buffer.constant)
         self.runner.bind(FIXED, fixed)
         self.release()
         workspace.tenants.add(self)
@@ -50,11 +51,11 @@ class Program:
         """Work in another arena from now on."""
         self._is_in_arena = False
         self.runner.bind(ARENA, arena)
-        self._is_in_arena = self.plan.device.size_of(arena) >= self.plan.arena_bytes
+        self._is_in_arena = self.device.size_of(arena) >= self.plan.arena_bytes
 
     def donate(self, leaves: list[Any]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""
-        device = self.plan.device
+        device = self.device
         state = device.block(self.plan.state_bytes)
         for i, buffer in self.plan.state.items():
             spec = self.plan.inputs[i]
@@ -63,13 +64,13 @@ class Program:
 
     def release(self) -> None:
         """Hold the donated arrays no longer; they are as they were."""
-        self._hold(self.plan.device.block(0))
+        self._hold(self.device.block(0))
 
     def run(self, inputs: list[Any], repeat: int = 1) -> list[Any]:
         """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""
         if not self._is_in_arena:
-            self.move(self.workspace.at_least(self.plan.arena_bytes))
-        outputs, empty = self._no_outputs.copy(), self.plan.device.empty
+            self.move(self.workspace.at_least(self.device, self.plan.arena_bytes))
+        outputs, empty = self._no_outputs.copy(), self.device.empty
         for k, shape, dtype in self._fresh:
             outputs[k] = empty(shape, dtype)
         self.runner.run(repeat, inputs, outputs)
@@ -79,7 +80,7 @@ class Program:
         """Output k where it was left in the state block."""
         buffer, spec = self.plan.kept[k], self.plan.outputs[k]
         assert buffer is not None
-        return self.plan.device.window(self.state, buffer.offset, spec.shape, spec.dtype)
+        return self.device.window(self.state, buffer.offset, spec.shape, spec.dtype)
 
     def _hold(self, state: Block) -> None:
         self.state = state

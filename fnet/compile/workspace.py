@@ -13,7 +13,9 @@ from fnet.device import Block, Device
 
 
 class _Tenant(Protocol):
-    """What works in an arena."""
+    """What works in an arena on a device."""
+
+    device: Device
 
     def move(self, arena: Block) -> None:
         """Work in another arena from now on, and hold the one of before no longer."""
@@ -35,18 +37,17 @@ class Gate(Protocol):
 
 
 class Workspace:
-    """One arena as large as the largest program needs, in which one program runs at a time.
+    """An arena on each device, as large as the largest program needs; one program runs at a time.
 
     Nothing in the arena outlives a run. Who works there holds the lock, and keeps the gate closed for guarded calls,
     which take no lock; there is no gate before the first of them. worker: the thread at work, 0 where there is none.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self) -> None:
         self.lock = threading.RLock()
         self.worker = 0
         self.gate: Gate | None = None
-        self.device = device
-        self.arena: Block = device.block(0)
+        self.arenas: dict[Device, Block] = {}
         self.tenants: Living[_Tenant] = Living()
         _ALL.add(self)
 
@@ -71,28 +72,33 @@ class Workspace:
 
     @property
     def nbytes(self) -> int:
-        """The size of the arena."""
-        return self.device.size_of(self.arena)
+        """The size of the arenas."""
+        return sum(device.size_of(arena) for device, arena in self.arenas.items())
 
-    def at_least(self, nbytes: int) -> Block:
-        """The arena; where it is smaller than `nbytes`, a larger one takes its place for all programs.
+    def at_least(self, device: Device, nbytes: int) -> Block:
+        """The arena on a device; where it is smaller than `nbytes`, a larger one takes its place for all programs.
 
         What eager calls before have left, as those that made weights, is given back first: memory is needed most now.
         """
-        if self.nbytes < nbytes:
-            self.device.release()
-            self.arena = self.device.block(nbytes)
-            self._move()
-        return self.arena
+        arena = self.arenas.get(device)
+        if arena is None:
+            arena = self.arenas[device] = device.block(0)
+        if device.size_of(arena) < nbytes:
+            device.release()
+            arena = self.arenas[device] = device.block(nbytes)
+            self._move(device, arena)
+        return arena
 
     def clear(self) -> None:
-        """Give the arena back until a program runs."""
-        self.arena = self.device.block(0)
-        self._move()
+        """Give the arenas back until a program runs."""
+        while self.arenas:
+            device, _ = self.arenas.popitem()
+            self._move(device, device.block(0))
 
-    def _move(self) -> None:
+    def _move(self, device: Device, arena: Block) -> None:
         for tenant in self.tenants:
-            tenant.move(self.arena)
+            if tenant.device is device:
+                tenant.move(arena)
 
 
 _ALL: Living[Workspace] = Living()

@@ -1,7 +1,7 @@
-"""Traced values behave like arrays: Python operators, methods and indexing, and plain NumPy functions.
+"""Traced values and arrays of devices behave like NumPy's: operators, methods, indexing, and plain NumPy functions.
 
-NumPy hands a call with a traced argument over through ``__array_ufunc__`` and ``__array_function__``; the tables
-below say which operation answers. Importing this module attaches everything to `Tracer`.
+NumPy hands a call with such an argument over through ``__array_ufunc__`` and ``__array_function__``; the tables
+below say which operation answers. Importing this module attaches everything to `Tracer` and `DeviceArray`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, FnetError, TracingError
 from fnet.ops import arithmetic as ar
 from fnet.ops import linalg as la
@@ -351,22 +352,26 @@ _METHODS: dict[str, Callable] = {
 }
 
 
-def _attach() -> None:
+def _attach(kind: Any) -> None:
+    """Give a class the operators, methods and protocols that it does not have of its own."""
+    given: dict[str, Any] = {}
     for name, operation in _BINARY.items():
-        setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
-        setattr(Tracer, f"__r{name}__", _swapped(operation))
+        given[f"__{name}__"] = lambda self, other, f=operation: f(self, other)
+        given[f"__r{name}__"] = _swapped(operation)
     for name, operation in _COMPARE.items():
-        setattr(Tracer, f"__{name}__", lambda self, other, f=operation: f(self, other))
-    for name, method in _METHODS.items():
-        setattr(Tracer, name, method)
+        given[f"__{name}__"] = lambda self, other, f=operation: f(self, other)
+    given |= _METHODS
     inverted = _of_booleans("~", ar.logical_not)
     for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": inverted}.items():
-        setattr(Tracer, f"__{name}__", _of_numbers(unary))
+        given[f"__{name}__"] = _of_numbers(unary)
     for name, attribute in {"T": sh.transpose, "mT": lambda self: sh.swapaxes(self, -1, -2)}.items():
-        setattr(Tracer, name, property(attribute))
+        given[name] = property(attribute)
     protocols = {"getitem": getitem, "getattr": _missing, "array_ufunc": _ufunc, "array_function": _function}
-    for name, protocol in protocols.items():
-        setattr(Tracer, f"__{name}__", protocol)
+    given |= {f"__{name}__": protocol for name, protocol in protocols.items()}
+    for name, value in given.items():
+        if name not in vars(kind):
+            setattr(kind, name, value)
 
 
-_attach()
+_attach(Tracer)
+_attach(DeviceArray)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, random, tree
+from fnet.device import device_of
 from fnet.errors import FnetError, ShapeError, StructureError, TracingError
 from fnet.losses.define import Loss
 from fnet.masking import split_mask
@@ -31,6 +32,13 @@ def check_state(ts: Any) -> TrainState:
         f"expected a TrainState as the first argument, received a {type(ts).__name__}. "
         f"Make one with trainer.init(key, shape)."
     )
+
+
+def check_device(ts: TrainState, data: Mapping[str, Any], of: str = "") -> None:
+    """Refuse a state and data that are not on one device; `of` begins the names of the data."""
+    named = {"ts": ts._asdict(), **{of + name: part for name, part in data.items()}}
+    leaves, structure = tree.flatten(named)
+    device_of(leaves, lambda leaf: structure.paths()[leaf])
 
 
 def check_network(net: Layer, ts: TrainState, x: Any, name: str = "x") -> None:

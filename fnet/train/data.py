@@ -10,8 +10,11 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.arguments import is_number
+from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.ops.promotion import astype
 from fnet.spec import SUPPORTED
+from fnet.transforms.operand import beside
 
 # The two uses of TrainState.key, kept apart.
 ORDER, STEP = 0, 1
@@ -67,10 +70,10 @@ def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:
     return tree.map(lambda x: x[:at], data), tree.map(lambda x: x[at:], data)
 
 
-def epoch_order(key: np.ndarray, step: int, n: int, shuffle: bool) -> np.ndarray:
+def epoch_order(key: Any, step: int, n: int, shuffle: bool) -> Any:
     """The order in which an epoch that begins at update number `step` visits n samples: pure in all four."""
     if not shuffle:
-        return np.arange(n)
+        return beside(np.arange(n), key)
     return random.permutation(random.fold_in(random.fold_in(key, ORDER), step), n)
 
 
@@ -81,7 +84,18 @@ def _is_plain(data: Any) -> bool:
     return all(_is_plain(part) or isinstance(part, int | float | complex | str | bytes | np.generic) for part in data)
 
 
-def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
+def _as_array(name: str, leaf: Any, dtype: np.dtype) -> Any:
+    if isinstance(leaf, DeviceArray):
+        array: Any = astype(leaf, dtype) if leaf.dtype.kind == "f" else leaf
+    else:
+        array = _as_host_array(name, leaf, dtype)
+    if array.ndim == 0:
+        fix = "Give one for each sample." if name.endswith("weight") else "Wrap it: [value]."
+        raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. {fix}")
+    return array
+
+
+def _as_host_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
     array = _plain_array(name, leaf)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
         try:
@@ -94,9 +108,6 @@ def _as_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
             ) from None
     elif array.dtype not in SUPPORTED:
         raise DtypeError(f"{name} must hold numbers or booleans, received {_not_numbers(name, leaf, array)}")
-    if array.ndim == 0:
-        fix = "Give one for each sample." if name.endswith("weight") else "Wrap it: [value]."
-        raise ShapeError(f"{name} must have the samples on its first axis, received a scalar. {fix}")
     # A read-only array is copied once here, since kernels take arrays as writeable ones.
     return array if array.flags.carray else np.array(array, order="C")
 

@@ -11,6 +11,7 @@ from fnet import tree
 from fnet.compile.graph import Graph, Node, Value
 from fnet.errors import BatchSizeError
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import stage
 
@@ -49,7 +50,7 @@ class Derived:
 
     def find(self, x: Any) -> list[DerivedValue]:
         """The values for data like `x`; those of a network for batches of one size only where there are as many."""
-        if self._none:
+        if self._none or not all(map(is_known, tree.leaves(x))):
             return []
         n = len(tree.leaves(x)[0])
         return self._for(min(n, _CHUNK)) if self._size is None or n >= self._size else []

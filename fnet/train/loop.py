@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.device import device_of
 from fnet.transforms.jit import Jitted
 
 CHUNK_SECONDS = 0.05
@@ -52,7 +53,7 @@ class Loop:
 def assign(target: Any, values: Any) -> None:
     """Write the leaves of `values` into those of `target`, arrays of the same structure, shapes and dtypes."""
     for old, new in zip(tree.leaves(target), tree.leaves(values), strict=True):
-        old[...] = new
+        device_of([old]).assign(old, new)
 
 
 class Pass:

@@ -6,11 +6,10 @@ import warnings
 import weakref
 from typing import Any, NoReturn
 
-import numpy as np
-
 from fnet import tree
 from fnet.train.history import History
 from fnet.train.state import TrainState
+from fnet.transforms.operand import is_operand
 
 
 class _Token:
@@ -94,4 +93,4 @@ class Rebinding:
 
 
 def _references(leaves: list[Any]) -> list[weakref.ref]:
-    return [weakref.ref(leaf) for leaf in leaves if isinstance(leaf, np.ndarray)]
+    return [weakref.ref(leaf) for leaf in leaves if is_operand(leaf)]

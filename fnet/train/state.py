@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fnet import tree
+from fnet.device import device_of
 
 
 class TrainState(NamedTuple):
@@ -25,5 +24,5 @@ class TrainState(NamedTuple):
 
 
 def copied(values: Any) -> Any:
-    """The tree with arrays of its own."""
-    return tree.map(np.array, values)
+    """The tree with arrays of its own, each where it was."""
+    return tree.map(lambda x: device_of([x]).copied(x), values)

@@ -11,6 +11,7 @@ import numpy as np
 
 from fnet import optimizers, random, tree
 from fnet.arguments import integer
+from fnet.device import device_of
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.losses.names import LossLike
 from fnet.masking import unmasked
@@ -21,6 +22,7 @@ from fnet.optimizers import Optimizer
 from fnet.train import steps
 from fnet.train.callbacks import Callback, Callbacks
 from fnet.train.checks import (
+    check_device,
     check_optimizer,
     check_samples,
     check_state,
@@ -39,6 +41,7 @@ from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
+from fnet.transfer import to_device, to_host
 from fnet.transforms.jit import Jitted, jit
 
 if TYPE_CHECKING:
@@ -112,7 +115,7 @@ class Trainer:
         key_of_net, own_key = random.split(key)
         params, state = copied(self._net.init(key_of_net, shape, dtype))
         opt_state = copied(self._optimizer.init(steps.split_trained(self._net, params)[0]))
-        return TrainState(params, state, opt_state, np.array(own_key), np.zeros((), np.int64))
+        return TrainState(params, state, opt_state, copied(own_key), np.zeros((), np.int64))
 
     def fit(
         self,
@@ -169,7 +172,7 @@ class Trainer:
             data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
         self._check_optimizer(ts)
         measures, empty = self._examiner.measures(ts, data)
-        n = count(data)
+        empty, n = to_device(empty, device_of(tree.leaves(ts.params)).name), count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
         passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
@@ -201,18 +204,20 @@ class Trainer:
         batch_size = _count("batch_size", batch_size)
         x = self._inputs(ts, x, "x")
         n = count({"x": x})
+        check_device(ts, {"x": x})
         leaves, structure = tree.flatten(x)
         forward = self._forward(ts, x, "x")
         forward.lookups.check("x", x)
         like, outputs = tree.flatten(unmasked(forward.output))
-        results = [np.empty((n, *spec.shape[1:]), spec.dtype) for spec in like]
+        home = device_of(leaves)
+        results = [home.empty((n, *spec.shape[1:]), spec.dtype) for spec in like]
         predict = self._jitted(("predict", structure), lambda: steps.prediction(self._net, structure))
         network = (ts.params, ts.state)
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
             network, *parts = predict(network, *(leaf[start:stop] for leaf in leaves))
             for result, part in zip(results, parts, strict=True):
-                result[start:stop] = part
+                home.assign(result[start:stop], part)
         return tree.unflatten(outputs, results)
 
     def _inputs(self, ts: TrainState, x: Any, name: str) -> Any:
@@ -232,6 +237,7 @@ class Trainer:
             check_samples(self._net, ts, f"{of}x", data["x"])
             check_targets_stacked(f"{of}y", data["x"], data["y"])
             raise
+        check_device(ts, data, of)
         forward = self._forward(ts, data["x"], f"{of}x")
         forward.lookups.check(f"{of}x", data["x"])
         with scope(of.strip()) if of else nullcontext():
@@ -261,6 +267,7 @@ class Trainer:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
         measures, empty = self._examiner.measures(ts, data)
+        empty = to_device(empty, device_of(tree.leaves(ts.params)).name)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
         passes = Pass(
             lambda size: self._step(steps.evaluation_step, measures, size, structure), count(data), batch_size
@@ -293,7 +300,7 @@ def _results(measures: BoundMeasures, totals: steps.Totals) -> dict[str, Any]:
     for output, total in totals.parts.items():
         results[f"{output}_loss"] = float(total / totals.count)
     for watched, state in zip(measures.watched, totals.metrics, strict=True):
-        value = np.asarray(watched.metric.result(state))
+        value = np.asarray(watched.metric.result(to_host(state)))
         results[watched.name] = float(value) if value.ndim == 0 else value
     return results
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.device import Device, device_of
+from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError
 from fnet.spec import ArraySpec
 from fnet.transforms.donation import Donated
@@ -17,7 +19,7 @@ from fnet.transforms.signature import Label, Signature
 from fnet.transforms.static import static_key
 from fnet.transforms.tracer import Tracer
 
-_NUMBERS = (Tracer, np.ndarray, np.generic, bool, int, float)
+_NUMBERS = (Tracer, np.ndarray, DeviceArray, np.generic, bool, int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,18 @@ class Call:
     @property
     def is_traced(self) -> bool:
         return any(isinstance(x, Tracer) for x in self.leaves)
+
+    def device(self, signature: Signature) -> Device:
+        """Where the function runs; a `DeviceError` names two arguments that are apart."""
+
+        def name(leaf: int) -> str:
+            position = self._position(leaf)
+            structure = self.structures[position]
+            assert structure is not None
+            path = structure.paths()[leaf - self.spans[position][0]]
+            return "/".join(filter(None, (signature.name(self.labels[position]), path)))
+
+        return device_of(self.leaves, name)
 
     def kinds(self) -> tuple[Any, ...]:
         """What a program depends on in the leaves."""
@@ -73,11 +87,15 @@ class Call:
         count = len(self.args) - len(self.by_keyword)
         return lambda *args: f(*args[:count], **dict(zip(self.by_keyword, args[count:], strict=True)))
 
+    def _position(self, leaf: int) -> int:
+        """The argument that a leaf belongs to."""
+        return next(p for p, (first, last) in enumerate(self.spans) if first <= leaf < last)
+
     def _spec(self, leaf: Any) -> ArraySpec:
         if isinstance(leaf, _NUMBERS):
             return spec_of(leaf)
         number = next(i for i, x in enumerate(self.leaves) if x is leaf)
-        position = next(p for p, (first, last) in enumerate(self.spans) if first <= number < last)
+        position = self._position(number)
         path = next(p for p, x in tree.leaves_with_path(self.args[position]) if x is leaf)
         raise DtypeError(
             f"fnet.jit received a {type(leaf).__name__} in argument '{'/'.join(filter(None, (str(position), path)))}'; "

@@ -14,7 +14,7 @@ from fnet.compile.living import Living
 from fnet.compile.program import check_executor
 from fnet.compile.workspace import Workspace
 from fnet.context import in_force
-from fnet.device import cpu, device_of
+from fnet.device import FOUND, cpu
 from fnet.errors import TracingError, ValueRangeError
 from fnet.transforms.call import Call, bound_call
 from fnet.transforms.donation import feeding
@@ -108,7 +108,8 @@ def clear_cache() -> None:
     """Forget the programs of all jitted functions and free their memory. Machine code on disk stays."""
     for jitted in _ALL:
         jitted.clear()
-    cpu().clear()
+    for device in dict.fromkeys([cpu(), *FOUND.values()]):
+        device.clear()
 
 
 class Jitted(Generic[P, R]):
@@ -121,7 +122,7 @@ class Jitted(Generic[P, R]):
         self._donate = self._signature.labels(donate, "donate")
         self._static = self._signature.labels(static, "static")
         self._executor = check_executor(executor)
-        self._workspace = Workspace(cpu())
+        self._workspace = Workspace()
         self._compiled: dict[Any, Specialised] = {}
         self._latest: Specialised | None = None
         self._recent: list[Specialised] = []
@@ -185,7 +186,7 @@ class Jitted(Generic[P, R]):
     def memory(self) -> Memory:
         """How many programs there are, and how many bytes they hold."""
         programs = [compiled.program for compiled in list(self._compiled.values())]
-        fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.plan.device.size_of(p.state) for p in programs)
+        fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.device.size_of(p.state) for p in programs)
         return Memory(len(programs), self._workspace.nbytes, fixed, state)
 
     def clear(self) -> None:
@@ -240,7 +241,7 @@ class Jitted(Generic[P, R]):
         """The program for a call, which is made if need be; None where the call is a part of its caller."""
         if call.is_traced:
             return None
-        device, level = device_of(call.leaves), in_force().jit_level
+        device, level = call.device(self._signature), in_force().jit_level
         if level is None:
             return None
         key = (call.key, call.kinds(), device, level)

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device_array import DeviceArray
 from fnet.errors import ShapeError
 from fnet.spec import ArraySpec, Unknown
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import Primitive, spec_of
-from fnet.transforms.tracer import Tracer
 
 Shape = tuple[int, ...]
 
@@ -231,7 +232,7 @@ cast.seen_through = True
 
 def as_dtype(x: Any, dtype: np.dtype) -> Any:
     """`x` with elements of type `dtype`, which is not boolean."""
-    if not isinstance(x, Tracer):
+    if is_known(x):
         return np.asarray(x, dtype)
     return x if x.dtype == dtype and not x.weak else cast(x, dtype=dtype)
 
@@ -273,7 +274,8 @@ def part(x: Any, start: int, stop: int, axis: int) -> Any:
     return basic_slice(x, index=((None, None, None),) * axis + ((start, stop, None),))
 
 
-def zeros_like(x: Any) -> np.ndarray:
-    """Zeros of the shape and dtype of `x`, which may be traced."""
+def zeros_like(x: Any) -> Any:
+    """Zeros of the shape and dtype of `x`, which may be traced, where it is."""
     spec = spec_of(x)
-    return np.zeros(spec.shape, spec.dtype)
+    zeros = np.zeros(spec.shape, spec.dtype)
+    return x.home.put(zeros) if isinstance(x, DeviceArray) else zeros

@@ -1,4 +1,4 @@
-"""What operations work on: arrays, and the traced values that stand for them inside a transform."""
+"""What operations work on: arrays, of the host or of a device, and the traced values that stand for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device_array import DeviceArray
 from fnet.errors import TracingError
 from fnet.spec import SUPPORTED, is_array
 from fnet.transforms.tracer import Tracer
@@ -13,7 +14,7 @@ from fnet.transforms.tracer import Tracer
 
 def is_operand(x: Any) -> bool:
     """Whether `x` is an array or a traced value: it has a shape and a dtype."""
-    return is_array(x) or isinstance(x, Tracer)
+    return is_array(x) or not is_known(x)
 
 
 def is_weak(x: Any) -> bool:
@@ -22,18 +23,18 @@ def is_weak(x: Any) -> bool:
 
 
 def is_known(x: Any) -> bool:
-    """Whether `x` is a value, not what stands for one inside a transform."""
-    return not isinstance(x, Tracer)
+    """Whether `x` is a value on the host; not an array of a device, nor what stands for one inside a transform."""
+    return not isinstance(x, Tracer | DeviceArray)
 
 
 def known_value(x: Any) -> Any:
-    """The value of `x`, also where a derivative is taken; None where it is not known yet, as under jit."""
-    if not isinstance(x, Tracer):
-        return x
-    try:
-        return x.concrete("a check of values")
-    except TracingError:
-        return None
+    """The value of `x`, also where a derivative is taken; None where it is not known, as under jit or on a device."""
+    if isinstance(x, Tracer):
+        try:
+            x = x.concrete("a check of values")
+        except TracingError:
+            return None
+    return x if is_known(x) else None
 
 
 def in_one_dtype(args: tuple[Any, ...]) -> list[Any] | None:
@@ -54,3 +55,10 @@ def in_one_dtype(args: tuple[Any, ...]) -> list[Any] | None:
     if not has_numbers:
         return list(args)
     return [np.asarray(x, dtype) if type(x) is float or type(x) is int else x for x in args]
+
+
+def beside(x: Any, like: Any) -> Any:
+    """`x` on the device of `like`, which may stand for an array there: there an operation of `x` alone runs, too."""
+    while isinstance(like, Tracer):
+        like = getattr(like, "primal", None)
+    return like.home.operand(x) if isinstance(like, DeviceArray) and is_known(x) else x

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device_array import DeviceArray
 from fnet.transforms.tracer import Tracer
 
 
@@ -18,19 +19,23 @@ class Own:
         for x in others:
             if isinstance(x, np.ndarray):
                 self._roots[id(x if x.base is None else _root(x))] = x
+            elif isinstance(x, DeviceArray):
+                self._roots[id(x.memory)] = x
 
     def __call__(self, x: Any) -> Any:
         if isinstance(x, Tracer):
             return x
-        if not x.flags.writeable or id(_root(x)) in self._roots:
+        if isinstance(x, DeviceArray):
+            x = x.copy() if id(x.memory) in self._roots else x
+        elif not x.flags.writeable or id(_root(x)) in self._roots:
             x = np.array(x)
         self._roots[id(_root(x))] = x
         return x
 
 
-def _root(array: np.ndarray) -> Any:
+def _root(array: Any) -> Any:
     """What owns the memory of an array."""
-    root: Any = array
+    root = array.memory if isinstance(array, DeviceArray) else array
     while isinstance(root, np.ndarray) and root.base is not None:
         root = root.base
     return root

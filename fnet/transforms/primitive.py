@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet.compile.eager import evaluate
 from fnet.device import Rule as LoweringRule
+from fnet.device_array import DeviceArray
 from fnet.errors import DerivativeError
 from fnet.spec import ArraySpec, as_array, check_array, check_dtype
 from fnet.transforms.tracer import Tracer
@@ -104,7 +105,7 @@ class Primitive:
 
 def spec_of(value: Any) -> ArraySpec:
     """The `ArraySpec` of an array, a traced value, a NumPy scalar or a Python number (which is weak)."""
-    if isinstance(value, Tracer):
+    if isinstance(value, Tracer | DeviceArray):
         return value.spec
     if isinstance(value, np.ndarray | np.generic):
         if type(value) is not np.ndarray:

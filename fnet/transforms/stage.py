@@ -9,7 +9,8 @@ import numpy as np
 
 from fnet import tree
 from fnet.compile.graph import Graph, Node, Value, make_node
-from fnet.errors import StructureError, TracingError
+from fnet.device_array import DeviceArray
+from fnet.errors import DeviceError, StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.linear_maps import broadcast_to
 from fnet.transforms.primitive import Primitive, spec_of
@@ -65,12 +66,14 @@ class _Staging:
     def value_of(self, x: Any) -> Value:
         if isinstance(x, _GraphTracer) and x.trace is self:
             return x.value
-        if isinstance(x, Tracer) and self.shapes_only:
+        if isinstance(x, Tracer | DeviceArray) and self.shapes_only:
             return Value(x.spec)
         if isinstance(x, Tracer):
             raise OuterValueError(
                 "a value of an outer transform was met where only fnet.jit's own or concrete ones can be."
             )
+        if isinstance(x, DeviceArray):
+            raise DeviceError(f"a traced function computes with {x!r}, which it does not get. Pass it as an argument.")
         array = np.array(x)  # a copy: later changes to the caller's array must not change the program
         check_dtype(array.dtype)
         if array.size > 1 and array.tobytes() == array.size * array.flat[0].tobytes():  # -0 is not 0
@@ -108,7 +111,7 @@ def stage(
 
 
 def _checked(path: str, leaf: Any) -> Any:
-    if isinstance(leaf, Tracer | np.ndarray | np.generic | bool | int | float):
+    if isinstance(leaf, Tracer | np.ndarray | DeviceArray | np.generic | bool | int | float):
         return leaf
     raise StructureError(
         f"a traced function must return arrays and numbers in dicts, lists and tuples; "
@@ -126,7 +129,8 @@ def eval_shape(f: Callable[..., Any], *args: Any) -> Any:
     float32[2, 2]
     """
     leaves, structure = tree.flatten(args)
-    positions = [i for i, x in enumerate(leaves) if isinstance(x, ArraySpec | Tracer | np.ndarray | np.generic)]
+    kinds = ArraySpec | Tracer | np.ndarray | DeviceArray | np.generic
+    positions = [i for i, x in enumerate(leaves) if isinstance(x, kinds)]
     specs = [leaves[i] if isinstance(leaves[i], ArraySpec) else spec_of(leaves[i]) for i in positions]
 
     def rebuild(traced: list[Any]) -> tuple[Any, ...]:

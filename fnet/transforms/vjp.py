@@ -10,7 +10,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.transforms.linear_maps import add, as_dtype, zeros_like
-from fnet.transforms.operand import is_weak
+from fnet.transforms.operand import beside, is_operand, is_weak
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
@@ -181,7 +181,7 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
         for output, g in zip(outputs, given, strict=True):
             if tape.owns(output) and g is not None:
                 _check_cotangent(output.spec, g)
-                g = as_dtype(g, output.dtype)
+                g = beside(as_dtype(g, output.dtype), output.primal)
                 known = cotangents.get(id(output))
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)
@@ -266,7 +266,7 @@ def is_none(x: Any) -> bool:
 
 def as_primal(x: Any) -> Any:
     """Python numbers and NumPy scalars as arrays; arrays and tracers as they are."""
-    return x if isinstance(x, Tracer | np.ndarray) else np.asarray(x)
+    return x if is_operand(x) else np.asarray(x)
 
 
 def _not_floating(arguments: tuple[Any, ...]) -> DerivativeError:

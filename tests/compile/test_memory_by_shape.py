@@ -13,6 +13,7 @@ import pytest
 import fnet
 from fnet import ops, tree
 from fnet.compile.living import Living
+from fnet.device import cpu
 from fnet.errors import ValueRangeError
 
 
@@ -148,7 +149,7 @@ def test_nothing_in_the_arena_is_taken_for_zero():
     f = fnet.jit(gradient)
     x = np.full((5, 4), 0.3)
     expected = f(x)
-    f._workspace.arena[:] = 255  # NaN
+    f._workspace.arenas[cpu()][:] = 255  # NaN
     np.testing.assert_array_equal(f(x), expected)
 
 

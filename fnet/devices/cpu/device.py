@@ -64,6 +64,9 @@ class Cpu:
     def get(self, array: np.ndarray) -> np.ndarray:
         return np.array(array)
 
+    def copied(self, array: np.ndarray) -> np.ndarray:
+        return np.array(array)
+
     def assign(self, target: np.ndarray, source: Any) -> None:
         target[...] = source
 
@@ -101,8 +104,9 @@ class Cpu:
 
         return Eager(self).compute
 
-    def viewed(self, array: np.ndarray, view: Callable[..., np.ndarray], params: dict[str, Any]) -> np.ndarray:
-        return view(array, **params)
+    def viewed(self, array: np.ndarray, primitive: Any, params: dict[str, Any]) -> np.ndarray:
+        viewed: np.ndarray = primitive.view(array, **params)
+        return viewed
 
     def loop(self, loops: Loops, emit: Emitter) -> None:
         from fnet.devices.cpu.loops import emit_loops
@@ -156,4 +160,14 @@ class Cpu:
         """Kernels have run when their calls return."""
 
 
-DEVICE = Cpu()
+_CPU = Cpu()
+
+
+def names() -> list[str]:
+    """The CPU is one device, whatever its number of cores."""
+    return [_CPU.name]
+
+
+def device(number: int) -> Cpu:
+    """The only device."""
+    return _CPU

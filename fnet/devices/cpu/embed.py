@@ -6,12 +6,12 @@ and nothing is shared between calls, so a function may run in any number of thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from fnet.compile.memory import ARENA, INPUT, Buffer
 from fnet.compile.plan import Plan, Slot
 from fnet.devices.cpu.generated import NAME, define
-from fnet.devices.cpu.native import import_of
+from fnet.devices.cpu.source import Calls
 from fnet.kernels.compiler.sources import source_hash
 from fnet.kernels.cpu.runtime import entry, views
 from fnet.spec import ArraySpec
@@ -29,17 +29,16 @@ def embed(plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several:
 
 
 class _Source:
+    """Writes the text; see `fnet.devices.cpu.source.Operands`."""
+
     def __init__(self, plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several: bool) -> None:
         self.plan, self.parameters, self.inputs, self.several = plan, parameters, inputs, several
         self.bytes = plan.arena_bytes
         self.constants: dict[Buffer, str] = {}
-        self.kernels: dict[Callable, str] = {}
-        self.views: dict[tuple, str] = {}
-        self.view_lines: list[str] = []
-        self.calls = [f"{self._kernel(call.kernel)}({', '.join(map(self._arg, call.args))})" for call in plan.calls]
+        self.calls = Calls(plan, self)
 
     def text(self) -> str:
-        body = [*self._arguments(), *self._memory(), *self.view_lines, *self.calls]
+        body = [*self._arguments(), *self._memory(), *self.calls.views, *self.calls.lines]
         held = [f"in{i}" for i in range(len(self.inputs))] + ["arena"] * (self.bytes > STACK_BYTES)
         body += [f"hold({array})" for array in held]
         outputs = [f"out{k}" for k in range(len(self.plan.outputs))]
@@ -54,11 +53,7 @@ class _Source:
             "from fnet.devices.cpu.generated import function",
             "from fnet.kernels.cpu.runtime.entry import hold, stack, taken",
         ]
-        lines.append("from fnet.kernels.policy import kernel")
-        for kernel, alias in self.kernels.items():
-            lines += import_of(kernel, alias)
-        used = sorted({line.split(" = ")[1].split("(")[0] for line in self.view_lines})
-        lines += [f"from fnet.kernels.cpu.runtime.views import {', '.join(used)}"] if used else []
+        lines += ["from fnet.kernels.policy import kernel", *self.calls.imports()]
         for buffer, name in self.constants.items():
             assert buffer.constant is not None
             data, code = buffer.constant.tobytes().hex(), buffer.constant.dtype.str
@@ -82,19 +77,16 @@ class _Source:
             lines.append(f"arena = np.empty({self.bytes}, np.uint8)")
         return lines
 
-    def _kernel(self, kernel: Callable) -> str:
-        return self.kernels.setdefault(kernel, f"k{len(self.kernels)}")
+    def integer(self, value: int) -> str:
+        return str(value)
 
-    def _arg(self, arg: Slot | int) -> str:
-        if not isinstance(arg, Slot):
-            return str(arg)
-        base, skip = self._start(arg.buffer)
-        code = "b1" if arg.dtype.kind == "b" else arg.dtype.str[1:]
-        view = (base, skip + arg.skip, arg.count, code)
-        if view not in self.views:
-            self.views[view] = f"a{len(self.views)}"
-            self.view_lines.append(f"{self.views[view]} = view_{code}({base}, {skip + arg.skip}, {arg.count})")
-        return self.views[view]
+    def key(self, slot: Slot) -> Hashable:
+        base, skip = self._start(slot.buffer)
+        return base, skip + slot.skip
+
+    def view(self, slot: Slot) -> str:
+        base, skip = self._start(slot.buffer)
+        return f"{base}, {skip + slot.skip}, {slot.count}"
 
     def _start(self, buffer: Buffer) -> tuple[str, int]:
         """The array that a buffer is in, and at how many bytes it begins there."""

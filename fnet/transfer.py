@@ -1,0 +1,52 @@
+"""Arrays from one device to another: nothing else in fnet copies them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fnet import tree
+from fnet.device import cpu, device_named, device_names
+from fnet.device_array import DeviceArray
+from fnet.errors import DeviceError
+from fnet.ops import operators  # noqa: F401  (gives device arrays their operators)
+from fnet.transforms.tracer import Tracer
+
+T = TypeVar("T")
+
+
+def devices() -> list[str]:
+    """The names of the devices that are there, for `to_device`.
+
+    >>> devices()[0]
+    'cpu'
+    """
+    return device_names()
+
+
+def to_device(values: T, name: str) -> T:
+    """The tree `values` with its arrays copied to a device; what is there stays, and so do numbers.
+
+    Functions of device arrays run on their device and give device arrays. Raises `DeviceError` for an unknown name.
+
+    >>> import numpy as np
+    >>> x = np.ones(3)
+    >>> to_device({"x": x}, "cpu")["x"] is x
+    True
+    """
+    home = device_named(name)
+
+    def moved(x: Any) -> Any:
+        if isinstance(x, Tracer):
+            raise DeviceError("a traced value is where the arguments are: call fnet.to_device outside of transforms.")
+        if home.owns(x) or not isinstance(x, DeviceArray | np.ndarray | np.generic):
+            return x
+        return home.put(x.home.get(x) if isinstance(x, DeviceArray) else np.asarray(x))
+
+    return tree.map(moved, values)
+
+
+def to_host(values: T) -> T:
+    """The tree `values` with its arrays as NumPy's; those that are NumPy's stay."""
+    return to_device(values, cpu().name)

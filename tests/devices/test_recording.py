@@ -1,0 +1,147 @@
+"""A second device: what runs on the CPU runs there, to the bit, and by nothing but the device itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import device, losses, ops, tree
+from fnet.compile.memory import ARENA, FIXED, STATE
+from fnet.device import cpu
+from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from tests.devices.recording import Recording
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+@pytest.fixture
+def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+    made = Recording("recording")
+    monkeypatch.setitem(device.FOUND, made.name, made)
+    yield made
+
+
+def there(values: Any) -> Any:
+    return fnet.to_device(values, "recording")
+
+
+def is_there(values: Any) -> bool:
+    return all(isinstance(leaf, fnet.DeviceArray) and leaf.device == "recording" for leaf in tree.leaves(values))
+
+
+@contextmanager
+def closed_cpu() -> Iterator[None]:
+    """The CPU gives no memory and runs nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("empty", "block", "ready", "loop", "copy", "fill", "compute", "runner"):
+            patch.setattr(cpu(), name, lambda *_, name=name: pytest.fail(f"the CPU was asked for '{name}'"))
+        yield
+
+
+NETWORKS = {
+    "digits": (lambda: fnet.serial(Dense(16, activation="relu"), Dropout(0.4), Dense(4)), (8,)),
+    "pictures": (
+        lambda: fnet.serial(Conv2D(4, 3), BatchNormalization(), MaxPooling2D(2), Flatten(), Dense(4)),
+        (8, 8, 1),
+    ),
+    "sequences": (lambda: fnet.serial(LSTM(8), Dense(4)), (5, 3)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_trains_there_as_on_the_cpu(name: str, recording: Recording):
+    make, shape = NETWORKS[name]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(70, *shape)).astype(np.float32), rng.integers(0, 4, 70)
+
+    def trained(place: Any) -> tuple[Any, ...]:
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(make(), loss, optimizer="adam", metrics=["accuracy"])
+        ts = place(trainer.init(fnet.random.key(0), shape))
+        ts, history = trainer.fit(ts, place(x), place(y), batch_size=16, epochs=2, validation_split=0.2, verbose=False)
+        results = trainer.evaluate(ts, place(x), place(y))
+        return ts, history, results, trainer.predict(ts, place(x))
+
+    ts, history, results, outputs = trained(there)
+    assert is_there((ts, outputs))
+    on_cpu = trained(lambda values: values)
+    assert tree.all_equal(fnet.to_host((ts, outputs)), (on_cpu[0], on_cpu[3]))
+    assert (dict(history), results) == (dict(on_cpu[1]), on_cpu[2])
+    assert recording.seen["runs"] == 2 * 4 + 2 * 1 + 3 + 3  # batches of 16, two epochs and their validation; of 32
+    assert sum(recording.kernels.values()) > 3 * recording.seen["runs"]
+
+
+def test_a_step_asks_nobody_else(recording: Recording):
+    net = fnet.serial(Dense(16, activation="relu"), Dense(1))
+    specs = fnet.eval_shape(lambda key: net.init(key, (3,)), fnet.ArraySpec((2,), np.dtype(np.uint32)))
+    params, state = tree.map(lambda spec: there(np.full(spec.shape, 0.1, spec.dtype)), specs)
+    optimizer = fnet.optimizers.sgd(0.1, momentum=0.9)
+    opt_state = there(tree.map(lambda spec: np.zeros(spec.shape, spec.dtype), fnet.eval_shape(optimizer.init, params)))
+
+    def step(params: Any, opt_state: Any, x: Any) -> Any:
+        loss, gradient = fnet.value_and_grad(lambda p: np.mean(net.apply(p, state, x)[0] ** 2))(params)
+        updates, opt_state = optimizer.update(gradient, opt_state, params)
+        return fnet.optimizers.apply_updates(params, updates), opt_state, loss
+
+    x = there(X)
+    with closed_cpu():
+        eager = step(params, opt_state, x)
+    jitted = fnet.jit(step, donate=("params", "opt_state"))
+    first = jitted(params, opt_state, x)
+    assert is_there((eager, first))
+    assert tree.all_equal(fnet.to_host(eager), fnet.to_host(first))
+    recording.seen.clear(), recording.kernels.clear()
+    with closed_cpu():
+        again = jitted(*first[:2], x)
+    assert again[0] is first[0] and again[1] is first[1]
+    plan = jitted.plan(*first[:2], x)
+    assert recording.seen == {"runs": 1, "arrays": 1}  # the loss is the only new array
+    assert sum(recording.kernels.values()) == len(plan.calls)
+    with closed_cpu():
+        last = jitted.repeat(3, *again[:2], x)
+    assert recording.seen["runs"] == 4 and last[0] is first[0]
+
+
+def test_an_eager_call_is_one_kernel_and_one_array(recording: Recording):
+    x = there(X)
+    recording.seen.clear()
+    with closed_cpu():
+        y = ops.exp(x)
+    assert recording.seen == {"arrays": 1, "loops": 1} and list(recording.kernels.values()) == [1]
+    assert is_there((y, x.T, x[1:], x.reshape(3, 2))) and recording.seen == {"arrays": 1, "loops": 1}
+    assert is_there(x.T.reshape(2, 3)) and recording.seen["arrays"] == 2
+
+
+def test_memory_is_the_devices_own(recording: Recording):
+    f = fnet.jit(lambda p, x: (p + np.sum(np.tanh(x) @ x.T * np.float32([[1, 2], [3, 4]])), x * 2), donate="p")
+    p, _ = f(there(np.zeros(3, np.float32)), there(X))
+    p, y = f(p, there(X))
+    program = f.compiled(p, there(X)).program
+    assert set(program.runner._blocks) == {ARENA, FIXED, STATE}
+    memory = f.memory()
+    assert memory.state >= program.plan.state_bytes == recording.alignment
+    assert memory.arena == program.plan.arena_bytes > 0
+    host = fnet.jit(lambda p, x: (p + np.sum(np.tanh(x) @ x.T * np.float32([[1, 2], [3, 4]])), x * 2), donate="p")
+    expected, _ = host(np.zeros(3, np.float32), X)
+    np.testing.assert_array_equal(fnet.to_host(p), host(expected, X)[0])
+    fnet.clear_cache()
+    assert recording.seen["cleared"] == 1 and f.memory() == (0, 0, 0, 0)
+    assert is_there((p, y))
+
+
+def test_one_function_runs_on_both_devices_in_turns(recording: Recording):
+    f = fnet.jit(lambda p, x: (p + x @ x.T, np.sum(p)), donate="p")
+    here, elsewhere = np.zeros((2, 2), np.float32), there(np.zeros((2, 2), np.float32))
+    for _ in range(4):
+        here, one = f(here, X)
+        elsewhere, other = f(elsewhere, there(X))
+        assert one == float(other)
+    assert f.memory().programs == 2
+    assert type(here) is np.ndarray and is_there(elsewhere)
+    np.testing.assert_array_equal(here, fnet.to_host(elsewhere))
