@@ -56,9 +56,12 @@ class Ref:
     @property
     def extent(self) -> int:
         """How many elements of the buffer the window spans, from its offset on."""
-        if self.size == 0:
-            return 0
-        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        extent = 1
+        for n, stride in zip(self.shape, self.strides, strict=True):
+            if n == 0:
+                return 0
+            extent += (n - 1) * stride
+        return extent
 
     @property
     def backwards(self) -> bool:

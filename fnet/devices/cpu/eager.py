@@ -46,12 +46,14 @@ class Eager:
                 key += (math.copysign(1.0, value),)
         calls = self._known.get(key) if primitive.kernels is None else None
         if calls is not None:
-            return calls.run(memory)
+            results = calls.run(memory)
+            if not calls.is_short:
+                calls.shorten(memory)
+            return results
         layouts = [Layout(*kind[first : first + 3]) for first in range(0, len(kind), 3)]
         calls = _Calls(layouts, *record(primitive, self._device, layouts, params))
         results = calls.run(memory)
         if _is_settled(primitive, params):
-            calls.shorten(memory)
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[key] = calls
@@ -74,19 +76,30 @@ class _Calls:
     """
 
     def __init__(self, inputs: list[Layout], recording: Recording, results: list[ArraySpec]) -> None:
+        self.is_short = False
         allocator = recording.device.allocator
         self._results = [(allocator(y.shape, y.dtype), y.shape, y.dtype) for y in results]
         self._extra = recording.extra
-        sizes = [math.prod(x.shape) for x in (*inputs, *results)]
+        sizes = [math.prod(x.shape) for x in inputs] + [math.prod(y.shape) for y in results]
         sizes += [x[0] if isinstance(x, tuple) else x.size for x in recording.extra]
-        windows = [_window(a) for _, args in recording.calls for a in args if isinstance(a, Ref)]
-        self._pieces = [w for w in dict.fromkeys(windows) if w[1:] != (0, sizes[w[0]])]
-        place = {w: w[0] for w in windows} | {w: len(sizes) + n for n, w in enumerate(self._pieces)}
-        self._numbers: list[Any] = [a for _, args in recording.calls for a in args if not isinstance(a, Ref)]
+        self._pieces: list[tuple[int, int, int]] = []
+        self._numbers: list[Any] = []
+        windows = [[_window(a) if isinstance(a, Ref) else a for a in args] for _, args in recording.calls]
+        place: dict[tuple[int, int, int], int] = {}
+        for window in itertools.chain.from_iterable(windows):
+            if not isinstance(window, tuple):
+                self._numbers.append(window)
+            elif window not in place:
+                number, *span = window
+                if span == [0, sizes[number]]:
+                    place[window] = number
+                else:
+                    place[window] = len(sizes) + len(self._pieces)
+                    self._pieces.append(window)
         numbers = itertools.count(len(sizes) + len(self._pieces))
         self._calls: list[tuple[Callable[..., Any], Any]] = [
-            (kernel, itemgetter(*[place[_window(a)] if isinstance(a, Ref) else next(numbers) for a in args]))
-            for kernel, args in recording.calls
+            (kernel, itemgetter(*[place[w] if isinstance(w, tuple) else next(numbers) for w in row]))
+            for (kernel, _), row in zip(recording.calls, windows, strict=True)
         ]
 
     def run(self, memory: list[Any]) -> list[np.ndarray]:
@@ -108,6 +121,7 @@ class _Calls:
     def shorten(self, memory: list[Any]) -> None:
         """Call the machine code of the kernels from now on, which have been run on this memory."""
         self._calls = [(direct(kernel, arguments(memory)), arguments) for kernel, arguments in self._calls]
+        self.is_short = True
 
 
 def _window(ref: Ref) -> tuple[int, int, int]:
