@@ -48,14 +48,17 @@ class Context:
     ) -> None:
         self.precision, self.position, self.watcher = precision, position, watcher
         self.penalties, self.counted_samples = penalties, counted_samples
-        is_plain = position is None or position.is_plain
-        for value in (watcher, penalties, counted_samples):
-            is_plain = is_plain and value is None
+        is_alone = watcher is None and penalties is None and counted_samples is None
+        is_plain = is_alone and (position is None or position.is_plain)
         self.jit_level: Level | None = precision if is_plain else None
 
     def at(self, position: Position) -> Context:
         """The context of the layer there: what `replaced` gives, faster."""
         return Context(self.precision, position, self.watcher, self.penalties, self.counted_samples)
+
+    def under(self, precision: Level) -> Context:
+        """The context with this precision: what `replaced` gives, faster."""
+        return Context(precision, self.position, self.watcher, self.penalties, self.counted_samples)
 
     def replaced(self, **values: Any) -> Context:
         """The context with these values in place of its own."""

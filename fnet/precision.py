@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from fnet.context import LEVELS, Level, in_force, put_in_force
+from fnet.context import LEVELS, Context, Level, in_force, put_in_force
 from fnet.errors import ValueRangeError, did_you_mean
 
 
@@ -48,14 +48,15 @@ class precision:  # noqa: N801  (used like a function)
         if level not in LEVELS:
             raise ValueRangeError(f"precision {level!r} is unknown.{did_you_mean(level, LEVELS)}")
         self.level = LEVELS[LEVELS.index(level)]
-        self._outside: list[Level] = []
+        self._entered: list[tuple[Context, Context]] = []  # what is in force inside, and what was outside
         self._fresh = True
         self._begin()
 
     def _begin(self) -> None:
-        context = in_force()
-        self._outside.append(context.precision)
-        put_in_force(context.replaced(precision=self.level))
+        outside = in_force()
+        inside = outside.under(self.level)
+        self._entered.append((inside, outside))
+        put_in_force(inside)
 
     def __enter__(self) -> precision:
         if not self._fresh:
@@ -66,7 +67,8 @@ class precision:  # noqa: N801  (used like a function)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        put_in_force(in_force().replaced(precision=self._outside.pop()))
+        (inside, outside), now = self._entered.pop(), in_force()
+        put_in_force(outside if now is inside else now.under(outside.precision))
 
     def __repr__(self) -> str:
         return f"precision({self.level!r})"
