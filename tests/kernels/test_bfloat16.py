@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fnet.kernels.cpu.vector import bfloat16
+from fnet.kernels.cpu import bfloat16
 from fnet.kernels.cpu.vector.simd import HAS_BFLOAT16
 
 SIZES = st.sampled_from([1, 2, 3, 15, 16, 17, 31, 32, 33, 65])
