@@ -82,6 +82,8 @@ def matmul(a: Any, b: Any, *, floating: bool = True) -> Any:
         return squeeze(matmul(expand_dims(a, 0), b, floating=floating), -2 if len(right) > 1 else -1)
     if len(right) == 1:
         return squeeze(matmul(a, expand_dims(b, 1), floating=floating), -1)
+    if len(left) == len(right) == 2:
+        return matrix_product(a, b)
     if len(right) == 2:
         flat = matrix_product(reshape(a, (math.prod(left[:-1]), left[-1])), b)
         return reshape(flat, (*left[:-1], right[-1]))

@@ -36,9 +36,9 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Any:
     wanted = (
         (shape,)
         if isinstance(shape, int | np.integer)
-        else tuple(n if type(n) is Unknown else operator.index(n) for n in shape)
+        else tuple([n if type(n) is Unknown else operator.index(n) for n in shape])
     )
-    known = math.prod(n for n in wanted if n != -1)
+    known = math.prod([n for n in wanted if n != -1])
     if wanted.count(-1) == 1 and known and math.prod(old) % known == 0:
         wanted = tuple(math.prod(old) // known if n == -1 else n for n in wanted)
     if -1 in wanted or math.prod(wanted) != math.prod(old):

@@ -42,7 +42,7 @@ def in_one_dtype(args: tuple[Any, ...]) -> list[Any] | None:
     dtype: Any = None
     has_numbers = False
     for x in args:
-        if type(x) is np.ndarray or (isinstance(x, Tracer) and not x.weak):
+        if type(x) is np.ndarray or (isinstance(x, Tracer | DeviceArray) and not x.weak):
             if dtype is not None and x.dtype != dtype:
                 return None
             dtype = x.dtype
