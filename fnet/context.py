@@ -58,6 +58,8 @@ class Context:
 
     def under(self, precision: Level) -> Context:
         """The context with this precision: what `replaced` gives, faster."""
+        if self.position is None and self.jit_level is not None:
+            return _OF_LEVELS[precision]
         return Context(precision, self.position, self.watcher, self.penalties, self.counted_samples)
 
     def replaced(self, **values: Any) -> Context:
@@ -67,7 +69,8 @@ class Context:
 
 VALUES = ("precision", "position", "watcher", "penalties", "counted_samples")
 
-_CONTEXT: ContextVar[Context] = ContextVar("context", default=Context())  # noqa: B039  (a context is never changed)
+_OF_LEVELS = {level: Context(level) for level in LEVELS}  # outside of all layers
+_CONTEXT: ContextVar[Context] = ContextVar("context", default=_OF_LEVELS[LEVELS[0]])
 
 in_force = _CONTEXT.get
 """The context in force."""
