@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import fnet
 from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
 from fnet.kernels.cpu import (
+    recurrent,
     recurrent_gru,
     recurrent_lstm,
     recurrent_lstm_units,
@@ -91,22 +92,30 @@ class Problem:
         x[:, ::stretch] = self.x
         first, h_row = self.started_with(self.first)
         arrays = [x, *self.weights, *first, self.mask, ys, *lasts, *kept, *scratch]
-        sizes = (n, steps, self.features, units, steps * stretch * self.features, stretch * self.features, h_row)
-        flags = [int(self.started), int(self.backwards), int(self.masked), int(saving)]
-        self.module.forward(*(a.reshape(-1) for a in arrays), *sizes, *flags, *self.acts)
+        sizes = recurrent.FORWARD_SIZES.array(
+            **self.sizes(steps * stretch * self.features, stretch * self.features, h_row), saving=saving
+        )
+        self.module.forward(*(a.reshape(-1) for a in arrays), sizes)
         assert all((guard == 77).all() for guard in guards)
         if saving and self.cell != "gru":
             kept[-1] = rows = self.new(steps, n, self.k)
-            arrays, flags = [x, first[0], ys, self.mask, rows], [int(self.backwards), int(self.masked)]
-            recurrent_shares.gather(*(a.reshape(-1) for a in arrays), *sizes, *flags)
+            recurrent_shares.gather(*(a.reshape(-1) for a in (x, first[0], ys, self.mask, rows)), sizes)
         return ys, lasts, [a.swapaxes(0, 1) for a in kept]
+
+    def sizes(self, x_row, x_time, h_row):
+        rec, act = (0, *self.acts)[-2:]
+        return {
+            "n": self.n, "steps": self.steps, "features": self.features, "units": self.units, "x_row": x_row,
+            "x_time": x_time, "h_row": h_row, "started": self.started, "backwards": self.backwards,
+            "masked": self.masked, "rec": rec, "act": act,
+        }  # fmt: skip
 
     def backward(self, kept, ys):
         """dz: (N, T, G), and the gradients of the initial states."""
         width = (4 if self.cell == "gru" else self.blocks) * self.units
         dz = self.new(self.steps, self.n, width + 3)
-        others, sizes = ([self.new(1)] * 6, (0, 1, 1, 0, 0, 0, 0)) if self.cell != "gru" else ([], ())
-        dfirst = self.walk_back(kept, ys, dz, width + 3, others, sizes, ())
+        others = [self.new(1)] * 6 if self.cell != "gru" else []
+        dfirst = self.walk_back(kept, ys, dz, others, (), dz_row=width + 3, parts=0, most=1, together=1, wanted=False)
         assert (dz[..., width:] == 77).all()
         return dz[..., :width].swapaxes(0, 1), dfirst
 
@@ -115,25 +124,23 @@ class Problem:
         width = self.blocks * self.units
         plan = recurrent_shares.shares(self.n, self.steps, self.k, width, self.dtype)
         dw, dx, own = self.new(self.k, width), np.zeros_like(self.x), self.new(plan.parts * plan.memory)
-        first, h_row = self.started_with(self.first[:1])
-        others = [self.x, *first, self.weights[0], dw, dx, own]
-        strides = (self.steps * self.features, self.features, h_row)
-        sizes = (plan.parts, most or plan.most, 2 if most else plan.together, int(wanted), *strides)
+        others = [self.x, *self.started_with(self.first[:1])[0], self.weights[0], dw, dx, own]
+        sizes = {"dz_row": plan.slopes_row, "parts": plan.parts, "most": most or plan.most, "wanted": wanted}
+        sizes["together"] = 2 if most else plan.together
         extra = (self.features,) if wanted else ()
-        return dw, dx, self.walk_back(kept, ys, self.new(1), plan.slopes_row, others, sizes, extra)
+        return dw, dx, self.walk_back(kept, ys, self.new(1), others, extra, **sizes)
 
-    def walk_back(self, kept, ys, dz, dz_row, others, sizes, extra):
+    def walk_back(self, kept, ys, dz, others, extra, **sizes):
         n, steps, units = self.n, self.steps, self.units
         dfirst = [self.new(n, units) for _ in range(self.states)]
         scratch, guards = self.scratch(self.module.backward_workspace(n, units, self.dtype, self.operands, *extra))
         saved = [np.ascontiguousarray(a.swapaxes(0, 1)) for a in kept]
         first, first_row = self.started_with(self.first[1:])
         operands = {"simple": [ys], "lstm": [*first, *saved[:2], ys], "gru": saved}[self.cell]
-        strides = [steps * units, units] + [units] * self.states + [first_row] * len(first) + [dz_row]
+        strides = self.sizes(steps * self.features, self.features, self.units if self.started else 0)
+        strides |= {"dy_row": steps * units, "dy_time": units, "dh_row": units, "dc_row": units, "c0_row": first_row}
         arrays = [self.dys, *self.dlast, self.weights[2], *operands, self.mask, dz, *dfirst, *others, *scratch]
-        flags = (int(self.started), int(self.backwards), int(self.masked))
-        sizes = (n, steps, self.features, units, *strides, *flags, *sizes)
-        self.module.backward(*(a.reshape(-1) for a in arrays), *sizes, *self.acts)
+        self.module.backward(*(a.reshape(-1) for a in arrays), recurrent.BACKWARD_SIZES.array(**strides, **sizes))
         assert all((guard == 77).all() for guard in guards)
         return dfirst
 

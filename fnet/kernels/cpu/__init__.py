@@ -38,6 +38,7 @@ _FAMILIES = (
     "philox",
     "pooling",
     "product_of_integers",
+    "recurrent",
     "recurrent_gru",
     "recurrent_lstm",
     "recurrent_lstm_units",

@@ -45,9 +45,22 @@ from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.vector.tile_block import BLOCK as BLOCK_COLUMNS
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 # The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.
 BLOCK = max(1, LEVEL_2 >> 20) * 4 * ROWS
+
+# What the walks take as `sizes`: numbers of samples, steps, features and units; strides of x, of initial states; flags;
+# codes of activations. The walk back takes strides of dys, dh_last, dz, dc_last and c0 beside them, and how it shares
+# the gradient of the weights (`fnet.kernels.cpu.recurrent_shares`), and whether that of the input is wanted.
+_BOTH = "n steps features units x_row x_time h_row started backwards masked rec act"
+_BACK = "dy_row dy_time dh_row dz_row dc_row c0_row parts most together wanted"
+(
+    N, STEPS, FEATURES, UNITS, X_ROW, X_TIME, H_ROW, STARTED, BACKWARDS, MASKED, REC, ACT, SAVING,
+) = FORWARD_SIZES = Sizes(f"{_BOTH} saving")  # fmt: skip
+(
+    *_, DY_ROW, DY_TIME, DH_ROW, DZ_ROW, DC_ROW, C0_ROW, PARTS, MOST, TOGETHER, WANTED,
+) = BACKWARD_SIZES = Sizes(f"{_BOTH} {_BACK}")  # fmt: skip
 
 copy = lanewise(lambda math, x: (x,), (), "y")
 add = lanewise(lambda math, x, y: (x + y,), (), "z")

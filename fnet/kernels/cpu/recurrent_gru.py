@@ -13,7 +13,24 @@ import numpy.typing as npt
 from fnet.activation_codes import SIGMOID, TANH
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
+    ACT,
+    BACKWARDS,
+    DH_ROW,
+    DY_ROW,
+    DY_TIME,
+    DZ_ROW,
+    FEATURES,
+    H_ROW,
+    MASKED,
+    REC,
+    SAVING,
+    STARTED,
+    STEPS,
+    UNITS,
+    X_ROW,
+    X_TIME,
     Memory,
+    N,
     add,
     clear,
     copy,
@@ -27,7 +44,7 @@ from fnet.kernels.cpu.recurrent import (
     step_product,
     tasks_for,
     time_of,
-)
+)  # fmt: skip
 from fnet.kernels.cpu.runtime.threads import parallel_for
 from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import at
@@ -65,16 +82,15 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 
 
 @kernel
-def forward(
-    x, weights, bias, recurrent, h0, mask, ys, h_last, gates, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
-):  # fmt: skip
+def forward(x, weights, bias, recurrent, h0, mask, ys, h_last, gates, rows, panels, work, sizes):
     """All steps of all samples.
 
-    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 3H), bias: (2, 3H), recurrent: (H, 3H), all z,
-    r, g; h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H), and
-    the steps' z, r, g, q: (T, N, 4H), rows: (T, N, D + 1 + H). rec and act are codes of activations.
+    sizes: `recurrent.FORWARD_SIZES`. x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 3H), bias: (2,
+    3H), recurrent: (H, 3H), all z, r, g; h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` ->
+    ys: (N, T, H); h_last: (N, H), and the steps' z, r, g, q: (T, N, 4H), rows: (T, N, D + 1 + H). rec and act are codes
+    of activations.
     """
+    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
     columns, zr = 3 * units, 2 * units
     packed, strip = at(panels, 0), at(work, 0)
     packed_zr = at(packed, size_of_panels(packed, columns, features + 1))
@@ -88,17 +104,16 @@ def forward(
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, packed_zr, packed_q, words, at(h0, 0), at(mask, 0),
-        at(ys, 0), at(h_last, 0), at(gates, 0), at(rows, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
+        at(ys, 0), at(h_last, 0), at(gates, 0), at(rows, 0), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _forward_rows(
-    task, block, x, packed, packed_zr, packed_q, words, h0, mask, ys, h_last, gates, rows,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
-):  # fmt: skip
+def _forward_rows(task, block, x, packed, packed_zr, packed_q, words, h0, mask, ys, h_last, gates, rows, sizes):
     """The steps of `block` samples."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    masked, rec, act, saving = sizes[MASKED], sizes[REC], sizes[ACT], sizes[SAVING]
     first, k, columns = task * block, features + 1 + units, 4 * units
     m, with_h = min(block, n - first), 1 + units
     own_words = at(words, first * max(words_row(words, features + 1), words_row(words, with_h)))
@@ -129,16 +144,15 @@ def _forward_rows(
 
 
 @kernel
-def backward(
-    dys, dh_last, recurrent, gates, rows, mask, dz, dh0, panels, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
-):  # fmt: skip
+def backward(dys, dh_last, recurrent, gates, rows, mask, dz, dh0, panels, work, sizes):
     """The gradients of what enters the activations and of the initial states.
 
-    dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at the stride dh_row; the rest as in
-    `forward` -> dz of a, z, r, q: (T, N, 4H), N at the stride dz_row, so that the first three blocks belong to the
-    weights and the last three to the recurrent ones; dh0: (N, H), of no meaning if ``started == 0``.
+    sizes: `recurrent.BACKWARD_SIZES`. dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at
+    the stride dh_row; the rest as in `forward` -> dz of a, z, r, q: (T, N, 4H), N at the stride dz_row, so that the
+    first three blocks belong to the weights and the last three to the recurrent ones; dh0: (N, H), of no meaning if
+    ``started == 0``.
     """
+    n, steps, units = sizes[N], sizes[STEPS], sizes[UNITS]
     packed = at(panels, 0)
     words = at(packed, size_of_panels(packed, units, 3 * units))
     pack_transposed(at(recurrent, 0), packed, at(work, 0), units, 3 * units)
@@ -146,17 +160,16 @@ def backward(
     block = (n + count - 1) // count
     parallel_for(
         _backward_rows, count, count, block, at(dys, 0), at(dh_last, 0), packed, words, at(mask, 0), at(gates, 0),
-        at(rows, 0), at(dz, 0), at(dh0, 0),
-        n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
+        at(rows, 0), at(dz, 0), at(dh0, 0), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _backward_rows(
-    task, block, dys, dh_last, packed, words, mask, gates, rows, dz, dh,
-    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked, rec, act,
-):  # fmt: skip
+def _backward_rows(task, block, dys, dh_last, packed, words, mask, gates, rows, dz, dh, sizes):
     """The steps of `block` samples, from the last one back."""
+    n, steps, features, units, started = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[STARTED]
+    backwards, masked, rec, act, dy_row = sizes[BACKWARDS], sizes[MASKED], sizes[REC], sizes[ACT], sizes[DY_ROW]
+    dy_time, dh_row, dz_row = sizes[DY_TIME], sizes[DH_ROW], sizes[DZ_ROW]
     first, k, columns = task * block, features + 1 + units, 3 * units
     m = min(block, n - first)
     own_words, dh = at(words, first * words_row(words, columns)), at(dh, first * units)

@@ -13,7 +13,30 @@ import numpy.typing as npt
 from fnet.activation_codes import SIGMOID, TANH
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.recurrent import (
+    ACT,
+    BACKWARDS,
+    C0_ROW,
+    DC_ROW,
+    DH_ROW,
+    DY_ROW,
+    DY_TIME,
+    DZ_ROW,
+    FEATURES,
+    H_ROW,
+    MASKED,
+    MOST,
+    PARTS,
+    REC,
+    SAVING,
+    STARTED,
+    STEPS,
+    TOGETHER,
+    UNITS,
+    WANTED,
+    X_ROW,
+    X_TIME,
     Memory,
+    N,
     add,
     clear,
     copy,
@@ -27,7 +50,7 @@ from fnet.kernels.cpu.recurrent import (
     step_product,
     tasks_for,
     time_of,
-)
+)  # fmt: skip
 from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.lanewise import lanewise
@@ -71,17 +94,15 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 
 
 @kernel
-def forward(
-    x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
-):  # fmt: skip
+def forward(x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work, sizes):
     """All steps of all samples.
 
-    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 4H); bias: (4H,); recurrent: (H, 4H); h0, c0:
-    (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last, c_last: (N, H), and
-    the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H). rows:
+    sizes: `recurrent.FORWARD_SIZES`. x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, 4H); bias:
+    (4H,); recurrent: (H, 4H); h0, c0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N,
+    T, H); h_last, c_last: (N, H), and the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H). rows:
     memory of (N, D + 1 + H). rec and act are codes of activations.
     """
+    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
     words = at(packed, size_of_panels(packed, columns, k))
@@ -92,17 +113,16 @@ def forward(
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),
-        at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
+        at(h_last, 0), at(c_last, 0), at(gates, 0), at(cells, 0), at(rows, 0), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _forward_rows(
-    task, block, x, packed, words, h0, c0, mask, ys, h_last, c_last, gates, cells, rows,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
-):  # fmt: skip
+def _forward_rows(task, block, x, packed, words, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, sizes):
     """The steps of `block` samples."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    masked, rec, act, saving = sizes[MASKED], sizes[REC], sizes[ACT], sizes[SAVING]
     first, k, columns = task * block, features + 1 + units, 4 * units
     m = min(block, n - first)
     own_words, c, c_step = at(words, first * words_row(words, k)), at(c0, first * h_row), h_row
@@ -141,16 +161,17 @@ def _forward_rows(
 @kernel
 def backward(
     dys, dh_last, dc_last, recurrent, c0, gates, cells, ys, mask, dz, dh0, dc0, x, h0, weights, whole, dx, memory,
-    panels, work, n, steps, features, units, dy_row, dy_time, dh_row, dc_row, c0_row, dz_row,
-    started, backwards, masked, parts, most, together, wanted, x_row, x_time, h_row, rec, act,
+    panels, work, sizes,
 ):  # fmt: skip
     """The gradients of what enters the gates and of the initial states, or in its place those of weights and input.
 
-    dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last, dc_last, c0: (N, H), N at the strides dh_row,
-    dc_row and c0_row; the rest as in `forward`, ys, x and h0 only for ``parts != 0`` -> dh0, dc0: (N, H), of which dh0
-    has no meaning if ``started == 0``; and either, for ``parts == 0``, dz: (T, N, 4H), N at the stride dz_row, or by
-    `shares` whole: (D + 1 + H, 4H), and dx: (N, T, D) if it is `wanted`.
+    sizes: `recurrent.BACKWARD_SIZES`. dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last, dc_last, c0:
+    (N, H), N at the strides dh_row, dc_row and c0_row; the rest as in `forward`, ys, x and h0 only for ``parts != 0``
+    -> dh0, dc0: (N, H), of which dh0 has no meaning if ``started == 0``; and either, for ``parts == 0``, dz: (T, N,
+    4H), N at the stride dz_row, or by `shares` whole: (D + 1 + H, 4H), and dx: (N, T, D) if it is `wanted`.
     """
+    n, steps, features, units, parts = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[PARTS]
+    wanted = sizes[WANTED]
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
     packed_x = at(packed, size_of_panels(packed, units, columns))
@@ -164,10 +185,8 @@ def backward(
     block = (n + count - 1) // count
     parallel_for(
         _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), at(dc_last, 0), packed, packed_x, words,
-        at(c0, 0), at(mask, 0), at(gates, 0), at(cells, 0), at(ys, 0), at(dz, 0), at(dh0, 0), at(dc0, 0),
-        at(x, 0), at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0), memory.size // max(parts, 1),
-        (n, steps, features, units), (dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, x_row, x_time, h_row),
-        (started, backwards, masked, parts, most, together, wanted), rec, act,
+        at(c0, 0), at(mask, 0), at(gates, 0), at(cells, 0), at(ys, 0), at(dz, 0), at(dh0, 0), at(dc0, 0), at(x, 0),
+        at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0), memory.size // max(parts, 1), at(sizes, 0),
     )  # fmt: skip
     if parts:
         add_shares(at(memory, 0), memory.size // parts, parts, at(whole, 0), k * columns)
@@ -176,12 +195,14 @@ def backward(
 @kernel
 def _backward_rows(
     task, block, dys, dh_last, dc_last, packed, packed_x, words, c0, mask, gates, cells, ys, dz, dh0, dc0, x, h0, whole,
-    dx, memory, size, sizes, strides, flags, rec, act,
+    dx, memory, size, sizes,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
-    n, steps, features, units = sizes
-    dy_row, dy_time, dh_row, dc_row, c0_row, dz_row, x_row, x_time, h_row = strides
-    started, backwards, masked, parts, most, together, wanted = flags
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    masked, rec, act, dy_row, dy_time = sizes[MASKED], sizes[REC], sizes[ACT], sizes[DY_ROW], sizes[DY_TIME]
+    dh_row, dz_row, dc_row, c0_row, parts = sizes[DH_ROW], sizes[DZ_ROW], sizes[DC_ROW], sizes[C0_ROW], sizes[PARTS]
+    most, together, wanted = sizes[MOST], sizes[TOGETHER], sizes[WANTED]
     k, columns = features + 1 + units, 4 * units
     start = FROM_C if masked else FROM_ZERO
     own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, columns, dz_row, whole)

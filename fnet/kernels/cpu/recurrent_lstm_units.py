@@ -14,7 +14,20 @@ from fnet.kernels.compiler.host import LEVEL_2
 from fnet.kernels.cpu.operands import panels_size
 from fnet.kernels.cpu.product import VECTORS
 from fnet.kernels.cpu.recurrent import (
+    ACT,
+    BACKWARDS,
     BLOCK,
+    FEATURES,
+    H_ROW,
+    MASKED,
+    REC,
+    SAVING,
+    STARTED,
+    STEPS,
+    UNITS,
+    X_ROW,
+    X_TIME,
+    N,
     copy,
     copy_rows,
     pack_weights,
@@ -23,7 +36,7 @@ from fnet.kernels.cpu.recurrent import (
     size_of_panels,
     step_product,
     time_of,
-)
+)  # fmt: skip
 from fnet.kernels.cpu.recurrent_lstm import put_out, update_cell
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
@@ -43,16 +56,13 @@ def pays(n: int, features: int, units: int, dtype: npt.DTypeLike, operands: npt.
 
 
 @kernel
-def forward(
-    x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, rec, act,
-):  # fmt: skip
+def forward(x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates, cells, rows, panels, work, sizes):
     """All steps of all samples; the arguments are those of `recurrent_lstm.forward`."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, backwards, saving = sizes[X_TIME], sizes[H_ROW], sizes[BACKWARDS], sizes[SAVING]
     k, columns, packed = features + 1 + units, 4 * units, at(panels, 0)
     count = min(threads_for(n * k * columns // 40), units // _width(packed))
     operands = (at(x, 0), packed, at(c0, 0), at(mask, 0), at(ys, 0), at(h_last, 0), at(gates, 0), at(cells, 0))
-    sizes = (n, steps, features, units, x_row, x_time, h_row)
-    flags = (started, backwards, masked, saving, rec, act)
     parallel_for(
         _pack_units, count, count, count, at(weights, 0), at(bias, 0), at(recurrent, 0), packed, at(work, 0), features,
         units,
@@ -62,8 +72,8 @@ def forward(
     first = time_of(0, steps, backwards)
     read_inputs(at(x, first * x_time), x_row, at(rows, 0), n, features, k)
     for s in range(steps):
-        parallel_for(_update_units, count, count, count, s, at(rows, 0), operands, sizes, flags)
-        parallel_for(_put_units_out, count, count, count, s, at(rows, 0), operands, sizes, flags)
+        parallel_for(_update_units, count, count, count, s, at(rows, 0), operands, at(sizes, 0))
+        parallel_for(_put_units_out, count, count, count, s, at(rows, 0), operands, at(sizes, 0))
     last = saving * time_of(steps - 1, steps, backwards)
     if steps:
         copy_rows(at(cells, last * n * units), units, at(c_last, 0), units, n, units)
@@ -98,11 +108,12 @@ def _pack_units(task, count, weights, bias, recurrent, packed, strip, features, 
 
 
 @kernel
-def _update_units(task, count, s, rows, operands, sizes, flags):
+def _update_units(task, count, s, rows, operands, sizes):
     """The gates and cells of some units in a step."""
+    n, steps, features, units, h_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[H_ROW]
+    started, backwards, masked, rec, act = sizes[STARTED], sizes[BACKWARDS], sizes[MASKED], sizes[REC], sizes[ACT]
+    saving = sizes[SAVING]
     _, packed, c0, mask, _, _, gates, cells = operands
-    n, steps, features, units, _, _, h_row = sizes
-    started, backwards, masked, saving, rec, act = flags
     first, own = _units_of(task, count, units, _width(packed))
     k, columns, t = features + 1 + units, 4 * units, time_of(s, steps, backwards)
     place = saving * t * n
@@ -125,11 +136,11 @@ def _update_units(task, count, s, rows, operands, sizes, flags):
 
 
 @kernel
-def _put_units_out(task, count, s, rows, operands, sizes, flags):
+def _put_units_out(task, count, s, rows, operands, sizes):
     """The outputs of some units in a step, and the inputs of some samples in the next one."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, backwards, masked, act, saving = sizes[X_TIME], sizes[BACKWARDS], sizes[MASKED], sizes[ACT], sizes[SAVING]
     x, packed, _, mask, ys, h_last, gates, cells = operands
-    n, steps, features, units, x_row, x_time, _ = sizes
-    _, backwards, masked, saving, _, act = flags
     first, own = _units_of(task, count, units, _width(packed))
     k, columns, t = features + 1 + units, 4 * units, time_of(s, steps, backwards)
     place = saving * t * n

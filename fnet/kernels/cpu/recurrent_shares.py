@@ -15,7 +15,22 @@ import numpy.typing as npt
 from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu.operands import PAD
 from fnet.kernels.cpu.product import K_BLOCK, product, product_workspace
-from fnet.kernels.cpu.recurrent import BLOCK, add, clear, copy, time_of
+from fnet.kernels.cpu.recurrent import (
+    BACKWARDS,
+    BLOCK,
+    FEATURES,
+    H_ROW,
+    MASKED,
+    STEPS,
+    UNITS,
+    X_ROW,
+    X_TIME,
+    N,
+    add,
+    clear,
+    copy,
+    time_of,
+)  # fmt: skip
 from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
@@ -80,25 +95,25 @@ def gather_rows(x, x_row, h, h_row, mask, mask_row, masked, rows, m, features, u
 
 
 @kernel
-def gather(x, h0, ys, mask, rows, n, steps, features, units, x_row, x_time, h_row, backwards, masked):
+def gather(x, h0, ys, mask, rows, sizes):
     """The operands of all steps, rows: (T, N, D + 1 + H).
 
-    x: (N, T, D), N and T at the strides x_row and x_time; h0: (N, H), N at the stride h_row; ys: (N, T, H); mask: (N,
-    T), read if ``masked != 0``.
+    sizes: `recurrent.FORWARD_SIZES`. x: (N, T, D), N and T at the strides x_row and x_time; h0: (N, H), N at the stride
+    h_row; ys: (N, T, H); mask: (N, T), read if ``masked != 0``.
     """
+    n, steps, features, units = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS]
     count = min(steps, threads_for(n * steps * (features + 1 + units) // 4))
     block = (steps + max(count, 1) - 1) // max(count, 1)
     parallel_for(
-        _gather_steps, count, count, block, at(x, 0), at(h0, 0), at(ys, 0), at(mask, 0), at(rows, 0),
-        n, steps, features, units, x_row, x_time, h_row, backwards, masked,
+        _gather_steps, count, count, block, at(x, 0), at(h0, 0), at(ys, 0), at(mask, 0), at(rows, 0), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _gather_steps(
-    task, block, x, h0, ys, mask, rows, n, steps, features, units, x_row, x_time, h_row, backwards, masked
-):
+def _gather_steps(task, block, x, h0, ys, mask, rows, sizes):
     """The rows of `block` steps."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, backwards, masked = sizes[X_TIME], sizes[H_ROW], sizes[BACKWARDS], sizes[MASKED]
     k = features + 1 + units
     for s in range(task * block, min(task * block + block, steps)):
         t, h, h_step = time_of(s, steps, backwards), at(h0, 0), h_row

@@ -12,7 +12,27 @@ from fnet.activation_codes import TANH
 from fnet.kernels.cpu.operands import words_row
 from fnet.kernels.cpu.product import NARROW_ROWS
 from fnet.kernels.cpu.recurrent import (
+    ACT,
+    BACKWARDS,
+    DH_ROW,
+    DY_ROW,
+    DY_TIME,
+    DZ_ROW,
+    FEATURES,
+    H_ROW,
+    MASKED,
+    MOST,
+    PARTS,
+    SAVING,
+    STARTED,
+    STEPS,
+    TOGETHER,
+    UNITS,
+    WANTED,
+    X_ROW,
+    X_TIME,
     Memory,
+    N,
     add,
     clear,
     copy,
@@ -26,7 +46,7 @@ from fnet.kernels.cpu.recurrent import (
     step_product,
     tasks_for,
     time_of,
-)
+)  # fmt: skip
 from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
 from fnet.kernels.cpu.recurrent_tiles import simple_activate, simple_back, simple_products
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
@@ -62,16 +82,15 @@ def backward_workspace(n: int, units: int, dtype: npt.DTypeLike, operands: npt.D
 
 
 @kernel
-def forward(
-    x, weights, bias, recurrent, h0, mask, ys, h_last, rows, panels, work,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
-):  # fmt: skip
+def forward(x, weights, bias, recurrent, h0, mask, ys, h_last, rows, panels, work, sizes):
     """All steps of all samples.
 
-    x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, H); bias: (H,); recurrent: (H, H); h0: (N, H), N
-    at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H); h_last: (N, H). rows: memory of (N, D +
-    1 + H); saving: whether a walk back is to come. act is the code of an activation.
+    sizes: `recurrent.FORWARD_SIZES`. x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, H); bias:
+    (H,); recurrent: (H, H); h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H);
+    h_last: (N, H). rows: memory of (N, D + 1 + H); saving: whether a walk back is to come. act is the code of an
+    activation.
     """
+    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
     k = features + 1 + units
     packed, strip = at(panels, 0), at(work, n * max(units, lanes(at(x, 0))))
     words = at(packed, size_of_panels(packed, units, k))
@@ -80,17 +99,16 @@ def forward(
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(mask, 0), at(ys, 0), at(h_last, 0),
-        at(rows, 0), at(work, 0),
-        n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
+        at(rows, 0), at(work, 0), at(sizes, 0),
     )  # fmt: skip
 
 
 @kernel
-def _forward_rows(
-    task, block, x, packed, words, h0, mask, ys, h_last, rows, z,
-    n, steps, features, units, x_row, x_time, h_row, started, backwards, masked, saving, act,
-):  # fmt: skip
+def _forward_rows(task, block, x, packed, words, h0, mask, ys, h_last, rows, z, sizes):
     """The steps of `block` samples."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    masked, act = sizes[MASKED], sizes[ACT]
     first, k, one = task * block, features + 1 + units, lanes(z)
     m = min(block, n - first)
     h, h_step = place_of_state(0, rows, h_last, first, n, steps, features, units, backwards, 0)
@@ -99,10 +117,7 @@ def _forward_rows(
     if done:
         state = at(z, first * one)
         copy_rows(at(h0, first * h_row), h_row, state, one, done, units)
-        _forward_tiles(
-            first, done, x, packed, state, ys, h_last, rows,
-            n, steps, features, units, x_row, x_time, started, backwards,
-        )  # fmt: skip
+        _forward_tiles(first, done, x, packed, state, ys, h_last, rows, sizes)
     first, m = first + done, m - done
     own_words, z = at(words, first * words_row(words, k)), at(z, first * max(units, one))
     for s in range(steps):
@@ -131,11 +146,10 @@ def _whole_tiles(words_row, one, m, units, masked, act):
 
 
 @kernel
-def _forward_tiles(
-    first, m, x, packed, state, ys, h_last, rows,
-    n, steps, features, units, x_row, x_time, started, backwards,
-):  # fmt: skip
+def _forward_tiles(first, m, x, packed, state, ys, h_last, rows, sizes):
     """The steps of m samples, whose first states lie in rows of a vector."""
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, started, backwards = sizes[X_TIME], sizes[STARTED], sizes[BACKWARDS]
     one, alone = lanes(state), m == NARROW_ROWS
     other, to, to_row, y, rows_of_other = state, h_last, units, ys, 0
     for s in range(steps):
@@ -155,18 +169,16 @@ def _forward_tiles(
 
 
 @kernel
-def backward(
-    dys, dh_last, recurrent, ys, mask, dz, dh0, x, h0, weights, whole, dx, memory, panels, work,
-    n, steps, features, units, dy_row, dy_time, dh_row, dz_row, started, backwards, masked,
-    parts, most, together, wanted, x_row, x_time, h_row, act,
-):  # fmt: skip
+def backward(dys, dh_last, recurrent, ys, mask, dz, dh0, x, h0, weights, whole, dx, memory, panels, work, sizes):
     """The gradients of what enters the activations and of the initial states, or for the first those of weights and x.
 
-    dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at the stride dh_row; the rest as in
-    `forward`, x and h0 only for ``parts != 0`` -> dh0: (N, H), of no meaning if ``started == 0``; and either, for
-    ``parts == 0``, dz: (T, N, H), N at the stride dz_row, or by `shares` whole: (D + 1 + H, H), and dx: (N, T, D) if it
-    is `wanted`.
+    sizes: `recurrent.BACKWARD_SIZES`. dys: (N, T, H), N and T at the strides dy_row and dy_time; dh_last: (N, H), N at
+    the stride dh_row; the rest as in `forward`, x and h0 only for ``parts != 0`` -> dh0: (N, H), of no meaning if
+    ``started == 0``; and either, for ``parts == 0``, dz: (T, N, H), N at the stride dz_row, or by `shares` whole: (D +
+    1 + H, H), and dx: (N, T, D) if it is `wanted`.
     """
+    n, steps, features, units, parts = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[PARTS]
+    wanted = sizes[WANTED]
     k = features + 1 + units
     packed = at(panels, 0)
     packed_x = at(packed, size_of_panels(packed, units, units))
@@ -181,10 +193,8 @@ def backward(
     states = at(work, work.size - 2 * n * lanes(at(work, 0)))
     parallel_for(
         _backward_rows, count, threads, block, at(dys, 0), at(dh_last, 0), packed, packed_x, words, at(mask, 0),
-        at(ys, 0), at(dz, 0), at(dh0, 0), at(x, 0), at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0),
-        states,        memory.size // max(parts, 1), (n, steps, features, units),
-        (dy_row, dy_time, dh_row, dz_row, x_row, x_time, h_row),
-        (started, backwards, masked, parts, most, together, wanted), act,
+        at(ys, 0), at(dz, 0), at(dh0, 0), at(x, 0), at(h0, 0), at(whole, 0), at(dx, 0), at(memory, 0), states,
+        memory.size // max(parts, 1), at(sizes, 0),
     )  # fmt: skip
     if parts:
         add_shares(at(memory, 0), memory.size // parts, parts, at(whole, 0), k * units)
@@ -192,12 +202,14 @@ def backward(
 
 @kernel
 def _backward_rows(
-    task, block, dys, dh_last, packed, packed_x, words, mask, ys, dz, dh0, x, h0, whole, dx, memory, states,
-    size, sizes, strides, flags, act,
+    task, block, dys, dh_last, packed, packed_x, words, mask, ys, dz, dh0, x, h0, whole, dx, memory, states, size,
+    sizes,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
-    (n, steps, features, units), (dy_row, dy_time, dh_row, dz_row, x_row, x_time, h_row) = sizes, strides
-    started, backwards, masked, parts, most, together, wanted = flags
+    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
+    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    masked, act, dy_row, dy_time, dh_row = sizes[MASKED], sizes[ACT], sizes[DY_ROW], sizes[DY_TIME], sizes[DH_ROW]
+    dz_row, parts, most, together, wanted = sizes[DZ_ROW], sizes[PARTS], sizes[MOST], sizes[TOGETHER], sizes[WANTED]
     k, one, start = features + 1 + units, lanes(states), FROM_C if masked else FROM_ZERO
     own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, units, dz_row, whole)
     if parts:

@@ -69,12 +69,14 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
         memory, forward = module.workspace(n, features, units, x.dtype, operands), module.forward
         if layer.wide and getattr(cpu, layer.wide).pays(n, features, units, x.dtype, operands):
             forward = getattr(cpu, layer.wide).forward
-        sizes = (n, steps, features, units, *x.strides[:2], _row_stride(first[0]))
-        flags = [int(started), int(backwards), int(masked), int(saving)]
+        sizes = cpu.recurrent.FORWARD_SIZES.array(
+            n=n, steps=steps, features=features, units=units, x_row=x.strides[0], x_time=x.strides[1],
+            h_row=_row_stride(first[0]), started=started, backwards=backwards, masked=masked, saving=saving,
+            **_codes(activations),
+        )  # fmt: skip
         emit.call(
             forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
-            emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), *sizes, *flags,
-            *_codes(activations),
+            emit.scratch(memory.panels, operands), emit.scratch(memory.work, x.dtype), emit.constant(sizes),
         )  # fmt: skip
 
     return Lowering(emits, strided=True)
@@ -96,7 +98,7 @@ class _Back:
         started: bool, masked: bool, backwards: bool, wanted: tuple[bool, bool], precision: str = "highest",
         **activations: str,
     ) -> None:  # fmt: skip
-        self.emit, self.precision, self.codes = emit, precision, _codes(activations)
+        self.emit, self.precision = emit, precision
         waiting = inputs[: len(inputs) - masked]
         cotangents = [waiting.pop(0) if here else None for here in present]
         self.x = _rows_in_place(waiting.pop(0), emit)
@@ -108,7 +110,6 @@ class _Back:
         self.dtype = self.x.dtype
         rows = _rows([*cotangents, *first], self.units, self.dtype, emit)
         self.dys, self.lasts, self.firsts = rows[0], rows[1 : 1 + layer.states], rows[1 + layer.states :]
-        self.dys_strides = self.dys.strides[:2] if len(self.dys.shape) == 3 else (0, 0)
         self.wants_input, self.wants_weights = wanted
         results = list(outputs)
         self.dx = results.pop(0) if self.wants_input else None
@@ -117,13 +118,27 @@ class _Back:
         ][::-1]
         self.dweights = results
         self.operands = _operands(precision, self.n, self.columns, self.units, self.dtype)
-        self.sizes = (self.n, self.steps, self.features, self.units)
-        self.flags = (int(started), int(backwards), int(masked))
+        self.sizes = {
+            "n": self.n, "steps": self.steps, "features": self.features, "units": self.units,
+            "x_row": self.x.strides[0], "x_time": self.x.strides[1], "h_row": _row_stride(self.firsts[0]),
+            "started": started, "backwards": backwards, "masked": masked, **_codes(activations),
+        }  # fmt: skip
 
     @property
     def k(self) -> int:
         """The elements of a row ``[x_t, 1, h_{t-1}]``."""
         return self.features + 1 + self.units
+
+    def walk_sizes(self, dz_row: int, parts: int = 0, most: int = 1, together: int = 1, wanted: bool = False) -> Ref:
+        """The sizes of a walk back that leaves slopes in rows of this distance, or shares the rest in parts."""
+        dy_row, dy_time = self.dys.strides[:2] if len(self.dys.shape) == 3 else (0, 0)
+        dh_row, *dc_row = map(_row_stride, self.lasts)
+        c0_row = map(_row_stride, self.firsts[1:])
+        sizes = cpu.recurrent.BACKWARD_SIZES.array(
+            **self.sizes, dy_row=dy_row, dy_time=dy_time, dh_row=dh_row, dz_row=dz_row, dc_row=sum(dc_row),
+            c0_row=sum(c0_row), parts=parts, most=most, together=together, wanted=wanted,
+        )  # fmt: skip
+        return self.emit.constant(sizes)
 
     def scratch(self, rows: int, columns: int, row: int | None = None) -> Ref:
         """A matrix in scratch memory, whose rows are this far from each other."""
@@ -155,35 +170,30 @@ def _joinable(layer: _Layer) -> Lowering:
             back.n, back.units, back.dtype, back.operands, back.features if joined and back.wants_input else 0
         )
         states_read = back.firsts[1:]  # the h before the first step is read for the gradient of the weights only
-        strides = map(_row_stride, (*back.lasts, *states_read))
         first_h = back.firsts[0]
         if joined:
             plan = cpu.recurrent_shares.shares(back.n, back.steps, back.k, back.columns, back.dtype)
-            dz, row = nothing, plan.slopes_row
+            dz = nothing
             whole = back.dweights[0] if back.wants_weights else back.scratch(back.k, back.columns)
             own = emit.scratch(plan.parts * plan.memory, back.dtype)
             results = [back.x, first_h, back.kernel, whole, nothing if back.dx is None else back.dx, own]
-            shares = [plan.parts, plan.most, plan.together, int(back.wants_input)]
-            shares += [*back.x.strides[:2], _row_stride(first_h)]
+            sizes = back.walk_sizes(plan.slopes_row, plan.parts, plan.most, plan.together, back.wants_input)
         else:
             row = padded(back.columns)
             dz = back.scratch(back.steps * back.n, back.columns, row)
-            results, shares = [nothing] * 6, [0, 1, 1, 0, 0, 0, 0]
+            results, sizes = [nothing] * 6, back.walk_sizes(row)
         emit.call(
             module.backward, back.dys, *back.lasts, back.recurrent, *states_read, *back.saved, back.mask, dz,
             *back.dstates, *results, emit.scratch(memory.panels, back.operands), emit.scratch(memory.work, back.dtype),
-            *back.sizes, *back.dys_strides, *strides, row, *back.flags, *shares, *back.codes,
+            sizes,
         )  # fmt: skip
         if joined:
             return
         back.input_gradient(dz, back.kernel)
         if back.wants_weights:
             rows = back.scratch(back.steps * back.n, back.k)
-            _, backwards, masked = back.flags
-            emit.call(
-                cpu.recurrent_shares.gather, back.x, first_h, back.saved[-1], back.mask, rows, *back.sizes,
-                *back.x.strides[:2], _row_stride(first_h), backwards, masked,
-            )  # fmt: skip
+            sizes = emit.constant(cpu.recurrent.FORWARD_SIZES.array(**back.sizes, saving=True))
+            emit.call(cpu.recurrent_shares.gather, back.x, first_h, back.saved[-1], back.mask, rows, sizes)
             back.product(rows.viewed(np.transpose), dz, back.dweights[0])
 
     return Lowering(emits, strided=True)
@@ -204,8 +214,7 @@ def gru_vjp(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any)
     dz = back.scratch(back.steps * back.n, 4 * units, row)
     emit.call(
         cpu.recurrent_gru.backward, back.dys, *back.lasts, back.recurrent, gates, rows, back.mask, dz, *back.dstates,
-        emit.scratch(memory.panels, back.operands), emit.scratch(memory.work, back.dtype), *back.sizes,
-        *back.dys_strides, *map(_row_stride, back.lasts), row, *back.flags, *back.codes,
+        emit.scratch(memory.panels, back.operands), emit.scratch(memory.work, back.dtype), back.walk_sizes(row),
     )  # fmt: skip
     of_input, of_state = _columns(dz, 0, 3 * units), _columns(dz, units, 4 * units)
     if back.wants_input:
@@ -249,9 +258,9 @@ def _joins(back: _Back) -> bool:
     )
 
 
-def _codes(activations: dict[str, str]) -> list[int]:
-    """The codes of activations in the order in which kernels take them."""
-    return [activation_code(activations[role]) for role in ("rec", "act") if role in activations]
+def _codes(activations: dict[str, str]) -> dict[str, int]:
+    """The codes of activations by their role in a step; a layer without gates has one for its output only."""
+    return {"rec": 0} | {role: activation_code(name) for role, name in activations.items()}
 
 
 def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> np.dtype:
