@@ -12,7 +12,7 @@ from fnet.devices.lowering import lowering
 from fnet.kernels import cpu
 from fnet.kernels.cpu import attention_operands as sizes
 from fnet.kernels.cpu.operands import PAIRS
-from fnet.kernels.cpu.runtime.ways import takes_pairs, takes_tiles
+from fnet.kernels.cpu.runtime.ways import products_in_tiles, takes_pairs, takes_tiles
 from fnet.kernels.cpu.vector import amx
 from fnet.kernels.cpu.vector.tile_operands import share
 
@@ -86,7 +86,7 @@ def _takes_tiles(layout: list[int], precision: str) -> bool:
 
 def _emit_tiles(emit: Emitter, refs: list[Ref], layout: list[int], precision: str, *, backward: bool) -> None:
     tiles = cpu.attention_tiles
-    products, (keys, depth, value_depth) = 1 if precision == "medium" else 3, layout[sizes.KEYS : sizes.CAUSAL]
+    products, (keys, depth, value_depth) = products_in_tiles(precision), layout[sizes.KEYS : sizes.CAUSAL]
     heads, panels = layout[sizes.BATCH] * layout[sizes.HEADS], -(-layout[sizes.QUERIES] // sizes.panel_width("float32"))
     tasks = layout[sizes.TASKS] = max(1, min(heads if backward else heads * panels, sizes.MAX_TASKS))
     layout[sizes.SLOT] = tiles.slot_size(depth, value_depth)

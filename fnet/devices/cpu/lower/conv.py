@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def conv(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, gr
             return
     if depth % 2 == 0 and _gains(_pixels(x), filters, depth, groups, **params):
         x, w, depth = _paired(emit, x), _paired_above(emit, w), depth // 2
-    sizes, steps = (depth * groups, filters, depth), (0, filters // groups, depth * filters, filters, 1)
+    sizes, steps = (depth * groups, filters, depth), _Steps(0, filters // groups, depth * filters, filters, 1)
     tables = cpu.conv_table.output_taps, cpu.conv_table.output_table
     _gather(emit, [x, w, *bias], outputs[0], tables, axes, sizes, groups, filters // groups, steps, **params)
 
@@ -54,9 +55,19 @@ def conv_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Ax
         _scatter(emit, [g, w, *bias], outputs[0], axes, **params)
         return
     depth = filters // groups
-    sizes, steps = (channels * groups, filters, depth), (1, depth, channels * filters, 1, filters)
+    sizes, steps = (channels * groups, filters, depth), _Steps(1, depth, channels * filters, 1, filters)
     tables = cpu.conv_table.input_taps, cpu.conv_table.input_table
     _gather(emit, [g, w, *bias], outputs[0], tables, axes, sizes, groups, channels, steps, **params)
+
+
+class _Steps(NamedTuple):
+    """Whether taps of weights are counted backwards, and how far apart their groups, taps, rows and columns are."""
+
+    reverse: int
+    group_step: int
+    tap_step: int
+    row_step: int
+    column_step: int
 
 
 def _pixels(x: Ref) -> int:
@@ -111,12 +122,11 @@ def _paired_above(emit: Emitter, w: Ref) -> Ref:
 
 def _gather(
     emit: Emitter, inputs: list[Ref], y: Ref, tables: tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]],
-    axes: Axes, sizes: tuple[int, int, int], groups: int, columns: int, steps: tuple[int, ...], **params: str,
+    axes: Axes, sizes: tuple[int, int, int], groups: int, columns: int, steps: _Steps, **params: str,
 ) -> None:  # fmt: skip
     """Sums over taps and channels: tap by tap where images are small and channels many, else over all of them at once.
 
     tables: where the taps of either way read, made for these axes and sizes (channels, filters, depth of a group).
-    steps: whether taps of weights are counted backwards, and how far apart their groups, taps, rows and columns are.
     """
     depth = sizes[-1]
     by_taps = cpu.conv_taps.gains(_pixels(y) // max(y.shape[0], 1), depth)
@@ -126,7 +136,7 @@ def _gather(
 
 def _gather_all(
     emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
-    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
+    steps: _Steps, activation: str = "linear", precision: str = "highest",
 ) -> None:  # fmt: skip
     """The weights are packed before."""
     x, w, *bias = inputs
@@ -139,7 +149,7 @@ def _gather_all(
 
 def _gather_taps(
     emit: Emitter, inputs: list[Ref], y: Ref, table: np.ndarray, groups: int, depth: int, columns: int,
-    steps: tuple[int, ...], activation: str = "linear", precision: str = "highest",
+    steps: _Steps, activation: str = "linear", precision: str = "highest",
 ) -> None:  # fmt: skip
     """The weights are copied tap by tap where they are used."""
     x, w, *bias = inputs
@@ -154,16 +164,14 @@ def _gather_taps(
 
 
 def _sizes(
-    inputs: list[Ref], y: Ref, groups: int, depth: int, columns: int, steps: tuple[int, ...], activation: str
+    inputs: list[Ref], y: Ref, groups: int, depth: int, columns: int, steps: _Steps, activation: str
 ) -> np.ndarray:
-    """What kernels need to know of x, w, the bias if there is one, and y; steps: between weights."""
+    """What kernels need to know of x, w, the bias if there is one, and y."""
     x, w, *bias = inputs
-    reverse, group_step, tap_step, row_step, column_step = steps
     return cpu.conv.SIZES.array(
         samples=x.shape[0], x_sample=math.prod(x.shape[1:]), y_sample=math.prod(y.shape[1:]), groups=groups,
-        taps=math.prod(w.shape[:-2]), depth=depth, columns=columns, reverse=reverse, group_step=group_step,
-        tap_step=tap_step, row_step=row_step, column_step=column_step, has_bias=bool(bias),
-        act=activation_code(activation),
+        taps=math.prod(w.shape[:-2]), depth=depth, columns=columns, has_bias=bool(bias),
+        act=activation_code(activation), **steps._asdict(),
     )  # fmt: skip
 
 
@@ -172,7 +180,7 @@ def _gather_tiles(
     precision: str = "highest",
 ) -> None:  # fmt: skip
     """The rows of w are (tap, channel of x), their columns channels of y."""
-    tiles, (x, w, *bias), products = cpu.conv_tiles, inputs, 1 if precision == "medium" else 3
+    tiles, (x, w, *bias), products = cpu.conv_tiles, inputs, ways.products_in_tiles(precision)
     taps, (depth, columns), pixels = math.prod(w.shape[:-2]), w.shape[-2:], _pixels(x)
     words = emit.scratch(
         tiles.tiles_words(pixels, tiles.pair_count(depth), table, columns, products), np.dtype("uint32")
@@ -189,7 +197,8 @@ def _gather_tiles(
 
 
 def _weight_tiles(emit: Emitter, x: Ref, g: Ref, dw: Ref, axes: Axes, precision: str = "highest") -> None:
-    tiles, products = cpu.conv_weight_tiles, 1 if precision == "medium" else 3
+    """Tasks are parts of the samples times slices of the taps."""
+    tiles, products = cpu.conv_weight_tiles, ways.products_in_tiles(precision)
     taps, (channels, filters), samples = math.prod(dw.shape[:-2]), dw.shape[-2:], x.shape[0]
     parts = cpu.conv_weight.part_count(samples, x.size + g.size, dw.size)
     slices, room = tiles.slice_count(parts, taps), tiles.task_words(channels, filters, products)
@@ -209,6 +218,7 @@ def _weight_tiles(emit: Emitter, x: Ref, g: Ref, dw: Ref, axes: Axes, precision:
 def _scatter(
     emit: Emitter, inputs: list[Ref], dx: Ref, axes: Axes, activation: str = "linear", precision: str = "highest"
 ) -> None:
+    """For few channels, which would leave lanes idle: each output adds to where its taps lie."""
     (g, w, *bias), last = inputs, axes[-1]
     channels, filters = w.shape[-2:]
     table, columns = cpu.conv_scatter.line_table(axes, g.shape[0]), w.size // filters

@@ -38,7 +38,7 @@ def matmul(
     way = way_of_product(m, n, k, precision)
     if way == "tiles":
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
-        products = 1 if precision == "medium" else 3
+        products = ways.products_in_tiles(precision)
         words = emit.scratch(cpu.gemm_tiles.tiles_words(m, n, k, products), np.dtype("uint32"))
         work = emit.scratch(cpu.gemm_tiles.tiles_work(), c.dtype)
         state = emit.constant(amx.state(cpu.gemm_tiles.TASKS))

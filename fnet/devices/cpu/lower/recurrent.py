@@ -18,7 +18,7 @@ from fnet.devices.cpu.lower import linalg
 from fnet.devices.lowering import Lowering, lowering
 from fnet.kernels import cpu
 from fnet.kernels.cpu.operands import PAIRS, padded
-from fnet.kernels.cpu.runtime.ways import takes_pairs, takes_tiles
+from fnet.kernels.cpu.runtime.ways import products_in_tiles, takes_pairs, takes_tiles
 from fnet.kernels.cpu.vector import tile_operands
 
 WEIGHTS = 3  # kernel, bias, recurrent kernel
@@ -268,7 +268,7 @@ def _operands(precision: str, n: int, k: int, columns: int, dtype: np.dtype) -> 
     if k * columns < PAIRED_WEIGHTS:
         return dtype
     if takes_tiles(precision, tile_operands.share(n, columns, k)):
-        return tile_operands.tile_words(1 if precision == "medium" else 3)
+        return tile_operands.tile_words(products_in_tiles(precision))
     return PAIRS if takes_pairs(precision) else dtype
 
 

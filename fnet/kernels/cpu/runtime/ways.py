@@ -69,6 +69,15 @@ def takes_tiles(level: str, share: float = 1.0) -> bool:
     return level != "highest" and share >= FILLED and way(level, share=share) == "tiles"
 
 
+def products_in_tiles(level: str) -> int:
+    """How many products of bfloat16 make one of float32 in tiles at this level.
+
+    >>> products_in_tiles("high"), products_in_tiles("medium")
+    (3, 1)
+    """
+    return 1 if level == "medium" else 3
+
+
 def available() -> tuple[str, ...]:
     """The ways that this processor has."""
     return ("float32", *(("pairs",) if HAS_BFLOAT16 else ()), *(("tiles",) if amx.permitted() else ()))
@@ -78,7 +87,7 @@ def fastest(level: str, candidates: Sequence[str], rates: Mapping[str, float], s
     """The fastest of the candidates, given how many multiply-adds each does in a second, tiles a share of use."""
     speed = {name: rates.get(name, 0.0) / (GAIN if name != "float32" else 1) for name in candidates}
     if "tiles" in speed:
-        speed["tiles"] *= share / (3 if level == "high" else 1)
+        speed["tiles"] *= share / products_in_tiles(level)
     return max(candidates, key=lambda name: speed[name])
 
 
