@@ -25,10 +25,10 @@ def embed(plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several:
     inputs: for each input of the plan the expression of parameters that it is; several: whether it returns a tuple of
     the outputs, or the only one.
     """
-    return define("embedded", _Source(plan, parameters, inputs, several).text())
+    return define("embedded", _EmbeddedSource(plan, parameters, inputs, several).text())
 
 
-class _Source:
+class _EmbeddedSource:
     """Writes the text; see `fnet.devices.cpu.source.Operands`."""
 
     def __init__(self, plan: Plan, parameters: Sequence[str], inputs: Sequence[str], several: bool) -> None:

@@ -37,7 +37,7 @@ def unreachable(plan: Plan) -> str | None:
 
 def is_known(plan: Plan) -> bool:
     """Whether the source of this plan is on disk, and so most likely its machine code: some process has been native."""
-    return unreachable(plan) is None and is_written("step", _Source(plan).text())
+    return unreachable(plan) is None and is_written("step", _StepSource(plan).text())
 
 
 class Native:
@@ -51,7 +51,7 @@ class Native:
     is_atomic = True
 
     def __init__(self, plan: Plan, arena: np.ndarray, fixed: np.ndarray, state: np.ndarray) -> None:
-        source = _Source(plan)
+        source = _StepSource(plan)
         self.function = self.call = source.define()
         self._table = np.array([*source.table, 0], np.int64)
         self.spare = len(source.table)
@@ -86,7 +86,7 @@ def _address(block: np.ndarray) -> int:
     return block.__array_interface__["data"][0]
 
 
-class _Source:
+class _StepSource:
     """Writes the text and fills the table beside it; see `fnet.devices.cpu.source.Operands`."""
 
     def __init__(self, plan: Plan) -> None:
