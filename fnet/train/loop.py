@@ -16,7 +16,7 @@ CHUNK_SECONDS = 0.05
 GROWTH = 4
 
 
-class Loop:
+class CompiledLoop:
     """A compiled step ``step(carry, *inputs) -> (carry,)`` with the carry that its repetitions update in place.
 
     The leaves of `carry` are views of the memory that the compiled step works on: to change them, write into them.
@@ -65,7 +65,7 @@ class Pass:
     def __init__(self, make: Callable[[int], Jitted], n: int, batch_size: int) -> None:
         sizes = ((batch_size, n // batch_size), (n % batch_size, 1))
         self.batch_size = batch_size
-        self._parts = [(Loop(make(size)), steps) for size, steps in sizes if size and steps]
+        self._parts = [(CompiledLoop(make(size)), steps) for size, steps in sizes if size and steps]
         self.steps = sum(steps for _, steps in self._parts)
 
     def run(self, carry: Any, *inputs: np.ndarray, limit: int | None = None) -> Iterator[tuple[int, Any]]:

@@ -76,7 +76,7 @@ def test_ctrl_c_during_validation_leaves_the_epoch_out_of_the_record(trainer, ts
 
 def interrupt_at(monkeypatch, chunk: int, times: int = 1) -> None:
     """Send SIGINT to this process in the given chunk of steps."""
-    run, done = loop.Loop.run, []
+    run, done = loop.CompiledLoop.run, []
 
     def spy(self, steps, *inputs):
         for n in run(self, steps, *inputs):
@@ -86,7 +86,7 @@ def interrupt_at(monkeypatch, chunk: int, times: int = 1) -> None:
                     os.kill(os.getpid(), signal.SIGINT)
             yield n
 
-    monkeypatch.setattr(loop.Loop, "run", spy)
+    monkeypatch.setattr(loop.CompiledLoop, "run", spy)
 
 
 def test_a_diverging_loss_names_the_epoch_and_the_step(problem):
@@ -185,7 +185,7 @@ def test_ctrl_c_at_any_moment_gives_a_state_of_one_step(problem, same, monkeypat
     trainer = Trainer(serial(Dense(300, "tanh"), Dense(300), Dense(1)), "mse")
     ts = trainer.init(random.key(0), (3,))
     arguments = {"batch_size": 5, "epochs": 8, "validation_data": problem, "verbose": False}
-    states, run = {}, loop.Loop.run
+    states, run = {}, loop.CompiledLoop.run
 
     def spy(self, steps, *inputs):
         for n in run(self, steps, *inputs):
@@ -194,7 +194,7 @@ def test_ctrl_c_at_any_moment_gives_a_state_of_one_step(problem, same, monkeypat
             yield n
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "run", spy)
+        patch.setattr(loop.CompiledLoop, "run", spy)
         patch.setattr(loop, "CHUNK_SECONDS", 0.0)
         _ = trainer.fit(ts, x, y, **arguments)
     began = time.perf_counter()
