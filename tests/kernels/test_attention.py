@@ -46,17 +46,18 @@ class Problem:
         return b, h, t, s, d, e
 
     def layout(self, slot, tasks=7):
-        b, h, t, s, _, _ = self.sizes
-        flags = [int(self.causal), int(self.mask is not None), int(self.rate > 0)]
-        layout = [*self.sizes, *flags, tasks, slot]
-        for x in (self.q, self.k, self.v):
-            layout += [n // x.itemsize for n in x.strides[:3]]
-        mask = np.ones((1, 1, 1, 1), bool) if self.mask is None else self.mask
-        layout += np.broadcast_to(mask, (b, h, t, s)).strides if self.mask is not None else (0, 0, 0, 0)
+        b, h, t, s, d, e = self.sizes
+        mask, steps = np.ones((1, 1, 1, 1), bool) if self.mask is None else self.mask, {}
+        for name, x in (("q", self.q), ("k", self.k), ("v", self.v)):
+            steps |= {f"{name}_{axis}": x.strides[i] // x.itemsize for i, axis in enumerate(("batch", "time", "head"))}
+        for i, axis in enumerate(("batch", "head", "query", "key")):
+            steps[f"mask_{axis}"] = 0 if self.mask is None else np.broadcast_to(mask, (b, h, t, s)).strides[i]
+        layout = attention_operands.LAYOUT.array(
+            batch=b, heads=h, queries=t, keys=s, depth=d, value_depth=e, causal=self.causal, tasks=tasks, slot=slot,
+            masked=self.mask is not None, dropped=self.rate > 0, shared_words=0, own_words=0, **steps,
+        )  # fmt: skip
         numbers = np.array([self.scale * math.log2(math.e), self.scale, self.rate, math.log2(math.e)], self.q.dtype)
-        return [flat(x) for x in (self.q, self.k, self.v)] + [mask.ravel(), KEY, numbers], np.array(
-            [*layout, 0, 0], np.int64
-        )
+        return [flat(x) for x in (self.q, self.k, self.v)] + [mask.ravel(), KEY, numbers], layout
 
     def forward(self):
         b, h, t, s, d, e = self.sizes

@@ -33,9 +33,12 @@ class Windows:
         tiled = all(w == s for _, w, s, _ in axes) and all(
             o * w >= n + b for o, (n, w, _, b) in list(zip(self.outs, axes, strict=True))[1:]
         )
-        rows = [[n, o, w, s, b] for (n, w, s, b), o in zip(axes, self.outs, strict=True)]
-        numbers = [*itertools.chain(*rows), samples, channels, chunk, min(band, sizes[0]), tiled]
-        self.geometry = np.array(numbers, np.int64)
+        rows = [(n, o, w, s, b) for (n, w, s, b), o in zip(axes, self.outs, strict=True)]
+        of_axes = {name: n for place, row in enumerate(rows) for name, n in k.axis_geometry(place, *row).items()}
+        band = min(band, sizes[0])
+        self.geometry = k.GEOMETRY.array(
+            **of_axes, samples=samples, channels=channels, chunk=chunk, band=band, tiled=tiled
+        )
         self.x_shape, self.y_shape = (samples, *sizes, channels), (samples, *self.outs, channels)
 
     @staticmethod

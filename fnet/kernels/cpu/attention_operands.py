@@ -14,6 +14,7 @@ from fnet.kernels.cpu.operands import PAIRS, by_columns, by_rows, chosen, length
 from fnet.kernels.cpu.product import VECTORS, packed_size
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 KEY_BLOCK = 128
 QUERY_BLOCK = 64  # of the backward pass: a few panels
@@ -25,7 +26,13 @@ MAX_TASKS = 64
     BATCH, HEADS, QUERIES, KEYS, DEPTH, VALUE_DEPTH, CAUSAL, MASKED, DROPPED, TASKS, SLOT,
     Q_BATCH, Q_TIME, Q_HEAD, K_BATCH, K_TIME, K_HEAD, V_BATCH, V_TIME, V_HEAD,
     MASK_BATCH, MASK_HEAD, MASK_QUERY, MASK_KEY, SHARED_WORDS, OWN_WORDS,
-) = range(26)  # fmt: skip
+) = LAYOUT = Sizes(
+    """
+    batch heads queries keys depth value_depth causal masked dropped tasks slot
+    q_batch q_time q_head k_batch k_time k_head v_batch v_time v_head
+    mask_batch mask_head mask_query mask_key shared_words own_words
+    """
+)  # fmt: skip
 # What `numbers` holds.
 SCORE_SCALE, SCALE, RATE, LOG2E = range(4)
 RIGHT_WORDS = KEY_BLOCK * QUERY_BLOCK // 2  # where a task's words for right operands begin, behind those for left ones
@@ -50,19 +57,20 @@ def backward_slot(depth: int, value_depth: int, dtype: npt.DTypeLike) -> int:
     return packed + 2 * (KEY_BLOCK + 1) * QUERY_BLOCK
 
 
-def shared_words(layout: list[int], operands: npt.DTypeLike, backward: bool) -> int:
-    """The elements for keys and values that are rounded ahead."""
+def shared_words(
+    heads: int, keys: int, depth: int, value_depth: int, operands: npt.DTypeLike, *, backward: bool
+) -> int:
+    """The elements for keys and values of all heads of all samples that are rounded ahead."""
     if np.dtype(operands) != PAIRS:
         return 0
-    heads, keys, depth, value_depth = layout[BATCH] * layout[HEADS], layout[KEYS], layout[DEPTH], layout[VALUE_DEPTH]
     by_rows = -(-keys // 2) * (depth if backward else value_depth)
     by_columns = [depth, value_depth] if backward else [depth]
     return heads * (by_rows + sum(rounded_size(keys, columns, operands) for columns in by_columns))
 
 
-def own_words(layout: list[int], operands: npt.DTypeLike) -> int:
+def own_words(depth: int, value_depth: int, operands: npt.DTypeLike) -> int:
     """The elements for the rounded operands of one task."""
-    right = (max(layout[DEPTH], layout[VALUE_DEPTH]) + 1) * QUERY_BLOCK // 2
+    right = (max(depth, value_depth) + 1) * QUERY_BLOCK // 2
     return RIGHT_WORDS + right if np.dtype(operands) == PAIRS else 0
 
 

@@ -5,7 +5,7 @@ position is cut off at the edges of the input, so padding counts neither as a va
 window are numbered in row-major order; a maximum comes with the number of its tap in a small integer, which is all
 that its backward pass reads. `fnet.kernels.cpu.pooling_window` has the vector code for one window.
 
-`geometry` is the int64 array that `fnet.ops.pooling` makes: for each of the three axes its `SIZE`, `OUT`, `WINDOW`,
+What kernels know of the windows is an array `GEOMETRY`: for each of the three axes its `SIZE`, `OUT`, `WINDOW`,
 `STRIDE` and `PAD` (the padding before it), then `SAMPLES`, `CHANNELS`, how the work is cut into tasks (`CHUNK`, `BAND`)
 and whether the windows cover the input once without gaps (`TILED`).
 
@@ -21,10 +21,21 @@ from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector import spans
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
-SIZE, OUT, WINDOW, STRIDE, PAD = range(5)
-AXIS = 5  # the distance of one axis' numbers from the next one's
-SAMPLES, CHANNELS, CHUNK, BAND, TILED = range(3 * AXIS, 3 * AXIS + 5)
+AXES = ("depth", "height", "width")
+_OF_AXIS = ("size", "out", "window", "stride", "pad")
+GEOMETRY = Sizes(
+    " ".join(f"{axis}_{name}" for axis in AXES for name in _OF_AXIS) + " samples channels chunk band tiled"
+)
+AXIS = len(_OF_AXIS)  # the distance of one axis' numbers from the next one's
+(SIZE, OUT, WINDOW, STRIDE, PAD), (SAMPLES, CHANNELS, CHUNK, BAND, TILED) = list(GEOMETRY)[:AXIS], list(GEOMETRY)[-5:]
+
+
+def axis_geometry(place: int, size: int, out: int, window: int, stride: int, pad: int) -> dict[str, int]:
+    """The sizes of one axis by their names in `GEOMETRY`; place: 0, 1 or 2."""
+    sizes = (size, out, window, stride, pad)
+    return {f"{AXES[place]}_{name}": value for name, value in zip(_OF_AXIS, sizes, strict=True)}
 
 
 # ------------------------------------------------------------------------------------------------- geometry

@@ -44,4 +44,9 @@ def _geometry(samples: int, channels: int, axes: Axes) -> np.ndarray:
     band = -(-first.size // bands)
     chunk = max(1, _CHUNK // max(1, math.prod(axis.kernel for axis in axes) * channels))
     tiled = all(a.stride == a.kernel for a in axes) and all(a.outputs * a.kernel >= a.size + a.before for a in others)
-    return np.array([*rows[0], *rows[1], *rows[2], samples, channels, chunk, band, int(tiled)], np.int64)
+    of_axes: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        of_axes |= cpu.pooling.axis_geometry(place, *row)
+    return cpu.pooling.GEOMETRY.array(
+        **of_axes, samples=samples, channels=channels, chunk=chunk, band=band, tiled=tiled
+    )
