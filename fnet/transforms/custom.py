@@ -27,8 +27,8 @@ def primitive(
     """A primitive of your own, computed by your own kernel; it works in every transform for which it has rules.
 
     shape(*specs, **params) -> `ArraySpec` of the result (a tuple of them with `multiple`).
-    kernel(*inputs, *outputs, *sizes): a void function, usually ``@numba.njit(cache=True)`` at module level; every
-        array is flat (one dimension, C order), so pass the sizes it needs.
+    kernel(*inputs, *outputs, *sizes): the CPU's kernel, a void function, usually ``@numba.njit(cache=True)`` at module
+        level; every array is flat (one dimension, C order), so pass the sizes it needs.
     sizes(*specs, **params) -> integers for the kernel, by default none.
     vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations;
         with `multiple` g and y are tuples, g with zeros for results that nothing depends on.
