@@ -90,10 +90,11 @@ class Guard(Protocol):
 class Device(Protocol):
     """A place where arrays lie and kernels run. It owns its memory and its streams.
 
-    alignment: at multiples of how many bytes the arrays in a block begin.
+    array: the class of its arrays; alignment: at multiples of how many bytes those in a block begin.
     """
 
     name: str
+    array: type
     alignment: int
 
     # Arrays.

@@ -44,6 +44,7 @@ class CompiledLoop:
             n = min(steps, self.chunk)
             begin = time.perf_counter()
             (self.carry,) = self.step.repeat(n, self.carry, *inputs)
+            device_of(tree.leaves(self.carry)).wait()
             elapsed = max(time.perf_counter() - begin, 1e-9)
             self.chunk = max(1, min(int(n * CHUNK_SECONDS / elapsed), GROWTH * self.chunk))
             steps -= n

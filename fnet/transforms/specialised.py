@@ -123,10 +123,10 @@ class Specialised:
         if not self._is_by_position or (self._updated and not self.program.runner.is_atomic):
             return None
         known = {path: self._spans[p][1] - self._spans[p][0] for p, path in self._updated.items()}
-        fresh = Fresh(self.device, known)
+        fresh = Fresh(self.device.array, known)
         if not fresh.add(result):
             return None
-        parts = Parts(self.device)
+        parts = Parts(self.device.array)
         numbers: list[int] = []
         for position, span in enumerate(self._spans):
             if position in self._static:

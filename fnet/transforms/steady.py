@@ -27,17 +27,17 @@ class Parts:
 
     containers: (path, type, keys or length) of each container, the outer ones first. arrays: (path, dtype, shape) of
     each array, in the order of the plan's inputs. objects: (path, object) of each static argument and each None.
-    device: where the arrays are.
+    kind: the class of the arrays.
     """
 
-    device: Device
+    kind: type
     containers: list[tuple[Path, type, Any]] = field(default_factory=list)
     arrays: list[tuple[Path, np.dtype, tuple[int, ...]]] = field(default_factory=list)
     objects: list[tuple[Path, Any]] = field(default_factory=list)
 
     def add(self, part: Any, path: Path) -> bool:
         """Add an argument; False where it is not made of arrays in plain tuples, lists and dicts."""
-        if self.device.owns(part):
+        if type(part) is self.kind:
             self.arrays.append((path, part.dtype, part.shape))
             return True
         if part is None:
@@ -55,10 +55,10 @@ class Fresh:
 
     known: the path of each donated tree in the result, with the number of its leaves. count: how many outputs of the
     plan have been passed. arrays: (path in the result, number of the output, dtype, shape) of each new array.
-    device: where the arrays are.
+    kind: the class of the arrays.
     """
 
-    device: Device
+    kind: type
     known: Mapping[Path, int]
     count: int = 0
     arrays: list[tuple[Path, int, np.dtype, tuple[int, ...]]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Fresh:
         if path in self.known:
             self.count += self.known[path]
             return True
-        if self.device.owns(part):
+        if type(part) is self.kind:
             self.arrays.append((path, self.count, part.dtype, part.shape))
             self.count += 1
             return True
@@ -87,7 +87,7 @@ class Held:
 
     def __init__(self, part: Any, device: Device) -> None:
         self.part = part
-        self.device = device
+        self.device, self.kind = device, device.array
         self.is_mutable = False
         self.dicts: list[tuple[dict, tuple[Any, ...]]] = []
         self.has_lists = False
@@ -126,12 +126,12 @@ class Held:
                 self.has_lists = True
             else:
                 self.dicts.append((part, tuple(part)))
-            self.single += [(part, k, part[k]) for k in keys(part) if self.device.owns(part[k]) and part[k].size < 2]
+            self.single += [(part, k, part[k]) for k in keys(part) if type(part[k]) is self.kind and part[k].size < 2]
             entries = [self._copied(part[key]) for key in keys(part)]
             return entries if kind is list else dict(zip(part, entries, strict=True))
         if isinstance(part, tuple):
             return tuple(map(self._copied, part))
-        if part is not None and not self.device.owns(part):
+        if part is not None and kind is not self.kind:
             self.registered.append((part, *tree.flatten(part)))
         return part
 

@@ -31,6 +31,7 @@ class Memory:
 class Recording:
     """See `fnet.device.Device`. seen: how often it did what; kernels: how many calls it made of each."""
 
+    array = DeviceArray
     alignment = 128
 
     def __init__(self, name: str) -> None:
@@ -166,7 +167,7 @@ class Recording:
         """One thread is what it has."""
 
     def wait(self) -> None:
-        """Kernels have run when their calls return."""
+        self.seen["waited"] += 1
 
     def _elements(self, array: DeviceArray) -> np.ndarray:
         assert self.owns(array)

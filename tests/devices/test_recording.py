@@ -74,6 +74,7 @@ def test_a_network_trains_there_as_on_the_cpu(name: str, recording: Recording):
     assert tree.all_equal(fnet.to_host((ts, outputs)), (on_cpu[0], on_cpu[3]))
     assert (dict(history), results) == (dict(on_cpu[1]), on_cpu[2])
     assert recording.seen["runs"] == 2 * 4 + 2 * 1 + 3 + 3  # batches of 16, two epochs and their validation; of 32
+    assert 0 < recording.seen["waited"] <= recording.seen["runs"]
     assert sum(recording.kernels.values()) > 3 * recording.seen["runs"]
 
 

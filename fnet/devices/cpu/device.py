@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ class Cpu:
     """The device of NumPy's arrays; see `fnet.device.Device`. What compiles, and so imports Numba, is loaded late."""
 
     name = "cpu"
+    array = np.ndarray
     alignment = ALIGNMENT
     empty = staticmethod(results.empty)
     release = staticmethod(results.release)
@@ -79,10 +81,7 @@ class Cpu:
         return block.nbytes
 
     def window(self, block: np.ndarray, offset: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
-        count = dtype.itemsize
-        for size in shape:
-            count *= size
-        return block[offset : offset + count].view(dtype).reshape(shape)
+        return block[offset : offset + dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape)
 
     def flat(self, memory: np.ndarray, offset: int, count: int, dtype: np.dtype) -> np.ndarray:
         flat = memory.reshape(-1)
