@@ -22,7 +22,7 @@ from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
 
 _PROJECTIONS = ("query", "key", "value", "attention_output")
@@ -184,8 +184,8 @@ def key_value_cache(params: Any, batch: int, length: int) -> dict[str, Any]:
     cache: dict[str, Any] = {}
     for role in ("key", "value"):
         kernel = params[role]["kernel"]
-        cache[role] = np.zeros((batch, length, *kernel.shape[1:]), kernel.dtype)
-    return cache | {"used": np.zeros((), np.int64)}
+        cache[role] = beside(np.zeros((batch, length, *kernel.shape[1:]), kernel.dtype), kernel)
+    return cache | {"used": beside(np.zeros((), np.int64), kernel)}
 
 
 def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any]:
@@ -214,7 +214,7 @@ def decode_step(layer: Layer, params: Any, x: Any, cache: Any) -> tuple[Any, Any
     if is_known(used) and used + steps > length:
         raise ValueRangeError(f"decode_step: {used} of {length} positions of the cache are used, no room for {steps}.")
     q, k, v = (_project(x, 1, *p) for p in parts[:3])
-    positions, places = used + np.arange(steps), np.arange(length)
+    positions, places = used + beside(np.arange(steps), used), beside(np.arange(length), used)
     if layer.config["rotary"]:
         q, k = rotate_by_position(q, positions), rotate_by_position(k, positions)
     offset = places - used

@@ -14,7 +14,7 @@ from fnet.layers.checks import known_size, masked_input
 from fnet.masking import both, clean
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import astype, lift
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
 
 ROLES = ("query", "value", "key")
@@ -80,7 +80,7 @@ def check_inputs(kind: str, given: Inputs, expected: Sequence[int | None]) -> No
 def masked_softmax(scores: Any, visible: Any, causal: bool) -> Any:
     """The softmax over keys of what each query sees, 0 for what it does not: (..., T, S)."""
     if causal:
-        visible = both(visible, np.tri(*spec_of(scores).shape[-2:], dtype=bool))
+        visible = both(visible, beside(np.tri(*spec_of(scores).shape[-2:], dtype=bool), scores))
     return ops.softmax(scores if visible is None else ops.where(visible, scores, -np.inf))
 
 

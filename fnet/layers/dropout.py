@@ -13,6 +13,7 @@ from fnet.layers.checks import stream
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import beside
 
 
 @LAYERS.named()
@@ -57,7 +58,7 @@ def Dropout(
 
 def dropped_together(x: Any, key: Any, rate: float, sizes: tuple[int, ...]) -> Any:
     """Dropout of `x` with one decision for all elements along the axes of size 1 in `sizes`, which broadcast to it."""
-    ones = ops.broadcast_to(ops.astype(1.0, x.dtype), sizes)
+    ones = ops.broadcast_to(beside(ops.astype(1.0, x.dtype), x), sizes)
     factor = ops.dropout(ones, key, rate)
     return ops.where(ops.greater(factor, 0), x * factor, 0)
 

@@ -30,6 +30,7 @@ from fnet.networks.position import is_frozen
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -90,7 +91,7 @@ def BatchNormalization(
         x, mask = masked_input("BatchNormalization", x)
         x = astype(lift(x), dtype)
         (place,) = axis_places("BatchNormalization", x, axes, sizes)
-        gamma, beta = params.get("gamma", np.ones(sizes, dtype)), params.get("beta", np.zeros(sizes, dtype))
+        gamma, beta = (params.get(name, beside(other, mean)) for name, other in _neutral(sizes, dtype))
         masks = (mask, counted_samples(x.shape[0]))
         counted = both(*(None if m is None else ops.moveaxis(over(m, x), place, -1) for m in masks))
         x = ops.moveaxis(x, place, -1)
@@ -165,7 +166,8 @@ def LayerNormalization(
 
     def normalize(x: Any, gamma: Any = None, beta: Any = None) -> Any:
         size, dtype = x.shape[-1:], x.dtype
-        gamma, beta = np.ones(size, dtype) if gamma is None else gamma, np.zeros(size, dtype) if beta is None else beta
+        one, zero = (beside(other, x) for _, other in _neutral(size, dtype))
+        gamma, beta = one if gamma is None else gamma, zero if beta is None else beta
         return ops.layer_normalization(x, gamma, beta, epsilon)
 
     init, apply = over_axes("LayerNormalization", axes, trained, normalize)
@@ -222,7 +224,7 @@ def GroupNormalization(
         (place,) = axis_places("GroupNormalization", x, axes, sizes)
         size, dtype = x.shape[place], x.dtype
         _check_groups(groups, size)
-        gamma, beta = params.get("gamma", np.ones(size, dtype)), params.get("beta", np.zeros(size, dtype))
+        gamma, beta = (params.get(name, beside(other, x)) for name, other in _neutral(size, dtype))
         if not x.size:  # nothing has no statistics
             return x, state
         x = ops.moveaxis(x, place, -1)
@@ -294,3 +296,8 @@ def _check_groups(groups: int, size: int) -> None:
 def _scale_and_offset(scale: bool, gamma_initializer: Any, center: bool, beta_initializer: Any) -> Makers:
     """The initializers of ``gamma`` with `scale` and of ``beta`` with `center`."""
     return makers(**({"gamma": gamma_initializer} if scale else {}), **({"beta": beta_initializer} if center else {}))
+
+
+def _neutral(size: Any, dtype: np.dtype) -> tuple[tuple[str, np.ndarray], ...]:
+    """The scale and the offset that change nothing, with their names."""
+    return ("gamma", np.ones(size, dtype)), ("beta", np.zeros(size, dtype))

@@ -15,6 +15,7 @@ from fnet.layers.checks import known_size, parameters
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -87,7 +88,7 @@ def SinePositionEncoding(
         feature = np.arange(shape[2])
         angles = np.arange(shape[1])[:, None] / max_wavelength ** (2 * (feature // 2) / max(shape[2], 1))
         waves = np.where(feature % 2 == 0, np.sin(angles), np.cos(angles))
-        return ops.broadcast_to(astype(waves, x.dtype), shape), state
+        return ops.broadcast_to(beside(astype(waves, x.dtype), x), shape), state
 
     return nothing, apply
 
@@ -138,8 +139,8 @@ def rotate_by_position(
         raise ShapeError(f"rotary embedding: expected (batch, steps, ..., even number of features), received {shape}.")
     half = shape[-1] // 2
     frequencies = 1 / (max_wavelength ** (np.arange(half) / max(half, 1)) * scaling_factor)
-    positions = np.arange(shape[1]) if positions is None else lift(positions)
-    angles = ops.multiply(ops.reshape(astype(positions, np.float64), (-1, 1)), frequencies)
+    positions = beside(np.arange(shape[1]), x) if positions is None else lift(positions)
+    angles = ops.multiply(ops.reshape(astype(positions, np.float64), (-1, 1)), beside(frequencies, x))
     wide = (shape[1], *(1,) * (len(shape) - 3), half)
     cos, sin = (astype(ops.reshape(f(angles), wide), x.dtype) for f in (ops.cos, ops.sin))
     first, second = x[..., :half], x[..., half:]

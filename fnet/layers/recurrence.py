@@ -19,6 +19,7 @@ from fnet.masking import clean
 from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -111,7 +112,7 @@ class Recurrence:
     def _bias(self, key: Any, width: int, dtype: Any) -> Any:
         make, units = self.makers[2], self.units
         if self.unit_forget_bias:
-            ones = np.ones(units, dtype)
+            ones = beside(np.ones(units, dtype), key)
             return ops.concatenate(
                 [make(fold_in(key, 0), (units,), dtype), ones, make(fold_in(key, 1), (2 * units,), dtype)]
             )
@@ -139,9 +140,9 @@ class Recurrence:
         self, x: Any, weights: tuple[Any, Any, Any], states: States | None, factors: Any, reading: Reading
     ) -> Read:
         n, count, _ = spec_of(x).shape
-        states = states or tuple(np.zeros((n, *sizes), spec_of(x).dtype) for sizes in self.states)
+        states = states or tuple(beside(np.zeros((n, *sizes), spec_of(x).dtype), x) for sizes in self.states)
         if not count:
-            return Read(np.zeros((n, 0, self.units), spec_of(x).dtype), states[0], states, {})
+            return Read(beside(np.zeros((n, 0, self.units), spec_of(x).dtype), x), states[0], states, {})
         x = clean(x, reading.mask)
         one_step = self.kind.step if self.reset_after else steps.gru_reset_before
         products = steps.Products(weights, factors)
@@ -174,7 +175,8 @@ class Recurrence:
         )
 
     def _factor(self, x: Any, shape: tuple[int, ...], key: Any, rate: float) -> Any:
-        return ops.dropout(np.ones((spec_of(x).shape[0], *shape), spec_of(x).dtype), key, rate)
+        ones = np.ones((spec_of(x).shape[0], *shape), spec_of(x).dtype)
+        return ops.dropout(beside(ones, x), key, rate)
 
 
 _FUSED = {activations.ACTIVATIONS[name]: name for name in activation_codes.NAMES}

@@ -14,6 +14,7 @@ import numpy as np
 from fnet import ops
 from fnet.layers.sequence import States
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 Step = Callable[[int, States], tuple[Any, States]]
@@ -30,7 +31,7 @@ def over_steps(step: Step, steps: int, states: States, mask: Any, backwards: boo
     for t in reversed(range(steps)) if backwards else range(steps):
         new_y, new_states = step(t, states)
         if mask is not None:
-            before = output_before(spec_of(new_y), states) if y is None else y
+            before = beside(output_before(spec_of(new_y), states), new_y) if y is None else y
             new_y = _chosen(mask[:, t], new_y, before)
             new_states = tuple(_chosen(mask[:, t], new, old) for new, old in zip(new_states, states, strict=True))
         outputs[t] = y = new_y

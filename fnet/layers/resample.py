@@ -15,6 +15,7 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import beside
 
 Ends = tuple[int, int]
 Sides = int | tuple[int, ...] | tuple[Ends, ...]
@@ -102,7 +103,8 @@ def _interpolated(x: Any, axis: int, factor: int) -> Any:
     left = np.floor(position).astype(np.int64)
     weight = (position - left).astype(x.dtype).reshape(-1, *(1,) * (len(shape) - axis - 1))
     right = np.minimum(left + 1, size - 1)
-    return ops.take(x, left, axis) * (1 - weight) + ops.take(x, right, axis) * weight
+    near, far, weight = (beside(part, x) for part in (left, right, weight))
+    return ops.take(x, near, axis) * (1 - weight) + ops.take(x, far, axis) * weight
 
 
 _INTERPOLATIONS: dict[str, Callable[[Any, int, int], Any]] = {"nearest": _repeated, "bilinear": _interpolated}

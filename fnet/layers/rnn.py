@@ -22,6 +22,7 @@ from fnet.ops.promotion import astype
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.spec import ArraySpec
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
@@ -121,7 +122,7 @@ class Steps:
         x, dtype = clean(reading.x, reading.mask), _dtype(params, reading.x)
         n, count, *sizes = x.shape
         x = astype(x, dtype) if x.dtype.kind == "f" else x
-        first = reading.states or tuple(np.zeros((n, *shape), dtype) for shape in self.states)
+        first = reading.states or tuple(beside(np.zeros((n, *shape), dtype), x) for shape in self.states)
         first = tuple(astype(s, dtype) for s in first)
         if not count:
             return self._nothing(params, state, ArraySpec((n, *sizes), x.dtype), first)

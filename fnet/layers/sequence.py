@@ -15,6 +15,7 @@ from fnet.layers.constructor import Pair
 from fnet.masking import check_mask, is_array, join_mask, split_mask
 from fnet.networks.samples import is_single
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 States = tuple[Any, ...]
@@ -203,4 +204,4 @@ class _Keeper:
 
 
 def _zeros(x: Any) -> Any:
-    return np.zeros(x.shape, x.dtype)
+    return beside(np.zeros(x.shape, x.dtype), x)

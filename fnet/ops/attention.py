@@ -16,6 +16,7 @@ from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
 from fnet.transforms.linear_maps import zeros_like
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import Primitive, spec_of
 from fnet.transforms.vjp import pullback
 
@@ -54,14 +55,14 @@ _attention_vjp = Primitive("attention_vjp", _vjp_abstract, lowered="attention", 
 def _materialized(q: Any, k: Any, v: Any, *more: Any, scale: float, causal: bool, rate: float, masked: bool) -> Any:
     """The same values from plain operations, of which every derivative exists."""
     (batch, queries, heads, _), keys = q.shape, k.shape[1]
-    visible: Any = np.tri(queries, keys, dtype=bool) if causal else np.ones((queries, keys), bool)
+    visible: Any = beside(np.tri(queries, keys, dtype=bool) if causal else np.ones((queries, keys), bool), q)
     if masked:
         visible = logical_and(more[0], visible)
     scores = multiply(einsum("bthd,bshd->bhts", q, k), scale)
     weights = softmax(where(visible, scores, -math.inf))
     if rate:
         # The kernel counts keys up to a multiple of four.
-        kept = dropout(np.ones((batch, heads, queries, -(-keys // 4) * 4), q.dtype), more[-1], rate)
+        kept = dropout(beside(np.ones((batch, heads, queries, -(-keys // 4) * 4), q.dtype), q), more[-1], rate)
         weights = multiply(weights, kept[..., :keys])
     return einsum("bhts,bshe->bthe", weights, v)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnet.spec import ArraySpec
-from fnet.transforms.linear_maps import add, broadcast_shapes, repeated, sum_to
+from fnet.transforms.linear_maps import add, broadcast_shapes, repeated, sum_to, zeros_like
 from fnet.transforms.primitive import Primitive
 
 Rule = Callable[..., Any] | None
@@ -44,7 +44,7 @@ def elementwise(
             if t is not None and rule is not None:
                 part = repeated(rule(t, y, *operands), y.shape)
                 total = part if total is None else add(total, part)
-        return np.zeros(y.shape, y.dtype) if total is None else total
+        return zeros_like(y) if total is None else total
 
     differentiable = bool(rules)
     return Primitive(

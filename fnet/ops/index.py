@@ -13,7 +13,7 @@ from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, min
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import basic_slice, expand_dims, normalize_axis, reshape
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import is_known, is_operand
+from fnet.transforms.operand import beside, is_known, is_operand
 from fnet.transforms.primitive import Primitive, spec_of
 
 
@@ -82,7 +82,8 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Any:
     array([[0., 1.],
            [1., 0.]], dtype=float32)
     """
-    return astype(equal(expand_dims(lift(labels), -1), np.arange(classes)), dtype)
+    labels = lift(labels)
+    return astype(equal(expand_dims(labels, -1), beside(np.arange(classes), labels)), dtype)
 
 
 def getitem(x: Any, index: Any) -> Any:

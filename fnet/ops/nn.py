@@ -18,7 +18,7 @@ from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.shape import expand_dims, moveaxis, normalize_axis
 from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import Primitive, spec_of
 
 LEFT_OUT = -(2**63) + 1
@@ -215,7 +215,7 @@ def dropout(x: Any, key: Any, rate: float) -> Any:
     """
     number("dropout", "rate", rate, "[0, 1]", "{argument} is the fraction dropped, expected {range}")
     (x,) = promote(x, floating=True)
-    return _dropout(x, key, np.full(1, rate, x.dtype))
+    return _dropout(x, key, beside(np.full(1, rate, x.dtype), x))
 
 
 def l2_normalize(x: Any, axis: int = -1, epsilon: float = 1e-12) -> Any:

@@ -18,6 +18,7 @@ from fnet.ops.summation import sum
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
 from fnet.transforms.linear_maps import zeros_like
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import Primitive
 from fnet.transforms.vjp import pullback
 
@@ -171,7 +172,7 @@ def rms_normalization(x: Any, gamma: Any, epsilon: float = 1e-6) -> Any:
     array([[3., 4.]])
     """
     x, gamma = _checked("rms_normalization", x, epsilon, gamma)
-    zero = np.zeros(gamma.shape, gamma.dtype)
+    zero = beside(np.zeros(gamma.shape, gamma.dtype), gamma)
     return _rows(x, gamma, zero, epsilon=float(epsilon), centered=False)[0]
 
 

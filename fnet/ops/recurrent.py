@@ -12,6 +12,7 @@ from fnet.ops import recurrent_primitives as primitives
 from fnet.ops.arithmetic import not_equal
 from fnet.ops.linalg import precision_of
 from fnet.ops.promotion import astype, lift, promote
+from fnet.transforms.operand import beside
 
 
 def simple_rnn(
@@ -123,7 +124,7 @@ class _Call:
         self._require("recurrent_kernel", recurrent, (units, blocks * units))
         self._require("kernel", kernel, (shape[2], blocks * units))
         rows = (biases, width) if biases > 1 else (width,)
-        bias = rest.pop(0) if given else np.zeros(rows, x.dtype)
+        bias = rest.pop(0) if given else beside(np.zeros(rows, x.dtype), x)
         self._require("bias", bias, rows)
         for state in rest:
             self._require("initial_state", state, (shape[0], units))

@@ -28,6 +28,7 @@ from fnet.ops.summation import Axes, normalize_axes, sum, widened
 from fnet.spec import ArraySpec
 from fnet.transforms.jvp import jvp
 from fnet.transforms.linear_maps import fold_abstract, keep_axes, part
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import Primitive
 from fnet.transforms.vjp import pullback
 
@@ -64,7 +65,7 @@ def _prod_of_pairs(x: Any, axes: tuple[int, ...]) -> Any:
     result = [shape[a] for a in kept]
     count = math.prod(shape[a] for a in axes)
     x = reshape(transpose(x, [*axes, *kept]), [count, *result])
-    left_over: Any = np.ones(result, x.dtype)
+    left_over: Any = beside(np.ones(result, x.dtype), x)
     while count > 1:
         half = count // 2
         if count % 2:

@@ -14,7 +14,7 @@ from fnet.ops.index import take
 from fnet.ops.promotion import lift, promote
 from fnet.ops.shape import reshape
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import Primitive
 
 _INT = np.dtype(np.int64)
@@ -63,5 +63,5 @@ def top_k(x: Any, k: int) -> tuple[Any, Any]:
         raise ValueRangeError(f"top_k: expected 1 <= k <= {shape[-1]} for rows of {shape[-1]} elements, received {k}.")
     positions = _top(x, k=int(k))
     starts = np.arange(math.prod(shape[:-1])).reshape((*shape[:-1], 1)) * shape[-1]
-    flat = reshape(add(positions, starts), (-1,))
+    flat = reshape(add(positions, beside(starts, x)), (-1,))
     return reshape(take(reshape(x, (-1,)), flat), (*shape[:-1], k)), positions

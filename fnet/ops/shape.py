@@ -14,6 +14,7 @@ from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import lift, promote
 from fnet.spec import Unknown
 from fnet.transforms import linear_maps
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -140,7 +141,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0.0) -> Any:
         return placed
     around = np.full(grown, value, x.dtype)
     around[tuple(slice(*i) for i in index)] = -0.0  # which keeps the sign of zeros
-    return placed + around
+    return placed + beside(around, x)
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:

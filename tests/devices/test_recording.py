@@ -16,6 +16,7 @@ from fnet.compile.memory import ARENA, FIXED, STATE
 from fnet.device import cpu
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
+from tests.tables import LAYERS, Row, inputs
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -146,3 +147,18 @@ def test_one_function_runs_on_both_devices_in_turns(recording: Recording):
     assert f.memory().programs == 2
     assert type(here) is np.ndarray and is_there(elsewhere)
     np.testing.assert_array_equal(here, fnet.to_host(elsewhere))
+
+
+@pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)
+def test_every_layer_runs_there(row: Row, recording: Recording):
+    """Eagerly: an array that a layer makes for itself on the host would be refused beside those of the device."""
+    layer = row.make()
+    params, state = layer.init(fnet.random.key(0), row.shape, np.float64)
+    arguments = params, state, inputs(row), fnet.random.key(3)
+
+    def run(params: Any, state: Any, x: Any, key: Any) -> Any:
+        return layer.apply(params, state, x, key=key, train=True)
+
+    for got, expected in zip(tree.leaves(run(*there(arguments))), tree.leaves(run(*arguments)), strict=True):
+        assert not isinstance(got, np.ndarray) or got.ndim == 0
+        np.testing.assert_allclose(fnet.to_host(got), expected, rtol=1e-12)
