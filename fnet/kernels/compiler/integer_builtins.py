@@ -69,6 +69,11 @@ _OWN: dict[Any, Any] = {
 }
 
 
+def own_builtin(value: Any) -> Any:
+    """What stands for the builtin `value` in kernels; anything else stands for itself."""
+    return next((own for builtin, own in _OWN.items() if value is builtin), value)
+
+
 @register_pass(mutates_CFG=False, analysis_only=False)
 class IntegerBuiltins(FunctionPass):
     """Puts these in place of the builtins that a kernel names."""
@@ -84,5 +89,5 @@ class IntegerBuiltins(FunctionPass):
             for named in block.find_insts(numba_ir.Assign):
                 value = named.value
                 if isinstance(value, numba_ir.Global) and any(value.value is each for each in _OWN):
-                    value.value, found = _OWN[value.value], True
+                    value.value, found = own_builtin(value.value), True
         return found

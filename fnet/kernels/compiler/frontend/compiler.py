@@ -1,48 +1,41 @@
-"""Compiling a generated function without Numba's front end: its syntax becomes LLVM code in one pass.
+"""Compiling a function without Numba's front end: its syntax becomes LLVM code in one pass.
 
-Numba reads bytecode, and finds names, types and lifetimes in a dozen passes over a representation of its own. Generated
-source needs none of them: each name has one type, nothing is allocated, and what is written is what is meant.
+Numba reads bytecode, and finds names, types and lifetimes in a dozen passes over a representation of its own. Kernels
+need none of them: each name has one type, nothing is allocated, and what is written is what is meant.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import config, errors, typing
+from numba.core import config, typing
 from numba.core.bytecode import FunctionIdentity
 from numba.core.compiler import compile_result
 from numba.core.environment import Environment
 from numba.core.funcdesc import PythonFunctionDescriptor
 
 from fnet.kernels.compiler.frontend.operations import RefusalError, Typed
+from fnet.kernels.compiler.frontend.syntax import syntax
 from fnet.kernels.compiler.frontend.translator import Translator
 from fnet.kernels.compiler.sources import GENERATED
 
 REFUSED: dict[str, str] = {}
-"""Generated functions that were left to Numba's own front end, and why."""
+"""Functions that were left to Numba's own front end, by module and name, and why."""
 
 
 def translated(state: Any, function: Callable) -> Any:
-    """What Numba's pipeline in `state` would return for a generated function; None: it has to do it."""
-    file = function.__code__.co_filename
-    if file not in GENERATED or config.BOUNDSCHECK or state.flags.boundscheck or state.flags.debuginfo:
+    """What Numba's pipeline in `state` would return for a function; None: it has to do it."""
+    if config.BOUNDSCHECK or state.flags.boundscheck or state.flags.debuginfo:
         return None
     try:
-        return _compiled(state, function, _functions(GENERATED[file])[function.__name__])
-    except (RefusalError, errors.NumbaError, NotImplementedError) as reason:
-        REFUSED[function.__name__] = str(reason)
+        return _compiled(state, function, syntax(function))
+    except Exception as reason:  # Numba compiles it, or says what is wrong with it
+        REFUSED[f"{function.__module__}.{function.__name__}"] = str(reason)
         return None
-
-
-@functools.lru_cache(maxsize=4)
-def _functions(text: str) -> dict[str, ast.FunctionDef]:
-    """The functions that a module defines."""
-    return {each.name: each for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
 
 
 def _compiled(state: Any, function: Callable, source: ast.FunctionDef) -> Any:
@@ -59,26 +52,36 @@ def _compiled(state: Any, function: Callable, source: ast.FunctionDef) -> Any:
         body = builder.append_basic_block("body")
         builder.position_at_end(body)
         typed = [Typed(*pair) for pair in zip(described.argtypes, arguments, strict=True)]
-        Translator(context, builder, function.__globals__).write(source, typed)
-        context.call_conv.return_value(builder, context.get_dummy_value())
+        context.call_conv.init_call_helper(builder)
+        described.restype = Translator(context, builder, function.__globals__).write(source, typed)
+        if any(map(_fails, code.blocks)):
+            raise RefusalError("an operation that may raise an error")
+        code.ftype = context.call_conv.get_function_type(described.restype, described.argtypes)
+        code.type = code.ftype.as_pointer()
         builder.position_at_end(code.entry_basic_block)
         builder.branch(body)
         context.post_lowering(module, library)
-        library.is_plain = True
+        library.is_plain = function.__code__.co_filename in GENERATED
         library.add_ir_module(module)
         if not flags.no_cpython_wrapper:
             context.create_cpython_wrapper(library, described, environment, None, release_gil=flags.release_gil)
-    entry_point = None
+    signature, entry_point = typing.signature(described.restype, *state.args), None
     if not flags.no_compile:
         entry_point = context.get_executable(library, described, environment)
         context.insert_user_function(entry_point, described, [library])
         state.reload_init.extend(library._reload_init)
     return compile_result(
         typing_context=state.typingctx, target_context=state.targetctx, entry_point=entry_point, typing_error=None,
-        type_annotation="", library=library, call_helper=None, signature=typing.signature(types.none, *state.args),
+        type_annotation="", library=library, call_helper=None, signature=signature,
         objectmode=False, lifted=(), fndesc=described, environment=environment, metadata=state.metadata,
         reload_init=state.reload_init,
     )  # fmt: skip
+
+
+def _fails(block: ir.Block) -> bool:
+    """Whether a function ends here with the status of an error of its own."""
+    end = block.terminator
+    return isinstance(end, ir.Ret) and isinstance(end.return_value, ir.Constant) and end.return_value.constant != 0
 
 
 def _described(state: Any, function: Callable) -> PythonFunctionDescriptor:

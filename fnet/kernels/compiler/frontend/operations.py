@@ -35,11 +35,11 @@ class Operations:
         self._results: dict[Any, ir.Value] = {}
 
     def constant(self, value: Any) -> Typed:
-        """A number of the source or of a module; or a kernel, as an argument."""
-        if hasattr(value, "linked"):
+        """A number of the source or of a module; or a kernel or a type, as an argument."""
+        if hasattr(value, "linked") or isinstance(value, type):
             return Typed(self._typing.resolve_value_type(value), self.context.get_dummy_value())
         kind = types.literal(value) if isinstance(value, int) else self._typing.resolve_value_type(value)
-        if not isinstance(kind, (types.Number, types.Boolean, types.IntegerLiteral, types.BooleanLiteral)):
+        if not (_is_plain(kind) or isinstance(kind, (types.IntegerLiteral, types.BooleanLiteral))):
             raise RefusalError(f"a constant of type {kind}")
         return Typed(kind, self.context.get_constant_generic(self.builder, kind, value))
 
@@ -51,8 +51,8 @@ class Operations:
 
     def unified(self, *kinds: types.Type) -> types.Type:
         """The type that holds values of all `kinds`."""
-        kind = self._typing.unify_types(*kinds)
-        if not isinstance(kind, (types.Number, types.Boolean)):
+        kind = types.unliteral(kinds[0] if len(set(kinds)) == 1 else self._typing.unify_types(*kinds))
+        if not _is_plain(kind):
             raise RefusalError(f"one name or expression for {' and '.join(map(str, kinds))}")
         return kind
 
@@ -62,7 +62,38 @@ class Operations:
             return self._call_kernel(function, operands)
         callee, signature = self._resolved(function, operands)
         code = self.context.get_function(callee, signature)
+        self.context.add_linking_libs(getattr(code, "libs", ()))
         return Typed(signature.return_type, code(self.builder, self._folded(signature, operands)))
+
+    def method(self, owner: Typed, name: str, operands: Sequence[Typed]) -> Typed:
+        """What a method of a number gives for these operands."""
+        callee = self._typing.resolve_getattr(types.unliteral(owner.kind), name)
+        if not (isinstance(owner.kind, types.Number) and isinstance(callee, types.BoundFunction)):
+            raise RefusalError(f"{name} of {owner.kind}")
+        signature = self._typing.resolve_function_type(callee, tuple(operand.kind for operand in operands), {})
+        code = self.context.get_function(callee, signature)
+        self.context.add_linking_libs(getattr(code, "libs", ()))
+        values = [self.cast(x, kind) for x, kind in zip(operands, signature.args, strict=True)]
+        return Typed(signature.return_type, code(self.builder, [owner.value, *values]))
+
+    def attribute(self, owner: Typed, name: str) -> Typed:
+        """An attribute that is a number, such as the size of an array."""
+        kind = self._typing.resolve_getattr(owner.kind, name)
+        if not isinstance(kind, types.Number):
+            raise RefusalError(f"{name} of {owner.kind}")
+        read = self.context.get_getattr(owner.kind, name)
+        return Typed(kind, read(self.context, self.builder, owner.kind, owner.value, name))
+
+    def group(self, members: Sequence[Typed]) -> Typed:
+        """A tuple."""
+        kind = types.BaseTuple.from_types([types.unliteral(x.kind) for x in members])
+        values = [self.cast(x, kind[i]) for i, x in enumerate(members)]
+        return Typed(kind, self.context.make_tuple(self.builder, kind, values))
+
+    def check_plain(self, kind: types.Type) -> None:
+        """Refuse what would have to be counted, or cannot be kept in memory."""
+        if not _is_plain(kind):
+            raise RefusalError(f"a value of type {kind} in memory")
 
     def signature(self, function: Any, operands: Sequence[Typed]) -> Any:
         """The signature with which Numba calls a function for these operands."""
@@ -113,6 +144,13 @@ class Operations:
         if kind not in self._results:
             self._results[kind] = cgutils.alloca_once(self.builder, kind)
         return self._results[kind]
+
+
+def _is_plain(kind: types.Type) -> bool:
+    """Whether copies of a value need not be counted: of arrays neither, as those of a kernel are its arguments'."""
+    if isinstance(kind, types.BaseTuple):
+        return all(map(_is_plain, kind))
+    return isinstance(kind, (types.Number, types.Boolean, types.CPointer, types.Array))
 
 
 def _resolve(context: Any, function: Callable, kinds: tuple[types.Type, ...]) -> tuple[Any, Any]:

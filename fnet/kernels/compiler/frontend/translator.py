@@ -1,114 +1,140 @@
-"""LLVM code of a generated function, written in one pass over its syntax.
+"""LLVM code of a function, written in one pass over its syntax.
 
-What it may say: loops over `range`, assignments, loads and stores of elements of flat arrays, arithmetic, comparisons,
-conditional expressions, calls. A name that is assigned once is an LLVM value, any other a cell of memory.
+What it may say: loops over `range` and `while`, conditions, assignments, loads and stores of elements of flat arrays,
+returns, and `expressions`. A name that is assigned once is an LLVM value, any other a cell of memory.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.np.arrayobj import fix_integer_index, load_item, store_item
 
-from fnet.kernels.compiler.frontend.operations import Operations, RefusalError, Typed
+from fnet.kernels.compiler.frontend.expressions import Expressions
+from fnet.kernels.compiler.frontend.operations import RefusalError, Typed
 
-_OPERATORS: dict[type, Callable] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.LShift: operator.lshift, ast.RShift: operator.rshift,
-    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
-    ast.Invert: operator.invert,
+_INPLACE: dict[type, Callable] = {
+    ast.Add: operator.iadd, ast.Sub: operator.isub, ast.Mult: operator.imul, ast.Div: operator.itruediv,
+    ast.FloorDiv: operator.ifloordiv, ast.Mod: operator.imod, ast.LShift: operator.ilshift,
+    ast.RShift: operator.irshift, ast.BitAnd: operator.iand, ast.BitOr: operator.ior, ast.BitXor: operator.ixor,
 }  # fmt: skip
 
 
-class Translator:
+_MOST = 1 << 32  # elements are what is counted
+
+
+class _Exits(NamedTuple):
+    """Where `continue` and `break` of a loop go on."""
+
+    following: ir.Block | None
+    after: ir.Block
+
+
+class Translator(Expressions):
     """Writes the body of one function."""
 
     def __init__(self, context: Any, builder: ir.IRBuilder, names: dict[str, Any]) -> None:
-        self.builder, self.context, self.globals = builder, context, names
-        self.do = Operations(context, builder)
-        self.values: dict[str, Typed] = {}
-        self.cells: dict[str, Typed] = {}
-        self.arrays: dict[str, tuple[Any, Any]] = {}
-        self.assigned: Counter[str] = Counter()
-        self.counters: set[str] = set()
+        super().__init__(context, builder, names)
+        self._result: types.Type | None = None
+        self._counters: set[str] = set()  # names that are nothing but numbers of loops
+        self._loops: list[_Exits] = []
+        self._depth = 0  # of the statement in loops and conditions
 
-    def write(self, function: ast.FunctionDef, arguments: Sequence[Typed]) -> None:
-        """The whole body; what comes after it is not written."""
+    def write(self, function: ast.FunctionDef, arguments: Sequence[Typed]) -> types.Type:
+        """The whole body; the type of what it returns."""
         parameters = function.args
         if len(parameters.args) != len(arguments) or parameters.vararg or parameters.kwonlyargs or parameters.kwarg:
             raise RefusalError("parameters other than names")
+        counted = Counter(_name(node.target) for node in ast.walk(function) if isinstance(node, ast.For))
         for node in ast.walk(function):
-            if isinstance(node, ast.For):
-                self.counters.add(_name(node.target))
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.assigned[node.id] += 1
+        self._counters = {name for name, count in counted.items() if count == self.assigned[name]}
         for parameter, argument in zip(parameters.args, arguments, strict=True):
             if self.assigned[parameter.arg]:
-                raise RefusalError("a parameter that is assigned")
-            self._hold(parameter.arg, argument)
+                self.assigned[parameter.arg] += 1
+            self._bind(parameter.arg, argument)
         self._block(function.body)
+        if not self.builder.block.is_terminated:
+            self._return(Typed(types.none, self.context.get_dummy_value()))
+        return self._result
 
     # ------------------------------------------------------------------------------------------ statements
 
     def _block(self, statements: Sequence[ast.stmt]) -> None:
         for statement in statements:
-            match statement:
-                case ast.Assign(targets=[target], value=value):
-                    self._assign(target, value)
-                case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range")) as bounds, orelse=[]):
-                    self._loop(name, [self._value(bound) for bound in bounds.args], statement.body)
-                case ast.Expr(value=ast.Call() as call):
-                    self._value(call)
-                case ast.Pass() | ast.Expr(value=ast.Constant()):
-                    pass
-                case _:
-                    raise RefusalError(ast.unparse(statement))
+            if self.builder.block.is_terminated:
+                raise RefusalError("statements that are never reached")
+            self._statement(statement)
+
+    def _statement(self, statement: ast.stmt) -> None:
+        match statement:
+            case ast.Assign(targets=[target], value=value):
+                self._assign(target, value)
+            case ast.AugAssign(target=ast.Name(id=name) as target, op=sign, value=value):
+                held = self.value(ast.Name(name))
+                self._bind(name, self.do.call(_INPLACE[type(sign)], [held, self.value(value)]))
+            case ast.AugAssign(target=ast.Subscript(value=array, slice=index), op=sign, value=value):
+                place = self.element(array, index)
+                held = self.load(*place)
+                self.store(*place, self.do.call(_INPLACE[type(sign)], [held, self.value(value)]))
+            case ast.For(target=ast.Name(id=name), iter=ast.Call(func=ast.Name(id="range")) as bounds, orelse=[]):
+                self._count(name, [self.value(bound) for bound in bounds.args], statement.body)
+            case ast.While(test=test, body=body, orelse=[]):
+                self._while(test, body)
+            case ast.If(test=test, body=body, orelse=other):
+                self._if(test, body, other)
+            case ast.Continue():
+                self.builder.branch(self._loops[-1].following)
+            case ast.Break():
+                self.builder.branch(self._loops[-1].after)
+            case ast.Return(value=value):
+                nothing = Typed(types.none, self.context.get_dummy_value())
+                self._return(nothing if value is None else self.value(value))
+            case ast.Expr(value=ast.Call() as call):
+                self.value(call)
+            case ast.Pass() | ast.Expr(value=ast.Constant()):
+                pass
+            case _:
+                raise RefusalError(ast.unparse(statement))
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         match target, value:
-            case ast.Name(id=name), _:
-                self._bind(name, self._value(value))
-            case ast.Subscript(value=array, slice=index), _:
-                result = self._value(value)
-                kind, pointer = self._element(array, index)
-                if not kind.mutable:
-                    raise RefusalError("a store into an array that cannot be written")
-                store_item(self.context, self.builder, kind, self.do.cast(result, kind.dtype), pointer)
             case ast.Tuple(elts=targets), ast.Tuple(elts=values) if len(targets) == len(values):
-                results = [self._value(element) for element in values]
-                for each, result in zip(targets, results, strict=True):
-                    self._bind(_name(each), result)
-            case ast.Tuple(elts=targets), ast.Name():
-                group = self._value(value)
+                results = [self.value(element) for element in values]
+            case ast.Tuple(elts=targets), _:
+                group = self.value(value)
                 if not isinstance(group.kind, types.BaseTuple) or len(group.kind) != len(targets):
                     raise RefusalError("names for what is not so many values")
-                for i, (each, kind) in enumerate(zip(targets, group.kind, strict=True)):
-                    self._bind(_name(each), Typed(kind, self.builder.extract_value(group.value, i)))
+                members = (self.builder.extract_value(group.value, i) for i in range(len(targets)))
+                results = [Typed(kind, member) for kind, member in zip(group.kind, members, strict=True)]
             case _:
-                raise RefusalError(ast.unparse(target))
+                targets, results = [target], [self.value(value)]
+        for each, result in zip(targets, results, strict=True):
+            match each:
+                case ast.Name(id=name):
+                    self._bind(name, result)
+                case ast.Subscript(value=array, slice=index):
+                    self.store(*self.element(array, index), result)
+                case _:
+                    raise RefusalError(ast.unparse(each))
 
     def _bind(self, name: str, result: Typed) -> None:
-        if name in self.counters:
-            raise RefusalError("a number of a loop that is assigned")
-        if self.assigned[name] == 1:
+        if self.assigned[name] <= 1:
             self._hold(name, result)
             return
         kind = types.unliteral(result.kind)
-        if name not in self.cells:
-            if not isinstance(kind, (types.Number, types.Boolean)):
-                raise RefusalError(f"a name with several values of type {kind}")
-            self.cells[name] = Typed(kind, cgutils.alloca_once(self.builder, self.context.get_value_type(kind)))
-        cell = self.cells[name]
+        cell = self.cells.get(name)
+        if cell is None or (cell.kind != kind and not self._depth):
+            self.do.check_plain(kind)
+            cell = Typed(kind, cgutils.alloca_once(self.builder, self.context.get_value_type(kind)))
+            self.cells[name] = cell
         if cell.kind != kind:
             raise RefusalError(f"one name for {cell.kind} and {kind}")
         self.builder.store(self.do.cast(result, kind), cell.value)
@@ -116,12 +142,70 @@ class Translator:
     def _hold(self, name: str, result: Typed) -> None:
         """From here on `name` is this value."""
         self.values[name] = result
-        if isinstance(result.kind, types.Array):
-            model = self.context.data_model_manager[result.kind]
-            data, shape = (model.get(self.builder, result.value, member) for member in ("data", "shape"))
-            self.arrays[name] = data, self.builder.extract_value(shape, 0)
+        if isinstance(result.kind, types.Array) and result.kind.ndim == 1:
+            self.arrays[name] = self.parts(result)
 
-    def _loop(self, name: str, bounds: Sequence[Typed], body: Sequence[ast.stmt]) -> None:
+    def _return(self, result: Typed) -> None:
+        """LLVM's pointers do not say what they point to: the type of the result need not be known before."""
+        kind = types.unliteral(result.kind)
+        if self._result not in (None, kind):
+            raise RefusalError(f"results of types {self._result} and {kind}")
+        if isinstance(kind, types.Array):
+            raise RefusalError("an array as a result")
+        self._result, builder = kind, self.builder
+        value = self.context.get_return_value(builder, kind, self.do.cast(result, kind))
+        builder.store(value, builder.bitcast(builder.function.args[0], value.type.as_pointer()))
+        builder.ret(ir.IntType(32)(0))
+
+    # --------------------------------------------------------------------------------------- control flow
+
+    def _if(self, test: ast.expr, body: Sequence[ast.stmt], other: Sequence[ast.stmt]) -> None:
+        builder = self.builder
+        yes, no = builder.append_basic_block("if"), builder.append_basic_block("else")
+        builder.cbranch(self.truth(self.value(test)), yes, no)
+        ends = []
+        for block, statements in ((yes, body), (no, other)):
+            builder.position_at_end(block)
+            self._scope(statements)
+            if not builder.block.is_terminated:
+                ends.append(builder.block)
+        if not ends:
+            return
+        after = ends[0] if len(ends) == 1 else builder.append_basic_block("endif")
+        for end in ends:
+            if end is not after:
+                builder.position_at_end(end)
+                builder.branch(after)
+        builder.position_at_end(after)
+
+    def _scope(self, statements: Sequence[ast.stmt], **more: Typed) -> None:
+        """Statements whose names have values only there, but for those in cells; `more` are values of such names."""
+        outer, self.values = self.values, dict(self.values)
+        self._depth += 1
+        for name, value in more.items():
+            if name in self._counters:
+                self.values[name] = value
+            else:
+                self._bind(name, value)
+        self._block(statements)
+        self._depth -= 1
+        self.values = outer
+
+    def _while(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
+        builder = self.builder
+        head, inside, after = (builder.append_basic_block(label) for label in ("while", "do", "end"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        builder.cbranch(self.truth(self.value(test)), inside, after)
+        builder.position_at_end(inside)
+        self._loops.append(_Exits(head, after))
+        self._scope(body)
+        self._loops.pop()
+        if not builder.block.is_terminated:
+            builder.branch(head)
+        builder.position_at_end(after)
+
+    def _count(self, name: str, bounds: Sequence[Typed], body: Sequence[ast.stmt]) -> None:
         """A loop over ``range(*bounds)``, whose numbers never overflow, for they count elements."""
         builder = self.builder
         start, stop, step, kind = self._range(bounds)
@@ -131,14 +215,21 @@ class Translator:
         builder.position_at_end(head)
         number = builder.phi(start.type, name)
         number.add_incoming(start, before)
-        builder.cbranch(builder.icmp_signed("<", number, stop), inside, after)
+        sign = "!=" if not isinstance(step, ir.Constant) else "<" if step.constant > 0 else ">"
+        builder.cbranch(builder.icmp_signed(sign, number, stop), inside, after)
         builder.position_at_end(inside)
-        outer, self.values = self.values, {**self.values, name: Typed(kind, number)}
-        self._block(body)
-        self.values = outer
-        following = builder.add(number, step, flags=["nsw"] if kind.signed else ["nuw", "nsw"])
-        number.add_incoming(following, builder.block)
-        builder.branch(head)
+        following = builder.append_basic_block("next") if _continues(body) else None
+        self._loops.append(_Exits(following, after))
+        self._scope(body, **{name: Typed(kind, number)})
+        self._loops.pop()
+        if following is not None:
+            if not builder.block.is_terminated:
+                builder.branch(following)
+            builder.position_at_end(following)
+        if not builder.block.is_terminated:
+            flags = ["nsw"] if kind.signed else ["nuw", "nsw"]
+            number.add_incoming(builder.add(number, step, flags=flags), builder.block)
+            builder.branch(head)
         builder.position_at_end(after)
 
     def _range(self, bounds: Sequence[Typed]) -> tuple[Any, Any, Any, types.Integer]:
@@ -147,112 +238,34 @@ class Translator:
         values = [self.do.cast(bound, kind) for bound in bounds]
         zero, one = (self.context.get_constant(kind, i) for i in (0, 1))
         start, stop, step = [zero, *values, one] if len(values) == 1 else [*values, one][:3]
-        if not (isinstance(step, ir.Constant) and 0 < step.constant < 1 << 32):
-            raise RefusalError("a step that is not a constant above 0")
+        if not isinstance(step, ir.Constant):
+            stop = self._reached(start, stop, step)
+        elif not 0 < abs(step.constant) < _MOST:
+            raise RefusalError("a step that never ends")
         return start, stop, step, kind
 
-    # ----------------------------------------------------------------------------------------- expressions
+    def _reached(self, start: ir.Value, stop: ir.Value, step: ir.Value) -> ir.Value:
+        """Where a range whose step may be above or below 0 ends exactly: the first number that is not in it.
 
-    def _value(self, expression: ast.expr) -> Typed:
-        match expression:
-            case ast.Name(id=name):
-                return self._named(name)
-            case ast.Constant(value=bool() | int() | float() as number):
-                return self.do.constant(number)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-                return self.do.constant(-number)
-            case ast.UnaryOp(op=sign, operand=operand):
-                return self.do.call(_OPERATORS[type(sign)], [self._value(operand)])
-            case ast.BinOp(left=left, op=sign, right=right) | ast.Compare(left=left, ops=[sign], comparators=[right]):
-                if type(sign) not in _OPERATORS:
-                    raise RefusalError(ast.unparse(expression))
-                return self.do.call(_OPERATORS[type(sign)], [self._value(left), self._value(right)])
-            case ast.IfExp(test=test, body=ast.Name(id=then), orelse=ast.Name(id=other)):
-                return self._selected(self._value(test), self._named(then), self._named(other))
-            case ast.BoolOp(op=sign, values=[left, right]):
-                first = self._value(left)
-                return self._choice(first, isinstance(sign, ast.Or), lambda: first, lambda: self._value(right))
-            case ast.IfExp(test=test, body=then, orelse=other):
-                return self._choice(self._value(test), True, lambda: self._value(then), lambda: self._value(other))
-            case ast.Subscript(value=array, slice=index):
-                kind, pointer = self._element(array, index)
-                return Typed(kind.dtype, load_item(self.context, self.builder, kind, pointer))
-            case ast.Call(func=function, args=arguments, keywords=[]):
-                return self.do.call(self._global(function), [self._value(argument) for argument in arguments])
-            case ast.Tuple(elts=elements):
-                values = [self._value(element) for element in elements]
-                kind = types.BaseTuple.from_types([types.unliteral(x.kind) for x in values])
-                members = [self.do.cast(x, kind[i]) for i, x in enumerate(values)]
-                return Typed(kind, self.context.make_tuple(self.builder, kind, members))
-            case ast.Attribute():
-                return self.do.constant(self._global(expression))
-            case _:
-                raise RefusalError(ast.unparse(expression))
+        Numba raises an error at a step of 0, which kernels never do: that range is empty.
+        """
+        builder, zero = self.builder, stop.type(0)
+        way, stays = builder.sub(stop, start), builder.icmp_signed("==", step, zero)
+        is_empty = builder.xor(builder.icmp_signed(">", way, zero), builder.icmp_signed(">", step, zero))
+        is_empty, step = builder.or_(is_empty, stays), builder.select(stays, stop.type(1), step)
+        rest = builder.icmp_signed("!=", builder.srem(way, step), zero)
+        count = builder.add(builder.sdiv(way, step), builder.zext(rest, stop.type))
+        return builder.select(is_empty, start, builder.add(start, builder.mul(count, step)))
 
-    def _named(self, name: str) -> Typed:
-        if name in self.values:
-            return self.values[name]
-        if name in self.cells:
-            cell = self.cells[name]
-            return Typed(cell.kind, self.builder.load(cell.value))
-        if name in self.assigned:
-            raise RefusalError(f"{name} where it may have no value")
-        return self.do.constant(self._global(ast.Name(name)))
 
-    def _selected(self, test: Typed, then: Typed, other: Typed) -> Typed:
-        """One of two values that are there already."""
-        kind = self.do.unified(then.kind, other.kind)
-        values = [self.do.cast(result, kind) for result in (then, other)]
-        return Typed(kind, self.builder.select(self.do.call(bool, [test]).value, *values))
-
-    def _choice(self, test: Typed, where: bool, then: Callable[[], Typed], other: Callable[[], Typed]) -> Typed:
-        """`then` where the truth of `test` is `where`, else `other`; only what is chosen is computed."""
-        builder = self.builder
-        truth = self.do.call(bool, [test]).value
-        yes, no, end = (builder.append_basic_block(name) for name in ("then", "else", "chosen"))
-        builder.cbranch(truth, *((yes, no) if where else (no, yes)))
-        found = []
-        for block, write in ((yes, then), (no, other)):
-            builder.position_at_end(block)
-            found.append((write(), builder.block))
-        kind = self.do.unified(*(result.kind for result, _ in found))
-        incoming = []
-        for result, block in found:
-            builder.position_at_end(block)
-            incoming.append((self.do.cast(result, kind), builder.block))
-            builder.branch(end)
-        builder.position_at_end(end)
-        value = builder.phi(incoming[0][0].type)
-        for each in incoming:
-            value.add_incoming(*each)
-        return Typed(kind, value)
-
-    def _element(self, array: ast.expr, index: ast.expr) -> tuple[types.Array, ir.Value]:
-        """The type of an array and the address of its element."""
-        name = _name(array)
-        held = self._named(name)
-        if not (isinstance(held.kind, types.Array) and held.kind.ndim == 1 and held.kind.layout == "C"):
-            raise RefusalError(f"an element of {held.kind}")
-        data, size = self.arrays[name]
-        place = self._value(index)
-        kind = types.unliteral(place.kind)
-        if not isinstance(kind, types.Integer):
-            raise RefusalError(f"an index of type {kind}")
-        number = fix_integer_index(self.context, self.builder, kind, self.do.cast(place, kind), size)
-        return held.kind, self.builder.gep(data, [number])
-
-    def _global(self, expression: ast.expr) -> Any:
-        """A value of the module, or of a module that it has imported."""
-        match expression:
-            case ast.Name(id=name) if name not in self.assigned and name not in self.values:
-                found = self.globals.get(name, getattr(builtins, name, None))
-            case ast.Attribute(value=ast.Name(id=module), attr=name):
-                found = getattr(self.globals.get(module), name, None)
-            case _:
-                found = None
-        if found is None:
-            raise RefusalError(ast.unparse(expression))
-        return found
+def _continues(body: Sequence[ast.stmt]) -> bool:
+    """Whether a loop's body goes on with the next number anywhere, other than inside of another loop."""
+    for statement in body:
+        if isinstance(statement, ast.Continue):
+            return True
+        if isinstance(statement, ast.If) and (_continues(statement.body) or _continues(statement.orelse)):
+            return True
+    return False
 
 
 def _name(expression: ast.expr) -> str:
