@@ -48,6 +48,15 @@ def test_rates_are_measured_once_and_read_from_then_on(tmp_path, monkeypatch):
     assert ways.rates.__wrapped__() == first
 
 
+def test_rates_are_measured_until_they_rise_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr(ways, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(ways, "available", lambda: ("float32",))
+    runs = iter([10.0] * ways.RUNS + [12.0] * 2 * ways.RUNS)  # something else ran at first
+    monkeypatch.setattr(ways, "_rate", lambda name: next(runs))
+    assert ways.rates.__wrapped__() == {"float32": 12.0}
+    assert next(runs, None) is None
+
+
 def test_rates_of_other_ways_are_measured_again(tmp_path, monkeypatch):
     monkeypatch.setattr(ways, "cache_directory", lambda: tmp_path)
     monkeypatch.setattr(ways, "_rate", {"float32": 1.0, "pairs": 2.0, "tiles": 3.0}.__getitem__)

@@ -66,18 +66,17 @@ def start() -> bool:
     return True
 
 
-def expect() -> None:
-    """Start the second process before there is work for it where no plan was ever compiled."""
+def expect() -> bool:
+    """Start the second process before there is work for it where no plan was ever compiled; whether it is there."""
     folder = cache_directory()
     if folder is None:
-        return
+        return False
     try:
         with os.scandir(folder / "generated") as files:
             is_cold = next(files, None) is None
     except OSError:  # somebody has removed it
-        return
-    if is_cold:
-        start()
+        return False
+    return is_cold and start()
 
 
 def tell(work: Sequence[Sequence[str]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Callable
 from typing import Any
 
 from numba.core import config
@@ -29,10 +30,14 @@ def set_thread_count(count: int) -> None:
     """Let kernels use `count` threads from now on, fewer where the system allows no more; results do not change."""
     if count < 1:
         raise ValueRangeError(f"the number of threads must be at least 1, received {count}.")
+    _use(count, handover.grain)
+
+
+def _use(count: int, grain: Callable[[], int]) -> None:
     if not config.DISABLE_JIT:
         count = min(count, thread_pool.grow(count - 1) + 1)
     if count > 1:
-        thread_pool.put(thread_pool.GRAIN, handover.grain())
+        thread_pool.put(thread_pool.GRAIN, grain())
     thread_pool.put(thread_pool.COUNT, count)
 
 
@@ -65,6 +70,6 @@ if not config.DISABLE_JIT:
     atexit.register(thread_pool.stop)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_become_serial)
-set_thread_count(_first_count())
-if not config.DISABLE_JIT:
-    second.expect()  # it would disturb what has just been measured
+# A second process compiles what measures the price of a thread, for the next process.
+_is_cold = not config.DISABLE_JIT and second.expect()
+_use(_first_count(), (lambda: handover.USUAL) if _is_cold else handover.grain)

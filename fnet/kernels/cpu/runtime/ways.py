@@ -7,8 +7,8 @@
 | ``"tiles"`` | the same in AMX tiles; "high": three, of operands split in two bfloat16 each | 8e-3; 5e-6 | amx_bf16 |
 
 A level takes the fastest way that it permits, and what a level permits the ones below it do, too: no level is slower
-than the one above it. How fast the ways are is measured on registers when a level first asks, which takes a
-millisecond or two, and is kept in the cache's folder.
+than the one above it. How fast the ways are is measured on registers when a level first asks, which takes some
+milliseconds, and is kept in the cache's folder.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ FILLED = 0.25  # how much of what tiles multiply must be of use, as moving it to
 CHAINS = 12  # independent sums: more than the latency of a multiply-add times those that begin in a cycle
 STEPS = 4000
 RUNS = 20
+SETS, CLOSE = 5, 1.05  # sets of runs after the first one, at most, until one is hardly faster than those before
 
 _selected: dict[str, str] = {}
 
@@ -125,12 +126,21 @@ def rates() -> dict[str, float]:
         found = json.loads(stored)
         if set(found) == set(available()):
             return found
-    found = dict.fromkeys(available(), 0.0)
-    for _ in range(RUNS):  # in turn, so that what else the machine does hinders all of them
-        found = {name: max(found[name], _rate(name)) for name in found}
+    found, before = _highest(dict.fromkeys(available(), 0.0)), {}
+    for _ in range(SETS):
+        if before and all(found[name] <= CLOSE * before[name] for name in found):
+            break
+        found, before = _highest(found), found
     if path is not None:
         keep(path, json.dumps(found).encode())
     return found
+
+
+def _highest(found: Mapping[str, float]) -> dict[str, float]:
+    """The rates in `found` or in a set of runs, whichever are higher: nothing else makes a processor look faster."""
+    for _ in range(RUNS):  # in turn, so that what else the machine does hinders all of them
+        found = {name: max(rate, _rate(name)) for name, rate in found.items()}
+    return dict(found)
 
 
 def _rate(name: str) -> float:
