@@ -84,16 +84,17 @@ def _with_zeros(vjp: Rule) -> Rule:
 
 def _specs(name: str, multiple: bool, result: Any) -> Any:
     """What a shape rule gave, if it is what it must be."""
-    specs = result if multiple and isinstance(result, tuple | list) else (result,)
-    for spec in specs:
+    given = result if multiple and isinstance(result, tuple | list) else (result,)
+    specs = []
+    for spec in given:
         if not isinstance(spec, ArraySpec):
             wanted = "a tuple of ArraySpec (multiple=True)" if multiple else "an ArraySpec"
             raise StructureError(
                 f"the shape rule of primitive '{name}' must return {wanted}, it returned a {type(spec).__name__}. "
                 f"Return fnet.ArraySpec(shape, dtype)."
             )
-        check_dtype(spec.dtype)
-    return tuple(specs) if multiple else result
+        specs.append(ArraySpec(tuple(spec.shape), check_dtype(spec.dtype), spec.weak))
+    return tuple(specs) if multiple else specs[0]
 
 
 def _sizes(name: str, sizes: Any) -> tuple[int, ...]:

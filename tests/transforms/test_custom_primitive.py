@@ -203,6 +203,16 @@ def test_sizes_that_are_not_integers_are_refused(sizes, error, text):
             f(X)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, "float64", float])
+def test_a_shape_rule_may_name_the_dtype_as_numpy_does(dtype):
+    def kernel(x, y):
+        y[:] = x[:2]
+
+    first = fnet.primitive("first_two", shape=lambda x: ArraySpec([2], dtype), kernel=kernel)
+    x = np.arange(3.0)
+    assert first(x).tolist() == fnet.jit(first)(x).tolist() == [0, 1]
+
+
 def test_a_shape_rule_returns_specs():
     odd = fnet.primitive("odd", shape=lambda x: x.shape, kernel=cube_kernel)
     with pytest.raises(

@@ -17,8 +17,8 @@ from fnet.devices.cpu.direct import direct
 from fnet.kernels.cpu.runtime.thread_pool import CONTROL, COUNT
 from fnet.spec import ArraySpec
 
-MOST = 2048
-"""The calls for so many kinds of arguments are kept."""
+MOST, MOST_BYTES = 2048, 1 << 26
+"""The calls for so many kinds of arguments are kept, with constants of so many bytes."""
 
 
 class Eager:
@@ -27,6 +27,7 @@ class Eager:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._known: dict[tuple[Any, ...], _Calls] = {}
+        self._bytes = 0
 
     def compute(self, primitive: Any, arrays: Sequence[np.ndarray], params: dict[str, Any]) -> list[np.ndarray]:
         """The results; arguments that no kernel can read (read-only, unaligned, oddly strided) are copied."""
@@ -54,8 +55,10 @@ class Eager:
         calls = _Calls(layouts, *record(primitive, self._device, layouts, params))
         results = calls.run(memory)
         if _is_settled(primitive, params):
-            if len(self._known) >= MOST:
+            self._bytes += calls.constant_bytes
+            if len(self._known) >= MOST or self._bytes > MOST_BYTES:
                 self._known.clear()
+                self._bytes = calls.constant_bytes
             self._known[key] = calls
         return results
 
@@ -98,9 +101,14 @@ class _Calls:
                     self._pieces.append(window)
         numbers = itertools.count(len(sizes) + len(self._pieces))
         self._calls: list[tuple[Callable[..., Any], Any]] = [
-            (kernel, itemgetter(*[place[w] if isinstance(w, tuple) else next(numbers) for w in row]))
+            (kernel, _picked([place[w] if isinstance(w, tuple) else next(numbers) for w in row]))
             for (kernel, _), row in zip(recording.calls, windows, strict=True)
         ]
+
+    @property
+    def constant_bytes(self) -> int:
+        """The size of the constants; scratch memory is not kept."""
+        return sum(extra.nbytes for extra in self._extra if type(extra) is not tuple)
 
     def run(self, memory: list[Any]) -> list[np.ndarray]:
         """The results; `memory` has the arguments, and gets what else the calls need."""
@@ -122,6 +130,11 @@ class _Calls:
         """Call the machine code of the kernels from now on, which have been run on this memory."""
         self._calls = [(direct(kernel, arguments(memory)), arguments) for kernel, arguments in self._calls]
         self.is_short = True
+
+
+def _picked(places: list[int]) -> Callable[[list[Any]], tuple[Any, ...]]:
+    """What picks the arguments at these places; of one place `itemgetter` gives no tuple."""
+    return itemgetter(*places) if len(places) > 1 else lambda memory: (memory[places[0]],)
 
 
 def _window(ref: Ref) -> tuple[int, int, int]:

@@ -81,6 +81,25 @@ def test_no_more_calls_are_kept_than_may_be(computed, monkeypatch):
         assert 1 <= len(computed) <= 3
 
 
+def test_no_more_bytes_of_constants_are_kept_than_may_be(computed, monkeypatch):
+    """The tables of a convolution grow with the image."""
+    monkeypatch.setattr(eager, "MOST_BYTES", 10_000)
+    kernel = np.ones((3, 3, 1, 1), np.float32)
+    for n in range(10, 20):
+        assert ops.conv(np.ones((1, n, n, 1), np.float32), kernel).max() == 9
+        assert sum(calls.constant_bytes for calls in computed.values()) <= 10_000
+
+
+def test_a_kernel_of_one_argument(computed):
+    """A result that depends on nothing."""
+
+    def kernel(y):
+        y[:] = 7
+
+    seven = fnet.primitive("seven", shape=lambda: fnet.ArraySpec((2,), np.dtype(np.float64)), kernel=kernel)
+    assert seven().tolist() == [7, 7]
+
+
 def test_rules_of_users_are_asked_at_every_call(computed):
     def kernel(x, y, factor):
         y[:] = factor * x
