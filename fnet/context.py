@@ -10,7 +10,7 @@
 
 A value holds until the end of a ``with`` statement, in one thread or one task of asyncio: a new thread begins with
 those of `Context`, a new task with those of the task that made it. Settings of the whole process are not in it:
-`fnet.set_num_threads`, `fnet.set_program_limit` and the variables of the environment change no result.
+`fnet.set_num_threads`, `fnet.set_program_limit`, and the variables of the environment that the README lists.
 
 All values but the precision are parts of a network that is being applied. A program that `fnet.jit` keeps would not
 see them. Where one of them is in force, a jitted function is therefore a part of its caller, as within a trace.
