@@ -73,6 +73,13 @@ def positive_integers(who: str, argument: str, value: Any, count: int) -> tuple[
     return tuple(positive_integer(who, argument, n) for n in values)
 
 
+def sequence(who: str, argument: str, value: Any) -> list[Any]:
+    """The items of `value`, a list, a tuple, a range or an array."""
+    if not isinstance(value, list | tuple | range) and np.ndim(value) == 0:
+        raise _wrong_type(who, argument, "a sequence", value)
+    return list(value)
+
+
 def integer_or_none(who: str, argument: str, value: Any) -> int | None:
     """`value` as an int, or None."""
     if value is not None and not is_integer(value):

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
+from fnet.arguments import flag
 from fnet.errors import did_you_mean
 
 _HINTS = {"seed": " Random numbers come from the key given to init: net.init(fnet.random.key(seed), shape)."}
@@ -38,7 +39,8 @@ def bound_arguments(
 ) -> dict[str, Any]:
     """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
 
-    NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32.
+    NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32. An argument that is
+    annotated as a bool is True or False.
     hints: what the error says of some names that are no arguments, in place of the nearest one that is.
     """
     for given in kwargs:
@@ -50,7 +52,11 @@ def bound_arguments(
     except TypeError as error:
         raise TypeError(f"{name}(): {error}.") from None
     bound.apply_defaults()
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in bound.arguments.items()}
+    arguments = {k: value.item() if isinstance(value, np.generic) else value for k, value in bound.arguments.items()}
+    for key, parameter in signature.parameters.items():
+        if parameter.annotation in ("bool", bool) and type(arguments[key]) is not bool:
+            flag(name, key, arguments[key])
+    return arguments
 
 
 def constructor(

@@ -12,8 +12,8 @@ import pytest
 
 import fnet
 from fnet import arguments as check
-from fnet import layers, losses, optimizers, schedules
-from fnet.errors import DtypeError, ShapeError, TracingError, ValueRangeError
+from fnet import layers, losses, metrics, optimizers, schedules
+from fnet.errors import DtypeError, FnetError, ShapeError, TracingError, ValueRangeError
 
 NUMBERS = [
     (None, [-math.inf, 0, 2.5, np.float32(1), np.int8(3), np.array(0.5), math.nan], []),
@@ -100,6 +100,31 @@ def test_values_come_back_as_python_has_them() -> None:
     assert check.positive_integers("who", "n", 2, 3) == (2, 2, 2) == check.positive_integers("who", "n", [2, 2, 2], 3)
     assert check.integer_or_none("who", "n", None) is None and check.flag("who", "f", np.False_) is False
     assert check.known_word("who", "w", None, ("sum", None)) is None and check.one_of("who", "w", "a", "ab") == "a"
+
+
+GATES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: optimizers.sgd(nesterov=1), "sgd: nesterov is True or False, received 1."),
+    (lambda: optimizers.newton_cg(c1="a"), "newton_cg: c1 is a number, received str 'a'."),
+    (lambda: losses.BinaryCrossentropy(from_logits="no"), "from_logits is True or False, received 'no'."),
+    (lambda: metrics.Recall(thresholds="a"), "recall: thresholds is a sequence, received str 'a'."),
+    (lambda: metrics.AUC(thresholds=[0.5, "a"]), "auc: threshold is a number, received str 'a'."),
+    (lambda: metrics.AUC(label_weights=3), "auc: label_weights is a sequence, received int 3."),
+    (lambda: metrics.IoU(3, target_class_ids=3), "io_u: target_class_ids is a sequence, received int 3."),
+    (lambda: schedules.piecewise_constant(3, [1]), "boundaries is a sequence, received int 3."),
+    (lambda: schedules.piecewise_constant(["a"], [1, 2]), "boundaries[0] is a number, received str 'a'."),
+    (lambda: layers.TimeDistributed([]), "TimeDistributed: argument 0 is a list, expected a Layer."),
+    (lambda: layers.StackedRNNCells(np.ones(2)), "StackedRNNCells expects a list of cells, received array([1., 1.])."),
+    (lambda: layers.Permute(np.ones(2)), "Permute: dims is an order of the axes 1, 2, ... of a sample"),
+    (lambda: layers.GroupNormalization(np.ones(2)), "groups is a positive integer, received ndarray"),
+    (lambda: layers.Conv1D(2, 3, data_format=np.ones(2)), "data_format is channels_last, received array"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), GATES, ids=[row[1][:40] for row in GATES])
+def test_constructors_never_show_errors_of_python(call: Callable[[], Any], text: str) -> None:
+    with pytest.raises(FnetError) as caught:
+        call()
+    assert text in str(caught.value)
 
 
 def test_sizes_may_be_integers_of_numpy() -> None:

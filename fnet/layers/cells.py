@@ -151,8 +151,9 @@ def StackedRNNCells(
     >>> StackedRNNCells([LSTMCell(3), GRUCell(5)]).out_shape(((4,), (3,), (3,), (5,)))
     ((5,), (3,), (3,), (5,))
     """
-    if isinstance(cells, Layer) or not isinstance(cells, Sequence) or not cells:
-        received = cells.kind if isinstance(cells, Layer) else f"{cells!r:.40}" if cells else "none"
+    if isinstance(cells, Layer) or not isinstance(cells, list | tuple) or not cells:
+        shown = cells.kind if isinstance(cells, Layer) else f"{cells!r:.40}"
+        received = shown if shown not in ("[]", "()") else "none"
         raise StructureError(f"StackedRNNCells expects a list of cells, received {received}.")
     members = Members("StackedRNNCells", tuple(cells))
     per_cell = [cell_states(cell) for cell in cells]

@@ -52,7 +52,7 @@ def image(layer: str, x: Any, rank: int) -> Any:
 
 def check_data_format(layer: str, data_format: Any) -> None:
     """Raise a `ValueRangeError` for any other format than channels on the last axis."""
-    if data_format not in (None, "channels_last"):
+    if data_format is not None and not (isinstance(data_format, str) and data_format == "channels_last"):
         raise ValueRangeError(
             f"{layer}: data_format is channels_last, received {data_format!r:.40}. Move the channels of the images "
             f"to the last axis: np.moveaxis(x, 1, -1)."

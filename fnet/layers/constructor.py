@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec
 
 from fnet import configured, constraints, regularizers, tree
-from fnet.arguments import flag
 from fnet.configured import Recipe
 from fnet.errors import StructureError
 from fnet.masking import Masked, is_array, unmasked
@@ -59,18 +59,9 @@ def layer_constructor(
             layer = layer if trainable else layer.with_trainable(False)
             return layer if name is None else layer.relabel(name, named=True)
 
-        return configured.constructor(finish, _bound, shared)(make)
+        return configured.constructor(finish, functools.partial(configured.bound_arguments, hints=_HINTS), shared)(make)
 
     return decorate
-
-
-def _bound(kind: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name; `DtypeError` for one that should be True or False."""
-    arguments = configured.bound_arguments(kind, signature, args, kwargs, _HINTS)
-    for argument, parameter in signature.parameters.items():
-        if isinstance(parameter.default, bool):
-            flag(kind, argument, arguments[argument])
-    return arguments
 
 
 def entry_name(kind: str) -> str:

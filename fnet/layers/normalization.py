@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.arguments import fraction, not_negative, positive_integer
+from fnet.arguments import fraction, is_integer, not_negative, positive_integer
 from fnet.constraints import ConstraintLike
 from fnet.errors import ShapeError
 from fnet.initializers import InitializerLike
@@ -207,7 +207,7 @@ def GroupNormalization(
     """
     axes = named_axes("GroupNormalization", axis, several=False)
     epsilon = not_negative("GroupNormalization", "epsilon", epsilon)
-    groups = -1 if groups == -1 else positive_integer("GroupNormalization", "groups", groups)
+    groups = -1 if is_integer(groups) and groups == -1 else positive_integer("GroupNormalization", "groups", groups)
     trained = _scale_and_offset(scale, gamma_initializer, center, beta_initializer)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:

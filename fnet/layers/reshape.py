@@ -100,7 +100,7 @@ def Permute(
     (64, 10)
     """
     order = tuple(dims) if isinstance(dims, tuple | list) else (dims,)
-    if sorted(order, key=str) != sorted(range(1, len(order) + 1), key=str):
+    if not all(map(is_integer, order)) or sorted(order) != list(range(1, len(order) + 1)):
         raise ShapeError(f"Permute: dims is an order of the axes 1, 2, ... of a sample, received {dims!r}.")
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:

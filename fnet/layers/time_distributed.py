@@ -11,6 +11,7 @@ from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.masking import Masked, both, check_mask, counted_samples, counting, join_mask, split_mask
 from fnet.networks.combinators import serial
 from fnet.networks.layer import Layer
+from fnet.networks.members import check_layers
 from fnet.ops.promotion import lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.primitive import spec_of
@@ -33,6 +34,7 @@ def TimeDistributed(
     >>> TimeDistributed(Dense(3)).out_shape((5, 4))
     (5, 3)
     """
+    check_layers("TimeDistributed", (layer,))
     body = serial(layer)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:

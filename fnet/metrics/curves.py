@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.arguments import integer, number, positive_integer
+from fnet.arguments import integer, number, positive_integer, sequence
 from fnet.errors import ShapeError, ValueRangeError, did_you_mean
 from fnet.losses.values import outputs_of
 from fnet.metrics.checks import zero_or_one
@@ -57,7 +57,10 @@ def auc(
     summation = _chosen(name, "summation_method", summation_method, _SUMMATIONS)
     if num_labels is not None and not multi_label:
         raise ValueRangeError(f"{name}: num_labels is for multi_label=True.")
-    importance = None if label_weights is None else np.asarray(label_weights, np.float64)
+    importance = None
+    if label_weights is not None:
+        weights_of_labels = sequence(name, "label_weights", label_weights)
+        importance = np.array([number(name, "label weight", weight) for weight in weights_of_labels])
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         y_true, y_pred, weights = two_classes(name, y_true, _as_probabilities(name, y_pred, from_logits), sample_weight)
@@ -87,9 +90,8 @@ def _edges(name: str, count: int, thresholds: Sequence[float] | None) -> np.ndar
         integer(name, "num_thresholds", count, 2, "expected {argument} of 2 or more")
         inner = np.arange(1, count - 1) / (count - 1)
     else:
-        inner = np.sort(np.asarray(thresholds, np.float64))
-        for threshold in inner:
-            number(name, "threshold", threshold, "[0, 1]")
+        values = sequence(name, "thresholds", thresholds)
+        inner = np.sort([number(name, "threshold", threshold, "[0, 1]") for threshold in values])
     return np.concatenate([[-_BEYOND], inner, [1 + _BEYOND]])
 
 

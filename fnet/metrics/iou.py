@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.arguments import number, positive_integer
+from fnet.arguments import is_integer, number, positive_integer, sequence
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.align import is_class, same_rank
 from fnet.losses.values import Options, require_whole, sample_of
@@ -195,8 +195,8 @@ def _from_table(
 
 
 def _checked_targets(name: str, targets: Sequence[int], classes: int) -> np.ndarray:
-    for target in targets:
-        if not 0 <= target < classes:
+    for target in sequence(name, "target_class_ids", targets):
+        if not (is_integer(target) and 0 <= target < classes):
             raise ValueRangeError(f"{name}: target class {target} is none of the {classes} classes.")
     return np.asarray(targets, np.int64)
 

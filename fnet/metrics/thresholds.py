@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import ops
-from fnet.arguments import integer, number
+from fnet.arguments import integer, is_number, number, sequence
 from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
@@ -124,10 +124,11 @@ def _at_thresholds(
     """The metric ``value(counts)``: a number for one threshold, an array for a sequence of them, in its order."""
     if top_k is not None:
         integer(name, "top_k", top_k, says="{argument} is a positive integer")
-    default = 0.5 if top_k is None else -np.inf
-    asked = np.atleast_1d(np.asarray(default if thresholds is None else thresholds, np.float64))
-    for threshold in asked if thresholds is not None else ():
-        number(name, "threshold", threshold, "[0, 1]")
+    if thresholds is None:
+        asked = np.full(1, 0.5 if top_k is None else -np.inf)
+    else:
+        values = [thresholds] if is_number(thresholds) else sequence(name, "thresholds", thresholds)
+        asked = np.array([number(name, "threshold", threshold, "[0, 1]") for threshold in values])
     order = np.argsort(asked, kind="stable")
     edges, places = asked[order], np.argsort(order, kind="stable")
 

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypedDict
 
 from fnet import tree
 from fnet.arguments import number, warn_without_effect
+from fnet.configured import is_default
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import multiply, subtract
 from fnet.optimizers.accumulate import accumulate
@@ -100,7 +101,7 @@ def _tell_without_effect(options: Options) -> None:
     if options.get("weight_decay") is None and not _is_nothing(options.get("exclude_from_weight_decay", ())):
         warn_without_effect("optimizer", "exclude_from_weight_decay", "weight_decay", depth=7)
     if not options.get("use_ema"):
-        if options.get("ema_momentum", EMA_MOMENTUM) != EMA_MOMENTUM:
+        if not is_default(options.get("ema_momentum", EMA_MOMENTUM), EMA_MOMENTUM):
             warn_without_effect("optimizer", "ema_momentum", "use_ema=True", depth=7)
         if options.get("ema_overwrite_frequency") is not None:
             warn_without_effect("optimizer", "ema_overwrite_frequency", "use_ema=True", depth=7)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from fnet.arguments import number
+from fnet.arguments import number, sequence
 from fnet.configured import configurable
 from fnet.errors import ValueRangeError
 from fnet.ops.arithmetic import add, divide, less, less_equal, maximum, multiply, subtract, where
@@ -37,6 +37,9 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Sc
     >>> [float(schedule(step)) for step in (10, 11, 21)]
     [0.1, 0.01, 0.001]
     """
+    values = sequence("piecewise_constant", "values", values)
+    for i, boundary in enumerate(sequence("piecewise_constant", "boundaries", boundaries)):
+        number("piecewise_constant", f"boundaries[{i}]", boundary)
     if len(values) != len(boundaries) + 1:
         raise ValueRangeError(
             f"piecewise_constant: expected {len(boundaries) + 1} values for {len(boundaries)} boundaries (one for each "

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 import numpy as np
 
 from fnet import configured
+from fnet.arguments import number
 from fnet.configured import Recipe, make_again
 from fnet.errors import ValueRangeError
 from fnet.optimizers.second_order.objective import Objective, Point, Residuals, largest
@@ -158,5 +159,5 @@ def promise(point: Point, move: np.ndarray, decrease: float) -> float:
 
 def check_wolfe(method: str, c1: float, c2: float) -> None:
     """Refuse constants without ``0 < c1 < c2 < 1``."""
-    if not 0 < c1 < c2 < 1:
+    if not 0 < number(method, "c1", c1) < number(method, "c2", c2) < 1:
         raise ValueRangeError(f"{method}: expected 0 < c1 < c2 < 1, received c1={c1}, c2={c2}.")
