@@ -72,7 +72,7 @@ def multiply_adds(calls: Sequence[KernelCall]) -> Iterator[float]:
 
 def _of_joined(call: KernelCall, of_input: int, of_state: int) -> int:
     """The multiply-adds for the gradients of weights and input, unless products behind the walk back give them."""
-    whole, dx = call.slots[-5:-3]
+    whole, dx = call.slots[-6:-4]
     if call.label == "gru_vjp" or len(whole.shape) != 2:
         return 0
     return of_input + of_state + (of_input if len(dx.shape) == 3 else 0)
@@ -86,7 +86,8 @@ def _matmul(slots: Sequence[Slot]) -> float:
     """Of (m, k), (k, n) and (m, n) in whatever order and layout; the first axes of stacks are alike."""
     one, two, three = slots[:3]
     stacked = math.prod(one.shape[:-2])
-    return math.sqrt(one.count * two.count * three.count / stacked)
+    sizes = (math.prod(slot.shape) for slot in (one, two, three))  # windows with gaps span more
+    return math.sqrt(math.prod(sizes) / stacked)
 
 
 def _convolution(slots: Sequence[Slot]) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 import fnet
 from fnet import ops
+from fnet.devices.cpu.lower import recurrent
 from fnet.errors import DerivativeError, ShapeError, ValueRangeError
 from fnet.testing import check_grads
 
@@ -96,7 +97,7 @@ def test_gradients_of_weights_that_are_too_many_for_the_walk_are_products_behind
     gradients = fnet.grad(loss, (0, 1, 2, 3))
     x[0, 2] = np.nan  # behind the mask
     joined = gradients(x, *weights)
-    monkeypatch.setattr("fnet.devices.cpu.lower.recurrent.JOINED_WEIGHTS", 0)
+    monkeypatch.setattr(recurrent, "JOINED_WEIGHTS", 0)
     compiled = fnet.jit(gradients)
     plan = compiled.plan(x, *weights)
     assert sum(call.label == f"{name}_vjp" for call in plan.calls) == 5  # walk, product, copy, gather, product
