@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fnet.compile.emit import Ref
-from fnet.compile.fuse import Region
+from fnet.compile.fuse import FusedRegion
 from fnet.compile.graph import Graph, Node, Value
 from fnet.compile.loops import Computation
 from fnet.compile.memory import STATE
@@ -33,7 +33,7 @@ class Row:
     made: for each operand that the plan computes, its values, region by region: they should lie side by side, too.
     """
 
-    members: list[Region]
+    members: list[FusedRegion]
     made: list[tuple[Value, ...]]
 
     @property
@@ -50,17 +50,17 @@ class _Kind:
     made: tuple[Value, ...]
 
 
-def join_alike(regions: list[Region], graph: Graph, donated: frozenset[int]) -> list[Region | Row]:
+def join_alike(regions: list[FusedRegion], graph: Graph, donated: frozenset[int]) -> list[FusedRegion | Row]:
     """Each row of regions alike in the place of its last region; nothing in between may need the others."""
     places = {graph.inputs[i]: place for place, i in enumerate(sorted(donated))}
     readers, outputs = graph.consumers(), frozenset(graph.outputs)
-    alike: dict[Hashable, list[tuple[_Kind, Region]]] = {}
+    alike: dict[Hashable, list[tuple[_Kind, FusedRegion]]] = {}
     for region in regions:
         kind = _kind(region, places, readers, outputs)
         if kind is not None:
             alike.setdefault(kind.shared, []).append((kind, region))
-    last: dict[Region, Row] = {}
-    gone: set[Region] = set()
+    last: dict[FusedRegion, Row] = {}
+    gone: set[FusedRegion] = set()
     position = {region: i for i, region in enumerate(regions)}
     for found in alike.values():
         for run in _runs(sorted(found, key=lambda pair: pair[0].places)):
@@ -72,7 +72,7 @@ def join_alike(regions: list[Region], graph: Graph, donated: frozenset[int]) -> 
 
 
 def _kind(
-    region: Region, places: dict[Value, int], readers: dict[Value, list[Node]], outputs: frozenset[Value]
+    region: FusedRegion, places: dict[Value, int], readers: dict[Value, list[Node]], outputs: frozenset[Value]
 ) -> _Kind | None:
     """The kind of a region that can be in a row: it overwrites donated arrays, and only outputs leave it."""
     if not region.space or region.folded is not None or 4 * math.prod(region.space) > MOST_BYTES:
@@ -106,9 +106,9 @@ def _kind(
     return _Kind(tuple(shared), tuple(places[v] for v in own), tuple(made)) if own else None
 
 
-def _runs(found: list[tuple[_Kind, Region]]) -> list[list[tuple[_Kind, Region]]]:
+def _runs(found: list[tuple[_Kind, FusedRegion]]) -> list[list[tuple[_Kind, FusedRegion]]]:
     """Two or more at a time whose donated arrays follow each other; no array belongs to two of them."""
-    runs: list[list[tuple[_Kind, Region]]] = []
+    runs: list[list[tuple[_Kind, FusedRegion]]] = []
     used: set[int] = set()
     room = 0
     for kind, region in found:

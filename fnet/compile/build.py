@@ -9,9 +9,9 @@ import numpy as np
 
 from fnet.compile.alike import Row, join_alike, joined
 from fnet.compile.emit import Ref, copy
-from fnet.compile.fuse import Region, fuse
+from fnet.compile.fuse import FusedRegion, fuse
 from fnet.compile.graph import Graph, Value
-from fnet.compile.loops import Computation, Step, Write, emit_computation
+from fnet.compile.loops import Computation, LoopStep, Write, emit_computation
 from fnet.compile.lower import lower
 from fnet.compile.memory import OUTPUT, STATE, Buffer
 from fnet.compile.placement import Placement
@@ -67,7 +67,7 @@ class _Builder:
 
     # Regions.
 
-    def _emit(self, region: Region | Row) -> None:
+    def _emit(self, region: FusedRegion | Row) -> None:
         node, places = region.nodes[0], self._places
         if isinstance(region, Row):
             works = [self._computation(member) for member in region.members]
@@ -85,7 +85,7 @@ class _Builder:
             targets = [places.result(value) for value in node.outputs]
             lower(node.primitive, [places.ref(v) for v in node.inputs], targets, node.params, self)
 
-    def _computation(self, region: Region) -> Computation:
+    def _computation(self, region: FusedRegion) -> Computation:
         """One loop nest: external operands are its reads, values needed outside its writes."""
         assert region.space is not None
         places = self._places
@@ -98,13 +98,13 @@ class _Builder:
                     number[value] = len(reads)
                     reads.append(places.ref(value))
         count = len(reads)
-        steps: list[Step] = []
+        steps: list[LoopStep] = []
         for node in region.nodes:
             if node.is_elementwise:
                 (value,) = node.outputs
                 number[value] = count + len(steps)
                 args = tuple(number[v] for v in node.inputs)
-                steps.append(Step(node.primitive.template, args, value.spec.dtype.str[1:]))
+                steps.append(LoopStep(node.primitive.template, args, value.spec.dtype.str[1:]))
         writes, targets = [], []
         taken: set[int] = set()
         for node in region.nodes:
@@ -153,7 +153,7 @@ class _Builder:
         return Slot(ref.buffer, ref.offset * ref.dtype.itemsize, ref.extent, ref.dtype, ref.shape)
 
 
-def _label(region: Region | Row) -> str:
+def _label(region: FusedRegion | Row) -> str:
     if isinstance(region, Row):
         return f"{len(region.members)} x {_label(region.members[0])}"
     names = [node.primitive.name for node in region.nodes]

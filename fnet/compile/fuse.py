@@ -15,7 +15,7 @@ from fnet.compile.loops import foldable
 MAX_NODES = 48
 
 
-class Region(Vertex):
+class FusedRegion(Vertex):
     """Nodes that run together: one loop nest, or a single node of any other kind.
 
     `space` is the index space of a nest, `folded` the axes that its folds fold.
@@ -33,12 +33,12 @@ class Region(Vertex):
         return self.space is not None
 
 
-def fuse(graph: Graph) -> list[Region]:
+def fuse(graph: Graph) -> list[FusedRegion]:
     """Partition the nodes into regions, in an order in which they can run."""
-    regions: Contraction[Region] = Contraction()
-    region_of: dict[Node, Region] = {}
+    regions: Contraction[FusedRegion] = Contraction()
+    region_of: dict[Node, FusedRegion] = {}
     for node in graph.nodes:
-        region = Region(node)
+        region = FusedRegion(node)
         regions.add(region, [region_of[v.node] for v in node.inputs if v.node is not None])
         region_of[node] = region
         if region.fused:
@@ -61,7 +61,9 @@ def _space(node: Node) -> tuple[tuple[int, ...] | None, frozenset[int] | None]:
     return None, None
 
 
-def _merge(one: Region, other: Region, regions: Contraction[Region], region_of: dict[Node, Region]) -> Region:
+def _merge(
+    one: FusedRegion, other: FusedRegion, regions: Contraction[FusedRegion], region_of: dict[Node, FusedRegion]
+) -> FusedRegion:
     """Let `one` take over `other` if they fit together; returns the region that then holds the nodes of `other`."""
     if one is other:
         return other
@@ -77,7 +79,7 @@ def _merge(one: Region, other: Region, regions: Contraction[Region], region_of: 
     return one
 
 
-def _reads_fold(one: Region, other: Region) -> bool:
+def _reads_fold(one: FusedRegion, other: FusedRegion) -> bool:
     """Whether one of the regions needs the finished result of a fold of the other."""
     if one.folded is None and other.folded is None:
         return False
@@ -86,17 +88,17 @@ def _reads_fold(one: Region, other: Region) -> bool:
     return any(value.node in folds for node in nodes for value in node.inputs)
 
 
-def _ordered(regions: Contraction[Region], place: dict[Node, int]) -> list[Region]:
+def _ordered(regions: Contraction[FusedRegion], place: dict[Node, int]) -> list[FusedRegion]:
     """Each region after those it reads from, otherwise in the order of the trace."""
     missing: dict[Vertex, int] = {}
-    ready: list[tuple[int, Region]] = []
+    ready: list[tuple[int, FusedRegion]] = []
     for region in regions.vertices():
         region.nodes.sort(key=place.__getitem__)
         missing[region] = len(region.sources)
         if not region.sources:
             ready.append((place[region.nodes[0]], region))
     heapq.heapify(ready)
-    order: list[Region] = []
+    order: list[FusedRegion] = []
     while ready:
         _, region = heapq.heappop(ready)
         order.append(region)

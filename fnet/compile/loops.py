@@ -31,7 +31,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LoopStep:
     """One scalar expression; arguments number the reads first, then the earlier steps."""
 
     template: str
@@ -58,7 +58,7 @@ class LoopNest:
 
     loops: str
     reads: tuple[Read, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[LoopStep, ...]
     writes: tuple[Write, ...]
     divided: bool = False
     columns: bool = False
@@ -89,7 +89,7 @@ class Computation:
     shape: tuple[int, ...]
     folded: frozenset[int]
     reads: list[Ref]
-    steps: list[Step]
+    steps: list[LoopStep]
     writes: list[Write]
     targets: list[Ref]
 
@@ -105,7 +105,7 @@ class Loops:
     kinds: str
     strides: list[list[int]]
     reads: list[Ref]
-    steps: list[Step]
+    steps: list[LoopStep]
     writes: list[Write]
     targets: list[Ref]
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.compile.loops import Computation, Step, Write, emit_computation, foldable
+from fnet.compile.loops import Computation, LoopStep, Write, emit_computation, foldable
 
 
 def lower(primitive: Any, inputs: list[Ref], targets: list[Ref], params: dict[str, Any], emit: Emitter) -> None:
     """Emit the calls that compute `primitive` from `inputs` into `targets`."""
     if primitive.template is not None:
         dtype = targets[0].dtype.str[1:]
-        step = Step(primitive.template, tuple(range(len(inputs))), dtype)
+        step = LoopStep(primitive.template, tuple(range(len(inputs))), dtype)
         write = Write(len(inputs), dtype)
         emit_computation(Computation(targets[0].shape, frozenset(), inputs, [step], [write], targets), emit)
     elif primitive.reduction is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fnet.compile.alike import Row
 from fnet.compile.emit import Ref
-from fnet.compile.fuse import Region
+from fnet.compile.fuse import FusedRegion
 from fnet.compile.graph import Graph, Value
 from fnet.compile.lifetimes import last_uses
 from fnet.compile.memory import (
@@ -39,7 +39,9 @@ class Placement:
     arena, fixed: the other buffers that the plan needs.
     """
 
-    def __init__(self, graph: Graph, regions: Sequence[Region | Row], fed: Mapping[int, int], alignment: int) -> None:
+    def __init__(
+        self, graph: Graph, regions: Sequence[FusedRegion | Row], fed: Mapping[int, int], alignment: int
+    ) -> None:
         self.position = 0
         self.end = len(regions)
         self.arena: list[Buffer] = []
@@ -144,7 +146,7 @@ class Placement:
             if root.node is not None and root not in self._target:
                 self._target[root] = self.kept[k] or Buffer(root.spec.nbytes, OUTPUT, k, last=self.end)
 
-    def _place_rows(self, regions: Sequence[Region | Row]) -> None:
+    def _place_rows(self, regions: Sequence[FusedRegion | Row]) -> None:
         """Lay the values that a row reads side by side; with padding, which stays zero, in memory of their own."""
         for position, row in enumerate(regions):
             for values in row.made if isinstance(row, Row) else ():

@@ -14,7 +14,7 @@ from fnet.arguments import fraction, positive_integer
 from fnet.errors import ShapeError
 from fnet.layers import recurrent_steps as steps
 from fnet.layers.checks import entries, known_size, needed_key
-from fnet.layers.sequence import Read, Reading, States
+from fnet.layers.sequence import Reading, ReadResult, States
 from fnet.masking import clean
 from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype
@@ -119,7 +119,7 @@ class Recurrence:
         two = self.kind is KINDS["GRU"] and self.reset_after
         return make(key, (2, width) if two else (width,), dtype)
 
-    def read(self, params: Any, state: Any, reading: Reading) -> Read:
+    def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         """All steps by one kernel, or one after the other where no kernel does what is asked for."""
         weights = self._weights(params)
         x, states, dtype = reading.x, reading.states, spec_of(weights[0]).dtype
@@ -134,15 +134,15 @@ class Recurrence:
         if reading.unroll or factors is not None or not self.reset_after or None in self.fused_names.values():
             return self._over_steps(x, weights, states, factors, reading)
         ys, *last = self.kind.fused(x, *weights, states, reading.mask, backwards=reading.backwards, **self.fused_names)
-        return Read(ys, last[0], tuple(last), state)
+        return ReadResult(ys, last[0], tuple(last), state)
 
     def _over_steps(
         self, x: Any, weights: tuple[Any, Any, Any], states: States | None, factors: Any, reading: Reading
-    ) -> Read:
+    ) -> ReadResult:
         n, count, _ = spec_of(x).shape
         states = states or tuple(beside(np.zeros((n, *sizes), spec_of(x).dtype), x) for sizes in self.states)
         if not count:
-            return Read(beside(np.zeros((n, 0, self.units), spec_of(x).dtype), x), states[0], states, {})
+            return ReadResult(beside(np.zeros((n, 0, self.units), spec_of(x).dtype), x), states[0], states, {})
         x = clean(x, reading.mask)
         one_step = self.kind.step if self.reset_after else steps.gru_reset_before
         products = steps.Products(weights, factors)
@@ -153,7 +153,7 @@ class Recurrence:
             return states[0], states
 
         outputs, last, states = steps.over_steps(step, count, states, reading.mask, reading.backwards)
-        return Read(ops.stack(outputs, axis=1), last, states, {})
+        return ReadResult(ops.stack(outputs, axis=1), last, states, {})
 
     def _weights(self, params: Any) -> tuple[Any, Any, Any]:
         """Kernel, recurrent kernel, and bias or None."""

@@ -14,7 +14,7 @@ from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, i
 from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.layers.recurrence import Recurrence
 from fnet.layers.recurrent_steps import output_before, over_steps
-from fnet.layers.sequence import Manner, Read, Reader, Reading, States, recurrent_layer
+from fnet.layers.sequence import Manner, Reader, Reading, ReadResult, States, recurrent_layer
 from fnet.masking import clean
 from fnet.networks.layer import Layer
 from fnet.networks.members import Members, check_layers
@@ -96,9 +96,9 @@ class Stack:
         self.members = Members(name, cells)
         self.states = tuple(shape for reader in self.readers for shape in reader.states)
 
-    def read(self, params: Any, state: Any, reading: Reading) -> Read:
+    def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         run = self.members.start(params, state, reading.key, reading.train)
-        waiting, read = reading.states, Read(reading.x, reading.x, (), {})
+        waiting, read = reading.states, ReadResult(reading.x, reading.x, (), {})
         made: list[Any] = []
         for i, reader in enumerate(self.readers):
             count = len(reader.states)
@@ -109,7 +109,7 @@ class Stack:
                 read = reader.read(entry.params, entry.state, own)
                 entry.state = read.state
             made.extend(read.states)
-        return Read(read.outputs, read.last, tuple(made), run.state)
+        return ReadResult(read.outputs, read.last, tuple(made), run.state)
 
 
 class Steps:
@@ -118,7 +118,7 @@ class Steps:
     def __init__(self, cell: Layer) -> None:
         self.cell, self.states = cell, cell_states(cell)
 
-    def read(self, params: Any, state: Any, reading: Reading) -> Read:
+    def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         x, dtype = clean(reading.x, reading.mask), _dtype(params, reading.x)
         n, count, *sizes = x.shape
         x = astype(x, dtype) if x.dtype.kind == "f" else x
@@ -134,14 +134,14 @@ class Steps:
             return y, tuple(new)
 
         outputs, last, states = over_steps(step, count, first, reading.mask, reading.backwards)
-        return Read(ops.stack(outputs, axis=1), last, states, state)
+        return ReadResult(ops.stack(outputs, axis=1), last, states, state)
 
-    def _nothing(self, params: Any, state: Any, x: ArraySpec, states: States) -> Read:
+    def _nothing(self, params: Any, state: Any, x: ArraySpec, states: States) -> ReadResult:
         """Of a sequence without steps; the shape of the output is found by abstract evaluation."""
         specs = tree.map(spec_of, (params, state, states))
         y = eval_shape(lambda p, s, x, h: self.cell.apply(p, s, (x, *h))[0][0], specs[0], specs[1], x, specs[2])
         n, *sizes = y.shape
-        return Read(np.zeros((n, 0, *sizes), y.dtype), output_before(y, states), states, state)
+        return ReadResult(np.zeros((n, 0, *sizes), y.dtype), output_before(y, states), states, state)
 
 
 def _reader(cell: Layer) -> Reader:

@@ -48,7 +48,7 @@ class Reading:
     train: bool
 
 
-class Read(NamedTuple):
+class ReadResult(NamedTuple):
     """What a sequence was turned into: all outputs in the order of x, the last one, and the last states."""
 
     outputs: Any
@@ -64,7 +64,7 @@ class Reader(Protocol):
     def states(self) -> tuple[tuple[int, ...], ...]:
         """The shapes of its states, without the batch axis."""
 
-    def read(self, params: Any, state: Any, reading: Reading) -> Read:
+    def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         """The sequence, step by step."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.losses.leave_out import without
-from fnet.losses.rule import Rule, axis_last, counts_of, with_features
+from fnet.losses.rule import LossRule, axis_last, counts_of, with_features
 from fnet.masking import split_mask
 from fnet.ops.promotion import lift
 from fnet.spec import ArraySpec
@@ -16,7 +16,7 @@ from fnet.transforms.operand import known_value
 from fnet.transforms.primitive import spec_of
 
 
-def check_values(rule: Rule, y_true: Any, y_pred: Any, options: Mapping[str, Any]) -> None:
+def check_values(rule: LossRule, y_true: Any, y_pred: Any, options: Mapping[str, Any]) -> None:
     """Refuse targets and predictions that the formula cannot take, as far as they are known."""
     if rule.targets is not None and (targets := known_value(y_true)) is not None:
         rule.targets(rule.kind, targets, spec_of(y_pred).shape, options)
@@ -25,7 +25,7 @@ def check_values(rule: Rule, y_true: Any, y_pred: Any, options: Mapping[str, Any
 
 
 def check_targets(
-    rule: Rule, name: str, y_true: Any, y_pred: Any, sample_weight: Any, options: Mapping[str, Any]
+    rule: LossRule, name: str, y_true: Any, y_pred: Any, sample_weight: Any, options: Mapping[str, Any]
 ) -> None:
     """What the rule says of targets for predictions, arrays or specs; nothing where their mask is not known."""
     (y_true, _), (y_pred, mask) = split_mask(y_true), split_mask(y_pred)
@@ -41,7 +41,7 @@ def check_targets(
     rule.targets(rule.kind, y_true, predictions.shape, options)
 
 
-def check_outputs(rule: Rule, y_pred: Any, sample_weight: Any, options: Mapping[str, Any]) -> None:
+def check_outputs(rule: LossRule, y_pred: Any, sample_weight: Any, options: Mapping[str, Any]) -> None:
     """What the rule says of predictions."""
     if rule.outputs is None:
         return
@@ -53,7 +53,7 @@ def check_outputs(rule: Rule, y_pred: Any, sample_weight: Any, options: Mapping[
     rule.outputs(rule.kind, y_pred, options)
 
 
-def _aligned_axes(rule: Rule, y_true: Any, y_pred: Any, mask: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+def _aligned_axes(rule: LossRule, y_true: Any, y_pred: Any, mask: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     y_true, y_pred = lift(y_true), lift(y_pred)
     if rule.along_axis and options["axis"] != -1:
         y_true, y_pred = axis_last(y_true, y_pred, options["axis"])

@@ -16,7 +16,7 @@ from fnet.errors import did_you_mean
 from fnet.losses.align import mask_for, pair, same_rank, weights_for
 from fnet.losses.checks import check_outputs, check_targets, check_values
 from fnet.losses.leave_out import without, without_nonfinite
-from fnet.losses.rule import Align, Axes, Formula, Per, Rule, axis_last, counts_of, rows, with_features
+from fnet.losses.rule import Align, Axes, Formula, LossRule, Per, axis_last, counts_of, rows, with_features
 from fnet.losses.values import OutputsCheck, TargetsCheck
 from fnet.masking import split_mask
 from fnet.names import Names
@@ -63,11 +63,11 @@ class Loss:
     """
 
     name: str
-    rule: Rule
+    rule: LossRule
     _config: dict[str, Any]
     _default: Loss
 
-    def __init__(self, rule: Rule, config: Mapping[str, Any], name: str, default: Loss | None = None) -> None:
+    def __init__(self, rule: LossRule, config: Mapping[str, Any], name: str, default: Loss | None = None) -> None:
         self.__dict__.update(
             name=name,
             __name__=name,
@@ -217,7 +217,7 @@ def define_loss(
         config = {**{k: p.default for k, p in options.items()}, "reduction": "mean"}
         own = face if formula is None else formula
         takes = _GIVEN & inspect.signature(own).parameters.keys()
-        rule = Rule(
+        rule = LossRule(
             face, own, constructor, per, align, options, axis, activation, targets, outputs, axes, takes, ranges
         )
         return DefinedLoss(rule, config, rule.kind)
@@ -263,7 +263,7 @@ def from_function(f: Formula) -> Loss:
     >>> float(loss(np.array([1.0, 2.0]), np.array([[1.5], [2.0]]), sample_weight=[2.0, 1.0]))
     0.5
     """
-    rule = Rule(f, f, "from_function", "row", _ranks, {}, axes=_every)
+    rule = LossRule(f, f, "from_function", "row", _ranks, {}, axes=_every)
     return Loss(rule, {"reduction": "mean"}, rule.kind)
 
 
@@ -323,7 +323,7 @@ def divide_or_zero(a: Any, b: Any) -> Any:
 
 
 def _values(
-    rule: Rule, name: str, y_true: Any, y_pred: Any, sample_weight: Any, settings: dict[str, Any]
+    rule: LossRule, name: str, y_true: Any, y_pred: Any, sample_weight: Any, settings: dict[str, Any]
 ) -> tuple[Any, Any]:
     """The values of the formula and the mask on them, or None."""
     y_true, _ = split_mask(y_true)
@@ -364,7 +364,7 @@ def _with_shared_part(doc: str) -> str:
     return head.rstrip() + _SHARED + (gap[1:] + rest if rest else "")
 
 
-def _with_defaults(rule: Rule, config: Mapping[str, Any]) -> Callable[..., Any]:
+def _with_defaults(rule: LossRule, config: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of the loss with other defaults, for its signature."""
     listed = inspect.signature(rule.face).parameters
     return functools.partial(rule.face, **{k: v for k, v in config.items() if k in listed})

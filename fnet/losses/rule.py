@@ -26,7 +26,7 @@ def rows(ndim: int, options: Mapping[str, Any]) -> Sequence[int]:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LossRule:
     """What is behind a loss, however it is configured: `face` has its name, signature and docstring."""
 
     face: Formula
@@ -54,7 +54,7 @@ class Rule:
         return getattr(self.face, "__name__", type(self.face).__name__)
 
 
-def counts_of(rule: Rule, y_pred: Any, mask: Any, sample_weight: Any, options: Mapping[str, Any]) -> Any:
+def counts_of(rule: LossRule, y_pred: Any, mask: Any, sample_weight: Any, options: Mapping[str, Any]) -> Any:
     """Which predictions count, as `counted` says; None where all do, or weights run over other axes."""
     if (mask is None and sample_weight is None) or rule.axes is None or not hasattr(y_pred, "shape"):
         return None

@@ -17,7 +17,7 @@ import pytest
 
 import fnet
 from fnet.losses.define import DefinedLoss
-from fnet.losses.rule import Rule
+from fnet.losses.rule import LossRule
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -87,7 +87,7 @@ def test_layers_losses_and_rules_list_what_all_of_their_kind_take() -> None:
         if name[0].isupper() and hasattr(made, "__wrapped__"):
             assert list(inspect.signature(made).parameters)[-2:] == ["trainable", "name"]
     for loss in set(fnet.losses.LOSSES.values()):
-        rule: Rule = loss.rule
+        rule: LossRule = loss.rule
         names = list(inspect.signature(loss).parameters)
         assert names == ["y_true", "y_pred", "sample_weight", "reduction", *rule.options]
         options = inspect.signature(getattr(fnet.losses, rule.constructor)).parameters
