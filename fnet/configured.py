@@ -39,8 +39,7 @@ def bound_arguments(
 ) -> dict[str, Any]:
     """The arguments by name, defaults included; a `TypeError` names the one that is unknown or missing.
 
-    NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32. An argument that is
-    annotated as a bool is True or False.
+    NumPy scalars become Python numbers, which are weak: they leave float32 arrays float32.
     hints: what the error says of some names that are no arguments, in place of the nearest one that is.
     """
     for given in kwargs:
@@ -52,11 +51,7 @@ def bound_arguments(
     except TypeError as error:
         raise TypeError(f"{name}(): {error}.") from None
     bound.apply_defaults()
-    arguments = {k: value.item() if isinstance(value, np.generic) else value for k, value in bound.arguments.items()}
-    for key, parameter in signature.parameters.items():
-        if parameter.annotation in ("bool", bool) and type(arguments[key]) is not bool:
-            flag(name, key, arguments[key])
-    return arguments
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in bound.arguments.items()}
 
 
 def constructor(
@@ -66,7 +61,8 @@ def constructor(
 ) -> Callable[[Callable[P, M]], Callable[P, T]]:
     """Make a function a constructor: what it makes knows this constructor and all arguments, defaults included.
 
-    Type checkers, editors and `inspect` see the signature of the function. So the function lists all its arguments.
+    Type checkers, editors and `inspect` see the signature of the function. So the function lists all its arguments. One
+    that is annotated as a bool is True or False.
     finish: ``finish(made, recipe)`` gives what the constructor returns. bind: the function that gives the arguments by
     name. shared: keywords with defaults that all constructors of a kind take, whether or not a function lists them.
 
@@ -81,12 +77,17 @@ def constructor(
         own = inspect.signature(make)
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.POSITIONAL_ONLY) for p in own.parameters.values()):
             raise TypeError(f"{make.__name__}{own}: a constructor takes arguments by name. List each of them.")
+        truths = [key for key, default in shared.items() if isinstance(default, bool)]
         more = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=shared[key]) for key in shared]
         takes = own.replace(parameters=[*own.parameters.values(), *(p for p in more if p.name not in own.parameters)])
+        flags = [p.name for p in takes.parameters.values() if p.annotation in ("bool", bool) or p.name in truths]
 
         @functools.wraps(make)
         def construct(*args: P.args, **kwargs: P.kwargs) -> T:
             arguments = bind(make.__name__, takes, args, kwargs)
+            for key in flags:
+                if type(arguments[key]) is not bool:
+                    flag(make.__name__, key, arguments[key])
             made = make(**{key: arguments[key] for key in own.parameters})  # type: ignore[call-arg]
             return finish(made, Recipe(construct, (), arguments))
 
