@@ -38,7 +38,8 @@ def merge_common(graph: Graph) -> Graph:
         primitive, inputs, params = _composed(old, inputs)
         key = (primitive, tuple(inputs), tuple(sorted(params.items(), key=lambda item: item[0])))
         if key not in known:
-            node = make_node(primitive, inputs, params)
+            node = Node(primitive, inputs, params)
+            node.outputs = [Value(value.spec, node) for value in old.outputs]
             nodes.append(node)
             known[key] = node.outputs
         now |= dict(zip(old.outputs, known[key], strict=True))
