@@ -96,3 +96,15 @@ def test_every_fault_found_by_use_names_tests_that_exist(fault, tests):
         text = (ROOT / "tests" / file).read_text()
         for function in re.findall(r"\w+", functions):
             assert re.search(rf"(?:def |class |\"){function}\b", text), f"{file} has no {function}"
+
+
+def test_a_class_has_a_name_of_its_own():
+    """But for devices and kernels, where those of one device mirror those of the other."""
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        if path.relative_to(ROOT / "fnet").parts[0] in ("devices", "kernels"):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(relative(path))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}

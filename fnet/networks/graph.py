@@ -13,7 +13,7 @@ from fnet.errors import ShapeError, StructureError, did_you_mean
 from fnet.masking import join_mask, split_mask
 from fnet.networks.layer import Layer, check_name
 from fnet.networks.members import Members
-from fnet.networks.node import LayerCall, Node, as_tuples, checked_nodes
+from fnet.networks.node import LayerCall, SymbolicNode, as_tuples, checked_nodes
 from fnet.networks.samples import Samples, ShapeLike, check_shape, is_single
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
@@ -23,10 +23,10 @@ from fnet.transforms.primitive import spec_of
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-Nodes = Node | list[Any] | tuple[Any, ...] | dict[str, Any]
+Nodes = SymbolicNode | list[Any] | tuple[Any, ...] | dict[str, Any]
 
 
-def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = None) -> Node:  # noqa: N802 (Keras' name)
+def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = None) -> SymbolicNode:  # noqa: N802 (Keras' name)
     """A symbolic input of a graph; layers called on it give further nodes.
 
     shape: that of a sample, without the batch axis; None is an axis of variable size. name: the key of this input
@@ -42,7 +42,7 @@ def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = Non
     sizes = check_shape(shape)
     if not is_single(sizes):
         raise ShapeError(f"Input has one shape, received {shape}. Make an Input for each.")
-    return Node(None, Samples(sizes, check_dtype(dtype)), None if name is None else check_name(name))
+    return SymbolicNode(None, Samples(sizes, check_dtype(dtype)), None if name is None else check_name(name))
 
 
 def graph(inputs: Nodes, outputs: Nodes) -> Layer:
@@ -89,8 +89,8 @@ def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any]], outputs: Any) -
     inputs: a tree of (samples, name). calls: (layer, numbers of the nodes that it takes, samples that it gives).
     outputs: a tree of numbers. Nodes are numbered in this order: the inputs, then the outputs of call after call.
     """
-    made = tree.map(lambda declared: Node(None, *declared), inputs, is_leaf=_is_declared)
-    nodes: list[Node] = tree.leaves(made)
+    made = tree.map(lambda declared: SymbolicNode(None, *declared), inputs, is_leaf=_is_declared)
+    nodes: list[SymbolicNode] = tree.leaves(made)
     for layer, numbers, samples in calls:
         call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples)
         nodes += tree.leaves(call.outputs)
@@ -106,9 +106,9 @@ class Wiring:
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
         self.given, self.outputs = inputs, as_tuples(checked_nodes("graph outputs", outputs))
-        if isinstance(self.outputs, tuple) and len(self.outputs) == 1 and isinstance(self.outputs[0], Node):
+        if isinstance(self.outputs, tuple) and len(self.outputs) == 1 and isinstance(self.outputs[0], SymbolicNode):
             self.outputs = self.outputs[0]  # as in Keras
-        self.inputs: list[Node] = tree.leaves(checked_nodes("graph inputs", inputs))
+        self.inputs: list[SymbolicNode] = tree.leaves(checked_nodes("graph inputs", inputs))
         self.keys = list(inputs) if isinstance(inputs, dict) else None
         self.calls = _ordered(tree.leaves(self.outputs), self.inputs)
         self.members = Members("graph", tuple(call.layer for call in self.calls))
@@ -210,7 +210,7 @@ def output_names(net: Layer) -> tuple[str, ...] | None:
     None for a single output and for networks that are no graph. Source: Keras ``Model.output_names``.
     """
     wiring = wiring_of(net)
-    if wiring is None or isinstance(wiring.outputs, Node):
+    if wiring is None or isinstance(wiring.outputs, SymbolicNode):
         return None
     if isinstance(wiring.outputs, dict):
         return tuple(wiring.outputs)
@@ -227,11 +227,11 @@ def output_names(net: Layer) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[LayerCall]:
+def _ordered(outputs: Sequence[SymbolicNode], inputs: Sequence[SymbolicNode]) -> list[LayerCall]:
     """The calls that the outputs need. A call comes after those that it needs."""
     given, done, running = {id(node) for node in inputs}, dict[int, LayerCall](), dict[int, LayerCall]()
 
-    def needed(node: Node) -> list[LayerCall]:
+    def needed(node: SymbolicNode) -> list[LayerCall]:
         """The call that makes the node, unless it is an input or done."""
         if id(node) in given:
             return []
@@ -259,7 +259,7 @@ def _ordered(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[LayerCall]
     return list(done.values())
 
 
-def _numbered(inputs: Sequence[Node]) -> tuple[str, ...]:
+def _numbered(inputs: Sequence[SymbolicNode]) -> tuple[str, ...]:
     """The names of the inputs; those without are input, input_1, ..."""
     chosen = [node.name for node in inputs if node.name is not None]
     for name in chosen:
@@ -275,7 +275,7 @@ def _numbered(inputs: Sequence[Node]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _fitted(node: Node, name: str, x: Any) -> Any:
+def _fitted(node: SymbolicNode, name: str, x: Any) -> Any:
     """`x` in the declared shape: an axis of size 1 is added to (N,) or removed from (N, 1) where that makes it fit."""
     values, mask = split_mask(x)
     values = lift(values)

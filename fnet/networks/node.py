@@ -16,7 +16,7 @@ from fnet.networks.layer import Layer
 from fnet.networks.samples import Samples, output_samples
 
 
-class Node:
+class SymbolicNode:
     """A value in a graph that does not exist yet: an `fnet.Input`, or an output of a layer called on nodes.
 
     It has the shape (None, ...) with None for the batch, takes Python's arithmetic and indexing, and can be the input
@@ -115,7 +115,7 @@ class LayerCall:
     def __init__(self, layer: Layer, inputs: Any, made: Any = None) -> None:
         self.layer, self.inputs = layer, inputs
         made = self._evaluated() if made is None else made
-        self.outputs = tree.map(lambda samples: Node(self, samples), made)
+        self.outputs = tree.map(lambda samples: SymbolicNode(self, samples), made)
 
     def _evaluated(self) -> Any:
         """The tree of `Samples` that the layer returns."""
@@ -135,7 +135,7 @@ def checked_nodes(what: str, nodes: Any) -> Any:
     """The tree `nodes` itself if all its leaves are nodes and there are some, or a `StructureError`."""
     leaves = tree.leaves(nodes)
     for leaf in leaves:
-        if not isinstance(leaf, Node):
+        if not isinstance(leaf, SymbolicNode):
             hint = (
                 "For arrays: net.apply(params, state, x)."
                 if isinstance(leaf, np.ndarray | float | int)
@@ -163,7 +163,7 @@ _OPERATIONS: dict[np.ufunc, tuple[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def _no_values(node: Node, function: str) -> str:
+def _no_values(node: SymbolicNode, function: str) -> str:
     return (
         f"{node!r} has no values yet, so {function} cannot compute. LayerCall a layer that does: "
         f"fnet.layers.Lambda({function})(x), with a lambda for further arguments."
@@ -171,9 +171,9 @@ def _no_values(node: Node, function: str) -> str:
 
 
 def _operation(kind: str, operate: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    if isinstance(a, Node) and isinstance(b, Node):
+    if isinstance(a, SymbolicNode) and isinstance(b, SymbolicNode):
         return _function(kind, partial(_of_both, operate), {})((a, b))
-    if isinstance(a, Node):
+    if isinstance(a, SymbolicNode):
         return _function(kind, partial(_with_right, operate, b), {"right": b})(a)
     return _function(kind, partial(operate, a), {"left": a})(b)
 

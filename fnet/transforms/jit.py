@@ -68,7 +68,7 @@ def jit(
     return functools.update_wrapper(Jitted(f, donate, static, executor), f)
 
 
-class Memory(NamedTuple):
+class HeldMemory(NamedTuple):
     """What a jitted function holds: the number of its programs, and bytes.
 
     arena: bytes of the memory in which all programs compute. fixed: bytes of the constants of the programs. state:
@@ -183,11 +183,11 @@ class Jitted(Generic[P, R]):
             raise TracingError("a call inside another transform has no plan: it becomes part of that transform.")
         return compiled
 
-    def memory(self) -> Memory:
+    def memory(self) -> HeldMemory:
         """How many programs there are, and how many bytes they hold."""
         programs = [compiled.program for compiled in list(self._compiled.values())]
         fixed, state = sum(p.plan.fixed_bytes for p in programs), sum(p.device.size_of(p.state) for p in programs)
-        return Memory(len(programs), self._workspace.nbytes, fixed, state)
+        return HeldMemory(len(programs), self._workspace.nbytes, fixed, state)
 
     def clear(self) -> None:
         """Forget all programs and give their memory back."""
