@@ -94,7 +94,7 @@ def GaussianNoise(
     number("GaussianNoise", "stddev", stddev, "[0, inf)", "{argument} is a finite number that is not negative")
 
     def noisy(x: Any, key: Any) -> Any:
-        return x + random.normal(key, spec_of(x).shape, spec_of(x).dtype, stddev=stddev)
+        return x + random.normal(key, x.shape, x.dtype, stddev=stddev)
 
     return _noise("GaussianNoise", float(stddev), noisy, seed)
 
@@ -118,7 +118,7 @@ def GaussianDropout(
     stddev = math.sqrt(rate / (1 - rate))
 
     def noisy(x: Any, key: Any) -> Any:
-        return x * random.normal(key, spec_of(x).shape, spec_of(x).dtype, mean=1.0, stddev=stddev)
+        return x * random.normal(key, x.shape, x.dtype, mean=1.0, stddev=stddev)
 
     return _noise("GaussianDropout", rate, noisy, seed)
 
@@ -143,7 +143,7 @@ def AlphaDropout(
     offset = -scale * rate * _SELU_LIMIT
 
     def noisy(x: Any, key: Any) -> Any:
-        dropped = ops.less(random.uniform(key, spec_of(x).shape), rate)
+        dropped = ops.less(random.uniform(key, x.shape), rate)
         return ops.where(dropped, _SELU_LIMIT, x) * scale + offset
 
     return _noise("AlphaDropout", rate, noisy, seed)

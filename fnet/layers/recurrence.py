@@ -20,7 +20,6 @@ from fnet.networks.layer import Layer
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
 from fnet.transforms.operand import beside
-from fnet.transforms.primitive import spec_of
 
 
 @dataclass(frozen=True)
@@ -122,15 +121,15 @@ class Recurrence:
     def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         """All steps by one kernel, or one after the other where no kernel does what is asked for."""
         weights = self._weights(params)
-        x, states, dtype = reading.x, reading.states, spec_of(weights[0]).dtype
-        self._check_features(x, spec_of(weights[0]).shape[0])
+        x, states, dtype = reading.x, reading.states, weights[0].dtype
+        self._check_features(x, weights[0].shape[0])
         x, states = astype(x, dtype), states and tuple(astype(s, dtype) for s in states)
         factors = None
         if reading.train and self.recurrent_dropout > 0:
             factors = self._factors(x, needed_key(self.name, reading.key))
         elif reading.train and self.dropout > 0:
             key = fold_in(needed_key(self.name, reading.key), 0)
-            x = clean(x, reading.mask) * self._factor(x, (1, spec_of(x).shape[2]), key, self.dropout)
+            x = clean(x, reading.mask) * self._factor(x, (1, x.shape[2]), key, self.dropout)
         if reading.unroll or factors is not None or not self.reset_after or None in self.fused_names.values():
             return self._over_steps(x, weights, states, factors, reading)
         ys, *last = self.kind.fused(x, *weights, states, reading.mask, backwards=reading.backwards, **self.fused_names)
@@ -139,10 +138,10 @@ class Recurrence:
     def _over_steps(
         self, x: Any, weights: tuple[Any, Any, Any], states: States | None, factors: Any, reading: Reading
     ) -> ReadResult:
-        n, count, _ = spec_of(x).shape
-        states = states or tuple(beside(np.zeros((n, *sizes), spec_of(x).dtype), x) for sizes in self.states)
+        n, count, _ = x.shape
+        states = states or tuple(beside(np.zeros((n, *sizes), x.dtype), x) for sizes in self.states)
         if not count:
-            return ReadResult(beside(np.zeros((n, 0, self.units), spec_of(x).dtype), x), states[0], states, {})
+            return ReadResult(beside(np.zeros((n, 0, self.units), x.dtype), x), states[0], states, {})
         x = clean(x, reading.mask)
         one_step = self.kind.step if self.reset_after else steps.gru_reset_before
         products = steps.Products(weights, factors)
@@ -162,20 +161,20 @@ class Recurrence:
         return kernel, recurrent, bias[0] if bias else None
 
     def _check_features(self, x: Any, features: int) -> None:
-        shape = spec_of(x).shape
+        shape = x.shape
         if len(shape) != 3 or shape[2] != features:
             raise ShapeError(f"{self.name}: expected an input (batch, time, {features}), received {shape}.")
 
     def _factors(self, x: Any, key: Any) -> tuple[Any, Any]:
         """Factors of x and h, for each block of columns, that are the same in all steps."""
-        blocks, features = self.kind.blocks, spec_of(x).shape[2]
+        blocks, features = self.kind.blocks, x.shape[2]
         return (
             self._factor(x, (blocks, features), fold_in(key, 0), self.dropout),
             self._factor(x, (blocks, self.units), fold_in(key, 1), self.recurrent_dropout),
         )
 
     def _factor(self, x: Any, shape: tuple[int, ...], key: Any, rate: float) -> Any:
-        ones = np.ones((spec_of(x).shape[0], *shape), spec_of(x).dtype)
+        ones = np.ones((x.shape[0], *shape), x.dtype)
         return ops.dropout(beside(ones, x), key, rate)
 
 

@@ -22,7 +22,7 @@ from fnet.transforms.primitive import spec_of
 
 def _binary(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     y_true, y_pred = pair("binary_accuracy", y_true, y_pred)
-    return ops.equal(ops.astype(ops.greater(y_pred, threshold), spec_of(y_pred).dtype), y_true)
+    return ops.equal(ops.astype(ops.greater(y_pred, threshold), y_pred.dtype), y_true)
 
 
 def _categorical(y_true: Any, y_pred: Any) -> Any:
@@ -168,10 +168,10 @@ def sparse_top_k_categorical_accuracy(
 
 def _among(y_true: Any, best: Any, k: int) -> Any:
     y_true, best = lift(y_true), lift(best)
-    wanted = spec_of(best).shape[:-1]
-    if spec_of(y_true).shape not in (wanted, (*wanted, 1)):
+    wanted = best.shape[:-1]
+    if y_true.shape not in (wanted, (*wanted, 1)):
         raise ShapeError(
-            f"sparse_top_k_categorical_accuracy: expected labels of shape {wanted} for y_pred {spec_of(best).shape}, "
-            f"received {spec_of(y_true).shape}."
+            f"sparse_top_k_categorical_accuracy: expected labels of shape {wanted} for y_pred {best.shape}, "
+            f"received {y_true.shape}."
         )
     return ops.any(ops.equal(ops.reshape(y_true, (*wanted, 1)), best[..., :k]), axis=-1)

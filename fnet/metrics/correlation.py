@@ -13,7 +13,6 @@ from fnet.losses.align import pair
 from fnet.metrics.define import METRICS, Metric, metric_constructor
 from fnet.metrics.reduction import mean_of
 from fnet.ops.shape import normalize_axis
-from fnet.transforms.primitive import spec_of
 
 _EPSILON = 1e-7
 
@@ -25,7 +24,7 @@ def _centred(x: Any, axis: int) -> Any:
 def _rows_of_pairs(name: str, axis: int, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both in float64, checked to have two values or more to correlate."""
     y_true, y_pred = pair(name, y_true, y_pred)
-    shape = spec_of(y_pred).shape
+    shape = y_pred.shape
     if shape[normalize_axis(axis, len(shape), name)] == 1:
         raise ShapeError(
             f"{name}: one value has no correlation, but y_pred {shape} has one along axis {axis}. "

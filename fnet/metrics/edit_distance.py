@@ -37,7 +37,7 @@ def edit_distance(
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         true, predicted = _sequences(name, y_true, y_pred, blank_index, merge_repeated)
-        weights = full_weights(name, sample_weight, spec_of(true).shape[:1])
+        weights = full_weights(name, sample_weight, true.shape[:1])
         labels = ops.sum(ops.astype(ops.greater_equal(true, 0), np.float64), axis=1)
         distances = ops.astype(ops.edit_distance(predicted, true), np.float64)
         count = ops.sum(ops.multiply(weights, labels) if normalize else weights)
@@ -60,13 +60,13 @@ def _padded(y_pred: Any, blank: int) -> Any:
     if len(shape) < 3:
         return ops.where(mask, values, -1)
     certain = np.where(np.arange(shape[-1]) == blank % shape[-1], 0, -np.inf)
-    return ops.where(ops.expand_dims(mask, -1), values, certain.astype(spec_of(values).dtype))
+    return ops.where(ops.expand_dims(mask, -1), values, certain.astype(values.dtype))
 
 
 def _sequences(name: str, y_true: Any, y_pred: Any, blank: int, merge: bool) -> tuple[Any, Any]:
     """True and predicted labels as int64, (B, L) and (B, M), padding below 0."""
     y_true, y_pred = lift(y_true), lift(y_pred)
-    true, predicted = spec_of(y_true).shape, spec_of(y_pred).shape
+    true, predicted = y_true.shape, y_pred.shape
     if len(true) != 2 or len(predicted) not in (2, 3) or true[0] != predicted[0]:
         raise ShapeError(
             f"{name}: expected y_true (batch, labels) and y_pred (batch, labels) or (batch, frames, classes), "

@@ -12,7 +12,6 @@ from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import METRICS, Metric, State, accumulate, full_weights, metric_constructor, ratio
-from fnet.transforms.primitive import spec_of
 
 _AVERAGES = ("micro", "macro", "weighted")
 _SUMS: dict[str, tuple[int, ...]] = {"true_positives": (1,), "false_positives": (1,), "false_negatives": (1,)}
@@ -42,7 +41,7 @@ def fbeta_score(
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         y_true, y_pred = pair(name, y_true, y_pred)
-        shape = spec_of(y_pred).shape
+        shape = y_pred.shape
         if len(shape) < 2:
             raise ShapeError(f"{name}: expected y_true and y_pred of shape (batch, classes), received {shape}.")
         weights, axes = full_weights(name, sample_weight, shape), tuple(range(len(shape) - 1))

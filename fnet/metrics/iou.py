@@ -26,7 +26,6 @@ from fnet.metrics.define import (
 )
 from fnet.ops.promotion import lift
 from fnet.transforms.operand import known_value
-from fnet.transforms.primitive import spec_of
 
 
 @METRICS.named()
@@ -176,10 +175,10 @@ def _from_table(
             for x, is_sparse in zip((y_true, y_pred), sparse, strict=True)
         )
         y_true, y_pred = same_rank(y_true, y_pred)
-        shape = spec_of(y_true).shape
-        if shape != spec_of(y_pred).shape or not shape:
+        shape = y_true.shape
+        if shape != y_pred.shape or not shape:
             hint = "Say what is one-hot or scores: sparse_y_true=, sparse_y_pred=."
-            raise ShapeError(f"{name}: labels y_true {shape} and y_pred {spec_of(y_pred).shape} do not fit. {hint}")
+            raise ShapeError(f"{name}: labels y_true {shape} and y_pred {y_pred.shape} do not fit. {hint}")
         _check_range(name, "y_pred", y_pred, classes, None)
         return {"weights": _table(y_true, y_pred, full_weights(name, sample_weight, shape), classes, ignored)}
 
@@ -204,7 +203,7 @@ def _checked_targets(name: str, targets: Sequence[int], classes: int) -> np.ndar
 def _largest(name: str, scores: Any, classes: int, axis: int) -> Any:
     """The class with the largest score."""
     scores = lift(scores)
-    shape = spec_of(scores).shape
+    shape = scores.shape
     if not -len(shape) <= axis < len(shape) or len(shape) < 2 or shape[axis] != classes:
         raise ShapeError(
             f"{name}: expected one-hot rows or scores of {classes} classes on axis {axis}, received {shape}."
@@ -242,7 +241,7 @@ def _inside(labels: Any, classes: int) -> Any:
 
 
 def _mean_overlap(table: Any, targets: np.ndarray) -> Any:
-    both = ops.take(ops.reshape(table, (-1,)), targets * (spec_of(table).shape[0] + 1))
+    both = ops.take(ops.reshape(table, (-1,)), targets * (table.shape[0] + 1))
     either = ops.take(ops.add(ops.sum(table, axis=0), ops.sum(table, axis=1)), targets) - both
     occurring = ops.sum(ops.astype(ops.greater(either, 0), np.float64))
     return ratio(ops.sum(ratio(both, either)), occurring)

@@ -64,7 +64,7 @@ def mean_of(
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         values = lift(function(y_true, y_pred, **options))
-        if not spec_of(values).differentiable:
+        if values.dtype.kind != "f":
             values = ops.astype(values, np.float64)
         return _totals(label, values, sample_weight, y_pred)
 
@@ -93,7 +93,7 @@ def _leaving_out(metric: Metric, loss: losses.Loss) -> Metric:
 
 def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
     """Weighted sum over the samples and sum of their weights, in float64; a value for a whole batch counts B times."""
-    shape = spec_of(values).shape
+    shape = values.shape
     each = max(math.prod(shape[1:]), 1)
     count: Any = float((shape or spec_of(lift(y_pred)).shape or (1,))[0])
     if sample_weight is not None:
@@ -107,7 +107,7 @@ def _totals(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
 def _totals_of_weighted(name: str, values: Any, sample_weight: Any, y_pred: Any) -> State:
     """As `_totals`, of values that are weighted already, and 0 where a mask of `y_pred` is false."""
     y_pred, mask = split_mask(y_pred)
-    shape, weights = spec_of(values).shape, None
+    shape, weights = values.shape, None
     if sample_weight is not None:
         weights = ops.broadcast_to(ops.astype(weights_for(name, sample_weight, values), np.float64), shape)
     if mask is not None and shape:
@@ -150,7 +150,7 @@ def sum(name: str = "sum") -> Metric:
     """
 
     def sums(_: Any, values: Any, sample_weight: Any) -> State:
-        weights = full_weights(name, sample_weight, spec_of(values).shape)
+        weights = full_weights(name, sample_weight, values.shape)
         return {"total": ops.sum(ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights)))}
 
     metric = accumulate(name, {"total": ()}, sums, lambda state: ops.add(state["total"], 0))
@@ -164,7 +164,7 @@ def sum(name: str = "sum") -> Metric:
 def _floats(name: str, values: Any) -> Any:
     """Values as float64, with a batch axis."""
     values = ops.astype(lift(values), np.float64)
-    if len(spec_of(values).shape) == 0:
+    if len(values.shape) == 0:
         values = ops.reshape(values, (1,))
     return values
 

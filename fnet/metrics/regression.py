@@ -12,7 +12,6 @@ from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.define import METRICS, Metric, State, full_weights, mask_as_weights, metric_constructor, ratio
 from fnet.metrics.reduction import mean_of, of_loss
-from fnet.transforms.primitive import spec_of
 
 _AGGREGATIONS = ("uniform_average", "variance_weighted_average")
 
@@ -133,7 +132,7 @@ def r2_score(
 def _moments(name: str, y_true: Any, y_pred: Any, sample_weight: Any) -> State:
     """The state after one batch alone."""
     y_true, y_pred = pair(name, y_true, y_pred)
-    shape = spec_of(y_pred).shape
+    shape = y_pred.shape
     if len(shape) < 2:
         raise ShapeError(f"{name}: expected y_true and y_pred of shape (batch, outputs), received {shape}.")
     weights, axes = full_weights(name, sample_weight, shape), tuple(range(len(shape) - 1))

@@ -18,7 +18,6 @@ from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, full_weights, metric_constructor, ratio
-from fnet.transforms.primitive import spec_of
 
 Thresholds = float | Sequence[float] | None
 
@@ -50,9 +49,9 @@ def by_bucket(thresholds: np.ndarray, y_true: Any, y_pred: Any, weights: Any, pe
     thresholds: (T,) in rising order; y_true, y_pred, weights: one shape, (B, L) for `per_label`. A NaN
     among the predictions makes the weights NaN, unless its own is 0.
     """
-    buckets, shape = len(thresholds) + 1, spec_of(y_pred).shape
+    buckets, shape = len(thresholds) + 1, y_pred.shape
     labels = shape[-1] if per_label else 1
-    bucket = ops.searchsorted(thresholds.astype(spec_of(y_pred).dtype), y_pred)
+    bucket = ops.searchsorted(thresholds.astype(y_pred.dtype), y_pred)
     index = ops.add(bucket, ops.multiply(ops.astype(ops.not_equal(y_true, 0), np.int64), buckets))
     if per_label:
         index = ops.add(ops.multiply(index, labels), np.arange(labels))
@@ -63,7 +62,7 @@ def by_bucket(thresholds: np.ndarray, y_true: Any, y_pred: Any, weights: Any, pe
 
 def _at_one(threshold: np.ndarray, y_true: Any, y_pred: Any, weights: Any) -> Any:
     """`by_bucket` for a single threshold, (2, 2): four sums in one pass instead of four places looked up."""
-    above = ops.logical_not(ops.less_equal(y_pred, threshold.astype(spec_of(y_pred).dtype)))
+    above = ops.logical_not(ops.less_equal(y_pred, threshold.astype(y_pred.dtype)))
     unknown = ops.logical_and(ops.isnan(y_pred), ops.not_equal(weights, 0))
     weights = ops.where(unknown, np.nan, weights)
     table = [
@@ -93,17 +92,17 @@ def two_classes(
     y_true, y_pred = pair(name, y_true, y_pred)
     if top_k is not None:
         y_pred = _only_largest(name, y_pred, top_k)
-    shape = spec_of(y_pred).shape
+    shape = y_pred.shape
     if class_id is not None:
         if len(shape) < 2 or not 0 <= class_id < shape[-1]:
             raise ShapeError(f"{name}: class_id {class_id} needs y_pred of shape (..., classes), received {shape}.")
         y_true, y_pred = (x[..., class_id : class_id + 1] for x in (y_true, y_pred))
-    return y_true, y_pred, full_weights(name, sample_weight, spec_of(y_pred).shape)
+    return y_true, y_pred, full_weights(name, sample_weight, y_pred.shape)
 
 
 def _only_largest(name: str, y_pred: Any, k: int) -> Any:
     """`y_pred` with -inf in place of all but the k largest elements of each row (of equal ones, the first)."""
-    shape = spec_of(y_pred).shape
+    shape = y_pred.shape
     if k > shape[-1]:
         raise ShapeError(f"{name}: top_k {k} needs rows of at least {k} classes, received y_pred {shape}.")
     rows = math.prod(shape[:-1])
