@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fnet import ops
-from fnet.arguments import integer, number, positive_integer, sequence
-from fnet.errors import ShapeError, ValueRangeError, did_you_mean
+from fnet.arguments import integer, known_word, number, positive_integer, sequence
+from fnet.errors import ShapeError, ValueRangeError
 from fnet.losses.values import outputs_of
 from fnet.metrics.checks import zero_or_one
 from fnet.metrics.define import METRICS, Metric, State, accumulate, metric_constructor, ratio
@@ -100,7 +100,7 @@ def _chosen(name: str, option: str, value: Any, known: Any) -> str:
     for candidate in known:
         if str(value).lower() == candidate.lower():
             return candidate
-    raise ValueRangeError(f"{name}: unknown {option} {value!r:.40}.{did_you_mean(value, known)}")
+    return known_word(name, option, value, known)
 
 
 def _as_probabilities(name: str, y_pred: Any, from_logits: bool) -> Any:

@@ -10,6 +10,7 @@ from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.line_search import Found, Line, backtracking
 from fnet.optimizers.second_order.matrix import descent
 from fnet.optimizers.second_order.minimizer import (
+    LEAST_SQUARES,
     LeastSquares,
     State,
     StepInfo,
@@ -24,6 +25,7 @@ from fnet.optimizers.second_order.normal_equations import FORCING, check_solver,
 from fnet.optimizers.second_order.objective import Residuals
 
 
+@LEAST_SQUARES.named()
 @least_squares_method
 def gauss_newton(
     damping: float = 0.0, line_search: bool = True, solver: str = "auto", c1: float = 1e-4

@@ -13,6 +13,7 @@ from fnet.ops.shape import concatenate
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.line_search import Line, strong_wolfe
 from fnet.optimizers.second_order.minimizer import (
+    METHODS,
     Minimizer,
     StepInfo,
     as_kind,
@@ -41,6 +42,7 @@ class LbfgsState(NamedTuple):
     scale: np.ndarray
 
 
+@METHODS.named()
 @minimizer
 def lbfgs(history: int = 10, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
     """``x <- x - t H g`` where H, never formed, makes up for the curvature seen in the last `history` steps.

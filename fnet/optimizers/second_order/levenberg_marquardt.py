@@ -14,6 +14,7 @@ from fnet.ops.solve import solve_positive
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.minimizer import (
+    LEAST_SQUARES,
     LeastSquares,
     StepInfo,
     as_kind,
@@ -43,6 +44,7 @@ class LevenbergMarquardtState(NamedTuple):
     scaling: np.ndarray
 
 
+@LEAST_SQUARES.named()
 @least_squares_method
 def levenberg_marquardt(damping: float = 1e-3, solver: str = "auto") -> LeastSquares:
     """``x <- x - (J^T J + c D)^-1 J^T r`` minimises ``r . r / 2`` of residuals r(x): (m,) with the Jacobian J: (m, n).

@@ -9,20 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.arguments import number
-from fnet.errors import ValueRangeError, did_you_mean
-from fnet.optimizers.second_order.gauss_newton import gauss_newton
-from fnet.optimizers.second_order.lbfgs import lbfgs
-from fnet.optimizers.second_order.levenberg_marquardt import levenberg_marquardt
-from fnet.optimizers.second_order.minimizer import LeastSquares, Minimizer, StepInfo, report
-from fnet.optimizers.second_order.newton import newton
-from fnet.optimizers.second_order.newton_cg import newton_cg
+from fnet.errors import ValueRangeError
+from fnet.names import Names
+from fnet.optimizers.second_order.minimizer import LEAST_SQUARES, METHODS, LeastSquares, Minimizer, StepInfo, report
 from fnet.optimizers.second_order.objective import Objective, Residuals, ravelled
 
-METHODS: dict[str, Callable[..., Minimizer]] = {"lbfgs": lbfgs, "newton": newton, "newton_cg": newton_cg}
-LEAST_SQUARES: dict[str, Callable[..., LeastSquares]] = {
-    "gauss_newton": gauss_newton,
-    "levenberg_marquardt": levenberg_marquardt,
-}
 GRADIENT = {4: 1e-5, 8: 1e-8}  # tolerance for float32 and float64
 STILL = 2  # steps without a change of the value, after which there is nothing to gain
 STALLED = 10  # such steps, after which a method is given up that still promises a decrease
@@ -112,7 +103,7 @@ def least_squares(
 
 
 def _chosen(
-    method: Any, options: Mapping[str, Any], own: Mapping, others: Mapping, kind: type, driver: str, other: str
+    method: Any, options: Mapping[str, Any], own: Names, others: Names, kind: type, driver: str, other: str
 ) -> Any:
     """The method by its name and options, or as it was given."""
     if isinstance(method, kind):
@@ -127,7 +118,7 @@ def _chosen(
             f"{driver}: method {method if isinstance(method, str) else given!r} takes another kind of "
             f"function. Use fnet.{other}, or one of {', '.join(own)}."
         )
-    raise ValueRangeError(f"{driver}: unknown method {method!r}.{did_you_mean(method, own)}")
+    raise own.unknown(method)
 
 
 def _run(

@@ -12,6 +12,7 @@ from fnet import configured
 from fnet.arguments import number
 from fnet.configured import Recipe, make_again
 from fnet.errors import ValueRangeError
+from fnet.names import Names
 from fnet.optimizers.second_order.objective import Objective, Point, Residuals, largest
 
 T = TypeVar("T", bound=Objective | Residuals)
@@ -87,6 +88,10 @@ class _MadeLeastSquares(LeastSquares):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return make_again, tuple(self.recipe)
+
+
+METHODS: Names[Callable[..., Minimizer]] = Names("method", "a name or a Minimizer", "fnet.optimizers")
+LEAST_SQUARES: Names[Callable[..., LeastSquares]] = Names("method", "a name or a LeastSquares", "fnet.optimizers")
 
 
 def minimizer(make: Callable[P, Minimizer]) -> Callable[P, Minimizer]:

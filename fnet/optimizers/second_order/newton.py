@@ -9,6 +9,7 @@ from fnet.arguments import number
 from fnet.optimizers.second_order.line_search import Found, Line, backtracking
 from fnet.optimizers.second_order.matrix import columns, descent
 from fnet.optimizers.second_order.minimizer import (
+    METHODS,
     Minimizer,
     State,
     StepInfo,
@@ -22,6 +23,7 @@ from fnet.optimizers.second_order.minimizer import (
 from fnet.optimizers.second_order.objective import Objective
 
 
+@METHODS.named()
 @minimizer
 def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool = True, c1: float = 1e-4) -> Minimizer:
     """``x <- x - t (H + c I + s D)^-1 g`` with the Hessian H: (n, n), formed from n products and factored.

@@ -10,6 +10,7 @@ from fnet.arguments import integer, number
 from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.line_search import Line, strong_wolfe
 from fnet.optimizers.second_order.minimizer import (
+    METHODS,
     Minimizer,
     StepInfo,
     as_kind,
@@ -30,6 +31,7 @@ class NewtonCgState(NamedTuple):
     largest: float
 
 
+@METHODS.named()
 @minimizer
 def newton_cg(damping: float = 0.0, max_products: int | None = None, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
     """``x <- x + t p`` with ``(H + c I) p = -g`` solved by conjugate gradients, c being `damping`.
