@@ -30,7 +30,7 @@ class Parts:
     kind: the class of the arrays.
     """
 
-    kind: type
+    kind: type[Any]
     containers: list[tuple[Path, type, Any]] = field(default_factory=list)
     arrays: list[tuple[Path, np.dtype, tuple[int, ...]]] = field(default_factory=list)
     objects: list[tuple[Path, Any]] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Fresh:
     kind: the class of the arrays.
     """
 
-    kind: type
+    kind: type[Any]
     known: Mapping[Path, int]
     count: int = 0
     arrays: list[tuple[Path, int, np.dtype, tuple[int, ...]]] = field(default_factory=list)

@@ -108,7 +108,7 @@ class _Calls:
     @property
     def constant_bytes(self) -> int:
         """The size of the constants; scratch memory is not kept."""
-        return sum(extra.nbytes for extra in self._extra if type(extra) is not tuple)
+        return sum(extra.nbytes for extra in self._extra if isinstance(extra, np.ndarray))
 
     def run(self, memory: list[Any]) -> list[np.ndarray]:
         """The results; `memory` has the arguments, and gets what else the calls need."""
