@@ -48,6 +48,10 @@ def same_thread_count():
     set_thread_count(before)
 
 
+def sizes_of(*numbers, of=kernels.SIZES):
+    return of.array(**dict(zip(of.names, numbers, strict=True)))
+
+
 def product(a, b, bias=None, act=LINEAR, a_transposed=False, b_transposed=False, onto=None):
     """`gemm` on matrices; the output is surrounded by a border that must stay, the workspace is as small as allowed."""
     (m, k), n, dtype = a.shape, b.shape[1], a.dtype
@@ -60,7 +64,7 @@ def product(a, b, bias=None, act=LINEAR, a_transposed=False, b_transposed=False,
     if onto is not None:
         c[:], start = onto.ravel(), FROM_C
     with np.errstate(invalid="ignore"):
-        kernels.gemm(x, y, c, bias_array, work[0], m, n, k, a_row, a_col, b_row, b_col, start, act)
+        kernels.gemm(x, y, c, bias_array, work[0], sizes_of(m, n, k, a_row, a_col, b_row, b_col, start, act))
     assert (border[:32] == 77).all()
     assert (border[32 + m * n :] == 77).all()
     assert (work[1] == 77).all()
@@ -134,7 +138,7 @@ def test_operands_without_a_unit_stride(dtype, n):
     for memory, x in zip(spread, (a, b), strict=True):
         memory[::2] = x.ravel()
     c, (work, guard) = np.empty(70 * n, dtype), guarded_workspace(70, n, 19, dtype)
-    kernels.gemm(*spread, c, c, work, 70, n, 19, 38, 2, 2 * n, 2, 0, LINEAR)
+    kernels.gemm(*spread, c, c, work, sizes_of(70, n, 19, 38, 2, 2 * n, 2, 0, LINEAR))
     assert (guard == 77).all()
     assert_product(c.reshape(70, n), a, b)
 
@@ -182,7 +186,7 @@ def test_small_gemm_is_gemm(sizes):
     m, n, k = sizes
     a, b, bias = (draw(i, *shape, dtype="float32") for i, shape in enumerate([(m, k), (k, n), (n,)]))
     c, (work, guard) = np.empty(m * n, np.float32), guarded_workspace(m, n, k, np.float32)
-    kernels.small_gemm(a.ravel(), b.ravel(), c, bias, work, m, n, k, k, 1, n, 1, FROM_BIAS, TANH)
+    kernels.small_gemm(a.ravel(), b.ravel(), c, bias, work, sizes_of(m, n, k, k, 1, n, 1, FROM_BIAS, TANH))
     assert kernels.is_small(m, n, k)
     assert (guard == 77).all()
     np.testing.assert_array_equal(c.reshape(m, n), product(a, b, bias, TANH))
@@ -194,7 +198,8 @@ def test_more_threads_than_the_workspace_was_made_for():
     work, guard = guarded_workspace(230, 545, 420, np.float32)
     set_thread_count(4)
     c = np.empty(230 * 545, np.float32)
-    kernels.gemm(a.ravel(), b.ravel(), c, c, work, 230, 545, 420, 420, 1, 545, 1, FROM_ZERO, LINEAR)
+    sizes = sizes_of(230, 545, 420, 420, 1, 545, 1, FROM_ZERO, LINEAR)
+    kernels.gemm(a.ravel(), b.ravel(), c, c, work, sizes)
     assert (guard == 77).all()
     assert_product(c.reshape(230, 545), a, b)
 
@@ -263,7 +268,8 @@ def test_batched_product(batch, m, n, k, dtype, a_transposed, b_transposed, shar
     memory = np.full(kernels.batched_workspace(batch, m, n, k, dtype) + 32, 77, dtype)
     c, work, guard = np.empty(batch * m * n, dtype), memory[:-32], memory[-32:]
     a_batch, b_batch = (0 if "a" in shared else m * k), (0 if "b" in shared else k * n)
-    kernels.batched_gemm(x, y, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col)
+    sizes = m, n, k, a_row, a_col, b_row, b_col, batch, a_batch, b_batch
+    kernels.batched_gemm(x, y, c, work, sizes_of(*sizes, of=kernels.BATCHED_SIZES))
     assert (guard == 77).all()
     for s, result in enumerate(c.reshape(batch, m, n)):
         np.testing.assert_array_equal(
@@ -282,7 +288,8 @@ def test_batches_have_the_same_bits_on_any_number_of_threads():
         set_thread_count(threads)
         c = np.empty(40 * 33 * 50, np.float32)
         work = np.empty(kernels.batched_workspace(40, 33, 50, 40, np.float32), np.float32)
-        kernels.batched_gemm(a.ravel(), b.ravel(), c, work, 40, 33 * 40, 40 * 50, 33, 50, 40, 40, 1, 50, 1)
+        sizes = sizes_of(33, 50, 40, 40, 1, 50, 1, 40, 33 * 40, 40 * 50, of=kernels.BATCHED_SIZES)
+        kernels.batched_gemm(a.ravel(), b.ravel(), c, work, sizes)
         results.append(c.reshape(40, 33, 50))
     for s in range(40):
         np.testing.assert_array_equal(results[0][s], product(a[s], b[s]))
@@ -294,7 +301,7 @@ def test_operands_may_be_read_only():
     a, b = draw(10, 5, 7, dtype="float32"), draw(11, 7, 1, dtype="float32")
     a.flags.writeable = False
     c, work = np.empty(5, np.float32), guarded_workspace(5, 1, 7, np.float32)[0]
-    kernels.gemm(a.ravel(), b.ravel(), c, c, work, 5, 1, 7, 7, 1, 1, 1, 0, LINEAR)
+    kernels.gemm(a.ravel(), b.ravel(), c, c, work, sizes_of(5, 1, 7, 7, 1, 1, 1, 0, LINEAR))
     assert_product(c.reshape(5, 1), a, b)
 
 

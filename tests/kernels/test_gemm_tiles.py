@@ -38,7 +38,8 @@ def call(a, b, products=1, start=FROM_ZERO, act=LINEAR, bias=None, c=None):
     flat = [np.ravel(x, order="K") for x in (a, b)]
     bias = np.zeros(n, np.float32) if bias is None else bias
     state = amx.emulation(gemm_tiles.TASKS)
-    gemm_tiles.gemm_tiles(*flat, memory[: m * n], bias, words, work, state, m, n, k, *strides, products, start, act)
+    sizes = dict(zip(gemm_tiles.SIZES.names, (m, n, k, *strides, start, act, products), strict=True))
+    gemm_tiles.gemm_tiles(*flat, memory[: m * n], bias, words, work, state, gemm_tiles.SIZES.array(**sizes))
     assert (memory[m * n :] == 7).all() and (words[-9:] == 0x7FC07FC0).all() and (work[-9:] == 7).all()
     return out
 

@@ -25,7 +25,7 @@ from fnet.kernels.compiler.cache_folder import cache_directory
 # The second process begins with these, before there is a plan: what nearly every network needs and takes longest, and
 # what the next process measures the price of a thread with.
 _EXPECTED = [
-    ["fnet.kernels.cpu.gemm", "gemm", *["<f4"] * 5, *[""] * 9],
+    ["fnet.kernels.cpu.gemm", "gemm", *["<f4"] * 5, "<i8"],
     ["fnet.kernels.cpu.runtime.handover", "exchange", "<f4", "<i8", "", ""],
 ]
 FEW = 4  # kernels that are not worth a second process, which takes 0.7 s to start

@@ -34,6 +34,7 @@ from fnet.kernels.cpu.runtime.threads import parallel_for, thread_count, threads
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
 from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
+from fnet.kernels.sizes import Sizes
 
 K_BLOCK = LEVEL_1 // 64 // 16 * 16  # about: tiles read panels of B from the second-level cache, rather than C often
 M_TILES = max(
@@ -45,6 +46,11 @@ PACK_COLUMNS = 512  # columns of B from which on packing A pays, if its rows are
 CONFLICT = 4096 // VECTOR_BYTES  # vectors between rows of A that compete for the same lines of the first-level cache
 SMALL = 1 << 19  # multiplications, an element moved counting as 8
 TASKS = 4  # for each thread: a slow core does not hold up the others for long
+
+# The sizes of C and of the sum, and the strides of A and B; of one product, and of many.
+MATRICES = "m n k a_row a_col b_row b_col"
+M, N, K, A_ROW, A_COL, B_ROW, B_COL, START, ACT = SIZES = Sizes(f"{MATRICES} start act")
+*_, BATCH, A_BATCH, B_BATCH = BATCHED_SIZES = Sizes(f"{MATRICES} batch a_batch b_batch")
 
 
 def gemm_workspace(m: int, n: int, k: int, dtype: npt.DTypeLike) -> int:
@@ -84,20 +90,24 @@ def is_small(m: int, n: int, k: int) -> bool:
 
 
 @kernel
-def small_gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+def small_gemm(a, b, c, bias, work, sizes):
     """`gemm` on one thread, which compiles faster and starts sooner."""
+    m, n, k, a_row, a_col, b_row = sizes[M], sizes[N], sizes[K], sizes[A_ROW], sizes[A_COL], sizes[B_ROW]
+    b_col, start, act = sizes[B_COL], sizes[START], sizes[ACT]
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
     product(x, y, z, s, w, m, n, k, a_row, a_col, b_row, b_col, n, start, act)
 
 
 @kernel
-def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+def gemm(a, b, c, bias, work, sizes):
     """``C = act(S + A B)``.
 
-    c: (m, n), contiguous; ``A[i, p] = a[i*a_row + p*a_col]``; ``B[p, j] = b[p*b_row + j*b_col]``; S: zero
-    (start = `FROM_ZERO`), ``bias[j]`` (`FROM_BIAS`, else bias is not read) or C (`FROM_C`: accumulate); work:
+    sizes: `SIZES`. c: (m, n), contiguous; ``A[i, p] = a[i*a_row + p*a_col]``; ``B[p, j] = b[p*b_row + j*b_col]``; S:
+    zero (start = `FROM_ZERO`), ``bias[j]`` (`FROM_BIAS`, else bias is not read) or C (`FROM_C`: accumulate); work:
     `gemm_workspace` elements; act: `LINEAR`, `RELU`, `TANH` or `SIGMOID`. c overlaps no input.
     """
+    m, n, k, a_row, a_col, b_row = sizes[M], sizes[N], sizes[K], sizes[A_ROW], sizes[A_COL], sizes[B_ROW]
+    b_col, start, act = sizes[B_COL], sizes[START], sizes[ACT]
     x, y, z, s, w = at(a, 0), at(b, 0), at(c, 0), at(bias, 0), at(work, 0)
     few = 1 if m <= FEW_ROWS else 0
     # Less goes from core to core than in other work of this length; of few rows only results: B stays where it is.
@@ -120,12 +130,14 @@ def gemm(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
 
 
 @kernel
-def batched_gemm(a, b, c, work, batch, a_batch, b_batch, m, n, k, a_row, a_col, b_row, b_col):
+def batched_gemm(a, b, c, work, sizes):
     """``C[s] = A[s] B[s]`` for s < batch, each by one thread: for many products that are not large.
 
-    c: (batch, m, n), contiguous; A[s] starts at ``a[s*a_batch]`` and B[s] at ``b[s*b_batch]`` (0: shared by all);
-    work: `batched_workspace` elements; the rest as in `gemm`.
+    sizes: `BATCHED_SIZES`. c: (batch, m, n), contiguous; A[s] starts at ``a[s*a_batch]`` and B[s] at ``b[s*b_batch]``
+    (0: shared by all); work: `batched_workspace` elements; the rest as in `gemm`.
     """
+    m, n, k, a_row, a_col, b_row = sizes[M], sizes[N], sizes[K], sizes[A_ROW], sizes[A_COL], sizes[B_ROW]
+    b_col, batch, a_batch, b_batch = sizes[B_COL], sizes[BATCH], sizes[A_BATCH], sizes[B_BATCH]
     x, y, z, w = at(a, 0), at(b, 0), at(c, 0), at(work, 0)
     threads = threads_for(batch * _nanoseconds(lanes(z), m, n, k))
     one, width = lanes(z), VECTORS * lanes(z)

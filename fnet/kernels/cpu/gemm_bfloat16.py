@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cpu.bfloat16 import pair_columns, pair_rows
-from fnet.kernels.cpu.gemm import large_product, large_workspace
+from fnet.kernels.cpu.gemm import A_COL, A_ROW, ACT, B_COL, B_ROW, START, K, M, N, large_product, large_workspace
 from fnet.kernels.cpu.runtime.threads import threads_for
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
@@ -32,11 +32,13 @@ def bfloat16_workspace(m: int, n: int, k: int) -> int:
 
 
 @kernel
-def gemm_bfloat16(a, b, c, bias, words, work, m, n, k, a_row, a_col, b_row, b_col, start, act):
+def gemm_bfloat16(a, b, c, bias, words, work, sizes):
     """``C = act(S + A B)``; arguments as of `gemm`, but that of each operand one stride is 1, and no size is 0.
 
     words: `bfloat16_words` and work: `bfloat16_workspace` unsigned 32-bit integers.
     """
+    m, n, k, a_row, a_col, b_row = sizes[M], sizes[N], sizes[K], sizes[A_ROW], sizes[A_COL], sizes[B_ROW]
+    b_col, start, act = sizes[B_COL], sizes[START], sizes[ACT]
     pairs = (k + 1) // 2
     left, right = at(words, 0), at(words, m * pairs)
     if a_col == 1:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.activation_codes import LINEAR, RELU
+from fnet.kernels.cpu.gemm import MATRICES
 from fnet.kernels.cpu.product import activate
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.amx import WORDS, configure, release, state_size
@@ -33,10 +34,13 @@ from fnet.kernels.cpu.vector.tile_block import (
 )
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_ZERO
 from fnet.kernels.policy import kernel
+from fnet.kernels.sizes import Sizes
 
 SMALLEST = 64
 PARTS = 16  # tasks that pack
 TASKS = 16  # that multiply, at most
+
+M, N, K, A_ROW, A_COL, B_ROW, B_COL, START, ACT, PRODUCTS = SIZES = Sizes(f"{MATRICES} start act products")
 
 
 def tiles_words(m: int, n: int, k: int, products: int) -> int:
@@ -65,12 +69,14 @@ def tiles_work() -> int:
 
 
 @kernel
-def gemm_tiles(a, b, c, bias, words, work, state, m, n, k, a_row, a_col, b_row, b_col, products, start, act):
+def gemm_tiles(a, b, c, bias, words, work, state, sizes):
     """``C = act(S + A B)``; arguments as of `gemm`, but that of each operand one stride is 1, and no size is 0.
 
-    words: `tiles_words` unsigned 32-bit integers; work: `tiles_work` elements; state: of the tiles, of `TASKS` tasks
-    where they are emulated; products: 1 or 3.
+    sizes: `SIZES`. words: `tiles_words` unsigned 32-bit integers; work: `tiles_work` elements; state: of the tiles, of
+    `TASKS` tasks where they are emulated; products: 1 or 3.
     """
+    m, n, k, a_row, a_col, b_row = sizes[M], sizes[N], sizes[K], sizes[A_ROW], sizes[A_COL], sizes[B_ROW]
+    b_col, start, act, products = sizes[B_COL], sizes[START], sizes[ACT], sizes[PRODUCTS]
     pairs, row = whole_pairs(k), row_of_pairs(k)
     left_size, right_size = whole_blocks(m) * row, whole_blocks(n) * pairs
     spare_size = max(whole_blocks(m) * pairs, n * row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,28 +34,36 @@ def matmul(
     (m, k), n = a.shape, b.shape[1]
     a, b = _regular(emit, a, b)
     added = contiguous(bias[0], emit) if bias else c
-    code = activation_codes.code(activation)
-    start = FROM_BIAS if bias else FROM_ZERO
     way = way_of_product(m, n, k, precision)
-    if way == "tiles":
+    if way != "float32":
         a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
+    sizes = {
+        **_matrices(m, n, k, a.strides, b.strides), "start": FROM_BIAS if bias else FROM_ZERO,
+        "act": activation_codes.code(activation),
+    }  # fmt: skip
+    if way == "tiles":
         products = ways.products_in_tiles(precision)
         words = emit.scratch(cpu.gemm_tiles.tiles_words(m, n, k, products), np.dtype("uint32"))
         work = emit.scratch(cpu.gemm_tiles.tiles_work(), c.dtype)
         state = emit.constant(amx.state(cpu.gemm_tiles.TASKS))
-        sizes = (m, n, k, *a.strides, *b.strides)
-        emit.call(cpu.gemm_tiles.gemm_tiles, a, b, c, added, words, work, state, *sizes, products, start, code)
+        places = emit.constant(cpu.gemm_tiles.SIZES.array(**sizes, products=products))
+        emit.call(cpu.gemm_tiles.gemm_tiles, a, b, c, added, words, work, state, places)
         return
+    places = emit.constant(cpu.gemm.SIZES.array(**sizes))
     if way == "pairs":
-        a, b = (ref if 1 in ref.strides else contiguous(ref, emit) for ref in (a, b))
         words = emit.scratch(cpu.gemm_bfloat16.bfloat16_words(m, n, k), np.dtype("uint32"))
         work = emit.scratch(cpu.gemm_bfloat16.bfloat16_workspace(m, n, k), np.dtype("uint32"))
-        sizes = (m, n, k, *a.strides, *b.strides)
-        emit.call(cpu.gemm_bfloat16.gemm_bfloat16, a, b, c, added, words, work, *sizes, start, code)
+        emit.call(cpu.gemm_bfloat16.gemm_bfloat16, a, b, c, added, words, work, places)
         return
     work = emit.scratch(cpu.gemm.gemm_workspace(m, n, k, c.dtype), c.dtype)
     kernel = cpu.gemm.small_gemm if cpu.gemm.is_small(m, n, k) else cpu.gemm.gemm
-    emit.call(kernel, a, b, c, added, work, m, n, k, *a.strides, *b.strides, start, code)
+    emit.call(kernel, a, b, c, added, work, places)
+
+
+def _matrices(m: int, n: int, k: int, a_strides: Sequence[int], b_strides: Sequence[int]) -> dict[str, int]:
+    """The sizes of a product by their names for kernels (`fnet.kernels.cpu.gemm.MATRICES`)."""
+    names = cpu.gemm.MATRICES.split()
+    return dict(zip(names, (m, n, k, *a_strides, *b_strides), strict=True))
 
 
 def way_of_product(m: int, n: int, k: int, precision: str) -> str:
@@ -76,7 +85,10 @@ def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, prec
         return
     work = emit.scratch(cpu.gemm.batched_workspace(count, m, n, k, c.dtype), c.dtype)
     (a_step, *a_strides), (b_step, *b_strides) = a.strides, b.strides
-    emit.call(cpu.gemm.batched_gemm, a, b, c, work, count, a_step, b_step, m, n, k, *a_strides, *b_strides)
+    sizes = cpu.gemm.BATCHED_SIZES.array(
+        **_matrices(m, n, k, a_strides, b_strides), batch=count, a_batch=a_step, b_batch=b_step
+    )
+    emit.call(cpu.gemm.batched_gemm, a, b, c, work, emit.constant(sizes))
 
 
 @lowering()
