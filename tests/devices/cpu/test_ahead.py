@@ -43,7 +43,7 @@ def test_what_is_expected_is_what_a_large_product_calls():
     (call,) = product.plan(x, x).calls
     version = _version(call)
     python = call.kernel.py_func
-    assert [[python.__module__, python.__name__, *version.dtypes]] == _EXPECTED
+    assert [python.__module__, python.__name__, *version.dtypes] == _EXPECTED[0]
 
 
 def test_what_calls_more_is_expected_to_take_longer():
