@@ -25,6 +25,7 @@ class Members:
         check_layers(kind, layers)
         self.kind, self.layers = kind, layers
         self.names = entry_names(layers)
+        self.known = frozenset(self.names)
 
     def init(self, i: int, params: dict, state: dict, key: Any, shape: Any, dtype: Any) -> None:
         """Add the entries of layer i, unless an earlier use of the same object has added them."""
@@ -78,8 +79,8 @@ class Members:
     def _check_entries(self, what: str, entries: Any) -> None:
         if not isinstance(entries, Mapping):
             raise StructureError(f"{what} of {self.kind} is a dict keyed by layer, received {type(entries).__name__}.")
-        unexpected = [name for name in entries if name not in self.names]
-        if unexpected:
+        if not entries.keys() <= self.known:
+            unexpected = [name for name in entries if name not in self.known]
             absent = [name for name in dict.fromkeys(self.names) if name not in entries]
             raise StructureError(
                 f"{what} of another network: unexpected {_quoted(unexpected)}; the layers without an entry are "
