@@ -94,7 +94,7 @@ class Device(Protocol):
     """
 
     name: str
-    array: type
+    array: type[Any]
     alignment: int
 
     # Arrays.
