@@ -17,6 +17,7 @@ from fnet.arguments import known_word, not_negative, number
 from fnet.configured import configurable
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
+from fnet.transforms.operand import beside
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
 InitializerLike = str | Callable[..., Any] | np.ndarray
@@ -51,7 +52,7 @@ def constant(value: float = 0.0) -> Initializer:
     (constant(value=0.1), True)
     """
     number("constant", "value", value)
-    return lambda key, shape, dtype: np.full(shape, value, dtype)
+    return lambda key, shape, dtype: beside(np.full(shape, value, dtype), key)
 
 
 @INITIALIZERS.named()
@@ -63,7 +64,7 @@ def identity(gain: float = 1.0) -> Initializer:
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) != 2:
             raise ShapeError(f"initializer identity: expected a shape with two axes, received {tuple(shape)}.")
-        return np.eye(*shape, dtype=dtype) * np.dtype(dtype).type(gain)
+        return beside(np.eye(*shape, dtype=dtype) * np.dtype(dtype).type(gain), key)
 
     return init
 
@@ -238,6 +239,6 @@ def _verbatim(value: np.ndarray) -> Initializer:
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if value.shape != tuple(shape):
             raise ShapeError(f"the array given as initializer must have shape {tuple(shape)}, received {value.shape}.")
-        return np.array(value, dtype)
+        return beside(np.array(value, dtype), key)
 
     return init

@@ -86,6 +86,8 @@ def test_derivatives_are_where_the_arguments_are(x: Any):
     assert gradient.device == "one"
     np.testing.assert_array_equal(fnet.to_host(gradient), fnet.grad(f)(X))
     np.testing.assert_array_equal(fnet.to_host(fnet.grad(lambda w, v: np.sum(v))(x, x)), np.zeros((2, 3)))
+    value, pull = fnet.vjp(lambda w: w, x)
+    assert value.memory is not x.memory and pull(x)[0].memory is not x.memory  # arrays of their own
     product = fnet.hessian_vector_product(f, x, x)
     np.testing.assert_allclose(fnet.to_host(product), fnet.hessian_vector_product(f, X, X), rtol=1e-6)
 

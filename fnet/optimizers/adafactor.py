@@ -30,6 +30,7 @@ from fnet.optimizers.optimizer import (
     next_step,
 )
 from fnet.optimizers.options import rule_constructor
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -113,10 +114,10 @@ def _factored(leaf: Any) -> bool:
     return len(spec_of(leaf).shape) >= 2
 
 
-def _zeros(leaf: Any, shape_of: Any, factored: bool) -> np.ndarray:
+def _zeros(leaf: Any, shape_of: Any, factored: bool) -> Any:
     """Zeros of the shape made of the leaf's, or a scalar where the leaf is of the other kind."""
     spec = spec_of(leaf)
-    return np.zeros(shape_of(spec.shape) if _factored(leaf) is factored else (), spec.dtype)
+    return beside(np.zeros(shape_of(spec.shape) if _factored(leaf) is factored else (), spec.dtype), leaf)
 
 
 def _rms(x: Any) -> Any:

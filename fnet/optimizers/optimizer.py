@@ -19,7 +19,7 @@ from fnet.names import Names
 from fnet.ops.arithmetic import add, less, multiply, where
 from fnet.ops.maths import absolute
 from fnet.ops.promotion import astype
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
 
 P = ParamSpec("P")
@@ -178,7 +178,7 @@ def apply_updates(params: Any, updates: Any) -> Any:
 def full_like(params: Any, value: float = 0.0) -> Any:
     """A tree of one value; raises `DtypeError` naming the first leaf that is not floating."""
     check_floating(params)
-    return tree.map(lambda x: np.full(spec_of(x).shape, value, spec_of(x).dtype), params)
+    return tree.map(lambda x: beside(np.full(spec_of(x).shape, value, spec_of(x).dtype), x), params)
 
 
 def check_floating(params: Any) -> None:

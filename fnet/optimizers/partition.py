@@ -14,6 +14,7 @@ from fnet.ops.reduce import all as all_of
 from fnet.optimizers.compose import chain
 from fnet.optimizers.masks import labels_of, mask_of
 from fnet.optimizers.optimizer import NO_CHANGE, Optimizer, check_shapes, combinator
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -89,7 +90,7 @@ def freeze(which: Callable[[str, Any], bool] | Any, optimizer: Optimizer | None 
 
 
 def _no_change(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-    return tree.map(lambda g: np.full(spec_of(g).shape, NO_CHANGE, spec_of(g).dtype), grads), state
+    return tree.map(lambda g: beside(np.full(spec_of(g).shape, NO_CHANGE, spec_of(g).dtype), g), grads), state
 
 
 _FROZEN = Optimizer(lambda params: {}, _no_change, "frozen")

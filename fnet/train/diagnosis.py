@@ -26,7 +26,7 @@ def cause(net: Layer, measures: BoundMeasures, data: Mapping[str, Any], ts: Trai
         if not np.isfinite(leaf).all():
             whole = np.isfinite(dict(tree.leaves_with_path(dict(data)))[path])
             sample = int(np.argmin(whole.reshape(len(whole), -1).all(axis=1)))
-            return f"{path} holds NaN or infinities ({np.sum(~whole)}), first in sample {sample}: clean the data."
+            return f"{path} holds NaN or infinities ({int(np.sum(~whole))}), first in sample {sample}: clean the data."
     key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
     watch = _Watch()
     try:

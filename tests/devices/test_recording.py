@@ -14,6 +14,7 @@ import fnet
 from fnet import device, losses, ops, tree
 from fnet.compile.memory import ARENA, FIXED, STATE
 from fnet.device import cpu
+from fnet.errors import DeviceError, NonFiniteError
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
 from tests.tables import LAYERS, Row, inputs
@@ -137,16 +138,42 @@ def test_memory_is_the_devices_own(recording: Recording):
     assert is_there((p, y))
 
 
-def test_one_function_runs_on_both_devices_in_turns(recording: Recording):
+def test_one_function_runs_on_all_devices_in_turns(recording: Recording, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(device.FOUND, "another", Recording("another"))
     f = fnet.jit(lambda p, x: (p + x @ x.T, np.sum(p)), donate="p")
-    here, elsewhere = np.zeros((2, 2), np.float32), there(np.zeros((2, 2), np.float32))
-    for _ in range(4):
-        here, one = f(here, X)
-        elsewhere, other = f(elsewhere, there(X))
-        assert one == float(other)
-    assert f.memory().programs == 2
-    assert type(here) is np.ndarray and is_there(elsewhere)
-    np.testing.assert_array_equal(here, fnet.to_host(elsewhere))
+    places = ("cpu", "recording", "another")
+    carried = {name: fnet.to_device(np.zeros((2, 2), np.float32), name) for name in places}
+    for i in range(4):
+        for name in places:
+            carried[name], total = f(carried[name], fnet.to_device(X, name))
+            assert float(total) == i * (X @ X.T).sum()
+    assert f.memory().programs == 3
+    assert type(carried["cpu"]) is np.ndarray
+    assert [carried[name].device for name in places[1:]] == list(places[1:])
+    for name in places:
+        np.testing.assert_array_equal(fnet.to_host(carried[name]), 4 * (X @ X.T))
+
+
+def test_states_are_made_where_the_key_and_the_parameters_are(recording: Recording):
+    trainer = fnet.Trainer(Dense(3), "mse", optimizer="adam")
+    ts = trainer.init(there(fnet.random.key(0)), (2,))
+    assert is_there((ts.params, ts.opt_state["momentum"], ts.key))
+    assert is_there(fnet.optimizers.adafactor(0.1).init(there({"w": X}))["row_mean"])
+    here = trainer.init(fnet.random.key(0), (2,))
+    assert tree.all_equal(fnet.to_host(ts), here)
+
+
+def test_mistakes_are_named_there_too(recording: Recording):
+    trainer = fnet.Trainer(Dense(3), "sparse_categorical_crossentropy")
+    ts, y = there(trainer.init(fnet.random.key(0), (3,))), there(np.array([0, 2]))
+    spoilt = X.copy()
+    spoilt[1, 0] = np.nan
+    with pytest.raises(NonFiniteError, match="x holds NaN or infinities \\(1\\), first in sample 1: clean the data"):
+        trainer.fit(ts, there(spoilt), y, verbose=False)
+    with pytest.raises(
+        DeviceError, match="^class_weight looks at the labels, which are on 'recording'. Make weights"
+    ):
+        trainer.fit(ts, there(X), y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)
