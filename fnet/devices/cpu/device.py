@@ -25,7 +25,7 @@ class Cpu:
     """The device of NumPy's arrays; see `fnet.device.Device`. What compiles, and so imports Numba, is loaded late."""
 
     name = "cpu"
-    array: type = np.ndarray
+    array: type[Any] = np.ndarray
     alignment = ALIGNMENT
     empty = staticmethod(results.empty)
     release = staticmethod(results.release)
