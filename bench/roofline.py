@@ -98,7 +98,7 @@ def _convolution(slots: Sequence[Slot]) -> float:
 
 
 def _weights_of_convolution(slots: Sequence[Slot]) -> float:
-    if len(slots) < 3:  # a copy that transposes them
+    if len(slots) < 4:  # a copy that transposes them
         return 0
     x, dy, kernel = slots[:3]
     return min(math.prod(x.shape[:3]), math.prod(dy.shape[:3])) * kernel.count

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fnet.kernels.cpu.copy import DEPTH, copy_strided, fill
+from fnet.kernels.cpu.copy import DEPTH, SIZES, copy_strided, fill
 
 X = np.arange(3 * 4 * 5 * 6, dtype="float32").reshape(3, 4, 5, 6)
 
@@ -29,13 +29,14 @@ def views(x: np.ndarray) -> dict[str, np.ndarray]:
 def copied(source: np.ndarray, base: np.ndarray, target: np.ndarray, room: np.ndarray) -> None:
     """Copy between two views of flat memory."""
 
-    def place(view: np.ndarray, memory: np.ndarray) -> list[int]:
-        steps = [s // view.itemsize for s in view.strides]
+    def place(name: str, view: np.ndarray, memory: np.ndarray) -> dict[str, int]:
         first = (view.__array_interface__["data"][0] - memory.__array_interface__["data"][0]) // view.itemsize
-        return [first, *(0,) * (DEPTH - view.ndim), *steps]
+        steps = [0] * (DEPTH - view.ndim) + [s // view.itemsize for s in view.strides]
+        return {f"{name}_first": first} | {f"{name}{axis}": step for axis, step in enumerate(steps)}
 
-    sizes = (1,) * (DEPTH - source.ndim) + source.shape
-    copy_strided(base.ravel(), room.ravel(), *sizes, *place(source, base), *place(target, room))
+    counts = {f"n{axis}": n for axis, n in enumerate((1,) * (DEPTH - source.ndim) + source.shape)}
+    sizes = SIZES.array(**counts, **place("x", source, base), **place("y", target, room))
+    copy_strided(base.ravel(), room.ravel(), sizes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])

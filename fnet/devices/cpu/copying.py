@@ -30,7 +30,10 @@ def emit_copy(source: Ref, target: Ref, emit: Emitter) -> None:
     steps_in, steps_out = (0,) * pad + strides_in, (0,) * pad + strides_out
     low_in, first_in = _lowest(source)
     low_out, first_out = _lowest(target)
-    emit.call(cpu.copy.copy_strided, low_in, low_out, *sizes, first_in, *steps_in, first_out, *steps_out)
+    places = {"x_first": first_in, "y_first": first_out}
+    for name, values in (("n", sizes), ("x", steps_in), ("y", steps_out)):
+        places |= {f"{name}{axis}": value for axis, value in enumerate(values)}
+    emit.call(cpu.copy.copy_strided, low_in, low_out, emit.constant(cpu.copy.SIZES.array(**places)))
 
 
 def emit_fill(target: Ref, value: Any, emit: Emitter) -> None:
