@@ -51,7 +51,7 @@ from fnet.kernels.cpu.recurrent import (
     tasks_for,
     time_of,
 )  # fmt: skip
-from fnet.kernels.cpu.recurrent_shares import add_shares, add_to_share, gather_rows, places
+from fnet.kernels.cpu.recurrent_shares import add_shares, add_step, places
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.lanewise import lanewise
 from fnet.kernels.cpu.vector.simd import at
@@ -198,8 +198,8 @@ def _backward_rows(
     dx, memory, size, sizes,
 ):  # fmt: skip
     """The steps of `block` samples, from the last one back, `most` samples at once where there are parts."""
-    n, steps, features, units, x_row = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[X_ROW]
-    x_time, h_row, started, backwards = sizes[X_TIME], sizes[H_ROW], sizes[STARTED], sizes[BACKWARDS]
+    n, steps, features, units = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS]
+    started, backwards = sizes[STARTED], sizes[BACKWARDS]
     masked, rec, act, dy_row, dy_time = sizes[MASKED], sizes[REC], sizes[ACT], sizes[DY_ROW], sizes[DY_TIME]
     dh_row, dz_row, dc_row, c0_row, parts = sizes[DH_ROW], sizes[DZ_ROW], sizes[DC_ROW], sizes[C0_ROW], sizes[PARTS]
     most, together, wanted = sizes[MOST], sizes[TOGETHER], sizes[WANTED]
@@ -243,24 +243,6 @@ def _backward_rows(
                     slopes, dz_row, own_words, packed_x, d, steps * features, m, features, columns, columns, FROM_ZERO
                 )
             if parts:
-                h, h_step = at(h0, first * h_row), h_row
-                if s:
-                    h, h_step = at(ys, (first * steps + time_of(s - 1, steps, backwards)) * units), steps * units
-                inputs, own = at(x, first * x_row + t * x_time), at(own_rows, done * m * k)
-                gather_rows(
-                    inputs,
-                    x_row,
-                    h,
-                    h_step,
-                    at(mask, masked * (first * steps + t)),
-                    steps,
-                    masked,
-                    own,
-                    m,
-                    features,
-                    units,
-                )
-                done += 1
-                if done == together or s == 0:
-                    add_to_share(own_rows, own_slopes, dz_row, share, own_work, done * m, k, columns)
-                    done = 0
+                done = add_step(
+                    x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, columns, sizes,
+                )  # fmt: skip

@@ -18,10 +18,12 @@ from fnet.kernels.cpu.product import K_BLOCK, product, product_workspace
 from fnet.kernels.cpu.recurrent import (
     BACKWARDS,
     BLOCK,
+    DZ_ROW,
     FEATURES,
     H_ROW,
     MASKED,
     STEPS,
+    TOGETHER,
     UNITS,
     X_ROW,
     X_TIME,
@@ -131,6 +133,29 @@ def add_to_share(rows, slopes, slopes_row, share, work, count, k, columns):
             outer_tile(at(rows, i), k, slopes, slopes_row, at(share, i * columns), columns, count, k - i, columns)
     else:
         product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, FROM_C, LINEAR)
+
+
+@scalar
+def add_step(x, h0, ys, mask, rows, slopes, share, work, first, m, s, done, columns, sizes):
+    """Add step s of m samples from `first` on, whose dz are there, to a share, or leave it to wait for others.
+
+    sizes: `recurrent.BACKWARD_SIZES`; x, h0, ys, mask: of all samples; rows, slopes, share, work: as `places` says;
+    done: how many steps wait; returns how many wait now.
+    """
+    steps, features, units, masked, x_row = sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[MASKED], sizes[X_ROW]
+    backwards, k, h, h_step = sizes[BACKWARDS], features + 1 + units, at(h0, first * sizes[H_ROW]), sizes[H_ROW]
+    t = time_of(s, steps, backwards)
+    if s:
+        h, h_step = at(ys, (first * steps + time_of(s - 1, steps, backwards)) * units), steps * units
+    gather_rows(
+        at(x, first * x_row + t * sizes[X_TIME]), x_row, h, h_step, at(mask, masked * (first * steps + t)), steps,
+        masked, at(rows, done * m * k), m, features, units,
+    )  # fmt: skip
+    done += 1
+    if done < sizes[TOGETHER] and s:
+        return done
+    add_to_share(rows, slopes, sizes[DZ_ROW], share, work, done * m, k, columns)
+    return 0
 
 
 @kernel
