@@ -37,7 +37,7 @@ def check_state(ts: Any) -> TrainState:
 
 def check_device(ts: TrainState, data: Mapping[str, Any], of: str = "") -> None:
     """Refuse a state and data that are not on one device; `of` begins the names of the data."""
-    named = {"ts": ts._asdict(), **{of + name: part for name, part in data.items()}}
+    named = {"ts/params": ts.params, **{of + name: part for name, part in data.items()}}
     leaves, structure = tree.flatten(named)
     device_of(leaves, lambda leaf: structure.paths()[leaf])
 

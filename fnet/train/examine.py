@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from fnet import tree
+from fnet.device import device_of
 from fnet.errors import BatchSizeError, ShapeError
 from fnet.masking import unmasked
 from fnet.networks.layer import Layer
@@ -19,6 +20,7 @@ from fnet.train.lookups import Lookups
 from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.state import TrainState
 from fnet.train.steps import Totals, no_totals
+from fnet.transfer import to_device
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
@@ -96,15 +98,15 @@ class Examiner:
             output = self.forward(ts, data["x"]).output
             bound = self._measures.bind(self._measures.outputs(output))
             bound.check_weights(data, output)
-            return Examined(bound, no_totals(bound, data, output))
+            return Examined(bound, to_device(no_totals(bound, data, output), device_of(tree.leaves(ts.params)).name))
 
         return self.once(("measures", specs((ts.params, ts.state)), samples(data)), find)
 
 
 def specs(values: Any) -> Hashable:
-    """Structure, shapes and dtypes of a tree of arrays."""
+    """Structure, shapes, dtypes and device of a tree of arrays."""
     leaves, structure = tree.flatten(values)
-    return structure, tuple([(spec.shape, spec.dtype) for spec in map(spec_of, leaves)])
+    return structure, device_of(leaves).name, tuple([(spec.shape, spec.dtype) for spec in map(spec_of, leaves)])
 
 
 def samples(data: Any) -> Hashable:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.device import device_of
+from fnet.device import Device, device_of
 from fnet.transforms.jit import Jitted
 
 CHUNK_SECONDS = 0.05
@@ -25,6 +25,7 @@ class CompiledLoop:
     def __init__(self, step: Jitted) -> None:
         self.step = step
         self.carry: Any = None
+        self.device: Device | None = None
         self.chunk = 1
 
     def load(self, values: Any) -> None:
@@ -44,7 +45,8 @@ class CompiledLoop:
             n = min(steps, self.chunk)
             begin = time.perf_counter()
             (self.carry,) = self.step.repeat(n, self.carry, *inputs)
-            device_of(tree.leaves(self.carry)).wait()
+            self.device = self.device or device_of(tree.leaves(self.carry))
+            self.device.wait()
             elapsed = max(time.perf_counter() - begin, 1e-9)
             self.chunk = max(1, min(int(n * CHUNK_SECONDS / elapsed), GROWTH * self.chunk))
             steps -= n
@@ -53,8 +55,10 @@ class CompiledLoop:
 
 def assign(target: Any, values: Any) -> None:
     """Write the leaves of `values` into those of `target`, arrays of the same structure, shapes and dtypes."""
-    for old, new in zip(tree.leaves(target), tree.leaves(values), strict=True):
-        device_of([old]).assign(old, new)
+    leaves = tree.leaves(target)
+    write = device_of(leaves).assign
+    for old, new in zip(leaves, tree.leaves(values), strict=True):
+        write(old, new)
 
 
 class Pass:

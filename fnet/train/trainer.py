@@ -41,7 +41,7 @@ from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
-from fnet.transfer import to_device, to_host
+from fnet.transfer import to_host
 from fnet.transforms.jit import Jitted, jit
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Trainer:
             data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
         self._check_optimizer(ts)
         measures, empty = self._examiner.measures(ts, data)
-        empty, n = to_device(empty, device_of(tree.leaves(ts.params)).name), count(data)
+        n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
         passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
@@ -267,7 +267,6 @@ class Trainer:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
         leaves, structure = tree.flatten(data)
         measures, empty = self._examiner.measures(ts, data)
-        empty = to_device(empty, device_of(tree.leaves(ts.params)).name)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
         passes = Pass(
             lambda size: self._step(steps.evaluation_step, measures, size, structure), count(data), batch_size
