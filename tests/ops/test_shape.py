@@ -134,6 +134,25 @@ def test_derivatives(number):
     )
 
 
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda x: ops.flip(x, 0),
+        lambda x: ops.swapaxes(x, 0, 1),
+        lambda x: ops.moveaxis(x, 0, -1),
+        lambda x: ops.expand_dims(x, 0),
+        lambda x: ops.squeeze(x, 2),
+        lambda x: ops.split(x, 2)[1],
+    ],
+    ids=["flip", "swapaxes", "moveaxis", "expand_dims", "squeeze", "split"],
+)
+def test_lists_of_traced_values_become_arrays(move):
+    a, b = np.arange(6.0).reshape(2, 3, 1)
+    expected = move(np.stack([a, b]))
+    np.testing.assert_array_equal(fnet.jit(lambda a, b: move([a, b]))(a, b), expected)
+    np.testing.assert_array_equal(fnet.grad(lambda a: ops.sum(move([a, b])[..., :1]))(a).shape, a.shape)
+
+
 def test_a_joined_constant_gets_no_cotangent():
     g = fnet.grad(lambda v: ops.sum(ops.concatenate([v, np.ones(2)]) ** 2))(np.array([1.0, 2.0]))
     np.testing.assert_array_equal(g, [2.0, 4.0])
