@@ -13,7 +13,8 @@ those of `Context`, a new task with those of the task that made it. Settings of 
 `fnet.set_num_threads`, `fnet.set_program_limit`, and the variables of the environment that the README lists.
 
 All values but the precision are parts of a network that is being applied. A program that `fnet.jit` keeps would not
-see them. Where one of them is in force, a jitted function is therefore a part of its caller, as within a trace.
+see them. Where one of them is in force, a jitted function that reads hidden values is therefore a part of its caller,
+as within a trace. A trace runs in an `Observed` context, which tells whether the function reads any.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ LEVELS: tuple[Level, ...] = ("highest", "high", "medium")
 class Context:
     """All hidden values at one point of a program; never changed, see `replaced`.
 
-    jit_level: the precision for which jitted functions are compiled, always one of the objects in `LEVELS`; None where
-    they are parts of their caller.
+    jit_level: the precision for which functions that read hidden values are compiled, always one of the objects in
+    `LEVELS`; None where they are parts of their caller.
     """
 
     __slots__ = ("counted_samples", "jit_level", "penalties", "position", "precision", "watcher")
@@ -68,8 +69,24 @@ class Context:
         return Context(**{name: getattr(self, name) for name in VALUES} | values)
 
 
+class Observed(Context):
+    """A context that notes in `is_read` whether anything in it but the precision is read."""
+
+    __slots__ = ("is_read",)
+
+    def __init__(self, precision: Level, position: Position | None) -> None:
+        super().__init__(precision, position)
+        self.is_read = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _READ:
+            self.is_read = True
+        return super().__getattribute__(name)
+
+
 VALUES = ("precision", "position", "watcher", "penalties", "counted_samples")
 
+_READ = {*VALUES[1:], "jit_level"}
 _OF_LEVELS = {level: Context(level) for level in LEVELS}  # outside of all layers
 _CONTEXT: ContextVar[Context] = ContextVar("context", default=_OF_LEVELS[LEVELS[0]])
 

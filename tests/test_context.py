@@ -83,6 +83,31 @@ def test_a_jitted_function_in_a_layer_is_compiled_once_for_all_places():
     assert len(traced) == 1
 
 
+@pytest.mark.parametrize("plain_first", [False, True])
+def test_a_function_that_reads_nothing_hidden_has_programs_everywhere(plain_first):
+    traced = []
+
+    @fnet.jit
+    def double(x):
+        traced.append(x)
+        return x * 2
+
+    if plain_first:
+        double(X)
+    with reported_penalties():
+        for _ in range(4):  # the last one is a steady call
+            np.testing.assert_array_equal(double(X), 2 * X)
+    double(X)
+    assert len(traced) == 1
+
+
+def test_what_is_read_in_a_context_is_noted():
+    for name in context.VALUES:
+        observed = context.Observed("high", None)
+        getattr(observed, name)
+        assert observed.is_read == (name != "precision")
+
+
 def test_repeated_calls_where_a_value_is_hidden():
     @fnet.jit(donate="x")
     def step(x, y):

@@ -153,7 +153,7 @@ class Jitted(Generic[P, R]):
         if not is_integer(count) or count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
         latest = self._latest
-        if latest is not None and not kwargs and latest.level is in_force().jit_level and latest.feeding.fault is None:
+        if latest is not None and not kwargs and latest.is_for(in_force()) and latest.feeding.fault is None:
             result = latest.run_steady(args, count)
             if result is not None:
                 return result
@@ -241,9 +241,8 @@ class Jitted(Generic[P, R]):
         """The program for a call, which is made if need be; None where the call is a part of its caller."""
         if call.is_traced:
             return None
-        device, level = call.device(self._signature), in_force().jit_level
-        if level is None:
-            return None
+        device, context = call.device(self._signature), in_force()
+        level = context.precision
         key = (call.key, call.kinds(), device, level)
         found = self._compiled.get(key)
         if found is None:
@@ -254,6 +253,8 @@ class Jitted(Generic[P, R]):
             except OuterValueError:
                 return None
             found = self._compiled.setdefault(key, found)
+        if not found.is_for(context):
+            return None
         self._use(found)
         return found
 

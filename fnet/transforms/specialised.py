@@ -9,7 +9,7 @@ from fnet import tree
 from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
-from fnet.context import in_force
+from fnet.context import Context, Level, Observed, in_force, within
 from fnet.device import Device
 from fnet.garbage import collection_put_off
 from fnet.transforms.call import Call
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 class Specialised:
     """What `jit` makes of `f` for calls like `call`, on a device, under a precision level.
 
-    fast: makes a steady call at once, where such a function has been written; used: grows with every use.
+    reads: the attribute of a context that must be this level for a call: "jit_level" where `f` reads hidden values,
+    else "precision". fast: makes a steady call at once, where such a function has been written. used: grows with every
+    use.
     """
 
     @collection_put_off()
@@ -38,19 +40,26 @@ class Specialised:
         executor: str,
         workspace: Workspace,
         device: Device,
-        level: str,
+        level: Level,
     ) -> None:
         self.workspace, self.device, self.level, self.used = workspace, device, level, 0
         self._names = [signature.name(label) for label in call.labels]
         self._is_by_position = not call.by_keyword
         self._static, self._spans, self._specs = call.static, call.spans, call.specs()
-        graph, self._result = stage(call.applied(f), self._specs, call.rebuilt)
+        observed = Observed(level, None if in_force().jit_level is None else in_force().position)
+        with within(observed):
+            graph, self._result = stage(call.applied(f), self._specs, call.rebuilt)
+        self.reads = "jit_level" if observed.is_read else "precision"
         self.feeding = feeding(self._result, [v.spec for v in graph.outputs], call.donated(donate, signature))
         self._updated = {p: path for p, path in self.feeding.paths.items() if self._spans[p][0] < self._spans[p][1]}
         self.program = Program(build(graph, device, self.feeding.inputs), workspace, executor)
         self.steady: Steady | None = None
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
         self._steady_call: SteadyCall | None = None
+
+    def is_for(self, context: Context) -> bool:
+        """Whether calls in this context may run the program."""
+        return self.level is getattr(context, self.reads)
 
     def run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int = 1) -> Any:
         """Run in place if the call is steady, else on new trees: donated leaves are copied into a fresh state block."""
@@ -83,7 +92,7 @@ class Specialised:
 
     def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
         steady = self.steady
-        if steady is None or self.level is not in_force().jit_level or not steady.matches(args):
+        if steady is None or not self.is_for(in_force()) or not steady.matches(args):
             return None
         outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
         if repeat == 1:
@@ -100,7 +109,7 @@ class Specialised:
 
         guard = guard_of(steady, self.program)
         if guard is not None:
-            made = SteadyCall(steady, self.level, self.program, self, guard)
+            made = SteadyCall(steady, self.reads, self.level, self.program, self, guard)
             # What is edited while this is written must not be taken for what was returned.
             if all(held.is_same() for held in steady.held.values()):
                 self._steady_call, self.fast = made, made.call

@@ -19,18 +19,18 @@ from fnet.transforms.steady import Steady, keys
 class SteadyCall:
     """Makes a steady call from the tuple of its arguments, or returns None where the call is not steady.
 
-    program: runs the plan; owner: has the attribute `steady`, which is another object as soon as the memory behind
-    `steady` is no longer in use; guard: looks at the arrays. Whoever makes this works alone in the workspace of the
-    program.
+    reads: the attribute of a context that must be this level. program: runs the plan. owner: has the attribute
+    `steady`, which is another object as soon as the memory behind `steady` is no longer in use. guard: looks at the
+    arrays. Whoever makes this works alone in the workspace of the program.
     """
 
-    def __init__(self, steady: Steady, level: str, program: Program, owner: Any, guard: Guard) -> None:
+    def __init__(self, steady: Steady, reads: str, level: str, program: Program, owner: Any, guard: Guard) -> None:
         self.guard = guard
         values = {"in_force": in_force, "level": level, "steady": steady, "owner": owner, "program": program}
         values |= {"alone": program.workspace.alone, "enter": guard.enter}
         values |= {"record": guard.record, "apart": guard.apart, "runner": program.runner}
         compared = [p for p, held in steady.held.items() if held.has_lists or not guard.sees_dicts]
-        self.call = _Writer(steady, program, guard, compared, values).function()
+        self.call = _Writer(steady, program, guard, compared, values).function(reads)
 
 
 def guard_of(steady: Steady, program: Program) -> Guard | None:
@@ -55,8 +55,8 @@ class _Writer:
         self.variables: dict[Path, str] = {(position,): name for position, name in enumerate(self.names)}
         self.results: dict[Path, str] = {}
 
-    def function(self) -> Callable[[tuple[Any, ...]], Any]:
-        conditions = ["in_force().jit_level is level", *self._donated(), *self._others()]
+    def function(self, reads: str) -> Callable[[tuple[Any, ...]], Any]:
+        conditions = [f"in_force().{reads} is level", *self._donated(), *self._others()]
         arrays = [self._found(path) for path, _, _ in self.steady.parts.arrays]
         run = self._guarded(arrays) if self.guard.runs else self._walked(arrays)
         lines = [
