@@ -13,7 +13,7 @@ from numba import typeof
 from numba.core import config
 from numba.core.caching import NullCache
 
-from fnet.compile.loops import LoopNest, Read, Step, Write
+from fnet.compile.loops import LoopNest, LoopStep, Read, Write
 from fnet.devices.cpu.generated import NAME, define
 from fnet.devices.cpu.loop_source import loop_source
 from fnet.kernels.compiler import full_width, linking
@@ -39,7 +39,7 @@ TRUTHS = [*COMPARISONS, "{0} and {1}", "{0} or {1}", "not {0}", "{0} != 0"]
 
 def nest(*reads: str, results: list[tuple[str, str]]) -> LoopNest:
     """One loop that writes for each of `results`, templates and dtypes, what the template makes of the reads."""
-    steps = [Step(template, tuple(range(len(reads))), dtype) for template, dtype in results]
+    steps = [LoopStep(template, tuple(range(len(reads))), dtype) for template, dtype in results]
     writes = [Write(len(reads) + k, dtype) for k, (_, dtype) in enumerate(results)]
     return LoopNest("K", tuple(Read(dtype, "1") for dtype in reads), tuple(steps), tuple(writes))
 
@@ -61,7 +61,7 @@ def mixture(one: str, other: str, *dtypes: str) -> LoopNest:
 def fold(loops: str, dtype: str, divided: bool = False) -> LoopNest:
     """Four folds of one expression, which is also written."""
     moves = "".join("s" if i < len(loops) - 1 else "1" for i in range(len(loops)))
-    steps = (Step("{0} * {1}", (0, 1), dtype),)
+    steps = (LoopStep("{0} * {1}", (0, 1), dtype),)
     folds = tuple(Write(2, dtype, fold) for fold in ("sum", "prod", "max", "min"))
     return LoopNest(
         loops, (Read(dtype, moves), Read(dtype, "0" * len(loops))), steps, (*folds, Write(2, dtype)), divided
