@@ -120,7 +120,7 @@ def _run(code: str, **variables: str) -> subprocess.CompletedProcess:
 
 
 def test_the_environment_sets_the_number_of_threads():
-    code = "from fnet.kernels.cpu import threads; print(threads.thread_count())"
+    code = "from fnet.kernels.cpu.runtime import threads; print(threads.thread_count())"
     assert _run(code, FNET_NUM_THREADS="3").stdout.strip() == "3"
     assert (
         "FNET_NUM_THREADS is 'many', expected a number of threads such as 4."
