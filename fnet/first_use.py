@@ -88,7 +88,7 @@ def load_listed(package: str, name: str) -> str:
 
 def load_all(package: str) -> None:
     """Load all modules of a package that its stub names."""
-    for source in {source for source, _ in listed(package).values()}:
+    for source in dict.fromkeys(source for source, _ in listed(package).values()):
         if source.startswith(f"{package}."):
             importlib.import_module(source)
 

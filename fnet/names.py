@@ -36,7 +36,7 @@ class Names(Mapping[str, T]):
     ... def square_root(x: float) -> float:
     ...     return x**0.5
     >>> roots.find("sqrt")(4.0), list(roots)
-    (2.0, ['square_root', 'sqrt'])
+    (2.0, ['sqrt', 'square_root'])
     """
 
     def __init__(
@@ -59,12 +59,13 @@ class Names(Mapping[str, T]):
 
         Raises `ValueRangeError` for a name that another thing has, even if its module is not loaded.
         """
-        places = listed(self._package) if self._package is not None else {}
+        package = self._package
+        places = {} if package is None else listed(package)
         for name in names:
             module = places[name][0] if name in places else thing.__module__
             if module != thing.__module__ or _place(self._things.get(name, thing)) != _place(thing):
                 raise ValueRangeError(f"the name {name!r} stands for another {self.kind} already.")
-        self._things |= dict.fromkeys(names, thing)
+        self._things.update(dict.fromkeys(names, thing))
 
     def find(self, name: str) -> T:
         """The thing of this name, in any spelling; a `ValueRangeError` says the nearest name."""
@@ -90,7 +91,7 @@ class Names(Mapping[str, T]):
 
     def has(self, thing: Any) -> bool:
         """Whether a thing is in the table, under any name. It needs no look-up: who has a thing has loaded it."""
-        return any(thing is entry for entry in self._things.values())
+        return any(thing is entry for entry in list(self._things.values()))
 
     def unknown(self, given: Any, *others: Mapping[str, Any]) -> ValueRangeError:
         """The error for a name that neither this table nor the others have; it says the nearest name."""
@@ -100,12 +101,13 @@ class Names(Mapping[str, T]):
         return ValueRangeError(f"unknown {self.kind} {given!r}{expected}.{nearest}")
 
     def __getitem__(self, name: str) -> T:
-        if self._package is not None and name not in self._things:
-            name = load_listed(self._package, name)
+        package = self._package
+        if package is not None and name not in self._things:
+            name = load_listed(package, name)
         return self._things[name] if name in self._things else self._loaded()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._loaded())
+        return iter(sorted(self._loaded()))
 
     def __len__(self) -> int:
         return len(self._loaded())
@@ -115,9 +117,9 @@ class Names(Mapping[str, T]):
         if package is not None:
             load_all(package)
             places = listed(package).items()
-            self._things = {**{name: things[own] for name, (_, own) in places if own in things}, **things}
+            things.update({name: things[own] for name, (_, own) in places if own in things and name not in things})
             self._package = None
-        return self._things
+        return things
 
 
 def _place(thing: Any) -> tuple[str, str]:

@@ -83,6 +83,7 @@ def test_a_listed_name_loads_its_module_alone() -> None:
 def test_tables_and_stubs_name_the_same_things(package: Any) -> None:
     """What a decorator enters is public under its own name; what the stub calls like it is found by that name."""
     (names,) = (value for value in vars(package).values() if isinstance(value, Names))
+    assert list(names) == sorted(names)  # whatever was loaded first
     things = {id(thing): thing for thing in names.values()}
     places = listed(package.__name__)
     for thing in things.values():
