@@ -63,12 +63,13 @@ class Runner(Protocol):
 
 
 class Guard(Protocol):
-    """Tells in less time than Python takes whether a call is like the one before it, and runs the plan if it can.
+    """Recognises a call like the one before it in less time than Python takes, and runs the plan if it can.
 
-    enter: ``enter(record, arrays)`` returns 0 where the arrays are as the record at this address says, `shared` where
-        one may show memory of donated arrays, else another number. `apart` is the record that does not ask for that.
-    runs: whether `enter` runs the plan, too; then `arrays` are those that are read and the outputs of these numbers.
-    sees_dicts: whether it finds changes of the donated dicts.
+    enter: ``enter(record, arrays)`` compares arrays with the record at an address. It returns 0 where they match,
+        `shared` where one may show memory of donated arrays, and another number elsewhere.
+    record, apart: the addresses of two records; `apart` leaves out the question of shared memory.
+    runs: whether `enter` runs the plan, too. It then takes the arrays that are read, and the `outputs` behind them.
+    sees_dicts: whether it notices changes of the donated dicts.
     """
 
     enter: Callable[[int, tuple[Any, ...]], int]

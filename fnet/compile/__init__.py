@@ -1,1 +1,1 @@
-"""From primitives to kernel calls: graph passes, the flat plan over one arena, generated code, executors."""
+"""From a traced graph to a plan of kernel calls over one arena, for any device; programs that run plans."""

@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What regions alike share, the places of the donated arrays of one, and the values it reads beside them."""
+    """What regions alike share; the places of the donated arrays of one; the other values that it reads."""
 
     shared: Hashable
     places: tuple[int, ...]
@@ -51,7 +51,7 @@ class _Kind:
 
 
 def join_alike(regions: list[FusedRegion], graph: Graph, donated: frozenset[int]) -> list[FusedRegion | Row]:
-    """Each row of regions alike in the place of its last region; nothing in between may need the others."""
+    """The regions, with each row of regions alike in the place of its last one; nothing in between reads the others."""
     places = {graph.inputs[i]: place for place, i in enumerate(sorted(donated))}
     readers, outputs = graph.consumers(), frozenset(graph.outputs)
     alike: dict[Hashable, list[tuple[_Kind, FusedRegion]]] = {}

@@ -1,8 +1,9 @@
 """A graph without cycles whose vertices are joined, two at a time, where it stays without cycles.
 
 The vertices stand in a topological order. Two of them can be joined unless a path leads from one to the other over
-others. All vertices of such a path stand between the two, so it is looked for there, from both ends in turn. Where one
-end finds all that it leads to and no path, that moves to the far side of the other end, and the order holds again.
+a third. All vertices of such a path stand between the two. So the search looks only there, from both ends in turn. It
+ends where one end has found all that it leads to. If there is no path, these vertices move to the far side of the other
+end, and the order holds again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Contraction(Generic[V]):
         self._insert([vertex], self._end.before)
 
     def join(self, one: V, other: V) -> bool:
-        """Let `one` stand for `other`, too, which is gone then; False where a path over others is in the way."""
+        """Join two vertices: `one` stands for both, `other` is gone. False where a path over a third is in the way."""
         early, late = (one, other) if one.place < other.place else (other, one)
         found = _between(early, late)
         if found is None:

@@ -31,7 +31,7 @@ def contiguous_strides(shape: Shape) -> Shape:
 class Ref:
     """A window of `shape` on a flat `buffer`: element (i, j) is at ``offset + i*strides[0] + j*strides[1]``.
 
-    Nothing changes one; Python takes three times as long to make it where it sees to that itself.
+    It is never changed. The class is not frozen, because Python makes objects of frozen ones three times as slowly.
     """
 
     buffer: Any
@@ -71,9 +71,10 @@ class Ref:
 
     @property
     def settled(self) -> Ref:
-        """The same window; strides of axes of one element, which mean nothing, are those of contiguous memory.
+        """The same window, where axes of one element have the strides of contiguous memory.
 
-        A kernel that chooses its way by strides then takes the same one, however the window came about.
+        Such strides mean nothing, but kernels choose by strides how they compute. They then choose the same way for
+        the same elements.
         """
         usual = zip(self.shape, self.strides, contiguous_strides(self.shape), strict=True)
         return replace(self, strides=tuple(expected if n == 1 else s for n, s, expected in usual))

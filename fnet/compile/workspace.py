@@ -22,7 +22,7 @@ class _Tenant(Protocol):
 
 
 class Gate(Protocol):
-    """What keeps guarded calls out, which take no lock."""
+    """Keeps guarded calls out of a workspace: they take no lock."""
 
     def close(self) -> int:
         """Keep them out; 0 while one runs, which must be waited for."""
@@ -67,7 +67,7 @@ class Workspace:
                     self.gate.open()
 
     def is_interrupted(self) -> bool:
-        """Whether this thread is at work here: a signal's handler asks, a finalizer, or a kernel in Python."""
+        """Whether this thread is at work here: a signal's handler, a finalizer or a kernel in Python asks."""
         return self.worker == threading.get_ident()
 
     @property
@@ -78,7 +78,7 @@ class Workspace:
     def at_least(self, device: Device, nbytes: int) -> Block:
         """The arena on a device; where it is smaller than `nbytes`, a larger one takes its place for all programs.
 
-        What eager calls before have left, as those that made weights, is given back first: memory is needed most now.
+        Before that the device gives back the memory that it keeps for results, such as eager calls have left.
         """
         arena = self.arenas.get(device)
         if arena is None:

@@ -83,10 +83,10 @@ class Primitive:
         self.multiple = multiple
         self.selective = selective
         self.taped = taped
-        # Of which primitive, whose results are elements of its input and where they were, this one puts elements back,
-        # called as (g, where they were).
+        # The primitive that this one is the way back of: it picks elements of its input and says where they were. This
+        # one is called as (g, where they were) and puts elements there.
         self.unpicks: Primitive | None = None
-        # Whether one asks for what it was given, see `Tracer.origin`: transforms that keep no calls keep those.
+        # Whether others look through it to what it was given, see `Tracer.origin`. All transforms keep its calls.
         self.seen_through = view is not None
 
     def __call__(self, *args: Any, **params: Any) -> Any:

@@ -1,6 +1,6 @@
 """The kernels of a plan compiled before it runs, by two processes at once where that pays.
 
-Both take the kernels in the same order, those first that take longest, and leave out what the other one has claimed.
+Both go through the kernels in the same order, the slowest to compile first. Each leaves out what the other has claimed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FEW = 4  # kernels that are not worth a second process, which takes 0.7 s to sta
 
 
 class Version(NamedTuple):
-    """A kernel for arguments of certain types: flat arrays, by their dtypes, and, without one, integers."""
+    """A kernel for arguments of certain types: the dtype of each flat array, an empty text for each integer."""
 
     kernel: Any
     dtypes: tuple[str, ...]
@@ -57,7 +57,7 @@ class Version(NamedTuple):
 
 
 def compile_kernels(plan: Plan) -> None:
-    """Compile what the plan calls and nobody has compiled yet, if it is much; else each kernel is when it is called."""
+    """Compile the kernels of a plan that nobody has compiled yet; if they are few, the calls of them do that."""
     versions = dict.fromkeys(_version(call) for call in plan.calls if _is_shared(call.kernel))
     missing = [version for version in versions if version.is_missing()]
     if len(missing) < FEW or not second.start():

@@ -37,7 +37,7 @@ _INTEGER_FOLDS = {**_FOLDS, "sum": "{0} + {1}", "max": "max({0}, {1})", "min": "
 
 @functools.cache
 def loop_kernel(nest: LoopNest) -> Callable:
-    """The compiled-on-demand kernel: arguments are reads, writes, accumulators, time if divided, sizes, strides."""
+    """The kernel of a nest. Its arguments: reads, writes, accumulators, the time if divided, sizes, strides."""
     return define("loop", loop_source(nest))
 
 

@@ -44,11 +44,9 @@ class Native:
     """A plan compiled to one function, which works in `arena`, with what is `fixed`, on the donated arrays in `state`.
 
     The table that the function reads, at the address `table`, holds the sizes of everything, addresses in these blocks,
-    and those of arrays: `inputs` and `outputs` say in which entry, by their numbers in the plan. An array that no
-    kernel takes may be in entry `spare`.
+    and those of arrays: `inputs` and `outputs` say in which entry, by their numbers in the plan. Entry `spare` is
+    for arrays that no kernel takes.
     """
-
-    is_atomic = True
 
     def __init__(self, plan: Plan, arena: np.ndarray, fixed: np.ndarray, state: np.ndarray) -> None:
         source = _StepSource(plan)

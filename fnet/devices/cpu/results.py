@@ -1,8 +1,8 @@
-"""Memory for results: on whole cache lines, and from blocks that results of before have left.
+"""Memory for results: on whole cache lines, and from blocks that earlier results have left.
 
-Memory that is new costs a fault for every page when it is first written, which takes longer than many an operation.
-A result holds a reference to the array that owns its block, and whatever looks at the result holds one to that: where
-an owner has no others than those of this module, nothing looks at the block any more, and it is used again.
+New memory costs a page fault for every page that is first written. That takes longer than many an operation. So blocks
+are used again. A result refers to the array that owns its block, and so does every view of the result. An owner that
+only this module refers to has no user any more, and its block is free.
 """
 
 from __future__ import annotations
