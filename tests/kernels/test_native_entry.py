@@ -1,5 +1,6 @@
 """How Python calls kernels: what is checked, and which kernels have wrappers of Numba's."""
 
+import importlib.util
 import sys
 import threading
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from numba import types
 from numba.core import config
+from numba.core.compiler_lock import global_compiler_lock
 
+from fnet.kernels.compiler import native_entry
 from fnet.kernels.cpu.runtime import atomics
 from fnet.kernels.policy import kernel
 
@@ -144,3 +147,21 @@ def test_what_returns_a_value_or_raises_has_a_wrapper():
     for wrapped in (_sum, _positive):
         (compiled,) = wrapped.overloads.values()
         assert _has_wrapper(compiled)
+
+
+def test_a_module_that_is_imported_again_leaves_the_first_one_as_it_was():
+    """Types that are set on functions of ``ctypes.pythonapi`` hold for everybody."""
+    spec = importlib.util.spec_from_file_location("imported_again", native_entry.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    with global_compiler_lock:
+        again._function_of()
+
+    @kernel
+    def double(x, y, n):
+        for i in range(n):
+            y[i] = 2 * x[i]
+
+    y = np.zeros(3)
+    double(np.ones(3), y, 3)
+    assert y.tolist() == [2, 2, 2]

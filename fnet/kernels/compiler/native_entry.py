@@ -150,9 +150,9 @@ def _function_of() -> Callable[..., Any]:
     library.finalize()
     _METHOD.code = library.get_pointer_to_function("fnet.call")
     _METHOD.library = library
-    make = ctypes.pythonapi.PyCFunction_NewEx
-    make.restype, make.argtypes = ctypes.py_object, [ctypes.POINTER(_Method), ctypes.py_object, ctypes.c_void_p]
-    return make
+    # Of our own: the types of ``ctypes.pythonapi.PyCFunction_NewEx`` are those of whoever set them last.
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(_Method), ctypes.py_object, ctypes.c_void_p)
+    return make(("PyCFunction_NewEx", ctypes.pythonapi))
 
 
 def _write_call(context: Any, function: ir.Function) -> None:
