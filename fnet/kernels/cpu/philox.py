@@ -1,12 +1,14 @@
 """Random words and numbers (`fnet.kernels.scalar.philox`) in arrays, and the children of keys.
 
-Every kernel takes ``key: (2,) uint32``.
+Every kernel takes ``key: (2,) uint32``. Numbers are computed in two passes: the words of the stream are written into
+the memory of the numbers, then each number takes the place of its own. Both loops vectorise.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cpu.runtime.views import view_u4, view_u8
 from fnet.kernels.cpu.scalars import (
     block,
     centre_of_word_f64,
@@ -18,17 +20,16 @@ from fnet.kernels.cpu.scalars import (
     uniform_of_word_f32,
     uniform_of_words_f64,
 )
-from fnet.kernels.policy import kernel
+from fnet.kernels.policy import kernel, scalar
 from fnet.kernels.scalar.philox import STREAM_BITS, STREAM_FOLD, STREAM_SPLIT
 
-_1, _2, _3 = (np.uint64(v) for v in (1, 2, 3))
-
-# Each runs over whole blocks, which vectorises, then over the words of the last one.
+_1, _2, _3, _32 = (np.uint64(v) for v in (1, 2, 3, 32))
+_LOW_32 = np.uint64(0xFFFFFFFF)
 
 
 @kernel
 def random_bits(key, out, n):
-    """``out: (n,) uint32``: the words of the key's stream."""
+    """``out: (n,) uint32``: the words of the key's stream, whole blocks first, which vectorises."""
     n = np.uint64(n)
     blocks = n >> _2
     for b in range(blocks):
@@ -62,63 +63,37 @@ def fold_in(key, data, out):
 @kernel
 def uniform_f32(key, out, n):
     """``out: (n,) float32`` in [0, 1): 24 bits of word i."""
-    n = np.uint64(n)
-    blocks = n >> _2
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _2
-        out[i] = uniform_of_word_f32(w[0])
-        out[i + _1] = uniform_of_word_f32(w[1])
-        out[i + _2] = uniform_of_word_f32(w[2])
-        out[i + _3] = uniform_of_word_f32(w[3])
-    for i in range(blocks << _2, n):
-        out[i] = uniform_of_word_f32(block(blocks, STREAM_BITS, key)[i & _3])
+    words = view_u4(out, 0, n)
+    random_bits(key, words, n)
+    for i in range(n):
+        out[i] = uniform_of_word_f32(words[i])
 
 
 @kernel
 def uniform_f64(key, out, n):
     """``out: (n,) float64`` in [0, 1): 53 bits of words 2i and 2i + 1."""
-    n = np.uint64(n)
-    blocks = n >> _1
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _1
-        out[i] = uniform_of_words_f64(w[0], w[1])
-        out[i + _1] = uniform_of_words_f64(w[2], w[3])
-    for i in range(blocks << _1, n):
-        w = block(blocks, STREAM_BITS, key)
-        out[i] = uniform_of_words_f64(w[0], w[1])
+    pairs = view_u8(out, 0, n)
+    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    for i in range(n):
+        out[i] = uniform_of_words_f64(_first(pairs[i]), _second(pairs[i]))
 
 
 @kernel
 def normal_f32(key, out, n):
     """``out: (n,) float32``: standard normal, the quantile of word i."""
-    n = np.uint64(n)
-    blocks = n >> _2
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _2
-        out[i] = normal_of_word_f32(w[0])
-        out[i + _1] = normal_of_word_f32(w[1])
-        out[i + _2] = normal_of_word_f32(w[2])
-        out[i + _3] = normal_of_word_f32(w[3])
-    for i in range(blocks << _2, n):
-        out[i] = normal_of_word_f32(block(blocks, STREAM_BITS, key)[i & _3])
+    words = view_u4(out, 0, n)
+    random_bits(key, words, n)
+    for i in range(n):
+        out[i] = normal_of_word_f32(words[i])
 
 
 @kernel
 def normal_f64(key, out, n):
     """``out: (n,) float64``: standard normal, the quantile of words 2i and 2i + 1."""
-    n = np.uint64(n)
-    blocks = n >> _1
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _1
-        out[i] = normal_of_words_f64(w[0], w[1])
-        out[i + _1] = normal_of_words_f64(w[2], w[3])
-    for i in range(blocks << _1, n):
-        w = block(blocks, STREAM_BITS, key)
-        out[i] = normal_of_words_f64(w[0], w[1])
+    pairs = view_u8(out, 0, n)
+    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    for i in range(n):
+        out[i] = normal_of_words_f64(_first(pairs[i]), _second(pairs[i]))
 
 
 @kernel
@@ -129,18 +104,10 @@ def truncated_normal_f32(key, out, n, lower, upper):
     """
     p, q = lower[0], upper[0]
     low, high = normal_quantile_f64(p), normal_quantile_f64(q)
-    n = np.uint64(n)
-    blocks = n >> _2
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _2
-        out[i] = np.float32(truncated_quantile_f64(centre_of_word_f64(w[0]), p, q, low, high))
-        out[i + _1] = np.float32(truncated_quantile_f64(centre_of_word_f64(w[1]), p, q, low, high))
-        out[i + _2] = np.float32(truncated_quantile_f64(centre_of_word_f64(w[2]), p, q, low, high))
-        out[i + _3] = np.float32(truncated_quantile_f64(centre_of_word_f64(w[3]), p, q, low, high))
-    for i in range(blocks << _2, n):
-        w = block(blocks, STREAM_BITS, key)[i & _3]
-        out[i] = np.float32(truncated_quantile_f64(centre_of_word_f64(w), p, q, low, high))
+    words = view_u4(out, 0, n)
+    random_bits(key, words, n)
+    for i in range(n):
+        out[i] = np.float32(truncated_quantile_f64(centre_of_word_f64(words[i]), p, q, low, high))
 
 
 @kernel
@@ -148,13 +115,19 @@ def truncated_normal_f64(key, out, n, lower, upper):
     """``out: (n,) float64``: standard normal between two quantiles, ``lower, upper: (1,) float64`` probabilities."""
     p, q = lower[0], upper[0]
     low, high = normal_quantile_f64(p), normal_quantile_f64(q)
-    n = np.uint64(n)
-    blocks = n >> _1
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
-        i = b << _1
-        out[i] = truncated_quantile_f64(centre_of_words_f64(w[0], w[1]), p, q, low, high)
-        out[i + _1] = truncated_quantile_f64(centre_of_words_f64(w[2], w[3]), p, q, low, high)
-    for i in range(blocks << _1, n):
-        w = block(blocks, STREAM_BITS, key)
-        out[i] = truncated_quantile_f64(centre_of_words_f64(w[0], w[1]), p, q, low, high)
+    pairs = view_u8(out, 0, n)
+    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    for i in range(n):
+        centre = centre_of_words_f64(_first(pairs[i]), _second(pairs[i]))
+        out[i] = truncated_quantile_f64(centre, p, q, low, high)
+
+
+@scalar
+def _first(pair):
+    """The word that lies first in memory, of two that are read as one integer by a little-endian processor."""
+    return np.uint32(pair & _LOW_32)
+
+
+@scalar
+def _second(pair):
+    return np.uint32(pair >> _32)
