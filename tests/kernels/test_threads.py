@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 
+import numba
 import numpy as np
 import pytest
 from numba.core import config
 
 from fnet.errors import ValueRangeError
+from fnet.kernels.cpu.runtime import atomics, threads
 from fnet.kernels.cpu.runtime import thread_pool as pool
-from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
@@ -190,3 +191,16 @@ print(fnet.get_num_threads(), np.sum(fnet.ops.exp(np.zeros((4096, 64), np.float3
 def test_without_any_threads_kernels_are_serial():
     done = _run(LONE, FNET_NUM_THREADS="4")
     assert done.stdout.split() == ["1", "262144.0"] and done.stderr.count("RuntimeWarning") == 1, done.stderr
+
+
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
+def test_a_word_is_stored_in_code_with_debug_info():
+    """There the value of a call is stored, used or not (``NUMBA_DEBUGINFO=1`` compiles all kernels so)."""
+
+    @numba.njit(debug=True)
+    def stored(address):
+        return atomics.store(address, 7)
+
+    word = np.zeros(1, np.int64)
+    assert stored(word.__array_interface__["data"][0]) == 0
+    assert word[0] == 7

@@ -14,12 +14,12 @@ _INT = ir.IntType(64)
 _ORDER = "seq_cst"
 
 
-def _word_operation(count: int, write: Callable[[ir.IRBuilder, ir.Value, list[ir.Value]], ir.Value | None]) -> Any:
+def _word_operation(count: int, write: Callable[[ir.IRBuilder, ir.Value, list[ir.Value]], ir.Value]) -> Any:
     """An intrinsic of the address of a word and `count` numbers that returns a number."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         result = write(builder, builder.inttoptr(values[0], _INT.as_pointer()), list(values[1:]))
-        return _INT(0) if result is None else result
+        return _INT(0) if isinstance(result.type, ir.VoidType) else result
 
     def one(typing, address):
         return types.int64(types.int64), generate
