@@ -159,13 +159,13 @@ def rooms() -> str:
     drawn, y = [], MARGIN
     for layer in layers:
         names = layer.split(" | ")
-        drawn.append(f'<rect x="{MARGIN}" y="{y}" width="900" height="{len(names) * LINE + 8}" {FRAME}/>')
+        drawn.append(f'<rect x="{MARGIN}" y="{y}" width="930" height="{len(names) * LINE + 8}" {FRAME}/>')
         for number, name in enumerate(names, 1):
             line = y + number * LINE
             drawn.append(f'<text x="{MARGIN + 8}" y="{line}" font-weight="bold">{name}</text>')
-            drawn.append(f'<text x="{MARGIN + 110}" y="{line}">{html.escape(purpose(name))}</text>')
+            drawn.append(f'<text x="{MARGIN + 140}" y="{line}">{html.escape(purpose(name))}</text>')
         y += len(names) * LINE + 8 + 6
-    return svg(900 + 2 * MARGIN, y + MARGIN, drawn)
+    return svg(930 + 2 * MARGIN, y + MARGIN, drawn)
 
 
 def purpose(room: str) -> str:
