@@ -11,6 +11,7 @@ from fnet.device import cpu, device_named, device_names
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError
 from fnet.ops import operators  # noqa: F401  (gives device arrays their operators)
+from fnet.spec import check_array, check_dtype
 from fnet.transforms.tracer import Tracer
 
 T = TypeVar("T")
@@ -28,7 +29,8 @@ def devices() -> list[str]:
 def to_device(values: T, name: str) -> T:
     """The tree `values` with its arrays copied to a device; what is there stays, and so do numbers.
 
-    Functions of device arrays run on their device and give device arrays. Raises `DeviceError` for an unknown name.
+    Functions of device arrays run on their device and give device arrays. Raises `DeviceError` for an unknown name,
+    `DtypeError` for arrays of other things than numbers.
 
     >>> import numpy as np
     >>> x = np.ones(3)
@@ -42,7 +44,11 @@ def to_device(values: T, name: str) -> T:
             raise DeviceError("a traced value is where the arguments are: call fnet.to_device outside of transforms.")
         if home.owns(x) or not isinstance(x, DeviceArray | np.ndarray | np.generic):
             return x
-        return home.put(x.home.get(x) if isinstance(x, DeviceArray) else np.asarray(x))
+        if isinstance(x, DeviceArray):
+            return home.put(x.home.get(x))
+        check_array(x)
+        check_dtype(x.dtype)
+        return home.put(np.asarray(x))
 
     return tree.map(moved, values)
 

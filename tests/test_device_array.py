@@ -12,7 +12,7 @@ import pytest
 
 import fnet
 from fnet import device, ops, tree
-from fnet.errors import DeviceError
+from fnet.errors import DeviceError, DtypeError, StructureError
 from fnet.layers import Dense
 from tests.devices.recording import Recording
 
@@ -128,6 +128,44 @@ ERRORS = {
         "^'ts/params/kernel' is on 'one' and 'x' on the host; nothing is copied",
     ),
 }
+
+
+OTHERS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
+    "function": (np.sort, DeviceError, "^np.sort is not supported on arrays of a device. fnet.ops.top_k comes near"),
+    "keyword": (lambda x: np.max(x, initial=3), DeviceError, "^np.max on an array of a device does not take these arg"),
+    "method": (lambda x: x.argsort(), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'argsort', which NumPy's"),
+    "operator": (lambda x: x & x, DtypeError, "^'&' on arrays of a device takes booleans, received float32"),
+    "masked": (
+        lambda x: fnet.to_device(np.ma.masked_array([1.0], [True]), "one"),
+        DtypeError,
+        "^a masked array is not",
+    ),
+    "objects": (lambda x: fnet.to_device(np.array([None]), "one"), DtypeError, "^element type object is not supported"),
+    "njit": (
+        lambda x: fnet.njit_apply(Dense(3), {"kernel": x, "bias": x[0]}, {}, (2,)),
+        DeviceError,
+        "^njit_apply needs parameters on the host, these are on 'one'. Use fnet.to_host",
+    ),
+    "donated": (
+        lambda x: read_and_donated(x),
+        StructureError,
+        "'x' shares memory .* 's'.*\nPass a copy, e.g. x.copy",
+    ),
+}
+
+
+def read_and_donated(x: Any) -> None:
+    f = fnet.jit(lambda s, x: (s + x, ops.sum(x)), donate="s")
+    s, _ = f(x, x)
+    s, _ = f(s, x)
+    f(s, s)
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_mistakes_are_named(case: str, x: Any):
+    f, error, text = OTHERS[case]
+    with pytest.raises(error, match=text):
+        f(x)
 
 
 @pytest.mark.parametrize("case", ERRORS)

@@ -11,7 +11,8 @@ from fnet import tree
 from fnet.arguments import integer
 from fnet.compile.build import build
 from fnet.device import cpu
-from fnet.errors import ShapeError, StructureError, ValueRangeError
+from fnet.device_array import DeviceArray
+from fnet.errors import DeviceError, ShapeError, StructureError, ValueRangeError
 from fnet.networks.layer import Layer
 from fnet.networks.samples import check_shape, is_single
 from fnet.ops.shape import expand_dims, squeeze
@@ -55,6 +56,9 @@ def njit_apply(
     """
     floats, fixed = tree.partition((params, state), lambda path, leaf: spec_of(leaf).differentiable)
     leaves, unravel = tree.ravel(floats)
+    if isinstance(leaves, DeviceArray):
+        where = leaves.device
+        raise DeviceError(f"njit_apply needs parameters on the host, these are on '{where}'. Use fnet.to_host(params).")
     if not is_known(leaves):
         raise StructureError("njit_apply needs concrete parameters: call it outside of fnet.jit and fnet.grad.")
     shapes = _shapes(shape, batch)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fnet.device_array import DeviceArray
-from fnet.errors import DtypeError, FnetError, TracingError
+from fnet.errors import DeviceError, DtypeError, FnetError, TracingError
 from fnet.ops import arithmetic as ar
 from fnet.ops import linalg as la
 from fnet.ops import maths, powers, reduce
@@ -215,29 +215,35 @@ _NEAR = {
 }
 
 
-def _ufunc(self: Tracer, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+def _ufunc(self: Tracer | DeviceArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if method != "__call__":
-        raise TracingError(
-            f"np.{ufunc.__name__}.{method} is not supported on traced values. Use np.sum, np.max or np.prod."
-        )
-    return _answer(UFUNCS, ufunc, inputs, kwargs)
+        raise _refused(self, f"np.{ufunc.__name__}.{method} is not supported on {{}}. Use np.sum, np.max or np.prod.")
+    return _answer(self, UFUNCS, ufunc, inputs, kwargs)
 
 
-def _function(self: Tracer, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return _answer(FUNCTIONS, function, args, kwargs)
+def _function(self: Any, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _answer(self, FUNCTIONS, function, args, kwargs)
 
 
-def _answer(table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _answer(x: Any, table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = function.__name__
     if function not in table:
-        raise TracingError(f"np.{name} is not supported on traced values. {_instead(name)}")
+        raise _refused(x, f"np.{name} is not supported on {{}}. {_instead(name)}")
     given = {k: v for k, v in kwargs.items() if v is not np._NoValue and (v is not None or k == "axis")}
     try:
         return table[function](*args, **given)
     except FnetError:
         raise
     except TypeError as error:
-        raise TracingError(f"np.{name} on a traced value does not take these arguments: {error}.") from error
+        one = "a traced value" if isinstance(x, Tracer) else "an array of a device"
+        raise _refused(x, f"np.{name} on {one} does not take these arguments: {error}.") from error
+
+
+def _refused(x: Any, text: str) -> FnetError:
+    """The error for a NumPy function that nothing answers; braces in the text stand for what `x` is one of."""
+    if isinstance(x, Tracer):
+        return TracingError(text.replace("{}", "traced values"))
+    return DeviceError(text.replace("{}", "arrays of a device"))
 
 
 def _instead(name: str) -> str:
@@ -272,7 +278,8 @@ def _of_booleans(sign: str, operation: Callable) -> Callable:
     def checked(*args: Any) -> Any:
         if any(spec_of(a).dtype.kind != "b" for a in args):
             received = ", ".join(str(spec_of(a)) for a in args)
-            raise DtypeError(f"'{sign}' on traced values takes booleans, received {received}.")
+            kind = "arrays of a device" if any(isinstance(a, DeviceArray) for a in args) else "traced values"
+            raise DtypeError(f"'{sign}' on {kind} takes booleans, received {received}.")
         return operation(*args)
 
     return checked
@@ -289,11 +296,12 @@ def _unknown_number(self: Tracer) -> Any:
     )
 
 
-def _missing(self: Tracer, name: str) -> Any:
+def _missing(self: Tracer | DeviceArray, name: str) -> Any:
     """The error of an attribute that traced values lack; `hasattr` sees an `AttributeError` as usual."""
     if name.startswith("__") or not hasattr(np.ndarray, name):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-    raise AttributeError(f"a traced {self.spec} has no '{name}', which NumPy's arrays have. {_instead(name)}")
+    which = f"a traced {self.spec}" if isinstance(self, Tracer) else f"a {self.spec} on '{self.device}'"
+    raise AttributeError(f"{which} has no '{name}', which NumPy's arrays have. {_instead(name)}")
 
 
 def _transpose_method(self: Tracer, *axes: Any) -> Any:

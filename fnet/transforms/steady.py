@@ -189,7 +189,7 @@ class Steady:
         donated = self.names[min(shared, default=self.pairs[0][0])]
         raise StructureError(
             f"the argument '{read}' shares memory with the donated argument '{donated}', which this call overwrites.\n"
-            f"Pass a copy, e.g. np.array(x)."
+            f"Pass a copy, e.g. {'np.array(x)' if self.device.array is np.ndarray else 'x.copy()'}."
         )
 
     def inputs(self, args: tuple[Any, ...], count: int) -> list[Any]:
