@@ -1,1 +1,1 @@
-"""From primitives to kernel calls: graphs, passes over them, the flat plan over one arena, the program that runs it."""
+"""From a traced graph to a plan of kernel calls over one arena, for any device; programs that run plans."""
