@@ -18,11 +18,12 @@ FOLDER = Path(__file__).parent
 MOST_PROCESSES = 8  # each collects all tests and holds what it has compiled
 # The files that take longest without a cache of kernels, those first: what is begun last keeps one process busy alone.
 LONGEST = (
-    "kernels/test_conv.py", "ops/test_elementwise.py", "test_layers.py", "ops/test_pooling.py",
-    "kernels/test_attention.py", "ops/test_recurrent.py", "ops/test_under_jit.py", "ops/test_normalization.py",
-    "kernels/test_gemm.py", "test_losses.py", "test_activations.py", "kernels/test_recurrent.py",
-    "ops/test_reduce.py", "compile/test_random_programs.py", "kernels/test_crossentropy.py", "test_examples.py",
-    "compile/test_divided_loops.py", "kernels/test_ctc.py", "compile/test_alike.py", "layers/test_recurrent_masks.py",
+    "kernels/cpu/test_conv.py", "ops/test_elementwise.py", "test_layers.py", "ops/test_pooling.py",
+    "kernels/cpu/test_attention.py", "ops/test_recurrent.py", "ops/test_under_jit.py", "ops/test_normalization.py",
+    "kernels/cpu/test_gemm.py", "test_losses.py", "test_activations.py", "kernels/cpu/test_recurrent.py",
+    "ops/test_reduce.py", "compile/test_random_programs.py", "kernels/cpu/test_crossentropy.py", "test_examples.py",
+    "compile/test_divided_loops.py", "kernels/cpu/test_ctc.py", "compile/test_alike.py",
+    "layers/test_recurrent_masks.py",
 )  # fmt: skip
 
 # `ci` repeats the same examples on every run, `dev` looks for new ones.

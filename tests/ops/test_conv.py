@@ -24,7 +24,7 @@ from fnet.layers import (
 )
 from fnet.ops.window import transposed_axes, window_axes
 from fnet.testing import check_grads
-from tests.kernels import conv_reference as reference
+from tests.kernels.cpu import conv_reference as reference
 from tests.ops.table import close, laid_out, layouts
 
 COVERED = {"conv", "conv_transpose", "depthwise_conv"}

@@ -10,7 +10,7 @@ import pytest
 
 import fnet
 from fnet import ops
-from tests.kernels.tile_reference import COMPILED, emulate
+from tests.kernels.cpu.tile_reference import COMPILED, emulate
 from tests.test_precision import attention, recurrence
 
 pytestmark = COMPILED

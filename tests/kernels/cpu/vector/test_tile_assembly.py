@@ -17,7 +17,7 @@ import pytest
 from numba import types
 
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET
-from tests.kernels.tile_reference import COMPILED
+from tests.kernels.cpu.tile_reference import COMPILED
 
 # The kernel of a module, and its arguments that are arrays of float32.
 KERNELS = {
@@ -64,7 +64,7 @@ def test_a_kernel_holds_the_instructions_of_tiles(module, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | given,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[4],
         capture_output=True,
         text=True,
         check=False,

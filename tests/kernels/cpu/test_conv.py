@@ -29,7 +29,7 @@ from fnet.kernels.cpu.conv_table import (
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import simd
 from fnet.taps import Axis, input_regions, output_regions
-from tests.kernels import conv_reference as reference
+from tests.kernels.cpu import conv_reference as reference
 
 DTYPES = ("float32", "float64")
 FEWER = 6 if simd.config.DISABLE_JIT else 1  # as interpreted kernels take long

@@ -8,7 +8,7 @@ import pytest
 import fnet
 from fnet import ops
 from fnet.kernels.cpu.runtime import threads
-from tests.kernels.tile_reference import COMPILED, emulate
+from tests.kernels.cpu.tile_reference import COMPILED, emulate
 from tests.test_precision import attention, differentiated
 
 BOUND = {"high": (1e-7, 1e-5), "medium": (1e-3, 8e-3)}  # of errors, relative to norms

@@ -13,8 +13,8 @@ from fnet.activation_codes import LINEAR
 from fnet.kernels.cpu import conv_scatter as kernels
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import simd
-from tests.kernels import conv_reference as reference
-from tests.kernels.test_conv import ACTIVATIONS, DTYPES, FEWER, assert_sum, draw, window
+from tests.kernels.cpu import conv_reference as reference
+from tests.kernels.cpu.test_conv import ACTIVATIONS, DTYPES, FEWER, assert_sum, draw, window
 
 OUTER = st.builds(
     window,

@@ -19,7 +19,7 @@ from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import amx, tile_block
 from fnet.kernels.cpu.vector.simd import INT, Vectors
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
-from tests.kernels.tile_reference import COMPILED, emulate, reference
+from tests.kernels.cpu.tile_reference import COMPILED, emulate, reference
 
 SIZES = st.sampled_from([1, 2, 15, 16, 17, 31, 32, 33, 40, 70])
 

@@ -11,7 +11,7 @@ from fnet.kernels.cpu.vector import amx
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tile_operands import multiply, pack_panels, pack_rows, panels_size, row_size, share
 from fnet.kernels.policy import kernel
-from tests.kernels.tile_reference import COMPILED, emulate, reference
+from tests.kernels.cpu.tile_reference import COMPILED, emulate, reference
 from tests.test_precision import CELLS, differentiated, recurrence
 
 pytestmark = COMPILED

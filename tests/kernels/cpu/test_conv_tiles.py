@@ -11,7 +11,7 @@ from fnet.kernels.cpu import conv_table, conv_tiles, conv_weight_tiles
 from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector import amx
 from fnet.taps import Axis
-from tests.kernels.tile_reference import COMPILED, emulate, reference
+from tests.kernels.cpu.tile_reference import COMPILED, emulate, reference
 
 pytestmark = COMPILED
 BOUND = {"high": (1e-7, 8e-6), "medium": (1e-3, 8e-3)}  # of errors, relative to norms

@@ -295,7 +295,7 @@ print(fnet.ops.negative(np.ones(2)), "numba.np.arraymath" in sys.modules)
 @pytest.mark.slow
 def test_loading_a_kernel_loads_nothing_that_compiles(tmp_path):
     environment = os.environ | {"FNET_CACHE": "1", "FNET_CACHE_DIR": str(tmp_path)}
-    command, root, printed = [sys.executable, "-c", ONE_OPERATION], Path(__file__).parents[2], []
+    command, root, printed = [sys.executable, "-c", ONE_OPERATION], Path(__file__).parents[3], []
     for _ in range(2):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=root)
         printed.append(done.stdout.strip())
