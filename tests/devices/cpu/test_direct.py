@@ -25,6 +25,10 @@ def test_it_is_the_compiled_code_for_these_types_only():
     np.testing.assert_array_equal(x, [4, 4, 2])
     assert direct(double, (np.ones(3), 2)) is double
     assert direct(double, (x[::2], 2)) is double
+    assert direct(double, (x[None], 2)) is double
+    assert direct(double, (np.broadcast_to(x, x.shape), 2)) is double
+    assert direct(double, (x, 2**63)) is double
+    assert config.DISABLE_JIT or direct(double, (np.ones(7, np.float32), -(2**63))) is found
 
 
 def test_plain_functions_stay_as_they_are():
