@@ -8,7 +8,7 @@ and which penalties, constraints and frozen parts the layer around has named.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from fnet.context import in_force, within
@@ -25,8 +25,7 @@ class Frozen(NamedTuple):
     trainable: bool | Callable[[str], bool]
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """A place in a network.
 
     path: of the layer there, kept only where `frozen` or `shared` needs it. frozen: the layers around with frozen
@@ -41,9 +40,9 @@ class Position:
     def below(self, name: str) -> Position:
         """The place of the entry `name` of the layer here. All uses of a shared layer have one place."""
         if self.shared is None:
-            return replace(self, path=joined(self.path, name)) if self.frozen else self
+            return self._replace(path=joined(self.path, name)) if self.frozen else self
         path = joined(self.path, name)
-        return replace(self, path=self.shared.first.get(path, path))
+        return self._replace(path=self.shared.first.get(path, path))
 
     @property
     def is_plain(self) -> bool:
@@ -72,7 +71,7 @@ class Position:
 
     def carrying(self, values: dict[str, ParamsAndState]) -> Position:
         """This place with these params and state of the shared layers."""
-        return self if self.shared is None else replace(self, shared=replace(self.shared, values=dict(values)))
+        return self if self.shared is None else self._replace(shared=replace(self.shared, values=dict(values)))
 
 
 OUTSIDE = Position()
