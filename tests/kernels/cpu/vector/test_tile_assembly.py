@@ -34,6 +34,7 @@ OTHERS = {
     "mask": types.boolean,
     "offsets": types.int64,
     "panels": types.int64,
+    "sizes": types.int64,
     "state": types.uint8,
     "table": types.int64,
     "words": types.uint32,
