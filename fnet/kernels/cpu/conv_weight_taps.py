@@ -91,7 +91,7 @@ def _block(
     count, length, pixels = lines[0], lines[1], block_of(rows, VECTOR_BYTES)
     some_samples = max(1, pixels // max(count * length, 1))
     some_lines = max(1, min(count, pixels // max(length, 1)))
-    some_pixels = min(length, pixels)
+    some_pixels = max(1, min(length, pixels))
     for n in range(n_first, n_last, some_samples):
         source, factor = at(x, n * x_sample + group * depth), at(g, n * g_sample + group * columns)
         taken = min(some_samples, n_last - n)
