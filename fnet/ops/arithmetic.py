@@ -161,11 +161,17 @@ def stop_gradient(x: Any) -> Any:
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
     """``min(max(x, low), high)``; None leaves that side open, NaN gives NaN. The derivative is 1 inside, 0 outside.
 
+    A Python integer that no element can be beyond leaves its side open, too.
+
     >>> import numpy as np
     >>> clip(np.array([-1.0, 0.5, 7.0]), 0, 1)
     array([0. , 0.5, 1. ])
     """
     out = lift(x)
+    if type(low) is int and _or_infinite(low, out) == -math.inf:
+        low = None
+    if type(high) is int and _or_infinite(high, out) == math.inf:
+        high = None
     if low is not None:
         out = where(_or_nan(less(out, low), low), low, out)
     if high is not None:

@@ -151,6 +151,14 @@ def test_corners():
                 np.testing.assert_array_equal(np.signbit(way(zeros)), np.signbit(reference(zeros)))
 
 
+@pytest.mark.parametrize(("dtype", "low", "high"), [("uint8", -3, 300), ("int8", -1000, 5), ("uint64", -1, 2**70)])
+def test_integers_are_not_clipped_by_bounds_that_they_cannot_reach(dtype, low, high):
+    x = np.array([0, 7, np.iinfo(dtype).max], dtype)
+    for found in (ops.clip(x, low, high), fnet.jit(lambda x: np.clip(x, low, high))(x)):
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, np.clip(x, low, high))
+
+
 @pytest.mark.parametrize(
     ("array", "text"),
     [(np.ma.array([1.0, 2.0], mask=[0, 1]), "masked array"), (np.ones((1, 2)).view(np.matrix), "np.matrix")],
