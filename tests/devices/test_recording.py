@@ -80,6 +80,25 @@ def test_a_network_trains_there_as_on_the_cpu(name: str, recording: Recording):
     assert sum(recording.kernels.values()) > 3 * recording.seen["runs"]
 
 
+@pytest.mark.slow
+def test_the_digits_of_the_example_are_learnt_there(recording: Recording):
+    pictures, labels = pytest.importorskip("sklearn.datasets").load_digits(return_X_y=True)
+    x, y = pictures / 16, labels
+
+    def trained(place: Any) -> tuple[Any, Any]:
+        net = fnet.serial(Dense(256, activation="relu"), Dropout(0.4), Dense(10))
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(net, loss, optimizer="adam", metrics=["accuracy"])
+        ts = place(trainer.init(fnet.random.key(0), (64,)))
+        ts, _ = trainer.fit(ts, place(x[:1437]), place(y[:1437]), epochs=10, validation_split=0.1, verbose=False)
+        return ts, trainer.evaluate(ts, place(x[1437:]), place(y[1437:]))
+
+    ts, results = trained(there)
+    assert is_there(ts) and results["accuracy"] > 0.85
+    expected, on_cpu = trained(lambda values: values)
+    assert tree.all_equal(fnet.to_host(ts), expected) and results == on_cpu
+
+
 def test_a_step_asks_nobody_else(recording: Recording):
     net = fnet.serial(Dense(16, activation="relu"), Dense(1))
     specs = fnet.eval_shape(lambda key: net.init(key, (3,)), fnet.ArraySpec((2,), np.dtype(np.uint32)))
@@ -170,9 +189,7 @@ def test_mistakes_are_named_there_too(recording: Recording):
     spoilt[1, 0] = np.nan
     with pytest.raises(NonFiniteError, match="x holds NaN or infinities \\(1\\), first in sample 1: clean the data"):
         trainer.fit(ts, there(spoilt), y, verbose=False)
-    with pytest.raises(
-        DeviceError, match="^class_weight looks at the labels, which are on 'recording'. Make weights"
-    ):
+    with pytest.raises(DeviceError, match="^class_weight looks at the labels, which are on 'recording'. Make weights"):
         trainer.fit(ts, there(X), y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
 
 
