@@ -114,6 +114,8 @@ def as_array(value: Any) -> np.ndarray:
 
 def check_dtype(dtype: Any) -> np.dtype:
     """The supported NumPy dtype meant by `dtype`, or a `DtypeError` that says what to use instead."""
+    if isinstance(dtype, np.dtype) and dtype in SUPPORTED:
+        return dtype
     try:
         resolved = np.dtype(dtype)
     except TypeError:

@@ -73,8 +73,7 @@ def astype(x: Any, dtype: Any) -> Any:
     >>> astype(np.array([0.0, 2.5]), "float32").dtype
     dtype('float32')
     """
-    if not (isinstance(dtype, np.dtype) and dtype in SUPPORTED):
-        dtype = check_dtype(dtype)
+    dtype = check_dtype(dtype)
     if type(x) is np.ndarray and x.dtype == dtype:
         return x
     if is_known(x):
