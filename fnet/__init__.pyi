@@ -9,6 +9,7 @@ from fnet import optimizers as optimizers
 from fnet import random as random
 from fnet import regularizers as regularizers
 from fnet import schedules as schedules
+from fnet import sklearn as sklearn
 from fnet import testing as testing
 from fnet import tree as tree
 from fnet.device_array import DeviceArray as DeviceArray
