@@ -1,8 +1,8 @@
-"""Numba's cache of compiled kernels over fnet's files: one for each version of a kernel, which says what it is of.
+"""The cache of compiled kernels: Numba's interface, fnet's files.
 
-Files are named by the hash of the kernel's file (or of the one that its attribute `filed_under` names) and of every
-kernel module it imports, so an edited kernel is never answered with stale code (Numba itself does not look at the files
-of callees).
+Each version of a kernel has one file. Its name holds the hash of the kernel's file (or of the file that the attribute
+`filed_under` names) and of every kernel module that this file imports. So an edit of a kernel or of its callees makes
+the stored code stale. Numba itself does not look at the files of callees.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _KernelLocator(_CacheLocator):
         self._hash = source_hash(python_file)
 
     def ensure_cache_path(self) -> None:
-        """Nothing to ensure: what cannot be written is not kept."""
+        """Do nothing: code that cannot be written is not kept."""
 
     def get_cache_path(self) -> str:
         directory = cache_directory()
@@ -50,7 +50,7 @@ class _KernelLocator(_CacheLocator):
 
 
 class _Files:
-    """The stored versions of one kernel; what Numba calls its cache file.
+    """The stored versions of one kernel, which Numba calls its cache file.
 
     A file is named by its key and also holds it, so one file never answers for another version.
     """
@@ -77,23 +77,23 @@ class _Files:
 
 
 class _Storable(CompileResultCacheImpl):
-    """Which compiled kernels are kept, and where."""
+    """Says which compiled kernels are kept, and where."""
 
     _locator_classes = (_KernelLocator,)
 
     def check_cachable(self, compiled: Any) -> bool:
-        """False for code that holds addresses of this process, which it does without optimisation."""
+        """Return False for code that holds addresses of this process; code without optimisation does."""
         return not compiled.library.has_dynamic_globals
 
     def rebuild(self, target_context: Any, stored: tuple) -> Any:
-        """A kernel as it was when it was stored."""
+        """Make a kernel from its stored form."""
         compiled = super().rebuild(target_context, stored)
         compiled.library._reload_init.update(compiled.reload_init)
         return entered(compiled)
 
 
 class KernelCache(FunctionCache):
-    """The machine code of a kernel; what cannot be loaded is compiled again."""
+    """The stored machine code of a kernel; code that cannot be loaded is compiled again."""
 
     _impl_class = _Storable
 
@@ -103,7 +103,7 @@ class KernelCache(FunctionCache):
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What is stored, by now or once a process that shares the work has made it; None: this one has to."""
+        """Return the stored version, after a wait for the process that is making it; None: this process makes it."""
         stored, sharing = self._stored(sig, target_context), claims.current
         if stored is None and sharing is not None:
             name = str(self._path(sig, target_context))
@@ -120,18 +120,19 @@ class KernelCache(FunctionCache):
             sharing.drop(str(self._path(sig, data.target_context)))
 
     def holds(self, sig: Any, target_context: Any) -> bool:
-        """Whether there is a file of this version."""
+        """Return whether this version has a file."""
         return self._path(sig, target_context).exists()
 
     def claim(self, sig: Any, target_context: Any) -> bool:
-        """Whether this process is to compile this version; False while another one does that."""
+        """Return whether this process is to compile this version; False while another process does."""
         sharing = claims.current
         return sharing is None or sharing.take(str(self._path(sig, target_context)))
 
     def _stored(self, sig: Any, target_context: Any) -> Any:
-        """What is on disk; unlike in Numba, without its tables of all that can be compiled: loading takes none of them.
+        """Return the version on disk, without filling Numba's tables of all that it can compile.
 
-        They take longer to fill than all else that a first step does, and a compilation fills them by itself.
+        Numba fills them here, which takes longer than the rest of a first step. Loading needs none of them, and a
+        compilation fills them by itself.
         """
         rtsys.initialize(target_context)
         try:
@@ -144,11 +145,11 @@ class KernelCache(FunctionCache):
 
 
 class _StorableLinked(LinkedCacheImpl, _Storable):
-    """The same of LLVM code."""
+    """Says which LLVM code is kept, and where."""
 
 
 class LinkedCache(KernelCache):
-    """What other kernels call; the LLVM code of kernels that Python called is with their machine code."""
+    """The stored LLVM code of a kernel; if Python has called the kernel, it lies beside its machine code."""
 
     _impl_class = _StorableLinked
 

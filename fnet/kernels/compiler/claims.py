@@ -1,7 +1,7 @@
-"""Which of two processes compiles what: whoever claims a piece of code makes it, the other waits and finds it on disk.
+"""Claims: two processes share the work of compiling. The one that claims a kernel makes it; the other one waits for it.
 
-A claim is a lock on one byte of a file that only the two processes have open. The system drops it with the process
-that holds it, so nothing stays claimed.
+A claim is a lock on one byte of a file that only the two processes have open. When a process ends, the system drops its
+locks, so nothing stays claimed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RANGE = 1 << 62
 
 
 class Claims:
-    """The claims of this process in the open file with the number `file`, which another process has open, too."""
+    """The claims of this process; `file` is the number of the open file that both processes have."""
 
     def __init__(self, file: int) -> None:
         self._file, self._owner = file, os.getpid()
@@ -33,7 +33,7 @@ class Claims:
         self._is_over = False
 
     def take(self, name: str) -> bool:
-        """Claim `name` unless the other process has; True if this one is to make it."""
+        """Claim `name` unless the other process has claimed it; return whether this process is to make it."""
         if self._is_over or os.getpid() != self._owner:
             return True
         try:
@@ -47,26 +47,26 @@ class Claims:
         return True
 
     def wait(self, name: str) -> None:
-        """Claim `name`, once the other process has made it if it is at it; without that one if it takes too long."""
+        """Wait while the other process makes `name`, but not for too long, then claim it."""
         end = time.monotonic() + LONGEST
         while not self.take(name):
             self._is_over = time.monotonic() > end
             time.sleep(_STEP)
 
     def drop(self, name: str) -> None:
-        """Give up the claim of `name`, if there is one: it is on disk."""
+        """Give up the claim of `name`, if there is one, because it is on disk."""
         if name in self._held and not self._is_over and os.getpid() == self._owner:
             self._held.discard(name)
             with contextlib.suppress(OSError):  # another thread has just closed the file
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(name))
 
     def drop_all(self) -> None:
-        """Give up all claims, after a failure: what is made nevertheless may be made twice."""
+        """Give up all claims after a failure; a kernel may then be made twice."""
         for name in list(self._held):
             self.drop(name)
 
     def close(self) -> None:
-        """Share no longer; who still waits goes on alone."""
+        """Stop sharing; a thread that still waits goes on alone."""
         self._is_over = True
         os.close(self._file)
 
@@ -80,13 +80,13 @@ current: Claims | None = None
 
 
 def share(file: int) -> None:
-    """Claim in `file` from now on."""
+    """Make claims in `file` from now on."""
     global current  # noqa: PLW0603  (a process has one partner)
     current = Claims(file)
 
 
 def share_no_longer() -> None:
-    """Make everything here from now on, and close the file."""
+    """Make everything in this process from now on, and close the file."""
     global current
     claims, current = current, None
     if claims is not None:
@@ -94,7 +94,7 @@ def share_no_longer() -> None:
 
 
 def dropped_after_failure(compile_one: Callable[..., Any]) -> Callable[..., Any]:
-    """`compile_one`, which claims nothing any more once it has failed."""
+    """Return `compile_one`, which gives up all claims when it fails."""
 
     @functools.wraps(compile_one)
     def compiled(*args: Any) -> Any:

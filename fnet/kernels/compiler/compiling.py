@@ -1,4 +1,4 @@
-"""What goes on beside compiling: Python's search for garbage waits, and the user is told once why a first run is slow.
+"""Beside compiling, Python's search for garbage waits, and fnet tells the user once why a first run is slow.
 
 The line is a warning of the logger "fnet", so it goes to stderr, or where logging is configured to. It is silenced by
 ``logging.getLogger("fnet").setLevel("ERROR")``, and by ``FNET_QUIET=1`` before the process starts.
@@ -20,14 +20,14 @@ LONG = 1.0  # seconds that a process has spent compiling when the user is told
 
 
 class Notice(threading.local):
-    """The seconds that a thread has spent compiling, and whether it is at it; `said` is of the whole process."""
+    """The seconds that a thread has spent compiling, and whether it is compiling; the process shares `said`."""
 
     said = os.environ.get("FNET_QUIET", "0") not in ("", "0")
     seconds = 0.0
     busy = False
 
     def compiling(self, compile_one: Callable[..., Any], kept: bool) -> Callable[..., Any]:
-        """`compile_one`, its time taken; the user is told when compiling has been going on for long.
+        """Return `compile_one`, which adds up its time and tells the user when that is long.
 
         kept: whether the next process finds what is compiled on disk.
         """

@@ -1,18 +1,18 @@
-"""Kernels as parts of other kernels.
+"""Kernels that other kernels call: their LLVM code becomes part of the caller.
 
-A compiled function that calls a kernel links in a copy of its LLVM code. Numba would optimise that copy anew at every
-level of calls, and make machine code and wrappers for Python of every kernel on the way, which nobody calls: half of
-the time of a first step. So what compiled code calls is compiled to LLVM code only:
+Numba optimises a copy of the callee at every level of calls. It also makes machine code and a wrapper for Python of
+every kernel on the way, which nobody calls. Both take half of the time of a first step. So a kernel that compiled code
+calls is compiled to LLVM code only:
 
-- A kernel that calls no other one is optimised at once. Its loops become the same vector code whoever calls it, and so
-  do the bits of its results.
-- Everything else is optimised once, in the function that Python calls.
+- A kernel that calls no other kernel is optimised at once. So its loops become the same vector code in every caller,
+  and its results have the same bits.
+- Any other kernel is optimised once, as part of the function that Python calls.
+- A kernel that Python has called before is linked as it is.
 
-A kernel that Python has called already is linked as it is.
-
-Of a *shared* kernel there is one machine code in a process, which all callers call: for large ones with many callers,
-each of which would make machine code of a copy. What calls it loads it first. Only Numba loads what its users compile
-without that, so the functions which they call, *whole* ones, link copies nevertheless.
+A *shared* kernel has one machine code in a process, and all callers call that. Large kernels with many callers are
+shared, since each caller would make machine code of its own copy. A caller loads a shared kernel before its own machine
+code. Functions that users compile with Numba do not know how to do that. What they call is *whole*: it holds copies of
+the shared kernels, too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def link_without_machine_code(
 
 
 def linkable(dispatcher: Any, kinds: Sequence[types.Type]) -> Any:
-    """The compiled version of a kernel for arguments of these types, for a caller that links it by itself."""
+    """Return the version of a kernel for arguments of these types, for a caller that links it by itself."""
     dispatcher.get_call_template(kinds, {})
     return dispatcher.linked.overload(tuple(kinds))
 
@@ -67,7 +67,7 @@ class _Linked:
 
     @property
     def _dispatcher(self) -> Any:
-        """Made at the first call: most kernels are imported without being compiled."""
+        """Numba's dispatcher, which is made at the first call: most kernels are imported and never compiled."""
         if self._made is None:
             bare = {"pipeline_class": self._compiler, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
             self._made = numba.njit(**self._options, **bare)(self._kernel.py_func)
@@ -85,14 +85,14 @@ class _Linked:
         return (self._template_of_kernel if is_called else self._dispatcher.get_call_template)(kinds, kws)
 
     def overload(self, kinds: tuple[types.Type, ...]) -> Any:
-        """The compiled version that `call_template` spoke of."""
+        """Return the compiled version that belongs to the signature of `call_template`."""
         called = None if self.is_shared else self._kernel.overloads.get(kinds)
         compiled = called or self._dispatcher.overloads[kinds]
         compiled.library.inlined = self._options.get("forceinline", False)
         return compiled
 
     def entry_point(self, kinds: tuple[types.Type, ...]) -> Any:
-        """What Numba finds the code of a callee with."""
+        """The key under which Numba finds the code of a callee."""
         return self.overload(tuple(kinds)).entry_point
 
 
@@ -130,11 +130,11 @@ class _SharedLibrary(FullWidthLibrary):
         return llvm.parse_assembly("")
 
     def copy(self) -> llvm.ModuleRef:
-        """Its LLVM code, for those that link it nevertheless."""
+        """Return a copy of the LLVM code, for callers that link a shared kernel."""
         return super()._get_module_for_linking()
 
     def load_before_callers(self, fndesc: Any) -> None:
-        """Have all that will call into this library load it before their own machine code."""
+        """Make every caller load this library before its own machine code."""
         self._reload_init.add(_Shared(fndesc.modname, fndesc.qualname, fndesc.argtypes, fndesc.llvm_func_name))
 
 

@@ -1,4 +1,4 @@
-"""Numba, imported whole: Ctrl-C meanwhile waits, since half an import leaves modules that fail in every later call."""
+"""The import of Numba, during which Ctrl-C waits: half an import leaves modules that fail in every later call."""
 
 from fnet.kernels.compiler.undisturbed import interrupts_put_off
 

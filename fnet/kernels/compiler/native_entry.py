@@ -1,12 +1,12 @@
-"""How Python calls the machine code of kernels: through one native function, in place of a wrapper for each.
+"""Calls of kernels from Python: one native function calls all of them, instead of a wrapper for each.
 
-A wrapper takes as long to compile as a small kernel. So a kernel has, beside its function, only an *entry* of a few
-instructions. It takes 64-bit words, the arguments in their order: an integer is one, an array two, its address and its
-size. The words are filled from Python's objects by `_call`, which is the same for all kernels: what it has to expect is
-in the kernel's `_Description`.
+A wrapper takes as long to compile as a small kernel. So a kernel has an *entry* of a few instructions in its place. The
+entry takes 64-bit words, the arguments in their order. An integer is one word, an array is two: its address and its
+size. The native function `_call` fills the words from Python's objects. It is the same for all kernels; the kernel's
+`_Description` tells it what to expect.
 
-Kernels whose arguments are other than flat arrays and 64-bit integers, that return something, or raise errors, have
-wrappers of Numba's, and so have all where bounds are checked.
+Some kernels have Numba's wrappers: those that take anything but flat arrays and 64-bit integers, those that return
+something, those that raise errors, and all of them where bounds are checked.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def add_entry(module: ir.Module, kinds: Sequence[types.Type], blocks: Iterable[A
 
 
 def entered(compiled: Any) -> Any:
-    """A kernel that Numba has compiled or loaded, which Python calls through its entry if it has one."""
+    """Return a kernel that Numba has compiled or loaded; Python calls it through its entry if it has one."""
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name + _SUFFIX)
     if not address:
         return compiled
@@ -94,7 +94,7 @@ class _Description(bytes):
 
     @classmethod
     def of(cls, address: int, kinds: Sequence[types.Type]) -> _Description:
-        """The kernel with this entry."""
+        """Return the kernel with this entry."""
         codes = [_numbers(as_dtype(kind.dtype)) if isinstance(kind, types.Array) else _INTEGER for kind in kinds]
         return cls(np.array([address, len(codes), *codes], np.int64).tobytes())
 
@@ -115,7 +115,7 @@ def _raises(block: Any) -> bool:
 
 
 def _parts(kind: types.Type) -> list[ir.Type]:
-    """What Numba hands over for an argument."""
+    """Return the values that Numba hands over for an argument."""
     if not isinstance(kind, types.Array):
         return [_WORD]
     data = cpu_target.target_context.get_data_type(kind.dtype).as_pointer()
@@ -123,7 +123,7 @@ def _parts(kind: types.Type) -> list[ir.Type]:
 
 
 class _Method(ctypes.Structure):
-    """What CPython calls PyMethodDef."""
+    """The structure that CPython calls PyMethodDef."""
 
     _fields_ = (("name", ctypes.c_char_p), ("code", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
@@ -133,7 +133,7 @@ _METHOD = _Method(b"kernel", None, _TUPLE_AND_DICT, None)
 
 
 class _Library(JITCodeLibrary):
-    """Machine code without optimisation beyond single functions."""
+    """Machine code whose functions are optimised one by one."""
 
     def _optimize_final_module(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Which of Numba's passes kernels go through: not those that look for what no kernel has."""
+"""Numba's passes for kernels, without those that look for what no kernel has."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """A second process that compiles beside this one, while kernels are compiled for the first time.
 
-Compiling holds Python's lock half of the time, so threads would not help. The second process is told which kernels a
-plan needs and puts them into the cache's folder, from where this one loads them; `claims` keeps the two from making the
-same. It imports nothing but fnet, says nothing, and is gone as soon as the plan is compiled or this process ends. Where
-it cannot start, or dies, everything is compiled here.
+Compiling holds Python's lock half of the time, so threads would not help. This process tells the second one which
+kernels a plan needs. The second process puts them into the cache's folder, and this process loads them from there.
+`claims` keeps the two from making the same kernel. The second process imports nothing but fnet, prints nothing, and
+ends when the plan is compiled or this process ends. If it cannot start, or dies, this process compiles everything.
 
-``FNET_COMPILERS=1`` before the process starts does without, ``FNET_COMPILERS=2`` is the default.
+``FNET_COMPILERS=1`` before the process starts switches it off, ``FNET_COMPILERS=2`` is the default.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def expect() -> bool:
 
 
 def tell(work: Sequence[Sequence[str]]) -> None:
-    """Let the second process do this work, as far as the pipe to it holds."""
+    """Tell the second process to do this work; if the pipe to it is full or closed, end it."""
     process = _process  # another thread may end it
     if process is None or process.stdin is None:
         return
@@ -96,7 +96,7 @@ def tell(work: Sequence[Sequence[str]]) -> None:
 
 
 def stop() -> None:
-    """End the second process at once: what it has finished is on disk."""
+    """End the second process at once; the kernels that it has finished are on disk."""
     global _process
     process, _process = _process, None
     if process is None:
@@ -109,7 +109,7 @@ def stop() -> None:
 
 
 def received() -> Iterator[list[list[str]]]:
-    """In the second process: the work it is told to do, until there is none for long or the first process is gone."""
+    """Yield, in the second process, the work it is told to do, until no more comes or the first process is gone."""
     text = b""
     while select.select([0], [], [], IDLE)[0] and (piece := os.read(0, 1 << 16)):
         *lines, text = (text + piece).split(b"\n")
@@ -131,7 +131,7 @@ def _is_permitted() -> bool:
 
 
 def _forget() -> None:
-    """In a forked process: the second one is its parent's."""
+    """Forget the second process, in a forked child: it belongs to the parent."""
     global _process
     process, _process = _process, None
     if process is None:

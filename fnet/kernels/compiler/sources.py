@@ -1,4 +1,4 @@
-"""The sources that a kernel is made of, and their hash: what stored machine code is filed under."""
+"""The hash of the sources that a kernel is made of. Stored machine code is filed under it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Ctrl-C while a kernel compiles: it waits for the end of that compilation.
 
-LLVM calls Python back while it compiles, and objects are freed; an exception raised in there is printed and lost, and
-what is left half done fails later with an error of Numba's own.
+LLVM calls Python back while it compiles, and Python frees objects meanwhile. An exception that is raised there is
+printed and lost. The compilation stays half done, and Numba raises an error of its own later.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _is_on = False
 
 
 def undisturbed(compile_one: Callable[..., Any]) -> Callable[..., Any]:
-    """`compile_one`, which Ctrl-C does not interrupt."""
+    """Return `compile_one`, which Ctrl-C does not interrupt."""
 
     @functools.wraps(compile_one)
     def compiled(*args: Any) -> Any:
@@ -30,7 +30,7 @@ def undisturbed(compile_one: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def interrupts_put_off() -> Iterator[None]:
-    """A first Ctrl-C inside is acted on at the end, a second one at once.
+    """Put off a first Ctrl-C to the end; a second one interrupts at once.
 
     Only the main thread receives signals, and only Python's handlers are replaced: elsewhere this does nothing.
     """
