@@ -78,9 +78,10 @@ class Placement:
 
     def constant(self, array: np.ndarray) -> Ref:
         """Memory that holds these elements; small arrays that hold the same share it."""
-        key = (array.dtype, array.tobytes()) if array.size <= 16 else (array.dtype, id(array).to_bytes(8, "little"))
+        kept = np.ascontiguousarray(array)  # an array that is not kept may give its identity to another one
+        key = (array.dtype, array.tobytes()) if array.size <= 16 else (array.dtype, id(kept).to_bytes(8, "little"))
         if key not in self._constants:
-            self._constants[key] = Buffer(array.nbytes, FIXED, last=self.end, constant=np.ascontiguousarray(array))
+            self._constants[key] = Buffer(array.nbytes, FIXED, last=self.end, constant=kept)
             self.fixed.append(self._constants[key])
         return Ref.whole(self._constants[key], array.dtype, array.shape)
 

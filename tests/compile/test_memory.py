@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fnet.compile import memory
+from fnet.compile.graph import Graph
 from fnet.compile.layout import Block, backwards_in_time, by_size, in_time
 from fnet.compile.memory import Buffer, aligned, lay_out_arena, lay_out_sequence
+from fnet.compile.placement import Placement
 from fnet.devices.cpu.blocks import ALIGNMENT, allocate
 
 intervals = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9), st.integers(0, 9)), max_size=12)
@@ -87,3 +90,12 @@ def test_allocated_blocks_start_on_a_cache_line():
         block = allocate(n)
         assert block.nbytes == n
         assert block.__array_interface__["data"][0] % ALIGNMENT == 0 or n == 0
+
+
+def test_constants_that_nobody_else_keeps_are_told_apart():
+    """The identity of an array that is gone may be that of the next one."""
+    placement = Placement(Graph([], [], []), [], {}, ALIGNMENT)
+    for number in range(20):
+        buffer = placement.constant(np.full((2, 20), number).T).buffer
+        assert buffer.constant is not None
+        assert np.all(buffer.constant == number)
