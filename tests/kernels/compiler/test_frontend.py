@@ -254,6 +254,9 @@ STATEMENTS = {
     k[0] = x.size
     k[1] = np.float32(m).view(np.int32)
     k[2] = first(x, x[3], n) + first(x, np.float32(1e30), 2)
+    trio = np.uint32(n), np.uint32(m), np.uint32(7)
+    for i in range(3):
+        k[3 + i] = trio[np.uint64(i)] * 100 + trio[i - 3] * 10 + trio[-1]
     x[5] = math.sqrt(abs(x[6])) if math.isnan(x[1]) else np.float32(k[1] // m)
     applied(doubled, x, 3)
     """,

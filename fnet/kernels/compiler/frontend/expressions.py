@@ -173,11 +173,21 @@ class Expressions:
         held = self.value(array)
         if not isinstance(held.kind, types.BaseTuple):
             return self.load(*self.element(array, index))
-        place = self.value(index)
-        if not isinstance(place.kind, types.IntegerLiteral):
+        place, members = self.value(index), [self.builder.extract_value(held.value, i) for i in range(len(held.kind))]
+        if isinstance(place.kind, types.IntegerLiteral):
+            number = range(len(members))[place.kind.literal_value]
+            return Typed(held.kind[number], members[number])
+        if not (isinstance(held.kind, types.UniTuple) and isinstance(place.kind, types.Integer)):
             raise RefusalError(f"an element of {held.kind}")
-        number = range(len(held.kind))[place.kind.literal_value]
-        return Typed(held.kind[number], self.builder.extract_value(held.value, number))
+        return Typed(held.kind.dtype, self._picked(members, self.do.cast(place, types.int64)))
+
+    def _picked(self, members: Sequence[ir.Value], number: ir.Value) -> ir.Value:
+        """The member with this number, counted from the end if it is below 0; nothing says that there is none."""
+        chosen = members[0]
+        for i, member in enumerate(members[1:], 1):
+            is_it = [self.builder.icmp_signed("==", number, number.type(k)) for k in (i, i - len(members))]
+            chosen = self.builder.select(self.builder.or_(*is_it), member, chosen)
+        return chosen
 
     def element(self, array: ast.expr, index: ast.expr) -> tuple[types.Type, ir.Value]:
         """The type of a flat array, or of the address of one, and the address of its element."""
