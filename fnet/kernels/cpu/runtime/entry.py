@@ -1,4 +1,4 @@
-"""What generated functions need that are called from the user's own compiled code: arguments, and memory for a call."""
+"""Arguments and memory for generated functions that the user's own compiled code calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALIGNMENT = 64
 
 
 def taken(array, name, code, shape):
-    """`array` if it is C-contiguous with elements of type `code` (such as "f4"), else a copy that is.
+    """Return `array` if it is C-contiguous with elements of type `code` (such as "f4"), else a copy that is.
 
     `name` and `shape` say in errors what was expected. Ranks are compared here, in compiled code when it is compiled,
     sizes by the caller.

@@ -1,10 +1,10 @@
-"""Parts of a kernel on several cores.
+"""Parallel loops inside of kernels.
 
-Inside of a kernel ``parallel_for(task, count, threads, *args)`` runs ``task(i, *args)`` for every i below `count`. Each
-thread of the pool (`thread_pool`) has a range of the numbers, from whose counter it takes the next one; then it helps
-the others with theirs, so a slow core does not hold them up. What one kernel writes the next one often reads in the
-same order: then it lies in the caches of the core that needs it. Which thread runs a task must not matter for its
-result. The launch costs less than 1 us.
+In a kernel ``parallel_for(task, count, threads, *args)`` runs ``task(i, *args)`` for every i below `count`. Each thread
+of the pool (`thread_pool`) has a range of the numbers and takes the next one from the range's counter. When its range
+is empty it helps the others with theirs, so a slow core does not hold them up. The next kernel often reads what this
+one writes in the same order; then the data lies in the caches of the core that needs it. The result of a task must not
+depend on the thread that runs it. The launch costs less than 1 us.
 """
 
 from __future__ import annotations

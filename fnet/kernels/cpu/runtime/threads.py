@@ -1,8 +1,9 @@
-"""How many threads kernels use.
+"""The number of threads that kernels use.
 
-The number of threads is process-wide: ``FNET_NUM_THREADS`` or `numba.config.NUMBA_NUM_THREADS` at first, then what
-`set_thread_count` says; 1 in a forked child. How much work is worth a thread depends on what it costs to hand it over
-(`fnet.kernels.cpu.runtime.handover`). Compiled code reads both from memory at run time: they are in no cache key.
+One number holds for the process. At first it is ``FNET_NUM_THREADS`` or `numba.config.NUMBA_NUM_THREADS`, then what
+`set_thread_count` says; in a forked child it is 1. Work is worth a thread if it takes longer than to hand it over
+(`fnet.kernels.cpu.runtime.handover`). Compiled code reads both numbers from memory at run time, so no cache key holds
+them.
 """
 
 from __future__ import annotations

@@ -2,12 +2,11 @@
 
 `Tiles` writes the operations on them in one of two ways. The instructions need a processor with amx_tile and amx_bf16
 and a process that Linux permits to use them (`permitted`). The emulation does the same, bit for bit, with plain
-instructions on memory: what is built of tiles can be tested on every processor. Which one it is, the memory says that a
-kernel is given for the `state` of its tiles, when it is compiled: the bytes of a configuration, or numbers of float32
-that stand for the registers.
+instructions on memory, so tests of tiles run on every processor. The type of a kernel's argument `state` decides, when
+the kernel is compiled: bytes are a configuration of the registers, numbers of float32 stand for the registers.
 
-An instruction adds even and odd products of a row and a column by themselves, in their order, then both sums, then that
-to the tile; each is rounded to nearest, and numbers below the smallest normal one count as zero.
+An instruction sums the even products of a row and a column, and the odd ones, in their order. It adds both sums, and
+adds the result to the tile. Each addition rounds to nearest, and numbers below the smallest normal one count as zero.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Moving operands of tiles to where they are read fastest: rows made adjacent, columns transposed."""
+"""Copies of operands in the order in which tiles read them: rows side by side, columns transposed."""
 
 from __future__ import annotations
 

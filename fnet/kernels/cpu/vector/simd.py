@@ -1,8 +1,8 @@
-"""Explicit vector instructions: what the hand-written code of tiles and packing is written with.
+"""Explicit vector instructions, in which tiles, packing and passes over rows are written.
 
 Numba has no vector type, so every vector operation is an *intrinsic*: a function whose LLVM code is written by hand.
-`vector_code` makes one from a writer, which gets a `Vectors` (loads, stores, arithmetic, shuffles, masks of one element
-type) and uses `Loop` for its loops; `at` and `lanes` are the addresses that kernels pass around.
+`vector_code` makes one from a writer. The writer gets a `Vectors` (loads, stores, arithmetic, shuffles, masks of one
+element type) and uses `Loop` for its loops. `at` gives the addresses that kernels pass around.
 
 The vector width is the host's, or what ``FNET_SIMD`` says at import: ``avx512`` (64 bytes), ``avx2`` (32) or
 ``generic`` (16). `fnet.kernels.compiler.cache_folder` hashes that variable into its path, and the key of stored code

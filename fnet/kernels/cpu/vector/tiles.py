@@ -1,4 +1,4 @@
-"""The register-blocked micro-kernels that everything matrix-shaped is built on.
+"""Register-blocked micro-kernels, of which all products of matrices are built.
 
 How a tile of ``rows x vectors`` accumulators computes ``C = A B`` for a few rows and ``vectors * lanes`` columns
 (`_write_fma_tile`):
