@@ -44,6 +44,7 @@ from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
 from fnet.threads import get_num_threads as get_num_threads
 from fnet.threads import set_num_threads as set_num_threads
+from fnet.train.cross_validation import k_fold as k_fold
 from fnet.train.history import History as History
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer

@@ -1,0 +1,115 @@
+"""Cross-validation: fresh networks for each fold, one set of programs for all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import random, tree
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.layers import Dense, Dropout
+
+KEY = random.key(1)
+
+
+@pytest.fixture(scope="module")
+def trainer() -> fnet.Trainer:
+    return fnet.Trainer(fnet.serial(Dense(4, "tanh"), Dropout(0.25), Dense(1)), "mse", metrics=["mae"])
+
+
+@pytest.fixture(scope="module")
+def found(trainer, problem):
+    return fnet.k_fold(trainer, KEY, *problem, k=4, epochs=3, batch_size=7)
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
+    return x, (x[:, :1] * x[:, 1:2] + x[:, 2:]).astype("float32")
+
+
+def programs(trainer: fnet.Trainer) -> int:
+    return sum(function.memory().programs for function in trainer._compiled.values())
+
+
+def test_each_sample_is_tested_once_by_a_network_that_has_not_seen_it(found):
+    assert np.sort(np.concatenate([fold.test for fold in found.folds])).tolist() == list(range(24))
+    for fold in found.folds:
+        assert np.sort(np.concatenate([fold.train, fold.test])).tolist() == list(range(24))
+        assert int(fold.ts.step) == 3 * 3 and len(fold.history["loss"]) == 3
+
+
+def test_a_fold_is_what_fit_and_evaluate_do_with_its_samples(trainer, found, problem):
+    x, y = problem
+    fold = found.folds[1]
+    start = trainer.init(random.fold_in(random.fold_in(random.fold_in(KEY, 1), 0), 1), (3,))
+    ts, _ = trainer.fit(start, x[fold.train], y[fold.train], batch_size=7, epochs=3, verbose=False)
+    assert tree.all_equal(ts, fold.ts)
+    assert trainer.evaluate(ts, x[fold.test], y[fold.test], 7) == fold.results
+
+
+def test_networks_and_keys_are_fresh_in_each_fold(found):
+    keys = {tuple(fold.ts.key) for fold in found.folds}
+    assert len(keys) == 4
+    assert len({fold.ts.params["dense"]["kernel"].tobytes() for fold in found.folds}) == 4
+
+
+def test_all_folds_share_their_programs(problem):
+    trainer = fnet.Trainer(Dense(1), "mse")
+    fnet.k_fold(trainer, KEY, *problem, k=4, batch_size=7, epochs=2)
+    assert programs(trainer) == 3  # training on 7 and on the last 4 of 18 samples, tests on 6
+    fnet.k_fold(trainer, random.key(2), *problem, k=4, batch_size=7, repeats=2)
+    assert programs(trainer) == 3
+
+
+def test_mean_and_spread_of_every_metric(found):
+    by_fold = np.array([fold.results["mae"] for fold in found.folds])
+    assert found.values["mae"].tolist() == by_fold.tolist()
+    assert found.mean["mae"] == by_fold.mean() and found.std["mae"] == by_fold.std(ddof=1)
+    assert set(found.mean) == {"loss", "mae"}
+    head, loss, mae = str(found).splitlines()
+    assert head.split() == ["4", "folds", "mean", "std", "min", "max"]
+    assert mae.split() == [
+        "mae",
+        *(f"{v:.4g}" for v in (by_fold.mean(), by_fold.std(ddof=1), by_fold.min(), by_fold.max())),
+    ]
+    assert loss.startswith("loss ") and len({len(line) for line in (head, loss, mae)}) == 1
+
+
+def test_repetitions_have_other_folds_and_the_same_arguments_the_same_bits(trainer, found, problem):
+    again = fnet.k_fold(trainer, KEY, *problem, k=4, epochs=3, batch_size=7, repeats=2)
+    assert len(again.folds) == 8
+    assert tree.all_equal([fold.ts for fold in again.folds[:4]], [fold.ts for fold in found.folds])
+    assert sorted(tuple(f.test) for f in again.folds[4:]) != sorted(tuple(f.test) for f in again.folds[:4])
+
+
+def test_trees_of_inputs_weights_and_classes():
+    rng = np.random.default_rng(0)
+    x = {"a": rng.normal(size=(12, 2)), "b": rng.normal(size=(12, 3))}
+    labels = np.arange(12) % 2
+    left, right = fnet.Input((2,), name="a"), fnet.Input((3,), name="b")
+    net = fnet.graph({"a": left, "b": right}, Dense(2)(fnet.layers.concatenate([left, right])))
+    trainer = fnet.Trainer(net, fnet.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    options = {"k": 3, "stratify": True, "dtype": "float64", "class_weight": {0: 1.0, 1: 2.0}}
+    found = fnet.k_fold(trainer, KEY, x, labels, **options)
+    assert all(labels[fold.test].tolist().count(1) == 2 for fold in found.folds)
+    assert found.folds[0].ts.params["dense"]["kernel"].dtype == np.float64
+    groups = fnet.k_fold(trainer, KEY, x, labels, k=2, groups=np.arange(12) // 6, sample_weight=np.ones(12))
+    assert {tuple(fold.test) for fold in groups.folds} == {tuple(range(6)), tuple(range(6, 12))}
+    given = fnet.k_fold(trainer, KEY, x, labels, k=3, stratify=np.arange(12) // 4)
+    assert all(set(fold.test // 4) == {0, 1, 2} for fold in given.folds)
+
+
+def test_mistakes_are_told(trainer, problem):
+    x, y = problem
+    with pytest.raises(StructureError, match=r"k_fold: trainer is an fnet\.Trainer, received a Layer\. Make one"):
+        fnet.k_fold(Dense(1), KEY, x, y)
+    with pytest.raises(ValueRangeError, match="k=25 folds need a sample each, received 24 samples"):
+        fnet.k_fold(trainer, KEY, x, y, k=25)
+    with pytest.raises(ShapeError, match="y has 23 samples and x has 24"):
+        fnet.k_fold(trainer, KEY, x, y[1:])
+    with pytest.raises(ValueRangeError, match="repeats=2 without shuffle would do the same again"):
+        fnet.k_fold(trainer, KEY, x, y, repeats=2, shuffle=False)
+    with pytest.raises(DtypeError, match="a key is a uint32 array"):
+        fnet.k_fold(trainer, 0, x, y)
