@@ -135,9 +135,7 @@ def _run(
     number("minimize", "tolerance", tolerance or 0.0, "[0, inf)", says="expected {argument} >= 0")
     x, unravel = ravelled(params)
     if isinstance(x, DeviceArray):
-        raise DeviceError(
-            f"second-order methods are of the host, params on '{x.device}'. Use fnet.to_host(params)."
-        )
+        raise DeviceError(f"second-order methods are of the host, params on '{x.device}'. Use fnet.to_host(params).")
     params, eps = unravel(x), float(np.finfo(x.dtype).eps)
     value_tolerance = 4 * eps if value_tolerance is None else value_tolerance
     plausible = max(10 * value_tolerance, math.sqrt(eps))
