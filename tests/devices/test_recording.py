@@ -194,6 +194,13 @@ def test_mistakes_are_named_there_too(recording: Recording):
         trainer.fit(ts, there(X), y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
 
 
+def test_metrics_of_two_classes_are_watched_there(recording: Recording):
+    """Targets are looked at on the host only."""
+    trainer = fnet.Trainer(Dense(1, "sigmoid"), "binary_crossentropy", metrics=["accuracy", "auc", "f1_score"])
+    ts, y = trainer.init(fnet.random.key(0), (3,)), np.float32([[0], [1]])
+    assert trainer.evaluate(there(ts), there(X), there(y)) == trainer.evaluate(ts, X, y)
+
+
 @pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.id)
 def test_every_loss_runs_there(case: LossCase, recording: Recording):
     y, p = case.make(np.random.default_rng(0), (6,))
