@@ -1,4 +1,5 @@
 from fnet import activations as activations
+from fnet import callbacks as callbacks
 from fnet import constraints as constraints
 from fnet import initializers as initializers
 from fnet import layers as layers

@@ -7,14 +7,16 @@
 | `watcher` | what is told of every call of a layer | `networks.watching.watching` | containers |
 | `penalties` | the list that takes the penalties of outputs | `reported_penalties` | `regularizers.report` |
 | `counted_samples` | which samples of a batch count | `TimeDistributed` | `BatchNormalization`, `TimeDistributed` |
+| `rates_in_state` | new states of optimizers hold the learning rates | `optimizers.rates` | optimizers, for `init` |
 
 A value holds until the end of a ``with`` statement, in one thread or one task of asyncio: a new thread begins with
 those of `Context`, a new task with those of the task that made it. Settings of the whole process are not in it:
 `fnet.set_num_threads`, `fnet.set_program_limit`, and the variables of the environment that the README lists.
 
-All values but the precision are parts of a network that is being applied. A program that `fnet.jit` keeps would not
-see them. Where one of them is in force, a jitted function that reads hidden values is therefore a part of its caller,
-as within a trace. A trace runs in an `Observed` context, which tells whether the function reads any.
+The precision holds for all functions, the other values for a network or an optimizer at work. A program that
+`fnet.jit` keeps would not see them. Where one of them is in force, a jitted function that reads hidden values is
+therefore a part of its caller, as within a trace. A trace runs in an `Observed` context, which tells whether the
+function reads any.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ class Context:
     `LEVELS`; None where they are parts of their caller.
     """
 
-    __slots__ = ("counted_samples", "jit_level", "penalties", "position", "precision", "watcher")
+    __slots__ = ("counted_samples", "jit_level", "penalties", "position", "precision", "rates_in_state", "watcher")
 
     def __init__(
         self,
@@ -47,22 +49,27 @@ class Context:
         watcher: Watcher | None = None,
         penalties: list[Any] | None = None,
         counted_samples: Any = None,
+        rates_in_state: bool = False,
     ) -> None:
         self.precision, self.position, self.watcher = precision, position, watcher
-        self.penalties, self.counted_samples = penalties, counted_samples
-        is_alone = watcher is None and penalties is None and counted_samples is None
+        self.penalties, self.counted_samples, self.rates_in_state = penalties, counted_samples, rates_in_state
+        is_alone = watcher is None and penalties is None and counted_samples is None and not rates_in_state
         is_plain = is_alone and (position is None or position.is_plain)
         self.jit_level: Level | None = precision if is_plain else None
 
     def at(self, position: Position) -> Context:
         """The context of the layer there: what `replaced` gives, faster."""
-        return Context(self.precision, position, self.watcher, self.penalties, self.counted_samples)
+        return Context(
+            self.precision, position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state
+        )
 
     def under(self, precision: Level) -> Context:
         """The context with this precision: what `replaced` gives, faster."""
         if self.position is None and self.jit_level is not None:
             return _OF_LEVELS[precision]
-        return Context(precision, self.position, self.watcher, self.penalties, self.counted_samples)
+        return Context(
+            precision, self.position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state
+        )
 
     def replaced(self, **values: Any) -> Context:
         """The context with these values in place of its own."""
@@ -84,7 +91,7 @@ class Observed(Context):
         return super().__getattribute__(name)
 
 
-VALUES = ("precision", "position", "watcher", "penalties", "counted_samples")
+VALUES = ("precision", "position", "watcher", "penalties", "counted_samples", "rates_in_state")
 
 _READ = {*VALUES[1:], "jit_level"}
 _OF_LEVELS = {level: Context(level) for level in LEVELS}  # outside of all layers

@@ -125,7 +125,7 @@ def test_a_value_ends_alone():
         with within(before.replaced(counted_samples=X)):
             fnet.precision("medium")
             assert in_force().counted_samples is X
-        assert values(in_force()) == ["medium", None, None, None, None]
+        assert values(in_force()) == ["medium", None, None, None, None, False]
     finally:
         fnet.precision(before.precision)
 

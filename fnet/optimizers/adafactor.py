@@ -24,10 +24,12 @@ from fnet.optimizers.optimizer import (
     check_learning_rate,
     first_step,
     in_dtype,
+    kept_rate,
     learning_rate_at,
     map_leaves,
     needed,
     next_step,
+    rate_in_state,
 )
 from fnet.optimizers.options import rule_constructor
 from fnet.transforms.operand import beside
@@ -76,6 +78,7 @@ def adafactor(
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)
         return first_step(
+            **rate_in_state(learning_rate),
             row_mean=tree.map(lambda w: _zeros(w, lambda shape: shape[:-1], factored=True), params),
             column_mean=tree.map(lambda w: _zeros(w, lambda shape: (*shape[:-2], shape[-1]), factored=True), params),
             velocity=tree.map(lambda w: _zeros(w, lambda shape: shape, factored=False), params),
@@ -83,7 +86,7 @@ def adafactor(
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
         t = next_step(state)
-        rate = in_dtype(minimum(learning_rate_at(learning_rate, state["step"]), divide(1.0, sqrt(t))))
+        rate = in_dtype(minimum(learning_rate_at(learning_rate, state), divide(1.0, sqrt(t))))
         new = power(t, beta_2_decay)
         of_new, of_old = in_dtype(new), in_dtype(subtract(1.0, new))
 
@@ -105,7 +108,7 @@ def adafactor(
         slots = ("row_mean", "column_mean", "velocity")
         trees = [state[name] for name in slots]
         updates, *trees = map_leaves(leaf, grads, params, *trees, read=(needed(params),))
-        return updates, {"step": t, **dict(zip(slots, trees, strict=True))}
+        return updates, {"step": t, **kept_rate(state), **dict(zip(slots, trees, strict=True))}
 
     return (init, update)
 

@@ -23,11 +23,13 @@ from fnet.optimizers.optimizer import (
     combinator,
     first_step,
     in_dtype,
+    kept_rate,
     learning_rate_at,
     map_leaves,
     needed,
     next_step,
     optimizer_constructor,
+    rate_in_state,
 )
 
 
@@ -134,12 +136,12 @@ def scale_by_learning_rate(learning_rate: LearningRate) -> tuple[Init, Update]:
     check_learning_rate("scale_by_learning_rate", learning_rate)
 
     def init(params: Any) -> dict[str, Any]:
-        return first_step()
+        return first_step(**rate_in_state(learning_rate))
 
     def update(grads: Any, state: dict[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
-        rate = in_dtype(learning_rate_at(learning_rate, state["step"]))
+        rate = in_dtype(learning_rate_at(learning_rate, state))
         (updates,) = map_leaves(lambda g, dtype: (negative(multiply(g, rate(dtype))),), grads, params)
-        return updates, {"step": next_step(state)}
+        return updates, {"step": next_step(state), **kept_rate(state)}
 
     return init, update
 

@@ -21,9 +21,11 @@ from fnet.optimizers.optimizer import (
     first_step,
     full_like,
     in_dtype,
+    kept_rate,
     learning_rate_at,
     map_leaves,
     next_step,
+    rate_in_state,
     settled,
 )
 from fnet.optimizers.options import rule_constructor
@@ -67,7 +69,8 @@ def nadam(
 
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)
-        return first_step(momentum=full_like(params), velocity=full_like(params), momentum_product=np.ones(()))
+        zeros = {"momentum": full_like(params), "velocity": full_like(params)}
+        return first_step(**rate_in_state(learning_rate), **zeros, momentum_product=np.ones(()))
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
         t = next_step(state)
@@ -76,7 +79,7 @@ def nadam(
         of_m = in_dtype(divide(later, subtract(1.0, multiply(product, later))))
         of_g = in_dtype(divide(subtract(1.0, now), subtract(1.0, product)))
         unbiased = in_dtype(divide(1.0, subtract(1.0, power(beta_2, t))))
-        minus_rate = in_dtype(negative(learning_rate_at(learning_rate, state["step"])))
+        minus_rate = in_dtype(negative(learning_rate_at(learning_rate, state)))
 
         def leaf(g: Any, dtype: Any, m: Any, v: Any) -> tuple[Any, Any, Any]:
             m, v = settled(toward(m, g, beta_1), epsilon), settled(toward(v, square(g), beta_2), epsilon)
@@ -85,6 +88,6 @@ def nadam(
             return divide(multiply(ahead, minus_rate(dtype)), spread), m, v
 
         updates, m, v = map_leaves(leaf, grads, params, state["momentum"], state["velocity"])
-        return updates, {"step": t, "momentum": m, "velocity": v, "momentum_product": product}
+        return updates, {"step": t, **kept_rate(state), "momentum": m, "velocity": v, "momentum_product": product}
 
     return (init, update)

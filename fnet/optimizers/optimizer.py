@@ -14,6 +14,7 @@ import numpy as np
 from fnet import configured, tree
 from fnet.arguments import is_number
 from fnet.configured import Recipe, make_again
+from fnet.context import in_force
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.names import Names
 from fnet.ops.arithmetic import add, less, multiply, where
@@ -234,16 +235,16 @@ def by_leaf(
 
     def init(params: Any) -> dict[str, Any]:
         check_floating(params)
-        return first_step(**{name: full_like(params, value) for name, value in slots.items()})
+        return first_step(**rate_in_state(learning_rate), **{k: full_like(params, value) for k, value in slots.items()})
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, dict[str, Any]]:
         step = next_step(state)
         if params is None and slots:
             check_shapes(grads, state[next(iter(slots))])
-        leaf = rule(learning_rate_at(learning_rate, state["step"]), step)
+        leaf = rule(learning_rate_at(learning_rate, state), step)
         read = (needed(params),) if reads_params else ()
         updates, *new = map_leaves(leaf, grads, params, *(state[name] for name in slots), read=read)
-        return updates, {"step": step, **dict(zip(slots, new, strict=True))}
+        return updates, {"step": step, **kept_rate(state), **dict(zip(slots, new, strict=True))}
 
     return init, update
 
@@ -296,14 +297,31 @@ def in_dtype(value: Any) -> Callable[[np.dtype], Any]:
     return functools.cache(lambda dtype: astype(value, dtype))
 
 
-def learning_rate_at(learning_rate: LearningRate, step: Any) -> Any:
-    """The learning rate of a step: a number, or the value of the schedule at the 0-based step.
+def rate_in_state(learning_rate: LearningRate) -> dict[str, Any]:
+    """What a new state of a rule has of the learning rate: the number, where states hold it (`optimizers.rates`)."""
+    if not in_force().rates_in_state or callable(learning_rate) or not is_known(learning_rate):
+        return {}
+    return {"learning_rate": np.array(learning_rate, np.float64)}
 
+
+def kept_rate(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What the next state of a rule has of the learning rate: the same as `state`."""
+    return {"learning_rate": state["learning_rate"]} if "learning_rate" in state else {}
+
+
+def learning_rate_at(learning_rate: LearningRate, state: Mapping[str, Any]) -> Any:
+    """The learning rate of a step, for the state of the rule before it.
+
+    It is the number in the state if that holds one, else the number that the rule was given, or the value of its
+    schedule at the 0-based step.
     Raises `ValueRangeError` where the schedule gives a value that is not finite; under `fnet.jit`, where values are not
     known, such a rate makes the parameters NaN instead.
     """
+    if "learning_rate" in state:
+        return state["learning_rate"]
     if not callable(learning_rate):
         return learning_rate
+    step = state["step"]
     rate = learning_rate(step)
     if is_known(rate) and not np.all(np.isfinite(rate)):
         when = f"step {step}" if is_known(step) else "every step"

@@ -130,7 +130,7 @@ def _with_decay(rule: Pair, learning_rate: LearningRate, weight_decay: float, ex
         return before(params)
 
     def update(grads: Any, state: Mapping[str, Any], params: Any = None) -> tuple[Any, Any]:
-        factor = in_dtype(multiply(learning_rate_at(learning_rate, state["step"]), weight_decay))
+        factor = in_dtype(multiply(learning_rate_at(learning_rate, state), weight_decay))
         keeps = mask_of("exclude_from_weight_decay", as_predicate(exclude), needed(params))
 
         def lowered(x: Any, w: Any, keep: bool) -> Any:

@@ -1,4 +1,4 @@
-"""What is called after each epoch of training, and what it may answer."""
+"""The callbacks of a run: objects with hooks, and plain functions that are called after each epoch."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from fnet.arguments import described
-from fnet.errors import DtypeError, StructureError
+from fnet.arguments import described, integer
+from fnet.errors import DtypeError, NonFiniteError, StructureError
+from fnet.train.callback import Callback
+from fnet.train.run import Run
 from fnet.train.state import TrainState
 
-Callback = Callable[[int, dict[str, float], TrainState], Any]
+Function = Callable[[int, dict[str, float], TrainState], Any]
 """Called as ``callback(epoch, logs, ts)`` after each epoch; returning "stop" or True ends the training."""
+CallbackLike = Callback | Function
 
 
 class Callbacks:
@@ -23,41 +26,98 @@ class Callbacks:
     Raises `DtypeError` for what cannot be called, `StructureError` for what takes other arguments, before any is.
     """
 
-    def __init__(self, given: Callback | Iterable[Callback | None] | None) -> None:
-        several = () if given is None else (given,) if callable(given) or _is_no_list(given) else given
+    def __init__(self, given: CallbackLike | Iterable[CallbackLike | None] | None) -> None:
+        several: Any = () if given is None else (given,) if _is_one(given) else given
         self._callbacks = [_checked(callback) for callback in several if callback is not None]
-        self._odd: set[int] = set()
+        self._hooks = {
+            name: [
+                getattr(callback, name)
+                for callback in self._callbacks
+                if getattr(type(callback), name) is not getattr(Callback, name)
+            ]
+            for name in ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_non_finite")
+        }
+        intervals = [(callback, callback.batch_interval) for callback in self._callbacks]
+        self._batches = [
+            (callback, integer(type(callback).__name__, "batch_interval", interval))
+            for callback, interval in intervals
+            if interval is not None
+        ]
 
-    def __len__(self) -> int:
-        return len(self._callbacks)
+    @property
+    def change_learning_rate(self) -> bool:
+        """Whether one of them says that it changes the learning rate."""
+        return any(callback.changes_learning_rate for callback in self._callbacks)
 
-    def ask_to_stop(self, epoch: int, logs: dict[str, float], ts: TrainState) -> bool:
-        """Call all of them; whether one asks to stop."""
-        stop = False
-        for position, callback in enumerate(self._callbacks):
-            stop |= self._asks(position, callback(epoch, logs, ts))
-        return stop
+    @property
+    def see_batches(self) -> bool:
+        """Whether one of them has hooks for batches."""
+        return bool(self._batches)
 
-    def _asks(self, position: int, result: Any) -> bool:
+    def call(self, hook: str, run: Run) -> None:
+        """Call a hook of train or epoch of those that have it."""
+        for bound in self._hooks[hook]:
+            bound(run)
+
+    def steps_to_batch_hooks(self, done: int) -> int:
+        """After `done` steps of the run: how many may be done before a hook is to be called."""
+        return min(interval - done % interval for _, interval in self._batches)
+
+    def batch_begins(self, run: Run, done: int) -> None:
+        """Call those whose steps begin after `done` steps of the run."""
+        for callback, interval in self._batches:
+            if done % interval == 0:
+                callback.on_train_batch_begin(run)
+
+    def batch_ended(self, run: Run, done: int) -> None:
+        """Call those whose steps end after `done` steps of the run."""
+        for callback, interval in self._batches:
+            if done % interval == 0:
+                callback.on_train_batch_end(run)
+
+    def end_at(self, run: Run, error: NonFiniteError) -> bool:
+        """Whether one of them ends the run where there is a NaN or an infinity."""
+        answers = [hook(run, error) for hook in self._hooks["on_non_finite"]]
+        return any(answers)
+
+
+class _AfterEpochs(Callback):
+    """A function that is called after each epoch."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._is_odd = False
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self._asks(self._function(run.epoch, run.logs, run.ts)):
+            run.stop()
+
+    def _asks(self, result: Any) -> bool:
         if result is None or isinstance(result, bool | np.bool_):
             return bool(result)
         if isinstance(result, str) and result == "stop":
             return True
-        if position not in self._odd:
-            self._odd.add(position)
+        if not self._is_odd:
+            self._is_odd = True
             warnings.warn(
-                f"{_name(self._callbacks[position])} returned {result!r:.40}, which says nothing: a callback returns "
+                f"{_name(self._function)} returned {result!r:.40}, which says nothing: a callback returns "
                 f'"stop" or True to end the training, None or False to go on.',
-                stacklevel=5,  # at the call of fit
+                stacklevel=8,  # at the call of fit
             )
         return False
 
 
-def _is_no_list(given: Any) -> bool:
-    return isinstance(given, str) or not isinstance(given, Iterable)
+def _is_one(given: Any) -> bool:
+    return callable(given) or isinstance(given, Callback | str) or not isinstance(given, Iterable)
 
 
 def _checked(callback: Any) -> Callback:
+    if isinstance(callback, Callback):
+        return callback
+    if isinstance(callback, type) and issubclass(callback, Callback):
+        raise DtypeError(
+            f"callbacks has the class {callback.__name__}, expected an object of it. Write {callback.__name__}()."
+        )
     if not callable(callback):
         hook = "on_epoch_end"
         fix = (
@@ -78,7 +138,7 @@ def _checked(callback: Any) -> Callback:
         ) from None
     except ValueError:  # a built-in function that does not say what it takes
         pass
-    return callback
+    return _AfterEpochs(callback)
 
 
 def _name(callback: Any) -> str:

@@ -15,6 +15,7 @@ from fnet.errors import DeviceError, FnetError, ShapeError, StructureError, Trac
 from fnet.losses.define import Loss
 from fnet.masking import split_mask
 from fnet.networks.layer import Layer
+from fnet.optimizers.rates import new_state
 from fnet.spec import ArraySpec
 from fnet.train.state import TrainState
 from fnet.transforms.primitive import spec_of
@@ -115,12 +116,37 @@ def _initial(net: Layer, shapes: Any, dtype: np.dtype) -> tuple[Any, Any]:
         return net.init(random.key(0), shapes, dtype)
 
 
-def check_optimizer(init: Callable[[Any], Any], params: Any, opt_state: Any) -> None:
-    """Refuse an optimizer state that is not what `init` makes for the parameters that are trained."""
+def check_optimizer(init: Callable[[Any], Any], params: Any, opt_state: Any) -> bool:
+    """Refuse an optimizer state that is not what `init` makes for the parameters that are trained.
+
+    Returns whether the state holds the learning rates.
+    """
     try:
         tree.flatten_like(tree.structure(eval_shape(init, params)), opt_state)
     except StructureError as error:
-        raise StructureError(f"ts.opt_state does not belong to this optimizer: {error}") from None
+        try:
+            tree.flatten_like(tree.structure(eval_shape(functools.partial(new_state, init), params)), opt_state)
+        except StructureError:
+            raise StructureError(f"ts.opt_state does not belong to this optimizer: {error}") from None
+        return True
+    return False
+
+
+def check_alike(ts: TrainState, other: TrainState) -> TrainState:
+    """`other`, in the order of `ts`; refuse a state for which a callback asks, if it is not like the present one."""
+    own = tree.structure(ts)
+    try:
+        leaves = tree.flatten_like(own, other)
+    except StructureError as error:
+        raise StructureError(f"a callback asks for a state that is not like that of the run: {error}") from None
+    for path, old, new in zip(own.paths(), tree.leaves(ts), leaves, strict=True):
+        expected, received = spec_of(old), spec_of(new)
+        if (expected.shape, expected.dtype) != (received.shape, received.dtype):
+            raise StructureError(
+                f"a callback asks for a state that is not like that of the run: '{path}' is {received}, expected "
+                f"{expected}. Change values of run.ts only."
+            )
+    return tree.unflatten(own, leaves)
 
 
 def check_targets(loss: Any, y: Any, output: Any, sample_weight: Any) -> None:

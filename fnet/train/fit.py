@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
-from fnet.errors import NonFiniteError
+from fnet.errors import NonFiniteError, StructureError
+from fnet.networks.layer import Layer
+from fnet.optimizers.rates import Rates
 from fnet.train.callbacks import Callbacks
+from fnet.train.checks import check_alike
 from fnet.train.data import epoch_order
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass, assign
 from fnet.train.progress import Progress
+from fnet.train.run import Run
 from fnet.train.state import TrainState, copied
 from fnet.train.steps import Totals, Training
 
@@ -29,10 +33,14 @@ class Fit:
     passes: the compiled steps over the training data. carry: the tree that a step takes and returns. empty: the totals
     at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes the numbers of
     the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
-    loss of a step NaN, for the state and the samples of the step. safe: the state at the beginning of the epoch, in the
-    end the one that is returned. own: whether `safe` has arrays of its own, not those that `fit` was given.
+    loss of a step NaN, for the state and the samples of the step. rates: finds the learning rates of the optimizer.
+    directions: see `Run`. held: whether the state of the optimizer holds its learning rates.
+    safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
+    arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
+    order: in which the epoch visits the samples. done: how many steps of the run are done. logs: of the latest epoch.
     """
 
+    net: Layer
     passes: Pass
     carry: Training
     data: dict[str, Any]
@@ -42,48 +50,107 @@ class Fit:
     results: Callable[[Totals], dict[str, float]]
     validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
     explain: Callable[[TrainState, np.ndarray], str]
+    rates: Callable[[], Rates]
+    directions: Mapping[str, str | None]
+    callbacks: Callbacks
+    held: bool
     given: TrainState = field(init=False)
     safe: TrainState = field(init=False)
+    run: Run = field(init=False)
+    order: Any = field(init=False, default=None)
     own: bool = field(init=False, default=False)
+    at: int = field(init=False, default=0)
+    done: int = field(init=False, default=0)
+    logs: dict[str, Any] = field(init=False, default_factory=dict)
     history: History = field(init=False, default_factory=History)
 
-    def epochs(self, first: int, last: int, verbose: bool, callbacks: Callbacks) -> tuple[TrainState, History]:
+    def epochs(self, first: int, last: int, verbose: bool | int | str) -> tuple[TrainState, History]:
         """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
-        self.given = self.safe = self.carry.ts
-        history = self.history
+        self.given = self.carry.ts
+        if self.callbacks.change_learning_rate:
+            self._adopt(self._holding(self.given))
+        self.safe = self.carry.ts
+        self.run = self._view(first, last)
         progress = Progress(verbose, last, self.passes.steps)
         with Interrupt() as interrupt:
             try:
+                self._call("on_train_begin", {})
                 for epoch in range(first, last):
-                    progress.begin(epoch)
-                    logs = self._epoch(epoch, progress, interrupt)
-                    if logs is None:
+                    if self.run.stopping or not self._epoch(epoch, progress, interrupt):
                         break
-                    history.append(epoch, logs)
-                    progress.end(epoch, logs)
-                    if (callbacks and callbacks.ask_to_stop(epoch, logs, copied(self.carry.ts))) or interrupt.requested:
-                        break
-                    if epoch + 1 < last:
-                        self._keep()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as error:
                 if interrupt.requested:  # the second one
+                    self._end(error)
                     raise
                 interrupt.requested = True
+            except BaseException as error:
+                self._end(error)
+                raise
             finally:
                 progress.close()
+            self.run.interrupted = interrupt.requested
+            self._end(None)
             self._keep()
-        history.interrupted = interrupt.requested
-        return self.safe, history
+        del self.run  # it refers to this, and the last state would wait for the collector of circles
+        self.history.interrupted = interrupt.requested
+        return self.safe, self.history
 
-    def _epoch(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
+    def _view(self, first: int, last: int) -> Run:
+        return Run(
+            net=self.net,
+            history=self.history,
+            first=first,
+            last=last,
+            steps=self.passes.steps,
+            batch_size=self.passes.batch_size,
+            directions=self.directions,
+            _current=lambda: self.carry.ts,
+            _rate=lambda: self.rates().now(self.carry.ts.opt_state),
+            _totals=lambda: self.results(self.carry.totals),
+            epoch=first,
+        )
+
+    def _epoch(self, epoch: int, progress: Progress, interrupt: Interrupt) -> bool:
+        """Do an epoch; whether another one may follow."""
+        run = self.run
+        run.epoch, run.batch = epoch, 0
+        self._call("on_epoch_begin", {})
+        if run.stopping:
+            return False
+        if self.done:
+            self._keep()
+        else:
+            self.safe = self.carry.ts
+        progress.begin(epoch)
+        try:
+            logs = self._numbers(epoch, progress, interrupt)
+        except NonFiniteError as error:
+            if not self.callbacks.end_at(run, error):
+                raise
+            self.carry = self.carry._replace(ts=error.ts)
+            return False
+        if logs is None:
+            return False
+        self.logs = logs
+        self.history.append(epoch, logs)
+        progress.end(epoch, logs)
+        self._call("on_epoch_end", logs)
+        self.history.complete(logs)
+        return not (run.stopping or interrupt.requested)
+
+    def _numbers(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
         """The numbers of an epoch, or None where Ctrl-C ended it."""
         for done in self._steps(epoch):
             progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
             if interrupt.requested:
                 self._check_parameters(epoch)
                 return None
+            if self.run.stopping:
+                break
         self._check_parameters(epoch)
         logs = self.results(self.carry.totals)
+        if self.held:
+            logs.setdefault("learning_rate", self.rates().now(self.carry.ts.opt_state))
         if self.validate is not None:
             values = self.validate(self.carry.ts.params, self.carry.ts.state, interrupt)
             if values is None:
@@ -93,17 +160,93 @@ class Fit:
 
     def _steps(self, epoch: int) -> Iterator[int]:
         """Train for one epoch; yields the number of steps of each chunk."""
-        for done, carry in self._pass(self.carry.ts):
+        callbacks, run, ts = self.callbacks, self.run, self.carry.ts
+        self.order, self.at = epoch_order(ts.key, int(ts.step), self.n, self.shuffle), 0
+        sees = callbacks.see_batches
+        if sees:
+            self._call_batch(callbacks.batch_begins, {})
+        for done, carry in self._pass(self.carry.ts, pause=self._pause if sees else None):
             self.carry = carry
             if self.carry.bad >= 0:
                 raise self._diverged(epoch, int(self.carry.bad))
+            self.done += done
+            run.batch += done
+            if sees:
+                self._call_batch(callbacks.batch_ended)
             yield done
+            if sees and run.batch < run.steps:
+                self._call_batch(callbacks.batch_begins, {})
 
-    def _pass(self, ts: TrainState, limit: int | None = None) -> Iterator[tuple[int, Training]]:
-        """The steps of the epoch that begins at `ts`, at most `limit` of them."""
-        start = self.carry._replace(ts=ts, start=np.zeros((), np.int64), totals=self.empty, bad=np.full((), -1))
-        order = epoch_order(ts.key, int(ts.step), self.n, self.shuffle)
-        return self.passes.run(start, order, *tree.leaves(self.data), limit=limit)
+    def _pause(self) -> int:
+        return self.callbacks.steps_to_batch_hooks(self.done)
+
+    def _pass(
+        self, ts: TrainState, limit: int | None = None, pause: Callable[[], int] | None = None
+    ) -> Iterator[tuple[int, Training]]:
+        """The steps of the epoch from `ts` on, before which there were `at` of them; at most `limit`."""
+        begin = np.full((), self.at * self.passes.batch_size, np.int64)
+        start = self.carry._replace(ts=ts, start=begin, totals=self.empty, bad=np.full((), -1))
+        return self.passes.run(start, self.order, *tree.leaves(self.data), first=self.at, limit=limit, pause=pause)
+
+    def _call(self, hook: str, logs: dict[str, Any]) -> None:
+        """Call a hook of train or epoch, and do what it asks for."""
+        self.run.moved(logs)
+        self.callbacks.call(hook, self.run)
+        ts = self._asked()
+        if ts is not None:
+            self._adopt(ts)
+
+    def _call_batch(self, call: Callable[[Run, int], None], logs: dict[str, Any] | None = None) -> None:
+        """Call hooks of batches, and do what they ask for; within an epoch, in the memory of the compiled step."""
+        self.run.moved(logs)
+        held = self.held
+        call(self.run, self.done)
+        ts = self._asked()
+        if ts is None:
+            return
+        if self.held and not held:
+            raise StructureError(
+                "a callback changed the learning rate at a batch, for which the step is not compiled. Write "
+                "changes_learning_rate = True in its class."
+            )
+        if self.run.batch:
+            assign(self.carry.ts, ts)
+            self._keep()
+        else:
+            self.carry = self.carry._replace(ts=ts)
+            self.safe, self.own = ts, False
+        self.at = self.run.batch
+
+    def _asked(self) -> TrainState | None:
+        """The state that callbacks ask for, None for the present one."""
+        run, ts = self.run, self.carry.ts
+        state, rate = run.asked_state, run.asked_rate
+        if state is None and rate is None:
+            return None
+        if state is not None:
+            ts = check_alike(ts, self._holding(state) if self.held else state)
+        if rate is not None:
+            ts = self._holding(ts)
+            ts = ts._replace(opt_state=self.rates().changed(ts.opt_state, rate))
+        run.answered()
+        return ts
+
+    def _holding(self, ts: TrainState) -> TrainState:
+        """The state with the learning rates in it."""
+        self.held = True
+        return ts._replace(opt_state=self.rates().held(ts.opt_state))
+
+    def _adopt(self, ts: TrainState) -> None:
+        """Go on from another state, between epochs."""
+        if tree.structure(ts) != tree.structure(self.carry.ts):
+            self.passes.renew()
+            self.own = False
+        self.carry = self.carry._replace(ts=ts)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Call the last hooks; `error` ends the run."""
+        self.run.error = error
+        self._call("on_train_end", self.logs)
 
     def _keep(self) -> None:
         """Keep the present state: to go back to it, or to return it."""
@@ -143,9 +286,8 @@ class Fit:
     def _explained(self, step: int) -> str:
         """What is wrong with update number `step` of this epoch."""
         before = self._repeated(step)
-        order = epoch_order(before.key, int(self.safe.step), self.n, self.shuffle)
-        first = (step - int(self.safe.step)) * self.passes.batch_size
-        return self.explain(before, order[first : first + self.passes.batch_size])
+        first = (self.at + step - int(self.safe.step)) * self.passes.batch_size
+        return self.explain(before, self.order[first : first + self.passes.batch_size])
 
     def _last_good(self, step: int) -> TrainState:
         """The state before update number `step`, or the one before that if it is not finite."""

@@ -23,12 +23,19 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     epoch: list[int] = field(default_factory=list)
     interrupted: bool = False
+    _latest: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def append(self, epoch: int, logs: dict[str, float]) -> None:
         """Add the values of an epoch."""
         self.epoch.append(epoch)
+        self._latest = set(logs)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def complete(self, logs: dict[str, float]) -> None:
+        """Add what the values of the latest epoch have got since `append`."""
+        for name in logs.keys() - self._latest:
+            self.history.setdefault(name, []).append(logs[name])
 
     def __getitem__(self, name: str) -> list[float]:
         return self.history[name]

@@ -20,11 +20,13 @@ class CompiledLoop:
     """A compiled step ``step(carry, *inputs) -> (carry,)`` with the carry that its repetitions update in place.
 
     The leaves of `carry` are views of the memory that the compiled step works on: to change them, write into them.
+    pause: gives the number of steps after which a chunk ends at the latest.
     """
 
     def __init__(self, step: Jitted) -> None:
         self.step = step
         self.carry: Any = None
+        self.pause: Callable[[], int] | None = None
         self.device: Device | None = None
         self.chunk = 1
 
@@ -42,7 +44,7 @@ class CompiledLoop:
         the first calls compile.
         """
         while steps:
-            n = min(steps, self.chunk)
+            n = min(steps, self.chunk) if self.pause is None else min(steps, self.chunk, self.pause())
             begin = time.perf_counter()
             (self.carry,) = self.step.repeat(n, self.carry, *inputs)
             self.device = self.device or device_of(tree.leaves(self.carry))
@@ -73,18 +75,35 @@ class Pass:
         self._parts = [(CompiledLoop(make(size)), steps) for size, steps in sizes if size and steps]
         self.steps = sum(steps for _, steps in self._parts)
 
-    def run(self, carry: Any, *inputs: np.ndarray, limit: int | None = None) -> Iterator[tuple[int, Any]]:
+    def run(
+        self,
+        carry: Any,
+        *inputs: np.ndarray,
+        first: int = 0,
+        limit: int | None = None,
+        pause: Callable[[], int] | None = None,
+    ) -> Iterator[tuple[int, Any]]:
         """One pass that begins with `carry`; yields after each chunk its number of steps and what is carried then.
 
-        limit: at most so many steps.
+        first: the number of the step to begin with. limit: at most so many steps. pause: see `CompiledLoop`.
         """
-        left = self.steps if limit is None else limit
+        left = self.steps - first if limit is None else limit
         for loop, steps in self._parts:
+            steps, first = max(steps - first, 0), max(first - steps, 0)
             steps = min(steps, left)
             if not steps:
-                return
+                continue
             left -= steps
             loop.load(carry)
-            for done in loop.run(steps, *inputs):
-                carry = loop.carry
-                yield done, carry
+            loop.pause = pause
+            try:
+                for done in loop.run(steps, *inputs):
+                    carry = loop.carry
+                    yield done, carry
+            finally:
+                loop.pause = None  # it may lead back to this
+
+    def renew(self) -> None:
+        """The next pass may begin with a tree of another structure."""
+        for loop, _ in self._parts:
+            loop.carry = None

@@ -14,7 +14,6 @@ from fnet.metrics import Metric
 from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer
 from fnet.train.checks import as_loss, check_targets, check_weights
-from fnet.transforms.operand import is_known
 
 Outputs = tuple[str, ...] | None
 """The names of several outputs; None for a network with a single one."""
@@ -98,6 +97,12 @@ class BoundMeasures:
     def __init__(self, outputs: Outputs, loss: Callable[..., Any], watched: tuple[Watched, ...]) -> None:
         self.outputs, self.loss, self.watched = outputs, loss, watched
 
+    @property
+    def directions(self) -> dict[str, str | None]:
+        """Whether "up" or "down" is better, by the name of a loss or metric; None where it is not known."""
+        losses_of = ("loss", *(f"{output}_loss" for output in self.outputs or ()))
+        return dict.fromkeys(losses_of, "down") | {each.name: each.metric.direction for each in self.watched}
+
     def value(self, batch: Mapping[str, Any], y: Any) -> tuple[Any, dict[str, Any]]:
         """The loss to be minimised, and the losses of the outputs that have one, if there are several."""
         options = {} if batch["sample_weight"] is None else {"sample_weight": batch["sample_weight"]}
@@ -122,8 +127,6 @@ class BoundMeasures:
         for name, loss, *parts in self._losses(data, output):
             with scope(f"output {name}") if name else nullcontext():
                 check_targets(loss, *parts)
-        if not all(map(is_known, tree.leaves(data))):
-            return
         for watched in self.watched:
             if watched.metric.check_targets is not metrics.nothing:
                 with scope(f"output {watched.output}") if watched.output else nullcontext():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 import textwrap
@@ -10,22 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from fnet.arguments import is_integer
+from fnet.errors import ValueRangeError
+
 SECONDS_BETWEEN = 0.1
 BAR = "{desc}  {n_fmt}/{total_fmt} [{bar}]{postfix}, {remaining} left"
 
 
 class Progress:
-    """Shows the progress of `fit` if `verbose`. Epochs that end within `SECONDS_BETWEEN` are left out.
+    """Shows the progress of `fit`, as `verbose` says: 0 nothing, 1 or "auto" a bar and lines, 2 a line for each epoch.
 
-    The bar goes to stderr if that is a terminal, the lines to stdout, which may be a file: there an epoch has one line,
-    on a terminal as many as it needs.
+    Epochs that end within `SECONDS_BETWEEN` are left out, but for 2. The bar goes to stderr if that is a terminal, to
+    the page of a notebook if ipywidgets is there, and nowhere else. The lines go to stdout, which may be a file: there
+    an epoch has one line, on a terminal as many as it needs.
     """
 
-    def __init__(self, verbose: bool, epochs: int, steps: int) -> None:
-        self._verbose = verbose
+    def __init__(self, verbose: bool | int | str, epochs: int, steps: int) -> None:
+        self._verbose = verbose != 0
+        self._all = verbose == 2
         self._epochs = epochs
         self._steps = steps
-        self._bars = verbose and sys.stderr.isatty()
+        self._bars = self._verbose and not self._all and (_in_notebook() or sys.stderr.isatty())
         self._bar: Any = None
         self._title = ""
         self._began = 0.0
@@ -36,18 +42,14 @@ class Progress:
         self._began = time.perf_counter()
         self._title = f"epoch {epoch + 1}/{self._epochs}"
         if self._bars and self._due(epoch):
-            from tqdm import tqdm
+            often: dict[str, Any] = {"leave": False, "mininterval": SECONDS_BETWEEN, "delay": SECONDS_BETWEEN}
+            if _in_notebook():
+                from tqdm.notebook import tqdm as bar
+            else:
+                from tqdm import tqdm as bar
 
-            self._bar = tqdm(
-                total=self._steps,
-                desc=self._title,
-                bar_format=BAR,
-                ascii=".=",
-                leave=False,
-                mininterval=SECONDS_BETWEEN,
-                delay=SECONDS_BETWEEN,
-                ncols=shutil.get_terminal_size().columns - 1,
-            )
+                often |= {"bar_format": BAR, "ascii": ".=", "ncols": shutil.get_terminal_size().columns - 1}
+            self._bar = bar(total=self._steps, desc=self._title, **often)
 
     def advance(self, steps: int, loss: float) -> None:
         """Steps are done; `loss` is the mean over the epoch so far."""
@@ -79,7 +81,23 @@ class Progress:
             self._bar = None
 
     def _due(self, epoch: int) -> bool:
-        return epoch + 1 == self._epochs or time.perf_counter() - self._shown >= SECONDS_BETWEEN
+        return self._all or epoch + 1 == self._epochs or time.perf_counter() - self._shown >= SECONDS_BETWEEN
+
+
+def verbosity(verbose: Any) -> bool | int | str:
+    """The argument of `fit` itself, or a `ValueRangeError` where it is none of those that `Progress` takes."""
+    if isinstance(verbose, bool | np.bool_) or (is_integer(verbose) and verbose in (0, 1, 2)) or verbose == "auto":
+        return verbose
+    raise ValueRangeError(
+        f"verbose is 0 or False for nothing, 1, True or 'auto' for a bar and lines, 2 for a line for each epoch, "
+        f"received {verbose!r:.40}."
+    )
+
+
+def _in_notebook() -> bool:
+    """Whether this runs in the kernel of a notebook that can show a bar."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel") and importlib.util.find_spec("ipywidgets") is not None
 
 
 def _wrapped(parts: list[str], columns: int) -> list[str]:

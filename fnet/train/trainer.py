@@ -19,8 +19,9 @@ from fnet.metrics.names import MetricLike
 from fnet.networks.layer import Layer
 from fnet.networks.samples import ShapeLike
 from fnet.optimizers import Optimizer
+from fnet.optimizers.rates import Rates
 from fnet.train import steps
-from fnet.train.callbacks import Callback, Callbacks
+from fnet.train.callbacks import CallbackLike, Callbacks
 from fnet.train.checks import (
     check_device,
     check_optimizer,
@@ -38,6 +39,7 @@ from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
 from fnet.train.measures import BoundMeasures, Measures
+from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.state import TrainState, copied
@@ -128,9 +130,9 @@ class Trainer:
         validation_data: tuple[Any, ...] | None = None,
         shuffle: bool = True,
         sample_weight: Any = None,
-        verbose: bool = True,
+        verbose: bool | int | str = "auto",
         initial_epoch: int = 0,
-        callbacks: Callback | Iterable[Callback | None] | None = (),
+        callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
         class_weight: Mapping[int, float] | None = None,
     ) -> tuple[TrainState, History]:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
@@ -161,7 +163,7 @@ class Trainer:
         self._rebinding.check("fit", ts)
         batch_size, epochs = _count("batch_size", batch_size), _count("epochs", epochs)
         initial_epoch = _count("initial_epoch", initial_epoch, least=0)
-        called = Callbacks(callbacks)
+        verbose, called = verbosity(verbose), Callbacks(callbacks)
         data, validation = self._data(ts, batch_size, x, y, sample_weight), None
         if validation_data is not None:
             validation = self._data(ts, batch_size, *as_triple(validation_data), "validation_data ")
@@ -170,7 +172,7 @@ class Trainer:
         if class_weight is not None:
             weights = weights_of_classes(class_weight, data["y"], sample_weight)
             data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
-        self._check_optimizer(ts)
+        held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
         n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
@@ -178,8 +180,24 @@ class Trainer:
         passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures, data)
-        run = Fit(passes, carry, data, n, shuffle, empty, results, validate, explain)
-        return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose, called))
+        rates, directions = functools.partial(self._rates, ts), measures.directions
+        run = Fit(
+            self._net,
+            passes,
+            carry,
+            data,
+            n,
+            shuffle,
+            empty,
+            results,
+            validate,
+            explain,
+            rates,
+            directions,
+            called,
+            held,
+        )
+        return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose))
 
     def evaluate(self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None) -> Results:
         """The mean loss and the metrics over the samples, in inference mode, by name: a dict that unpacks into numbers.
@@ -257,11 +275,23 @@ class Trainer:
             check_samples(self._net, ts, name, x)
             raise
 
-    def _check_optimizer(self, ts: TrainState) -> None:
-        def find() -> None:
-            check_optimizer(self._optimizer.init, steps.split_trained(self._net, ts.params)[0], ts.opt_state)
+    def _holds_rates(self, ts: TrainState) -> bool:
+        """Whether the state of the optimizer holds its learning rates; refuse one of another optimizer."""
 
-        self._examiner.once(("optimizer", specs((ts.params, ts.opt_state))), find)
+        def find() -> bool:
+            trained, _ = steps.split_trained(self._net, ts.params)
+            return check_optimizer(self._optimizer.init, trained, ts.opt_state)
+
+        return self._examiner.once(("optimizer", specs((ts.params, ts.opt_state))), find)
+
+    def _rates(self, ts: TrainState) -> Rates:
+        """Where the state of the optimizer holds its learning rates."""
+
+        def find() -> Rates:
+            trained, _ = steps.split_trained(self._net, ts.params)
+            return Rates(self._optimizer.init, self._optimizer.name, trained)
+
+        return self._examiner.once(("rates", specs(ts.params)), find)
 
     def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
         """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""

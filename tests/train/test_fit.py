@@ -125,9 +125,9 @@ def orders_seen(monkeypatch, shuffle: bool) -> list[np.ndarray]:
     seen: list[np.ndarray] = []
     run = loop.Pass.run
 
-    def spy(self, carry, order, *leaves, limit=None):
+    def spy(self, carry, order, *leaves, **parts):
         seen.append(order)
-        return run(self, carry, order, *leaves, limit=limit)
+        return run(self, carry, order, *leaves, **parts)
 
     trainer, x, y = small()
     with monkeypatch.context() as patch:

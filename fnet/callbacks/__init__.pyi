@@ -1,0 +1,10 @@
+from fnet.callbacks.constructor import CALLBACKS as CALLBACKS
+from fnet.callbacks.csv_logger import CSVLogger as CSVLogger
+from fnet.callbacks.early_stopping import EarlyStopping as EarlyStopping
+from fnet.callbacks.lambda_callback import LambdaCallback as LambdaCallback
+from fnet.callbacks.learning_rate_scheduler import LearningRateScheduler as LearningRateScheduler
+from fnet.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
+from fnet.callbacks.reduce_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
+from fnet.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+from fnet.train.callback import Callback as Callback
+from fnet.train.run import Run as Run

@@ -1,0 +1,78 @@
+"""The numbers of all epochs in a table, as text."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from fnet.arguments import flag
+from fnet.callbacks.constructor import CALLBACKS, known_arguments
+from fnet.errors import ValueRangeError
+from fnet.train.callback import Callback
+from fnet.train.run import Run
+
+
+@CALLBACKS.named()
+class CSVLogger(Callback):
+    """A line of numbers for each epoch, in a file that is complete after every epoch.
+
+    The columns are ``epoch``, counted from 0, and the names of the logs of the first epoch, sorted; without validation
+    in it, those with ``val_`` too. What an epoch does not have is ``NA``. separator: one character between numbers.
+    append: go on at the end of the file; the header is written if that is empty. Raises `ValueRangeError` for another
+    separator, `OSError` for a file that cannot be written. Source: Keras ``CSVLogger``.
+
+    >>> CSVLogger("training.csv", append=True)
+    CSVLogger(filename='training.csv', append=True)
+    """
+
+    remembered = ("columns",)
+
+    @known_arguments
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        if not (isinstance(separator, str) and len(separator) == 1 and separator not in '"\r\n'):
+            raise ValueRangeError(f"CSVLogger: separator is one character, received {separator!r:.40}.")
+        self.filename, self.separator = Path(filename), separator
+        self.append = flag("CSVLogger", "append", append)
+        self.columns: list[str] | None = None
+        self._file: IO[str] | None = None
+        self._has_header = False
+
+    def on_train_begin(self, run: Run) -> None:
+        self._close()
+        self.columns = None
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._has_header = self._file.tell() > 0
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self._file is None:
+            return
+        if self.columns is None:
+            names = sorted(run.logs)
+            validated = any(name.startswith("val_") for name in names)
+            self.columns = names if validated else [*names, *(f"val_{name}" for name in names)]
+        writer = csv.writer(self._file, delimiter=self.separator)
+        if not self._has_header:
+            writer.writerow(["epoch", *self.columns])
+            self._has_header = True
+        writer.writerow([run.epoch, *(_shown(run.logs.get(name, "NA")) for name in self.columns)])
+        self._file.flush()
+
+    def on_train_end(self, run: Run) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_file": None}
+
+
+def _shown(value: Any) -> Any:
+    """A number as it is, several in brackets."""
+    return value if np.ndim(value) == 0 else f'"[{", ".join(map(str, np.asarray(value).tolist()))}]"'

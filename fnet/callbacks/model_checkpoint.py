@@ -1,0 +1,108 @@
+"""Files with the weights of a network while it is trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from fnet.arguments import integer, number
+from fnet.callbacks.constructor import CALLBACKS, known_arguments
+from fnet.callbacks.monitor import Mode, Monitor
+from fnet.errors import ValueRangeError
+from fnet.io.weights import save_weights
+from fnet.train.run import Run
+
+
+@CALLBACKS.named()
+class ModelCheckpoint(Monitor):
+    """Save the weights after every epoch, or after every `save_freq` steps of the run.
+
+    filepath: the name of a file ``*.weights.h5``; ``{epoch}`` and ``{batch}``, counted from 1, and the names of the
+    logs are replaced, as in ``"{epoch:02d}-{val_loss:.2f}.weights.h5"``. Folders are made. A file takes its place only
+    when it is complete. save_best_only: only where `monitor` is better than before; `initial_value_threshold` is the
+    value to be better than at first. mode: "min" or "max" is better; "auto" as the metric says. verbose: 1 prints what
+    it does. save_weights_only: True is the only value today.
+    Raises `ValueRangeError` for a name, mode or frequency that is not allowed, and warns of a monitor that is not
+    there: then it saves all the same. Source: Keras ``ModelCheckpoint``.
+
+    >>> ModelCheckpoint("best.weights.h5", save_best_only=True, save_weights_only=True)
+    ModelCheckpoint(filepath='best.weights.h5', save_best_only=True, save_weights_only=True)
+    """
+
+    remembered = ("best",)
+    without = "it saves all the same"
+
+    @known_arguments
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: Mode = "auto",
+        save_freq: Literal["epoch"] | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath, self.verbose, self.save_best_only = os.fspath(filepath), verbose, save_best_only
+        if not save_weights_only:
+            raise ValueRangeError(
+                "ModelCheckpoint: whole models are not written yet, expected save_weights_only=True. Load such a file "
+                "with fnet.load_weights."
+            )
+        if not self.filepath.endswith(".weights.h5"):
+            raise ValueRangeError(
+                f"ModelCheckpoint: a file of weights ends in .weights.h5, received filepath={self.filepath!r}. "
+                f"Add the ending."
+            )
+        self.save_freq = "epoch" if save_freq == "epoch" else integer(
+            "ModelCheckpoint", "save_freq", save_freq, 1, "expected {argument} to be 'epoch' or a number of steps"
+        )  # fmt: skip
+        self._threshold = initial_value_threshold
+        if initial_value_threshold is not None:
+            number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold, "(-inf, inf)")
+        self.forget(self._threshold)
+
+    @property
+    def batch_interval(self) -> int | None:
+        return None if isinstance(self.save_freq, str) else self.save_freq
+
+    def on_train_begin(self, run: Run) -> None:
+        self.forget(self._threshold)
+
+    def on_train_batch_end(self, run: Run) -> None:
+        self._save(run)
+
+    def on_epoch_end(self, run: Run) -> None:
+        if self.save_freq == "epoch":
+            self._save(run)
+
+    def _save(self, run: Run) -> None:
+        if self.save_best_only and not self._is_best(run):
+            return
+        path = self._path(run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_weights(path, run.net, *run.weights)
+        if self.verbose:
+            print(f"epoch {run.epoch + 1}: saved {path}")
+
+    def _is_best(self, run: Run) -> bool:
+        value = self.watched(run, depth=10)
+        if value is None:
+            return True
+        if not self.is_better(run, value, self.best):
+            return False
+        self.best = value
+        return True
+
+    def _path(self, run: Run) -> Path:
+        numbers = {"batch": run.batch} | run.logs | {"epoch": run.epoch + 1}
+        try:
+            return Path(self.filepath.format(**numbers))
+        except (KeyError, ValueError, IndexError) as error:
+            raise ValueRangeError(
+                f"ModelCheckpoint: filepath={self.filepath!r} cannot be filled in ({error}); there are "
+                f"{', '.join(numbers)}."
+            ) from None

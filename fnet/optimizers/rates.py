@@ -1,0 +1,74 @@
+"""Learning rates that can be changed between steps: numbers in the state of an optimizer.
+
+A learning rate is a constant of the compiled step, unless the state of the optimizer holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.context import in_force, within
+from fnet.errors import StructureError
+
+
+class Rates:
+    """Where the state of an optimizer holds its learning rates, if it does, and the numbers that it was given.
+
+    Several rates, as of `partition`, keep the ratios that they were given: *the* learning rate is the first one.
+    init: that of the optimizer. name: what an error calls the optimizer. params: the parameters that it changes.
+    Raises `StructureError` for an optimizer without a learning rate that is a number.
+
+    >>> from fnet.optimizers import adam
+    >>> params = {"w": np.ones(2)}
+    >>> opt = adam(0.1)
+    >>> rates = Rates(opt.init, "adam", params)
+    >>> state = rates.changed(rates.held(opt.init(params)), 0.05)
+    >>> rates.now(state), state["learning_rate"]
+    (0.05, array(0.05))
+    """
+
+    def __init__(self, init: Callable[[Any], Any], name: str, params: Any) -> None:
+        self._with, without = new_state(init, params), set(tree.structure(init(params)).paths())
+        given = {path: float(x) for path, x in tree.leaves_with_path(self._with) if path not in without}
+        if not given:
+            raise StructureError(
+                f"the optimizer {name} has no learning rate that is a number, so it cannot be changed during the "
+                f"training. Give it a number, learning_rate=0.001, in place of a schedule."
+            )
+        self._first = next(iter(given))
+        of_first = given[self._first]
+        self._ratios = {path: rate / of_first if of_first else 1.0 for path, rate in given.items()}
+
+    def held(self, opt_state: Any) -> Any:
+        """The state with its learning rates in it: as it is, where they are, else with the given ones."""
+        return _filled(self._with, opt_state)
+
+    def now(self, opt_state: Any) -> float:
+        """The learning rate in force, of a state with or without it."""
+        return float(dict(tree.leaves_with_path(self.held(opt_state)))[self._first])
+
+    def changed(self, opt_state: Any, rate: float) -> Any:
+        """The state `held` with another learning rate; what is not a rate is the same array."""
+        return tree.map_with_path(
+            lambda path, leaf: np.array(rate * self._ratios[path]) if path in self._ratios else leaf, opt_state
+        )
+
+
+def new_state(init: Callable[[Any], Any], params: Any) -> Any:
+    """``init(params)`` with the learning rates in it."""
+    with within(in_force().replaced(rates_in_state=True)):
+        return init(params)
+
+
+def _filled(like: Any, given: Any) -> Any:
+    """The tree `given`, with what `like` has more than it."""
+    if isinstance(like, Mapping):
+        return {key: _filled(part, given[key]) if key in given else part for key, part in like.items()}
+    if isinstance(like, tuple | list):
+        parts = [_filled(part, own) for part, own in zip(like, given, strict=True)]
+        return like._make(parts) if hasattr(like, "_make") else type(like)(parts)
+    return given
