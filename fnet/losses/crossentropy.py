@@ -40,6 +40,7 @@ from fnet.ops.maths import log
 from fnet.ops.promotion import lift
 from fnet.ops.shape import broadcast_to, expand_dims, reshape
 from fnet.ops.summation import sum
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -298,5 +299,5 @@ def _pick(p: Any, chosen: Any) -> Any:
     rows = math.prod(lead)
     starts = np.arange(rows).reshape(lead) * classes
     inside = logical_and(greater_equal(chosen, 0), less(chosen, classes))
-    position = where(inside, chosen + starts, rows * classes)
+    position = where(inside, chosen + beside(starts, p), rows * classes)
     return reshape(take(reshape(p, (-1,)), reshape(position, (-1,))), tuple(lead))

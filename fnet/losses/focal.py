@@ -13,6 +13,7 @@ from fnet.ops.arithmetic import clip, equal, multiply, negative, subtract, where
 from fnet.ops.maths import expm1, log, sigmoid
 from fnet.ops.powers import power
 from fnet.ops.promotion import astype, lift
+from fnet.transforms.operand import beside
 
 
 @LOSSES.named()
@@ -114,7 +115,7 @@ def categorical_focal_crossentropy(
         log_p, rest = log(p), subtract(1, p)
     terms = where(equal(y_true, 0), 0, multiply(y_true, log_p))
     values = multiply(_focus(rest, gamma), terms)
-    return negative(multiply(values, astype(lift(alpha), y_pred.dtype)))
+    return negative(multiply(values, beside(astype(lift(alpha), y_pred.dtype), y_pred)))
 
 
 @loss_constructor

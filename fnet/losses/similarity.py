@@ -20,6 +20,7 @@ from fnet.ops.promotion import astype, lift
 from fnet.ops.reduce import max, min, norm
 from fnet.ops.shape import expand_dims, reshape, transpose
 from fnet.ops.summation import sum
+from fnet.transforms.operand import beside
 
 
 @LOSSES.named()
@@ -176,7 +177,7 @@ def Circle(
 def _pairs(labels: Any, remove_diagonal: bool = True) -> tuple[Any, Any]:
     """Which pairs have the same label, without those of a sample with itself, and which have not; (B,) -> (B, B)."""
     same = equal(expand_dims(labels, 1), expand_dims(labels, 0))
-    other = ~np.eye(labels.shape[0], dtype=bool)
+    other = beside(~np.eye(labels.shape[0], dtype=bool), labels)
     return logical_and(same, other) if remove_diagonal else same, logical_not(same)
 
 

@@ -14,6 +14,7 @@ from fnet.metrics import Metric
 from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer
 from fnet.train.checks import as_loss, check_targets, check_weights
+from fnet.transforms.operand import is_known
 
 Outputs = tuple[str, ...] | None
 """The names of several outputs; None for a network with a single one."""
@@ -127,6 +128,8 @@ class BoundMeasures:
         for name, loss, *parts in self._losses(data, output):
             with scope(f"output {name}") if name else nullcontext():
                 check_targets(loss, *parts)
+        if not all(map(is_known, tree.leaves(data))):
+            return
         for watched in self.watched:
             if watched.metric.check_targets is not metrics.nothing:
                 with scope(f"output {watched.output}") if watched.output else nullcontext():

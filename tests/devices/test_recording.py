@@ -17,6 +17,7 @@ from fnet.device import cpu
 from fnet.errors import DeviceError, NonFiniteError
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
+from tests.losses.table import LOSSES, LossCase
 from tests.tables import LAYERS, Row, inputs
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -191,6 +192,22 @@ def test_mistakes_are_named_there_too(recording: Recording):
         trainer.fit(ts, there(spoilt), y, verbose=False)
     with pytest.raises(DeviceError, match="^class_weight looks at the labels, which are on 'recording'. Make weights"):
         trainer.fit(ts, there(X), y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
+
+
+def test_metrics_of_two_classes_are_watched_there(recording: Recording):
+    """Targets are looked at on the host only."""
+    trainer = fnet.Trainer(Dense(1, "sigmoid"), "binary_crossentropy", metrics=["accuracy", "auc", "f1_score"])
+    ts, y = trainer.init(fnet.random.key(0), (3,)), np.float32([[0], [1]])
+    assert trainer.evaluate(there(ts), there(X), there(y)) == trainer.evaluate(ts, X, y)
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=lambda case: case.id)
+def test_every_loss_runs_there(case: LossCase, recording: Recording):
+    y, p = case.make(np.random.default_rng(0), (6,))
+    weights = np.linspace(0.5, 2, 6)
+    got = case.loss(there(y), there(p), sample_weight=there(weights))
+    assert is_there(got)
+    np.testing.assert_allclose(float(got), float(case.loss(y, p, sample_weight=weights)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)

@@ -242,6 +242,10 @@ STATEMENTS = {
         last = last + i
         i = i * 2
         k[i % n] = last
+    for j in range(high):
+        for j in range(j + m):
+            last += j
+        k[j % n] += last
     n = np.float32(n)
     x[0] = n * WEIGHTS[1] + WEIGHTS[0]
     """,

@@ -55,7 +55,7 @@ class Translator(Expressions):
         for node in ast.walk(function):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 self.assigned[node.id] += 1
-        self._counters = {name for name, count in counted.items() if count == self.assigned[name]}
+        self._counters = {name for name, count in counted.items() if count == self.assigned[name]} - _nested(function)
         for parameter, argument in zip(parameters.args, arguments, strict=True):
             if self.assigned[parameter.arg]:
                 self.assigned[parameter.arg] += 1
@@ -266,6 +266,13 @@ def _continues(body: Sequence[ast.stmt]) -> bool:
         if isinstance(statement, ast.If) and (_continues(statement.body) or _continues(statement.orelse)):
             return True
     return False
+
+
+def _nested(function: ast.FunctionDef) -> set[str]:
+    """The names that a loop shares with a loop inside of it: behind that one they are its last number."""
+    loops = [node for node in ast.walk(function) if isinstance(node, ast.For)]
+    inner = ((loop, node) for loop in loops for node in ast.walk(loop) if isinstance(node, ast.For))
+    return {_name(loop.target) for loop, node in inner if node is not loop and _name(node.target) == _name(loop.target)}
 
 
 def _name(expression: ast.expr) -> str:
