@@ -45,8 +45,12 @@ from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
 from fnet.threads import get_num_threads as get_num_threads
 from fnet.threads import set_num_threads as set_num_threads
+from fnet.train.bagging import bagging as bagging
+from fnet.train.bootstrap import bootstrap as bootstrap
 from fnet.train.cross_validation import k_fold as k_fold
 from fnet.train.history import History as History
+from fnet.train.learning_curves import learning_curve as learning_curve
+from fnet.train.learning_curves import validation_curve as validation_curve
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
 from fnet.transfer import devices as devices

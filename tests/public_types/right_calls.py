@@ -353,6 +353,12 @@ fnet.Trainer(net, losses.Huber, optimizer=optimizers.adam, weighted_metrics=["ma
 crossed = fnet.k_fold(trainer, key, x, labels, k=2, stratify=True, repeats=2, epochs=2, class_weight={0: 2.0})
 assert_type(crossed.folds[0].ts, fnet.TrainState)
 print(crossed, crossed.mean["loss"], crossed.std["loss"], fnet.k_fold(trainer, key, x, labels, groups=["a", "b"]))
+by_size = fnet.learning_curve(trainer, key, x, labels, [0.5, 1.0], k=2, epochs=2, stratify=True)
+by_units = fnet.validation_curve(lambda n: fnet.Trainer(Dense(n), "mse"), [1, 2], key, x, x, k=2, name="units")
+print(by_size, by_units.validation["loss"].mean(axis=1))
+bag = fnet.bagging(trainer, key, x, labels, members=3, fraction=0.5, replace=False)
+bag.predict(x, "vote"), bag.std(x), bag.states[0]
+print(fnet.bootstrap(metrics.AUC(), labels, x[:, 0], key, draws=100, level=0.9).low)
 classifier = fnet.sklearn.FnetClassifier(lambda features, outputs: Dense(outputs), optimizer=optimizers.adam(1e-2))
 classifier.fit(x, labels, sample_weight=[1.0, 2.0]).predict_proba(x)
 fnet.sklearn.FnetRegressor(net, losses.Huber(2.0), epochs=3, random_state=0).fit(x, x).predict(x)
