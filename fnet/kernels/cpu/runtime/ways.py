@@ -126,9 +126,10 @@ def rates() -> dict[str, float]:
         found = json.loads(stored)
         if set(found) == set(available()):
             return found
-    found, before = _highest(dict.fromkeys(available(), 0.0)), {}
+    before = dict.fromkeys(available(), 0.0)
+    found = _highest(before)
     for _ in range(SETS):
-        if before and all(found[name] <= CLOSE * before[name] for name in found):
+        if all(found[name] <= CLOSE * before[name] for name in found):
             break
         found, before = _highest(found), found
     if path is not None:
