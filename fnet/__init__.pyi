@@ -7,6 +7,7 @@ from fnet import losses as losses
 from fnet import metrics as metrics
 from fnet import ops as ops
 from fnet import optimizers as optimizers
+from fnet import plots as plots
 from fnet import random as random
 from fnet import regularizers as regularizers
 from fnet import schedules as schedules

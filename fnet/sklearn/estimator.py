@@ -20,7 +20,7 @@ from fnet.sklearn.library import (
     checked_sample_weight,
     validate_data,
 )
-from fnet.train.callbacks import Callback
+from fnet.train.callbacks import CallbackLike
 
 
 class FnetEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -35,7 +35,7 @@ class FnetEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no
         epochs: int = 200,
         batch_size: int = 200,
         validation_split: float = 0.0,
-        callbacks: Callback | Iterable[Callback | None] | None = None,
+        callbacks: CallbackLike | Iterable[CallbackLike | None] | None = None,
         shuffle: bool = True,
         random_state: Any = None,
         verbose: bool = False,

@@ -12,7 +12,7 @@ from fnet import random, tree
 from fnet.arguments import flag, integer, number, one_of
 from fnet.errors import ValueRangeError
 from fnet.random import check_key
-from fnet.train.callbacks import Callback
+from fnet.train.callbacks import CallbackLike
 from fnet.train.history import History
 from fnet.train.judge import NETWORK, SPLIT, Judge, key_of
 from fnet.train.state import TrainState
@@ -68,7 +68,7 @@ def bagging(
     batch_size: int = 32,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
-    callbacks: Callback | Iterable[Callback | None] | None = (),
+    callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
     verbose: bool = False,
     dtype: DTypeLike = "float32",
 ) -> Bagging:

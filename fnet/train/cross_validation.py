@@ -11,7 +11,7 @@ import numpy as np
 from fnet.arguments import integer
 from fnet.errors import ValueRangeError
 from fnet.random import check_key
-from fnet.train.callbacks import Callback
+from fnet.train.callbacks import CallbackLike
 from fnet.train.folds import fold_numbers
 from fnet.train.history import History
 from fnet.train.judge import NETWORK, SPLIT, Judge, collected, key_of, table
@@ -80,7 +80,7 @@ def k_fold(
     batch_size: int = 32,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
-    callbacks: Callback | Iterable[Callback | None] | None = (),
+    callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
     verbose: bool = False,
     dtype: DTypeLike = "float32",
 ) -> CrossValidation:

@@ -58,17 +58,9 @@ class History:
 
         path: the picture to write (its suffix tells the format), or None to write none. Returns the figure.
         """
-        from matplotlib.figure import Figure
+        from fnet.plots import plot_history
 
-        names = [name for name in self.history if not name.startswith("val_")]
-        figure = Figure(figsize=(5 * max(len(names), 1), 3.5), layout="constrained")
-        for position, name in enumerate(names, start=1):
-            axes = figure.add_subplot(1, len(names), position)
-            for label, key in (("training", name), ("validation", f"val_{name}")):
-                if key in self.history:
-                    axes.plot([epoch + 1 for epoch in self.epoch], self.history[key], label=label)
-            axes.set(xlabel="epoch", ylabel=name)
-            axes.legend()
+        figure = plot_history(self)
         if path is not None:
             figure.savefig(path)
         return figure

@@ -11,7 +11,7 @@ from fnet import ops, random, tree
 from fnet.device_array import DeviceArray
 from fnet.errors import StructureError
 from fnet.random import check_key
-from fnet.train.callbacks import Callback
+from fnet.train.callbacks import CallbackLike
 from fnet.train.data import as_arrays, count
 from fnet.train.history import History
 from fnet.train.results import Results
@@ -38,7 +38,7 @@ class Judge:
         epochs: int,
         batch_size: int,
         class_weight: Mapping[int, float] | None,
-        callbacks: Callback | Iterable[Callback | None] | None,
+        callbacks: CallbackLike | Iterable[CallbackLike | None] | None,
         verbose: bool,
         dtype: Any,
     ) -> None:

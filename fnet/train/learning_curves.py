@@ -12,7 +12,7 @@ from fnet import random
 from fnet.arguments import is_integer, number, sequence
 from fnet.errors import StructureError, ValueRangeError
 from fnet.random import check_key
-from fnet.train.callbacks import Callback
+from fnet.train.callbacks import CallbackLike
 from fnet.train.folds import fold_numbers
 from fnet.train.judge import NETWORK, SPLIT, Judge, collected, key_of, table
 from fnet.train.trainer import Trainer
@@ -58,7 +58,7 @@ def learning_curve(
     batch_size: int = 32,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
-    callbacks: Callback | Iterable[Callback | None] | None = (),
+    callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
     verbose: bool = False,
     dtype: DTypeLike = "float32",
 ) -> Curve:
@@ -105,7 +105,7 @@ def validation_curve(
     batch_size: int = 32,
     sample_weight: Any = None,
     class_weight: Mapping[int, float] | None = None,
-    callbacks: Callback | Iterable[Callback | None] | None = (),
+    callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
     verbose: bool = False,
     dtype: DTypeLike = "float32",
 ) -> Curve:

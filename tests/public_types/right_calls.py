@@ -356,6 +356,10 @@ print(crossed, crossed.mean["loss"], crossed.std["loss"], fnet.k_fold(trainer, k
 by_size = fnet.learning_curve(trainer, key, x, labels, [0.5, 1.0], k=2, epochs=2, stratify=True)
 by_units = fnet.validation_curve(lambda n: fnet.Trainer(Dense(n), "mse"), [1, 2], key, x, x, k=2, name="units")
 print(by_size, by_units.validation["loss"].mean(axis=1))
+fnet.plots.plot_history(history, ["loss"]), fnet.plots.plot_folds(crossed), fnet.plots.plot_curve(by_size)
+fnet.plots.plot_confusion_matrix(labels, x, labels=["a", "b"], normalize="true"), fnet.plots.plot_roc(labels, x[:, 0])
+fnet.plots.plot_predictions(x, x, x=None), fnet.plots.plot_residuals(x, x)
+fnet.plots.plot_filters(params, channel=0), fnet.plots.plot_feature_maps(net, params, state, images, "conv2d", most=4)
 bag = fnet.bagging(trainer, key, x, labels, members=3, fraction=0.5, replace=False)
 bag.predict(x, "vote"), bag.std(x), bag.states[0]
 print(fnet.bootstrap(metrics.AUC(), labels, x[:, 0], key, draws=100, level=0.9).low)

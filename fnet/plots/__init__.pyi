@@ -1,0 +1,9 @@
+from fnet.plots.classification import plot_confusion_matrix as plot_confusion_matrix
+from fnet.plots.classification import plot_roc as plot_roc
+from fnet.plots.curves import plot_curve as plot_curve
+from fnet.plots.curves import plot_folds as plot_folds
+from fnet.plots.curves import plot_history as plot_history
+from fnet.plots.images import plot_feature_maps as plot_feature_maps
+from fnet.plots.images import plot_filters as plot_filters
+from fnet.plots.regression import plot_predictions as plot_predictions
+from fnet.plots.regression import plot_residuals as plot_residuals
