@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fnet.plots.curves import plot_history
+
 
 @dataclass
 class History:
@@ -58,8 +60,6 @@ class History:
 
         path: the picture to write (its suffix tells the format), or None to write none. Returns the figure.
         """
-        from fnet.plots import plot_history
-
         figure = plot_history(self)
         if path is not None:
             figure.savefig(path)
