@@ -22,7 +22,7 @@ LONGEST = (
     "kernels/cpu/test_attention.py", "ops/test_recurrent.py", "ops/test_under_jit.py", "ops/test_normalization.py",
     "kernels/cpu/test_gemm.py", "test_losses.py", "test_activations.py", "kernels/cpu/test_recurrent.py",
     "ops/test_reduce.py", "compile/test_random_programs.py", "kernels/cpu/test_crossentropy.py", "test_examples.py",
-    "compile/test_divided_loops.py", "kernels/cpu/test_ctc.py", "compile/test_alike.py",
+    "devices/cpu/test_divided_loops.py", "kernels/cpu/test_ctc.py", "compile/test_alike.py",
     "layers/test_recurrent_masks.py",
 )  # fmt: skip
 
