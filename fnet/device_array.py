@@ -101,6 +101,9 @@ class DeviceArray:
     def __reduce__(self) -> NoReturn:
         raise DeviceError(f"an array on '{self.device}' cannot be pickled. Copy it first: fnet.to_host(x).")
 
+    def __copy__(self) -> DeviceArray:
+        return self.copy()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> DeviceArray:
         return self.copy()
 

@@ -41,6 +41,9 @@ def x(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         lambda x: x * np.float32(3) + np.array(2.0, np.float32),
         lambda x: np.argmax(x, axis=-1),
         lambda x: np.cumsum(x.reshape(3, 2).T, axis=1),
+        lambda x: np.ones_like(x) + x,
+        np.zeros_like,
+        lambda x: np.full_like(x, 3, np.float64),
     ],
 )
 def test_numpys_operators_and_functions_give_arrays_there(f: Callable[[Any], Any], x: Any):
@@ -73,7 +76,7 @@ def test_trees_move_and_numbers_stay(x: Any):
 
 
 def test_a_copy_has_memory_of_its_own(x: Any):
-    for made in (x.copy(), copy.deepcopy({"x": x})["x"]):
+    for made in (x.copy(), copy.copy(x), copy.deepcopy({"x": x})["x"]):
         assert made.device == "one" and made.memory is not x.memory
         np.testing.assert_array_equal(fnet.to_host(made), X)
 
@@ -133,6 +136,11 @@ ERRORS = {
 OTHERS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "function": (np.sort, DeviceError, "^np.sort is not supported on arrays of a device. fnet.ops.top_k comes near"),
     "keyword": (lambda x: np.max(x, initial=3), DeviceError, "^np.max on an array of a device does not take these arg"),
+    "mask": (
+        lambda x: x[x > 2],
+        DeviceError,
+        "^a boolean mask on 'one' selects a number of elements that only the device knows. Use fnet.ops.where instead",
+    ),
     "method": (lambda x: x.argsort(), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'argsort', which NumPy's"),
     "operator": (lambda x: x & x, DtypeError, "^'&' on arrays of a device takes booleans, received float32"),
     "masked": (

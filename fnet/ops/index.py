@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fnet.errors import DtypeError, IndexRangeError, TracingError, ValueRangeError
+from fnet.device_array import DeviceArray
+from fnet.errors import DeviceError, DtypeError, IndexRangeError, TracingError, ValueRangeError
 from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, minimum, multiply, where
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import basic_slice, expand_dims, normalize_axis, reshape
@@ -107,6 +108,11 @@ def _gather(x: Any, indices: list[Any], axis: int) -> Any:
     shape = x.shape
     for index in indices:
         if index.dtype.kind == "b":
+            if isinstance(index, DeviceArray):
+                raise DeviceError(
+                    f"a boolean mask on '{index.device}' selects a number of elements that only the device knows. "
+                    f"Use fnet.ops.where instead."
+                )
             raise TracingError("a traced boolean mask has no fixed number of elements. Use fnet.ops.where instead.")
         if index.dtype.kind not in "iu":
             raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")

@@ -24,7 +24,7 @@ from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.summation import Axes, normalize_axes
 from fnet.ops.summation import sum as sum_
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.tracer import Tracer
 
@@ -119,7 +119,7 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
 def _full_like(x: Any, value: Any, dtype: Any = None) -> Any:
     if not is_known(value):
         return sh.broadcast_to(astype(value, dtype or x.dtype), x.shape)
-    return np.full(x.shape, value, dtype or x.dtype)
+    return beside(np.full(x.shape, value, dtype or x.dtype), x)
 
 
 def _cumsum(x: Any, axis: int | None = None) -> Any:
