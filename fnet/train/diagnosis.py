@@ -92,7 +92,7 @@ class _Watch:
     """Finds the first layer, by its path, whose output has a NaN or an infinity that counts.
 
     outputs: the paths and outputs of all layers, in the order in which they end; None for what is not one array of
-    floats, or is probabilities, of which losses take the logits.
+    floats.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class _Watch:
 
 
 class _Adding:
-    """Adds the zeros to the outputs, in the order in which layers end."""
+    """Adds the zeros to the outputs, in the order in which layers end; not to probabilities with known logits."""
 
     def __init__(self, zeros: list[Any]) -> None:
         self._zeros = iter(zeros)
@@ -136,11 +136,12 @@ class _Adding:
 
     def leave(self, y: Any) -> Any:
         zero = next(self._zeros)
-        return y if zero is None else ops.add(y, zero)
+        has_logits = any(logits_of(activation, y) is not None for activation in ("softmax", "sigmoid"))
+        return y if zero is None or has_logits else ops.add(y, zero)
 
 
 def _takes_zeros(y: Any) -> bool:
-    return is_operand(y) and spec_of(y).differentiable and all(logits_of(a, y) is None for a in ("softmax", "sigmoid"))
+    return is_operand(y) and spec_of(y).differentiable
 
 
 def _place(values: Any) -> str:
