@@ -33,6 +33,8 @@ class FullWidthLibrary(JITCodeLibrary):
     """Whether its own code is as small as can be already, but for what it calls."""
     is_whole = False
     """Whether it links what it calls of other libraries, too: those that Numba loads by itself have to."""
+    version: str | None = None
+    """What tells the symbol of its function from those of others of the same name, in all processes; Numba counts."""
 
     def add_ir_module(self, ir_module: ir.Module) -> None:
         state, self.state = self.state, None

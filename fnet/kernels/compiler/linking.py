@@ -194,10 +194,12 @@ class _SharedCompiler(_LinkedCompiler):
         return compiled
 
     def library(self, function: Callable) -> FullWidthLibrary:
-        return _SharedLibrary(self.state.targetctx.codegen(), function.__qualname__)
+        library = _SharedLibrary(self.state.targetctx.codegen(), function.__qualname__)
+        library.version = source_hash(function.__code__.co_filename)[:16]
+        return library
 
     def _compile_bytecode(self) -> Any:
-        self.state.func_id.unique_id = source_hash(self.state.func_id.filename)[:16]  # Numba counts instead
+        self.state.func_id.unique_id = self.state.library.version
         return super()._compile_bytecode()
 
 

@@ -90,5 +90,6 @@ def _described(state: Any, function: Callable) -> PythonFunctionDescriptor:
     return PythonFunctionDescriptor(
         True, function.__module__, named.func_qualname, named.unique_name, "", None, types.none, None,
         tuple(named.arg_names), (), mangler=state.targetctx.mangler, argtypes=tuple(state.args),
-        inline=flags.forceinline, noalias=flags.noalias, abi_tags=[flags.get_mangle_string()], uid=named.unique_id,
+        inline=flags.forceinline, noalias=flags.noalias, abi_tags=[flags.get_mangle_string()],
+        uid=state.library.version or named.unique_id,
     )  # fmt: skip
