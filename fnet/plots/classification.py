@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet.arguments import one_of
 from fnet.errors import ShapeError, ValueRangeError
-from fnet.plots.panels import panels
+from fnet.plots.panels import panels, some
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +36,7 @@ def plot_confusion_matrix(
             f"plot_confusion_matrix: y_true has {true.size} samples and y_pred has {pred.size}. "
             f"Pass what belongs together."
         )
+    some("plot_confusion_matrix", true)
     if labels is None:
         known, of = np.unique(np.concatenate([true, pred]), return_inverse=True)
         names, rows, columns = [str(one) for one in known], of[: true.size], of[true.size :]
@@ -75,11 +76,15 @@ def plot_roc(y_true: Any, y_score: Any, labels: Sequence[Any] | None = None, ax:
     'area 0.7500'
     """
     true, score = _classes(y_true), np.asarray(y_score, float)
-    score = score.reshape(len(score), -1)
+    some("plot_roc", true)
+    score = score.reshape(len(score), -1) if score.size else score
     if true.shape != score.shape[:1]:
         raise ShapeError(
             f"plot_roc: y_true has {true.size} samples and y_score has {len(score)}. Pass what belongs together."
         )
+    if np.isnan(score).any():
+        sample = np.flatnonzero(np.isnan(score).any(axis=1))[0]
+        raise ValueRangeError(f"plot_roc: y_score is NaN for sample {sample}. Pass numbers, which have an order.")
     names = [""] if score.shape[1] == 1 else [f"{one} " for one in labels or range(score.shape[1])]
     numbers = _numbers(true, max(score.shape[1], 2), "plot_roc")
     lines = []

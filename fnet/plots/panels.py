@@ -59,4 +59,11 @@ def flat_pair(who: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarra
             f"{who}: y_true and y_pred have one shape, received {targets.shape} and {outputs.shape}. "
             f"Pass what belongs together."
         )
+    some(who, targets)
     return targets.ravel(), outputs.ravel()
+
+
+def some(who: str, y_true: np.ndarray) -> None:
+    """Refuse targets of no samples."""
+    if not y_true.size:
+        raise ShapeError(f"{who}: y_true has no samples. Pass at least one.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet import metrics, ops, random, tree
 from fnet.arguments import integer, number
+from fnet.errors import ValueRangeError
 from fnet.metrics import Metric
 from fnet.random import check_key
 from fnet.train.data import as_arrays, count
@@ -47,6 +48,7 @@ def bootstrap(
     metric: a name, an `fnet.metrics.Metric`, or a function ``f(y_true, y_pred)`` of all samples that gives a number or
     several. y_true, y_pred: arrays with the samples first. Each of the draws has as many samples as there are. A draw
     for which the metric is NaN, as of one class only, does not count.
+    Raises `ValueRangeError` where it is NaN for all of them.
     Source: B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 1979 (percentile method).
 
     >>> right = np.arange(100) % 4 > 0
@@ -61,6 +63,10 @@ def bootstrap(
     of = _function(metric)
     rows = (np.asarray(random.randint(key_of(key, draw), (n,), 0, n)) for draw in range(draws))
     values = np.stack([np.array(of(data["y_true"], data["y_pred"], row)) for row in rows])
+    if np.isnan(values).all(axis=0).any():
+        raise ValueRangeError(
+            "bootstrap: the metric is NaN for every draw of samples. Choose a metric of these samples."
+        )
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Interval(np.array(of(data["y_true"], data["y_pred"], np.arange(n)))[()], low, high, float(level), values)
 

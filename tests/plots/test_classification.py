@@ -72,3 +72,9 @@ def test_mistakes_are_told():
         plots.plot_roc([0, 1], [0.1, 0.2, 0.3])
     with pytest.raises(ValueRangeError, match="class 1 has 0 of 2 samples, so there is no curve"):
         plots.plot_roc([0, 0], [0.1, 0.2])
+    with pytest.raises(ShapeError, match=r"plot_roc: y_true has no samples\. Pass at least one"):
+        plots.plot_roc([], [])
+    with pytest.raises(ShapeError, match=r"plot_confusion_matrix: y_true has no samples"):
+        plots.plot_confusion_matrix([], [])
+    with pytest.raises(ValueRangeError, match=r"y_score is NaN for sample 1\. Pass numbers"):
+        plots.plot_roc([0, 1], [0.5, np.nan])

@@ -37,3 +37,5 @@ def test_mistakes_are_told():
         plots.plot_residuals(TRUE, PRED[:2])
     with pytest.raises(ShapeError, match=r"x has 2 places and y_true 3 numbers"):
         plots.plot_predictions(TRUE, PRED, x=[0, 1])
+    with pytest.raises(ShapeError, match=r"plot_residuals: y_true has no samples"):
+        plots.plot_residuals([], [])

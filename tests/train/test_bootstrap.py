@@ -59,3 +59,5 @@ def test_mistakes_are_told():
         fnet.bootstrap("mae", np.zeros(3), np.zeros(3), KEY, level="high")
     with pytest.raises(ValueRangeError, match="unknown metric 'maee'"):
         fnet.bootstrap("maee", np.zeros(3), np.zeros(3), KEY)
+    with pytest.raises(ValueRangeError, match="bootstrap: the metric is NaN for every draw of samples"):
+        fnet.bootstrap(lambda t, p: np.nan, np.zeros(3), np.zeros(3), KEY, 5)
