@@ -43,6 +43,7 @@ def x(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         lambda x: np.cumsum(x.reshape(3, 2).T, axis=1),
         lambda x: np.ones_like(x) + x,
         np.zeros_like,
+        lambda x: np.stack([x[0, 0], np.float32(2), x[1, 1], np.array(3, np.float32)]),
         lambda x: np.full_like(x, 3, np.float64),
     ],
 )

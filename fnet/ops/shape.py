@@ -14,7 +14,7 @@ from fnet.errors import AxisSizeError, ShapeError, ValueRangeError
 from fnet.ops.promotion import lift, promote
 from fnet.spec import Unknown
 from fnet.transforms import linear_maps
-from fnet.transforms.operand import beside
+from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
 
 
@@ -160,7 +160,9 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
-    return concatenate([expand_dims(a, axis) for a in arrays], axis)
+    parts = [lift(a) for a in arrays]
+    like = next((a for a in parts if not is_known(a)), None)
+    return concatenate([expand_dims(a if a.ndim else beside(a, like), axis) for a in parts], axis)
 
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
