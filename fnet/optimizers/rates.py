@@ -13,6 +13,7 @@ import numpy as np
 from fnet import tree
 from fnet.context import in_force, within
 from fnet.errors import StructureError
+from fnet.transfer import to_host
 
 
 class Rates:
@@ -39,9 +40,10 @@ class Rates:
                 f"the optimizer {name} has no learning rate that is a number, so it cannot be changed during the "
                 f"training. Give it a number, learning_rate=0.001, in place of a schedule."
             )
-        self._first = next(iter(given))
-        of_first = given[self._first]
-        self._ratios = {path: rate / of_first if of_first else 1.0 for path, rate in given.items()}
+        first = next(iter(given))
+        self._given = given[first]
+        self._way = _way(self._with, dict(tree.leaves_with_path(self._with))[first]) or ()
+        self._ratios = {path: rate / self._given if self._given else 1.0 for path, rate in given.items()}
 
     def held(self, opt_state: Any) -> Any:
         """The state with its learning rates in it: as it is, where they are, else with the given ones."""
@@ -49,7 +51,11 @@ class Rates:
 
     def now(self, opt_state: Any) -> float:
         """The learning rate in force, of a state with or without it."""
-        return float(dict(tree.leaves_with_path(self.held(opt_state)))[self._first])
+        for key in self._way:
+            if isinstance(opt_state, Mapping) and key not in opt_state:
+                return self._given
+            opt_state = opt_state[key]
+        return float(to_host(opt_state))
 
     def changed(self, opt_state: Any, rate: float) -> Any:
         """The state `held` with another learning rate; what is not a rate is the same array."""
@@ -62,6 +68,18 @@ def new_state(init: Callable[[Any], Any], params: Any) -> Any:
     """``init(params)`` with the learning rates in it."""
     with within(in_force().replaced(rates_in_state=True)):
         return init(params)
+
+
+def _way(part: Any, leaf: Any) -> tuple[Any, ...] | None:
+    """The keys and positions that lead to a leaf of a tree."""
+    if part is leaf:
+        return ()
+    parts = part.items() if isinstance(part, Mapping) else enumerate(part) if isinstance(part, tuple | list) else ()
+    for key, inner in parts:
+        rest = _way(inner, leaf)
+        if rest is not None:
+            return (key, *rest)
+    return None
 
 
 def _filled(like: Any, given: Any) -> Any:
