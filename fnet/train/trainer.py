@@ -141,7 +141,8 @@ class Trainer:
         The last batch of an epoch may be smaller. `validation_split` sets the last part of the samples aside, before
         any shuffling; `validation_data`, (x, y) or (x, y, sample_weight), takes its place. The record has the mean
         loss and the metrics over each epoch, in training mode and before each update, and for validation, after
-        the epoch and in inference mode, the same under ``val_`` names. `verbose` shows progress.
+        the epoch and in inference mode, the same under ``val_`` names. verbose: 0 shows nothing, 1 or "auto" a bar on a
+        terminal or in a notebook and lines, 2 a line for each epoch.
 
         The result depends on the arguments alone, to the bit. The order of samples derives from ``ts.key`` and the
         number of updates at which the epoch begins, the randomness of a step from ``ts.key`` and its number: so two
@@ -151,8 +152,9 @@ class Trainer:
         can go on where one ended; Keras writes it over the parameters at the end of ``fit``, which here is
         ``ts._replace(params=tree.combine(optimizers.averaged_params(ts.opt_state), ts.params))``.
 
-        callbacks: functions ``(epoch, logs, ts)``, called after each epoch; one that returns "stop" or True ends the
-        training. class_weight: weights of the samples by their class, in training only.
+        callbacks: objects of `fnet.callbacks`, and functions ``(epoch, logs, ts)``, called after each epoch; one that
+        returns "stop" or True ends the training. A learning rate that a callback changes is kept in ``ts.opt_state``,
+        and recorded as ``learning_rate``. class_weight: weights of the samples by their class, in training only.
 
         A first Ctrl-C ends the running chunk of steps (about 50 ms) and returns the last completed step, with the
         finished epochs in the record and ``history.interrupted`` set; a second one raises.

@@ -7,7 +7,18 @@ from typing import Any, assert_type
 import numpy as np
 
 import fnet
-from fnet import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fnet import (
+    activations,
+    callbacks,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from fnet.layers import Dense
 
 Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
@@ -345,6 +356,29 @@ ts, history = trainer.fit(
 )
 assert_type(history, fnet.History)
 losses_by_epoch: list[float] = history["loss"]
+
+
+class StopBelow(callbacks.Callback):
+    changes_learning_rate = True
+
+    def on_epoch_end(self, run: callbacks.Run) -> None:
+        if run.logs["loss"] < 0.1:
+            run.stop()
+        run.learning_rate *= 0.9
+
+
+of_every_hook: list[callbacks.Callback] = [
+    callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True),
+    callbacks.ModelCheckpoint("{epoch}.weights.h5", save_weights_only=True, save_freq=10),
+    callbacks.ReduceLROnPlateau("loss", factor=0.5),
+    callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),
+    callbacks.CSVLogger("log.csv", append=True),
+    callbacks.TerminateOnNaN(),
+    callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs)),
+    StopBelow(),
+]
+trainer.fit(ts, x, labels, verbose=2, callbacks=of_every_hook)
+trainer.fit(ts, x, labels, verbose="auto", callbacks=[StopBelow(), lambda epoch, logs, ts: True])
 trainer.evaluate(ts, x, labels)["loss"]
 trainer.predict(ts, x)
 fnet.Trainer(net, {"a": "mse", "b": None}, loss_weights={"a": 0.5}, metrics={"a": ["mae"], "b": "mse"})

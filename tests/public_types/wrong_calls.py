@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import fnet
-from fnet import initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fnet import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from fnet.layers import LSTM, Conv2D, Dense, Dropout, Embedding
 
 Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
@@ -97,6 +97,8 @@ schedules.cosine_decay(0.1)  # E: call-arg
 schedules.cosine_decay(0.1, decay_step=10)  # E: call-arg
 schedules.exponential_decay("0.1", 10, 0.5)  # E: arg-type
 schedules.constant(0.1)(1, 2)  # E: call-arg
+callbacks.EarlyStopping(patience="3")  # E: arg-type
+callbacks.EarlyStopping(patince=3)  # E: call-arg
 
 # Initializers, regularizers, constraints.
 initializers.random_normal(std=0.1)  # E: call-arg

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 import sys
+import types
 
 import pytest
 
+from fnet.errors import ValueRangeError
 from fnet.train import History, progress
 
 
@@ -97,6 +99,47 @@ def test_a_bar_that_is_left_stays(monkeypatch):
     shown.advance(1, 2.5)
     shown.close()
     assert re.fullmatch(r"epoch 1/3  1/4 \[=+\.+\], loss 2\.5000, \d\d:\d\d left", screen.lines[0])
+
+
+def test_a_line_for_each_epoch_however_fast(trainer, ts, problem, capsys, monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 1e9)
+    trainer.fit(ts, *problem, batch_size=5, epochs=4, verbose=2)
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["1/4", "2/4", "3/4", "4/4"]
+    assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("verbose", [3, -1, "2", None, 1.0])
+def test_what_verbose_may_be(trainer, ts, problem, verbose):
+    with pytest.raises(ValueRangeError, match="verbose is 0 or False for nothing, 1, True or 'auto' .*, received"):
+        trainer.fit(ts, *problem, batch_size=5, verbose=verbose)
+
+
+def test_a_bar_in_a_notebook(monkeypatch, capsys):
+    """The kernel of a notebook is known by its shell; its bars are tqdm's, of widgets."""
+    bars = []
+
+    class Bar:
+        def __init__(self, **options):
+            bars.append((options["total"], options["desc"], options.keys() & {"ascii", "ncols"}))
+
+        def set_postfix_str(self, text, refresh): ...
+        def update(self, steps): ...
+        def close(self): ...
+
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "tqdm.notebook", types.SimpleNamespace(tqdm=Bar))
+    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: name == "ipywidgets")
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    shown = progress.Progress("auto", 3, 4)
+    shown.begin(0)
+    shown.advance(4, 2.5)
+    shown.end(0, {"loss": 2.5})
+    assert bars == [(4, "epoch 1/3", set())] and capsys.readouterr().out.startswith("epoch 1/3  loss 2.5000")
+    progress.Progress(2, 3, 4).begin(0)
+    assert len(bars) == 1
 
 
 def test_silence(trainer, ts, problem, capsys):
