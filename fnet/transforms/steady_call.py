@@ -29,6 +29,7 @@ class SteadyCall:
         values = {"in_force": in_force, "level": level, "steady": steady, "owner": owner, "program": program}
         values |= {"alone": program.workspace.alone, "enter": guard.enter}
         values |= {"record": guard.record, "apart": guard.apart, "runner": program.runner}
+        values["guard"] = guard  # whose memory a call that has begun reads, also when this is given up meanwhile
         compared = [p for p, held in steady.held.items() if held.has_lists or not guard.sees_dicts]
         self.call = _Writer(steady, program, guard, compared, values).function(reads)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from typing import Any
 
@@ -141,9 +142,10 @@ def test_a_guarded_call_neither_waits_nor_runs_while_the_gate_is_closed():
     assert s[0, 1] == 4
     assert compiled.fast((s, X))[0] is s
     assert s[0, 1] == 5
-    fast = compiled.fast
+    fast, guard = compiled.fast, weakref.ref(compiled._steady_call.guard)
     f.clear()
     assert fast((s, X)) is None  # a call that began before
+    assert guard() is not None  # what that reads is still there
     assert s[0, 1] == 5
     assert f(s, X)[0][0, 1] == 6
 
