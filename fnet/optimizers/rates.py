@@ -14,6 +14,7 @@ from fnet import tree
 from fnet.context import in_force, within
 from fnet.errors import StructureError
 from fnet.transfer import to_host
+from fnet.transforms.operand import beside
 
 
 class Rates:
@@ -60,7 +61,8 @@ class Rates:
     def changed(self, opt_state: Any, rate: float) -> Any:
         """The state `held` with another learning rate; what is not a rate is the same array."""
         return tree.map_with_path(
-            lambda path, leaf: np.array(rate * self._ratios[path]) if path in self._ratios else leaf, opt_state
+            lambda path, leaf: beside(np.array(rate * self._ratios[path]), leaf) if path in self._ratios else leaf,
+            opt_state,
         )
 
 
@@ -83,9 +85,9 @@ def _way(part: Any, leaf: Any) -> tuple[Any, ...] | None:
 
 
 def _filled(like: Any, given: Any) -> Any:
-    """The tree `given`, with what `like` has more than it."""
+    """The tree `given`, with what `like` has more than it: rates, which are put where the count of steps is."""
     if isinstance(like, Mapping):
-        return {key: _filled(part, given[key]) if key in given else part for key, part in like.items()}
+        return {k: _filled(part, given[k]) if k in given else beside(part, given["step"]) for k, part in like.items()}
     if isinstance(like, tuple | list):
         parts = [_filled(part, own) for part, own in zip(like, given, strict=True)]
         return like._make(parts) if hasattr(like, "_make") else type(like)(parts)
