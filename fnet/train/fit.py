@@ -178,7 +178,7 @@ class Fit:
                 self._call_batch(callbacks.batch_begins, {})
 
     def _pause(self) -> int:
-        return self.callbacks.steps_to_batch_hooks(self.done)
+        return 1 if self.run.stopping else self.callbacks.steps_to_batch_hooks(self.done)
 
     def _pass(
         self, ts: TrainState, limit: int | None = None, pause: Callable[[], int] | None = None
