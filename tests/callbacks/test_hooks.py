@@ -156,12 +156,12 @@ def test_stopping_at_a_batch_ends_the_epoch_there(trainer, ts, problem, step, ep
 def test_stopping_where_a_batch_begins_does_that_one_step(trainer, ts, problem, monkeypatch, chunk):
     class Stopping(Recorder):
         def on_train_batch_begin(self, run):
-            if run.step == 8:
+            if run.step == 4:
                 run.stop()
 
     monkeypatch.setattr(loop, "CHUNK_SECONDS", chunk)
-    new, history = fit(trainer, ts, problem, Stopping(4), epochs=9)
-    assert int(new.step) == 9 and history.epoch == [0, 1]
+    new, history = fit(trainer, ts, problem, Stopping(4), epochs=9, batch_size=2)
+    assert int(new.step) == 5 and history.epoch == [0]
 
 
 def test_stopping_before_any_step(trainer, ts, problem, same):
