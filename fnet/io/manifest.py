@@ -1,4 +1,4 @@
-"""The list of what a weights file holds: strict JSON with a shape, a format and a checksum for every array."""
+"""The list of what a file of arrays holds: strict JSON with a shape, a format and a checksum for every array."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ import numpy as np
 
 from fnet.errors import FileError, plain
 
-FORMAT, VERSION = "fnet weights", 1
+VERSION = 1
 ENOUGH = 1 << 20  # bytes for the manifest of any usual network
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Kind(NamedTuple):
+    """A kind of files: the name of its format, and what errors say that a file may be of another one of."""
+
+    format: str
+    of: str
 
 
 class Entry(NamedTuple):
@@ -43,18 +50,18 @@ def digest(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-def encode(entries: dict[str, Entry]) -> bytes:
+def encode(entries: dict[str, Entry], kind: Kind) -> bytes:
     """The manifest as bytes; the same entries give the same bytes."""
     leaves = {path: {"shape": list(e.shape), "dtype": e.dtype, "sha256": e.sha256} for path, e in entries.items()}
-    return json.dumps({"format": FORMAT, "version": VERSION, "leaves": leaves}, indent=1).encode()
+    return json.dumps({"format": kind.format, "version": VERSION, "leaves": leaves}, indent=1).encode()
 
 
-def decode(data: bytes) -> dict[str, Entry]:
+def decode(data: bytes, kind: Kind) -> dict[str, Entry]:
     """The entries by path; anything that `encode` would not write is refused with a `FileError`."""
     try:
-        content = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"it does not say that it is of the format '{FORMAT}'")
+        content = parsed(data)
+        if not isinstance(content, dict) or content.get("format") != kind.format:
+            raise ValueError(f"it does not say that it is of the format '{kind.format}'")
         version = content.get("version")
         if version != VERSION:
             raise ValueError(
@@ -65,6 +72,11 @@ def decode(data: bytes) -> dict[str, Entry]:
         return {path: _entry(path, value) for path, value in content["leaves"].items()}
     except (ValueError, RecursionError) as error:
         raise FileError(f"the manifest is not valid: {plain(str(error), 400)}.") from None
+
+
+def parsed(data: bytes) -> Any:
+    """What the JSON says; a `ValueError` or `RecursionError` for keys that occur twice, and for what is no JSON."""
+    return json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
 
 
 def _entry(path: str, value: Any) -> Entry:

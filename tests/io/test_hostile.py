@@ -16,7 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fnet.errors import FileError
-from fnet.io import load_weights, manifest, save_weights
+from fnet.io import load_weights, save_weights
+from fnet.io.weights import WEIGHTS
 from fnet.layers import Dense
 from tests.weights import any_weights
 
@@ -150,17 +151,17 @@ def many_names(file: h5py.File) -> None:
 
 
 def escapes_in_manifest(file: h5py.File) -> None:
-    listed(file, json.dumps({"format": manifest.FORMAT, "version": 1, "leaves": {"\x1b[2J" + "x" * 100_000: 1}}))
+    listed(file, json.dumps({"format": WEIGHTS.format, "version": 1, "leaves": {"\x1b[2J" + "x" * 100_000: 1}}))
 
 
 def long_version(file: h5py.File) -> None:
-    listed(file, json.dumps({"format": manifest.FORMAT, "version": "\x1b[2J" + "x" * 100_000}))
+    listed(file, json.dumps({"format": WEIGHTS.format, "version": "\x1b[2J" + "x" * 100_000}))
 
 
 def foreign_manifest(file: h5py.File) -> None:
     entry = {"shape": [1], "dtype": "float32", "sha256": "0" * 64}
     leaves = {"\x1b[2J" + "x" * 1000 + str(i): entry for i in range(500)}
-    listed(file, json.dumps({"format": manifest.FORMAT, "version": 1, "leaves": leaves}))
+    listed(file, json.dumps({"format": WEIGHTS.format, "version": 1, "leaves": leaves}))
 
 
 def other_type(file: h5py.File) -> None:

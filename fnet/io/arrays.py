@@ -1,0 +1,126 @@
+"""Files of named arrays in HDF5: one dataset for each, and a manifest with a checksum for every array.
+
+A file is complete or not there, is verified after it is written and while it is read, and cannot run code or make fnet
+read other files. A checksum finds damage, not forgery; the parser of HDF5 itself is C code, so for files of
+unknown origin keep h5py up to date.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnet.errors import FileError, FnetError, did_you_mean, plain, scope
+from fnet.io import hdf5, manifest
+from fnet.io.atomic import replacing
+from fnet.io.written import Written
+
+MANIFEST = "manifest"
+
+
+class Leaf(NamedTuple):
+    """An array of the file, and what its numbers are: NumPy's name of the dtype, or the format of a `Stored`."""
+
+    array: np.ndarray
+    dtype: str
+
+
+def save(path: str | os.PathLike[str], leaves: dict[str, Leaf], kind: manifest.Kind) -> None:
+    """Write the arrays to a file, which is read back and compared before it takes the place of one at `path`.
+
+    Raises `FileError` where `path` is no regular file, `OSError` where it cannot be written.
+    """
+    listed = manifest.encode({name: manifest.entry(*leaf) for name, leaf in leaves.items()}, kind)
+    with replacing(path) as temporary:
+        with Written(temporary) as target:
+            _write(target, leaves, listed)
+        if target.error is not None:
+            raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
+        with opened(temporary, Path(path)) as file:
+            read(file, entries(file, leaves, kind), leaves, kind)
+
+
+@contextmanager
+def opened(path: Path, shown: Path) -> Iterator[Any]:
+    """The file to be read in the context; an error raised there names the file as `shown`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file '{shown}'")
+    os.close(os.open(path, os.O_RDONLY))  # says what HDF5 would say in its own words: that it may not be read
+    with scope(str(shown)):
+        try:
+            with hdf5.module().File(path, "r", locking=False) as file:
+                yield file
+        except (FnetError, MemoryError):
+            raise
+        except Exception as error:  # of damaged files h5py raises errors of many kinds
+            raise FileError(f"cannot be read as HDF5 ({_reason(error)}): it is damaged or of another kind.") from None
+
+
+def entries(file: Any, template: dict[str, Leaf], kind: manifest.Kind) -> dict[str, manifest.Entry]:
+    """What the manifest of the file lists, which is no longer than one of a tree like the template may be."""
+    node, most = hdf5.dataset(file, MANIFEST), manifest.most_bytes(template)
+    if node.ndim != 1 or node.dtype != np.uint8 or node.size > most:
+        found = f"{plain(str(node.dtype))} {node.shape}"
+        raise FileError(f"the manifest is {found}, expected at most {most} bytes. Is it of another {kind.of}?")
+    return manifest.decode(hdf5.read(node, node.shape, node.dtype, MANIFEST).tobytes(), kind)
+
+
+def read(
+    file: Any, found: dict[str, manifest.Entry], template: dict[str, Leaf], kind: manifest.Kind
+) -> dict[str, np.ndarray]:
+    """The arrays of the file at the paths of `template`, which are compared with it and the manifest first."""
+    _same_names("the manifest", [MANIFEST, *found], template, kind)
+    _same_names("the file", hdf5.members(file, [MANIFEST, *template]), template, kind)
+    for name, leaf in template.items():
+        listed = (found[name].shape, found[name].dtype)
+        if listed != (leaf.array.shape, leaf.dtype):
+            raise FileError(
+                f"'{name}' is {plain(listed[1])} {plain(str(listed[0]))} in the manifest, expected {leaf.dtype} "
+                f"{leaf.array.shape}. Is it of another {kind.of}?"
+            )
+    return {name: read_one(file, found[name], leaf, name) for name, leaf in template.items()}
+
+
+def read_one(file: Any, found: manifest.Entry, leaf: Leaf, name: str) -> np.ndarray:
+    """One array, of the shape and dtype of `leaf`; a `FileError` if it does not have its checksum."""
+    array = hdf5.read(hdf5.dataset(file, name), leaf.array.shape, leaf.array.dtype, name)
+    if manifest.digest(array) != found.sha256:
+        raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
+    return array
+
+
+def names(listed: Sequence[str], most: int = 8) -> str:
+    """Some names for a message, and how many more there are."""
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(f"'{name}'" for name in listed[:most]) + more or "none"
+
+
+def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
+    with hdf5.module().File(target, "w") as file:
+        for name, leaf in leaves.items():
+            file.create_dataset(name, data=leaf.array)
+        file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
+
+
+def _same_names(where: str, found: list[str], template: dict[str, Leaf], kind: manifest.Kind) -> None:
+    """Refuse arrays that are missing in the file or unexpected there, all at once."""
+    expected = {MANIFEST: None, **dict.fromkeys(template)}
+    there = set(found)
+    missing = [name for name in expected if name not in there]
+    unexpected = [plain(name) for name in found if name not in expected]
+    if missing or unexpected:
+        hint = did_you_mean(missing[0], unexpected[:100]) if missing and unexpected else ""
+        hint = hint if hint.startswith(" Did") else ""  # they are listed anyway
+        raise FileError(
+            f"{where} is of another {kind.of}: missing {names(missing)}; unexpected {names(unexpected)}.{hint}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    """What an error of h5py says, which may quote the file."""
+    return plain(f"{error}" if isinstance(error, OSError) else f"{type(error).__name__}: {error}", 200)
