@@ -18,6 +18,7 @@ from fnet.device_array import DeviceArray as DeviceArray
 from fnet.inspect.plot import model_to_dot as model_to_dot
 from fnet.inspect.plot import plot_model as plot_model
 from fnet.inspect.summary import summary as summary
+from fnet.io import checkpoint as checkpoint
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.masking import Masked as Masked

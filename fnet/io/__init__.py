@@ -1,4 +1,4 @@
-"""Files: weights in HDF5."""
+"""Files: weights and checkpoints in HDF5."""
 
 from fnet.first_use import on_first_use as _on_first_use
 

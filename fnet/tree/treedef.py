@@ -64,6 +64,11 @@ class TreeDef:
         """The path of every leaf, in order."""
         return ["/".join(path) for path in _paths(self._node, ())]
 
+    @property
+    def root(self) -> Node:
+        """The outermost container as (class, aux, keys or None, child nodes); None for a tree that is one leaf."""
+        return self._node
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TreeDef) and self._node == other._node
 

@@ -402,6 +402,8 @@ classifier.fit(x, labels, sample_weight=[1.0, 2.0]).predict_proba(x)
 fnet.sklearn.FnetRegressor(net, losses.Huber(2.0), epochs=3, random_state=0).fit(x, x).predict(x)
 fnet.save_weights("net.weights.h5", net, params, state)
 params, state = fnet.load_weights("net.weights.h5", net, params, state)
+fnet.checkpoint.save("training.ckpt", {"params": params, "epoch": 3})
+restored: Tree = fnet.checkpoint.load("training.ckpt", {"params": params, "epoch": 0})
 
 # Transforms keep the signature of a function.
 
