@@ -30,7 +30,7 @@ class Leaf(NamedTuple):
     dtype: str
 
 
-def save(path: str | os.PathLike[str], leaves: dict[str, Leaf], kind: manifest.Kind) -> None:
+def save(path: str | os.PathLike[str], leaves: dict[str, Leaf], kind: manifest.FileKind) -> None:
     """Write the arrays to a file, which is read back and compared before it takes the place of one at `path`.
 
     Raises `FileError` where `path` is no regular file, `OSError` where it cannot be written.
@@ -61,7 +61,7 @@ def opened(path: Path, shown: Path) -> Iterator[Any]:
             raise FileError(f"cannot be read as HDF5 ({_reason(error)}): it is damaged or of another kind.") from None
 
 
-def entries(file: Any, template: dict[str, Leaf], kind: manifest.Kind) -> dict[str, manifest.Entry]:
+def entries(file: Any, template: dict[str, Leaf], kind: manifest.FileKind) -> dict[str, manifest.Entry]:
     """What the manifest of the file lists, which is no longer than one of a tree like the template may be."""
     node, most = hdf5.dataset(file, MANIFEST), manifest.most_bytes(template)
     if node.ndim != 1 or node.dtype != np.uint8 or node.size > most:
@@ -71,7 +71,7 @@ def entries(file: Any, template: dict[str, Leaf], kind: manifest.Kind) -> dict[s
 
 
 def read(
-    file: Any, found: dict[str, manifest.Entry], template: dict[str, Leaf], kind: manifest.Kind
+    file: Any, found: dict[str, manifest.Entry], template: dict[str, Leaf], kind: manifest.FileKind
 ) -> dict[str, np.ndarray]:
     """The arrays of the file at the paths of `template`, which are compared with it and the manifest first."""
     _same_names("the manifest", [MANIFEST, *found], template, kind)
@@ -107,7 +107,7 @@ def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
         file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
 
 
-def _same_names(where: str, found: list[str], template: dict[str, Leaf], kind: manifest.Kind) -> None:
+def _same_names(where: str, found: list[str], template: dict[str, Leaf], kind: manifest.FileKind) -> None:
     """Refuse arrays that are missing in the file or unexpected there, all at once."""
     expected = {MANIFEST: None, **dict.fromkeys(template)}
     there = set(found)

@@ -19,7 +19,7 @@ from fnet.io.arrays import Leaf
 from fnet.spec import ArraySpec, as_array, check_array, check_dtype
 from fnet.tree import flatten, unflatten
 
-CHECKPOINT = manifest.Kind("fnet checkpoint", "tree")
+CHECKPOINT = manifest.FileKind("fnet checkpoint", "tree")
 STRUCTURE = "structure"
 
 _NUMBERS = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(np.float64)}

@@ -17,7 +17,7 @@ ENOUGH = 1 << 20  # bytes for the manifest of any usual network
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """A kind of files: the name of its format, and what errors say that a file may be of another one of."""
 
     format: str
@@ -50,13 +50,13 @@ def digest(array: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-def encode(entries: dict[str, Entry], kind: Kind) -> bytes:
+def encode(entries: dict[str, Entry], kind: FileKind) -> bytes:
     """The manifest as bytes; the same entries give the same bytes."""
     leaves = {path: {"shape": list(e.shape), "dtype": e.dtype, "sha256": e.sha256} for path, e in entries.items()}
     return json.dumps({"format": kind.format, "version": VERSION, "leaves": leaves}, indent=1).encode()
 
 
-def decode(data: bytes, kind: Kind) -> dict[str, Entry]:
+def decode(data: bytes, kind: FileKind) -> dict[str, Entry]:
     """The entries by path; anything that `encode` would not write is refused with a `FileError`."""
     try:
         content = parsed(data)

@@ -17,7 +17,7 @@ from fnet.networks.layer import Layer, is_path_part
 from fnet.networks.storage import Stored
 from fnet.spec import check_dtype
 
-WEIGHTS = manifest.Kind("fnet weights", "network")
+WEIGHTS = manifest.FileKind("fnet weights", "network")
 
 
 def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any) -> None:
