@@ -48,10 +48,10 @@ class Program:
         workspace.tenants.add(self)
 
     def move(self, arena: Block) -> None:
-        """Work in another arena from now on."""
-        self._is_in_arena = False
-        self.runner.bind(ARENA, arena)
-        self._is_in_arena = self.device.size_of(arena) >= self.plan.arena_bytes
+        """Work in another arena from now on, if it is large enough: a guarded call does not ask where it works."""
+        if self.device.size_of(arena) >= self.plan.arena_bytes:
+            self.runner.bind(ARENA, arena)
+            self._is_in_arena = True
 
     def donate(self, leaves: list[Any]) -> None:
         """Copy the donated inputs into a new state block; arrays handed out before stay as they are."""

@@ -18,7 +18,7 @@ class _Tenant(Protocol):
     device: Device
 
     def move(self, arena: Block) -> None:
-        """Work in another arena from now on, and hold the one of before no longer."""
+        """Work in another arena from now on, if it is large enough, and hold the one of before no longer."""
 
 
 class Gate(Protocol):
@@ -90,10 +90,8 @@ class Workspace:
         return arena
 
     def clear(self) -> None:
-        """Give the arenas back until a program runs."""
-        while self.arenas:
-            device, _ = self.arenas.popitem()
-            self._move(device, device.block(0))
+        """Hold the arenas no longer: one lives as long as a program that works there, which another thread may run."""
+        self.arenas.clear()
 
     def _move(self, device: Device, arena: Block) -> None:
         for tenant in self.tenants:

@@ -12,6 +12,7 @@ import pytest
 
 import fnet
 from fnet import ops, tree
+from fnet.compile.memory import ARENA
 from fnet.kernels.cpu.runtime import guarded_call
 from fnet.kernels.cpu.runtime.guarded_call import DONE, OTHER, SHARED, Gate, entries, record, versions
 
@@ -148,6 +149,21 @@ def test_a_guarded_call_neither_waits_nor_runs_while_the_gate_is_closed():
     assert guard() is not None  # what that reads is still there
     assert s[0, 1] == 5
     assert f(s, X)[0][0, 1] == 6
+
+
+def test_a_program_that_a_thread_still_runs_keeps_its_arena_when_memory_is_given_back():
+    f = fnet.jit(lambda x: ops.cumsum(ops.cumsum(x, 0) @ x, 0), executor="native")
+    x, small = np.ones((40, 40), np.float32), np.ones((2, 2), np.float32)
+    compiled, expected = f.compiled(x), f(x)
+    needed, blocks = compiled.program.plan.arena_bytes, compiled.program.runner._blocks
+    f.clear()
+    for _ in range(3):
+        compiled.run((x,), [x])  # as of a thread that found the program before
+    for forget_or_run in (f.clear, lambda: f(small)):
+        forget_or_run()
+        assert compiled.fast is not None
+        assert blocks[ARENA].nbytes >= needed > f.plan(small).arena_bytes
+        np.testing.assert_array_equal(compiled.fast((x,)), expected)
 
 
 @pytest.mark.parametrize("executor", ["walk", "native"])
