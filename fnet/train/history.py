@@ -36,8 +36,9 @@ class History:
 
     def complete(self, logs: dict[str, float]) -> None:
         """Add what the values of the latest epoch have got since `append`."""
-        for name in logs.keys() - self._latest:
-            self.history.setdefault(name, []).append(logs[name])
+        for name, value in logs.items():
+            if name not in self._latest:
+                self.history.setdefault(name, []).append(value)
 
     def __getitem__(self, name: str) -> list[float]:
         return self.history[name]

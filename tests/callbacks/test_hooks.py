@@ -233,10 +233,11 @@ def test_a_state_of_another_shape_is_refused(trainer, ts, problem):
 def test_what_a_callback_adds_is_recorded(trainer, ts, problem):
     class Adding(Callback):
         def on_epoch_end(self, run):
-            run.logs["twice"] = 2 * run.logs["loss"]
+            run.logs.update({"twice": 2 * run.logs["loss"], "a": 1.0, "b": 2.0, "c": 3.0})
 
     _, history = fit(trainer, ts, problem, Adding())
     assert history["twice"] == [2 * loss for loss in history["loss"]]
+    assert list(history) == ["loss", "mae", "twice", "a", "b", "c"]
 
 
 def test_the_last_hook_is_called_after_an_error_too(trainer, ts, problem):
