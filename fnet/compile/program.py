@@ -63,8 +63,10 @@ class Program:
         self._hold(state)
 
     def release(self) -> None:
-        """Hold the donated arrays no longer; they are as they were."""
+        """Hold the donated arrays, which are as they were, and the arena no longer: until a run no call is guarded."""
         self._hold(self.device.block(0))
+        self._is_in_arena = False
+        self.runner.bind(ARENA, self.device.block(0))
 
     def run(self, inputs: list[Any], repeat: int = 1) -> list[Any]:
         """Run the plan `repeat` times; returns the outputs that are arrays of their own, None for kept ones."""

@@ -157,6 +157,7 @@ def test_a_program_that_a_thread_still_runs_keeps_its_arena_when_memory_is_given
     compiled, expected = f.compiled(x), f(x)
     needed, blocks = compiled.program.plan.arena_bytes, compiled.program.runner._blocks
     f.clear()
+    assert blocks[ARENA].nbytes == 0
     for _ in range(3):
         compiled.run((x,), [x])  # as of a thread that found the program before
     for forget_or_run in (f.clear, lambda: f(small)):
