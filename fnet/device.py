@@ -165,7 +165,7 @@ class Device(Protocol):
         """Give back memory that is kept for results and that nobody uses."""
 
     def clear(self) -> None:
-        """Keep no memory for results; what arrays use lives as long as they do."""
+        """Keep no memory for results and no recorded calls; what arrays use lives as long as they do."""
 
     # Code.
 

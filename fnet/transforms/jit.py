@@ -105,7 +105,7 @@ def set_program_limit(count: int) -> None:
 
 
 def clear_cache() -> None:
-    """Forget the programs of all jitted functions and free their memory. Machine code on disk stays."""
+    """Forget programs of jitted functions and recorded eager calls, and free memory. Machine code on disk stays."""
     for jitted in _ALL:
         jitted.clear()
     for device in dict.fromkeys([cpu(), *FOUND.values()]):

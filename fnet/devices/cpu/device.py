@@ -29,7 +29,6 @@ class Cpu:
     alignment = ALIGNMENT
     empty = staticmethod(results.empty)
     release = staticmethod(results.release)
-    clear = staticmethod(results.clear)
     block = staticmethod(allocate)
 
     def __init__(self) -> None:
@@ -91,6 +90,10 @@ class Cpu:
             return flat
         start = offset // flat.itemsize
         return flat[start : start + count]
+
+    def clear(self) -> None:
+        results.clear()
+        self.__dict__.pop("compute", None)  # with the kernel calls that it has recorded
 
     # Code.
 

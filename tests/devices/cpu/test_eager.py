@@ -90,6 +90,16 @@ def test_no_more_bytes_of_constants_are_kept_than_may_be(computed, monkeypatch):
         assert sum(calls.constant_bytes for calls in computed.values()) <= 10_000
 
 
+def test_clearing_the_cache_forgets_the_calls():
+    ops.negative(A)
+    before = fnet.device.cpu().compute.__self__
+    assert before._known
+    fnet.clear_cache()
+    np.testing.assert_array_equal(ops.negative(A), -A)
+    after = fnet.device.cpu().compute.__self__
+    assert after is not before and len(after._known) == 1
+
+
 def test_a_kernel_of_one_argument(computed):
     """A result that depends on nothing."""
 
