@@ -20,7 +20,10 @@ TEXTS = [
 TEXTS = [p for p in [*TEXTS, *ROOT.glob("*.md"), *ROOT.glob("*.toml")] if p.suffix in (".py", ".md", ".toml", "")]
 MAX_LINES = 400
 # Loaded when they are first needed, if at all: importing fnet stays cheap.
-LATE = ("numba", "llvmlite", "h5py", "tqdm", "matplotlib", "sklearn", "hypothesis", "pytest", "torch", "jax", "keras")
+LATE = (
+    *("numba", "llvmlite", "h5py", "tqdm", "safetensors", "matplotlib", "sklearn"),
+    *("hypothesis", "pytest", "torch", "jax", "keras"),
+)
 # A home, a checkout or an environment on somebody's machine; or the address of a machine or a private registry.
 MACHINE = re.compile(
     r"""(?<![\w.])/(?:home|root|work|opt|Users|mnt)/\w|file:///|\b[A-Z]:\\\\|localhost|\b10\.\d+\.\d+\.\d+"""

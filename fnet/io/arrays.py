@@ -8,7 +8,7 @@ unknown origin keep h5py up to date.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,8 +74,8 @@ def read(
     file: Any, found: dict[str, manifest.Entry], template: dict[str, Leaf], kind: manifest.FileKind
 ) -> dict[str, np.ndarray]:
     """The arrays of the file at the paths of `template`, which are compared with it and the manifest first."""
-    _same_names("the manifest", [MANIFEST, *found], template, kind)
-    _same_names("the file", hdf5.members(file, [MANIFEST, *template]), template, kind)
+    same_names("the manifest", list(found), template, kind)
+    same_names("the file", hdf5.members(file, [MANIFEST, *template]), [MANIFEST, *template], kind)
     for name, leaf in template.items():
         listed = (found[name].shape, found[name].dtype)
         if listed != (leaf.array.shape, leaf.dtype):
@@ -100,25 +100,24 @@ def names(listed: Sequence[str], most: int = 8) -> str:
     return ", ".join(f"'{name}'" for name in listed[:most]) + more or "none"
 
 
-def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
-    with hdf5.module().File(target, "w") as file:
-        for name, leaf in leaves.items():
-            file.create_dataset(name, data=leaf.array)
-        file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
-
-
-def _same_names(where: str, found: list[str], template: dict[str, Leaf], kind: manifest.FileKind) -> None:
+def same_names(where: str, found: list[str], expected: Iterable[str], kind: manifest.FileKind) -> None:
     """Refuse arrays that are missing in the file or unexpected there, all at once."""
-    expected = {MANIFEST: None, **dict.fromkeys(template)}
-    there = set(found)
-    missing = [name for name in expected if name not in there]
-    unexpected = [plain(name) for name in found if name not in expected]
+    there, wanted = set(found), dict.fromkeys(expected)
+    missing = [name for name in wanted if name not in there]
+    unexpected = [plain(name) for name in found if name not in wanted]
     if missing or unexpected:
         hint = did_you_mean(missing[0], unexpected[:100]) if missing and unexpected else ""
         hint = hint if hint.startswith(" Did") else ""  # they are listed anyway
         raise FileError(
             f"{where} is of another {kind.of}: missing {names(missing)}; unexpected {names(unexpected)}.{hint}"
         )
+
+
+def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
+    with hdf5.module().File(target, "w") as file:
+        for name, leaf in leaves.items():
+            file.create_dataset(name, data=leaf.array)
+        file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
 
 
 def _reason(error: Exception) -> str:

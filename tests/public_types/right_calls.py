@@ -403,6 +403,8 @@ fnet.sklearn.FnetRegressor(net, losses.Huber(2.0), epochs=3, random_state=0).fit
 fnet.save_weights("net.weights.h5", net, params, state)
 params, state = fnet.load_weights("net.weights.h5", net, params, state)
 fnet.checkpoint.save("training.ckpt", {"params": params, "epoch": 3})
+fnet.save_safetensors("net.safetensors", {"params": params, "state": state})
+by_name: dict[str, Tree] = fnet.load_safetensors("net.safetensors")
 restored: Tree = fnet.checkpoint.load("training.ckpt", {"params": params, "epoch": 0})
 
 # Transforms keep the signature of a function.
