@@ -1,0 +1,1 @@
+"""Networks of Keras in files: what Keras calls a layer and its parts, in both directions."""

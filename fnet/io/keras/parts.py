@@ -1,0 +1,126 @@
+"""The parts of layers in Keras' configs, both ways: initializers, regularizers, constraints, activations, dtypes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fnet import activations, constraints, initializers, regularizers
+from fnet.configured import Configured
+from fnet.errors import FileError, FnetError, StructureError, plain
+from fnet.io.keras.config import INTEGER, NUMBER, TEXT, Config, Kind, either, several, wrong
+from fnet.names import Names, snake_case
+
+_RANDOM = ["random_normal", "random_uniform", "truncated_normal", "variance_scaling", "orthogonal"]
+_RANDOM += [f"{rule}_{shape}" for rule in ("glorot", "he", "lecun") for shape in ("normal", "uniform")]
+_CLASSES = {"l1_l2": "L1L2", "orthogonal_regularizer": "OrthogonalRegularizer"}
+_SEEDED: Mapping[str, Mapping[str, Any]] = {name: {"seed": None} for name in _RANDOM}
+_UNTRANSLATED = ("binary_step",)  # activations that Keras does not have
+
+_ARGUMENT = either(
+    Kind(lambda value, path: (TEXT if isinstance(value, str) else NUMBER).read(value, path)),
+    several(INTEGER, 1, 100),
+)
+
+
+def keras_object(module: str, class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """How Keras says an object in a config."""
+    return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
+
+
+def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapping[str, Any] = {}) -> Kind:
+    """The kind of things that are functions with a name and arguments.
+
+    what: Keras' name of its module. more: fields that Keras has beside, by the name of the thing.
+    """
+    article = "an" if what[0] in "aeiou" else "a"
+    word = what.removesuffix("s")
+
+    def read(value: Any, path: str) -> Any:
+        if value is None:
+            return None
+        config = Config({"class_name": value, "config": {}} if isinstance(value, str) else value, path)
+        name = snake_case(config.read("class_name", TEXT))
+        if name not in names:
+            raise FileError(f"{path}: fnet has no {word} {plain(name)!r}. It has {', '.join(sorted(names))}.")
+        make = names[name]
+        given = Config(config.raw("config") or {}, f"{path}/config")
+        takes = [key for key in inspect.signature(make).parameters if key in given]
+        try:
+            made = make(**{key: given.read(key, _ARGUMENT) for key in takes})
+        except FileError:
+            raise
+        except (FnetError, TypeError) as error:
+            raise FileError(f"{path}: {error}") from None
+        return name if made == get(name) else made
+
+    def write(value: Any) -> Any:
+        made = get(value)
+        if made is None:
+            return None
+        if not isinstance(made, Configured) or made.name not in names:
+            raise StructureError(
+                f"Keras has no {word} {plain(repr(value))}. Take {article} {word} of fnet.{what}, or make the network "
+                f"again with one and keep the weights alone: fnet.save_weights."
+            )
+        config = {**more.get(made.name, {}), **{key: _listed(item) for key, item in made.config.items()}}
+        name = "orthogonal_regularizer" if (what, made.name) == ("regularizers", "orthogonal") else made.name
+        return keras_object(f"keras.{what}", _CLASSES.get(name, _camel_case(name)), config)
+
+    return Kind(read, write)
+
+
+def _listed(item: Any) -> Any:
+    return list(item) if isinstance(item, tuple) else item
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _read_activation(value: Any, path: str) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and value.get("class_name") == "function":
+        value = value.get("config")
+    if isinstance(value, Mapping):
+        raise FileError(
+            f"{path}: the activation is {plain(repr(value.get('class_name')))}, and fnet's layers take a function of "
+            f"fnet.activations. Save the network with that layer behind this one."
+        )
+    if not isinstance(value, str):
+        raise wrong(path, "the name of an activation", value)
+    if value not in activations.ACTIVATIONS or value in _UNTRANSLATED:
+        raise FileError(f"{path}: fnet has no activation {plain(value)!r}.")
+    return None if value == "linear" else value
+
+
+def _write_activation(value: Any) -> str:
+    function = activations.get(value)
+    name = getattr(function, "__name__", "")
+    if activations.ACTIVATIONS.get(name) is not function or name in _UNTRANSLATED:
+        raise StructureError(
+            f"Keras has no activation {plain(name or repr(value))!r}. Take another one of fnet.activations, or keep "
+            f"the weights alone: fnet.save_weights."
+        )
+    return name
+
+
+def _read_dtype(value: Any, path: str) -> str:
+    """The dtype of variables, from a name or a policy."""
+    if value is None:
+        return "float32"
+    if isinstance(value, Mapping):
+        value = Config(value, path).object("config").raw("name")
+    name = {"mixed_float16": "float32", "mixed_bfloat16": "float32"}.get(value, value) if isinstance(value, str) else ""
+    if name not in ("float32", "float64"):
+        raise FileError(f"{path}: fnet's layers have float32 or float64 parameters, received {plain(repr(value))}.")
+    return name
+
+
+INITIALIZER = _objects("initializers", initializers.INITIALIZERS, initializers.get, _SEEDED)
+REGULARIZER = _objects("regularizers", regularizers.REGULARIZERS, regularizers.get)
+CONSTRAINT = _objects("constraints", constraints.CONSTRAINTS, constraints.get)
+ACTIVATION = Kind(_read_activation, _write_activation)
+DTYPE = Kind(_read_dtype)

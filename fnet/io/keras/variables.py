@@ -1,0 +1,84 @@
+"""The variables of a layer as Keras orders and names them, with the leaves of fnet's trees that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def same(array: np.ndarray) -> np.ndarray:
+    """The array, where both sides keep it alike."""
+    return array
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of Keras.
+
+    name: Keras' name, as ``kernel``. path: of the leaf in ``{"params": ..., "state": ...}``. trainable: whether Keras
+    trains it, where its layer is trained. to_keras, from_keras: what is done to the array on the way.
+    """
+
+    name: str
+    path: str
+    trainable: bool = True
+    to_keras: Change = same
+    from_keras: Change = same
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The variables that a layer owns, in Keras' order, and those of the layers in it by the names of attributes.
+
+    >>> dense = Variables((Variable("kernel", "params/kernel"), Variable("bias", "params/bias")))
+    >>> [(path, v.path) for path, v in Variables(children={"layer": dense.below("dense")}).by_path()]
+    [('layer/vars/0', 'params/dense/kernel'), ('layer/vars/1', 'params/dense/bias')]
+    """
+
+    own: tuple[Variable, ...] = ()
+    children: Mapping[str, Variables] = field(default_factory=dict)
+
+    def below(self, entry: str) -> Variables:
+        """The same of a layer that is an entry of a container: paths lead through this entry."""
+        return Variables(
+            tuple(replace(variable, path=_below(entry, variable.path)) for variable in self.own),
+            {name: child.below(entry) for name, child in self.children.items()},
+        )
+
+    def by_path(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
+        """The variables by their paths in a ``.weights.h5`` file."""
+        for i, variable in enumerate(self.own):
+            yield f"{prefix}vars/{i}", variable
+        for name, child in self.children.items():
+            yield from child.by_path(f"{prefix}{name}/")
+
+    def ordered(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
+        """All variables after their names, layer by layer: the order of those of a frozen layer in Keras."""
+        for variable in self.own:
+            yield f"{prefix}{variable.name}", variable
+        for name, child in self.children.items():
+            yield from child.ordered(f"{prefix}{name}/")
+
+    def flat(self) -> list[tuple[str, Variable]]:
+        """All variables after their names, first what is trained: the order of ``.h5`` files and ``get_weights``."""
+        pairs = list(self.ordered())
+        return [pair for pair in pairs if pair[1].trainable] + [pair for pair in pairs if not pair[1].trainable]
+
+
+def params(*names: str) -> tuple[Variable, ...]:
+    """Variables that are the leaves of these names in params."""
+    return tuple(Variable(name, f"params/{name}") for name in names)
+
+
+def state(*names: str) -> tuple[Variable, ...]:
+    """Variables that Keras does not train: the leaves of these names in the state."""
+    return tuple(Variable(name, f"state/{name}", trainable=False) for name in names)
+
+
+def _below(entry: str, path: str) -> str:
+    tree, _, rest = path.partition("/")
+    return f"{tree}/{entry}/{rest}"
