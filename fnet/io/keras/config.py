@@ -1,7 +1,7 @@
 """Configs of Keras: plain data of a file, of which every value is checked when it is read.
 
-A `Kind` of values reads what a file says, or raises a `FileError` that says where in the file it is, and writes what
-goes into a file. Keys that nobody asks for are ignored.
+A `ValueKind` reads what a file says, or raises a `FileError` that says where in the file it is, and writes what goes
+into a file. Keys that nobody asks for are ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def unchanged(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """A kind of values: ``read(value, path)`` checks what a file says at a path, ``write(value)`` is the inverse."""
 
     read: Callable[[Any, str], Any]
@@ -56,7 +56,7 @@ class Config:
         """The value of a field as it is in the file, None where it is missing."""
         return self.fields.get(key)
 
-    def read(self, key: str, kind: Kind) -> Any:
+    def read(self, key: str, kind: ValueKind) -> Any:
         """The checked value of a field, which must be there."""
         if key not in self.fields:
             raise FileError(f"{self.path}: there is no '{key}'.")
@@ -64,7 +64,7 @@ class Config:
 
     def object(self, key: str) -> Config:
         """The object in a field, which must be there."""
-        return Config(self.read(key, Kind(lambda value, path: value)), f"{self.path}/{key}")
+        return Config(self.read(key, ValueKind(lambda value, path: value)), f"{self.path}/{key}")
 
 
 def wrong(path: str, expected: str, received: Any) -> FileError:
@@ -72,7 +72,7 @@ def wrong(path: str, expected: str, received: Any) -> FileError:
     return FileError(f"{path}: expected {expected}, received {plain(repr(received))}.")
 
 
-def integers(least: int = 1, optional: bool = False) -> Kind:
+def integers(least: int = 1, optional: bool = False) -> ValueKind:
     """One integer of at least `least`, or None if `optional`."""
     words = f"an integer >= {least}{' or null' if optional else ''}"
 
@@ -83,7 +83,7 @@ def integers(least: int = 1, optional: bool = False) -> Kind:
             raise wrong(path, words, value)
         return int(value)
 
-    return Kind(read)
+    return ValueKind(read)
 
 
 def _number(value: Any, path: str) -> float:
@@ -104,7 +104,7 @@ def _text(value: Any, path: str) -> str:
     return value
 
 
-def word(*words: str | None) -> Kind:
+def word(*words: str | None) -> ValueKind:
     """One of a few words; None may be among them."""
     *rest, last = (repr(word) for word in words)
     listed = f"{', '.join(rest)} or {last}" if rest else last
@@ -114,18 +114,18 @@ def word(*words: str | None) -> Kind:
             raise wrong(path, listed, value)
         return value
 
-    return Kind(read)
+    return ValueKind(read)
 
 
-def optional(kind: Kind) -> Kind:
+def optional(kind: ValueKind) -> ValueKind:
     """None, or a value of this kind."""
-    return Kind(
+    return ValueKind(
         lambda value, path: None if value is None else kind.read(value, path),
         lambda value: None if value is None else kind.write(value),
     )
 
 
-def several(kind: Kind, least: int = 0, most: int = 10_000) -> Kind:
+def several(kind: ValueKind, least: int = 0, most: int = 10_000) -> ValueKind:
     """A list of values of a kind; a tuple for fnet."""
 
     def read(value: Any, path: str) -> tuple[Any, ...]:
@@ -134,12 +134,12 @@ def several(kind: Kind, least: int = 0, most: int = 10_000) -> Kind:
             raise wrong(path, f"a list of {least} to {most} values", value)
         return tuple(kind.read(item, f"{path}/{i}") for i, item in enumerate(items))
 
-    return Kind(read, lambda value: [kind.write(item) for item in value])
+    return ValueKind(read, lambda value: [kind.write(item) for item in value])
 
 
-def either(one: Kind, more: Kind) -> Kind:
+def either(one: ValueKind, more: ValueKind) -> ValueKind:
     """A list or tuple of the second kind, anything else is of the first."""
-    return Kind(
+    return ValueKind(
         lambda value, path: (one if sequence(value) is None else more).read(value, path),
         lambda value: (more if isinstance(value, tuple | list) else one).write(value),
     )
@@ -160,8 +160,8 @@ def _plain(value: Any) -> Any:
 
 
 INTEGER = integers()
-NUMBER = Kind(_number, _plain)
-FLAG = Kind(_flag)
-TEXT = Kind(_text)
+NUMBER = ValueKind(_number, _plain)
+FLAG = ValueKind(_flag)
+TEXT = ValueKind(_text)
 SIZES = either(INTEGER, several(INTEGER, 1, 3))
 """A size for all axes of an image, or one for each."""

@@ -9,7 +9,7 @@ from typing import Any
 from fnet import activations, constraints, initializers, regularizers
 from fnet.configured import Configured
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import INTEGER, NUMBER, TEXT, Config, Kind, either, several, wrong
+from fnet.io.keras.config import INTEGER, NUMBER, TEXT, Config, ValueKind, either, several, wrong
 from fnet.names import Names, snake_case
 
 _RANDOM = ["random_normal", "random_uniform", "truncated_normal", "variance_scaling", "orthogonal"]
@@ -19,7 +19,7 @@ _SEEDED: Mapping[str, Mapping[str, Any]] = {name: {"seed": None} for name in _RA
 _UNTRANSLATED = ("binary_step",)  # activations that Keras does not have
 
 _ARGUMENT = either(
-    Kind(lambda value, path: (TEXT if isinstance(value, str) else NUMBER).read(value, path)),
+    ValueKind(lambda value, path: (TEXT if isinstance(value, str) else NUMBER).read(value, path)),
     several(INTEGER, 1, 100),
 )
 
@@ -29,7 +29,7 @@ def keras_object(module: str, class_name: str, config: Mapping[str, Any]) -> dic
     return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
 
 
-def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapping[str, Any] = {}) -> Kind:
+def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapping[str, Any] = {}) -> ValueKind:
     """The kind of things that are functions with a name and arguments.
 
     what: Keras' name of its module. more: fields that Keras has beside, by the name of the thing.
@@ -68,7 +68,7 @@ def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapp
         name = "orthogonal_regularizer" if (what, made.name) == ("regularizers", "orthogonal") else made.name
         return keras_object(f"keras.{what}", _CLASSES.get(name, _camel_case(name)), config)
 
-    return Kind(read, write)
+    return ValueKind(read, write)
 
 
 def _listed(item: Any) -> Any:
@@ -122,5 +122,5 @@ def _read_dtype(value: Any, path: str) -> str:
 INITIALIZER = _objects("initializers", initializers.INITIALIZERS, initializers.get, _SEEDED)
 REGULARIZER = _objects("regularizers", regularizers.REGULARIZERS, regularizers.get)
 CONSTRAINT = _objects("constraints", constraints.CONSTRAINTS, constraints.get)
-ACTIVATION = Kind(_read_activation, _write_activation)
-DTYPE = Kind(_read_dtype)
+ACTIVATION = ValueKind(_read_activation, _write_activation)
+DTYPE = ValueKind(_read_dtype)

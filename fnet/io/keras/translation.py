@@ -12,7 +12,7 @@ from typing import Any
 
 from fnet.configured import is_default
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import FLAG, TEXT, Config, Kind
+from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind
 from fnet.io.keras.parts import CONSTRAINT, DTYPE, REGULARIZER, keras_object
 from fnet.io.keras.variables import Variables
 from fnet.layers.constructor import LAYERS, entry_name
@@ -53,7 +53,7 @@ class Field:
     """An argument of a layer that Keras has, too; `key` is Keras' name for it, `others` are older ones."""
 
     argument: str
-    kind: Kind
+    kind: ValueKind
     key: str = ""
     others: tuple[str, ...] = ()
 
@@ -62,7 +62,7 @@ class Field:
         return (self.key or self.argument, *self.others)
 
 
-def fields(kind: Kind, *arguments: str) -> tuple[Field, ...]:
+def fields(kind: ValueKind, *arguments: str) -> tuple[Field, ...]:
     """Fields of one kind."""
     return tuple(Field(argument, kind) for argument in arguments)
 

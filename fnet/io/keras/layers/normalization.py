@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import FLAG, NUMBER, Kind, integers, sequence
+from fnet.io.keras.config import FLAG, NUMBER, ValueKind, integers, sequence
 from fnet.io.keras.parts import INITIALIZER
 from fnet.io.keras.translation import Field, fields, layer_row
 from fnet.io.keras.variables import Variables, params, state
@@ -31,7 +31,7 @@ ROWS = (
     layer_row(
         "BatchNormalization",
         (
-            Field("axis", Kind(_read_axis)),
+            Field("axis", ValueKind(_read_axis)),
             *fields(NUMBER, "momentum", "epsilon"),
             *fields(FLAG, "center", "scale"),
             *fields(INITIALIZER, "beta_initializer", "gamma_initializer"),
