@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import growth, kernels, objectives, precision, roofline, rounding, scaling
+from bench import files, growth, kernels, objectives, precision, roofline, rounding, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -17,7 +17,19 @@ from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, imports_line, measure_imports, measure_startup, startup_table
 
-PARTS = ("rows", "roofline", "startup", "memory", "kernels", "objectives", "precision", "scaling", "growth", "rounding")
+PARTS = (
+    "rows",
+    "roofline",
+    "startup",
+    "memory",
+    "kernels",
+    "objectives",
+    "precision",
+    "scaling",
+    "growth",
+    "rounding",
+    "files",
+)
 
 
 def main() -> None:
@@ -81,6 +93,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "Scaling", f"![time of a step by size](plots/scaling.svg)\n\n{scaling.curves_table(lines)}"
     if "growth" in parts and "fnet" in names:
         yield "First calls", growth.growth_table(2)
+    if "files" in parts and "fnet" in names:
+        yield "Files", files.files_table(rounds)
 
 
 def _options() -> argparse.Namespace:

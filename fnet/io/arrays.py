@@ -18,9 +18,11 @@ import numpy as np
 from fnet.errors import FileError, FnetError, did_you_mean, plain, scope
 from fnet.io import hdf5, manifest
 from fnet.io.atomic import replacing
+from fnet.io.checksums import Checksums
 from fnet.io.written import Written
 
 MANIFEST = "manifest"
+_PIECE = 1 << 18  # bytes
 
 
 class Leaf(NamedTuple):
@@ -35,14 +37,18 @@ def save(path: str | os.PathLike[str], leaves: dict[str, Leaf], kind: manifest.F
 
     Raises `FileError` where `path` is no regular file, `OSError` where it cannot be written.
     """
-    listed = manifest.encode({name: manifest.entry(*leaf) for name, leaf in leaves.items()}, kind)
+    listed = {name: manifest.Entry(leaf.array.shape, leaf.dtype, manifest.NO_DIGEST) for name, leaf in leaves.items()}
     with replacing(path) as temporary:
         with Written(temporary) as target:
-            _write(target, leaves, listed)
+            _write(target, leaves, manifest.encode(listed, kind))
         if target.error is not None:
             raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
         with opened(temporary, Path(path)) as file:
-            read(file, entries(file, leaves, kind), leaves, kind)
+            place, complete = _read_back(file, leaves, kind)
+        _fill_in(temporary, place, manifest.encode(complete, kind))
+        with opened(temporary, Path(path)) as file:
+            if entries(file, leaves, kind) != complete:
+                raise FileError("the manifest did not reach the file. Save it to another disk.")
 
 
 @contextmanager
@@ -83,14 +89,20 @@ def read(
                 f"'{name}' is {plain(listed[1])} {plain(str(listed[0]))} in the manifest, expected {leaf.dtype} "
                 f"{leaf.array.shape}. Is it of another {kind.of}?"
             )
-    return {name: read_one(file, found[name], leaf, name) for name, leaf in template.items()}
+    loaded = {}
+    with Checksums() as sums:
+        for name, leaf in template.items():
+            loaded[name] = _numbers(file, name, leaf)
+            sums.add(name, loaded[name])
+        for name in template:
+            _same_sum(name, sums[name], found[name])
+    return loaded
 
 
 def read_one(file: Any, found: manifest.Entry, leaf: Leaf, name: str) -> np.ndarray:
     """One array, of the shape and dtype of `leaf`; a `FileError` if it does not have its checksum."""
-    array = hdf5.read(hdf5.dataset(file, name), leaf.array.shape, leaf.array.dtype, name)
-    if manifest.digest(array) != found.sha256:
-        raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
+    array = _numbers(file, name, leaf)
+    _same_sum(name, manifest.digest(array), found)
     return array
 
 
@@ -118,6 +130,48 @@ def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
         for name, leaf in leaves.items():
             file.create_dataset(name, data=leaf.array)
         file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
+
+
+def _read_back(file: Any, leaves: dict[str, Leaf], kind: manifest.FileKind) -> tuple[int, dict[str, manifest.Entry]]:
+    """Where the manifest is in a file that was written, and what it is to list: checksums of what the file has.
+
+    Each array is compared with the one in memory. So the file has what is in memory and the checksums of that, also
+    where another thread changes it meanwhile.
+    """
+    same_names("the file", hdf5.members(file, [MANIFEST, *leaves]), [MANIFEST, *leaves], kind)
+    with Checksums() as sums:
+        for name, leaf in leaves.items():
+            array = _numbers(file, name, leaf)
+            sums.add(name, array)
+            if not _same_bytes(array, leaf.array):
+                raise FileError(
+                    f"'{name}' does not have the checksum of what was to be written: it was changed meanwhile, or the "
+                    f"disk is faulty. Save it again, or to another disk."
+                )
+        complete = {name: manifest.Entry(leaf.array.shape, leaf.dtype, sums[name]) for name, leaf in leaves.items()}
+    return hdf5.dataset(file, MANIFEST).id.get_offset(), complete
+
+
+def _fill_in(path: Path, place: int, data: bytes) -> None:
+    """Write `data` at this place of the file, over as many bytes."""
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(data)
+
+
+def _numbers(file: Any, name: str, leaf: Leaf) -> np.ndarray:
+    return hdf5.read(hdf5.dataset(file, name), leaf.array.shape, leaf.array.dtype, name)
+
+
+def _same_sum(name: str, digest: str, found: manifest.Entry) -> None:
+    if digest != found.sha256:
+        raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
+
+
+def _same_bytes(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether the elements are the same to the bit; compared in pieces, which stay in the cache."""
+    one, other = manifest.as_bytes(a), manifest.as_bytes(b)
+    return all(np.array_equal(one[i : i + _PIECE], other[i : i + _PIECE]) for i in range(0, one.size, _PIECE))
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from fnet.errors import FileError, plain
 
 VERSION = 1
 ENOUGH = 1 << 20  # bytes for the manifest of any usual network
+NO_DIGEST = "0" * 64  # stands for a checksum that is not known yet, and is as long
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -47,7 +48,12 @@ def most_bytes(names: Iterable[str]) -> int:
 
 def digest(array: np.ndarray) -> str:
     """The SHA-256 of the elements, little-endian in row-major order."""
-    return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).hexdigest()
+    return hashlib.sha256(as_bytes(np.asarray(array, array.dtype.newbyteorder("<")))).hexdigest()
+
+
+def as_bytes(array: np.ndarray) -> np.ndarray:
+    """The bytes of the elements in row-major order, (size * itemsize,) uint8: of a row-major array without a copy."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def encode(entries: dict[str, Entry], kind: FileKind) -> bytes:
