@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -104,8 +104,8 @@ class Device(Protocol):
         """Whether `x` is an array of this device."""
         ...
 
-    def is_ready(self, array: Any, dtype: np.dtype, shape: Shape) -> bool:
-        """Whether this is an array of the device, of this dtype and shape, that kernels can take as it is."""
+    def are_ready(self, found: Iterable[tuple[Any, np.dtype, Shape]]) -> bool:
+        """Whether each is an array of the device, of its dtype and shape, that kernels can take as it is."""
         ...
 
     def ready(self, x: Any, dtype: np.dtype) -> Array:

@@ -91,7 +91,8 @@ def fold_in(key: np.ndarray, data: Any) -> np.ndarray:
     check_key(key)
     if isinstance(data, bool) or spec_of(data).dtype.kind not in "iu" or spec_of(data).size != 1:
         raise DtypeError(f"fold_in: data is one integer, received {_described(data)}.")
-    return _fold_in(key, ops.reshape(beside(data, key), (1,)))
+    data = beside(data, key)
+    return _fold_in(key, np.asarray(data).reshape(1) if is_known(data) else ops.reshape(data, (1,)))
 
 
 def bits(key: np.ndarray, shape: Shape = ()) -> np.ndarray:

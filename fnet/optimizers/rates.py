@@ -43,8 +43,12 @@ class Rates:
             )
         first = next(iter(given))
         self._given = given[first]
-        self._way = _way(self._with, dict(tree.leaves_with_path(self._with))[first]) or ()
-        self._ratios = {path: rate / self._given if self._given else 1.0 for path, rate in given.items()}
+        leaves = dict(tree.leaves_with_path(self._with))
+        self._ratios = {
+            _way(self._with, leaves[path]) or (): rate / self._given if self._given else 1.0
+            for path, rate in given.items()
+        }
+        self._way = next(iter(self._ratios))
 
     def held(self, opt_state: Any) -> Any:
         """The state with its learning rates in it: as it is, where they are, else with the given ones."""
@@ -60,10 +64,9 @@ class Rates:
 
     def changed(self, opt_state: Any, rate: float) -> Any:
         """The state `held` with another learning rate; what is not a rate is the same array."""
-        return tree.map_with_path(
-            lambda path, leaf: beside(np.array(rate * self._ratios[path]), leaf) if path in self._ratios else leaf,
-            opt_state,
-        )
+        for way, ratio in self._ratios.items():
+            opt_state = _replaced(opt_state, way, np.array(rate * ratio))
+        return opt_state
 
 
 def new_state(init: Callable[[Any], Any], params: Any) -> Any:
@@ -82,6 +85,18 @@ def _way(part: Any, leaf: Any) -> tuple[Any, ...] | None:
         if rest is not None:
             return (key, *rest)
     return None
+
+
+def _replaced(part: Any, way: tuple[Any, ...], value: np.ndarray) -> Any:
+    """The tree with another value at the end of a way; containers beside it are the same."""
+    if not way:
+        return beside(value, part)
+    key, *rest = way
+    inner = _replaced(part[key], tuple(rest), value)
+    if isinstance(part, dict):
+        return part | {key: inner}
+    parts = [*part[:key], inner, *part[key + 1 :]]
+    return part._make(parts) if hasattr(part, "_make") else type(part)(parts)
 
 
 def _filled(like: Any, given: Any) -> Any:

@@ -68,7 +68,7 @@ class Fit:
         """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
         self.given = self.carry.ts
         if self.callbacks.change_learning_rate:
-            self._adopt(self._holding(self.given))
+            self.carry = self.carry._replace(ts=self._holding(self.given))
         self.safe = self.carry.ts
         self.run = self._view(first, last)
         progress = Progress(verbose, last, self.passes.steps)
@@ -191,10 +191,15 @@ class Fit:
     def _call(self, hook: str, logs: dict[str, Any]) -> None:
         """Call a hook of train or epoch, and do what it asks for."""
         self.run.moved(logs)
+        held = self.held
         self.callbacks.call(hook, self.run)
         ts = self._asked()
-        if ts is not None:
-            self._adopt(ts)
+        if ts is None:
+            return
+        if self.held and not held:
+            self.passes.renew()
+            self.own = False
+        self.carry = self.carry._replace(ts=ts)
 
     def _call_batch(self, call: Callable[[Run, int], None], logs: dict[str, Any] | None = None) -> None:
         """Call hooks of batches, and do what they ask for; within an epoch, in the memory of the compiled step."""
@@ -226,7 +231,7 @@ class Fit:
         if state is not None:
             ts = check_alike(ts, self._holding(state) if self.held else state)
         if rate is not None:
-            ts = self._holding(ts)
+            ts = ts if self.held else self._holding(ts)
             ts = ts._replace(opt_state=self.rates().changed(ts.opt_state, rate))
         run.answered()
         return ts
@@ -235,13 +240,6 @@ class Fit:
         """The state with the learning rates in it."""
         self.held = True
         return ts._replace(opt_state=self.rates().held(ts.opt_state))
-
-    def _adopt(self, ts: TrainState) -> None:
-        """Go on from another state, between epochs."""
-        if tree.structure(ts) != tree.structure(self.carry.ts):
-            self.passes.renew()
-            self.own = False
-        self.carry = self.carry._replace(ts=ts)
 
     def _end(self, error: BaseException | None) -> None:
         """Call the last hooks; `error` ends the run."""

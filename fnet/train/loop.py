@@ -60,7 +60,8 @@ def assign(target: Any, values: Any) -> None:
     leaves = tree.leaves(target)
     write = device_of(leaves).assign
     for old, new in zip(leaves, tree.leaves(values), strict=True):
-        write(old, new)
+        if old is not new:
+            write(old, new)
 
 
 class Pass:

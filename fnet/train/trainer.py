@@ -182,7 +182,7 @@ class Trainer:
         passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
         validate = None if validation is None else self._evaluation(ts, validation, batch_size)
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures, data)
-        rates, directions = functools.partial(self._rates, ts), measures.directions
+        rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         run = Fit(
             self._net,
             passes,

@@ -106,7 +106,7 @@ class Held:
                 return False
             if not all(part[key] is entry for part, key, entry in self.single) or not self.registered_are_same():
                 return False
-            return all(self.device.is_ready(*array) for array in self.arrays)
+            return self.device.are_ready(self.arrays)
         except Exception:  # whatever comes of comparing an array with something else
             return False
 
@@ -170,8 +170,7 @@ class Steady:
                 return False
         if any(follow(args, path) is not known for path, known in self.parts.objects):
             return False
-        ready = self.device.is_ready
-        if not all(ready(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays):
+        if not self.device.are_ready([(follow(args, path), dtype, shape) for path, dtype, shape in self.parts.arrays]):
             return False
         return self.are_apart(args)
 

@@ -15,10 +15,14 @@ IsLeaf: TypeAlias = Callable[[Any], bool]
 
 
 class _Kind(NamedTuple):
-    """How a container class comes apart into (aux, keys or None, children) and is built again from these."""
+    """How a container class comes apart into (aux, keys or None, children) and is built again from these.
+
+    children: gives the children alone.
+    """
 
     split: Callable[[Any], tuple[Hashable, tuple | None, Iterable]]
     build: Callable[[Any, Any, list], Any]
+    children: Callable[[Any], Iterable] = iter
 
 
 class _Kinds(dict[type, "_Kind | None"]):
@@ -31,8 +35,11 @@ class _Kinds(dict[type, "_Kind | None"]):
         return self[cls]
 
 
-def _mapping(cls: Callable[[Iterable], Any]) -> _Kind:
-    return _Kind(lambda x: (None, tuple(x), x.values()), lambda _, keys, parts: cls(zip(keys, parts, strict=True)))
+def _mapping(cls: type[dict]) -> _Kind:
+    def build(_: Any, keys: Any, parts: list) -> Any:
+        return cls(zip(keys, parts, strict=True))
+
+    return _Kind(lambda x: (None, tuple(x), x.values()), build, cls.values)
 
 
 _KINDS = _Kinds(
@@ -41,7 +48,7 @@ _KINDS = _Kinds(
         OrderedDict: _mapping(OrderedDict),
         list: _Kind(lambda x: (None, None, x), lambda _, keys, parts: parts),
         tuple: _Kind(lambda x: (None, None, x), lambda _, keys, parts: tuple(parts)),
-        type(None): _Kind(lambda x: (None, None, ()), lambda _, keys, parts: None),
+        type(None): _Kind(lambda x: (None, None, ()), lambda _, keys, parts: None, lambda x: ()),
     }
 )
 
@@ -111,7 +118,7 @@ def register(
 
     if _KINDS[cls] is not None:
         raise StructureError(f"'{cls.__name__}' is a container already; register each class once.")
-    _KINDS[cls] = _Kind(split, build)
+    _KINDS[cls] = _Kind(split, build, lambda obj: split(obj)[2])
 
 
 def flatten(tree: Any, is_leaf: IsLeaf | None = None) -> tuple[list, TreeDef]:
@@ -169,7 +176,11 @@ def leaves(tree: Any, is_leaf: IsLeaf | None = None) -> list:
     >>> leaves({"a": 1, "b": (2, None)})
     [1, 2]
     """
-    return flatten(tree, is_leaf)[0]
+    if is_leaf is not None:
+        return flatten(tree, is_leaf)[0]
+    out: list = []
+    _collect(tree, out)
+    return out
 
 
 def broadcast_prefix(structure: TreeDef, prefix: Any) -> list:
@@ -200,6 +211,18 @@ def _flatten(tree: Any, out: list, is_leaf: IsLeaf | None) -> Node:
         else:
             nodes.append(_flatten(child, out, is_leaf))
     return cls, aux, keys, tuple(nodes)
+
+
+def _collect(tree: Any, out: list) -> None:
+    kind = _KINDS[type(tree)]
+    if kind is None:
+        out.append(tree)
+        return
+    for child in kind.children(tree):
+        if _KINDS[type(child)] is None:  # saves a call per leaf
+            out.append(child)
+        else:
+            _collect(child, out)
 
 
 def _build(node: Node, values: Iterator) -> Any:

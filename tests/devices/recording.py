@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,11 @@ class Recording:
     def owns(self, x: Any) -> bool:
         return isinstance(x, DeviceArray) and x.home is self
 
-    def is_ready(self, array: Any, dtype: np.dtype, shape: Shape) -> bool:
-        return self.owns(array) and (array.dtype, array.shape) == (dtype, shape) and _ref(array).contiguous
+    def are_ready(self, found: Iterable[tuple[Any, np.dtype, Shape]]) -> bool:
+        return all(
+            self.owns(array) and (array.dtype, array.shape) == (dtype, shape) and _ref(array).contiguous
+            for array, dtype, shape in found
+        )
 
     def ready(self, x: Any, dtype: np.dtype) -> DeviceArray:
         if not self.owns(x):
@@ -102,7 +105,7 @@ class Recording:
 
     def flat(self, memory: Any, offset: int, count: int, dtype: np.dtype) -> np.ndarray:
         if not isinstance(memory, Memory):
-            assert self.is_ready(memory, memory.dtype, memory.shape)
+            assert self.are_ready([(memory, memory.dtype, memory.shape)])
             memory, offset = memory.memory, offset + memory.offset * memory.dtype.itemsize
         return memory.bytes[offset : offset + count * dtype.itemsize].view(dtype)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,8 +39,13 @@ class Cpu:
     def owns(self, x: Any) -> bool:
         return type(x) is np.ndarray
 
-    def is_ready(self, array: Any, dtype: np.dtype, shape: Shape) -> bool:
-        return type(array) is np.ndarray and array.dtype is dtype and array.shape == shape and array.flags.carray
+    def are_ready(self, found: Iterable[tuple[Any, np.dtype, Shape]]) -> bool:
+        for array, dtype, shape in found:
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
+                return False
+            if not array.flags.carray:
+                return False
+        return True
 
     def ready(self, x: Any, dtype: np.dtype) -> np.ndarray:
         if type(x) is np.ndarray and x.flags.carray:
