@@ -30,7 +30,7 @@ class ValueKind:
 
 
 class Config:
-    """The fields of one object in a file; `path` says where it is.
+    """The fields of one object in a file; `path` says where it is, `depth` in how many layers.
 
     >>> config = Config({"units": 3, "use_bias": "no"}, "layers/dense")
     >>> config.read("units", INTEGER)
@@ -41,10 +41,10 @@ class Config:
     fnet.errors.FileError: layers/dense/use_bias: expected True or False, received 'no'.
     """
 
-    def __init__(self, fields: Any, path: str) -> None:
+    def __init__(self, fields: Any, path: str, depth: int = 0) -> None:
         if not isinstance(fields, Mapping):
             raise wrong(path, "an object with fields", fields)
-        self.fields, self.path = fields, path
+        self.fields, self.path, self.depth = fields, path, depth
 
     def __contains__(self, key: str) -> bool:
         return key in self.fields
@@ -64,7 +64,7 @@ class Config:
 
     def object(self, key: str) -> Config:
         """The object in a field, which must be there."""
-        return Config(self.read(key, ValueKind(lambda value, path: value)), f"{self.path}/{key}")
+        return Config(self.read(key, ValueKind(lambda value, path: value)), f"{self.path}/{key}", self.depth)
 
 
 def wrong(path: str, expected: str, received: Any) -> FileError:

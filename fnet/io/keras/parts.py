@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from fnet import activations, constraints, initializers, regularizers
 from fnet.configured import Configured
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import INTEGER, NUMBER, TEXT, Config, ValueKind, either, several, wrong
+from fnet.io.keras.config import NUMBER, TEXT, Config, ValueKind, either, integers, several, wrong
 from fnet.names import Names, snake_case
 
 _RANDOM = ["random_normal", "random_uniform", "truncated_normal", "variance_scaling", "orthogonal"]
@@ -20,7 +22,7 @@ _UNTRANSLATED = ("binary_step",)  # activations that Keras does not have
 
 _ARGUMENT = either(
     ValueKind(lambda value, path: (TEXT if isinstance(value, str) else NUMBER).read(value, path)),
-    several(INTEGER, 1, 100),
+    several(integers(-100), 1, 100),
 )
 
 
@@ -119,8 +121,38 @@ def _read_dtype(value: Any, path: str) -> str:
     return name
 
 
-INITIALIZER = _objects("initializers", initializers.INITIALIZERS, initializers.get, _SEEDED)
+def _read_data_format(value: Any, path: str) -> None:
+    if value not in (None, "channels_last"):
+        raise FileError(
+            f"{path}: expected 'channels_last', received {plain(repr(value))}. fnet's images have their channels last: "
+            f"make the network with data_format='channels_last' and save it again."
+        )
+
+
+def _read_initializer(value: Any, path: str) -> Any:
+    array = value.get("config") if isinstance(value, Mapping) and value.get("class_name") == "Constant" else None
+    given = array.get("value") if isinstance(array, Mapping) else None
+    if not isinstance(given, Mapping | list):
+        return _INITIALIZER.read(value, path)
+    numbers = Config(given, path).object("config").raw("value") if isinstance(given, Mapping) else given
+    try:
+        made = np.array(numbers, "float64")
+    except (TypeError, ValueError):
+        raise FileError(f"{path}: expected an array of numbers as the value of Constant.") from None
+    return made.astype("float32")
+
+
+def _write_initializer(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return _INITIALIZER.write(value)
+    tagged = {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": value.dtype.name}}
+    return keras_object("keras.initializers", "Constant", {"value": tagged})
+
+
+_INITIALIZER = _objects("initializers", initializers.INITIALIZERS, initializers.get, _SEEDED)
+INITIALIZER = ValueKind(_read_initializer, _write_initializer)
 REGULARIZER = _objects("regularizers", regularizers.REGULARIZERS, regularizers.get)
 CONSTRAINT = _objects("constraints", constraints.CONSTRAINTS, constraints.get)
 ACTIVATION = ValueKind(_read_activation, _write_activation)
 DTYPE = ValueKind(_read_dtype)
+DATA_FORMAT = ValueKind(_read_data_format, lambda value: "channels_last")

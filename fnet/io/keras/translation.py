@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from fnet.configured import is_default
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind
-from fnet.io.keras.parts import CONSTRAINT, DTYPE, REGULARIZER, keras_object
+from fnet.io.keras.config import TEXT, Config
+from fnet.io.keras.parts import keras_object
 from fnet.io.keras.variables import Variables
-from fnet.layers.constructor import LAYERS, entry_name
+from fnet.layers.constructor import entry_name
 from fnet.networks.layer import DEEPEST, Layer
 
-FAMILIES = ("dense", "normalization", "recurrent", "wrappers")
+Inputs = Literal["one", "list", "each", "states"]
+"""How Keras' layer is called: ``layer(x)``; ``layer([x, y])``; ``layer(query, value, key)``, for self-attention
+``layer(x, x)``; ``layer(x, initial_state=[h])``."""
+
+FAMILIES = (
+    "activation",
+    "attention",
+    "conv",
+    "dense",
+    "embedding",
+    "merge",
+    "normalization",
+    "pooling",
+    "recurrent",
+    "regularization",
+    "reshape",
+    "wrappers",
+)
 """The modules of `fnet.io.keras.layers`."""
 
-REFUSED: Mapping[str, str] = {}
+REFUSED: Mapping[str, str] = {
+    "Lambda": "A file cannot hold a function: make a layer of it, and give that a name with fnet.register.",
+    "PositionEmbedding": "Give a function that makes it a name with fnet.register.",
+    "SinePositionEncoding": "Give a function that makes it a name with fnet.register.",
+    "RotaryEmbedding": "Give a function that makes it a name with fnet.register.",
+}
 """Layers that Keras does not have, with what to do instead."""
 
-_OWN = "Give one of your own a name with fnet.register, or keep its weights alone: fnet.save_weights."
-_OWN_CLASS = "Give fnet the function that makes it: fnet.register."
-_ONLY: Mapping[str, tuple[Any, ...]] = {"data_format": ("channels_last", None)}
-_HINTS = {"data_format": "Make the network with data_format='channels_last' and save it again."}
-_WEIGHTS_ALONE = "fnet.save_weights keeps its weights alone."
+_OWN = "Give the function that makes it a name with fnet.register."
+_WEIGHTS_ALONE = "fnet.save_weights keeps the weights of any network."
 
 
 @dataclass(frozen=True)
@@ -36,8 +53,11 @@ class Translation:
     """A layer of Keras.
 
     class_name: Keras' name; kind: fnet's; aliases: other names that files have for it.
-    to_config: Keras 3's config of a layer without ``name``, ``trainable``, ``dtype``; from_config: the layer of a
-    config, without its name. variables: those of a layer, in Keras' order.
+    to_config: Keras 3's config of a layer, without what all layers have (see `full_config`). from_config: the layer of
+    a config, without its name. variables: those of a layer, in Keras' order.
+    inputs: how Keras calls it. in_call: arguments of fnet's layer that are keywords of Keras' call, by their names; a
+    config to be read has them, and the ``batch_size`` of a stateful layer, beside Keras' fields. What is true in
+    ``masked`` has its mask as the last input. omits: fields of all layers that this one does not take.
     """
 
     class_name: str
@@ -46,131 +66,81 @@ class Translation:
     variables: Callable[[Layer], Variables]
     kind: str
     aliases: tuple[str, ...] = ()
+    inputs: Inputs = "one"
+    in_call: Mapping[str, str] = field(default_factory=dict)
+    omits: tuple[str, ...] = ()
 
-
-@dataclass(frozen=True)
-class Field:
-    """An argument of a layer that Keras has, too; `key` is Keras' name for it, `others` are older ones."""
-
-    argument: str
-    kind: ValueKind
-    key: str = ""
-    others: tuple[str, ...] = ()
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        return (self.key or self.argument, *self.others)
-
-
-def fields(kind: ValueKind, *arguments: str) -> tuple[Field, ...]:
-    """Fields of one kind."""
-    return tuple(Field(argument, kind) for argument in arguments)
-
-
-def layer_row(
-    kind: str,
-    takes: Iterable[Field],
-    variables: Callable[[Layer], Variables],
-    *,
-    weights: Iterable[str] = (),
-    only: Mapping[str, tuple[Any, ...]] = {},
-    lacks: Mapping[str, str] = {},
-    adds: Mapping[str, Any] = {},
-    aliases: tuple[str, ...] = (),
-) -> Translation:
-    """The translation of a layer whose arguments are those of Keras under the same names.
-
-    takes: the arguments. weights: the parts that have a ``_regularizer`` and a ``_constraint``. only: the values that
-    fields which fnet does not have may have in a file. lacks: arguments that Keras does not have, with what to do
-    instead. adds: fields that Keras needs beside.
-    """
-    shared = (*fields(REGULARIZER, *(f"{part}_regularizer" for part in weights), "activity_regularizer"),
-              *fields(CONSTRAINT, *(f"{part}_constraint" for part in weights)))  # fmt: skip
-    known = {given.argument: given for given in (*takes, *shared)}
-
-    def to_config(layer: Layer) -> dict[str, Any]:
-        defaults = _defaults(kind)
-        config: dict[str, Any] = dict(adds)
-        for argument, value in layer.config.items():
-            if argument in known:
-                config[known[argument].keys[0]] = known[argument].kind.write(value)
-            elif argument != "trainable" and not is_default(value, defaults[argument]):
-                hint = lacks.get(argument, f"Leave it out, or {_WEIGHTS_ALONE}")
-                raise StructureError(f"Keras' {kind} has no {argument}={plain(repr(value))}. {hint}")
-        return config
-
-    def from_config(config: Config) -> Layer:
-        for key, allowed in {**_ONLY, **only}.items():
-            if key in config and config.raw(key) not in allowed:
-                hint = _HINTS.get(key, "Save the network without it.")
-                raise FileError(f"{config.path}/{key}: fnet's {kind} cannot do {plain(repr(config.raw(key)))}. {hint}")
-        arguments = {}
-        for argument, given in known.items():
-            there = [key for key in given.keys if key in config]
-            if there:
-                arguments[argument] = config.read(there[0], given.kind)
-        return made(kind, arguments, config)
-
-    return Translation(kind, to_config, from_config, variables, kind, aliases)
-
-
-def made(kind: str, arguments: Mapping[str, Any], config: Config) -> Layer:
-    """The layer of this kind with these arguments of a config, not trainable if the config says so.
-
-    What the constructor refuses is an error of the file.
-    """
-    if "dtype" in config:
-        config.read("dtype", DTYPE)
-    frozen = "trainable" in config and not config.read("trainable", FLAG)
-    try:
-        return LAYERS.find(kind)(**arguments, **({"trainable": False} if frozen else {}))
-    except (FnetError, TypeError) as error:
-        raise FileError(f"{config.path}: {error}") from None
+    def call_keywords(self, layer: Layer) -> dict[str, bool]:
+        """The keywords of Keras' call that this layer needs; a mask among its inputs is not in it."""
+        return {key: True for argument, key in self.in_call.items() if argument != "masked" and layer.config[argument]}
 
 
 def row_of_kind(kind: str) -> Translation:
     """The translation of layers of this kind of fnet; a `StructureError` for one that Keras does not have."""
-    rows = {row.kind: row for row in KERAS_LAYERS().values()}
+    rows = keras_kinds()
     if kind not in rows:
-        raise StructureError(f"Keras has no layer {plain(kind)}. {REFUSED.get(kind, _OWN)}")
+        raise StructureError(f"Keras has no layer {plain(kind)}. {REFUSED.get(kind, _OWN)} {_WEIGHTS_ALONE}")
     return rows[kind]
 
 
 def row_of_class(class_name: str, path: str) -> Translation:
     """The translation of Keras' layers of this class; a `FileError` for one that fnet does not have."""
-    rows = KERAS_LAYERS()
+    rows = keras_layers()
     if class_name not in rows:
-        raise FileError(f"{path}: fnet has no layer {plain(repr(class_name))} of Keras. {_OWN_CLASS}")
+        raise FileError(
+            f"{path}: fnet has no layer {plain(repr(class_name))}. Give a function that makes it this name with "
+            f"fnet.register."
+        )
     return rows[class_name]
+
+
+def full_config(layer: Layer, name: str) -> dict[str, Any]:
+    """Keras 3's config of a layer under this name."""
+    row = row_of_kind(layer.kind)
+    if not isinstance(layer.trainable, bool):
+        raise StructureError(f"{layer.kind}: Keras trains all of a layer or nothing. Freeze the whole layer.")
+    shared = {"name": name, "trainable": layer.trainable, "dtype": "float32"}
+    return {key: value for key, value in shared.items() if key not in row.omits} | row.to_config(layer)
 
 
 def write_layer(layer: Layer, name: str | None = None) -> dict[str, Any]:
     """The object that says a layer within the config of another one, under a name."""
     row = row_of_kind(layer.kind)
-    if not isinstance(layer.trainable, bool):
-        raise StructureError(f"{layer.kind}: Keras trains all of a layer or nothing. Freeze the whole layer.")
-    shared = {"name": name or layer.name, "trainable": layer.trainable, "dtype": "float32"}
-    return keras_object("keras.layers", row.class_name, shared | row.to_config(layer))
+    for argument in row.in_call:
+        if layer.config[argument]:
+            raise StructureError(
+                f"{layer.kind}: {argument}=True is an argument of the call in Keras, and a layer within another one is "
+                f"called without arguments. Put the layer into a graph."
+            )
+    return keras_object("keras.layers", row.class_name, full_config(layer, name or layer.name))
 
 
-def read_layer(config: Config) -> Layer:
-    """The layer that an object within the config of another one says, with its name where somebody chose it."""
-    if config.path.count("/config") > DEEPEST:
-        raise FileError(f"{plain(config.path)}: layers are nested deeper than {DEEPEST} levels.")
+def read_layer(config: Config, prefix: str = "") -> Layer:
+    """The layer that an object within the config of another one says, with its name where somebody chose it.
+
+    prefix: what Keras has put before this name.
+    """
     class_name = config.read("class_name", TEXT)
-    own = config.object("config")
-    layer = row_of_class(class_name, config.path).from_config(own)
-    name = own.read("name", TEXT) if "name" in own else layer.name
+    row, own = row_of_class(class_name, config.path), config.object("config")
+    name = own.read("name", TEXT) if "name" in own else entry_name(row.kind)
+    if own.depth > DEEPEST:
+        raise FileError(f"{config.path}: layers are nested deeper than {DEEPEST} levels.")
+    layer = row.from_config(Config(own.fields, f"{config.path} ({class_name} {plain(repr(name))})", own.depth + 1))
+    return named_as(layer, name.removeprefix(prefix), own.path)
+
+
+def named_as(layer: Layer, name: str, path: str) -> Layer:
+    """The layer under the name of a config, unless Keras gave it this name: ``dense``, ``dense_1``."""
     if is_automatic(name, layer.kind):
         return layer
     try:
         return layer.relabel(name, named=True)
     except FnetError as error:
-        raise FileError(f"{own.path}/name: {error}") from None
+        raise FileError(f"{path}/name: {error}") from None
 
 
 def is_automatic(name: str, kind: str) -> bool:
-    """Whether Keras gave a layer of this kind its name: ``dense``, ``dense_1``.
+    """Whether Keras gave a layer of this kind its name.
 
     >>> is_automatic("conv2d_3", "Conv2D"), is_automatic("head", "Dense")
     (True, False)
@@ -179,7 +149,7 @@ def is_automatic(name: str, kind: str) -> bool:
 
 
 @functools.cache
-def KERAS_LAYERS() -> dict[str, Translation]:  # noqa: N802 (a table, made on first use)
+def keras_layers() -> dict[str, Translation]:
     """All translations by the names of Keras' classes."""
     modules = [importlib.import_module(f"fnet.io.keras.layers.{family}") for family in FAMILIES]
     rows = [row for module in modules for row in module.ROWS]
@@ -187,6 +157,6 @@ def KERAS_LAYERS() -> dict[str, Translation]:  # noqa: N802 (a table, made on fi
 
 
 @functools.cache
-def _defaults(kind: str) -> dict[str, Any]:
-    """The defaults of the arguments of a constructor."""
-    return {name: parameter.default for name, parameter in inspect.signature(LAYERS.find(kind)).parameters.items()}
+def keras_kinds() -> dict[str, Translation]:
+    """All translations by the kinds of fnet's layers."""
+    return {row.kind: row for row in keras_layers().values()}

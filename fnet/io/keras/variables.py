@@ -82,3 +82,8 @@ def state(*names: str) -> tuple[Variable, ...]:
 def _below(entry: str, path: str) -> str:
     tree, _, rest = path.partition("/")
     return f"{tree}/{entry}/{rest}"
+
+
+def nothing(layer: object) -> Variables:
+    """The variables of a layer that has none."""
+    return Variables()

@@ -85,21 +85,30 @@ def test_variables_have_keras_order_and_paths():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"units": "3"}, "l/config/units: expected an integer >= 1, received '3'."),
-        ({"units": 2**40}, "l/config/units: expected an integer >= 1, received 1099511627776."),
-        ({}, "l/config: Dense(): missing a required argument: 'units'."),
-        ({"units": 3, "use_bias": 1}, "l/config/use_bias: expected True or False, received 1."),
-        ({"units": 3, "activation": "binary_step"}, "l/config/activation: fnet has no activation 'binary_step'."),
+        ({"units": "3"}, "l (Dense 'dense')/units: expected an integer >= 1, received '3'."),
+        ({"units": 2**40}, "l (Dense 'dense')/units: expected an integer >= 1, received 1099511627776."),
+        ({}, "l (Dense 'dense'): Dense(): missing a required argument: 'units'."),
+        ({"units": 3, "use_bias": 1}, "l (Dense 'dense')/use_bias: expected True or False, received 1."),
+        (
+            {"units": 3, "activation": "binary_step"},
+            "l (Dense 'dense')/activation: fnet has no activation 'binary_step'.",
+        ),
         (
             {"units": 3, "bias_initializer": {"class_name": "os.system", "config": {}}},
-            "l/config/bias_initializer: fnet has no initializer 'os.system'. It has constant, ",
+            "l (Dense 'dense')/bias_initializer: fnet has no initializer 'os.system'. It has constant, ",
         ),
         (
             {"units": 3, "kernel_initializer": {"class_name": "RandomNormal", "config": {"stddev": -1}}},
-            "l/config/kernel_initializer: random_normal: stddev must not be negative, received -1.",
+            "l (Dense 'dense')/kernel_initializer: random_normal: stddev must not be negative, received -1.",
         ),
-        ({"units": 3, "lora_rank": 4}, "l/config/lora_rank: fnet's Dense cannot do 4. Save the network without it."),
-        ({"units": 3, "dtype": "int8"}, "l/config/dtype: fnet's layers have float32 or float64 parameters, received"),
+        (
+            {"units": 3, "lora_rank": 4},
+            "l (Dense 'dense')/lora_rank: fnet's Dense cannot do 4. Save the network without.",
+        ),
+        (
+            {"units": 3, "dtype": "int8"},
+            "l (Dense 'dense')/dtype: fnet's layers have float32 or float64 parameters, received",
+        ),
     ],
 )
 def test_a_bad_config_says_where_it_is_bad(fields, message):
@@ -109,7 +118,7 @@ def test_a_bad_config_says_where_it_is_bad(fields, message):
 
 
 def test_a_class_that_fnet_does_not_have():
-    with pytest.raises(FileError, match=r"l: fnet has no layer 'TFSMLayer' of Keras. Give fnet the function that"):
+    with pytest.raises(FileError, match=r"l: fnet has no layer 'TFSMLayer'. Give a function that makes it this name"):
         read_layer(Config({"class_name": "TFSMLayer", "config": {}}, "l"))
 
 

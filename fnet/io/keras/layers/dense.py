@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import FLAG, INTEGER
+from fnet.io.keras.config import FLAG, INTEGER, TEXT, either, optional, several
+from fnet.io.keras.fields import Field, fields, layer_row
 from fnet.io.keras.parts import ACTIVATION, INITIALIZER
-from fnet.io.keras.translation import Field, fields, layer_row
 from fnet.io.keras.variables import Variables, params
 from fnet.networks.layer import Layer
+
+_UNSAID = {"quantization_config": (None,), "lora_rank": (None,)}
 
 
 def with_bias(layer: Layer) -> Variables:
     """A kernel, and a bias where the layer has one."""
     return Variables(params("kernel", *(["bias"] if layer.config["use_bias"] else [])))
+
+
+def _einsum_variables(layer: Layer) -> Variables:
+    return Variables(params("kernel", *(["bias"] if layer.config["bias_axes"] else [])))
 
 
 ROWS = (
@@ -25,6 +31,19 @@ ROWS = (
         ),
         with_bias,
         weights=("kernel", "bias"),
-        only={"quantization_config": (None,), "lora_rank": (None,)},
+        only=_UNSAID,
+    ),
+    layer_row(
+        "EinsumDense",
+        (
+            Field("equation", TEXT),
+            Field("output_shape", either(INTEGER, several(optional(INTEGER), 0, 100))),
+            Field("activation", ACTIVATION),
+            Field("bias_axes", optional(TEXT)),
+            *fields(INITIALIZER, "kernel_initializer", "bias_initializer"),
+        ),
+        _einsum_variables,
+        weights=("kernel", "bias"),
+        only=_UNSAID,
     ),
 )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import FLAG, NUMBER, ValueKind, integers, sequence
+from fnet.io.keras.config import FLAG, NUMBER, ValueKind, either, integers, sequence, several
+from fnet.io.keras.fields import Field, fields, layer_row
 from fnet.io.keras.parts import INITIALIZER
-from fnet.io.keras.translation import Field, fields, layer_row
-from fnet.io.keras.variables import Variables, params, state
+from fnet.io.keras.variables import Variables, nothing, params, state
 from fnet.networks.layer import Layer
 
 _AXIS = integers(-100)
+_AXES = Field("axis", either(_AXIS, several(_AXIS, 1, 100)))
+_TRAINED = (
+    Field("epsilon", NUMBER),
+    *fields(FLAG, "center", "scale"),
+    *fields(INITIALIZER, "beta_initializer", "gamma_initializer"),
+)
 
 
 def _read_axis(value: object, path: str) -> int:
@@ -19,12 +25,17 @@ def _read_axis(value: object, path: str) -> int:
     return axis
 
 
-def _scale_and_offset(layer: Layer) -> list[str]:
-    return [name for name, argument in (("gamma", "scale"), ("beta", "center")) if layer.config[argument]]
+def _scale_and_offset(layer: Layer) -> Variables:
+    given = [name for name, argument in (("gamma", "scale"), ("beta", "center")) if layer.config[argument]]
+    return Variables(params(*given))
 
 
-def _batch_variables(layer: Layer) -> Variables:
-    return Variables((*params(*_scale_and_offset(layer)), *state("moving_mean", "moving_variance")))
+def _with_moving(layer: Layer) -> Variables:
+    return Variables((*_scale_and_offset(layer).own, *state("moving_mean", "moving_variance")))
+
+
+def _scale(layer: Layer) -> Variables:
+    return Variables(params("scale"))
 
 
 ROWS = (
@@ -32,13 +43,28 @@ ROWS = (
         "BatchNormalization",
         (
             Field("axis", ValueKind(_read_axis)),
-            *fields(NUMBER, "momentum", "epsilon"),
-            *fields(FLAG, "center", "scale"),
-            *fields(INITIALIZER, "beta_initializer", "gamma_initializer"),
+            Field("momentum", NUMBER),
+            *_TRAINED,
             *fields(INITIALIZER, "moving_mean_initializer", "moving_variance_initializer"),
         ),
-        _batch_variables,
+        _with_moving,
         weights=("beta", "gamma"),
         only={"renorm": (None, False), "synchronized": (None, False), "virtual_batch_size": (None,)},
+        aliases=("BatchNormalizationV1", "BatchNormalizationV2"),
     ),
+    layer_row(
+        "LayerNormalization",
+        (_AXES, *_TRAINED),
+        _scale_and_offset,
+        weights=("beta", "gamma"),
+        only={"rms_scaling": (None, False)},
+    ),
+    layer_row(
+        "GroupNormalization",
+        (Field("groups", integers(-1)), Field("axis", ValueKind(_read_axis)), *_TRAINED),
+        _scale_and_offset,
+        weights=("beta", "gamma"),
+    ),
+    layer_row("RMSNormalization", (_AXES, Field("epsilon", NUMBER)), _scale),
+    layer_row("UnitNormalization", (_AXES,), nothing),
 )

@@ -1,10 +1,11 @@
-"""Recurrent layers and their cells."""
+"""Recurrent layers with a cell of their own, and these cells."""
 
 from __future__ import annotations
 
 from fnet.io.keras.config import FLAG, INTEGER, NUMBER
+from fnet.io.keras.fields import Field, fields, layer_row
 from fnet.io.keras.parts import ACTIVATION, INITIALIZER
-from fnet.io.keras.translation import Field, Translation, fields, layer_row
+from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import Variables, params
 from fnet.networks.layer import Layer
 
@@ -23,24 +24,36 @@ _MORE = {
     "LSTM": (Field("recurrent_activation", ACTIVATION), Field("unit_forget_bias", FLAG)),
     "GRU": (Field("recurrent_activation", ACTIVATION), Field("reset_after", FLAG)),
 }
-LACKS = {
-    "batch_size": "Keras takes the size of a stateful layer's batches from the input: fnet.Input(shape, batch_size)."
-}
+_WEIGHTS = ("kernel", "recurrent", "bias")
 
 
 def _cell_variables(layer: Layer) -> Variables:
-    names = ["kernel", "recurrent_kernel", *(["bias"] if layer.config["use_bias"] else [])]
-    return Variables(params(*names))
+    return Variables(params("kernel", "recurrent_kernel", *(["bias"] if layer.config["use_bias"] else [])))
 
 
 def _variables(layer: Layer) -> Variables:
     return Variables(children={"cell": _cell_variables(layer)})
 
 
-def _row(kind: str, more: tuple[Field, ...]) -> Translation:
-    weights = ("kernel", "recurrent", "bias")
-    only = {"time_major": (None, False)}
-    return layer_row(kind, (*_RECURRENCE, *more, *MANNER), _variables, weights=weights, only=only, lacks=LACKS)
+def _whole(kind: str, more: tuple[Field, ...]) -> Translation:
+    return layer_row(
+        kind,
+        (*_RECURRENCE, *more, *MANNER),
+        _variables,
+        weights=_WEIGHTS,
+        only={"time_major": (None, False)},
+        without_effect=("implementation",),
+        beside=("batch_size",),
+        inputs="states",
+        aliases=() if kind == "SimpleRNN" else (f"{kind}V2",),
+    )
 
 
-ROWS = tuple(_row(kind, more) for kind, more in _MORE.items())
+def _cell(kind: str, more: tuple[Field, ...]) -> Translation:
+    return layer_row(f"{kind}Cell", (*_RECURRENCE, *more), _cell_variables, weights=_WEIGHTS, inputs="states")
+
+
+ROWS = (
+    *(_whole(kind, more) for kind, more in _MORE.items()),
+    *(_cell(kind, more) for kind, more in _MORE.items()),
+)

@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from fnet.errors import scope
-from fnet.io.keras.config import Config, word
+from fnet.errors import StructureError, scope
+from fnet.io.keras.config import Config, sequence, word, wrong
+from fnet.io.keras.fields import Child, Field, children_variables, layer_row, made
+from fnet.io.keras.layers.recurrent import MANNER
 from fnet.io.keras.parts import REGULARIZER
-from fnet.io.keras.translation import Translation, made, read_layer, row_of_kind, write_layer
+from fnet.io.keras.translation import Translation, read_layer, write_layer
 from fnet.io.keras.variables import Variables
+from fnet.layers.constructor import entry_name
 from fnet.networks.layer import Layer
 
-_MERGE_MODE = word("concat", "sum", "mul", "ave", None)
 
-
-def _write_bidirectional(layer: Layer) -> dict[str, Any]:
-    halves = {}
-    for attribute, entry, child in zip(("layer", "backward_layer"), layer.entries, layer.children, strict=True):
+def _write_stack(layer: Layer) -> dict[str, Any]:
+    if len(set(layer.entries)) < len(layer.entries):
+        raise StructureError("StackedRNNCells: Keras shares no weights between cells. Make a cell for each place.")
+    cells = []
+    for entry, cell in zip(layer.entries, layer.children, strict=True):
         with scope(entry):
-            halves[attribute] = write_layer(child, entry)
-    activity = layer.config.get("activity_regularizer")
-    shared = {} if activity is None else {"activity_regularizer": REGULARIZER.write(activity)}
-    return {"merge_mode": layer.config["merge_mode"], **halves, **shared}
+            cells.append(write_layer(cell, entry))
+    return {"cells": cells} | {
+        key: REGULARIZER.write(layer.config[key]) for key in ("activity_regularizer",) if key in layer.config
+    }
 
 
-def _read_bidirectional(config: Config) -> Layer:
-    forward = _plainly_named(read_layer(config.object("layer")), "forward_")
-    arguments: dict[str, Any] = {"layer": forward}
-    if config.raw("backward_layer") is not None:
-        arguments["backward_layer"] = _plainly_named(read_layer(config.object("backward_layer")), "backward_")
-    if "merge_mode" in config:
-        arguments["merge_mode"] = config.read("merge_mode", _MERGE_MODE)
-    if "activity_regularizer" in config:
-        arguments["activity_regularizer"] = config.read("activity_regularizer", REGULARIZER)
-    return made("Bidirectional", arguments, config)
+def _read_stack(config: Config) -> Layer:
+    items = sequence(config.raw("cells"))
+    if items is None:
+        raise wrong(f"{config.path}/cells", "a list of cells", config.raw("cells"))
+    cells = [read_layer(Config(item, f"{config.path}/cells/{i}", config.depth)) for i, item in enumerate(items)]
+    return made("StackedRNNCells", {"cells": cells}, config)
 
 
-def _plainly_named(layer: Layer, prefix: str) -> Layer:
-    """The layer without the prefix that Bidirectional gives the names of its layers."""
-    return layer.relabel(layer.name.removeprefix(prefix), named=True) if layer.name.startswith(prefix) else layer
-
-
-def _bidirectional_variables(layer: Layer) -> Variables:
-    attributes = ("forward_layer", "backward_layer")
-    return Variables(children={
-        attribute: row_of_kind(child.kind).variables(child).below(entry)
-        for attribute, entry, child in zip(attributes, layer.entries, layer.children, strict=True)
-    })  # fmt: skip
+def _stack_variables(layer: Layer) -> Variables:
+    counts: Counter[str] = Counter()
+    attributes = []
+    for cell in layer.children:
+        name = entry_name(cell.kind)
+        attributes.append(f"cells/{name}_{counts[name]}" if counts[name] else f"cells/{name}")
+        counts[name] += 1
+    return children_variables(layer, attributes)
 
 
 ROWS = (
-    Translation("Bidirectional", _write_bidirectional, _read_bidirectional, _bidirectional_variables, "Bidirectional"),
+    layer_row(
+        "Bidirectional",
+        (Field("merge_mode", word("concat", "sum", "mul", "ave", None)),),
+        children=(
+            Child("layer", "forward_layer", "forward_"),
+            Child("backward_layer", "backward_layer", "backward_"),
+        ),
+        inputs="states",
+    ),
+    layer_row("TimeDistributed", (), children=(Child("layer", "layer"),)),
+    layer_row("RNN", MANNER, children=(Child("cell", "cell"),), beside=("batch_size",), inputs="states"),
+    Translation("StackedRNNCells", _write_stack, _read_stack, _stack_variables, "StackedRNNCells", inputs="states"),
 )
