@@ -1,0 +1,158 @@
+"""Running a kernel thread by thread: blocks one after the other, the threads of a block from meeting to meeting."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import StructureError
+from fnet.testing.cuda.exchange import answers
+from fnet.testing.cuda.faults import DivergenceError
+from fnet.testing.cuda.memory import SharedArray
+from fnet.testing.cuda.order import WARP, Clock, meet
+from fnet.testing.cuda.rewriting import BARRIERS, as_generator, python_function
+from fnet.testing.cuda.thread import Dim3, Memory, Thread, as_place, place
+
+Request = tuple[Any, ...]
+"""What a thread waits for: the name of the operation, its place in the source, its arguments."""
+
+
+def run_kernel(
+    kernel: Any, grid: int | tuple[int, ...], block: int | tuple[int, ...], *args: Any, shared_bytes: int = 0
+) -> None:
+    """Run ``kernel[grid, block](*args)`` as plain Python, with no GPU, and refuse what a card leaves undefined.
+
+    kernel: a function marked ``@cuda.jit``. grid, block: numbers of blocks and of threads in each, one to three of
+    each. args: NumPy arrays, which the kernel changes as it does on a card, and numbers. shared_bytes: the size of the
+    shared memory that the kernel declares with a shape of 0.
+    Raises a `KernelError`: `RaceError` where two threads touch one element of shared or global memory, one of them
+    writes, and no barrier orders the two; `DivergenceError` where some threads wait at a barrier, or at an operation of
+    their warp, to which others do not come; `UnwrittenError` for reads of shared or local memory that nobody wrote, and
+    of lanes that give no value; `KernelIndexError` for an index outside of its array.
+    Arithmetic is NumPy's, so results agree with a card's to rounding. Blocks run one after the other.
+
+    >>> from numba import cuda
+    >>> @cuda.jit
+    ... def double(x):
+    ...     i = cuda.grid(1)
+    ...     if i < x.size:
+    ...         x[i] *= 2
+    >>> x = np.arange(5.0)
+    >>> run_kernel(double, 2, 4, x)
+    >>> x
+    array([0., 2., 4., 6., 8.])
+    """
+    function, grid_dim, block_dim = python_function(kernel), as_place(grid), as_place(block)
+    names = list(inspect.signature(function).parameters)
+    if len(names) != len(args):
+        raise StructureError(f"{function.__name__} takes {len(names)} arguments, {names}, received {len(args)}.")
+    launch = _Launch()
+    given = [
+        SharedArray(value, name, launch.running, blank=False) if isinstance(value, np.ndarray) else value
+        for name, value in zip(names, args, strict=True)
+    ]
+    body = as_generator(function)
+    for index in _places(grid_dim):
+        memory = Memory(launch.running, shared_bytes)
+        clocks = [Clock(place(index), number) for number in range(block_dim.x * block_dim.y * block_dim.z)]
+        threads = (
+            Thread(at, index, block_dim, grid_dim, clock, memory)
+            for at, clock in zip(_places(block_dim), clocks, strict=True)
+        )
+        launch.run([_Running(clock, body(thread, *given)) for clock, thread in zip(clocks, threads, strict=True)])
+
+
+def _places(dim: Dim3) -> Iterator[Dim3]:
+    """All places within `dim`; x runs fastest."""
+    return (Dim3((x, y, z)) for z, y, x in itertools.product(*(range(n) for n in reversed(dim))))
+
+
+class _Running:
+    """A thread of a block that runs: where it waits, and whether it is done."""
+
+    def __init__(self, clock: Clock, steps: Generator[Request, Any, None]) -> None:
+        self.clock, self._steps = clock, steps
+        self.request: Request = ()
+        self.done = False
+
+    def go_on(self, answer: Any = None) -> None:
+        """Run on to the next request."""
+        try:
+            self.request = self._steps.send(answer)
+        except StopIteration:
+            self.done = True
+
+
+class _Launch:
+    """One launch; it knows which thread runs."""
+
+    def __init__(self) -> None:
+        self._now: Clock
+
+    def running(self) -> Clock:
+        return self._now
+
+    def run(self, threads: list[_Running]) -> None:
+        """Run the threads of a block to their ends."""
+        for thread in threads:
+            self._go_on(thread, None)
+        warps = [threads[first : first + WARP] for first in range(0, len(threads), WARP)]
+        while not all(thread.done for thread in threads):
+            for warp in warps:
+                while self._exchange(warp):
+                    pass
+            self._barrier(threads)
+
+    def _go_on(self, thread: _Running, answer: Any) -> None:
+        self._now = thread.clock
+        thread.go_on(answer)
+
+    def _exchange(self, warp: list[_Running]) -> bool:
+        """Answer the lanes that have met for one operation; whether there were any."""
+        here = [lane for lane in warp if not lane.done]
+        for one in here:
+            kind, where, *_ = one.request
+            if kind in BARRIERS:
+                continue
+            mask = _mask(one.request)
+            met = [lane for lane in here if lane.request[:2] == (kind, where) and _mask(lane.request) == mask]
+            if any(not mask >> lane.clock.thread % WARP & 1 for lane in met):
+                raise DivergenceError(f"{where}: cuda.{kind} by {one.clock.now()}, whose lane is not in its mask.")
+            if len(met) == sum(mask >> lane.clock.thread % WARP & 1 for lane in here):
+                meet([lane.clock for lane in met])
+                values = answers(kind, where, {lane.clock.thread % WARP: lane.request[3:] for lane in met})
+                for lane, value in zip(met, values, strict=True):
+                    self._go_on(lane, value)
+                return True
+        return False
+
+    def _barrier(self, threads: list[_Running]) -> None:
+        """Let the threads pass the barrier at which all wait."""
+        waiting = [thread for thread in threads if not thread.done]
+        if not waiting:
+            return
+        places = {thread.request[:2] for thread in waiting}
+        if len(places) > 1:
+            found = " and ".join(sorted(f"at cuda.{kind} ({where})" for kind, where in places))
+            raise DivergenceError(f"block {waiting[0].clock.block}: threads wait {found}, and none can go on.")
+        ((kind, where),) = places
+        if kind not in BARRIERS or len(waiting) < len(threads):
+            raise DivergenceError(
+                f"{where}: {len(waiting)} of {len(threads)} threads of block {waiting[0].clock.block} wait at "
+                f"cuda.{kind}, to which the others do not come. Move it out of the branch."
+            )
+        for thread in threads:
+            thread.clock.phase += 1
+        values = [bool(thread.request[2]) if len(thread.request) > 2 else False for thread in threads]
+        vote = {"syncthreads_count": sum(values), "syncthreads_and": all(values), "syncthreads_or": any(values)}
+        for thread in threads:
+            self._go_on(thread, vote.get(kind))
+
+
+def _mask(request: Request) -> int:
+    """The lanes for which an operation of a warp is meant."""
+    return int(request[2]) & 0xFFFFFFFF if len(request) > 2 else 0xFFFFFFFF

@@ -1,0 +1,116 @@
+"""Arrays that check each access of a kernel: its index, whether something was written there, and who was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fnet.testing.cuda.faults import KernelIndexError, RaceError, UnwrittenError
+from fnet.testing.cuda.order import Clock, Moment
+
+Key = tuple[int, ...]
+
+
+class CheckedArray:
+    """An array of one thread, or of one that is only read: indices are checked, and reads of unwritten elements.
+
+    data: the memory. name: what messages call it. thread: gives the clock of the running thread. blank: whether
+    nothing was written yet.
+    """
+
+    def __init__(self, data: np.ndarray, name: str, thread: Callable[[], Clock], blank: bool) -> None:
+        self.data, self.name = data, name
+        self.shape, self.dtype, self.size, self.ndim = data.shape, data.dtype, data.size, data.ndim
+        self._thread = thread
+        self._written = np.zeros(data.shape, bool) if blank else None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: Any) -> Any:
+        key = self._key(index)
+        self._read(key)
+        return self.data[key]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        key = self._key(index)
+        self._write(key)
+        self.data[key] = value
+
+    def update(self, index: Any, change: Callable[[Any], Any]) -> Any:
+        """Change an element in one piece, as atomic operations do; gives the old value."""
+        key = self._key(index)
+        self._exchange(key)
+        old = self.data[key]
+        self.data[key] = change(old)
+        return old
+
+    def _key(self, index: Any) -> Key:
+        key = tuple(int(i) for i in index) if isinstance(index, tuple) else (int(index),)
+        if len(key) != self.ndim:
+            raise KernelIndexError(f"{self.name}{list(key)}: expected an index for each of its {self.ndim} axes.")
+        if not all(0 <= i < n for i, n in zip(key, self.shape, strict=True)):
+            raise KernelIndexError(
+                f"{self.name}{list(key)} is outside of the shape {self.shape}: {self._thread().now()}."
+            )
+        return key
+
+    def _read(self, key: Key) -> None:
+        if self._written is not None and not self._written[key]:
+            raise UnwrittenError(
+                f"{self.name}{list(key)} is read by {self._thread().now()} before anything was written there."
+            )
+
+    def _write(self, key: Key) -> None:
+        if self._written is not None:
+            self._written[key] = True
+
+    def _exchange(self, key: Key) -> None:
+        self._read(key)
+        self._write(key)
+
+
+class SharedArray(CheckedArray):
+    """An array of several threads, in shared or global memory: races are found, too."""
+
+    def __init__(self, data: np.ndarray, name: str, thread: Callable[[], Clock], blank: bool) -> None:
+        super().__init__(data, name, thread, blank)
+        self._writer: dict[Key, Moment] = {}
+        self._readers: dict[Key, dict[Any, Moment]] = {}
+        self._exchangers: dict[Key, dict[Any, Moment]] = {}
+
+    def _read(self, key: Key) -> None:
+        me = self._thread()
+        self._check(key, me, "read", [self._writer.get(key)], self._exchangers.get(key))
+        super()._read(key)
+        self._note(self._readers, key, me)
+
+    def _write(self, key: Key) -> None:
+        me = self._thread()
+        self._check(key, me, "written", [self._writer.get(key)], self._readers.get(key), self._exchangers.get(key))
+        super()._write(key)
+        self._writer[key] = me.now()
+        self._readers.pop(key, None)
+        self._exchangers.pop(key, None)
+
+    def _exchange(self, key: Key) -> None:
+        me = self._thread()
+        self._check(key, me, "changed", [self._writer.get(key)], self._readers.get(key))
+        CheckedArray._read(self, key)
+        self._note(self._exchangers, key, me)
+
+    def _note(self, table: dict[Key, dict[Any, Moment]], key: Key, me: Clock) -> None:
+        now = me.now()
+        table.setdefault(key, {})[now.block, now.thread] = now
+
+    def _check(self, key: Key, me: Clock, how: str, *others: Any) -> None:
+        """Refuse an access that nothing orders behind those of other threads."""
+        for found in others:
+            for moment in (found.values() if isinstance(found, dict) else found) or ():
+                if moment is not None and not me.knows(moment):
+                    raise RaceError(
+                        f"{self.name}{list(key)} is {how} by {me.now()}, and {moment} was there before with nothing "
+                        f"that orders the two. Put cuda.syncthreads() between, or let one thread do it."
+                    )
