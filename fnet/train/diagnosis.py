@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from fnet.networks.watching import watching
 from fnet.ops.nn import logits_of
 from fnet.train.data import STEP
 from fnet.train.measures import BoundMeasures
+from fnet.train.sources.source import Batch
 from fnet.train.state import TrainState
 from fnet.train.steps import split_trained
 from fnet.transfer import to_host
@@ -27,14 +27,15 @@ from fnet.transforms.vjp import grad
 ADVICE = "Lower the learning rate, or clip gradients with fnet.optimizers.clip_by_global_norm."
 
 
-def cause(net: Layer, measures: BoundMeasures, data: Mapping[str, Any], ts: TrainState, samples: np.ndarray) -> str:
-    """What in the training step at `ts` on these samples of the data is wrong, and what to do about it."""
-    batch = tree.map(lambda leaf: leaf[samples], dict(data))
+def cause(net: Layer, measures: BoundMeasures, ts: TrainState, of: Batch) -> str:
+    """What in the training step at `ts` on a batch is wrong, and what to do about it."""
+    batch, samples = of.data, of.samples
     for path, leaf in tree.leaves_with_path(batch):
         if not np.isfinite(leaf).all():
-            whole = np.isfinite(dict(tree.leaves_with_path(dict(data)))[path])
+            whole = np.isfinite(leaf if of.whole is None else dict(tree.leaves_with_path(of.whole))[path])
             sample = int(np.argmin(whole.reshape(len(whole), -1).all(axis=1)))
-            return f"{path} holds NaN or infinities ({int(np.sum(~whole))}), first in sample {sample}: clean the data."
+            place = f"sample {sample if of.whole is not None else samples[sample]}{of.of}"
+            return f"{path} holds NaN or infinities ({int(np.sum(~whole))}), first in {place}: clean the data."
     key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
     watch = _Watch()
     try:
@@ -42,11 +43,11 @@ def cause(net: Layer, measures: BoundMeasures, data: Mapping[str, Any], ts: Trai
             y, _ = net.apply(ts.params, ts.state, batch["x"], key=key, train=True)
             value, _ = measures.value(batch, y)
     except FnetError as error:
-        return f"In the batch of the samples {_shown(samples)}: {error}"
+        return f"In the batch of the samples {_shown(samples)}{of.of}: {error}"
     if watch.found is not None:
-        return f"The output of '{watch.found}' is the first that is not finite{watch.place(samples)}. {ADVICE}"
+        return f"The output of '{watch.found}' is the first that is not finite{watch.place(samples, of.of)}. {ADVICE}"
     if not np.isfinite(value):
-        return f"The outputs of the batch (samples {_shown(samples)}) are finite. {ADVICE}"
+        return f"The outputs of the batch (samples {_shown(samples)}{of.of}) are finite. {ADVICE}"
     with np.errstate(all="ignore"):
         backward = _backward(net, measures, batch, ts, key, watch.outputs)
     return f"{backward}{ADVICE}"
@@ -114,14 +115,14 @@ class _Watch:
         self._path.pop()
         return y
 
-    def place(self, samples: np.ndarray) -> str:
+    def place(self, samples: np.ndarray, of: str) -> str:
         """The first such number, its sample, and between which numbers the inputs of the layer are."""
         x, y = self._bad
         bad = next(values for values in map(_counted, _parts(y)) if not np.isfinite(values).all())
         inputs = [np.ravel(to_host(values)) for values, _ in _parts(x) if spec_of(values).dtype.kind == "f"]
         numbers = np.concatenate(inputs) if inputs else np.zeros(0)
         sample = int(np.argwhere(~np.isfinite(bad))[0][0])
-        of_sample = f", sample {samples[sample]}" if len(bad) == len(samples) else ""
+        of_sample = f", sample {samples[sample]}{of}" if len(bad) == len(samples) else ""
         between = f", for inputs from {numbers.min():.4g} to {numbers.max():.4g}" if numbers.size else ""
         return f"{_place(bad)}{of_sample}{between}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +15,12 @@ from fnet.networks.layer import Layer
 from fnet.optimizers.rates import Rates
 from fnet.train.callbacks import Callbacks
 from fnet.train.checks import check_alike
-from fnet.train.data import epoch_order
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass, assign
 from fnet.train.progress import Progress
 from fnet.train.run import Run
+from fnet.train.sources.source import Batch, Epoch, Source
 from fnet.train.state import TrainState, copied
 from fnet.train.steps import Totals, Training
 
@@ -30,26 +31,25 @@ _KEPT = "The last good state is the error's ts, the record its history."
 class Fit:
     """One call of `fit`: what it works with, and where it has got to.
 
-    passes: the compiled steps over the training data. carry: the tree that a step takes and returns. empty: the totals
-    at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes the numbers of
+    passes: the compiled steps. source: of the training data. carry: the tree that a step takes and returns. empty: the
+    totals at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes those of
     the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
-    loss of a step NaN, for the state and the samples of the step. rates: finds the learning rates of the optimizer.
+    loss of a step NaN, for the state and the batch of the step. rates: finds the learning rates of the optimizer.
     directions: see `Run`. held: whether the state of the optimizer holds its learning rates.
     safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
     arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
-    order: in which the epoch visits the samples. done: how many steps of the run are done. logs: of the latest epoch.
+    epoch: the pass over the data. done: how many steps of the run are done. logs: of the latest epoch.
     """
 
     net: Layer
     passes: Pass
     carry: Training
-    data: dict[str, Any]
-    n: int
+    source: Source
     shuffle: bool
     empty: Totals
     results: Callable[[Totals], dict[str, float]]
     validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
-    explain: Callable[[TrainState, np.ndarray], str]
+    explain: Callable[[TrainState, Batch], str]
     rates: Callable[[], Rates]
     directions: Mapping[str, str | None]
     callbacks: Callbacks
@@ -57,7 +57,7 @@ class Fit:
     given: TrainState = field(init=False)
     safe: TrainState = field(init=False)
     run: Run = field(init=False)
-    order: Any = field(init=False, default=None)
+    epoch: Epoch = field(init=False)
     own: bool = field(init=False, default=False)
     at: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
@@ -71,7 +71,7 @@ class Fit:
             self.carry = self.carry._replace(ts=self._holding(self.given))
         self.safe = self.carry.ts
         self.run = self._view(first, last)
-        progress = Progress(verbose, last, self.passes.steps)
+        progress = Progress(verbose, last, self.source.steps)
         with Interrupt() as interrupt:
             try:
                 self._call("on_train_begin", {})
@@ -101,8 +101,8 @@ class Fit:
             history=self.history,
             first=first,
             last=last,
-            steps=self.passes.steps,
-            batch_size=self.passes.batch_size,
+            steps=self.source.steps,
+            batch_size=self.source.batch_size,
             directions=self.directions,
             _current=lambda: self.carry.ts,
             _rate=lambda: self.rates().now(self.carry.ts.opt_state),
@@ -140,13 +140,14 @@ class Fit:
 
     def _numbers(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
         """The numbers of an epoch, or None where Ctrl-C ended it."""
-        for done in self._steps(epoch):
-            progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
-            if interrupt.requested:
-                self._check_parameters(epoch)
-                return None
-            if self.run.stopping:
-                break
+        with closing(self._steps(epoch)) as steps:
+            for done in steps:
+                progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
+                if interrupt.requested:
+                    self._check_parameters(epoch)
+                    return None
+                if self.run.stopping:
+                    break
         self._check_parameters(epoch)
         logs = self.results(self.carry.totals)
         if self.held:
@@ -158,35 +159,42 @@ class Fit:
             logs |= {f"val_{name}": value for name, value in values.items()}
         return logs
 
-    def _steps(self, epoch: int) -> Iterator[int]:
+    def _steps(self, epoch: int) -> Generator[int, None, None]:
         """Train for one epoch; yields the number of steps of each chunk."""
         callbacks, run, ts = self.callbacks, self.run, self.carry.ts
-        self.order, self.at = epoch_order(ts.key, int(ts.step), self.n, self.shuffle), 0
+        self.epoch, self.at = self.source.training(ts.key, int(ts.step), self.shuffle), 0
         sees = callbacks.see_batches
         if sees:
             self._call_batch(callbacks.batch_begins, {})
-        for done, carry in self._pass(self.carry.ts, pause=self._pause if sees else None):
-            self.carry = carry
-            if self.carry.bad >= 0:
-                raise self._diverged(epoch, int(self.carry.bad))
-            self.done += done
-            run.batch += done
-            if sees:
-                self._call_batch(callbacks.batch_ended)
-            yield done
-            if sees and run.batch < run.steps:
-                self._call_batch(callbacks.batch_begins, {})
+        with closing(self._pass(self.carry.ts, pause=self._pause if sees else None)) as steps:
+            for done, carry in steps:
+                self.carry = carry
+                if self.carry.bad >= 0:
+                    raise self._diverged(epoch, int(self.carry.bad))
+                self.done += done
+                run.batch += done
+                if sees:
+                    self._call_batch(callbacks.batch_ended)
+                yield done
+                if sees and self.epoch.has(run.batch):
+                    self._call_batch(callbacks.batch_begins, {})
 
     def _pause(self) -> int:
         return 1 if self.run.stopping else self.callbacks.steps_to_batch_hooks(self.done)
 
     def _pass(
         self, ts: TrainState, limit: int | None = None, pause: Callable[[], int] | None = None
-    ) -> Iterator[tuple[int, Training]]:
+    ) -> Generator[tuple[int, Training], None, None]:
         """The steps of the epoch from `ts` on, before which there were `at` of them; at most `limit`."""
-        begin = np.full((), self.at * self.passes.batch_size, np.int64)
-        start = self.carry._replace(ts=ts, start=begin, totals=self.empty, bad=np.full((), -1))
-        return self.passes.run(start, self.order, *tree.leaves(self.data), first=self.at, limit=limit, pause=pause)
+        start = self.carry._replace(ts=ts, totals=self.empty, bad=np.full((), -1))
+        keep = self._mark if limit is None else None
+        return self.passes.run(start, self.epoch.chunks(self.at, limit, keep), pause)
+
+    def _mark(self) -> None:
+        """Keep the present state, because the data of the steps before it are gone."""
+        if self.run.batch != self.at:
+            self._keep()
+            self.at = self.run.batch
 
     def _call(self, hook: str, logs: dict[str, Any]) -> None:
         """Call a hook of train or epoch, and do what it asks for."""
@@ -284,8 +292,7 @@ class Fit:
     def _explained(self, step: int) -> str:
         """What is wrong with update number `step` of this epoch."""
         before = self._repeated(step)
-        first = (self.at + step - int(self.safe.step)) * self.passes.batch_size
-        return self.explain(before, self.order[first : first + self.passes.batch_size])
+        return self.explain(before, self.epoch.batch(self.at + step - int(self.safe.step)))
 
     def _last_good(self, step: int) -> TrainState:
         """The state before update number `step`, or the one before that if it is not finite."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
 from fnet.device import Device, device_of
+from fnet.train.sources.source import Chunks
 from fnet.transforms.jit import Jitted
 
 CHUNK_SECONDS = 0.05
@@ -65,46 +67,37 @@ def assign(target: Any, values: Any) -> None:
 
 
 class Pass:
-    """Passes over n samples: steps on full batches, then one step on the rest. Each size of batch is compiled.
+    """Passes over data that come in chunks of steps. Each size of batch is compiled.
 
     make: gives the compiled step for a batch size.
     """
 
-    def __init__(self, make: Callable[[int], Jitted], n: int, batch_size: int) -> None:
-        sizes = ((batch_size, n // batch_size), (n % batch_size, 1))
-        self.batch_size = batch_size
-        self._parts = [(CompiledLoop(make(size)), steps) for size, steps in sizes if size and steps]
-        self.steps = sum(steps for _, steps in self._parts)
+    def __init__(self, make: Callable[[int | None], Jitted]) -> None:
+        self._make = make
+        self._loops: dict[int | None, CompiledLoop] = {}
 
     def run(
-        self,
-        carry: Any,
-        *inputs: np.ndarray,
-        first: int = 0,
-        limit: int | None = None,
-        pause: Callable[[], int] | None = None,
-    ) -> Iterator[tuple[int, Any]]:
-        """One pass that begins with `carry`; yields after each chunk its number of steps and what is carried then.
+        self, carry: Any, chunks: Chunks, pause: Callable[[], int] | None = None
+    ) -> Generator[tuple[int, Any], None, None]:
+        """One pass that begins with `carry`; yields after some steps their number and what is carried then.
 
-        first: the number of the step to begin with. limit: at most so many steps. pause: see `CompiledLoop`.
+        The chunks are closed in the end. pause: see `CompiledLoop`.
         """
-        left = self.steps - first if limit is None else limit
-        for loop, steps in self._parts:
-            steps, first = max(steps - first, 0), max(first - steps, 0)
-            steps = min(steps, left)
-            if not steps:
-                continue
-            left -= steps
-            loop.load(carry)
-            loop.pause = pause
-            try:
-                for done in loop.run(steps, *inputs):
-                    carry = loop.carry
-                    yield done, carry
-            finally:
-                loop.pause = None  # it may lead back to this
+        with closing(chunks):
+            for chunk in chunks:
+                loop = self._loops.get(chunk.size)
+                if loop is None:
+                    loop = self._loops[chunk.size] = CompiledLoop(self._make(chunk.size))
+                loop.load(carry._replace(start=np.full((), chunk.start, np.int64)))
+                loop.pause = pause
+                try:
+                    for done in loop.run(chunk.steps, *chunk.inputs):
+                        carry = loop.carry
+                        yield done, carry
+                finally:
+                    loop.pause = None  # it may lead back to this
 
     def renew(self) -> None:
         """The next pass may begin with a tree of another structure."""
-        for loop, _ in self._parts:
+        for loop in self._loops.values():
             loop.carry = None

@@ -26,7 +26,7 @@ class Progress:
     an epoch has one line, on a terminal as many as it needs.
     """
 
-    def __init__(self, verbose: bool | int | str, epochs: int, steps: int) -> None:
+    def __init__(self, verbose: bool | int | str, epochs: int, steps: int | None) -> None:
         self._verbose = verbose != 0
         self._all = verbose == 2
         self._epochs = epochs

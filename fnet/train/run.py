@@ -19,7 +19,8 @@ class Run:
     """A training run, as a callback sees it: all are the numbers of the moment at which a hook is called.
 
     net: the network. history: the record of the finished epochs. first, last: the run has the epochs `first` to
-    ``last - 1``, of `steps` steps of `batch_size` samples each. directions: whether "up" or "down" is better, by the
+    ``last - 1``, of `steps` steps of `batch_size` samples each; steps
+    is None where it is not known. directions: whether "up" or "down" is better, by the
     name of a loss or metric; None where it is not known.
     epoch: counted from 0. batch: how many steps of the epoch are done. interrupted: whether Ctrl-C ended the run.
     error: the error that ends it.
@@ -29,7 +30,7 @@ class Run:
     history: History
     first: int
     last: int
-    steps: int
+    steps: int | None
     batch_size: int
     directions: Mapping[str, str | None]
     _current: Callable[[], TrainState]

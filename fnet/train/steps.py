@@ -1,12 +1,12 @@
 """The functions that a trainer compiles: a training step, an evaluation step, a prediction.
 
 A step takes a tree and returns the next one. The tree holds the position in the data, from which the step finds its
-batch in the whole data set. So one native call can run many steps.
+batch in arrays of many. So one native call can run many steps. Where batches come one by one, a step takes one whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,17 +76,21 @@ def no_totals(measures: BoundMeasures, data: dict[str, Any], output: Any) -> Tot
     return Totals(np.zeros(()), np.zeros(()), dict.fromkeys(parts, np.zeros(())), measures.states(data, output))
 
 
-def training_step(setup: Setup, size: int, structure: TreeDef) -> Callable[..., tuple[Training]]:
+def training_step(setup: Setup, size: int | None, structure: TreeDef) -> Callable[..., tuple[Training]]:
     """The step for batches of `size` samples from data whose tree has the given structure.
 
-    ``step(carry, order, *leaves)``: the batch is the samples ``order[start : start + size]``.
+    ``step(carry, order, *leaves)``: the batch is the samples ``order[start : start + size]``. Without a size,
+    ``step(carry, *leaves)``: the batch is all samples.
     """
     net, measures, optimizer = setup
 
-    def step(carry: Training, order: Any, *leaves: Any) -> tuple[Training]:
+    def step(carry: Training, *inputs: Any) -> tuple[Training]:
         ts = carry.ts
-        index = ops.take(order, ops.add(carry.start, np.arange(size)))
-        batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
+        if size is None:
+            batch, count = _whole(structure, inputs)
+        else:
+            order, *leaves = inputs
+            batch, count = _picked(structure, ops.take(order, ops.add(carry.start, np.arange(size))), leaves), size
         key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
 
         trained, frozen = split_trained(net, ts.params)
@@ -109,24 +113,29 @@ def training_step(setup: Setup, size: int, structure: TreeDef) -> Callable[..., 
             ts.key,
             ops.add(ts.step, 1),
         )
-        totals = _added(carry.totals, measures, value, parts, size, batch, y)
-        return (Training(new, ops.add(carry.start, size), totals, bad),)
+        totals = _added(carry.totals, measures, value, parts, count, batch, y)
+        return (Training(new, ops.add(carry.start, count), totals, bad),)
 
     return step
 
 
-def evaluation_step(setup: Setup, size: int, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
-    """The step ``step(carry, *leaves)`` for the samples from `start` on, in their order, in inference mode."""
+def evaluation_step(setup: Setup, size: int | None, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:
+    """The step ``step(carry, *leaves)`` for the samples from `start` on, in their order, in inference mode.
+
+    Without a size, for all samples.
+    """
     net, measures, _ = setup
 
     def step(carry: Evaluation, *leaves: Any) -> tuple[Evaluation]:
-        index = ops.add(carry.start, np.arange(size))
-        batch = tree.unflatten(structure, [ops.take(leaf, index) for leaf in leaves])
+        if size is None:
+            batch, count = _whole(structure, leaves)
+        else:
+            batch, count = _picked(structure, ops.add(carry.start, np.arange(size)), leaves), size
         y, state, penalty = apply_with_penalty(net, carry.params, carry.state, batch["x"])
         value, parts = measures.value(batch, y)
-        totals = _added(carry.totals, measures, _plus(value, penalty), parts, size, batch, y)
+        totals = _added(carry.totals, measures, _plus(value, penalty), parts, count, batch, y)
         state = _like(carry.state, state, "state of the network")
-        return (carry._replace(state=state, start=ops.add(carry.start, size), totals=totals),)
+        return (carry._replace(state=state, start=ops.add(carry.start, count), totals=totals),)
 
     return step
 
@@ -145,6 +154,16 @@ def prediction(net: Layer, structure: TreeDef) -> Callable[..., tuple[Any, ...]]
 def split_trained(net: Layer, params: Any) -> tuple[Any, Any]:
     """The parameters that are trained and those that are frozen, each with None in the places of the others."""
     return tree.partition(params, trainable(net, params))
+
+
+def _whole(structure: TreeDef, leaves: Sequence[Any]) -> tuple[Any, int]:
+    """The batch of these leaves, and how many samples it has."""
+    return tree.unflatten(structure, list(leaves)), spec_of(leaves[0]).shape[0]
+
+
+def _picked(structure: TreeDef, samples: Any, leaves: Sequence[Any]) -> Any:
+    """The batch of these samples."""
+    return tree.unflatten(structure, [ops.take(leaf, samples) for leaf in leaves])
 
 
 def _plus(value: Any, penalty: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,8 @@ from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
+from fnet.train.sources.arrays import Arrays
+from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState, copied
 from fnet.transfer import to_host
 from fnet.transforms.jit import Jitted, jit
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
 
 MetricsLike = MetricLike | Sequence[MetricLike] | None
 """The metrics of one output."""
-Data = dict[str, Any]
-"""The trees x, y and sample_weight, with None where there is none."""
 
 
 class Trainer:
@@ -176,19 +176,17 @@ class Trainer:
             data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
         held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
-        n = count(data)
         carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure), n, batch_size)
-        validate = None if validation is None else self._evaluation(ts, validation, batch_size)
-        results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures, data)
+        passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure))
+        validate = None if validation is None else self._evaluation(ts, Arrays(validation, batch_size))
+        results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         run = Fit(
             self._net,
             passes,
             carry,
-            data,
-            n,
+            Arrays(data, batch_size),
             shuffle,
             empty,
             results,
@@ -210,7 +208,8 @@ class Trainer:
         check_state(ts)
         self._rebinding.check("evaluate", ts)
         batch_size = _count("batch_size", batch_size)
-        values = self._evaluation(ts, self._data(ts, batch_size, x, y, sample_weight), batch_size)(ts.params, ts.state)
+        source = Arrays(self._data(ts, batch_size, x, y, sample_weight), batch_size)
+        values = self._evaluation(ts, source)(ts.params, ts.state)
         assert values is not None
         return Results(values)
 
@@ -295,26 +294,27 @@ class Trainer:
 
         return self._examiner.once(("rates", specs(ts.params)), find)
 
-    def _evaluation(self, ts: TrainState, data: Data, batch_size: int) -> Callable[..., dict[str, float] | None]:
-        """The function ``(params, state, interrupt=None) -> results`` over `data`, None where it was interrupted."""
-        leaves, structure = tree.flatten(data)
-        measures, empty = self._examiner.measures(ts, data)
+    def _evaluation(self, ts: TrainState, source: Source) -> Callable[..., dict[str, float] | None]:
+        """The function ``(params, state, interrupt=None) -> results`` over data, None where it was interrupted."""
+        structure = tree.structure(source.sample)
+        measures, empty = self._examiner.measures(ts, source.sample)
         start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
-        passes = Pass(
-            lambda size: self._step(steps.evaluation_step, measures, size, structure), count(data), batch_size
-        )
+        passes = Pass(lambda size: self._step(steps.evaluation_step, measures, size, structure))
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
             totals = start.totals
-            for _, carry in passes.run(start._replace(params=params, state=state), *leaves):
-                totals = carry.totals
-                if interrupt is not None and interrupt.requested:
-                    return None
+            with closing(passes.run(start._replace(params=params, state=state), source.in_order().chunks(0))) as done:
+                for _, carry in done:
+                    totals = carry.totals
+                    if interrupt is not None and interrupt.requested:
+                        return None
             return _results(measures, totals)
 
         return evaluate
 
-    def _step(self, make: Callable[..., Any], measures: BoundMeasures, size: int, structure: tree.TreeDef) -> Jitted:
+    def _step(
+        self, make: Callable[..., Any], measures: BoundMeasures, size: int | None, structure: tree.TreeDef
+    ) -> Jitted:
         setup = steps.Setup(self._net, measures, self._optimizer)
         return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
 

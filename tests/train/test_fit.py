@@ -16,6 +16,7 @@ from fnet.networks.combinators import serial
 from fnet.threads import set_num_threads
 from fnet.train import Trainer, loop
 from fnet.train.data import ORDER, STEP
+from fnet.train.sources import arrays
 from fnet.transforms import stage
 from fnet.transforms.jit import jit
 from fnet.transforms.vjp import value_and_grad
@@ -123,15 +124,16 @@ def test_without_shuffling_the_order_is_that_of_the_data(monkeypatch):
 def orders_seen(monkeypatch, shuffle: bool) -> list[np.ndarray]:
     """The orders that three epochs are trained in."""
     seen: list[np.ndarray] = []
-    run = loop.Pass.run
+    chunks = arrays.ArraysEpoch.chunks
 
-    def spy(self, carry, order, *leaves, **parts):
-        seen.append(order)
-        return run(self, carry, order, *leaves, **parts)
+    def spy(self, at, *others):
+        for number, chunk in enumerate(chunks(self, at, *others)):
+            seen.extend([] if number else [chunk.inputs[0]])
+            yield chunk
 
     trainer, x, y = small()
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Pass, "run", spy)
+        patch.setattr(arrays.ArraysEpoch, "chunks", spy)
         trainer.fit(trainer.init(random.key(0), (3,)), x, y, batch_size=5, epochs=3, shuffle=shuffle, verbose=False)
     return seen
 

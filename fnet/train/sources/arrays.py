@@ -1,0 +1,66 @@
+"""Data in memory: an epoch is one piece, which the compiled step takes whole and picks its batches from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fnet import tree
+from fnet.train.data import count, epoch_order
+from fnet.train.sources.source import Batch, Chunk, Chunks, Data
+
+
+class Arrays:
+    """A `Source` of arrays with the samples first. Steps are on full batches, then one on the rest.
+
+    steps: of an epoch, None for all batches.
+    """
+
+    def __init__(self, data: Data, batch_size: int, steps: int | None = None) -> None:
+        self.sample, self.batch_size, self.count = data, batch_size, count(data)
+        self.leaves = tree.leaves(data)
+        self.steps: int = math.ceil(self.count / batch_size) if steps is None else steps
+
+    def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
+        """The epoch that begins at update number `step`, in an order that is pure in all three."""
+        return ArraysEpoch(self, epoch_order(key, step, self.count, shuffle))
+
+    def in_order(self) -> ArraysEpoch:
+        """An epoch without training."""
+        return ArraysEpoch(self)
+
+    def batches(self) -> Iterator[Data]:
+        """The batches in their order, as views."""
+        for begin in range(0, min(self.steps * self.batch_size, self.count), self.batch_size):
+            yield tree.map(lambda leaf, begin=begin: leaf[begin : begin + self.batch_size], self.sample)
+
+
+class ArraysEpoch:
+    """A pass over arrays. order: the numbers of the samples, in the order of the epoch; None for theirs."""
+
+    def __init__(self, source: Arrays, order: Any = None) -> None:
+        self._source, self._order, self.steps = source, order, source.steps
+        self._inputs = tuple(source.leaves) if order is None else (order, *source.leaves)
+
+    def chunks(self, at: int, limit: int | None = None, keep: Callable[[], None] | None = None) -> Chunks:
+        """The full batches, then the rest."""
+        size = self._source.batch_size
+        full, rest = divmod(self._source.count, size)
+        left = self.steps - at if limit is None else min(limit, self.steps - at)
+        steps = min(full - at, left)
+        if steps > 0:
+            yield Chunk(size, steps, at * size, self._inputs)
+            left -= steps
+        if left > 0:
+            yield Chunk(rest, 1, full * size, self._inputs)
+
+    def has(self, number: int) -> bool:
+        """Whether there is a step of this number."""
+        return number < self.steps
+
+    def batch(self, number: int) -> Batch:
+        """The samples of a step."""
+        size = self._source.batch_size
+        samples = self._order[number * size : (number + 1) * size]
+        return Batch(tree.map(lambda leaf: leaf[samples], self._source.sample), samples, self._source.sample)
