@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import struct
 from collections import OrderedDict
@@ -19,13 +18,14 @@ from hypothesis import strategies as st
 import fnet
 from fnet import Trainer, checkpoint, random, tree
 from fnet.errors import DtypeError, FileError, StructureError
-from fnet.io import atomic, load_weights, save_weights, written
+from fnet.io import atomic, load_weights, save_weights
 from fnet.layers import BatchNormalization, Dense, Dropout
 from fnet.masking import Masked
 from fnet.networks.combinators import serial
 from fnet.networks.storage import Stored
 from fnet.spec import SUPPORTED, ArraySpec
 from fnet.train.state import TrainState
+from tests.io.full_disk import disk_with_room
 
 TREE = {
     "params": {"kernel": np.arange(6, dtype="float32").reshape(2, 3), "bias": np.ones(3, "float32")},
@@ -288,35 +288,13 @@ def test_a_read_only_folder_is_an_error_that_names_the_path(path, monkeypatch):
     assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
 
 
-class Full(io.FileIO):
-    """A file on a disk that has room for `room` bytes more."""
-
-    room = 0
-
-    def write(self, data):
-        if len(data) > self.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.room -= len(data)
-        return super().write(data)
-
-
 @given(room=st.integers(0, 4000))
 @settings(max_examples=25)
 def test_a_disk_that_becomes_full_leaves_the_old_file(good, tmp_path_factory, room):
     path = tmp_path_factory.mktemp("full") / "c.h5"
     path.write_bytes(good)
-    opened = written.Written.__init__
-
-    def on_full_disk(target: written.Written, temporary: Path) -> None:
-        opened(target, temporary)
-        target._file.close()
-        target._file = Full(temporary, "r+")
-        target._file.room = room
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(written.Written, "__init__", on_full_disk)
-        with pytest.raises(OSError, match=r"No space left on device: '.*c\.h5'$"):
-            checkpoint.save(path, TREE)
+    with disk_with_room(room), pytest.raises(OSError, match=r"No space left on device: '.*c\.h5'$"):
+        checkpoint.save(path, TREE)
     assert path.read_bytes() == good and len(list(path.parent.iterdir())) == 1
 
 

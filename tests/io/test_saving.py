@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import functools
-import io
 import os
 import signal
 import socket
@@ -20,11 +18,12 @@ from hypothesis import strategies as st
 
 from fnet import Input, graph, random, tree
 from fnet.errors import FileError, StructureError
-from fnet.io import atomic, load_weights, save_weights, written
+from fnet.io import atomic, load_weights, save_weights
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Conv2D, Dense, Dropout, Embedding, Flatten
 from fnet.networks.combinators import fanout, named, serial
 from fnet.networks.layer import Layer
 from fnet.networks.storage import store, stored
+from tests.io.full_disk import disk_with_room
 from tests.weights import any_weights
 
 NET = serial(Dense(3), BatchNormalization(), Dense(2))
@@ -217,35 +216,13 @@ def test_saves_at_the_same_time_all_succeed(tmp_path):
     assert list(contents(tmp_path)) == ["w.h5"]
 
 
-class Full(io.FileIO):
-    """A file on a disk that has room for `room` bytes more."""
-
-    room = 0
-
-    def write(self, data):
-        if len(data) > self.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.room -= len(data)
-        return super().write(data)
-
-
 @given(room=st.integers(0, 4000))
 def test_a_disk_that_becomes_full_is_an_error_that_names_the_path_and_leaves_the_old_file(tmp_path_factory, room):
     path = tmp_path_factory.mktemp("full") / "w.h5"
     save_weights(path, NET, PARAMS, STATE)
     before = contents(path.parent)
-    opened = written.Written.__init__
-
-    def on_full_disk(target: written.Written, temporary: Path) -> None:
-        opened(target, temporary)
-        target._file.close()
-        target._file = Full(temporary, "r+")
-        target._file.room = room
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(written.Written, "__init__", on_full_disk)
-        with pytest.raises(OSError, match=r"No space left on device: '.*w\.h5'$"):
-            save_weights(path, NET, tree.map(lambda x: x + 1, PARAMS), STATE)
+    with disk_with_room(room), pytest.raises(OSError, match=r"No space left on device: '.*w\.h5'$"):
+        save_weights(path, NET, tree.map(lambda x: x + 1, PARAMS), STATE)
     assert contents(path.parent) == before
 
 

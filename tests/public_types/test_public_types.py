@@ -21,6 +21,7 @@ from fnet.losses.rule import LossRule
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+RIGHT = sorted(HERE.glob("right_*.py"))
 PACKAGES = ["layers", "losses", "metrics", "optimizers", "schedules", "initializers", "regularizers", "constraints"]
 Found = set[tuple[str, int, str]]
 
@@ -47,9 +48,9 @@ def test_mypy_refuses_wrong_calls_and_takes_right_ones(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tour = tmp_path / "tour.py"
     tour.write_text("".join(re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)), encoding="utf-8")
-    wrong, right = HERE / "wrong_calls.py", HERE / "right_calls.py"
+    wrong = HERE / "wrong_calls.py"
     assert len(expected(wrong)) > 60
-    found = checked(wrong, right, tour, cache=tmp_path)
+    found = checked(wrong, *RIGHT, tour, cache=tmp_path)
     assert {error for error in found if error[2] != "no-untyped-def"} == expected(wrong)
     assert {file for file, _, code in found if code == "no-untyped-def"} == {"tour.py"}  # which has no annotations
 
@@ -101,7 +102,7 @@ def test_layers_losses_and_rules_list_what_all_of_their_kind_take() -> None:
 
 def test_right_calls_have_every_constructor() -> None:
     """Under one of its names."""
-    text = (HERE / "right_calls.py").read_text(encoding="utf-8")
+    text = "".join(file.read_text(encoding="utf-8") for file in RIGHT)
     called = {tuple(call.split(".")) for call in re.findall(r"\b(\w+\.\w+)\(", text)} | {("layers", "Dense")}
     for package in PACKAGES:
         module = importlib.import_module(f"fnet.{package}")
