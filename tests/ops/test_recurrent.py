@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numba.core import config
 
 import fnet
 from fnet import ops
 from fnet.devices.cpu.lower import recurrent
 from fnet.errors import DerivativeError, ShapeError, ValueRangeError
+from fnet.kernels.cpu.runtime import thread_pool, threads
 from fnet.testing import check_grads
 
 COVERED = {"simple_rnn", "lstm", "gru"}
@@ -83,6 +85,24 @@ def test_gradients_of_many_samples_are_the_sums_over_few_with_the_same_bits_ever
     for way in (fnet.grad(loss, 1), *(fnet.jit(fnet.grad(loss, 1), executor=name) for name in ("walk", "native"))):
         for a, b in zip(way(x, weights, mask), dweights, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+@pytest.mark.parametrize(("n", "launches"), [(32, 0), (64, 1)])
+def test_what_is_saved_is_worth_another_core_only_if_that_core_walks_back(n, launches):
+    """The forward walk takes 3/2 of what one thread is worth: one thread is too few only where work counts twice."""
+    steps, units, count, grain = 50, 16, threads.thread_count(), thread_pool.get(thread_pool.GRAIN)
+    shapes = (n, steps, D), (D, units), (units, units), (units,)
+    arguments = [np.zeros(shape, np.float32) for shape in shapes]
+    threads.set_thread_count(2)
+    try:
+        thread_pool.put(thread_pool.GRAIN, n * steps * (D + 1 + units) * units // 40 * 3 // 4)
+        before = thread_pool.get(thread_pool.EPOCH)
+        fnet.vjp(ops.simple_rnn, *arguments)
+        assert thread_pool.get(thread_pool.EPOCH) - before == launches
+    finally:
+        thread_pool.put(thread_pool.GRAIN, grain)
+        threads.set_thread_count(count)
 
 
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm"])

@@ -51,13 +51,14 @@ from fnet.kernels.sizes import Sizes
 BLOCK = max(1, LEVEL_2 >> 20) * 4 * ROWS
 
 # What the walks take as `sizes`: numbers of samples, steps, features and units; strides of x, of initial states; flags;
-# codes of activations. The walk back takes strides of dys, dh_last, dz, dc_last and c0 beside them, and how it shares
+# codes of activations. The walk forward takes whether what the walk back needs is saved, and whether several cores may
+# take part in that one. The walk back takes strides of dys, dh_last, dz, dc_last and c0 beside them, and how it shares
 # the gradient of the weights (`fnet.kernels.cpu.recurrent_shares`), and whether that of the input is wanted.
 _BOTH = "n steps features units x_row x_time h_row started backwards masked rec act"
 _BACK = "dy_row dy_time dh_row dz_row dc_row c0_row parts most together wanted"
 (
-    N, STEPS, FEATURES, UNITS, X_ROW, X_TIME, H_ROW, STARTED, BACKWARDS, MASKED, REC, ACT, SAVING,
-) = FORWARD_SIZES = Sizes(f"{_BOTH} saving")  # fmt: skip
+    N, STEPS, FEATURES, UNITS, X_ROW, X_TIME, H_ROW, STARTED, BACKWARDS, MASKED, REC, ACT, SAVING, SPREAD,
+) = FORWARD_SIZES = Sizes(f"{_BOTH} saving spread")  # fmt: skip
 (
     *_, DY_ROW, DY_TIME, DH_ROW, DZ_ROW, DC_ROW, C0_ROW, PARTS, MOST, TOGETHER, WANTED,
 ) = BACKWARD_SIZES = Sizes(f"{_BOTH} {_BACK}")  # fmt: skip
@@ -87,7 +88,7 @@ def memory(n: int, products: list[tuple[int, int]], dtype: npt.DTypeLike, operan
 def tasks_for(n, multiply_adds):
     """The number of tasks for n rows that take so many multiply-adds together.
 
-    What is saved for the walk back counts twice: there each core goes on with what it has.
+    Where the walk back is spread over cores, work counts twice: each core goes on there with what it has.
     """
     threads = threads_for(multiply_adds // 40)
     return max(1, min(n, threads * ((n + threads * BLOCK - 1) // (threads * BLOCK))))

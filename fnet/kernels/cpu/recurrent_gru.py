@@ -24,6 +24,7 @@ from fnet.kernels.cpu.recurrent import (
     MASKED,
     REC,
     SAVING,
+    SPREAD,
     STARTED,
     STEPS,
     UNITS,
@@ -90,7 +91,7 @@ def forward(x, weights, bias, recurrent, h0, mask, ys, h_last, gates, rows, pane
     ys: (N, T, H); h_last: (N, H), and the steps' z, r, g, q: (T, N, 4H), rows: (T, N, D + 1 + H). rec and act are codes
     of activations.
     """
-    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
+    n, steps, features, units = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS]
     columns, zr = 3 * units, 2 * units
     packed, strip = at(panels, 0), at(work, 0)
     packed_zr = at(packed, size_of_panels(packed, columns, features + 1))
@@ -100,7 +101,7 @@ def forward(x, weights, bias, recurrent, h0, mask, ys, h_last, gates, rows, pane
     pack_weights(w, at(bias, 0), u, packed, strip, features, 1, 0, columns, columns)
     pack_weights(w, b, u, packed_zr, strip, 0, 1, units, zr, columns)
     pack_weights(w, at(b, zr), at(u, zr), packed_q, strip, 0, 1, units, units, columns)
-    count = tasks_for(n, (1 + saving) * n * steps * (features + 1 + units) * columns)
+    count = tasks_for(n, (1 + sizes[SPREAD]) * n * steps * (features + 1 + units) * columns)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, packed_zr, packed_q, words, at(h0, 0), at(mask, 0),

@@ -28,6 +28,7 @@ from fnet.kernels.cpu.recurrent import (
     PARTS,
     REC,
     SAVING,
+    SPREAD,
     STARTED,
     STEPS,
     TOGETHER,
@@ -102,14 +103,14 @@ def forward(x, weights, bias, recurrent, h0, c0, mask, ys, h_last, c_last, gates
     T, H); h_last, c_last: (N, H), and the steps' gates behind their activations: (T, N, 4H), cells: (T, N, H). rows:
     memory of (N, D + 1 + H). rec and act are codes of activations.
     """
-    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
+    n, steps, features, units = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS]
     k, columns = features + 1 + units, 4 * units
     packed = at(panels, 0)
     words = at(packed, size_of_panels(packed, columns, k))
     pack_weights(
         at(weights, 0), at(bias, 0), at(recurrent, 0), packed, at(work, 0), features, 1, units, columns, columns
     )
-    count = tasks_for(n, (1 + saving) * n * steps * k * columns)
+    count = tasks_for(n, (1 + sizes[SPREAD]) * n * steps * k * columns)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(c0, 0), at(mask, 0), at(ys, 0),

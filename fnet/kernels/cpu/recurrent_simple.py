@@ -23,7 +23,7 @@ from fnet.kernels.cpu.recurrent import (
     MASKED,
     MOST,
     PARTS,
-    SAVING,
+    SPREAD,
     STARTED,
     STEPS,
     TOGETHER,
@@ -87,15 +87,14 @@ def forward(x, weights, bias, recurrent, h0, mask, ys, h_last, rows, panels, wor
 
     sizes: `recurrent.FORWARD_SIZES`. x: (N, T, D), N and T at the strides x_row and x_time; weights: (D, H); bias:
     (H,); recurrent: (H, H); h0: (N, H), N at the stride h_row; mask: (N, T), read if ``masked != 0`` -> ys: (N, T, H);
-    h_last: (N, H). rows: memory of (N, D + 1 + H); saving: whether a walk back is to come. act is the code of an
-    activation.
+    h_last: (N, H). rows: memory of (N, D + 1 + H). act is the code of an activation.
     """
-    n, steps, features, units, saving = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[SAVING]
+    n, steps, features, units = sizes[N], sizes[STEPS], sizes[FEATURES], sizes[UNITS]
     k = features + 1 + units
     packed, strip = at(panels, 0), at(work, n * max(units, lanes(at(x, 0))))
     words = at(packed, size_of_panels(packed, units, k))
     pack_weights(at(weights, 0), at(bias, 0), at(recurrent, 0), packed, strip, features, 1, units, units, units)
-    count = tasks_for(n, (1 + saving) * n * steps * k * units)
+    count = tasks_for(n, (1 + sizes[SPREAD]) * n * steps * k * units)
     block = (n + count - 1) // count
     parallel_for(
         _forward_rows, count, count, block, at(x, 0), packed, words, at(h0, 0), at(mask, 0), at(ys, 0), at(h_last, 0),

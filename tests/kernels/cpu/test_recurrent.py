@@ -93,7 +93,7 @@ class Problem:
         first, h_row = self.started_with(self.first)
         arrays = [x, *self.weights, *first, self.mask, ys, *lasts, *kept, *scratch]
         sizes = recurrent.FORWARD_SIZES.array(
-            **self.sizes(steps * stretch * self.features, stretch * self.features, h_row), saving=saving
+            **self.sizes(steps * stretch * self.features, stretch * self.features, h_row), saving=saving, spread=saving
         )
         self.module.forward(*(a.reshape(-1) for a in arrays), sizes)
         assert all((guard == 77).all() for guard in guards)

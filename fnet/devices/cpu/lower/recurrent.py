@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from fnet.kernels import cpu
 from fnet.kernels.cpu.operands import PAIRS, padded
 from fnet.kernels.cpu.runtime.ways import products_in_tiles, takes_pairs, takes_tiles
 from fnet.kernels.cpu.vector import tile_operands
+
+if TYPE_CHECKING:
+    from fnet.kernels.cpu.recurrent_shares import Shares
 
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 JOINED_WEIGHTS = 1 << 18  # elements up to which their gradient stays in the caches of a core
@@ -47,6 +50,45 @@ _LSTM = _Layer("recurrent_lstm", 2, lambda d, h: (4 * h, h), wide="recurrent_lst
 _GRU = _Layer("recurrent_gru", 1, lambda d, h: (4 * h, d + 1 + h), keeps_rows=True)
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """The sizes of a walk whose gates all read ``[x_t, 1, h_{t-1}]``; columns: those of the recurrent kernel."""
+
+    n: int
+    steps: int
+    features: int
+    units: int
+    columns: int
+    dtype: np.dtype
+
+    @property
+    def k(self) -> int:
+        """The elements of a row ``[x_t, 1, h_{t-1}]``."""
+        return self.features + 1 + self.units
+
+    @property
+    def shares(self) -> Shares:
+        """How a walk back shares the gradient of the weights."""
+        return cpu.recurrent_shares.shares(self.n, self.steps, self.k, self.columns, self.dtype)
+
+    def is_joined(self, precision: str) -> bool:
+        """Whether the walk back computes the gradients of weights and input: where they fit, and are of float32."""
+        n, k, columns, rows = self.n, self.k, self.columns, self.steps * self.n
+        if k * columns > JOINED_WEIGHTS:
+            return False
+        if precision == "highest":
+            return True
+        of_steps = [(n, k, columns), (n, columns, self.units)]
+        of_gradients = [(k, columns, rows), (rows, self.features, columns)]
+        return all(_operands(precision, *sizes, self.dtype) == self.dtype for sizes in of_steps) and all(
+            linalg.way_of_product(*sizes, precision) == "float32" for sizes in of_gradients
+        )
+
+    def is_spread(self, precision: str) -> bool:
+        """Whether several cores can take part in the walk back."""
+        return not self.is_joined(precision) or self.shares.parts > 1
+
+
 def _forward(layer: _Layer, *, saving: bool) -> Lowering:
     """The rule of a layer that leaves, or does not leave, what the walk back needs."""
 
@@ -61,18 +103,19 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
         if started:
             initial = [contiguous(r, emit) for r in inputs[1 + WEIGHTS :][: layer.states]]
         first = _rows(initial, units, x.dtype, emit)
-        k = features + 1 + units
+        shape = _Shape(n, steps, features, units, weights[-1].shape[1], x.dtype)
+        k = shape.k
         scratch = [] if saving else [emit.scratch(n * size, x.dtype) for size in layer.kept(features, units)]
         if not layer.keeps_rows:
             scratch.append(emit.scratch(n * k, x.dtype))
-        operands = _operands(precision, n, k, weights[-1].shape[1], x.dtype)
+        operands = _operands(precision, n, k, shape.columns, x.dtype)
         memory, forward = module.workspace(n, features, units, x.dtype, operands), module.forward
         if layer.wide and getattr(cpu, layer.wide).pays(n, features, units, x.dtype, operands):
             forward = getattr(cpu, layer.wide).forward
         sizes = cpu.recurrent.FORWARD_SIZES.array(
             n=n, steps=steps, features=features, units=units, x_row=x.strides[0], x_time=x.strides[1],
             h_row=_row_stride(first[0]), started=started, backwards=backwards, masked=masked, saving=saving,
-            **_codes(activations),
+            spread=saving and (layer.keeps_rows or shape.is_spread(precision)), **_codes(activations),
         )  # fmt: skip
         emit.call(
             forward, x, *weights, *first, _mask(inputs, masked, emit), *outputs, *scratch,
@@ -108,6 +151,8 @@ class _Back:
         self.mask = _mask(inputs, masked, emit)
         (self.n, self.steps, self.features), (self.units, self.columns) = self.x.shape, self.recurrent.shape
         self.dtype = self.x.dtype
+        self.shape = _Shape(self.n, self.steps, self.features, self.units, self.columns, self.dtype)
+        self.k = self.shape.k
         rows = _rows([*cotangents, *first], self.units, self.dtype, emit)
         self.dys, self.lasts, self.firsts = rows[0], rows[1 : 1 + layer.states], rows[1 + layer.states :]
         self.wants_input, self.wants_weights = wanted
@@ -123,11 +168,6 @@ class _Back:
             "x_row": self.x.strides[0], "x_time": self.x.strides[1], "h_row": _row_stride(self.firsts[0]),
             "started": started, "backwards": backwards, "masked": masked, **_codes(activations),
         }  # fmt: skip
-
-    @property
-    def k(self) -> int:
-        """The elements of a row ``[x_t, 1, h_{t-1}]``."""
-        return self.features + 1 + self.units
 
     def walk_sizes(self, dz_row: int, parts: int = 0, most: int = 1, together: int = 1, wanted: bool = False) -> Ref:
         """The sizes of a walk back that leaves slopes in rows of this distance, or shares the rest in parts."""
@@ -165,14 +205,14 @@ def _joinable(layer: _Layer) -> Lowering:
     def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
         back = _Back(layer, emit, inputs, outputs, **params)
         module, nothing = getattr(cpu, layer.family), emit.scratch(1, back.dtype)
-        joined = _joins(back)
+        joined = back.shape.is_joined(back.precision)
         memory = module.backward_workspace(
             back.n, back.units, back.dtype, back.operands, back.features if joined and back.wants_input else 0
         )
         states_read = back.firsts[1:]  # the h before the first step is read for the gradient of the weights only
         first_h = back.firsts[0]
         if joined:
-            plan = cpu.recurrent_shares.shares(back.n, back.steps, back.k, back.columns, back.dtype)
+            plan = back.shape.shares
             dz = nothing
             whole = back.dweights[0] if back.wants_weights else back.scratch(back.k, back.columns)
             own = emit.scratch(plan.parts * plan.memory, back.dtype)
@@ -192,7 +232,7 @@ def _joinable(layer: _Layer) -> Lowering:
         back.input_gradient(dz, back.kernel)
         if back.wants_weights:
             rows = back.scratch(back.steps * back.n, back.k)
-            sizes = emit.constant(cpu.recurrent.FORWARD_SIZES.array(**back.sizes, saving=True))
+            sizes = emit.constant(cpu.recurrent.FORWARD_SIZES.array(**back.sizes, saving=True, spread=True))
             emit.call(cpu.recurrent_shares.gather, back.x, first_h, back.saved[-1], back.mask, rows, sizes)
             back.product(rows.viewed(np.transpose), dz, back.dweights[0])
 
@@ -242,20 +282,6 @@ def _turn(source: Ref, target: Ref, columns: int, emit: Emitter) -> None:
 
 
 # --------------------------------------------------------------------------------------------- choices and operands
-
-
-def _joins(back: _Back) -> bool:
-    """Whether the walk back computes the gradients of weights and input, too: where they fit, and are of float32."""
-    n, k, columns, rows = back.n, back.k, back.columns, back.steps * back.n
-    if k * columns > JOINED_WEIGHTS:
-        return False
-    if back.precision == "highest":
-        return True
-    of_steps = [(n, k, columns), (n, columns, back.units)]
-    of_gradients = [(k, columns, rows), (rows, back.features, columns)]
-    return all(_operands(back.precision, *sizes, back.dtype) == back.dtype for sizes in of_steps) and all(
-        linalg.way_of_product(*sizes, back.precision) == "float32" for sizes in of_gradients
-    )
 
 
 def _codes(activations: dict[str, str]) -> dict[str, int]:

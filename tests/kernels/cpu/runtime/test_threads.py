@@ -155,6 +155,32 @@ def test_a_forked_child_computes_the_same_alone_or_with_threads_of_its_own(count
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
+AWAKE = """
+import time
+import numpy as np
+from fnet.kernels.cpu.runtime import thread_pool as pool
+import test_threads
+
+y, asleep = np.zeros(64, np.float32), []
+while not pool.get(pool.ASLEEP):
+    time.sleep(0.001)
+for round in range(200):
+    test_threads.count(y, 64, 2, 1, np.float32(1))
+    end = time.perf_counter() + 2e-4
+    while time.perf_counter() < end:
+        pass
+    asleep.append(pool.get(pool.ASLEEP))
+print(sum(asleep) < 100)
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="plain Python has one thread")
+def test_workers_stay_awake_while_short_work_is_done_on_one_thread():
+    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = _run(AWAKE, FNET_NUM_THREADS="2", PYTHONPATH=path)
+    assert (done.stdout.strip(), done.returncode) == ("True", 0), done.stderr
+
+
 SLEEP = """
 import time
 import numpy as np
