@@ -198,9 +198,9 @@ def _by_old_names(names: Sequence[str], slots: Sequence[_Slot]) -> list[int]:
     places: dict[tuple[str, int], int] = {}
     parameters: dict[str, int] = {}
     for i, name in enumerate(names[1:], start=1):
-        parameter, _, slot = name.removesuffix(":0").rpartition("/")
+        parameter, _, kept = name.removesuffix(":0").rpartition("/")
         number = parameters.setdefault(parameter, len(parameters))
-        places[_OLD_NAMES.get(slot, slot), number] = i
+        places[_OLD_NAMES.get(kept, kept), number] = i
     order: dict[str, int] = {}
     found = []
     for slot in slots:
