@@ -87,12 +87,12 @@ def k_fold(
     """Train `k` networks, each without one k-th of the samples, and test each on the samples that it has not seen.
 
     Each fold has fresh parameters and a key of its own, which derive from `key`: the result depends on the arguments
-    alone, to the bit. trainer: what all folds share, also what is compiled: once for each size of folds, of which there
-    are at most two unless they are grouped. x, y, sample_weight: arrays, or trees of arrays, with the samples first.
-    stratify: True gives each fold the same share of each class in `y`; an array has the classes itself. groups: a
-    label for each sample; samples of one group are tested together. repeats: do all of it with other folds again.
-    shuffle: without it, each fold is a stretch of neighbours. epochs, batch_size, class_weight, callbacks, verbose: as
-    for `Trainer.fit`; dtype: of the parameters.
+    alone, to the bit. trainer: what all folds share, also what is compiled: once for full batches, whatever the sizes
+    of folds, and for each size of a last, smaller batch. x, y, sample_weight: arrays, or trees of arrays, with the
+    samples first. stratify: True gives each fold the same share of each class in `y`; an array has the classes itself.
+    groups: a label for each sample; samples of one group are tested together. repeats: do all of it with other folds
+    again. shuffle: without it, each fold is a stretch of neighbours. epochs, batch_size, class_weight, callbacks,
+    verbose: as for `Trainer.fit`; dtype: of the parameters.
 
     Raises `ValueRangeError` for more folds than samples, groups, or samples of a class.
 

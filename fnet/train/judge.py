@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from fnet import ops, random, tree
-from fnet.device_array import DeviceArray
+from fnet import random, tree
 from fnet.errors import StructureError
 from fnet.random import check_key
 from fnet.train.callbacks import CallbackLike
+from fnet.train.checks import weights_of_classes
 from fnet.train.data import as_arrays, count
 from fnet.train.history import History
 from fnet.train.results import Results
+from fnet.train.sources.rows import Rows
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
 
@@ -25,7 +27,8 @@ SPLIT, NETWORK = 0, 1
 class Judge:
     """A trainer with samples, and how networks are trained on parts of them.
 
-    All parts of one size share the programs of the trainer: they are compiled once.
+    Parts of any size share the programs of the trainer for full batches. They are compiled once, and one for each size
+    of the last batch of an epoch.
     """
 
     def __init__(
@@ -42,24 +45,29 @@ class Judge:
         verbose: bool,
         dtype: Any,
     ) -> None:
-        if not isinstance(trainer, Trainer):
-            raise StructureError(
-                f"{who}: trainer is an fnet.Trainer, received a {type(trainer).__name__}. "
-                f"Make one: fnet.Trainer(net, loss, optimizer)."
-            )
-        self.trainer, self.batch_size, self._dtype = trainer, batch_size, np.dtype(dtype)
+        self._who, self.trainer = who, _checked(who, trainer)
+        self.batch_size, self._dtype = batch_size, np.dtype(dtype)
         given = {"x": x, "y": y, "sample_weight": sample_weight}
         self._data = {
             name: None if part is None else as_arrays(name, part, self._dtype) for name, part in given.items()
         }
         self.n = count(self._data)
+        self._training = self._data
+        if class_weight is not None:
+            weights = weights_of_classes(class_weight, self.y, sample_weight)
+            self._training = self._data | {"sample_weight": as_arrays("sample_weight", weights, self._dtype)}
         self._options: dict[str, Any] = {
             "batch_size": batch_size,
             "epochs": epochs,
-            "class_weight": class_weight,
             "callbacks": callbacks,
             "verbose": verbose,
         }
+
+    def of(self, trainer: Trainer) -> Judge:
+        """The same for another trainer."""
+        other = copy.copy(self)
+        other.trainer = _checked(self._who, trainer)
+        return other
 
     @property
     def y(self) -> Any:
@@ -68,22 +76,22 @@ class Judge:
 
     def fit(self, key: Any, rows: np.ndarray) -> tuple[TrainState, History]:
         """Train a fresh network on some of the samples."""
-        x, y, weight = self._part(rows)
-        ts = self.trainer.init(check_key(key), tree.map(lambda leaf: leaf.shape[1:], x), self._dtype)
-        return self.trainer.fit(ts, x, y, sample_weight=weight, **self._options)
+        shapes = tree.map(lambda leaf: leaf.shape[1:], self._data["x"])
+        ts = self.trainer.init(check_key(key), shapes, self._dtype)
+        return self.trainer.fit(ts, Rows.picked(self._training, rows), None, **self._options)
 
     def evaluate(self, ts: TrainState, rows: np.ndarray) -> Results:
         """The loss and the metrics of a network on some of the samples."""
-        x, y, weight = self._part(rows)
-        return self.trainer.evaluate(ts, x, y, self.batch_size, weight)
-
-    def _part(self, rows: np.ndarray) -> tuple[Any, Any, Any]:
-        part = tree.map(lambda leaf: _rows(leaf, rows), self._data)
-        return part["x"], part["y"], part["sample_weight"]
+        return self.trainer.evaluate(ts, Rows.picked(self._data, rows), None, self.batch_size)
 
 
-def _rows(leaf: Any, rows: np.ndarray) -> Any:
-    return ops.take(leaf, rows, axis=0) if isinstance(leaf, DeviceArray) else leaf[rows]
+def _checked(who: str, trainer: Any) -> Trainer:
+    if not isinstance(trainer, Trainer):
+        raise StructureError(
+            f"{who}: trainer is an fnet.Trainer, received a {type(trainer).__name__}. "
+            f"Make one: fnet.Trainer(net, loss, optimizer)."
+        )
+    return trainer
 
 
 def key_of(key: Any, use: int, *numbers: int) -> Any:

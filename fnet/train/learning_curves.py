@@ -126,25 +126,25 @@ def validation_curve(
     points = tuple(sequence("validation_curve", "values", values))
     if not points:
         raise ValueRangeError("validation_curve: values holds the values to try, received none.")
+    judge = Judge(
+        "validation_curve",
+        make(points[0]),
+        x,
+        y,
+        sample_weight,
+        epochs,
+        batch_size,
+        class_weight,
+        callbacks,
+        verbose,
+        dtype,
+    )
+    numbers = _folds(key, judge, k, stratify, groups)
     results: list[tuple[Any, Any]] = []
-    for value in points:
-        trainer = make(value)
-        judge = Judge(
-            "validation_curve",
-            trainer,
-            x,
-            y,
-            sample_weight,
-            epochs,
-            batch_size,
-            class_weight,
-            callbacks,
-            verbose,
-            dtype,
-        )
-        numbers = _folds(key, judge, k, stratify, groups)
+    for position, value in enumerate(points):
+        of_value = judge.of(make(value)) if position else judge
         results += [
-            _judged(judge, key_of(key, NETWORK, 0, fold), np.flatnonzero(numbers != fold), numbers == fold)
+            _judged(of_value, key_of(key, NETWORK, 0, fold), np.flatnonzero(numbers != fold), numbers == fold)
             for fold in range(k)
         ]
     return _curve(name, points, results)

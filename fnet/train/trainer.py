@@ -43,6 +43,7 @@ from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.sources.arrays import Arrays
+from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState, copied
 from fnet.transfer import to_host
@@ -166,6 +167,7 @@ class Trainer:
         batch_size, epochs = _count("batch_size", batch_size), _count("epochs", epochs)
         initial_epoch = _count("initial_epoch", initial_epoch, least=0)
         verbose, called = verbosity(verbose), Callbacks(callbacks)
+        rows = x if isinstance(x, Rows) else None
         data, validation = self._data(ts, batch_size, x, y, sample_weight), None
         if validation_data is not None:
             validation = self._data(ts, batch_size, *as_triple(validation_data), "validation_data ")
@@ -186,7 +188,7 @@ class Trainer:
             self._net,
             passes,
             carry,
-            Arrays(data, batch_size),
+            Arrays(data, batch_size) if rows is None else rows.source(batch_size),
             shuffle,
             empty,
             results,
@@ -208,7 +210,8 @@ class Trainer:
         check_state(ts)
         self._rebinding.check("evaluate", ts)
         batch_size = _count("batch_size", batch_size)
-        source = Arrays(self._data(ts, batch_size, x, y, sample_weight), batch_size)
+        data = self._data(ts, batch_size, x, y, sample_weight)
+        source = x.source(batch_size) if isinstance(x, Rows) else Arrays(data, batch_size)
         values = self._evaluation(ts, source)(ts.params, ts.state)
         assert values is not None
         return Results(values)
@@ -246,6 +249,8 @@ class Trainer:
 
     def _data(self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
         """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
+        if isinstance(x, Rows):
+            x, y, sample_weight = x.samples.values()
         data = {"x": self._inputs(ts, x, f"{of}x")}
         given = {"y": y, "sample_weight": sample_weight}
         dtype = floating_dtype(ts.params)

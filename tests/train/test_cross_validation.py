@@ -63,6 +63,22 @@ def test_all_folds_share_their_programs(problem):
     assert programs(trainer) == 3
 
 
+def test_folds_of_any_size_share_the_programs_of_full_batches(problem):
+    trainer = fnet.Trainer(Dense(1), "mse")
+    groups = [0] * 12 + [1] * 7 + [2] * 5
+    found = fnet.k_fold(trainer, KEY, *problem, k=3, batch_size=4, groups=groups, epochs=2)
+    assert sorted(len(fold.train) for fold in found.folds) == [12, 17, 19]
+    # Training on 4, on the last 1 and 3. Tests on 4, on the last 1 and 3.
+    assert programs(trainer) == 6
+    alone = fnet.Trainer(Dense(1), "mse")
+    for number, fold in enumerate(found.folds):
+        key = random.fold_in(random.fold_in(random.fold_in(KEY, 1), 0), number)
+        x, y = (part[fold.train] for part in problem)
+        ts, _ = alone.fit(alone.init(key, (3,)), x, y, batch_size=4, epochs=2, verbose=False)
+        assert tree.all_equal(ts, fold.ts)
+        assert alone.evaluate(ts, *(part[fold.test] for part in problem), 4) == fold.results
+
+
 def test_mean_and_spread_of_every_metric(found):
     by_fold = np.array([fold.results["mae"] for fold in found.folds])
     assert found.values["mae"].tolist() == by_fold.tolist()

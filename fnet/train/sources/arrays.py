@@ -6,25 +6,33 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fnet import tree
-from fnet.train.data import count, epoch_order
+import numpy as np
+
+from fnet import ops, tree
+from fnet.train.data import count as samples
+from fnet.train.data import epoch_order
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data
+from fnet.transforms.operand import beside
 
 
 class Arrays:
     """A `Source` of arrays with the samples first. Steps are on full batches, then one on the rest.
 
-    steps: of an epoch, None for all batches.
+    steps: of an epoch, None for all batches. count: how many of the samples there are, the first ones; None for all.
     """
 
-    def __init__(self, data: Data, batch_size: int, steps: int | None = None) -> None:
-        self.sample, self.batch_size, self.count = data, batch_size, count(data)
+    def __init__(self, data: Data, batch_size: int, steps: int | None = None, count: int | None = None) -> None:
+        self.room = samples(data)
+        self.sample, self.batch_size, self.count = data, batch_size, self.room if count is None else count
         self.leaves = tree.leaves(data)
         self.steps: int = math.ceil(self.count / batch_size) if steps is None else steps
 
     def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
-        return ArraysEpoch(self, epoch_order(key, step, self.count, shuffle))
+        order = epoch_order(key, step, self.count, shuffle)
+        if self.room > self.count:
+            order = ops.concatenate([order, beside(np.zeros(self.room - self.count, order.dtype), order)])
+        return ArraysEpoch(self, order)
 
     def in_order(self) -> ArraysEpoch:
         """An epoch without training."""
@@ -32,8 +40,10 @@ class Arrays:
 
     def batches(self) -> Iterator[Data]:
         """The batches in their order, as views."""
-        for begin in range(0, min(self.steps * self.batch_size, self.count), self.batch_size):
-            yield tree.map(lambda leaf, begin=begin: leaf[begin : begin + self.batch_size], self.sample)
+        last = min(self.steps * self.batch_size, self.count)
+        for begin in range(0, last, self.batch_size):
+            end = min(begin + self.batch_size, self.count)
+            yield tree.map(lambda leaf, begin=begin, end=end: leaf[begin:end], self.sample)
 
 
 class ArraysEpoch:
@@ -62,5 +72,5 @@ class ArraysEpoch:
     def batch(self, number: int) -> Batch:
         """The samples of a step."""
         size = self._source.batch_size
-        samples = self._order[number * size : (number + 1) * size]
+        samples = self._order[number * size : min((number + 1) * size, self._source.count)]
         return Batch(tree.map(lambda leaf: leaf[samples], self._source.sample), samples, self._source.sample)
