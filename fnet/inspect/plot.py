@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fnet import activations, tree
+from fnet import tree
 from fnet.errors import FileError, ValueRangeError
+from fnet.inspect.connections import Connections, function_name, merge_label, merge_of, merges
 from fnet.inspect.outline import Block, Outline, outline
 from fnet.inspect.summary import shown_shape
 from fnet.networks.layer import Layer
@@ -135,35 +136,30 @@ class _Drawing:
     """Nodes and edges of an outline: a container that is expanded is a frame, and its merge is a node."""
 
     def __init__(self, found: Outline, expand_nested: bool, shown: dict[str, bool]) -> None:
-        self.root, self.inputs, self.expand, self.shown = found.root, found.inputs, expand_nested, shown
-        self.blocks = {"": self.root} | {block.path: block for _, block in self.root.blocks()}
+        self.root, self.inputs, self.shown = found.root, found.inputs, shown
+        self.connections = Connections(found, expand_nested)
 
     def lines(self) -> Iterator[str]:
         for path, samples in self.inputs.items():
             label = self._label(path[1:], "Input", Block(path, self.root.layer, outputs=samples))
             yield f"{_quoted(path)} [label={label}];"
-        if self._is_open(self.root):
+        if self.connections.is_open(self.root):
             yield from self._content(self.root)
         else:
             yield self._node(self.root)
-            self.root.sources = list(self.inputs)
-        edges = dict.fromkeys(self._edges())
-        yield from (f"{_quoted(a)} -> {_quoted(b)};" for a, b in edges)
-
-    def _is_open(self, block: Block) -> bool:
-        return bool(block.children) and (self.expand or block is self.root)
+        yield from (f"{_quoted(a)} -> {_quoted(b)};" for a, b in self.connections.edges())
 
     def _content(self, block: Block) -> Iterator[str]:
         for child in block.children:
-            if self._is_open(child):
+            if self.connections.is_open(child):
                 yield f"subgraph {_quoted(f'cluster {child.path}')} {{"
                 yield f"  label={_quoted(f'{child.name} ({child.layer.kind})')}; style=dashed;"
                 yield from (f"  {line}" for line in self._content(child))
                 yield "}"
             else:
                 yield self._node(child)
-        if self._merges(block):
-            yield f"{_quoted(_merge_of(block))} [label={_quoted(_merge_label(block))}, shape=ellipse];"
+        if merges(block):
+            yield f"{_quoted(merge_of(block))} [label={_quoted(merge_label(block))}, shape=ellipse];"
 
     def _node(self, block: Block) -> str:
         name = block.name or block.layer.name
@@ -181,7 +177,7 @@ class _Drawing:
     def _details(self, block: Block) -> Iterator[tuple[str, str]]:
         activation = block.layer.config.get("activation") if block.inputs is not None else None
         if self.shown["activations"] and activation is not None:
-            yield "activation", activation if isinstance(activation, str) else _function_name(activation)
+            yield "activation", activation if isinstance(activation, str) else function_name(activation)
         if self.shown["shapes"]:
             if block.inputs is not None:
                 yield "input", shown_shape(block.inputs)
@@ -190,56 +186,6 @@ class _Drawing:
             yield "dtype", ", ".join(str(samples.dtype) for samples in tree.leaves(block.outputs))
         if self.shown["trainable"] and block.params:
             yield "trainable", {0: "yes", block.params: "no"}.get(block.frozen, "in part")
-
-    def _edges(self) -> Iterator[tuple[str, str]]:
-        visible = [b for b in self.blocks.values() if not self._is_open(b) and self._is_visible(b)]
-        for block in visible:
-            for source in block.sources:
-                yield from ((path, block.path) for path in self._ends(source))
-        for block in self.blocks.values():
-            if self._is_open(block) and self._is_visible(block) and self._merges(block):
-                for source in self._merged(block):
-                    yield from ((path, _merge_of(block)) for path in self._ends(source))
-
-    def _is_visible(self, block: Block) -> bool:
-        return self.expand or "/" not in block.path
-
-    def _merges(self, block: Block) -> bool:
-        return "" in block.made_by
-
-    def _merged(self, block: Block) -> list[str]:
-        """What a container joins in the end: outputs of its layers that none of them takes; for a skip its input."""
-        taken = {source for child in block.children for source in child.sources}
-        ends = [child.path for child in block.children if child.path not in taken]
-        skipped = block.sources or list(self.inputs) if block.layer.kind == "residual" else []
-        return [*skipped, *ends]
-
-    def _ends(self, source: str) -> Iterator[str]:
-        """The nodes that are drawn for the output of a path."""
-        block = self.blocks.get(source)
-        if block is None or not self._is_open(block):
-            if source:
-                yield source
-            return
-        for inner in block.made_by:
-            if inner == "":
-                yield _merge_of(block)
-            else:
-                yield from self._ends(inner)
-
-
-def _merge_of(block: Block) -> str:
-    return f"{block.path}/"
-
-
-def _merge_label(block: Block) -> str:
-    merge = block.layer.config.get("merge", "add" if block.layer.kind == "residual" else block.layer.kind)
-    return merge if isinstance(merge, str) else _function_name(merge)
-
-
-def _function_name(function: Any) -> str:
-    known = {value: name for name, value in activations.ACTIVATIONS.items()}
-    return known.get(function) or str(getattr(function, "__name__", type(function).__name__))
 
 
 def _quoted(text: str) -> str:

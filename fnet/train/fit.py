@@ -35,6 +35,7 @@ class Fit:
     totals at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes those of
     the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
     loss of a step NaN, for the state and the batch of the step. rates: finds the learning rates of the optimizer.
+    schedule: its learning rate as a function of the number of updates, if it is one.
     directions: see `Run`. held: whether the state of the optimizer holds its learning rates.
     safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
     arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
@@ -51,6 +52,7 @@ class Fit:
     validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
     explain: Callable[[TrainState, Batch], str]
     rates: Callable[[], Rates]
+    schedule: Callable[[Any], Any] | None
     directions: Mapping[str, str | None]
     callbacks: Callbacks
     held: bool
@@ -107,6 +109,8 @@ class Fit:
             _current=lambda: self.carry.ts,
             _rate=lambda: self.rates().now(self.carry.ts.opt_state),
             _totals=lambda: self.results(self.carry.totals),
+            _schedule=self.schedule,
+            _inputs=lambda: self.source.sample["x"],
             epoch=first,
         )
 

@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from fnet import tree
 from fnet.arguments import number
-from fnet.errors import ValueRangeError, did_you_mean
+from fnet.errors import StructureError, ValueRangeError, did_you_mean
 from fnet.networks.layer import Layer
+from fnet.networks.samples import Samples
 from fnet.train.checks import check_state
 from fnet.train.history import History
 from fnet.train.state import TrainState, copied
+from fnet.transfer import to_host
 
 
 @dataclass
@@ -36,6 +41,8 @@ class Run:
     _current: Callable[[], TrainState]
     _rate: Callable[[], float]
     _totals: Callable[[], dict[str, Any]]
+    _schedule: Callable[[Any], Any] | None
+    _inputs: Callable[[], Any]
     epoch: int = 0
     batch: int = 0
     interrupted: bool = False
@@ -89,6 +96,21 @@ class Run:
         number("learning_rate", "learning_rate", value, "[0, inf)")
         self._rate()  # tells an optimizer without one
         self.asked_rate = float(value)
+
+    @property
+    def scheduled_rate(self) -> float | None:
+        """As `learning_rate`, also where a schedule of the optimizer gives it; None where there is neither."""
+        if self._schedule is not None:
+            return float(to_host(self._schedule(self.step)))
+        try:
+            return self.learning_rate
+        except StructureError:
+            return None
+
+    @property
+    def inputs(self) -> Any:
+        """The tree of `Samples` that the network is trained on: shapes without the batch axis, and dtypes."""
+        return tree.map(lambda leaf: Samples(tuple(leaf.shape[1:]), np.dtype(leaf.dtype)), self._inputs())
 
     def stop(self) -> None:
         """End the training: the epoch ends after this batch, with its validation, and is the last one."""

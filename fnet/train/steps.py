@@ -91,17 +91,8 @@ def training_step(setup: Setup, size: int | None, structure: TreeDef) -> Callabl
         else:
             order, *leaves = inputs
             batch, count = _picked(structure, ops.take(order, ops.add(carry.start, np.arange(size))), leaves), size
-        key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
-
         trained, frozen = split_trained(net, ts.params)
-
-        def value_of(trained: Any) -> Any:
-            params = tree.combine(trained, frozen)
-            y, state, penalty = apply_with_penalty(net, params, ts.state, batch["x"], key=key, train=True)
-            value, parts = measures.value(batch, y)
-            return _plus(value, penalty), (y, state, parts)
-
-        (value, (y, state, parts)), gradient = value_and_grad(value_of, has_aux=True)(trained)
+        (value, (y, state, parts)), gradient = _value_and_gradient(setup, ts, trained, frozen, batch)
         updates, opt_state = optimizer.update(gradient, ts.opt_state, trained)
         bad = ops.where(
             ops.logical_and(ops.less(carry.bad, 0), ops.logical_not(ops.isfinite(value))), ts.step, carry.bad
@@ -117,6 +108,30 @@ def training_step(setup: Setup, size: int | None, structure: TreeDef) -> Callabl
         return (Training(new, ops.add(carry.start, count), totals, bad),)
 
     return step
+
+
+def gradient_of_batch(setup: Setup, structure: TreeDef) -> Callable[..., Any]:
+    """``f(ts, *leaves)``: the gradient of the loss at `ts` for one batch, as a training step on it computes it."""
+
+    def gradient(ts: TrainState, *leaves: Any) -> Any:
+        trained, frozen = split_trained(setup.net, ts.params)
+        return _value_and_gradient(setup, ts, trained, frozen, tree.unflatten(structure, list(leaves)))[1]
+
+    return gradient
+
+
+def _value_and_gradient(setup: Setup, ts: TrainState, trained: Any, frozen: Any, batch: dict[str, Any]) -> Any:
+    """``(loss, (output, state, losses by output)), gradient`` of the step number ``ts.step`` on this batch."""
+    net, measures, _ = setup
+    key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
+
+    def value_of(trained: Any) -> Any:
+        params = tree.combine(trained, frozen)
+        y, state, penalty = apply_with_penalty(net, params, ts.state, batch["x"], key=key, train=True)
+        value, parts = measures.value(batch, y)
+        return _plus(value, penalty), (y, state, parts)
+
+    return value_and_grad(value_of, has_aux=True)(trained)
 
 
 def evaluation_step(setup: Setup, size: int | None, structure: TreeDef) -> Callable[..., tuple[Evaluation]]:

@@ -184,6 +184,7 @@ class Trainer:
         validate = None if validation is None else self._evaluation(ts, Arrays(validation, batch_size))
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
+        schedule = self._optimizer.config.get("learning_rate")
         run = Fit(
             self._net,
             passes,
@@ -195,6 +196,7 @@ class Trainer:
             validate,
             explain,
             rates,
+            schedule if callable(schedule) else None,
             directions,
             called,
             held,
@@ -215,6 +217,29 @@ class Trainer:
         values = self._evaluation(ts, source)(ts.params, ts.state)
         assert values is not None
         return Results(values)
+
+    def gradients(self, ts: TrainState, x: Any, y: Any, sample_weight: Any = None) -> Any:
+        """The gradient of the loss for one batch, a tree like ``ts.params`` with None for what is not trained.
+
+        It is the one that a training step on this batch would use: in training mode, with the penalties, before the
+        optimizer clips or scales it. `ts` stays as it is.
+
+        >>> import numpy as np
+        >>> from fnet.layers import Dense
+        >>> trainer = Trainer(Dense(1, kernel_initializer="ones"), "mse")
+        >>> trainer.gradients(trainer.init(random.key(0), (1,)), np.array([[1.0]]), np.array([[3.0]]))
+        {'kernel': array([[-4.]], dtype=float32), 'bias': array([-4.], dtype=float32)}
+        """
+        check_state(ts)
+        self._rebinding.check("gradients", ts)
+        data = self._data(ts, 1, x, y, sample_weight)
+        measures, _ = self._examiner.measures(ts, data)
+        leaves, structure = tree.flatten(data)
+        key = (steps.gradient_of_batch, measures.outputs, count(data), structure)
+        if key not in self._compiled:
+            setup = steps.Setup(self._net, measures, self._optimizer)
+            self._compiled[key] = jit(steps.gradient_of_batch(setup, structure))
+        return self._compiled[key](ts, *leaves)
 
     def predict(self, ts: TrainState, x: Any, batch_size: int = 32) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.

@@ -160,7 +160,10 @@ def test_a_table_while_it_is_written_is_pickled_without_its_file(trainer, proble
 
 
 def test_every_callback_is_in_the_table():
-    assert {type(made).__name__ for made in MADE} == set(CALLBACKS) and CALLBACKS.find("CSVLogger") is CSVLogger
+    elsewhere = {"TensorBoard"}  # needs tensorboardX, which may be missing
+    assert {type(made).__name__ for made in MADE} | elsewhere == set(CALLBACKS) and CALLBACKS.find(
+        "CSVLogger"
+    ) is CSVLogger
     with pytest.raises(AttributeError, match="has no callback 'EarlyStoping'. Did you mean 'EarlyStopping'"):
         callbacks.EarlyStoping  # noqa: B018
 

@@ -177,6 +177,8 @@ of_every_hook: list[callbacks.Callback] = [
     callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),
     callbacks.CSVLogger("log.csv", append=True),
     callbacks.TerminateOnNaN(),
+    callbacks.TensorBoard("logs", histogram_freq=1, update_freq="batch", hparams={"rate": 0.1, "kind": "relu"}),
+    callbacks.TensorBoard("logs", histogram_freq=1, gradients=lambda ts: trainer.gradients(ts, x, labels)),
     callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs)),
     StopBelow(),
 ]
