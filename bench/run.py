@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import files, growth, kernels, objectives, precision, roofline, rounding, scaling
+from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -29,6 +29,7 @@ PARTS = (
     "growth",
     "rounding",
     "files",
+    "fitting",
 )
 
 
@@ -95,6 +96,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "First calls", growth.growth_table(2)
     if "files" in parts and "fnet" in names:
         yield "Files", files.files_table(rounds)
+    if "fitting" in parts and "fnet" in names:
+        yield "Trainer beside its steps", fitting.fitting_table(rounds)
 
 
 def _options() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import compilations, kernels, objectives, precision, protocol, report
+from bench import compilations, fitting, kernels, objectives, precision, protocol, report
 from bench.machine import UnavailableError
 from bench.measure import Result, measure
 from bench.problems import MLP, Network, from_json
@@ -148,6 +148,15 @@ def test_the_table_of_precision_has_times_as_multiples_of_the_highest_level_and_
 
 def test_every_peer_of_precision_is_a_module():
     assert all(importlib.util.find_spec(f"bench.workers.{peer}") for peer in precision.PEERS)
+
+
+def test_the_part_of_fitting_has_calls_steps_and_folds(monkeypatch):
+    monkeypatch.setattr(fitting, "STEPS", 3)
+    monkeypatch.setattr(fitting, "EPOCHS", 2)
+    calls, folds = fitting.fitting_table(1).split("\n\n")
+    assert [line.count("|") for line in calls.splitlines()] == [4] * 9
+    assert "| a step of 3 an epoch with the usual callbacks | " in calls
+    assert [line.split(" | ")[-1] for line in folds.splitlines()[2:]] == ["6 |", "12 |"]
 
 
 def test_the_relative_error_is_of_all_arrays_together():

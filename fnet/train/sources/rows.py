@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from fnet.train.sources.arrays import Arrays
 from fnet.train.sources.source import Data
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """The first `count` samples of `data`; `fit` and `evaluate` take it in place of x.
 
     Programs depend on the shapes of `data`, so that any number of samples of one data set runs the same ones.
