@@ -36,6 +36,9 @@ def count(data: dict[str, Any]) -> int:
 
     Raises `ShapeError` where it differs, `ValueRangeError` where there are none.
     """
+    lengths = set(map(len, tree.leaves(data)))
+    if len(lengths) == 1 and 0 not in lengths:
+        return lengths.pop()
     sizes = {path: len(leaf) for path, leaf in tree.leaves_with_path(data)}
     if not sizes:
         raise ValueRangeError(f"there are no data: {' and '.join(data)} hold no array. Pass arrays with samples first.")
@@ -46,9 +49,7 @@ def count(data: dict[str, Any]) -> int:
                 f"{path} has {size} samples and {first} has {n}: expected the same number, on the first axis. "
                 f"Pass the {path.split('/')[0]} that belongs to this {first.split('/')[0]}."
             )
-    if n == 0:
-        raise ValueRangeError(f"{' and '.join(sizes)} have no samples. Pass at least one.")
-    return n
+    raise ValueRangeError(f"{' and '.join(sizes)} have no samples. Pass at least one.")
 
 
 def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:

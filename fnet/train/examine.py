@@ -106,7 +106,8 @@ class Examiner:
 def specs(values: Any) -> Hashable:
     """Structure, shapes, dtypes and device of a tree of arrays."""
     leaves, structure = tree.flatten(values)
-    return structure, device_of(leaves).name, tuple([(spec.shape, spec.dtype) for spec in map(spec_of, leaves)])
+    found = [leaf if type(leaf) is np.ndarray else spec_of(leaf) for leaf in leaves]
+    return structure, device_of(leaves).name, tuple([(spec.shape, spec.dtype) for spec in found])
 
 
 def samples(data: Any) -> Hashable:
