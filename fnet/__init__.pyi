@@ -1,6 +1,7 @@
 from fnet import activations as activations
 from fnet import callbacks as callbacks
 from fnet import constraints as constraints
+from fnet import data as data
 from fnet import initializers as initializers
 from fnet import layers as layers
 from fnet import losses as losses

@@ -14,6 +14,7 @@ from fnet import (
     activations,
     callbacks,
     constraints,
+    data,
     initializers,
     layers,
     losses,
@@ -289,3 +290,13 @@ with fnet.precision("medium"):
 fnet.set_num_threads(fnet.get_num_threads())
 fnet.restore(fnet.store(params))
 fnet.testing.check_grads(loss_of, (x,))
+
+x_train, x_test, y_train, y_test = data.train_test_split(fnet.random.key(0), x, labels, test_size=0.2, stratify=labels)
+scaler: data.Scaler = data.standardise(x_train)
+scaled: np.ndarray = scaler.inverse(scaler(x_test))
+data.min_max(x, -1, 1)(x)
+data.one_hot(labels, num_classes=3)
+data.pad_sequences([[1], [2, 3]], maxlen=5, padding="post")
+data.windows(x, 3, stride=2, sampling_rate=1, targets=x[3:])
+for batch_x, batch_y in data.batches((x, labels), 4, key=fnet.random.key(1)):
+    trainer.gradients(ts, batch_x, batch_y)

@@ -1,0 +1,5 @@
+"""What scripts do with data before training: NumPy in, NumPy out. What is random takes a key of `fnet.random`."""
+
+from fnet.first_use import on_first_use as _on_first_use
+
+__getattr__, __dir__, __all__ = _on_first_use(__name__)

@@ -1,0 +1,41 @@
+"""Labels as vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fnet.arguments import positive_integer
+from fnet.errors import DtypeError, ValueRangeError
+
+
+def one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32") -> np.ndarray:
+    """Vectors of zeros with a one at the label: (..., num_classes).
+
+    labels: integers from 0 on, of any shape; a last axis of size 1 is left out. num_classes: by default the largest
+    label and one. Raises `DtypeError` for labels that are no integers, `ValueRangeError` for one that is out of range.
+    Source: Keras ``to_categorical``.
+
+    >>> one_hot([1, 0, 2])
+    array([[0., 1., 0.],
+           [1., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+    given = np.asarray(labels)
+    if given.dtype.kind not in "iub" and not (given.dtype.kind == "f" and np.array_equal(given, np.trunc(given))):
+        raise DtypeError(f"one_hot: labels are integers, received dtype {given.dtype}. Encode categories as integers.")
+    numbers = given.astype("int64")
+    if numbers.ndim > 1 and numbers.shape[-1] == 1:
+        numbers = numbers[..., 0]
+    if num_classes is None:
+        if not numbers.size:
+            raise ValueRangeError(
+                "one_hot: no labels, from which the number of classes is not known. Pass num_classes."
+            )
+        num_classes = max(int(numbers.max()) + 1, 1)
+    positive_integer("one_hot", "num_classes", num_classes)
+    wrong = numbers[(numbers < 0) | (numbers >= num_classes)]
+    if wrong.size:
+        raise ValueRangeError(f"one_hot: expected labels from 0 to {num_classes - 1}, received {wrong[0]}.")
+    return (numbers[..., None] == np.arange(num_classes)).astype(dtype)
