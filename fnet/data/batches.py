@@ -44,9 +44,12 @@ def batches(data: Any, batch_size: int = 32, key: np.ndarray | None = None, drop
     [[0, 1], [2, 3], [4]]
     """
     arrays = tree.map(np.asarray, data, is_leaf=lambda leaf: isinstance(leaf, list))
-    sizes = {leaf.shape[0] if leaf.ndim else None for leaf in tree.leaves(arrays)}
-    if len(sizes) != 1 or None in sizes:
-        raise ShapeError(f"batches: expected arrays with the same number of samples first, received {sizes or 'none'}.")
+    sizes = {leaf.shape[:1] for leaf in tree.leaves(arrays)}
+    if len(sizes) != 1 or () in sizes:
+        raise ShapeError(
+            f"batches: expected arrays with the same number of samples first, received {[*sizes] or 'none'}."
+        )
     size = positive_integer("batches", "batch_size", batch_size)
     checked = None if key is None else random.check_key(key)
-    return Batches(arrays, size, checked, flag("batches", "drop_last", drop_last), next(iter(sizes)))
+    ((count,),) = sizes
+    return Batches(arrays, size, checked, flag("batches", "drop_last", drop_last), count)
