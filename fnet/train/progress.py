@@ -16,6 +16,7 @@ from fnet.errors import ValueRangeError
 
 SECONDS_BETWEEN = 0.1
 BAR = "{desc}  {n_fmt}/{total_fmt} [{bar}]{postfix}, {remaining} left"
+COUNT = "{desc}  {n_fmt}{postfix}, {elapsed}"  # where it is not known how many steps come
 
 
 class Progress:
@@ -48,7 +49,11 @@ class Progress:
             else:
                 from tqdm import tqdm as bar
 
-                often |= {"bar_format": BAR, "ascii": ".=", "ncols": shutil.get_terminal_size().columns - 1}
+                often |= {
+                    "bar_format": COUNT if self._steps is None else BAR,
+                    "ascii": ".=",
+                    "ncols": shutil.get_terminal_size().columns - 1,
+                }
             self._bar = bar(total=self._steps, desc=self._title, **often)
 
     def advance(self, steps: int, loss: float) -> None:

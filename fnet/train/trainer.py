@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from fnet import optimizers, random, tree
 from fnet.arguments import integer
 from fnet.device import device_of
-from fnet.errors import ShapeError, StructureError, scope
+from fnet.errors import StructureError
 from fnet.losses.names import LossLike
 from fnet.masking import unmasked
 from fnet.metrics.names import MetricLike
@@ -20,21 +20,16 @@ from fnet.networks.layer import Layer
 from fnet.networks.samples import ShapeLike
 from fnet.optimizers import Optimizer
 from fnet.optimizers.rates import Rates
-from fnet.train import steps
+from fnet.train import steps as compiled
 from fnet.train.callbacks import CallbackLike, Callbacks
 from fnet.train.checks import (
-    check_device,
     check_optimizer,
-    check_samples,
     check_state,
-    check_targets_stacked,
-    floating_dtype,
-    weights_of_classes,
 )
-from fnet.train.data import as_arrays, as_triple, count, split
 from fnet.train.diagnosis import cause
-from fnet.train.examine import Examiner, Forward, specs
+from fnet.train.examine import Examiner, specs
 from fnet.train.fit import Fit
+from fnet.train.given import GivenData
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
@@ -42,9 +37,8 @@ from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
-from fnet.train.sources.arrays import Arrays
-from fnet.train.sources.rows import Rows
-from fnet.train.sources.source import Data, Source
+from fnet.train.sources.collected import Collected
+from fnet.train.sources.source import Source
 from fnet.train.state import TrainState, copied
 from fnet.transfer import to_host
 from fnet.transforms.jit import Jitted, jit
@@ -98,6 +92,7 @@ class Trainer:
         self._net, self._optimizer = net, optimizers.get(optimizer)
         self._measures = Measures(net, loss, loss_weights, metrics, weighted_metrics)
         self._examiner = Examiner(net, self._measures)
+        self._data = GivenData(net, self._measures, self._examiner)
         self._compiled: dict[Any, Jitted] = {}
         self._rebinding = Rebinding()
 
@@ -117,24 +112,26 @@ class Trainer:
         """
         key_of_net, own_key = random.split(key)
         params, state = copied(self._net.init(key_of_net, shape, dtype))
-        opt_state = copied(self._optimizer.init(steps.split_trained(self._net, params)[0]))
+        opt_state = copied(self._optimizer.init(compiled.split_trained(self._net, params)[0]))
         return TrainState(params, state, opt_state, copied(own_key), np.zeros((), np.int64))
 
     def fit(
         self,
         ts: TrainState,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int = 32,
         epochs: int = 1,
         validation_split: float = 0.0,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: tuple[Any, ...] | Iterable[Any] | None = None,
         shuffle: bool = True,
         sample_weight: Any = None,
         verbose: bool | int | str = "auto",
         initial_epoch: int = 0,
         callbacks: CallbackLike | Iterable[CallbackLike | None] | None = (),
         class_weight: Mapping[int, float] | None = None,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
     ) -> tuple[TrainState, History]:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
 
@@ -157,6 +154,11 @@ class Trainer:
         returns "stop" or True ends the training. A learning rate that a callback changes is kept in ``ts.opt_state``,
         and recorded as ``learning_rate``. class_weight: weights of the samples by their class, in training only.
 
+        x may also be batches, a generator or an iterable of (x, y) or (x, y, sample_weight), and `validation_data` too:
+        each is made ready in a thread while the one before trains, in the order in which they come, and may have a
+        shape of its own. An iterable begins anew in every epoch; a generator goes on, so `steps_per_epoch` says where
+        an epoch ends, and for validation `validation_steps`. Both also shorten the epochs over arrays.
+
         A first Ctrl-C ends the running chunk of steps (about 50 ms) and returns the last completed step, with the
         finished epochs in the record and ``history.interrupted`` set; a second one raises.
         Raises `NonFiniteError` for a NaN or infinite loss, with the state of the last good step as ``error.ts`` and the
@@ -167,21 +169,23 @@ class Trainer:
         batch_size, epochs = _count("batch_size", batch_size), _count("epochs", epochs)
         initial_epoch = _count("initial_epoch", initial_epoch, least=0)
         verbose, called = verbosity(verbose), Callbacks(callbacks)
-        rows = x if isinstance(x, Rows) else None
-        data, validation = self._data(ts, batch_size, x, y, sample_weight), None
-        if validation_data is not None:
-            validation = self._data(ts, batch_size, *as_triple(validation_data), "validation_data ")
-        elif validation_split != 0:
-            data, validation = split(data, count(data), validation_split)
-        if class_weight is not None:
-            weights = weights_of_classes(class_weight, data["y"], sample_weight)
-            data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
+        source, validation = self._data.sources(
+            ts,
+            (x, y, sample_weight),
+            batch_size,
+            _steps("steps_per_epoch", steps_per_epoch),
+            validation_data,
+            validation_split,
+            _steps("validation_steps", validation_steps),
+            class_weight,
+        )
+        data = source.sample
         held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
-        carry = steps.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
+        carry = compiled.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
         structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(steps.training_step, measures, size, structure))
-        validate = None if validation is None else self._evaluation(ts, Arrays(validation, batch_size))
+        passes = Pass(lambda size: self._step(compiled.training_step, measures, size, structure))
+        validate = None if validation is None else self._evaluation(ts, validation)
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
@@ -189,7 +193,7 @@ class Trainer:
             self._net,
             passes,
             carry,
-            Arrays(data, batch_size) if rows is None else rows.source(batch_size),
+            source,
             shuffle,
             empty,
             results,
@@ -203,17 +207,25 @@ class Trainer:
         )
         return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose))
 
-    def evaluate(self, ts: TrainState, x: Any, y: Any, batch_size: int = 32, sample_weight: Any = None) -> Results:
+    def evaluate(
+        self,
+        ts: TrainState,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        sample_weight: Any = None,
+        steps: int | None = None,
+    ) -> Results:
         """The mean loss and the metrics over the samples, in inference mode, by name: a dict that unpacks into numbers.
 
+        x may be batches of (x, y) or (x, y, sample_weight), as in `fit`; steps: how many of them, None for all.
         Batches follow each other, so what a layer keeps from one (``LSTM(stateful=True)``) reaches the next; `ts` stays
         as it is.
         """
         check_state(ts)
         self._rebinding.check("evaluate", ts)
         batch_size = _count("batch_size", batch_size)
-        data = self._data(ts, batch_size, x, y, sample_weight)
-        source = x.source(batch_size) if isinstance(x, Rows) else Arrays(data, batch_size)
+        source = self._data.source(ts, (x, y, sample_weight), batch_size, _steps("steps", steps))
         values = self._evaluation(ts, source)(ts.params, ts.state)
         assert values is not None
         return Results(values)
@@ -232,85 +244,42 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("gradients", ts)
-        data = self._data(ts, 1, x, y, sample_weight)
+        data = self._data.arrays(ts, 1, x, y, sample_weight)
         measures, _ = self._examiner.measures(ts, data)
         leaves, structure = tree.flatten(data)
-        key = (steps.gradient_of_batch, measures.outputs, count(data), structure)
+        key = (compiled.gradient_of_batch, measures.outputs, len(leaves[0]), structure)
         if key not in self._compiled:
-            setup = steps.Setup(self._net, measures, self._optimizer)
-            self._compiled[key] = jit(steps.gradient_of_batch(setup, structure))
+            setup = compiled.Setup(self._net, measures, self._optimizer)
+            self._compiled[key] = jit(compiled.gradient_of_batch(setup, structure))
         return self._compiled[key](ts, *leaves)
 
-    def predict(self, ts: TrainState, x: Any, batch_size: int = 32) -> Any:
+    def predict(self, ts: TrainState, x: Any, batch_size: int = 32, steps: int | None = None) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
 
+        x may be batches of x, (x,), (x, y) or (x, y, sample_weight); steps: how many of them, None for all.
         Batches follow each other as in `evaluate`.
         """
         check_state(ts)
         self._rebinding.check("predict", ts)
         batch_size = _count("batch_size", batch_size)
-        x = self._inputs(ts, x, "x")
-        n = count({"x": x})
-        check_device(ts, {"x": x})
-        leaves, structure = tree.flatten(x)
-        forward = self._forward(ts, x, "x")
-        forward.lookups.check("x", x)
-        like, outputs = tree.flatten(unmasked(forward.output))
-        home = device_of(leaves)
-        results = [home.empty((n, *spec.shape[1:]), spec.dtype) for spec in like]
-        predict = self._jitted(("predict", structure), lambda: steps.prediction(self._net, structure))
+        steps = _steps("steps", steps)
+        source = self._data.inputs(ts, x, batch_size, steps)
+        leaves, structure = tree.flatten(source.sample["x"])
+        like, outputs = tree.flatten(unmasked(self._data.forward(ts, source.sample["x"], "x").output))
+        predict = self._jitted(("predict", structure), lambda: compiled.prediction(self._net, structure))
+        collected = Collected(device_of(leaves), source.count, like)
         network = (ts.params, ts.state)
-        for start in range(0, n, batch_size):
-            stop = min(start + batch_size, n)
-            network, *parts = predict(network, *(leaf[start:stop] for leaf in leaves))
-            for result, part in zip(results, parts, strict=True):
-                home.assign(result[start:stop], part)
-        return tree.unflatten(outputs, results)
-
-    def _inputs(self, ts: TrainState, x: Any, name: str) -> Any:
-        if x is None:
-            raise StructureError(f"{name} is None. Pass an array of samples, or a tree of arrays for several inputs.")
-        return as_arrays(name, x, floating_dtype(ts.params))
-
-    def _data(self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
-        """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
-        if isinstance(x, Rows):
-            x, y, sample_weight = x.samples.values()
-        data = {"x": self._inputs(ts, x, f"{of}x")}
-        given = {"y": y, "sample_weight": sample_weight}
-        dtype = floating_dtype(ts.params)
-        data |= {name: None if leaf is None else as_arrays(of + name, leaf, dtype) for name, leaf in given.items()}
-        try:
-            count({of + name: value for name, value in data.items()})
-        except ShapeError:
-            check_samples(self._net, ts, f"{of}x", data["x"])
-            check_targets_stacked(f"{of}y", data["x"], data["y"])
-            raise
-        check_device(ts, data, of)
-        forward = self._forward(ts, data["x"], f"{of}x")
-        forward.lookups.check(f"{of}x", data["x"])
-        with scope(of.strip()) if of else nullcontext():
-            self._measures.check_given(data["y"])
-            bound = self._measures.bind(self._measures.outputs(forward.output))
-            bound.check_targets(data, forward.known_output(data["x"]))
-            self._examiner.measures(ts, data)
-            if bound.doubtful(data, forward.probabilities):
-                batch = tree.map(lambda leaf: leaf[:batch_size], data)
-                bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
-        return data
-
-    def _forward(self, ts: TrainState, x: Any, name: str) -> Forward:
-        try:
-            return self._examiner.forward(ts, x, name)
-        except ShapeError:
-            check_samples(self._net, ts, name, x)
-            raise
+        with closing(source.batches()) as batches:
+            for batch in batches:
+                network, *parts = predict(network, *tree.leaves(batch))
+                collected.add(parts)
+        return tree.unflatten(outputs, collected.arrays())
 
     def _holds_rates(self, ts: TrainState) -> bool:
         """Whether the state of the optimizer holds its learning rates; refuse one of another optimizer."""
 
         def find() -> bool:
-            trained, _ = steps.split_trained(self._net, ts.params)
+            trained, _ = compiled.split_trained(self._net, ts.params)
             return check_optimizer(self._optimizer.init, trained, ts.opt_state)
 
         return self._examiner.once(("optimizer", specs((ts.params, ts.opt_state))), find)
@@ -319,7 +288,7 @@ class Trainer:
         """Where the state of the optimizer holds its learning rates."""
 
         def find() -> Rates:
-            trained, _ = steps.split_trained(self._net, ts.params)
+            trained, _ = compiled.split_trained(self._net, ts.params)
             return Rates(self._optimizer.init, self._optimizer.name, trained)
 
         return self._examiner.once(("rates", specs(ts.params)), find)
@@ -328,8 +297,8 @@ class Trainer:
         """The function ``(params, state, interrupt=None) -> results`` over data, None where it was interrupted."""
         structure = tree.structure(source.sample)
         measures, empty = self._examiner.measures(ts, source.sample)
-        start = steps.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
-        passes = Pass(lambda size: self._step(steps.evaluation_step, measures, size, structure))
+        start = compiled.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
+        passes = Pass(lambda size: self._step(compiled.evaluation_step, measures, size, structure))
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
             totals = start.totals
@@ -345,7 +314,7 @@ class Trainer:
     def _step(
         self, make: Callable[..., Any], measures: BoundMeasures, size: int | None, structure: tree.TreeDef
     ) -> Jitted:
-        setup = steps.Setup(self._net, measures, self._optimizer)
+        setup = compiled.Setup(self._net, measures, self._optimizer)
         return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
 
     def _jitted(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Jitted:
@@ -355,7 +324,7 @@ class Trainer:
         return self._compiled[key]
 
 
-def _results(measures: BoundMeasures, totals: steps.Totals) -> dict[str, Any]:
+def _results(measures: BoundMeasures, totals: compiled.Totals) -> dict[str, Any]:
     """Losses and metrics by name, from the sums over an epoch; a metric of several numbers gives an array."""
     results: dict[str, Any] = {"loss": float(totals.loss / totals.count)}
     for output, total in totals.parts.items():
@@ -364,6 +333,10 @@ def _results(measures: BoundMeasures, totals: steps.Totals) -> dict[str, Any]:
         value = np.asarray(watched.metric.result(to_host(state)))
         results[watched.name] = float(value) if value.ndim == 0 else value
     return results
+
+
+def _steps(argument: str, value: Any) -> int | None:
+    return None if value is None else _count(argument, value)
 
 
 def _count(argument: str, value: Any, least: int = 1) -> int:

@@ -153,3 +153,15 @@ def test_silence(trainer, ts, problem, capsys):
 )
 def test_numbers_keep_four_digits(value, text):
     assert progress._number(value) == text
+
+
+def test_steps_are_counted_where_their_number_is_not_known(monkeypatch):
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
+    shown = progress.Progress(True, 3, None)
+    shown.begin(0)
+    shown.advance(2, 2.5)
+    shown.close()
+    assert "epoch 1/3  2, loss 2.5000, 00:00" in screen.getvalue()
+    assert "left" not in screen.getvalue()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
 
 from fnet import ops, tree
+from fnet.errors import ValueRangeError
 from fnet.train.data import count as samples
 from fnet.train.data import epoch_order
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data
@@ -18,14 +19,23 @@ from fnet.transforms.operand import beside
 class Arrays:
     """A `Source` of arrays with the samples first. Steps are on full batches, then one on the rest.
 
-    steps: of an epoch, None for all batches. count: how many of the samples there are, the first ones; None for all.
+    steps: of an epoch, None for all batches; the argument `limit` gave it. count: how many of the samples there are,
+    the first ones; None for all.
     """
 
-    def __init__(self, data: Data, batch_size: int, steps: int | None = None, count: int | None = None) -> None:
+    def __init__(
+        self, data: Data, batch_size: int, steps: int | None = None, limit: str = "steps", count: int | None = None
+    ) -> None:
         self.room = samples(data)
         self.sample, self.batch_size, self.count = data, batch_size, self.room if count is None else count
         self.leaves = tree.leaves(data)
-        self.steps: int = math.ceil(self.count / batch_size) if steps is None else steps
+        there = math.ceil(self.count / batch_size)
+        if steps is not None and steps > there:
+            raise ValueRangeError(
+                f"{limit}={steps}, but {self.count} samples make {there} batches of {batch_size}. Leave {limit} out, "
+                f"or pass at most {there}."
+            )
+        self.steps: int = there if steps is None else steps
 
     def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
@@ -38,7 +48,7 @@ class Arrays:
         """An epoch without training."""
         return ArraysEpoch(self)
 
-    def batches(self) -> Iterator[Data]:
+    def batches(self) -> Generator[Data, None, None]:
         """The batches in their order, as views."""
         last = min(self.steps * self.batch_size, self.count)
         for begin in range(0, last, self.batch_size):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 Data = dict[str, Any]
@@ -87,6 +87,6 @@ class Source(Protocol):
         """An epoch without training, whose inputs have no order."""
         ...
 
-    def batches(self) -> Iterator[Data]:
+    def batches(self) -> Generator[Data, None, None]:
         """The batches of an epoch without training."""
         ...

@@ -1,0 +1,149 @@
+"""What was given as data: checked against each other, the network and the loss, and made into sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from fnet import tree
+from fnet.errors import ShapeError, StructureError, scope
+from fnet.networks.layer import Layer
+from fnet.train.checks import (
+    check_device,
+    check_samples,
+    check_targets_stacked,
+    floating_dtype,
+    weights_of_classes,
+)
+from fnet.train.data import as_arrays, as_triple, count, split
+from fnet.train.examine import Examiner, Forward
+from fnet.train.measures import Measures
+from fnet.train.sources.arrays import Arrays
+from fnet.train.sources.batches import Batches, is_batches, unpacked
+from fnet.train.sources.rows import Rows
+from fnet.train.sources.source import Data, Source
+from fnet.train.state import TrainState
+
+
+class GivenData:
+    """Makes sources of the data for a network and its measures."""
+
+    def __init__(self, net: Layer, measures: Measures, examiner: Examiner) -> None:
+        self._net, self._measures, self._examiner = net, measures, examiner
+
+    def sources(
+        self,
+        ts: TrainState,
+        given: tuple[Any, Any, Any],
+        batch_size: int,
+        steps: int | None,
+        validation_data: Any,
+        validation_split: float,
+        validation_steps: int | None,
+        class_weight: Mapping[int, float] | None,
+    ) -> tuple[Source, Source | None]:
+        """Where the data of training and of validation come from."""
+
+        def weighed(data: Data) -> Data:
+            if class_weight is not None:
+                weights = weights_of_classes(class_weight, data["y"], data["sample_weight"])
+                data["sample_weight"] = as_arrays("sample_weight", weights, floating_dtype(ts.params))
+            return data
+
+        validation: Source | None = None
+        if validation_data is not None:
+            both = (validation_data, None, None) if is_batches(validation_data) else as_triple(validation_data)
+            of = "validation_data "
+            validation = self.source(ts, both, batch_size, validation_steps, of, "validation_steps")
+        if validation is not None or validation_split == 0:
+            return self.source(ts, given, batch_size, steps, limit="steps_per_epoch", weighed=weighed), validation
+        if _are_batches(given):
+            raise StructureError("validation_split is for arrays. Pass other batches as validation_data.")
+        data = self.arrays(ts, batch_size, *given)
+        data, others = split(data, count(data), validation_split)
+        return Arrays(weighed(data), batch_size, steps, "steps_per_epoch"), Arrays(
+            others, batch_size, validation_steps, "validation_steps"
+        )
+
+    def source(
+        self,
+        ts: TrainState,
+        given: tuple[Any, Any, Any],
+        batch_size: int,
+        steps: int | None,
+        of: str = "",
+        limit: str = "steps",
+        weighed: Callable[[Data], Data] = lambda data: data,
+    ) -> Source:
+        """Where x, y and sample_weight come from; `of` begins their names."""
+        x = given[0]
+        if isinstance(x, Rows):
+            self.arrays(ts, batch_size, *given, of)
+            return x.source(batch_size)
+        if not _are_batches(given):
+            return Arrays(weighed(self.arrays(ts, batch_size, *given, of)), batch_size, steps, limit)
+
+        def prepare(batch: Any, of: str) -> Data:
+            return weighed(self.arrays(ts, batch_size, *unpacked(batch, of), of))
+
+        return Batches(of.strip() or "x", x, prepare, steps, limit)
+
+    def inputs(self, ts: TrainState, x: Any, batch_size: int, steps: int | None) -> Source:
+        """Where the samples come from that outputs are asked for."""
+        if not is_batches(x):
+            return Arrays(self._inputs(ts, x), batch_size, steps)
+        return Batches("x", x, lambda given, of: self._inputs(ts, unpacked(given, of)[0], of), steps, "steps")
+
+    def _inputs(self, ts: TrainState, x: Any, of: str = "") -> Data:
+        """The samples as arrays, checked against the network; `of` begins their name."""
+        data = {"x": self._input_arrays(ts, x, f"{of}x")}
+        count({f"{of}x": data["x"]})
+        check_device(ts, data, of)
+        self.forward(ts, data["x"], f"{of}x").lookups.check(f"{of}x", data["x"])
+        return data
+
+    def _input_arrays(self, ts: TrainState, x: Any, name: str) -> Any:
+        if x is None:
+            raise StructureError(f"{name} is None. Pass an array of samples, or a tree of arrays for several inputs.")
+        return as_arrays(name, x, floating_dtype(ts.params))
+
+    def arrays(self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
+        """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
+        if isinstance(x, Rows):
+            x, y, sample_weight = x.samples.values()
+        data = {"x": self._input_arrays(ts, x, f"{of}x")}
+        given = {"y": y, "sample_weight": sample_weight}
+        dtype = floating_dtype(ts.params)
+        data |= {name: None if leaf is None else as_arrays(of + name, leaf, dtype) for name, leaf in given.items()}
+        try:
+            count({of + name: value for name, value in data.items()})
+        except ShapeError:
+            check_samples(self._net, ts, f"{of}x", data["x"])
+            check_targets_stacked(f"{of}y", data["x"], data["y"])
+            raise
+        check_device(ts, data, of)
+        forward = self.forward(ts, data["x"], f"{of}x")
+        forward.lookups.check(f"{of}x", data["x"])
+        with scope(of.strip(" :")) if of else nullcontext():
+            self._measures.check_given(data["y"])
+            bound = self._measures.bind(self._measures.outputs(forward.output))
+            bound.check_targets(data, forward.known_output(data["x"]))
+            self._examiner.measures(ts, data)
+            if bound.doubtful(data, forward.probabilities):
+                batch = tree.map(lambda leaf: leaf[:batch_size], data)
+                bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
+        return data
+
+    def forward(self, ts: TrainState, x: Any, name: str) -> Forward:
+        try:
+            return self._examiner.forward(ts, x, name)
+        except ShapeError:
+            check_samples(self._net, ts, name, x)
+            raise
+
+
+def _are_batches(given: tuple[Any, Any, Any]) -> bool:
+    """Whether what stands for x is batches; beside targets it is taken for samples."""
+    x, y, sample_weight = given
+    return y is None and sample_weight is None and is_batches(x)

@@ -1,0 +1,189 @@
+"""Data that come in batches: from a generator, or from an iterable that begins anew in every epoch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.train.sources.prefetch import Prefetch
+from fnet.train.sources.source import Batch, Chunk, Chunks, Data
+
+REMEMBERED = 16
+
+Prepare = Callable[[Any, str], Data]
+"""``prepare(given, of)``: what was given, as arrays that are checked; `of` begins the names in errors."""
+
+
+def is_batches(x: Any) -> bool:
+    """Whether these are batches: a generator, or an iterable that is neither array nor container of arrays."""
+    is_array = hasattr(x, "__array__") or (hasattr(x, "shape") and hasattr(x, "dtype"))
+    containers = list | tuple | dict | str | bytes | range | memoryview
+    return isinstance(x, Iterable) and not is_array and not isinstance(x, containers)
+
+
+class Batches:
+    """A `Source` of batches, which are made ready one ahead, in a thread.
+
+    name: of the argument, for errors. steps: of an epoch, which the argument `limit` gave; None for all that come.
+    A generator goes on from epoch to epoch, another iterable begins anew. The shapes of batches may differ.
+    """
+
+    count = None
+
+    def __init__(self, name: str, given: Iterable[Any], prepare: Prepare, steps: int | None, limit: str) -> None:
+        self.name, self.given, self.prepare, self.end, self.limit = name, given, prepare, steps, limit
+        items = iter(given)
+        self.begins_anew = items is not given
+        first = next(items, None)
+        if first is None:
+            raise self.ended(0)
+        self._items = itertools.chain([first], items)
+        self._is_fresh = True
+        self.sample = prepare(first, f"batch 0 of {name}: ")
+        self.batch_size = len(tree.leaves(self.sample)[0])
+
+    @property
+    def steps(self) -> int | None:
+        """Of an epoch, None where it is not known before its end."""
+        if self.end is not None:
+            return self.end
+        return len(self.given) if isinstance(self.given, Sized) else None
+
+    def training(self, key: Any, step: int, shuffle: bool) -> BatchesEpoch:
+        """The batches in their order: who makes them shuffles them."""
+        return BatchesEpoch(self, self._begin(), REMEMBERED)
+
+    def in_order(self) -> BatchesEpoch:
+        """An epoch without training."""
+        return BatchesEpoch(self, self._begin())
+
+    def batches(self) -> Generator[Data, None, None]:
+        """The batches of an epoch without training."""
+        with closing(self.in_order().chunks(0)) as chunks:
+            for chunk in chunks:
+                yield tree.unflatten(tree.structure(self.sample), list(chunk.inputs))
+
+    def checked(self, given: Any, number: int) -> Data:
+        """A batch as arrays, like those of the first one but for sizes."""
+        data = self.prepare(given, f"batch {number} of {self.name}: ")
+        expected, received = tree.structure(self.sample), tree.structure(data)
+        if expected != received:
+            raise StructureError(
+                f"batch {number} of {self.name} has the arrays {_listed(data)}, expected {_listed(self.sample)} as in "
+                f"batch 0. Yield the same tree of arrays every time."
+            )
+        for path, like, leaf in zip(expected.paths(), tree.leaves(self.sample), tree.leaves(data), strict=True):
+            if leaf.dtype != like.dtype:
+                raise DtypeError(
+                    f"batch {number} of {self.name}: {path} has dtype {leaf.dtype}, expected {like.dtype} as in "
+                    f"batch 0. Convert it: {path}.astype('{like.dtype}')."
+                )
+            if leaf.ndim != like.ndim:
+                raise ShapeError(
+                    f"batch {number} of {self.name}: {path} has shape {leaf.shape}, expected {like.ndim} axes as in "
+                    f"batch 0, whose shape is {like.shape}. Give every batch the same axes."
+                )
+        return data
+
+    def ended(self, number: int) -> ValueRangeError:
+        """The error for data that end before batch `number`, which an epoch needs."""
+        if number == 0:
+            return ValueRangeError(
+                f"{self.name} has no batch for an epoch: a generator is used up after one pass. Pass an object whose "
+                f"__iter__ begins anew, or a generator that goes on, with {self.limit}."
+            )
+        return ValueRangeError(
+            f"{self.name} ended after {number} batches of an epoch, expected {self.limit}={self.end}. Pass "
+            f"{self.limit}={number}, or let it go on."
+        )
+
+    def _begin(self) -> Iterator[Any]:
+        """The iterator of the next epoch; the first one began with the sample."""
+        if self.begins_anew and not self._is_fresh:
+            return iter(self.given)
+        self._is_fresh = False
+        return self._items
+
+
+class BatchesEpoch:
+    """A pass over batches. remembered: how many of them can be asked for again, at least."""
+
+    def __init__(self, source: Batches, items: Iterator[Any], remembered: int = 0) -> None:
+        self.steps = source.end
+        self._source, self._items, self._remembered = source, items, remembered
+        self._latest: dict[int, Data] = {}
+        self._next = 0
+        self._ahead: Prefetch[tuple[int, Data]] | None = None
+
+    def chunks(self, at: int, limit: int | None = None, keep: Callable[[], None] | None = None) -> Chunks:
+        """A chunk for each batch; those before `at` are skipped, or were done and are remembered."""
+        if at < self._next:
+            last = self._next if limit is None else at + limit
+            for number in range(at, last):
+                yield Chunk(None, 1, 0, tuple(tree.leaves(self._latest[number])))
+            return
+        self._ahead = Prefetch(self._made(at, None if limit is None else at + limit))
+        try:
+            for number, data in self._ahead:
+                if self._remembered:
+                    self._remember(number, data, keep)
+                self._next = number + 1
+                yield Chunk(None, 1, 0, tuple(tree.leaves(data)))
+        finally:
+            self._ahead.close()
+
+    def has(self, number: int) -> bool:
+        """Whether there is a step of this number; waits for its batch where that is not known."""
+        if self.steps is not None or self._ahead is None:
+            return self.steps is None or number < self.steps
+        return self._ahead.has_next()
+
+    def batch(self, number: int) -> Batch:
+        """The samples of a step."""
+        data = self._latest[number]
+        return Batch(data, np.arange(len(tree.leaves(data)[0])), None, f" of batch {number}")
+
+    def _remember(self, number: int, data: Data, keep: Callable[[], None] | None) -> None:
+        if len(self._latest) >= self._remembered and keep is not None:
+            keep()
+            self._latest.clear()
+        self._latest[number] = data
+
+    def _made(self, at: int, last: int | None) -> Iterator[tuple[int, Data]]:
+        """The batches from number `at` to ``last - 1``, with their numbers."""
+        source = self._source
+        end = self.steps if last is None else last if self.steps is None else min(last, self.steps)
+        nothing = object()
+        for number in itertools.count():
+            if number == end:
+                return
+            given = next(self._items, nothing)
+            if given is nothing:
+                if number == 0 or self.steps is not None:
+                    raise source.ended(number)
+                return
+            if number >= at:
+                yield number, source.checked(given, number)
+
+
+def _listed(data: Data) -> str:
+    return ", ".join(tree.structure(data).paths())
+
+
+def unpacked(given: Any, of: str) -> tuple[Any, Any, Any]:
+    """x, y and sample_weight of a batch."""
+    if not isinstance(given, tuple | list):
+        return given, None, None
+    if not 1 <= len(given) <= 3:
+        raise StructureError(
+            f"{of}expected (x, y) or (x, y, sample_weight), received a {type(given).__name__} of length {len(given)}. "
+            f"Several inputs are a tuple within: ((x1, x2), y)."
+        )
+    x, y, weight = (*given, None, None)[:3]
+    return x, y, weight
