@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import fnet
-from fnet import random, tree
+from fnet import device, random, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense, Dropout
+from fnet.train.sources.rows import Rows
+from tests.devices.recording import Recording
 
 KEY = random.key(1)
 
@@ -77,6 +79,41 @@ def test_folds_of_any_size_share_the_programs_of_full_batches(problem):
         ts, _ = alone.fit(alone.init(key, (3,)), x, y, batch_size=4, epochs=2, verbose=False)
         assert tree.all_equal(ts, fold.ts)
         assert alone.evaluate(ts, *(part[fold.test] for part in problem), 4) == fold.results
+
+
+def test_class_weights_count_in_training_only(problem):
+    x, y = problem[0], (problem[1] > 0).astype("int64")
+    trainer = fnet.Trainer(Dense(1, "sigmoid"), "binary_crossentropy")
+    fold = fnet.k_fold(trainer, KEY, x, y, k=2, batch_size=7, class_weight={1: 5.0}).folds[1]
+    start = trainer.init(random.fold_in(random.fold_in(random.fold_in(KEY, 1), 0), 1), (3,))
+    options = {"batch_size": 7, "verbose": False}
+    ts, _ = trainer.fit(start, x[fold.train], y[fold.train], class_weight={1: 5.0}, **options)
+    assert tree.all_equal(ts, fold.ts)
+    assert trainer.evaluate(ts, x[fold.test], y[fold.test], 7) == fold.results
+
+
+def test_rows_make_batches_of_their_own_samples_only():
+    x = np.arange(24, dtype="float32").reshape(12, 2)
+    rows = Rows.picked({"x": x, "y": None}, np.array([9, 3, 3, 7, 1]))
+    assert rows.data["x"].shape == (12, 2) and rows.samples["x"].tolist() == x[[9, 3, 3, 7, 1]].tolist()
+    source = rows.source(2)
+    epoch = source.training(KEY, 0, True)
+    visited = [epoch.batch(number).samples.tolist() for number in range(source.steps)]
+    assert [len(samples) for samples in visited] == [2, 2, 1] and sorted(np.concatenate(visited)) == [0, 1, 2, 3, 4]
+    assert [(chunk.size, chunk.steps) for chunk in epoch.chunks(0)] == [(2, 2), (1, 1)]
+    assert [batch["x"].tolist() for batch in source.batches()] == [
+        part.tolist() for part in (x[[9, 3]], x[[3, 7]], x[[1]])
+    ]
+
+
+def test_rows_of_arrays_of_a_second_device(problem, monkeypatch):
+    monkeypatch.setitem(device.FOUND, "recording", Recording("recording"))
+    trainer, chosen = fnet.Trainer(Dense(1), "mse"), np.array([5, 3, 1, 8, 9])
+    data, ts = dict(zip("xy", problem, strict=True)) | {"sample_weight": None}, trainer.init(KEY, (3,))
+    here, _ = trainer.fit(ts, Rows.picked(data, chosen), None, batch_size=2, epochs=2, verbose=False)
+    data, ts = fnet.to_device((data, ts), "recording")
+    there, _ = trainer.fit(ts, Rows.picked(data, chosen), None, batch_size=2, epochs=2, verbose=False)
+    assert tree.all_equal(fnet.to_host(there), here)
 
 
 def test_mean_and_spread_of_every_metric(found):

@@ -11,6 +11,7 @@ from fnet import ops, tree
 from fnet.device_array import DeviceArray
 from fnet.train.sources.arrays import Arrays
 from fnet.train.sources.source import Data
+from fnet.transforms.operand import beside
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Rows:
 
 def _in_front(leaf: Any, rows: np.ndarray) -> Any:
     if isinstance(leaf, DeviceArray):
-        return ops.take(leaf, np.resize(rows, len(leaf)), axis=0)
+        return ops.take(leaf, beside(np.resize(rows, len(leaf)), leaf), axis=0)
     room = np.zeros_like(leaf)
     np.take(leaf, rows, axis=0, out=room[: len(rows)], mode="clip")
     return room
