@@ -9,7 +9,8 @@ Networks: `serial`, `parallel`, `fanout`, `residual`, `repeat`, `named`; any gra
 your own by `Layer`; the constructors are in `fnet.layers`. To look at them: `summary`, `plot_model`.
 Training: `Trainer`; `fnet.losses`, `fnet.metrics`, `fnet.optimizers`, `fnet.schedules`; `minimize`, `least_squares`.
 Transforms of functions: `jit`, `grad`, `value_and_grad`, `vjp`, `jvp`, `hessian`, `jacobian`; of arrays: `fnet.ops`.
-Files: `save_weights`, `load_weights`, `checkpoint`, `save_safetensors`, `load_safetensors`. Random numbers come from keys: `fnet.random.key(0)`.
+Files: `save_model`, `load_model`, `save_weights`, `load_weights`, `checkpoint`, `save_safetensors`, `load_safetensors`.
+Random numbers come from keys: `fnet.random.key(0)`.
 """
 
 from fnet import first_use, kernels  # noqa: F401  (from now on a fork waits for imports and compilations)

@@ -57,7 +57,7 @@ def test_shapes_that_are_missing_are_asked_for() -> None:
     ("name", "way"),
     [
         ("fit", "fnet.Trainer"), ("compile", "fnet.Trainer"), ("summary", "fnet.summary"), ("add", "fnet.serial"),
-        ("layers", "net.children"), ("get_weights", "net.init"), ("save", "fnet.save_weights"), ("call", "net.apply"),
+        ("layers", "net.children"), ("get_weights", "net.init"), ("save", "fnet.save_model"), ("call", "net.apply"),
     ],
 )  # fmt: skip
 def test_methods_of_models_are_answered(name: str, way: str) -> None:

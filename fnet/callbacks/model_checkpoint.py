@@ -1,4 +1,4 @@
-"""Files with the weights of a network while it is trained."""
+"""Files with a network, or its weights, while it is trained."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from fnet.arguments import integer, number
 from fnet.callbacks.constructor import CALLBACKS, known_arguments
 from fnet.callbacks.monitor import Mode, Monitor
 from fnet.errors import ValueRangeError
+from fnet.io.models import save_model
 from fnet.io.weights import save_weights
 from fnet.train.run import Run
 
 
 @CALLBACKS.named()
 class ModelCheckpoint(Monitor):
-    """Save the weights after every epoch, or after every `save_freq` steps of the run.
+    """Save the model, or its weights, after every epoch, or after every `save_freq` steps of the run.
 
-    filepath: the name of a file ``*.weights.h5``; ``{epoch}`` and ``{batch}``, counted from 1, and the names of the
-    logs are replaced, as in ``"{epoch:02d}-{val_loss:.2f}.weights.h5"``. Folders are made. A file takes its place only
-    when it is complete. save_best_only: only where `monitor` is better than before; `initial_value_threshold` is the
-    value to be better than at first. mode: "min" or "max" is better; "auto" as the metric says. verbose: 1 prints what
-    it does. save_weights_only: True is the only value today.
+    filepath: the name of a file, ``*.keras`` or ``*.h5`` for whole models, ``*.weights.h5`` for weights; ``{epoch}``
+    and ``{batch}``, counted from 1, and the names of the logs are replaced, as in
+    ``"{epoch:02d}-{val_loss:.2f}.weights.h5"``. Folders are made. A file takes its place only when it is complete.
+    save_best_only: only where `monitor` is better than before; `initial_value_threshold` is the value to be better than
+    at first. mode: "min" or "max" is better; "auto" as the metric says. verbose: 1 prints what
+    it does. save_weights_only: weights, to be read by `fnet.load_weights`; otherwise a model for `fnet.load_model`.
     Raises `ValueRangeError` for a name, mode or frequency that is not allowed, and warns of a monitor that is not
     there: then it saves all the same. Source: Keras ``ModelCheckpoint``.
 
@@ -47,15 +49,18 @@ class ModelCheckpoint(Monitor):
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath, self.verbose, self.save_best_only = os.fspath(filepath), verbose, save_best_only
-        if not save_weights_only:
-            raise ValueRangeError(
-                "ModelCheckpoint: whole models are not written yet, expected save_weights_only=True. Load such a file "
-                "with fnet.load_weights."
-            )
-        if not self.filepath.endswith(".weights.h5"):
+        self.save_weights_only = save_weights_only
+        if save_weights_only and not self.filepath.endswith(".weights.h5"):
             raise ValueRangeError(
                 f"ModelCheckpoint: a file of weights ends in .weights.h5, received filepath={self.filepath!r}. "
                 f"Add the ending."
+            )
+        if not save_weights_only and (
+            self.filepath.endswith(".weights.h5") or not self.filepath.endswith((".keras", ".h5", ".hdf5"))
+        ):
+            raise ValueRangeError(
+                f"ModelCheckpoint: a file of a model ends in .keras or .h5, received filepath={self.filepath!r}. For "
+                f"weights alone give save_weights_only=True."
             )
         self.save_freq = "epoch" if save_freq == "epoch" else integer(
             "ModelCheckpoint", "save_freq", save_freq, 1, "expected {argument} to be 'epoch' or a number of steps"
@@ -84,7 +89,7 @@ class ModelCheckpoint(Monitor):
             return
         path = self._path(run)
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_weights(path, run.net, *run.weights)
+        (save_weights if self.save_weights_only else save_model)(path, run.net, *run.weights)
         if self.verbose:
             print(f"epoch {run.epoch + 1}: saved {path}")
 

@@ -8,7 +8,7 @@ unknown origin keep h5py up to date.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,15 +32,21 @@ class Leaf(NamedTuple):
     dtype: str
 
 
-def save(path: str | os.PathLike[str], leaves: dict[str, Leaf], kind: manifest.FileKind) -> None:
+def save(
+    path: str | os.PathLike[str],
+    leaves: dict[str, Leaf],
+    kind: manifest.FileKind,
+    add: Callable[[Any], None] | None = None,
+) -> None:
     """Write the arrays to a file, which is read back and compared before it takes the place of one at `path`.
 
+    add: writes more into the file behind the arrays, as `kind.beside` says.
     Raises `FileError` where `path` is no regular file, `OSError` where it cannot be written.
     """
     listed = {name: manifest.Entry(leaf.array.shape, leaf.dtype, manifest.NO_DIGEST) for name, leaf in leaves.items()}
     with replacing(path) as temporary:
         with Written(temporary) as target:
-            _write(target, leaves, manifest.encode(listed, kind))
+            _write(target, leaves, manifest.encode(listed, kind), add)
         if target.error is not None:
             raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
         with opened(temporary, Path(path)) as file:
@@ -81,7 +87,7 @@ def read(
 ) -> dict[str, np.ndarray]:
     """The arrays of the file at the paths of `template`, which are compared with it and the manifest first."""
     same_names("the manifest", list(found), template, kind)
-    same_names("the file", hdf5.members(file, [MANIFEST, *template]), [MANIFEST, *template], kind)
+    same_names("the file", hdf5.members(file, [MANIFEST, *template], kind.beside), [MANIFEST, *template], kind)
     for name, leaf in template.items():
         listed = (found[name].shape, found[name].dtype)
         if listed != (leaf.array.shape, leaf.dtype):
@@ -125,11 +131,13 @@ def same_names(where: str, found: list[str], expected: Iterable[str], kind: mani
         )
 
 
-def _write(target: Written, leaves: dict[str, Leaf], listed: bytes) -> None:
+def _write(target: Written, leaves: dict[str, Leaf], listed: bytes, add: Callable[[Any], None] | None) -> None:
     with hdf5.module().File(target, "w") as file:
         for name, leaf in leaves.items():
             file.create_dataset(name, data=leaf.array)
         file.create_dataset(MANIFEST, data=np.frombuffer(listed, np.uint8))
+        if add is not None:
+            add(file)
 
 
 def _read_back(file: Any, leaves: dict[str, Leaf], kind: manifest.FileKind) -> tuple[int, dict[str, manifest.Entry]]:
@@ -138,7 +146,7 @@ def _read_back(file: Any, leaves: dict[str, Leaf], kind: manifest.FileKind) -> t
     Each array is compared with the one in memory. So the file has what is in memory and the checksums of that, also
     where another thread changes it meanwhile.
     """
-    same_names("the file", hdf5.members(file, [MANIFEST, *leaves]), [MANIFEST, *leaves], kind)
+    same_names("the file", hdf5.members(file, [MANIFEST, *leaves], kind.beside), [MANIFEST, *leaves], kind)
     with Checksums() as sums:
         for name, leaf in leaves.items():
             array = _numbers(file, name, leaf)

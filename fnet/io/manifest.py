@@ -19,10 +19,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class FileKind(NamedTuple):
-    """A kind of files: the name of its format, and what errors say that a file may be of another one of."""
+    """A kind of files: the name of its format, and what errors say that a file may be of another one of.
+
+    beside: what a file may hold beside the arrays, which is not looked at.
+    """
 
     format: str
     of: str
+    beside: tuple[str, ...] = ()
 
 
 class Entry(NamedTuple):

@@ -1,8 +1,13 @@
-"""Weights in HDF5: one dataset for each leaf, below ``params`` and ``state``, and a manifest with checksums."""
+"""Weights in HDF5: one dataset for each leaf, below ``params`` and ``state``, and a manifest with checksums.
+
+A file has its arrays under the names of Keras, too, by which Keras loads them into a model of the same layers. They are
+links to the same data, so the file is no larger for it.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +18,22 @@ from fnet.errors import StructureError, scope
 from fnet.io import arrays, manifest
 from fnet.io.arrays import Leaf
 from fnet.io.belonging import check_trees
+from fnet.io.keras import archive, legacy, variables_file
+from fnet.io.keras.checksums import checksums, numbers_of
+from fnet.io.keras.members import view
+from fnet.io.keras.variables import Variable, same
 from fnet.networks.layer import Layer, is_path_part
 from fnet.networks.storage import Stored
 from fnet.spec import check_dtype
 
-WEIGHTS = manifest.FileKind("fnet weights", "network")
+WEIGHTS = manifest.FileKind("fnet weights", "network", (legacy.GROUP, variables_file.GROUP, "vars"))
 
 
 def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any) -> None:
     """Write the arrays of `params` and `state` to an HDF5 file, which replaces one that is at `path`.
 
+    Keras loads the file into a model of the same layers: a file ``*.weights.h5`` as one of Keras 3, any other ``*.h5``
+    or ``*.hdf5`` as one of the older layout, which ``tf.keras`` 2 reads, too.
     The file is read back and compared before it takes its place; after a failure the old one is still there.
     Raises `StructureError` for trees that are not those of `net` and for paths that HDF5 cannot hold, `FileError` where
     `path` is no regular file, `OSError` where it cannot be written.
@@ -44,11 +55,14 @@ def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     for name, leaf in leaves.items():
         with scope(name):
             check_dtype(leaf.array.dtype)
-    arrays.save(path, leaves, WEIGHTS)
+    arrays.save(path, leaves, WEIGHTS, _keras_view(os.fspath(path), net, params, state))
 
 
 def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any) -> tuple[Any, Any]:
-    """``(params, state)`` from a file of `save_weights`; the arguments say what is expected and are not changed.
+    """``(params, state)`` from a file of weights; the arguments say what is expected and are not changed.
+
+    path: a file of `save_weights`, or one that Keras wrote: ``*.weights.h5``, the older ``*.h5`` with weights or a
+    whole model, a ``*.keras`` archive. What Keras does not keep, such as counters, is as in `state`.
 
     params, state: trees of arrays as ``net.init`` makes them: structure, shapes and dtypes must be those of the file.
     Raises `FileError` for files that are damaged, hostile or of another network, `OSError` where there is none, or
@@ -56,10 +70,68 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     """
     _check_net(net)
     template = _leaves(params, state)
-    with arrays.opened(Path(path), Path(path)) as file:
-        loaded = arrays.read(file, arrays.entries(file, template, WEIGHTS), template, WEIGHTS)
+    place = Path(path)
+    if place.is_file() and os.access(place, os.R_OK) and archive.is_archive(place):
+        with (
+            scope(str(path)),
+            archive.opened(place) as packed,
+            archive.weights(packed) as inner,
+            arrays.opened(inner, Path(archive.WEIGHTS)) as file,
+        ):
+            loaded = _from_keras(file, net, params, state, template)
+    else:
+        with arrays.opened(place, place) as file:
+            if _is_keras(file):
+                loaded = _from_keras(file, net, params, state, template)
+            else:
+                loaded = arrays.read(file, arrays.entries(file, template, WEIGHTS), template, WEIGHTS)
     values = iter(loaded.values())
     return tree.map(lambda leaf: next(values), (params, state))
+
+
+def _keras_view(path: str, net: Layer, params: Any, state: Any) -> Callable[[Any], None] | None:
+    """The function that gives the arrays in a file the names of Keras as well, None where Keras has none for them."""
+    if not path.endswith((".h5", ".hdf5")) or not tree.leaves((params, state)):
+        return None
+    members = view(net, params, state)
+    if members is None:
+        return None
+
+    def add(file: Any) -> None:
+        def put(group: Any, name: str, variable: Variable) -> None:
+            array = file[variable.path]
+            if variable.to_keras is same:
+                group[name] = array
+            else:
+                group.create_dataset(name, data=variable.to_keras(array[()]))
+
+        if path.endswith(".weights.h5"):
+            variables_file.write(file, members, put)
+        else:
+            legacy.write(file.create_group(legacy.GROUP), members, put)
+
+    return add
+
+
+def _is_keras(file: Any) -> bool:
+    """Whether Keras wrote the file, or fnet as a whole model: then it has no tree of fnet's names."""
+    own = any(file.get(name, getlink=True) is not None for name in ("params", "state"))
+    return not own and (legacy.is_there(file) is not None or variables_file.is_there(file))
+
+
+def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[str, Leaf]) -> dict[str, np.ndarray]:
+    """The arrays of a file of Keras, by their paths and in the order of `template`."""
+    members = view(net, params, state)
+    if members is None:
+        raise StructureError(f"{net.kind}: Keras has no form for this network, so no file of Keras can be one of it.")
+    templates = {name: leaf.array for name, leaf in template.items()}
+    numbers = numbers_of(file, checksums(file))
+    group = legacy.is_there(file)
+    if group is None:
+        found = variables_file.read(file, members, templates, numbers)
+    else:
+        found = legacy.read(file, group, members, templates, numbers)
+    return {name: found.get(name, array) for name, array in templates.items()}
 
 
 def _leaves(params: Any, state: Any) -> dict[str, Leaf]:

@@ -38,7 +38,7 @@ _KERAS |= {
     "add": "a Layer never changes, make another one: fnet.serial(net, layer).",
     "layers": "net.children, with the names of their entries in net.entries.",
     "get_layer": "net.children, with the names of their entries in net.entries.",
-    "save": "fnet.save_weights(path, net, params, state).",
+    "save": "fnet.save_model(path, net, params, state).",
     "save_weights": "fnet.save_weights(path, net, params, state).",
     "load_weights": "params, state = fnet.load_weights(path, net, params, state).",
     "call": "y, state = net.apply(params, state, x).",

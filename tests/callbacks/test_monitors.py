@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fnet import load_weights
+from fnet import load_model, load_weights
 from fnet.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from fnet.errors import ArgumentError, ValueRangeError
 from tests.callbacks.feeding import Seen, fed
@@ -117,6 +117,15 @@ def test_checkpoints_of_steps(trainer, ts, problem, same, tmp_path):
     assert same(params, new.params)
 
 
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_checkpoints_of_whole_models(trainer, ts, problem, same, tmp_path, suffix):
+    saving = ModelCheckpoint(tmp_path / f"{{epoch}}.{suffix}")
+    new, _ = trainer.fit(ts, *problem, epochs=2, verbose=False, callbacks=saving)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"1.{suffix}", f"2.{suffix}"]
+    _, params, _ = load_model(tmp_path / f"2.{suffix}")
+    assert same(params, new.params)
+
+
 @pytest.mark.parametrize(
     ("callback", "text"),
     [
@@ -166,11 +175,11 @@ def test_several_numbers_cannot_be_watched(trainer, problem):
         (lambda: EarlyStopping(min_delta="0.1"), ArgumentError, "min_delta"),
         (lambda: ReduceLROnPlateau(factor=1.0), ValueRangeError, r"factor.*\b1"),
         (lambda: ReduceLROnPlateau(cooldown=0.5), ArgumentError, "cooldown"),
-        (lambda: ModelCheckpoint("w.weights.h5"), ValueRangeError, "expected save_weights_only=True"),
+        (lambda: ModelCheckpoint("w.weights.h5"), ValueRangeError, "For weights alone give save_weights_only=True"),
         (
             lambda: ModelCheckpoint("w.h5", save_weights_only=True),
             ValueRangeError,
-            "ends in .weights.h5, received",
+            "a file of weights ends in .weights.h5, received",
         ),
         (
             lambda: ModelCheckpoint("w.weights.h5", save_weights_only=True, save_freq="batch"),

@@ -1,0 +1,90 @@
+"""Archives ``*.keras``: a zip file with the config as JSON, and the weights as a ``.weights.h5`` file.
+
+Only the members that are needed are read, after their sizes are known. Nothing is written under a name of the archive.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fnet.errors import FileError, plain
+
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+MOST_CONFIG = 1 << 25  # bytes
+_MOST_MEMBERS = 10_000
+_FLOOR, _EXPANSION = 1 << 28, 100  # a larger member that became so from less than a hundredth is refused
+_PIECE = 1 << 20
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the file begins and ends as an archive does."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04" and zipfile.is_zipfile(file)
+
+
+def write(target: Path, config: bytes, weights: Path, version: str) -> None:
+    """Write an archive of a config and a file of weights."""
+    saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    metadata = json.dumps({"keras_version": version, "date_saved": saved}).encode()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as file:
+        for name, content in ((METADATA, metadata), (CONFIG, config)):
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+        with weights.open("rb") as source, file.open(zipfile.ZipInfo(WEIGHTS, _EPOCH), "w", force_zip64=True) as member:
+            while piece := source.read(_PIECE):
+                member.write(piece)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The archive to be read in the context; a `FileError` for one that is damaged or has a name twice."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = file.namelist()
+            if len(names) > _MOST_MEMBERS or len(set(names)) < len(names):
+                raise FileError(f"it has {len(names)} members, or two of one name: it is damaged or hostile.")
+            yield file
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FileError(f"cannot be read as a zip archive ({plain(str(error), 200)}): it is damaged.") from None
+
+
+def config(file: zipfile.ZipFile) -> bytes:
+    """The JSON of the config."""
+    info = _member(file, CONFIG)
+    if info.file_size > MOST_CONFIG:
+        raise FileError(f"'{CONFIG}' has {info.file_size} bytes, expected at most {MOST_CONFIG}.")
+    with file.open(info) as member:
+        content = member.read(MOST_CONFIG + 1)
+        member.read(1)  # at its end the checksum is compared
+    return content
+
+
+@contextmanager
+def weights(file: zipfile.ZipFile) -> Iterator[Path]:
+    """The file of weights, copied to where HDF5 can read it."""
+    info = _member(file, WEIGHTS)
+    if info.file_size > max(_FLOOR, _EXPANSION * info.compress_size):
+        raise FileError(f"'{WEIGHTS}' becomes {info.file_size} bytes from {info.compress_size}: it is hostile.")
+    with TemporaryDirectory(prefix="fnet-") as folder:
+        path = Path(folder) / "weights.h5"
+        with file.open(info) as member, path.open("wb") as target:
+            left = info.file_size
+            while piece := member.read(_PIECE):
+                left -= len(piece)
+                if left < 0:
+                    raise FileError(f"'{WEIGHTS}' is longer than the archive says: it is damaged or hostile.")
+                target.write(piece)
+        yield path
+
+
+def _member(file: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    try:
+        return file.getinfo(name)
+    except KeyError:
+        raise FileError(f"there is no '{name}' in the archive. Is it a model of Keras 3?") from None

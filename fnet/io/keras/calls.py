@@ -1,0 +1,236 @@
+"""A network of any combinators as calls of its layers, one after the other, as Keras' functional models have it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fnet import tree
+from fnet.errors import StructureError, scope
+from fnet.layers import Add, Average, Concatenate, Identity, Maximum, Multiply
+from fnet.networks.graph import wiring_of
+from fnet.networks.layer import Layer
+from fnet.networks.samples import Samples, output_samples
+from fnet.networks.sharing import first_uses, joined
+from fnet.tree import leaves
+
+_MERGES: dict[str, Callable[[], Layer]] = {
+    "add": Add, "average": Average, "multiply": Multiply, "maximum": Maximum
+}  # fmt: skip
+CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """An output of a call, or an input of the network; `samples` is None where shapes are not asked for."""
+
+    call: Call
+    index: int
+    samples: Samples | None
+
+
+@dataclass(eq=False)
+class Call:
+    """A layer called on a tree of tensors; an input has no layer.
+
+    path: of the layer's entry in params and state, the same for all calls of a shared layer; None for a layer that a
+    combinator stands for. name: what the path says, for a name in Keras.
+    """
+
+    layer: Layer | None
+    path: str | None
+    name: str
+    inputs: Any = ()
+    outputs: Any = ()
+    operation: Any = None  # the same for all calls of one layer
+
+    def parents(self) -> Iterable[Call]:
+        return [tensor.call for tensor in leaves(self.inputs)]
+
+
+@dataclass
+class Calls:
+    """The calls of a network between its inputs and outputs, which are trees of tensors."""
+
+    inputs: Any
+    calls: list[Call]
+    outputs: Any
+
+    def operations(self) -> list[list[Call]]:
+        """The calls of each layer, inputs among them, layer by layer in the order of ``model.layers`` in Keras.
+
+        Layers lie as deep as the longest way to an output; the deepest come first, those of one depth in the order in
+        which the outputs lead to them. Source: ``map_graph`` in Keras 3, ``_map_graph_network`` in Keras 2.
+        """
+        found, first = _traversed(leaves(self.outputs))
+        depths: dict[int, int] = {}
+        of_operation: dict[Any, int] = {}
+        for call in reversed(found):
+            depth = max(depths.get(id(call), 0), of_operation.get(call.operation, 0))
+            depths[id(call)] = of_operation[call.operation] = depth
+            for parent in call.parents():
+                depths[id(parent)] = max(depth + 1, depths.get(id(parent), 0))
+        for tensor in leaves(self.inputs):
+            if tensor.call.operation not in of_operation:
+                of_operation[tensor.call.operation], first[tensor.call.operation] = 0, -1
+                found.append(tensor.call)
+        grouped: dict[Any, list[Call]] = {}
+        known = {id(call) for call in found}
+        for call in [*(t.call for t in leaves(self.inputs)), *self.calls]:
+            if id(call) in known:
+                grouped.setdefault(call.operation, []).append(call)
+        order = sorted(grouped, key=lambda operation: (-of_operation[operation], first[operation]))
+        return [grouped[operation] for operation in order]
+
+    def chain(self) -> list[Call] | None:
+        """The calls of a Sequential model, or None where this is no chain of different layers."""
+        at = self.inputs
+        if not isinstance(at, Tensor) or not self.calls:
+            return None
+        for call in self.calls:
+            if call.inputs is not at or not isinstance(call.outputs, Tensor):
+                return None
+            at = call.outputs
+        different = len({call.operation for call in self.calls}) == len(self.calls)
+        return self.calls if different and self.outputs is at else None
+
+
+def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = None) -> Calls:
+    """The calls of the layers in a network.
+
+    samples: a tree of `Samples` of the inputs, from which the shapes of all that is between follow; it needs params and
+    state. Without it the network has one input and every layer one output, which is enough for the order of layers.
+    Raises `StructureError` for a merge by a function, which Keras has no layer for.
+    """
+    walk = _Walk(net, params, state, samples is not None)
+    wiring = wiring_of(net)
+    names = iter(wiring.input_names if wiring is not None else _numbered_names(samples))
+    inputs = (
+        tree.map(lambda own: walk.input(next(names), own), samples) if walk.evaluates else walk.input("input", None)
+    )
+    outputs = walk.run(net, "", inputs)
+    if any(tensor.call.layer is None for tensor in leaves(outputs)) or not walk.calls:  # a model of Keras has a layer
+        outputs = tree.map(lambda t: walk.stand_in(Identity(), "", t) if t.call.layer is None else t, outputs)
+    return Calls(inputs, walk.calls, outputs)
+
+
+class _Walk:
+    """The way through a network that notes the calls."""
+
+    def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool) -> None:
+        self.params, self.state, self.evaluates = params, state, evaluates
+        self.first = first_uses(net.children, net.entries) if net.container else {}
+        self.calls: list[Call] = []
+
+    def input(self, name: str, samples: Samples | None) -> Tensor:
+        call = Call(None, None, name, operation=object())
+        call.outputs = Tensor(call, 0, samples)
+        return call.outputs
+
+    def run(self, layer: Layer, path: str, x: Any) -> Any:
+        """The outputs of a layer, which lies at `path`, for a tree of tensors."""
+        path = self.first.get(path, path)
+        if layer.kind not in CONTAINERS:
+            return self.call(layer, path, path.replace("/", "_") or layer.name, path, x)
+        with scope(path.rpartition("/")[2] or layer.name):
+            return getattr(self, f"_{layer.kind}")(layer, path, x)
+
+    def call(self, layer: Layer, path: str | None, name: str, operation: Any, x: Any) -> Any:
+        call = Call(layer, path, name, x, operation=operation)
+        if not self.evaluates:
+            made: Any = None
+        else:
+            shapes, dtypes = tree.map(lambda t: t.samples.shape, x), tree.map(lambda t: t.samples.dtype, x)
+            params, state = (_entry(own, path) if path is not None else {} for own in (self.params, self.state))
+            with scope(name, layer):
+                made = output_samples(layer.apply, params, state, shapes, dtypes)
+        numbers = iter(range(len(leaves(made)) + 1))
+        call.outputs = tree.map(
+            lambda samples: Tensor(call, next(numbers), samples), made, is_leaf=lambda part: part is None
+        )
+        self.calls.append(call)
+        return call.outputs
+
+    def stand_in(self, layer: Layer, path: str, x: Any) -> Any:
+        """The output of a layer without parameters that does what a combinator says."""
+        return self.call(layer, None, f"{path.replace('/', '_')}_{layer.name}".lstrip("_"), object(), x)
+
+    def _serial(self, layer: Layer, path: str, x: Any) -> Any:
+        for entry, child in zip(layer.entries, layer.children, strict=True):
+            x = self.run(child, joined(path, entry), x)
+        return x
+
+    _repeat = _serial
+
+    def _parallel(self, layer: Layer, path: str, x: Any) -> Any:
+        parts = [x] * len(layer.children) if isinstance(x, Tensor) else x
+        return tuple(
+            self.run(child, joined(path, entry), part)
+            for entry, child, part in zip(layer.entries, layer.children, parts, strict=True)
+        )
+
+    def _fanout(self, layer: Layer, path: str, x: Any) -> Any:
+        branches = zip(layer.entries, layer.children, strict=True)
+        outputs = tuple(self.run(child, joined(path, entry), x) for entry, child in branches)
+        merge = layer.config["merge"]
+        if merge is None:
+            return outputs
+        if callable(merge):
+            raise StructureError(
+                f"Keras has no layer for fanout(merge={merge!r:.60}). Name a merge ('concat', 'add', ...), or take "
+                f"merge=None and a layer behind it."
+            )
+        made = Concatenate(layer.config["axis"]) if merge == "concat" else _MERGES[merge]()
+        return self.stand_in(made, path, outputs) if len(outputs) > 1 else outputs[0]
+
+    def _residual(self, layer: Layer, path: str, x: Any) -> Any:
+        y = self.run(layer.children[0], joined(path, layer.entries[0]), x)
+        if isinstance(x, Tensor) or isinstance(y, Tensor):
+            return self.stand_in(Add(), path, (x, y))
+        return tree.map(lambda a, b: self.stand_in(Add(), path, (a, b)), x, y)
+
+    def _graph(self, layer: Layer, path: str, x: Any) -> Any:
+        wiring = wiring_of(layer)
+        assert wiring is not None
+        if isinstance(x, Tensor):
+            parts = [x] * len(wiring.inputs)
+        elif isinstance(x, dict):
+            parts = [x[name] for name in wiring.input_names]
+        else:
+            parts = list(x)
+        values = dict(zip(map(id, wiring.inputs), parts, strict=True))
+        for call, entry in zip(wiring.calls, wiring.members.names, strict=True):
+            y = self.run(call.layer, joined(path, entry), tree.map(lambda node: values[id(node)], call.inputs))
+            nodes = leaves(call.outputs)
+            values.update(zip(map(id, nodes), [y] * len(nodes) if isinstance(y, Tensor) else leaves(y), strict=True))
+        return tree.map(lambda node: values[id(node)], wiring.outputs)
+
+
+def _traversed(outputs: list[Tensor]) -> tuple[list[Call], dict[Any, int]]:
+    """The calls that the outputs need, each after those that it needs, and the order in which layers are met."""
+    done: dict[int, Call] = {}
+    first: dict[Any, int] = {}
+    for output in outputs:
+        stack = [(output.call, False)]
+        while stack:
+            call, ready = stack.pop()
+            if ready:
+                done[id(call)] = call
+            elif id(call) not in done:
+                first.setdefault(call.operation, len(first))
+                stack.append((call, True))
+                stack.extend((parent, False) for parent in reversed(list(call.parents())))
+    return list(done.values()), first
+
+
+def _numbered_names(samples: Any) -> list[str]:
+    count = len(leaves(samples, is_leaf=lambda part: isinstance(part, Samples)))
+    return ["input"] + [f"input_{i}" for i in range(1, count)]
+
+
+def _entry(entries: Any, path: str) -> Any:
+    """What is at a path of nested dicts, {} where there is nothing."""
+    for name in path.split("/") if path else []:
+        entries = entries.get(name, {})
+    return entries

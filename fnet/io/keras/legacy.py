@@ -1,0 +1,95 @@
+"""Keras' older layout of weights in HDF5, in files ``*.h5``: a group for each layer, a dataset for each variable.
+
+Attributes list the names of layers and variables, and their order tells which is which. Source:
+Keras 3 (``legacy_h5_format.py``) and ``tf.keras`` 2 (``hdf5_format.py``), which read what the other writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import FileError, plain
+from fnet.io import hdf5
+from fnet.io.keras.members import Member, Numbers, filled
+from fnet.io.keras.variables import Variable
+
+GROUP = "model_weights"
+_LARGEST = 64512  # bytes of a list of names in one attribute
+KERAS_VERSION = "3.0.0"  # whose files these are like
+
+
+def write(group: Any, members: Sequence[Member], put: Callable[[Any, str, Variable], None]) -> None:
+    """Write the layers into a group; ``put(group, name, variable)`` writes an array."""
+    write_names(group, "layer_names", [member.name for member in members])
+    group.attrs["backend"] = np.bytes_("tensorflow")
+    group.attrs["keras_version"] = np.bytes_(KERAS_VERSION)
+    for member in members:
+        own = group.create_group(member.name)
+        flat = [(f"{member.name}/{name}", variable) for name, variable in member.variables.flat()]
+        write_names(own, "weight_names", [name for name, _ in flat])
+        for name, variable in flat:
+            put(own, name, variable)
+    if "top_level_model_weights" not in group:
+        write_names(group.create_group("top_level_model_weights"), "weight_names", [])
+
+
+def read(
+    file: Any, path: str, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers
+) -> dict[str, np.ndarray]:
+    """The arrays of the layers by their paths in ``{"params": ..., "state": ...}``, matched by their order.
+
+    path: of the group, "" for the file itself. A `FileError` lists all differences.
+    """
+    group = hdf5.group(file, path)
+    own = [member for member in members if member.variables.flat()]
+    there = [(name, names) for name in hdf5.names(group, "layer_names") if (names := _weights(file, path, name))]
+    if len(own) != len(there):
+        raise FileError(
+            f"it has the weights of another network: {len(there)} layers with weights "
+            f"({', '.join(plain(name) for name, _ in there[:20]) or 'none'}), expected {len(own)} "
+            f"({', '.join(member.name for member in own[:20]) or 'none'})."
+        )
+    wanted, differ = list[tuple[str, Variable]](), list[str]()
+    for member, (name, names) in zip(own, there, strict=True):
+        flat = member.variables.flat()
+        if len(flat) != len(names):
+            differ.append(f"'{plain(name)}' has {len(names)} weights, expected {len(flat)} for '{member.name}'")
+        wanted += [(_joined(path, name, weight), variable) for weight, (_, variable) in zip(names, flat, strict=False)]
+    if differ:
+        raise FileError(f"it has the weights of another network: {'; '.join(differ[:50])}.")
+    if len({weight for weight, _ in wanted}) < len(wanted):
+        raise FileError("it lists an array twice: it is damaged or hostile.")
+    return filled(
+        templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file),
+    )  # fmt: skip
+
+
+def is_there(file: Any) -> str | None:
+    """The path of the group with the layers, None where the file has none."""
+    if hdf5.has_names(file, "layer_names"):
+        return ""
+    return GROUP if hdf5.is_group(file, GROUP) and hdf5.has_names(hdf5.group(file, GROUP), "layer_names") else None
+
+
+def write_names(group: Any, attribute: str, names: Sequence[str]) -> None:
+    """A list of names as an attribute, in several where it is long."""
+    data, parts = np.asarray([name.encode() for name in names], dtype=None if names else "S1"), 1
+    if data.dtype.itemsize > _LARGEST:
+        raise FileError(f"the name '{max(names, key=len):.60}...' is longer than an attribute of HDF5 may be.")
+    while any(part.nbytes > _LARGEST for part in np.array_split(data, parts)):
+        parts += 1
+    if parts == 1:
+        group.attrs[attribute] = data
+    for i, part in enumerate(np.array_split(data, parts) if parts > 1 else []):
+        group.attrs[f"{attribute}{i}"] = part
+
+
+def _weights(file: Any, path: str, name: str) -> list[str]:
+    return hdf5.names(hdf5.group(file, _joined(path, name)), "weight_names")
+
+
+def _joined(*parts: str) -> str:
+    return "/".join(part for part in parts if part)

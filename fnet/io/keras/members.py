@@ -1,0 +1,164 @@
+"""The layers of a network with their variables, as Keras' files list them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import FileError, StructureError, plain
+from fnet.io.keras.calls import Calls, calls_of
+from fnet.io.keras.translation import keras_kinds
+from fnet.io.keras.variables import Variable, Variables
+from fnet.networks.layer import Layer
+from fnet.networks.parameters import trainable
+from fnet.networks.storage import Stored
+
+_MOST = 50  # differences that an error lists
+CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
+"""Keras' own names of classes that it shows under other names."""
+Numbers = Callable[[str, tuple[int, ...]], np.ndarray]
+"""Reads the array at a path of a file, which has this shape."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A layer of a model, or a model within it: its name, the name of its class in Keras, and its variables."""
+
+    name: str
+    class_name: str
+    variables: Variables
+
+
+def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Member]:
+    """The layers of a network in the order of ``model.layers`` in Keras; the inputs among them have no variables.
+
+    trained: the tree of bools that says which parameters are trained. A layer that Keras does not have has its leaves.
+    """
+    names = unique_names(calls)
+    found, kinds = [], keras_kinds()
+    for of_layer in calls.operations():
+        call = of_layer[0]
+        if call.layer is None or call.path is None:
+            class_name = "InputLayer" if call.layer is None else call.layer.kind
+            found.append(Member(names[call.operation], class_name, Variables()))
+            continue
+        own_params, own_state, own_trained = (at_path(own, call.path) for own in (params, state, trained))
+        row = kinds.get(call.layer.kind)
+        variables = _leaves(own_params, own_state) if row is None else row.variables(call.layer)
+        if not any(tree.leaves(own_trained)):
+            variables = frozen(variables)
+        variables = variables.below(call.path) if call.path else variables
+        found.append(Member(names[call.operation], row.class_name if row else call.layer.kind, variables))
+    return found
+
+
+def view(net: Layer, params: Any, state: Any) -> list[Member] | None:
+    """The layers of a network for files of its weights; None where Keras has no form for the network or its arrays."""
+    if any(isinstance(x, Stored) for x in tree.leaves(params, is_leaf=lambda x: isinstance(x, Stored))):
+        return None
+    try:
+        return members_of(calls_of(net), params, state, trainable(net, params))
+    except StructureError:
+        return None
+
+
+def nested(members: Iterable[Member]) -> Variables:
+    """The variables of a model that is a layer of another one."""
+    members = list(members)
+    return Variables(children={
+        f"layers/{name}": member.variables for name, member in zip(element_names(members), members, strict=True)
+    })  # fmt: skip
+
+
+def frozen(variables: Variables) -> Variables:
+    """The same, none of them trained."""
+    return Variables(
+        tuple(replace(variable, trainable=False) for variable in variables.own),
+        {name: frozen(child) for name, child in variables.children.items()},
+    )
+
+
+def unique_names(calls: Calls) -> dict[Any, str]:
+    """A name for each layer, which is what its path says; Keras takes no '/' in names, and no name twice."""
+    names: dict[Any, str] = {}
+    taken: set[str] = set()
+    for of_layer in calls.operations():
+        own, number = of_layer[0].name, 0
+        while own in taken:
+            number += 1
+            own = f"{of_layer[0].name}_{number}"
+        names[of_layer[0].operation] = own
+        taken.add(own)
+    return names
+
+
+def element_names(members: Iterable[Member]) -> list[str]:
+    """The names of layers in ``.weights.h5`` files: their classes in small letters, numbered.
+
+    >>> element_names([Member(name, kind, Variables()) for name, kind in (("a", "Conv2D"), ("b", "Conv2D"))])
+    ['conv2d', 'conv2d_1']
+    """
+    used: dict[str, int] = {}
+    names = []
+    for member in members:
+        name = re.sub(
+            "(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", CLASSES.get(member.class_name, member.class_name))
+        )
+        name = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+        used[name] = used.get(name, -1) + 1
+        names.append(f"{name}_{used[name]}" if used[name] else name)
+    return names
+
+
+def at_path(entries: Any, path: str) -> Any:
+    """What is at a path of nested dicts, {} where there is nothing."""
+    for name in path.split("/") if path else []:
+        entries = entries.get(name, {}) if isinstance(entries, Mapping) else {}
+    return entries
+
+
+def filled(
+    templates: Mapping[str, Any], wanted: Iterable[tuple[str, Variable]], found: Callable[[str], Any | None],
+    read: Numbers, bytes_in_file: int,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """The arrays of a file for the leaves of `templates`, which tell shapes and dtypes, by path.
+
+    wanted: where in the file which variable is. found: the shape of what is there, None for nothing. A `FileError`
+    lists all that is missing or has another shape, before anything is read.
+    """
+    wanted = list(wanted)
+    forms = {path: variable.to_keras(_hollow(templates[variable.path])) for path, variable in wanted}
+    missing = [path for path in forms if found(path) is None]
+    other = {path: found(path) for path, form in forms.items() if path not in missing and found(path) != form.shape}
+    if missing or other:
+        parts = [f"missing {', '.join(repr(plain(path)) for path in missing[:_MOST])}"] if missing else []
+        parts += [f"'{plain(p)}' is {plain(str(other[p]))}, expected {forms[p].shape}" for p in list(other)[:_MOST]]
+        more = len(missing[_MOST:]) + len(list(other)[_MOST:])
+        parts += [f"{more} more differ"] if more else []
+        raise FileError(f"it has the weights of another network: {'; '.join(parts)}.")
+    if sum(form.nbytes for form in forms.values()) > 1100 * bytes_in_file + (1 << 20):
+        raise FileError("its arrays are larger than a file of this size can hold: it is damaged or hostile.")
+    return {
+        variable.path: np.ascontiguousarray(
+            variable.from_keras(read(path, forms[path].shape)), templates[variable.path].dtype
+        ).reshape(templates[variable.path].shape)
+        for path, variable in wanted
+    }
+
+
+def _hollow(template: Any) -> np.ndarray:
+    """An array of this shape and dtype that takes no memory."""
+    return np.broadcast_to(np.zeros((), template.dtype), template.shape)
+
+
+def _leaves(params: Any, state: Any) -> Variables:
+    """The variables of a layer that nobody has described: its leaves in their order."""
+    return Variables(tuple(
+        Variable(path, path, trainable=path.startswith("params"))
+        for path, _ in tree.leaves_with_path({"params": params, "state": state})
+    ))  # fmt: skip

@@ -1,0 +1,157 @@
+"""The config of a model of Keras for a network: Sequential for a chain of layers, Functional for anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from fnet import tree
+from fnet.errors import StructureError, scope
+from fnet.io.keras.calls import Call, Calls, Tensor
+from fnet.io.keras.members import CLASSES, at_path, unique_names
+from fnet.io.keras.translation import full_config, row_of_kind
+from fnet.networks.layer import Layer
+
+Layout = Literal["legacy", "archive"]
+"""Configs as in ``.h5`` files, which ``tf.keras`` 2 reads, too, or as in ``.keras`` archives."""
+
+
+def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[str, Any]:
+    """The object that says the model.
+
+    trained: the tree of bools that says which parameters are trained. name: of the model. Raises `StructureError` with
+    the path of a layer that Keras does not have.
+    """
+    names, chain = unique_names(calls), calls.chain()
+    batch = next((size for call in calls.calls if (size := _batch_size(call.layer)) is not None), None)
+    described: dict[Any, dict[str, Any]] = {}
+    for of_layer in calls.operations():
+        call = of_layer[0]
+        own = names[call.operation]
+        if call.layer is None:
+            config = _input_config(call.outputs, own, batch, layout)
+            described[call.operation] = _object("InputLayer", config, layout)
+        else:
+            layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, own)
+            with scope(call.path or call.name):
+                described[call.operation] = _layer_object(layer, own, layout)
+    shared = {"name": name, "trainable": True}
+    if chain is not None and not any(_keywords(call.layer) for call in chain):
+        first = calls.inputs
+        layers = [described[first.call.operation], *(described[call.operation] for call in chain)]
+        built = {"build_input_shape": [batch, *first.samples.shape]}
+        return _object("Sequential", {**shared, "layers": layers, **built}, layout, "keras")
+    numbers = {id(call): (names[call.operation], i) for of in calls.operations() for i, call in enumerate(of)}
+
+    def place(tensor: Tensor) -> list[Any]:
+        return [*numbers[id(tensor.call)], tensor.index]
+
+    entries = [
+        {
+            **described[of_layer[0].operation],
+            "name": names[of_layer[0].operation],
+            "inbound_nodes": [_node(call, place, layout) for call in of_layer if call.layer is not None],
+        }
+        for of_layer in calls.operations()
+    ]
+    ends = {"input_layers": _places(calls.inputs, place), "output_layers": _places(calls.outputs, place)}
+    return _object("Functional", {**shared, "layers": entries, **ends}, layout, "keras.src.models.functional")
+
+
+def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments and keywords with which Keras calls a layer for what fnet's gets."""
+    row = row_of_kind(layer.kind)
+    keywords: dict[str, Any] = dict(row.call_keywords(layer))
+    if layer.kind == "StackedRNNCells":
+        raise StructureError("Keras' models have no StackedRNNCells outside of an RNN. Take RNN(cells).")
+    parts = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    if "masked" in row.in_call and layer.config["masked"]:
+        keywords[row.in_call["masked"]] = parts.pop()
+    if row.inputs == "each":
+        return (parts * 2 if len(parts) == 1 else parts), keywords
+    if row.inputs == "states" and row.kind.endswith(("Cell", "Cells")):
+        return [parts[0], parts[1:]], keywords
+    if row.inputs == "states":
+        return parts[:1], keywords | ({"initial_state": parts[1:]} if len(parts) > 1 else {})
+    if row.inputs == "list":
+        return [parts * 2 if len(parts) == 1 and row.in_call else parts], keywords
+    return ([inputs] if isinstance(inputs, dict | Tensor) else [parts]), keywords
+
+
+def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
+    class_name, config = row_of_kind(layer.kind).class_name, full_config(layer, name)
+    if layout == "legacy":
+        class_name = CLASSES.get(class_name, class_name)
+        if isinstance(config.get("axis"), list | tuple) and len(config["axis"]) > 1:
+            raise StructureError(
+                f"{layer.kind}: Keras 3 loses axis={tuple(config['axis'])} when it reads an .h5 file. Save the model "
+                f"as .keras, or take one axis."
+            )
+        if config.get("score_mode") == "dot":  # the default, which Keras 3 takes for its layer of this name
+            del config["score_mode"]
+    return _object(class_name, config, layout)
+
+
+def _object(class_name: str, config: dict[str, Any], layout: Layout, module: str = "keras.layers") -> dict[str, Any]:
+    if layout == "legacy":
+        return {"class_name": class_name, "config": config}
+    registered = class_name if class_name == "Functional" else None
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": registered}
+
+
+def _input_config(tensor: Tensor, name: str, batch: int | None, layout: Layout) -> dict[str, Any]:
+    assert tensor.samples is not None
+    key = "batch_input_shape" if layout == "legacy" else "batch_shape"
+    shape, dtype = [batch, *tensor.samples.shape], tensor.samples.dtype.name
+    return {key: shape, "dtype": dtype, "sparse": False, "name": name}
+
+
+def _node(call: Call, place: Callable[[Tensor], list[Any]], layout: Layout) -> Any:
+    """One call of a layer: the older form where it can say it, which all versions of Keras read from ``.h5`` files."""
+    assert call.layer is not None
+    arguments, keywords = call_arguments(call.layer, call.inputs)
+    tensors = arguments[0] if isinstance(arguments[0], list) else [arguments[0]]
+    simple = len(arguments) == 1 and not keywords and all(isinstance(tensor, Tensor) for tensor in tensors)
+    if layout == "legacy" and simple:
+        return [[*place(tensor), {}] for tensor in tensors]
+    said = tree.map(lambda part: _tensor(part, place) if isinstance(part, Tensor) else part, (arguments, keywords))
+    return {"args": said[0], "kwargs": said[1]}
+
+
+def _tensor(tensor: Tensor, place: Callable[[Tensor], list[Any]]) -> dict[str, Any]:
+    assert tensor.samples is not None
+    config = {"shape": [None, *tensor.samples.shape], "dtype": tensor.samples.dtype.name}
+    return {"class_name": "__keras_tensor__", "config": {**config, "keras_history": place(tensor)}}
+
+
+def _places(tensors: Any, place: Callable[[Tensor], list[Any]], within: bool = False) -> Any:
+    """Where the ends of a model are; one alone is a list of one."""
+    if isinstance(tensors, Tensor):
+        return place(tensors) if within else [place(tensors)]
+    if isinstance(tensors, dict):
+        return {name: _places(part, place, True) for name, part in tensors.items()}
+    return [_places(part, place, True) for part in tensors]
+
+
+def _as_trained(layer: Layer, trained: Any, name: str) -> Layer:
+    """The layer, frozen where no parameter of it is trained."""
+    leaves = tree.leaves(trained)
+    if len(set(map(bool, leaves))) > 1:
+        raise StructureError(
+            f"{name}: Keras trains all of a layer or nothing. Freeze the whole layer, or nothing of it."
+        )
+    trains = bool(leaves[0]) if leaves else layer.trainable is not False
+    return layer if layer.trainable is trains else layer.with_trainable(trains)
+
+
+def _batch_size(layer: Layer | None) -> int | None:
+    """The size of batches that a stateful layer is made for."""
+    return layer.config.get("batch_size") if layer is not None and layer.config.get("stateful") else None
+
+
+def _keywords(layer: Layer | None) -> bool:
+    """Whether calls of the layer need more than one input: a Sequential model gives no more."""
+    if layer is None:
+        return False
+    row = row_of_kind(layer.kind)
+    return row.inputs in ("each", "list") or bool(row.call_keywords(layer))

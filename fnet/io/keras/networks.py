@@ -1,0 +1,361 @@
+"""The network that the config of a Keras model says: Sequential and Functional models, within each other, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import FileError, FnetError, plain
+from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
+from fnet.io.keras.members import Member, frozen, nested
+from fnet.io.keras.translation import Translation, row_of_class
+from fnet.io.keras.variables import Variables
+from fnet.networks.combinators import serial
+from fnet.networks.graph import Input, graph
+from fnet.networks.layer import DEEPEST, Layer
+from fnet.networks.node import SymbolicNode
+from fnet.networks.samples import Samples
+
+MODELS = ("Sequential", "Functional", "Model")
+MOST_LAYERS = 10_000
+_SHAPE = several(integers(0, optional=True), 1, 32)
+_ANY = ValueKind(lambda value, path: value)
+_INPUT = "InputLayer"
+_DTYPES = {"float16": "float32", "bfloat16": "float32"} | {name: name for name in (
+    "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
+)}  # fmt: skip
+
+
+class Model(NamedTuple):
+    """A network with the samples of its inputs, None where the file does not say them, and its layers in the file."""
+
+    net: Layer
+    samples: Any
+    members: list[Member]
+
+
+class Place(NamedTuple):
+    """An output of a call: the name of the layer, the number of the call, the number of the output."""
+
+    name: str
+    call: int
+    output: int
+
+
+def read_model(config: Config) -> Model:
+    """The model that an object says."""
+    class_name = config.read("class_name", TEXT)
+    if class_name not in MODELS:
+        raise FileError(f"{config.path}: expected a Sequential or Functional model, received {plain(class_name)}.")
+    if config.depth > DEEPEST:
+        raise FileError(f"{config.path}: models are nested deeper than {DEEPEST} levels.")
+    fields = config.read("config", _ANY)
+    if class_name == "Sequential" and isinstance(fields, list):  # the oldest form
+        fields = {"layers": fields}
+    own = Config(fields, f"{config.path} ({class_name})", config.depth + 1)
+    layers = own.read("layers", several(_ANY, 0, MOST_LAYERS))
+    entries = [Config(entry, f"{own.path}/layers/{i}", own.depth) for i, entry in enumerate(layers)]
+    try:
+        model = _sequential(own, entries) if class_name == "Sequential" else _Functional(own, entries).model()
+    except FileError:
+        raise
+    except (FnetError, TypeError) as error:
+        raise FileError(f"{own.path}: {error}") from None
+    name = own.read("name", TEXT) if "name" in own else class_name.lower()
+    net, members = _named(model.net, name, own.path), model.members
+    if "trainable" in own and own.read("trainable", FLAG) is False:
+        net = net.with_trainable(False)
+        members = [replace(member, variables=frozen(member.variables)) for member in members]
+    return Model(net, model.samples, members)
+
+
+def _sequential(own: Config, entries: list[Config]) -> Model:
+    samples, layers, members = None, list[Layer](), list[Member]()
+    if own.raw("build_input_shape") is not None:
+        samples = _samples(own.read("build_input_shape", _SHAPE), "float32")
+    for i, entry in enumerate(entries):
+        first = entry.object("config")
+        if isinstance(first.raw("layers"), list) and i == 0 and samples is None:
+            samples = read_model(entry).samples
+        if entry.read("class_name", TEXT) == _INPUT:
+            samples = _declared(entry)
+            continue
+        if i == 0 and first.raw("batch_input_shape") is not None:
+            samples = _declared(entry)
+        batch = None if samples is None else _batch_size(entries[0].object("config"), own)
+        layer, member = _layer(entry, {}, batch)
+        layers.append(layer)
+        members.append(member)
+    return Model(serial(*layers), samples, members)
+
+
+class _Functional:
+    """The calls of a functional model, which are made one after the other as soon as their inputs are there."""
+
+    def __init__(self, own: Config, entries: list[Config]) -> None:
+        self.own, self.entries = own, {entry.read("name", TEXT): entry for entry in entries}
+        if len(self.entries) < len(entries):
+            raise FileError(f"{own.path}: two layers have the same name.")
+        self.made: dict[str, list[Any]] = {}
+        self.members: list[Member] = []
+        self.inputs: dict[str, SymbolicNode] = {}
+        self.pending: dict[str, tuple[Layer, Translation | None, list[Any]]] = {}
+        self.older = False  # calls of models in it count from 1, as Keras 2 counts them
+        batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), None)
+        for name, entry in self.entries.items():
+            nodes = list(entry.read("inbound_nodes", several(_ANY, 0, MOST_LAYERS)))
+            self.older = self.older or any(isinstance(node, list) for node in nodes)
+            if entry.read("class_name", TEXT) == _INPUT:
+                declared = _declared(entry)
+                self.inputs[name] = Input(declared.shape, declared.dtype, name)
+                self.made[name] = [[self.inputs[name]]]
+                self.members.append(Member(name, _INPUT, Variables()))
+                continue
+            calls = [_arguments(node, f"{entry.path} ({plain(name)})") for node in nodes]
+            row = None if _is_model(entry) else row_of_class(entry.read("class_name", TEXT), entry.path)
+            layer, member = _layer(entry, _call_fields(row, calls, entry.path), batch)
+            self.members.append(member)
+            self.made[name] = []
+            self.pending[name] = (layer, row, calls)
+
+    def model(self) -> Model:
+        self._run()
+        inputs = self._ends("input_layers")
+        outputs = self._ends("output_layers")
+        nodes = tree.leaves(inputs)
+        if any(node.call is not None for node in nodes):
+            raise FileError(f"{self.own.path}/input_layers: expected layers of the class InputLayer.")
+        return Model(graph(inputs, outputs), tree.map(lambda node: node.samples, inputs), self.members)
+
+    def _run(self) -> None:
+        """Make all calls; a call whose inputs are not there yet waits for the next round."""
+        count = sum(len(calls) for _, _, calls in self.pending.values())
+        if count > MOST_LAYERS:
+            raise FileError(f"{self.own.path}: {count} calls of layers, expected at most {MOST_LAYERS}.")
+        progress = True
+        while self.pending and progress:
+            progress = False
+            for name, (layer, row, calls) in list(self.pending.items()):
+                while calls and self._is_ready(calls[0]):
+                    progress = True
+                    made = layer(_inputs(row, tree.map(self._node, calls.pop(0), is_leaf=_is_place), self.own.path))
+                    self.made[name].append(tree.leaves(made))
+                if not calls:
+                    del self.pending[name]
+        if self.pending:
+            raise FileError(f"{self.own.path}: the inputs of '{plain(next(iter(self.pending)))}' are never made.")
+
+    def _is_ready(self, call: Any) -> bool:
+        places = [x for x in tree.leaves(call, is_leaf=_is_place) if isinstance(x, Place)]
+        return all(self._outputs(place, self._shift(place, self.older)) is not None for place in places)
+
+    def _outputs(self, place: Place, shift: int = 0) -> list[SymbolicNode] | None:
+        if place.name not in self.made:
+            raise FileError(f"{self.own.path}: there is no layer '{plain(place.name)}'.")
+        made, call = self.made[place.name], place.call - shift
+        if call < 0:
+            raise FileError(f"{self.own.path}: '{plain(place.name)}' has no call {place.call}.")
+        return made[call] if call < len(made) else None
+
+    def _node(self, part: Any) -> Any:
+        if not isinstance(part, Place):
+            return part
+        outputs = self._outputs(part, self._shift(part, self.older))
+        assert outputs is not None
+        return self._output(outputs, part)
+
+    def _output(self, outputs: list[SymbolicNode], place: Place) -> SymbolicNode:
+        if not 0 <= place.output < len(outputs):
+            raise FileError(f"{self.own.path}: '{plain(place.name)}' has no output {place.output}.")
+        return outputs[place.output]
+
+    def _ends(self, key: str) -> Any:
+        """The nodes that ``input_layers`` or ``output_layers`` name, in their structure."""
+
+        def node(value: Any, depth: int = 0) -> Any:
+            if depth > DEEPEST:
+                raise FileError(f"{self.own.path}/{key}: it is nested deeper than {DEEPEST} levels.")
+            if isinstance(value, Mapping) and value.get("class_name") != "__tuple__":
+                return {name: node(part, depth + 1) for name, part in value.items()}
+            items = sequence(value)
+            if items is None:
+                raise wrong(f"{self.own.path}/{key}", "names of layers with two numbers", value)
+            if len(items) == 3 and isinstance(items[0], str):
+                place = _place(items, f"{self.own.path}/{key}")
+                outputs = self._outputs(place, self._shift(place))
+                if outputs is None:
+                    raise FileError(f"{self.own.path}/{key}: '{plain(place.name)}' has no call {place.call}.")
+                return self._output(outputs, place)
+            return [node(part, depth + 1) for part in items]
+
+        found = node(self.own.read(key, _ANY))
+        return found[0] if isinstance(found, list) and len(found) == 1 else found
+
+    def _shift(self, place: Place, counted: bool = True) -> int:
+        """The number of the first call of a model within this one.
+
+        counted: whether calls of functional models count from 1: in the ends always, in calls in files of Keras 2. A
+        Sequential model that declares its input is one to Keras 2.
+        """
+        entry = self.entries.get(place.name)
+        if entry is None or not _is_model(entry) or not counted:
+            return 0
+        if entry.raw("class_name") != "Sequential":
+            return 1
+        layers = Config(entry.raw("config"), entry.path).raw("layers") if isinstance(entry.raw("config"), dict) else []
+        first = Config(layers[0], entry.path) if layers else None
+        return int(self.older and first is not None and first.raw("class_name") == _INPUT)
+
+
+def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None) -> tuple[Layer, Member]:
+    """The layer of an entry under its name, and what it has in the file."""
+    class_name, own = entry.read("class_name", TEXT), entry.raw("config")
+    if class_name in MODELS:
+        model = read_model(entry)
+        return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
+    own = entry.object("config")
+    row = row_of_class(class_name, entry.path)
+    name = own.read("name", TEXT) if "name" in own else entry.read("name", TEXT)
+    stateful = {"batch_size": batch} if own.raw("stateful") is True and batch is not None else {}
+    fields = {**own.fields, **call_fields, **stateful}
+    layer = row.from_config(Config(fields, f"{entry.path} ({class_name} {plain(repr(name))})", own.depth + 1))
+    layer = _named(layer, name, entry.path)
+    variables = row.variables(layer).below(layer.name)
+    return layer, Member(layer.name, class_name, variables if layer.trainable is True else frozen(variables))
+
+
+def _named(layer: Layer, name: str, path: str) -> Layer:
+    try:
+        return layer.relabel(name.replace("/", "_"), named=True)
+    except FnetError as error:
+        raise FileError(f"{path}/name: {error}") from None
+
+
+def _declared(entry: Config) -> Samples:
+    """The samples that an InputLayer, or the first layer of an older Sequential model, declares."""
+    own = entry.object("config")
+    key = "batch_shape" if "batch_shape" in own else "batch_input_shape"
+    dtype = own.raw("dtype") if entry.raw("class_name") == _INPUT else None
+    return _samples(own.read(key, _SHAPE), dtype if isinstance(dtype, str) else "float32")
+
+
+def _samples(batch_shape: tuple[int | None, ...], dtype: str) -> Samples:
+    if dtype not in _DTYPES:
+        raise FileError(f"inputs of dtype {plain(dtype)} are not read, only numbers are.")
+    return Samples(tuple(batch_shape[1:]), np.dtype(_DTYPES[dtype]))
+
+
+def _batch_size(config: Config, own: Config) -> int | None:
+    """The size of batches that an input declares."""
+    for key in ("batch_shape", "batch_input_shape"):
+        if config.raw(key) is not None:
+            return config.read(key, _SHAPE)[0]
+    shape = own.raw("build_input_shape")
+    return own.read("build_input_shape", _SHAPE)[0] if shape is not None else None
+
+
+def _is_model(entry: Config) -> bool:
+    return entry.raw("class_name") in MODELS
+
+
+def _is_place(part: Any) -> bool:
+    return isinstance(part, Place)
+
+
+def _place(items: Any, path: str) -> Place:
+    name, call, output = items
+    integer = integers(0)
+    return Place(TEXT.read(name, path), integer.read(call, path), integer.read(output, path))
+
+
+def _arguments(node: Any, path: str) -> Any:
+    """The arguments and keywords of a call, with a `Place` for every tensor."""
+    if isinstance(node, Mapping) and "args" in node:
+        return _said(node["args"], path), _said(node.get("kwargs") or {}, path)
+    if isinstance(node, Mapping):
+        return [{name: _older(part, path)[0] for name, part in node.items()}], {}
+    if not isinstance(node, list) or not node:
+        raise wrong(path, "the inputs of a call", node)
+    parts = [_older(part, path) for part in ([node] if isinstance(node[0], str) else node)]
+    keywords = _said(parts[0][1], path)
+    return [parts[0][0] if len(parts) == 1 else [part[0] for part in parts]], keywords
+
+
+def _older(part: Any, path: str) -> tuple[Place, Any]:
+    """A tensor in the older form: the name of the layer, two numbers, and the keywords of the call."""
+    if not isinstance(part, list) or len(part) not in (3, 4):
+        raise wrong(path, "the name of a layer with two numbers", part)
+    keywords = part[3] if len(part) == 4 else {}
+    if not isinstance(keywords, Mapping):
+        raise wrong(path, "keywords of a call", keywords)
+    return _place(part[:3], path), {key: _older_keyword(value, path) for key, value in keywords.items()}
+
+
+def _older_keyword(value: Any, path: str) -> Any:
+    if isinstance(value, list):
+        if len(value) == 3 and isinstance(value[0], str):
+            return _place(value, path)
+        return [_older_keyword(part, path) for part in value]
+    return value
+
+
+def _said(value: Any, path: str, depth: int = 0) -> Any:
+    """A value of a call with a `Place` for every tensor, lists for tuples."""
+    if depth > DEEPEST:
+        raise FileError(f"{path}: the inputs of a call are nested deeper than {DEEPEST} levels.")
+    if isinstance(value, Place):
+        return value
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        history = Config(value, path).object("config").read("keras_history", several(_ANY, 3, 3))
+        return _place(history, path)
+    items = sequence(value)
+    if items is not None:
+        return [_said(item, path, depth + 1) for item in items]
+    if isinstance(value, Mapping):
+        return {key: _said(part, path, depth + 1) for key, part in value.items()}
+    return value
+
+
+def _call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[str, Any]:
+    """What the keywords of the calls say of the layer, the same in all of them."""
+    found: list[dict[str, Any]] = []
+    for _, keywords in calls:
+        own: dict[str, Any] = {}
+        for key, value in keywords.items():
+            if value is None or value is False or key in ("initial_state", "query", "value", "key"):
+                continue
+            argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
+            if argument is None:
+                raise FileError(
+                    f"{path}: fnet's layers are called without the keyword {plain(key)}={plain(repr(value))}."
+                )
+            own[argument] = True
+        found.append(own)
+    if any(own != found[0] for own in found):
+        raise FileError(f"{path}: its calls have different keywords, which fnet's layers take when they are made.")
+    return found[0] if found else {}
+
+
+def _inputs(row: Translation | None, call: Any, path: str) -> Any:
+    """What fnet's layer is called on."""
+    arguments, keywords = call
+    if row is not None and row.inputs == "states":
+        parts = list(tree.leaves((arguments, keywords.get("initial_state"))))
+        return parts[0] if len(parts) == 1 else tuple(parts)
+    if row is not None and row.inputs == "each":
+        parts = [*arguments, *(keywords[key] for key in ("query", "value", "key") if keywords.get(key) is not None)]
+        parts = parts[:1] if all(part is parts[0] for part in parts) else parts
+        mask = row.in_call.get("masked")
+        parts += [keywords[mask]] if mask and keywords.get(mask) is not None else []
+        return parts[0] if len(parts) == 1 else tuple(parts)
+    if len(arguments) != 1:
+        raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
+    given = arguments[0]
+    if isinstance(given, list):
+        one = row is None or row.inputs == "list"
+        return tuple(given) if len(given) > 1 or (one and row is not None) else given[0]
+    return given

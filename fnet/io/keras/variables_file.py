@@ -1,0 +1,46 @@
+"""Keras 3's layout of weights in HDF5, in files ``*.weights.h5`` and in archives: paths say which variable is which.
+
+The path of a variable leads from the model over attributes to it: ``layers/lstm/cell/vars/0``. Source: Keras 3,
+``saving_lib.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet.io import hdf5
+from fnet.io.keras.members import Member, Numbers, element_names, filled
+from fnet.io.keras.variables import Variable
+
+GROUP = "layers"
+_OLDER = "_layer_checkpoint_dependencies"  # its name in files of the first versions of Keras 3
+
+
+def write(file: Any, members: Sequence[Member], put: Callable[[Any, str, Variable], None]) -> None:
+    """Write the layers into a file; ``put(file, path, variable)`` writes an array."""
+    for name, member in zip(element_names(members), members, strict=True):
+        file.require_group(f"{GROUP}/{name}/vars").attrs["name"] = member.name
+        for path, variable in member.variables.by_path(f"{GROUP}/{name}/"):
+            put(file, path, variable)
+    file.create_group("vars")
+
+
+def read(file: Any, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers) -> dict[str, np.ndarray]:
+    """The arrays of the layers by their paths in ``{"params": ..., "state": ...}``; a `FileError` lists differences."""
+    top = GROUP if hdf5.is_group(file, GROUP) else _OLDER
+    wanted = [
+        pair
+        for name, member in zip(element_names(members), members, strict=True)
+        for pair in member.variables.by_path(f"{top}/{name}/")
+    ]
+    return filled(
+        templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file),
+    )  # fmt: skip
+
+
+def is_there(file: Any) -> bool:
+    """Whether the file has this layout."""
+    return any(hdf5.is_group(file, name) for name in (GROUP, _OLDER))

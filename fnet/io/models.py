@@ -1,0 +1,214 @@
+"""Whole models in files of Keras: a network and its weights, as Keras 3 and ``tf.keras`` 2 write and read them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fnet import random, tree
+from fnet.errors import FileError, FnetError, StructureError, scope
+from fnet.io import arrays, hdf5, manifest
+from fnet.io.atomic import replacing
+from fnet.io.belonging import check_trees
+from fnet.io.keras import archive, legacy, variables_file
+from fnet.io.keras.calls import calls_of
+from fnet.io.keras.checksums import MODEL, checksums, numbers_of
+from fnet.io.keras.config import Config
+from fnet.io.keras.input_shape import input_samples
+from fnet.io.keras.members import Member, members_of
+from fnet.io.keras.model_config import Layout, model_config
+from fnet.io.keras.networks import Model, read_model
+from fnet.io.keras.variables import Variable
+from fnet.io.written import Written
+from fnet.networks.layer import Layer
+from fnet.networks.parameters import trainable
+from fnet.spec import check_dtype
+
+SUFFIXES = (".keras", ".h5", ".hdf5")
+_CONFIG = "model_config"
+_ALWAYS = 1 << 20  # a size that may be in any file
+
+
+class Saved(NamedTuple):
+    """A model that was read: the network, its parameters and state, and the layers as the file lists them."""
+
+    net: Layer
+    params: Any
+    state: Any
+    members: list[Member]
+
+
+def save_model(path: str | os.PathLike[str], net: Layer, params: Any, state: Any, *, shape: Any = None) -> None:
+    """Write a network with its parameters and state to a file that Keras opens, and that predicts the same there.
+
+    path: ``*.keras`` is an archive of Keras 3; ``*.h5`` and ``*.hdf5`` are the older files, which ``tf.keras`` 2 reads,
+    too. A chain of layers becomes a Sequential model, anything else a Functional one. The file replaces one that is at
+    `path`, after it was read back and compared.
+    shape: of the inputs without the batch axis, where neither the network (a graph knows its own) nor the parameters
+    tell it. Raises `StructureError` with the path of a layer that Keras does not have, or for trees that are not those
+    of `net`, `FileError` where `path` is no regular file, `OSError` where it cannot be written.
+    Source: Keras ``Model.save``.
+
+    >>> import tempfile
+    >>> from fnet import serial
+    >>> from fnet.layers import Dense
+    >>> net = serial(Dense(8, "relu"), Dense(2))
+    >>> params, state = net.init(random.key(0), (4,))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(f"{folder}/model.keras", net, params, state)
+    ...     loaded, weights, _ = load_model(f"{folder}/model.keras")
+    >>> loaded, tree.all_equal(weights, params)
+    (serial(Dense(units=8, activation='relu', name='dense'), Dense(units=2, name='dense_1')), True)
+    """
+    layout = _layout(path)
+    if not isinstance(net, Layer):
+        raise StructureError(f"expected a Layer as the second argument, received a {type(net).__name__}.")
+    check_trees(net, params, state)
+    calls = calls_of(net, params, state, input_samples(net, params, state, shape))
+    trained = trainable(net, params)
+    config = json.dumps(model_config(calls, trained, layout, net.name)).encode()
+    members = members_of(calls, params, state, trained)
+    leaves = {name: np.asarray(leaf) for name, leaf in tree.leaves_with_path({"params": params, "state": state})}
+    for name, leaf in leaves.items():
+        with scope(name):
+            check_dtype(leaf.dtype)
+    _check_covered(members, leaves)
+
+    def write_hdf5(target: Path, fill: Callable[[Any, Callable], None]) -> None:
+        with Written(target) as written, hdf5.module().File(written, "w") as file:
+            entries: dict[str, manifest.Entry] = {}
+
+            def put(group: Any, name: str, variable: Variable) -> None:
+                array = np.asarray(variable.to_keras(leaves[variable.path]))
+                group.create_dataset(name, data=array)
+                entries[f"{group.name}/{name}".lstrip("/")] = manifest.entry(array, array.dtype.name)
+
+            fill(file, put)
+            if layout == "legacy":
+                own = np.frombuffer(config, np.uint8)
+                entries[_CONFIG] = manifest.entry(own, "uint8")
+            listed = manifest.encode(entries, MODEL)
+            file.create_dataset(arrays.MANIFEST, data=np.frombuffer(listed, np.uint8))
+        if written.error is not None:
+            raise OSError(written.error.errno, written.error.strerror, os.fspath(path))
+
+    def fill_legacy(file: Any, put: Callable) -> None:
+        file.attrs["keras_version"], file.attrs["backend"] = legacy.KERAS_VERSION, "tensorflow"
+        file.attrs[_CONFIG] = config
+        legacy.write(file.create_group(legacy.GROUP), members, put)
+
+    with replacing(path) as temporary:
+        if layout == "legacy":
+            write_hdf5(temporary, fill_legacy)
+        else:
+            with TemporaryDirectory(prefix="fnet-") as folder:
+                weights = Path(folder) / archive.WEIGHTS
+                weights.touch()
+                write_hdf5(weights, lambda file, put: variables_file.write(file, members, put))
+                try:
+                    archive.write(temporary, config, weights, legacy.KERAS_VERSION)
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        _read(temporary, Path(path))
+
+
+def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
+    """``(net, params, state)`` of a file with a whole model, which fnet or Keras wrote.
+
+    path: a ``*.keras`` archive of Keras 3, or the older ``*.h5`` of Keras 3 and ``tf.keras`` 2; what the file is, its
+    first bytes say. Layers keep their names. Loading runs no code and reads no other file.
+    Raises `FileError` that names the layer which fnet does not have, or tells what is damaged or hostile, and `OSError`
+    where there is no file that may be read. Source: Keras ``load_model``.
+    """
+    saved = _read(Path(path), Path(path))
+    return saved.net, saved.params, saved.state
+
+
+def _layout(path: str | os.PathLike[str]) -> Layout:
+    name = os.fspath(path)
+    if name.endswith(".weights.h5") or not name.endswith(SUFFIXES):
+        raise StructureError(
+            f"a file of a whole model ends in .keras, .h5 or .hdf5, received {name!r}. For weights alone: "
+            f"fnet.save_weights."
+        )
+    return "archive" if name.endswith(".keras") else "legacy"
+
+
+def _read(path: Path, shown: Path) -> Saved:
+    """The model in a file."""
+    if path.is_file() and archive.is_archive(path):
+        with scope(str(shown)), archive.opened(path) as file:
+            model = _model(archive.config(file), path.stat().st_size)
+            with archive.weights(file) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as opened:
+                listed = checksums(opened)
+                return _filled(model, lambda templates: variables_file.read(
+                    opened, model.members, templates, numbers_of(opened, listed)))  # fmt: skip
+    with arrays.opened(path, shown) as file:
+        text = hdf5.text(file, _CONFIG, archive.MOST_CONFIG)
+        if text is None:
+            raise FileError("there is no model in it, only weights. Build the network, then: fnet.load_weights.")
+        content, listed = text.encode(), checksums(file)
+        if _CONFIG in listed and manifest.digest(np.frombuffer(content, np.uint8)) != listed[_CONFIG].sha256:
+            raise FileError("the model does not have the checksum of the manifest: the file is damaged. Use a copy.")
+        model = _model(content, hdf5.size(file))
+        return _filled(model, lambda templates: legacy.read(
+            file, legacy.GROUP, model.members, templates, numbers_of(file, listed)))  # fmt: skip
+
+
+def _model(content: bytes, in_file: int) -> Model:
+    """The model that a config says; no size in it is larger than what a file of so many bytes can hold."""
+    try:
+        described = manifest.parsed(content)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"the config of the model is no JSON ({error}): the file is damaged.") from None
+    most = max(_ALWAYS, 1100 * in_file)
+    if (largest := max(_integers(described), default=0)) > most:
+        raise FileError(f"its config has the size {largest}, and a file of {in_file} bytes holds none beyond {most}.")
+    model = read_model(Config(described, "model"))
+    if model.samples is None:
+        raise FileError("the model was saved before the shape of its inputs was known. Save it after a call.")
+    return model
+
+
+def _integers(described: Any) -> Iterator[int]:
+    """All integers in a config; those of seeds are no sizes."""
+    stack = [described]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            stack.extend(value for key, value in part.items() if key != "seed")
+        elif isinstance(part, list):
+            stack.extend(part)
+        elif type(part) is int:
+            yield part
+
+
+def _filled(model: Model, read: Callable[[dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
+    """The model with the arrays of the file; what Keras does not keep, such as counters, is as init makes it."""
+    net = model.net
+    shape = tree.map(lambda samples: samples.shape, model.samples)
+    try:
+        specs = dict(zip(("params", "state"), net.parameter_specs(shape), strict=True))
+    except FnetError as error:
+        raise FileError(f"model: {error}") from None
+    templates = dict(tree.leaves_with_path(specs))
+    found = read(templates)
+    if any(name not in found for name in templates):
+        fresh = dict(zip(("params", "state"), net.init(random.key(0), shape), strict=True))
+        found = dict(tree.leaves_with_path(fresh)) | found
+    made = tree.map_with_path(lambda name, spec: found[name], specs)
+    return Saved(net, made["params"], made["state"], model.members)
+
+
+def _check_covered(members: list[Member], leaves: dict[str, np.ndarray]) -> None:
+    """Every parameter is a variable of Keras."""
+    covered = {variable.path for member in members for _, variable in member.variables.flat()}
+    missing = [name for name in leaves if name.startswith("params") and name not in covered]
+    if missing:
+        raise StructureError(f"Keras has no variable for '{missing[0]}'. Keep the weights alone: fnet.save_weights.")
