@@ -58,6 +58,7 @@ from fnet.train.cross_validation import k_fold as k_fold
 from fnet.train.history import History as History
 from fnet.train.learning_curves import learning_curve as learning_curve
 from fnet.train.learning_curves import validation_curve as validation_curve
+from fnet.train.load_training import load_training as load_training
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
 from fnet.transfer import devices as devices

@@ -17,6 +17,7 @@ from fnet.io import arrays, hdf5, manifest
 from fnet.io.atomic import replacing
 from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
+from fnet.io.keras import trained as trained_files
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.checksums import MODEL, checksums, numbers_of
 from fnet.io.keras.config import Config
@@ -24,6 +25,8 @@ from fnet.io.keras.input_shape import input_samples
 from fnet.io.keras.members import Member, members_of
 from fnet.io.keras.model_config import Layout, model_config
 from fnet.io.keras.networks import Model, read_model
+from fnet.io.keras.trained import SavedTraining
+from fnet.io.keras.training import Compiled
 from fnet.io.keras.variables import Variable
 from fnet.io.written import Written
 from fnet.networks.layer import Layer
@@ -32,6 +35,7 @@ from fnet.spec import check_dtype
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 _CONFIG = "model_config"
+_NO_SIZES = ("seed", "shared_object_id", "compile_config")
 _ALWAYS = 1 << 20  # a size that may be in any file
 
 
@@ -44,14 +48,24 @@ class Saved(NamedTuple):
     members: list[Member]
 
 
-def save_model(path: str | os.PathLike[str], net: Layer, params: Any, state: Any, *, shape: Any = None) -> None:
+def save_model(
+    path: str | os.PathLike[str],
+    net: Layer,
+    params: Any,
+    state: Any,
+    *,
+    shape: Any = None,
+    trainer: Any = None,
+    train_state: Any = None,
+) -> None:
     """Write a network with its parameters and state to a file that Keras opens, and that predicts the same there.
 
     path: ``*.keras`` is an archive of Keras 3; ``*.h5`` and ``*.hdf5`` are the older files, which ``tf.keras`` 2 reads,
     too. A chain of layers becomes a Sequential model, anything else a Functional one. The file replaces one that is at
     `path`, after it was read back and compared.
     shape: of the inputs without the batch axis, where neither the network (a graph knows its own) nor the parameters
-    tell it. Raises `StructureError` with the path of a layer that Keras does not have, or for trees that are not those
+    tell it. trainer, train_state: a `fnet.Trainer` and its state, which `fnet.load_training` and Keras go on with.
+    Raises `StructureError` with the path of a layer that Keras does not have, or for trees that are not those
     of `net`, `FileError` where `path` is no regular file, `OSError` where it cannot be written.
     Source: Keras ``Model.save``.
 
@@ -72,7 +86,12 @@ def save_model(path: str | os.PathLike[str], net: Layer, params: Any, state: Any
     check_trees(net, params, state)
     calls = calls_of(net, params, state, input_samples(net, params, state, shape))
     trained = trainable(net, params)
-    config = json.dumps(model_config(calls, trained, layout, net.name)).encode()
+    described = model_config(calls, trained, layout, net.name)
+    training = _training(trainer, train_state)
+    compiled = None if training is None else trained_files.compile_config(training, net)
+    if compiled is not None and layout == "archive":
+        described = {**described, "compile_config": compiled}
+    config = json.dumps(described).encode()
     members = members_of(calls, params, state, trained)
     leaves = {name: np.asarray(leaf) for name, leaf in tree.leaves_with_path({"params": params, "state": state})}
     for name, leaf in leaves.items():
@@ -85,11 +104,15 @@ def save_model(path: str | os.PathLike[str], net: Layer, params: Any, state: Any
             entries: dict[str, manifest.Entry] = {}
 
             def put(group: Any, name: str, variable: Variable) -> None:
-                array = np.asarray(variable.to_keras(leaves[variable.path]))
+                store(group, name, np.asarray(variable.to_keras(leaves[variable.path])))
+
+            def store(group: Any, name: str, array: np.ndarray) -> None:
                 group.create_dataset(name, data=array)
                 entries[f"{group.name}/{name}".lstrip("/")] = manifest.entry(array, array.dtype.name)
 
             fill(file, put)
+            if training is not None and compiled is not None:
+                trained_files.write(file, training, compiled, members, layout == "legacy", store)
             if layout == "legacy":
                 own = np.frombuffer(config, np.uint8)
                 entries[_CONFIG] = manifest.entry(own, "uint8")
@@ -115,7 +138,7 @@ def save_model(path: str | os.PathLike[str], net: Layer, params: Any, state: Any
                     archive.write(temporary, config, weights, legacy.KERAS_VERSION)
                 except OSError as error:
                     raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-        _read(temporary, Path(path))
+        _read(temporary, Path(path), training is not None)
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
@@ -126,8 +149,15 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
     Raises `FileError` that names the layer which fnet does not have, or tells what is damaged or hostile, and `OSError`
     where there is no file that may be read. Source: Keras ``load_model``.
     """
-    saved = _read(Path(path), Path(path))
+    saved, _ = _read(Path(path), Path(path))
     return saved.net, saved.params, saved.state
+
+
+def read_training_file(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any, SavedTraining]:
+    """``(net, params, state, training)`` of a file with a compiled model; raises as `load_model`."""
+    saved, training = _read(Path(path), Path(path), with_training=True)
+    assert training is not None
+    return saved.net, saved.params, saved.state, training
 
 
 def _layout(path: str | os.PathLike[str]) -> Layout:
@@ -140,15 +170,28 @@ def _layout(path: str | os.PathLike[str]) -> Layout:
     return "archive" if name.endswith(".keras") else "legacy"
 
 
-def _read(path: Path, shown: Path) -> Saved:
-    """The model in a file."""
+def _training(trainer: Any, ts: Any) -> SavedTraining | None:
+    if trainer is None and ts is None:
+        return None
+    if trainer is None or ts is None:
+        raise StructureError("save_model: a training is saved with both, trainer= and train_state=.")
+    return SavedTraining(Compiled(*trainer.arguments[1:]), ts.opt_state, ts.key, ts.step)
+
+
+def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, SavedTraining | None]:
+    """The model in a file, and its training where that is asked for."""
     if path.is_file() and archive.is_archive(path):
         with scope(str(shown)), archive.opened(path) as file:
-            model = _model(archive.config(file), path.stat().st_size)
+            content = archive.config(file)
+            model = _model(content, path.stat().st_size)
             with archive.weights(file) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as opened:
-                listed = checksums(opened)
-                return _filled(model, lambda templates: variables_file.read(
-                    opened, model.members, templates, numbers_of(opened, listed)))  # fmt: skip
+                numbers = numbers_of(opened, checksums(opened))
+                saved = _filled(model, lambda templates: variables_file.read(
+                    opened, model.members, templates, numbers))  # fmt: skip
+                if not with_training:
+                    return saved, None
+                config = manifest.parsed(content).get("compile_config")
+                return saved, trained_files.read(opened, config, saved.net, saved.params, saved.members, numbers)
     with arrays.opened(path, shown) as file:
         text = hdf5.text(file, _CONFIG, archive.MOST_CONFIG)
         if text is None:
@@ -156,9 +199,20 @@ def _read(path: Path, shown: Path) -> Saved:
         content, listed = text.encode(), checksums(file)
         if _CONFIG in listed and manifest.digest(np.frombuffer(content, np.uint8)) != listed[_CONFIG].sha256:
             raise FileError("the model does not have the checksum of the manifest: the file is damaged. Use a copy.")
-        model = _model(content, hdf5.size(file))
-        return _filled(model, lambda templates: legacy.read(
-            file, legacy.GROUP, model.members, templates, numbers_of(file, listed)))  # fmt: skip
+        model, numbers = _model(content, hdf5.size(file)), numbers_of(file, listed)
+        saved = _filled(model, lambda templates: legacy.read(
+            file, legacy.GROUP, model.members, templates, numbers))  # fmt: skip
+        if not with_training:
+            return saved, None
+        config = _parsed(hdf5.text(file, trained_files.CONFIG, archive.MOST_CONFIG))
+        return saved, trained_files.read(file, config, saved.net, saved.params, saved.members, numbers)
+
+
+def _parsed(text: str | None) -> Any:
+    try:
+        return None if text is None else manifest.parsed(text.encode())
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"the config of the training is no JSON ({error}): the file is damaged.") from None
 
 
 def _model(content: bytes, in_file: int) -> Model:
@@ -177,12 +231,12 @@ def _model(content: bytes, in_file: int) -> Model:
 
 
 def _integers(described: Any) -> Iterator[int]:
-    """All integers in a config; those of seeds are no sizes."""
+    """All integers in a config that may be sizes: those of seeds, of training, and what tells objects apart are none."""
     stack = [described]
     while stack:
         part = stack.pop()
         if isinstance(part, dict):
-            stack.extend(value for key, value in part.items() if key != "seed")
+            stack.extend(value for key, value in part.items() if key not in _NO_SIZES)
         elif isinstance(part, list):
             stack.extend(part)
         elif type(part) is int:

@@ -100,6 +100,11 @@ class Trainer:
         """A trainer is pickled by its arguments, and compiles anew where it is loaded."""
         return type(self), self._given
 
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What it was made with: net, loss, optimizer, metrics, loss_weights, weighted_metrics."""
+        return self._given
+
     def init(self, key: np.ndarray, shape: ShapeLike | None = None, dtype: DTypeLike = "float32") -> TrainState:
         """A fresh state for inputs of `shape`, without the batch axis; a tuple of shapes for several inputs.
 

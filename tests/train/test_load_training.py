@@ -1,0 +1,60 @@
+"""Training that goes on from files of Keras' formats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import losses, metrics, optimizers, tree
+from fnet.errors import FileError, StructureError
+from fnet.layers import BatchNormalization, Dense
+
+X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+Y = X[:, :2] * 2
+NET = fnet.serial(Dense(4, "tanh"), BatchNormalization(), Dense(2))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_training_goes_on_with_the_same_bits(tmp_path, suffix):
+    trainer = fnet.Trainer(
+        NET, losses.Huber(delta=0.5), optimizers.adam(0.01, use_ema=True), [metrics.r2_score(), "mae"]
+    )
+    ts = trainer.init(fnet.random.key(3), (3,))
+    ts, _ = trainer.fit(ts, X, Y, batch_size=8, epochs=2, verbose=0)
+    path = tmp_path / f"m.{suffix}"
+    fnet.save_model(path, NET, ts.params, ts.state, trainer=trainer, train_state=ts)
+    found, loaded = fnet.load_training(path)
+    assert tree.all_equal(loaded, ts)
+    after, history = trainer.fit(ts, X, Y, batch_size=8, epochs=2, verbose=0)
+    later, same = found.fit(loaded, X, Y, batch_size=8, epochs=2, verbose=0)
+    assert tree.all_equal(later, after) and same.history == history.history
+
+
+def test_several_outputs_and_frozen_layers(tmp_path):
+    x = fnet.Input((3,), name="x")
+    hidden = Dense(4, name="body", trainable=False)(x)
+    net = fnet.graph(x, [Dense(1, name="a")(hidden), Dense(1, name="b")(hidden)])
+    trainer = fnet.Trainer(net, {"a": "mse", "b": "mae"}, "rmsprop", {"b": ["mse"]}, {"a": 0.5, "b": 1.0})
+    ts = trainer.init(fnet.random.key(0))
+    targets = [Y[:, :1], Y[:, 1:]]
+    ts, _ = trainer.fit(ts, X, targets, epochs=1, verbose=0)
+    fnet.save_model(tmp_path / "m.keras", net, ts.params, ts.state, trainer=trainer, train_state=ts)
+    found, loaded = fnet.load_training(tmp_path / "m.keras")
+    assert tree.all_equal(loaded, ts)
+    assert dict(found.evaluate(loaded, X, targets).items()) == dict(trainer.evaluate(ts, X, targets).items())
+
+
+def test_what_cannot_go_on(tmp_path):
+    params, state = NET.init(fnet.random.key(0), (3,))
+    for suffix in ("keras", "h5"):
+        fnet.save_model(tmp_path / f"m.{suffix}", NET, params, state)
+        with pytest.raises(FileError, match=r"saved without what it was trained with. Load it alone: fnet.load_model"):
+            fnet.load_training(tmp_path / f"m.{suffix}")
+    trainer = fnet.Trainer(NET, losses.gaussian_nll, "adam")
+    with pytest.raises(StructureError, match=r"with both, trainer= and train_state="):
+        fnet.save_model(tmp_path / "n.keras", NET, params, state, trainer=trainer)
+    with pytest.raises(StructureError, match="Keras has no loss gaussian_nll"):
+        ts = trainer.init(fnet.random.key(0), (3,))
+        fnet.save_model(tmp_path / "n.keras", NET, params, state, trainer=trainer, train_state=ts)
+    assert not (tmp_path / "n.keras").exists()
