@@ -25,13 +25,13 @@ CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")
 class Tensor:
     """An output of a call, or an input of the network; `samples` is None where shapes are not asked for."""
 
-    call: Call
+    call: TracedCall
     index: int
     samples: Samples | None
 
 
 @dataclass(eq=False)
-class Call:
+class TracedCall:
     """A layer called on a tree of tensors; an input has no layer.
 
     path: of the layer's entry in params and state, the same for all calls of a shared layer; None for a layer that a
@@ -45,7 +45,7 @@ class Call:
     outputs: Any = ()
     operation: Any = None  # the same for all calls of one layer
 
-    def parents(self) -> Iterable[Call]:
+    def parents(self) -> Iterable[TracedCall]:
         return [tensor.call for tensor in leaves(self.inputs)]
 
 
@@ -54,10 +54,10 @@ class Calls:
     """The calls of a network between its inputs and outputs, which are trees of tensors."""
 
     inputs: Any
-    calls: list[Call]
+    calls: list[TracedCall]
     outputs: Any
 
-    def operations(self) -> list[list[Call]]:
+    def operations(self) -> list[list[TracedCall]]:
         """The calls of each layer, inputs among them, layer by layer in the order of ``model.layers`` in Keras.
 
         Layers lie as deep as the longest way to an output; the deepest come first, those of one depth in the order in
@@ -75,7 +75,7 @@ class Calls:
             if tensor.call.operation not in of_operation:
                 of_operation[tensor.call.operation], first[tensor.call.operation] = 0, -1
                 found.append(tensor.call)
-        grouped: dict[Any, list[Call]] = {}
+        grouped: dict[Any, list[TracedCall]] = {}
         known = {id(call) for call in found}
         for call in [*(t.call for t in leaves(self.inputs)), *self.calls]:
             if id(call) in known:
@@ -83,7 +83,7 @@ class Calls:
         order = sorted(grouped, key=lambda operation: (-of_operation[operation], first[operation]))
         return [grouped[operation] for operation in order]
 
-    def chain(self) -> list[Call] | None:
+    def chain(self) -> list[TracedCall] | None:
         """The calls of a Sequential model, or None where this is no chain of different layers."""
         at = self.inputs
         if not isinstance(at, Tensor) or not self.calls:
@@ -121,10 +121,10 @@ class _Walk:
     def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool) -> None:
         self.params, self.state, self.evaluates = params, state, evaluates
         self.first = first_uses(net.children, net.entries) if net.container else {}
-        self.calls: list[Call] = []
+        self.calls: list[TracedCall] = []
 
     def input(self, name: str, samples: Samples | None) -> Tensor:
-        call = Call(None, None, name, operation=object())
+        call = TracedCall(None, None, name, operation=object())
         call.outputs = Tensor(call, 0, samples)
         return call.outputs
 
@@ -137,7 +137,7 @@ class _Walk:
             return getattr(self, f"_{layer.kind}")(layer, path, x)
 
     def call(self, layer: Layer, path: str | None, name: str, operation: Any, x: Any) -> Any:
-        call = Call(layer, path, name, x, operation=operation)
+        call = TracedCall(layer, path, name, x, operation=operation)
         if not self.evaluates:
             made: Any = None
         else:
@@ -207,9 +207,9 @@ class _Walk:
         return tree.map(lambda node: values[id(node)], wiring.outputs)
 
 
-def _traversed(outputs: list[Tensor]) -> tuple[list[Call], dict[Any, int]]:
+def _traversed(outputs: list[Tensor]) -> tuple[list[TracedCall], dict[Any, int]]:
     """The calls that the outputs need, each after those that it needs, and the order in which layers are met."""
-    done: dict[int, Call] = {}
+    done: dict[int, TracedCall] = {}
     first: dict[Any, int] = {}
     for output in outputs:
         stack = [(output.call, False)]

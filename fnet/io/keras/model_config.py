@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.io.keras.calls import Call, Calls, Tensor
+from fnet.io.keras.calls import Calls, Tensor, TracedCall
 from fnet.io.keras.members import CLASSES, at_path, unique_names
 from fnet.io.keras.translation import full_config, row_of_kind
 from fnet.networks.layer import Layer
@@ -106,7 +106,7 @@ def _input_config(tensor: Tensor, name: str, batch: int | None, layout: Layout) 
     return {key: shape, "dtype": dtype, "sparse": False, "name": name}
 
 
-def _node(call: Call, place: Callable[[Tensor], list[Any]], layout: Layout) -> Any:
+def _node(call: TracedCall, place: Callable[[Tensor], list[Any]], layout: Layout) -> Any:
     """One call of a layer: the older form where it can say it, which all versions of Keras read from ``.h5`` files."""
     assert call.layer is not None
     arguments, keywords = call_arguments(call.layer, call.inputs)
