@@ -77,8 +77,8 @@ def save_model(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(f"{folder}/model.keras", net, params, state)
     ...     loaded, weights, _ = load_model(f"{folder}/model.keras")
-    >>> loaded, tree.all_equal(weights, params)
-    (serial(Dense(units=8, activation='relu', name='dense'), Dense(units=2, name='dense_1')), True)
+    >>> loaded.children, tree.all_equal(weights, params)
+    ((Dense(units=8, activation='relu', name='dense'), Dense(units=2, name='dense_1')), True)
     """
     layout = _layout(path)
     if not isinstance(net, Layer):
