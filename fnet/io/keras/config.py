@@ -72,14 +72,14 @@ def wrong(path: str, expected: str, received: Any) -> FileError:
     return FileError(f"{path}: expected {expected}, received {plain(repr(received))}.")
 
 
-def integers(least: int = 1, optional: bool = False) -> ValueKind:
-    """One integer of at least `least`, or None if `optional`."""
+def integers(least: int = 1, optional: bool = False, most: int = LARGEST) -> ValueKind:
+    """One integer from `least` to `most`, or None if `optional`."""
     words = f"an integer >= {least}{' or null' if optional else ''}"
 
     def read(value: Any, path: str) -> int | None:
         if value is None and optional:
             return None
-        if not is_integer(value) or not least <= value <= LARGEST:
+        if not is_integer(value) or not least <= value <= most:
             raise wrong(path, words, value)
         return int(value)
 

@@ -150,9 +150,18 @@ def _write_initializer(value: Any) -> Any:
 
 
 _INITIALIZER = _objects("initializers", initializers.INITIALIZERS, initializers.get, _SEEDED)
+
+
+def _write_seed(value: int | None) -> int | None:
+    if value is not None and not 0 <= value < 2**31:
+        raise StructureError(f"Keras' seeds are integers from 0 to 2^31 - 1, received seed={value}. Take another one.")
+    return value
+
+
 INITIALIZER = ValueKind(_read_initializer, _write_initializer)
 REGULARIZER = _objects("regularizers", regularizers.REGULARIZERS, regularizers.get)
 CONSTRAINT = _objects("constraints", constraints.CONSTRAINTS, constraints.get)
 ACTIVATION = ValueKind(_read_activation, _write_activation)
+SEED = ValueKind(integers(0, optional=True, most=2**32 - 1).read, _write_seed)
 DTYPE = ValueKind(_read_dtype)
 DATA_FORMAT = ValueKind(_read_data_format, lambda value: "channels_last")

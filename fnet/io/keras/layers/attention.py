@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import FLAG, INTEGER, LARGEST, NUMBER, SIZES, integers, optional, word
+from fnet.io.keras.config import FLAG, INTEGER, NUMBER, SIZES, optional, word
 from fnet.io.keras.fields import Field, fields, layer_row
-from fnet.io.keras.parts import INITIALIZER
+from fnet.io.keras.parts import INITIALIZER, SEED
 from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import Variable, Variables, params
 from fnet.networks.layer import Layer
 
 _LACKS = {"rotary": "Leave rotary out, or keep the weights alone: fnet.save_weights."}
 _CALL = {"causal": "use_causal_mask", "return_attention_scores": "return_attention_scores"}
-_SEED = Field("seed", optional(integers(-LARGEST)))
+_SEED = Field("seed", SEED)
 _PROJECTIONS = ("query", "key", "value", "attention_output")
 
 

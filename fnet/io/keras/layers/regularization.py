@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import LARGEST, NUMBER, integers, optional, several
+from fnet.io.keras.config import NUMBER, integers, optional, several
 from fnet.io.keras.fields import Field, fields, layer_row
+from fnet.io.keras.parts import SEED
 from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import nothing
 
 _RATE = Field("rate", NUMBER)
-_SEED = Field("seed", optional(integers(-LARGEST)))
+_SEED = Field("seed", SEED)
 _NOISE_SHAPE = Field("noise_shape", optional(several(optional(integers()), 1, 100)))
 
 
