@@ -83,7 +83,7 @@ def compare(row: Row) -> Iterator[tuple[str, float]]:
     x = inputs(row, "float32")
     if layer.config.get("masked"):
         x = (*x[:-1], (x[-1] > -0.5).astype("float32"))
-    yield "written", apart(predicted(model, x), layer.apply(params, state, x)[0])
+    yield "written", apart(model.predict_on_batch(list(keras.tree.flatten(x))), layer.apply(params, state, x)[0])
     yield "stored", float(stored_differently(model, variables, leaves))
     given = [np.random.default_rng(i).uniform(0.1, 1, w.shape).astype("float32") for i, w in enumerate(made.weights)]
     made.set_weights(given)
@@ -95,11 +95,7 @@ def compare(row: Row) -> Iterator[tuple[str, float]]:
     if layer.config.get("stateful"):
         made.reset_state()
     y, _ = again.apply(trees["params"], trees["state"], x)
-    yield "read", apart(predicted(model, x), y)
-
-
-def predicted(model: Any, x: Any) -> Any:
-    return keras.tree.map_structure(keras.ops.convert_to_numpy, model(list(keras.tree.flatten(x))))
+    yield "read", apart(model.predict_on_batch(list(keras.tree.flatten(x))), y)
 
 
 def stored_differently(model: Any, variables: Any, leaves: Any) -> bool:

@@ -9,7 +9,17 @@ import pytest
 from fnet.errors import FileError, StructureError
 from fnet.io.keras.config import Config
 from fnet.io.keras.translation import read_layer, row_of_kind, write_layer
-from fnet.layers import LSTM, BatchNormalization, Bidirectional, Dense
+from fnet.layers import (
+    LSTM,
+    BatchNormalization,
+    Bidirectional,
+    Dense,
+    Dropout,
+    LSTMCell,
+    MultiHeadAttention,
+    StackedRNNCells,
+)
+from fnet.networks.parameters import freeze
 
 
 def test_dense_as_keras_writes_it():
@@ -127,3 +137,73 @@ def test_functions_that_keras_does_not_have():
         write_layer(Dense(3, "binary_step"))
     with pytest.raises(StructureError, match=r"Keras has no regularizer <function .*Take a regularizer of fnet"):
         write_layer(Dense(3, kernel_regularizer=lambda w: 0.0))
+
+
+KERAS_2 = [
+    ("LeakyReLU", {"alpha": 0.1}, "LeakyReLU(negative_slope=0.1)"),
+    ("BatchNormalization", {"axis": [3], "renorm": False}, "BatchNormalization(axis=3)"),
+    (
+        "Dense",
+        {
+            "batch_input_shape": [None, 4],
+            "units": 3,
+            "activation": "linear",
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+            "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.5}},
+        },
+        "Dense(units=3, kernel_regularizer=l2(l2=0.5))",
+    ),
+    ("GRU", {"units": 3, "time_major": False, "implementation": 1, "reset_after": False}, "GRU(units=3, reset_after"),
+    ("Embedding", {"input_dim": 5, "output_dim": 2, "input_length": 4}, "Embedding(input_dim=5, output_dim=2)"),
+    ("Dropout", {"rate": 0.5, "noise_shape": None, "seed": None}, "Dropout(rate=0.5)"),
+    ("Permute", {"dims": {"class_name": "__tuple__", "items": [2, 1]}}, "Permute(dims=(2, 1))"),
+    ("Convolution2D", {"filters": 2, "kernel_size": [3, 3], "data_format": "channels_last"}, "Conv2D(filters=2"),
+    ("Activation", {"activation": {"class_name": "function", "config": "relu"}}, "Activation(activation='relu')"),
+]
+
+
+@pytest.mark.parametrize(("class_name", "fields", "expected"), KERAS_2, ids=lambda value: value)
+def test_what_older_files_say(class_name, fields, expected):
+    assert repr(read_layer(Config({"class_name": class_name, "config": fields}, "l"))).startswith(expected)
+
+
+@pytest.mark.parametrize("class_name", ["Conv2D", "MaxPooling2D", "SpatialDropout2D"])
+def test_channels_in_front_are_refused_with_the_fix(class_name):
+    fields = {"name": "eye", "filters": 2, "kernel_size": 3, "rate": 0.5, "data_format": "channels_first"}
+    with pytest.raises(FileError) as caught:
+        read_layer(Config({"class_name": class_name, "config": fields}, "layers/2"))
+    assert str(caught.value) == (
+        f"layers/2 ({class_name} 'eye')/data_format: expected 'channels_last', received 'channels_first'. fnet's "
+        f"images have their channels last: make the network with data_format='channels_last' and save it again."
+    )
+
+
+def test_what_is_said_in_the_call_cannot_be_said_within_a_layer():
+    layer = MultiHeadAttention(2, 4, causal=True)
+    assert row_of_kind(layer.kind).call_keywords(layer) == {"use_causal_mask": True}
+    with pytest.raises(StructureError, match=r"MultiHeadAttention: causal=True is an argument of the call in Keras"):
+        write_layer(layer)
+
+
+def test_layers_nested_too_deep_are_refused():
+    said = write_layer(Dense(2))
+    for _ in range(120):
+        said = {"class_name": "TimeDistributed", "config": {"layer": said}}
+    with pytest.raises(FileError, match=r"layers are nested deeper than 100 levels\.$"):
+        read_layer(Config(said, "l"))
+
+
+def test_a_cell_in_two_places_is_refused():
+    cell = LSTMCell(3)
+    with pytest.raises(StructureError, match=r"StackedRNNCells: Keras shares no weights between cells\. Make a cell"):
+        write_layer(StackedRNNCells([cell, cell]))
+
+
+def test_a_seed_that_keras_refuses():
+    with pytest.raises(StructureError, match=r"Keras' seeds are integers from 0 to 2\^31 - 1, received seed=-3\."):
+        write_layer(Dropout(0.5, seed=-3))
+
+
+def test_parts_of_layers_frozen_are_refused():
+    with pytest.raises(StructureError, match=r"Dense: Keras trains all of a layer or nothing\. Freeze the whole"):
+        write_layer(freeze(Dense(3), lambda path: path.endswith("bias")))
