@@ -56,7 +56,7 @@ def _save(path: Path, tree: dict[str, np.ndarray]) -> None:
     temporary = path.with_suffix(".tmp")
     with h5py.File(temporary, "w") as file:
         for name, array in tree.items():
-            file.create_dataset(name, data=array).attrs["sha256"] = hashlib.sha256(array).hexdigest()
+            file.create_dataset(name, data=array).attrs["sha256"] = hashlib.sha256(array.data).hexdigest()
     temporary.replace(path)
 
 
@@ -64,6 +64,6 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     with h5py.File(path, "r") as file:
         tree = {name: file[name][...] for name in file}
         for name, array in tree.items():
-            if hashlib.sha256(array).hexdigest() != file[name].attrs["sha256"]:
+            if hashlib.sha256(array.data).hexdigest() != file[name].attrs["sha256"]:
                 raise ValueError(name)
     return tree

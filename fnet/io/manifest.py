@@ -52,7 +52,7 @@ def most_bytes(names: Iterable[str]) -> int:
 
 def digest(array: np.ndarray) -> str:
     """The SHA-256 of the elements, little-endian in row-major order."""
-    return hashlib.sha256(as_bytes(np.asarray(array, array.dtype.newbyteorder("<")))).hexdigest()
+    return hashlib.sha256(as_bytes(np.asarray(array, array.dtype.newbyteorder("<"))).data).hexdigest()
 
 
 def as_bytes(array: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from fnet.train.data import as_arrays, as_triple, count, split
 from fnet.train.examine import Examiner, Forward
 from fnet.train.measures import Measures
 from fnet.train.sources.arrays import Arrays
-from fnet.train.sources.batches import Batches, is_batches, unpacked
+from fnet.train.sources.batches import BatchSource, is_batches, unpacked
 from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState
@@ -87,13 +87,13 @@ class GivenData:
         def prepare(batch: Any, of: str) -> Data:
             return weighed(self.arrays(ts, batch_size, *unpacked(batch, of), of))
 
-        return Batches(of.strip() or "x", x, prepare, steps, limit)
+        return BatchSource(of.strip() or "x", x, prepare, steps, limit)
 
     def inputs(self, ts: TrainState, x: Any, batch_size: int, steps: int | None) -> Source:
         """Where the samples come from that outputs are asked for."""
         if not is_batches(x):
             return Arrays(self._inputs(ts, x), batch_size, steps)
-        return Batches("x", x, lambda given, of: self._inputs(ts, unpacked(given, of)[0], of), steps, "steps")
+        return BatchSource("x", x, lambda given, of: self._inputs(ts, unpacked(given, of)[0], of), steps, "steps")
 
     def _inputs(self, ts: TrainState, x: Any, of: str = "") -> Data:
         """The samples as arrays, checked against the network; `of` begins their name."""

@@ -27,7 +27,7 @@ def is_batches(x: Any) -> bool:
     return isinstance(x, Iterable) and not is_array and not isinstance(x, containers)
 
 
-class Batches:
+class BatchSource:
     """A `Source` of batches, which are made ready one ahead, in a thread.
 
     name: of the argument, for errors. steps: of an epoch, which the argument `limit` gave; None for all that come.
@@ -114,7 +114,7 @@ class Batches:
 class BatchesEpoch:
     """A pass over batches. remembered: how many of them can be asked for again, at least."""
 
-    def __init__(self, source: Batches, items: Iterator[Any], remembered: int = 0) -> None:
+    def __init__(self, source: BatchSource, items: Iterator[Any], remembered: int = 0) -> None:
         self.steps = source.end
         self._source, self._items, self._remembered = source, items, remembered
         self._latest: dict[int, Data] = {}
