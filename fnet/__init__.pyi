@@ -20,10 +20,10 @@ from fnet.inspect.plot import model_to_dot as model_to_dot
 from fnet.inspect.plot import plot_model as plot_model
 from fnet.inspect.summary import summary as summary
 from fnet.io import checkpoint as checkpoint
-from fnet.io.safetensors import load_safetensors as load_safetensors
-from fnet.io.safetensors import save_safetensors as save_safetensors
 from fnet.io.models import load_model as load_model
 from fnet.io.models import save_model as save_model
+from fnet.io.safetensors import load_safetensors as load_safetensors
+from fnet.io.safetensors import save_safetensors as save_safetensors
 from fnet.io.weights import load_weights as load_weights
 from fnet.io.weights import save_weights as save_weights
 from fnet.masking import Masked as Masked

@@ -1,3 +1,4 @@
+from fnet.callbacks.backup_and_restore import BackupAndRestore as BackupAndRestore
 from fnet.callbacks.constructor import CALLBACKS as CALLBACKS
 from fnet.callbacks.csv_logger import CSVLogger as CSVLogger
 from fnet.callbacks.early_stopping import EarlyStopping as EarlyStopping

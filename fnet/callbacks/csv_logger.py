@@ -29,7 +29,7 @@ class CSVLogger(Callback):
     CSVLogger(filename='training.csv', append=True)
     """
 
-    remembered = ("columns",)
+    remembered = ("columns", "length")
 
     @known_arguments
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -38,31 +38,42 @@ class CSVLogger(Callback):
         self.filename, self.separator = Path(filename), separator
         self.append = flag("CSVLogger", "append", append)
         self.columns: list[str] | None = None
+        self.length = 0  # of what is in the file for good, in bytes
         self._file: IO[str] | None = None
-        self._has_header = False
 
     def on_train_begin(self, run: Run) -> None:
         self._close()
         self.columns = None
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self._has_header = self._file.tell() > 0
+        self._file = self.filename.open("a", newline="", encoding="utf-8")
+        self.length = self._file.tell() if self.append else 0
+
+    def on_epoch_begin(self, run: Run) -> None:
+        self._cut()
 
     def on_epoch_end(self, run: Run) -> None:
         if self._file is None:
             return
+        self._cut()
         if self.columns is None:
             names = sorted(run.logs)
             validated = any(name.startswith("val_") for name in names)
             self.columns = names if validated else [*names, *(f"val_{name}" for name in names)]
         writer = csv.writer(self._file, delimiter=self.separator)
-        if not self._has_header:
+        if not self.length:
             writer.writerow(["epoch", *self.columns])
-            self._has_header = True
         writer.writerow([run.epoch, *(_shown(run.logs.get(name, "NA")) for name in self.columns)])
         self._file.flush()
+        self.length = self._file.tell()
 
     def on_train_end(self, run: Run) -> None:
         self._close()
+
+    def _cut(self) -> None:
+        """Remove what an earlier run wrote, or one that was killed after the moment from which this one goes on."""
+        if self._file is not None:
+            self.length = min(self.length, self._file.seek(0, os.SEEK_END))
+            self._file.truncate(self.length)
+            self._file.seek(self.length)
 
     def _close(self) -> None:
         if self._file is not None:

@@ -73,9 +73,9 @@ def opened(path: Path, shown: Path) -> Iterator[Any]:
             raise FileError(f"cannot be read as HDF5 ({_reason(error)}): it is damaged or of another kind.") from None
 
 
-def entries(file: Any, template: dict[str, Leaf], kind: manifest.FileKind) -> dict[str, manifest.Entry]:
-    """What the manifest of the file lists, which is no longer than one of a tree like the template may be."""
-    node, most = hdf5.dataset(file, MANIFEST), manifest.most_bytes(template)
+def entries(file: Any, template: dict[str, Leaf], kind: manifest.FileKind, most: int = 0) -> dict[str, manifest.Entry]:
+    """What the manifest of the file lists. It is no longer than one for the template may be, or than `most` bytes."""
+    node, most = hdf5.dataset(file, MANIFEST), max(most, manifest.most_bytes(template))
     if node.ndim != 1 or node.dtype != np.uint8 or node.size > most:
         found = f"{plain(str(node.dtype))} {node.shape}"
         raise FileError(f"the manifest is {found}, expected at most {most} bytes. Is it of another {kind.of}?")

@@ -57,7 +57,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 def _claimed(path: str | os.PathLike[str], target: Path) -> tuple[Path, int]:
     """A new temporary file, and a handle that holds its lock for as long as this process lives."""
-    _remove_stale(target)
+    remove_abandoned(target.parent, re.compile(re.escape(_prefix(target)[1:-1])))
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666
     while True:
         temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
@@ -77,15 +77,16 @@ def _prefix(target: Path) -> str:
     return f".{target.name if len(encoded) < _LONG else hashlib.sha256(encoded).hexdigest()}."
 
 
-def _remove_stale(target: Path) -> None:
-    """Remove the temporary files for `target` that no living process writes."""
-    name = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{16}}\.tmp")
+def remove_abandoned(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove the temporary files, for targets in `folder` whose names match, that no living process writes."""
     try:
-        entries = list(target.parent.iterdir()) if fcntl is not None else []
+        entries = list(folder.iterdir()) if fcntl is not None else []
     except OSError:  # whether the folder can be written is another question
         return
+    temporary = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{16}\.tmp")
     for entry in entries:
-        if name.fullmatch(entry.name) and entry.is_file() and not entry.is_symlink():
+        name = temporary.fullmatch(entry.name)
+        if name and names.fullmatch(name["target"]) and entry.is_file() and not entry.is_symlink():
             try:
                 handle = os.open(entry, os.O_RDONLY)
             except OSError:  # it is another user's, or has just been removed

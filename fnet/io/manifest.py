@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -38,6 +39,14 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     dtype: str
     sha256: str
+
+    @property
+    def nbytes(self) -> int:
+        """The size of an array of NumPy's dtype of this name, 0 for other names."""
+        try:
+            return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+        except TypeError:
+            return 0
 
 
 def entry(array: np.ndarray, dtype: str) -> Entry:

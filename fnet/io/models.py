@@ -231,7 +231,7 @@ def _model(content: bytes, in_file: int) -> Model:
 
 
 def _integers(described: Any) -> Iterator[int]:
-    """All integers in a config that may be sizes: those of seeds, of training, and what tells objects apart are none."""
+    """All integers in a config that may be sizes: not seeds, nor those of training, nor what tells objects apart."""
     stack = [described]
     while stack:
         part = stack.pop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,20 @@ class Callbacks:
         for callback, interval in self._batches:
             if done % interval == 0:
                 callback.on_train_batch_end(run)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The names of their classes."""
+        return [type(callback).__name__ for callback in self._callbacks]
+
+    def memories(self) -> dict[str, dict[str, Any]]:
+        """What each of them remembers."""
+        return {f"{i} {type(c).__name__}": dict(c.memory()) for i, c in enumerate(self._callbacks)}
+
+    def remember(self, memories: Mapping[str, dict[str, Any]]) -> None:
+        """Let each of them go on from what `memories` gave."""
+        for i, callback in enumerate(self._callbacks):
+            callback.remember(memories[f"{i} {type(callback).__name__}"])
 
     def end_at(self, run: Run, error: NonFiniteError) -> bool:
         """Whether one of them ends the run where there is a NaN or an infinity."""

@@ -18,6 +18,7 @@ from fnet.train.checks import check_alike
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass, assign
+from fnet.train.position import RunPosition
 from fnet.train.progress import Progress
 from fnet.train.run import Run
 from fnet.train.sources.source import Batch, Epoch, Source
@@ -36,10 +37,12 @@ class Fit:
     the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
     loss of a step NaN, for the state and the batch of the step. rates: finds the learning rates of the optimizer.
     schedule: its learning rate as a function of the number of updates, if it is one.
-    directions: see `Run`. held: whether the state of the optimizer holds its learning rates.
+    directions: see `Run`. held: whether the state of the optimizer holds its learning rates. identity: of the run.
     safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
     arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
     epoch: the pass over the data. done: how many steps of the run are done. logs: of the latest epoch.
+    begin: at which step the next epoch begins, 0 but for one that another process began. began: the key and the number
+    of updates with which the epoch began.
     """
 
     net: Layer
@@ -56,6 +59,7 @@ class Fit:
     directions: Mapping[str, str | None]
     callbacks: Callbacks
     held: bool
+    identity: Callable[[], dict[str, str]]
     given: TrainState = field(init=False)
     safe: TrainState = field(init=False)
     run: Run = field(init=False)
@@ -63,6 +67,8 @@ class Fit:
     own: bool = field(init=False, default=False)
     at: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
+    begin: int = field(init=False, default=0)
+    began: tuple[Any, int] = field(init=False)
     logs: dict[str, Any] = field(init=False, default_factory=dict)
     history: History = field(init=False, default_factory=History)
 
@@ -77,7 +83,7 @@ class Fit:
         with Interrupt() as interrupt:
             try:
                 self._call("on_train_begin", {})
-                for epoch in range(first, last):
+                for epoch in range(self._first_epoch(first), last):
                     if self.run.stopping or not self._epoch(epoch, progress, interrupt):
                         break
             except KeyboardInterrupt as error:
@@ -97,6 +103,36 @@ class Fit:
         self.history.interrupted = interrupt.requested
         return self.safe, self.history
 
+    def _first_epoch(self, first: int) -> int:
+        """The epoch to begin with: `first`, or the one in which a run was that this one goes on from."""
+        run, position = self.run, self.run.asked_position
+        if position is None:
+            return first
+        if position.held and not self.held:
+            self.carry = self.carry._replace(ts=self._holding(self.carry.ts))
+        self.carry = tree.unflatten(tree.structure(self.carry), position.leaves)
+        self.began = position.key, position.step
+        self.done, self.begin, self.logs = position.done, position.batch, position.logs
+        self.history.history.update(position.history)
+        self.history.epoch.extend(position.epochs)
+        run.epoch, run.stopping = position.epoch - (position.batch == 0), position.stopping
+        self.callbacks.remember(position.memories)
+        self.source.pass_over(position.done - position.batch)
+        return position.epoch
+
+    def _hand_position(self, epoch: int, batch: int) -> None:
+        """Give the position to the callbacks that have asked for it."""
+        receivers, self.run.receivers = self.run.receivers, []
+        if receivers:
+            record = self.history
+            position = RunPosition(
+                self.identity(), epoch, batch, self.done, self.run.stopping, self.held,
+                tree.leaves(self.carry), *self.began, record.history, record.epoch, self.logs,
+                self.callbacks.memories(),
+            )  # fmt: skip
+            for receive in receivers:
+                receive(position)
+
     def _view(self, first: int, last: int) -> Run:
         return Run(
             net=self.net,
@@ -111,16 +147,18 @@ class Fit:
             _totals=lambda: self.results(self.carry.totals),
             _schedule=self.schedule,
             _inputs=lambda: self.source.sample["x"],
+            _identity=self.identity,
             epoch=first,
         )
 
     def _epoch(self, epoch: int, progress: Progress, interrupt: Interrupt) -> bool:
         """Do an epoch; whether another one may follow."""
         run = self.run
-        run.epoch, run.batch = epoch, 0
-        self._call("on_epoch_begin", {})
-        if run.stopping:
-            return False
+        run.epoch, run.batch = epoch, self.begin
+        if not self.begin:
+            self._call("on_epoch_begin", {})
+            if run.stopping:
+                return False
         if self.done:
             self._keep()
         else:
@@ -140,6 +178,7 @@ class Fit:
         progress.end(epoch, logs)
         self._call("on_epoch_end", logs)
         self.history.complete(logs)
+        self._hand_position(epoch + 1, 0)
         return not (run.stopping or interrupt.requested)
 
     def _numbers(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
@@ -166,11 +205,17 @@ class Fit:
     def _steps(self, epoch: int) -> Generator[int, None, None]:
         """Train for one epoch; yields the number of steps of each chunk."""
         callbacks, run, ts = self.callbacks, self.run, self.carry.ts
-        self.epoch, self.at = self.source.training(ts.key, int(ts.step), self.shuffle), 0
+        totals = self.carry.totals if self.begin else self.empty
+        if not self.begin:
+            self.began = copied(ts.key), int(ts.step)
+        self.epoch = self.source.training(*self.began, self.shuffle)
+        self.at, self.begin = self.begin, 0
+        if self.at and run.stopping:
+            return
         sees = callbacks.see_batches
-        if sees:
+        if sees and self.epoch.has(run.batch):
             self._call_batch(callbacks.batch_begins, {})
-        with closing(self._pass(self.carry.ts, pause=self._pause if sees else None)) as steps:
+        with closing(self._pass(self.carry.ts, pause=self._pause if sees else None, totals=totals)) as steps:
             for done, carry in steps:
                 self.carry = carry
                 if self.carry.bad >= 0:
@@ -179,6 +224,7 @@ class Fit:
                 run.batch += done
                 if sees:
                     self._call_batch(callbacks.batch_ended)
+                    self._hand_position(epoch, run.batch)
                 yield done
                 if sees and self.epoch.has(run.batch):
                     self._call_batch(callbacks.batch_begins, {})
@@ -187,10 +233,14 @@ class Fit:
         return 1 if self.run.stopping else self.callbacks.steps_to_batch_hooks(self.done)
 
     def _pass(
-        self, ts: TrainState, limit: int | None = None, pause: Callable[[], int] | None = None
+        self,
+        ts: TrainState,
+        limit: int | None = None,
+        pause: Callable[[], int] | None = None,
+        totals: Totals | None = None,
     ) -> Generator[tuple[int, Training], None, None]:
         """The steps of the epoch from `ts` on, before which there were `at` of them; at most `limit`."""
-        start = self.carry._replace(ts=ts, totals=self.empty, bad=np.full((), -1))
+        start = self.carry._replace(ts=ts, totals=totals or self.empty, bad=np.full((), -1))
         keep = self._mark if limit is None else None
         return self.passes.run(start, self.epoch.chunks(self.at, limit, keep), pause)
 

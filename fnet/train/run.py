@@ -15,6 +15,7 @@ from fnet.networks.layer import Layer
 from fnet.networks.samples import Samples
 from fnet.train.checks import check_state
 from fnet.train.history import History
+from fnet.train.position import RunPosition, check_identity
 from fnet.train.state import TrainState, copied
 from fnet.transfer import to_host
 
@@ -43,6 +44,7 @@ class Run:
     _totals: Callable[[], dict[str, Any]]
     _schedule: Callable[[Any], Any] | None
     _inputs: Callable[[], Any]
+    _identity: Callable[[], dict[str, str]]
     epoch: int = 0
     batch: int = 0
     interrupted: bool = False
@@ -50,6 +52,8 @@ class Run:
     stopping: bool = field(default=False, init=False)
     asked_state: TrainState | None = field(default=None, init=False)
     asked_rate: float | None = field(default=None, init=False)
+    asked_position: RunPosition | None = field(default=None, init=False)
+    receivers: list[Callable[[RunPosition], None]] = field(default_factory=list, init=False)
     _ts: TrainState | None = field(default=None, init=False)
     _logs: dict[str, Any] | None = field(default=None, init=False)
 
@@ -119,6 +123,22 @@ class Run:
     def replace(self, ts: TrainState) -> None:
         """Go on from another state, a `TrainState` like the present one."""
         self.asked_state = check_state(ts)
+
+    def hand_position(self, receiver: Callable[[RunPosition], None]) -> None:
+        """Call ``receiver(position)`` when all callbacks have had this hook and what they ask for is done.
+
+        It is for `on_epoch_end` and `on_train_batch_end`. The arrays of the position are valid in that call only.
+        """
+        self.receivers.append(receiver)
+
+    def go_on(self, position: RunPosition) -> None:
+        """Go on from a position of a run with the same arguments, in another process; for `on_train_begin`.
+
+        All callbacks then remember what they did there. Raises `StructureError` that says what differs in the
+        arguments.
+        """
+        check_identity(position.identity, self._identity())
+        self.asked_position = position
 
     def direction(self, monitor: str) -> str:
         """Whether "up" or "down" is better for a loss or a metric, or for its ``val_`` name.

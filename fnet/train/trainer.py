@@ -34,6 +34,7 @@ from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
 from fnet.train.measures import BoundMeasures, Measures
+from fnet.train.position import identity
 from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
@@ -194,6 +195,7 @@ class Trainer:
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
+        of = functools.partial(self._identity, ts, source, validation, batch_size, shuffle, initial_epoch, called)
         run = Fit(
             self._net,
             passes,
@@ -209,6 +211,7 @@ class Trainer:
             directions,
             called,
             held,
+            functools.cache(of),
         )
         return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose))
 
@@ -315,6 +318,22 @@ class Trainer:
             return _results(measures, totals)
 
         return evaluate
+
+    def _identity(
+        self,
+        ts: TrainState,
+        source: Source,
+        validation: Source | None,
+        size: int,
+        shuffle: bool,
+        first: int,
+        called: Callbacks,
+    ) -> dict[str, str]:
+        """What a call of `fit` depends on, as texts."""
+        words = ("net", "loss", "optimizer", "metrics", "loss_weights", "weighted_metrics")
+        arguments = {"batch_size": size, "shuffle": shuffle, "initial_epoch": first, "callbacks": called.kinds}
+        arrays = source.sample | {"ts": ts._asdict(), "validation": None if validation is None else validation.sample}
+        return identity(dict(zip(words, self._given, strict=True)) | arguments, arrays)
 
     def _step(
         self, make: Callable[..., Any], measures: BoundMeasures, size: int | None, structure: tree.TreeDef

@@ -11,6 +11,7 @@ import pytest
 from fnet import callbacks, optimizers, random
 from fnet.callbacks import (
     CALLBACKS,
+    BackupAndRestore,
     CSVLogger,
     EarlyStopping,
     LambdaCallback,
@@ -126,6 +127,7 @@ MADE = [
     CSVLogger("a.csv", append=True),
     TerminateOnNaN(),
     LambdaCallback(on_train_end=print),
+    BackupAndRestore("backup", save_freq=3),
 ]
 
 
@@ -156,7 +158,7 @@ def test_a_table_while_it_is_written_is_pickled_without_its_file(trainer, proble
     copies = []
     logger = CSVLogger(tmp_path / "a.csv")
     fed(trainer, problem, [{"loss": 1.0}], logger, lambda epoch, logs, ts: copies.append(pickle.dumps(logger)))
-    assert pickle.loads(copies[0]).memory() == {"columns": ["loss", "val_loss"]}
+    assert pickle.loads(copies[0]).memory() == {"columns": ["loss", "val_loss"], "length": 31}
 
 
 def test_every_callback_is_in_the_table():

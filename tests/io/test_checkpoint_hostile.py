@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fnet import checkpoint, tree
 from fnet.errors import FileError
 from fnet.io import manifest
-from fnet.io.checkpoint import CHECKPOINT
+from fnet.io.checkpoint.trees import CHECKPOINT
 
 TREE = {"params": {"kernel": np.arange(6, dtype="float32").reshape(2, 3)}, "counts": [np.int64(3), None], "rate": 0.1}
 

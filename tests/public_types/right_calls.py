@@ -180,6 +180,7 @@ of_every_hook: list[callbacks.Callback] = [
     callbacks.TerminateOnNaN(),
     callbacks.TensorBoard("logs", histogram_freq=1, update_freq="batch", hparams={"rate": 0.1, "kind": "relu"}),
     callbacks.TensorBoard("logs", histogram_freq=1, gradients=lambda ts: trainer.gradients(ts, x, labels)),
+    callbacks.BackupAndRestore("backup", save_freq=100, delete_checkpoint=False),
     callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs)),
     StopBelow(),
 ]
@@ -211,9 +212,12 @@ params, state = fnet.load_weights("net.weights.h5", net, params, state)
 fnet.save_model("net.keras", net, params, state, shape=(4,))
 loaded, params, state = fnet.load_model("net.keras")
 fnet.checkpoint.save("training.ckpt", {"params": params, "epoch": 3})
+rotation = fnet.checkpoint.Rotation("checkpoints", keep=2, keep_best=1, mode="max")
+best: object = rotation.save(3, {"params": params}, 0.9), rotation.best(), rotation.paths()
 fnet.save_safetensors("net.safetensors", {"params": params, "state": state})
 by_name: dict[str, Tree] = fnet.load_safetensors("net.safetensors")
 restored: Tree = fnet.checkpoint.load("training.ckpt", {"params": params, "epoch": 0})
+newest: Tree = fnet.checkpoint.latest("checkpoints", {"params": params})
 
 # Transforms keep the signature of a function.
 

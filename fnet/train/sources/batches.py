@@ -59,6 +59,13 @@ class BatchSource:
         """The batches in their order: who makes them shuffles them."""
         return BatchesEpoch(self, self._begin(), REMEMBERED)
 
+    def pass_over(self, steps: int) -> None:
+        """Take so many batches off a generator; what begins anew in every epoch has nothing to leave out."""
+        if not self.begins_anew:
+            for number in range(steps):
+                if next(self._items, self) is self:
+                    raise self.ended(number)
+
     def in_order(self) -> BatchesEpoch:
         """An epoch without training."""
         return BatchesEpoch(self, self._begin())

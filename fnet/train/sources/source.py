@@ -83,6 +83,10 @@ class Source(Protocol):
         """The epoch of training that begins at update number `step`: its order is pure in all three."""
         ...
 
+    def pass_over(self, steps: int) -> None:
+        """Leave out the batches of so many steps of earlier epochs, which another process did."""
+        ...
+
     def in_order(self) -> Epoch:
         """An epoch without training, whose inputs have no order."""
         ...

@@ -1,4 +1,4 @@
-"""Checkpoints: any tree of arrays in an HDF5 file, bit for bit.
+"""Any tree of arrays in an HDF5 file, bit for bit.
 
 A file has one dataset for each leaf below ``tree``, the structure of the tree as JSON, and a manifest with a checksum
 for each of them.

@@ -1,0 +1,5 @@
+"""Checkpoints: files of trees, and folders with the last and the best of them."""
+
+from fnet.first_use import on_first_use as _on_first_use
+
+__getattr__, __dir__, __all__ = _on_first_use(__name__)
