@@ -114,8 +114,10 @@ def save_model(
             if training is not None and compiled is not None:
                 trained_files.write(file, training, compiled, members, layout == "legacy", store)
             if layout == "legacy":
-                own = np.frombuffer(config, np.uint8)
-                entries[_CONFIG] = manifest.entry(own, "uint8")
+                for name in (_CONFIG, trained_files.CONFIG):
+                    if name in file.attrs:
+                        own = np.frombuffer(_text(file, name).encode(), np.uint8)
+                        entries[name] = manifest.entry(own, "uint8")
             listed = manifest.encode(entries, MODEL)
             file.create_dataset(arrays.MANIFEST, data=np.frombuffer(listed, np.uint8))
         if written.error is not None:
@@ -193,24 +195,36 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
                 config = manifest.parsed(content).get("compile_config")
                 return saved, trained_files.read(opened, config, saved.net, saved.params, saved.members, numbers)
     with arrays.opened(path, shown) as file:
-        text = hdf5.text(file, _CONFIG, archive.MOST_CONFIG)
-        if text is None:
+        if _CONFIG not in file.attrs:
             raise FileError("there is no model in it, only weights. Build the network, then: fnet.load_weights.")
-        content, listed = text.encode(), checksums(file)
-        if _CONFIG in listed and manifest.digest(np.frombuffer(content, np.uint8)) != listed[_CONFIG].sha256:
-            raise FileError("the model does not have the checksum of the manifest: the file is damaged. Use a copy.")
-        model, numbers = _model(content, hdf5.size(file)), numbers_of(file, listed)
+        listed = checksums(file)
+        described = _checked(file, _CONFIG, listed)
+        assert described is not None
+        model, numbers = _model(described, hdf5.size(file)), numbers_of(file, listed)
         saved = _filled(model, lambda templates: legacy.read(
             file, legacy.GROUP, model.members, templates, numbers))  # fmt: skip
         if not with_training:
             return saved, None
-        config = _parsed(hdf5.text(file, trained_files.CONFIG, archive.MOST_CONFIG))
+        config = _parsed(_checked(file, trained_files.CONFIG, listed))
         return saved, trained_files.read(file, config, saved.net, saved.params, saved.members, numbers)
 
 
-def _parsed(text: str | None) -> Any:
+def _text(file: Any, name: str) -> str:
+    return hdf5.text(file, name, archive.MOST_CONFIG) or ""
+
+
+def _checked(file: Any, name: str, listed: dict[str, manifest.Entry]) -> bytes | None:
+    """The text of an attribute with its checksum, if those of the file are listed; None where it is not there."""
+    content = _text(file, name).encode() if name in file.attrs else None
+    found = None if content is None else manifest.digest(np.frombuffer(content, np.uint8))
+    if listed and found != (listed[name].sha256 if name in listed else None):
+        raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
+    return content
+
+
+def _parsed(content: bytes | None) -> Any:
     try:
-        return None if text is None else manifest.parsed(text.encode())
+        return None if content is None else manifest.parsed(content)
     except (ValueError, RecursionError) as error:
         raise FileError(f"the config of the training is no JSON ({error}): the file is damaged.") from None
 

@@ -58,3 +58,15 @@ def test_what_cannot_go_on(tmp_path):
         ts = trainer.init(fnet.random.key(0), (3,))
         fnet.save_model(tmp_path / "n.keras", NET, params, state, trainer=trainer, train_state=ts)
     assert not (tmp_path / "n.keras").exists()
+
+
+def test_what_was_compiled_has_a_checksum(tmp_path):
+    trainer = fnet.Trainer(NET, "mse", optimizers.adam(0.0123))
+    ts = trainer.init(fnet.random.key(0), (3,))
+    path = tmp_path / "m.h5"
+    fnet.save_model(path, NET, ts.params, ts.state, trainer=trainer, train_state=ts)
+    data = path.read_bytes()
+    assert data.count(b"0.0123") == 1
+    path.write_bytes(data.replace(b"0.0123", b"0.0124"))
+    with pytest.raises(FileError, match="'training_config' does not have the checksum of the manifest"):
+        fnet.load_training(path)

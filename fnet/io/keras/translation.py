@@ -37,14 +37,14 @@ FAMILIES = (
 """The modules of `fnet.io.keras.layers`."""
 
 REFUSED: Mapping[str, str] = {
-    "Lambda": "A file cannot hold a function: make a layer of it, and give that a name with fnet.register.",
-    "PositionEmbedding": "Give a function that makes it a name with fnet.register.",
-    "SinePositionEncoding": "Give a function that makes it a name with fnet.register.",
-    "RotaryEmbedding": "Give a function that makes it a name with fnet.register.",
+    "Lambda": "A file cannot hold a function. Build the network again where it is loaded.",
+    "PositionEmbedding": "Build the network again where it is loaded.",
+    "SinePositionEncoding": "Build the network again where it is loaded.",
+    "RotaryEmbedding": "Build the network again where it is loaded.",
 }
 """Layers that Keras does not have, with what to do instead."""
 
-_OWN = "Give the function that makes it a name with fnet.register."
+_OWN = "Build the network again where it is loaded."
 _WEIGHTS_ALONE = "fnet.save_weights keeps the weights of any network."
 
 
@@ -88,8 +88,8 @@ def row_of_class(class_name: str, path: str) -> Translation:
     rows = keras_layers()
     if class_name not in rows:
         raise FileError(
-            f"{path}: fnet has no layer {plain(repr(class_name))}. Give a function that makes it this name with "
-            f"fnet.register."
+            f"{path}: fnet has no layer {plain(repr(class_name))}. Build the network in fnet, and load "
+            f"the weights alone: fnet.load_weights."
         )
     return rows[class_name]
 

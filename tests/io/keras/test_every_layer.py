@@ -21,14 +21,14 @@ from tests.tables import LAYERS, Row
 CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat")  # whose translation is that of networks
 REFUSED_ROWS = {
     "activation-step": "Keras has no activation 'binary_step'. Take another one of fnet.activations",
-    "lambda": "Keras has no layer Lambda. A file cannot hold a function: make a layer of it",
+    "lambda": "Keras has no layer Lambda. A file cannot hold a function. Build",
     "attention-causal": "Keras' MultiHeadAttention has no rotary=True. Leave rotary out, or keep the weights alone",
-    "position-embedding": "Keras has no layer PositionEmbedding. Give a function that makes it a name with",
-    "sine-encoding": "Keras has no layer SinePositionEncoding. Give a function that makes it a name with",
-    "rotary": "Keras has no layer RotaryEmbedding. Give a function that makes it a name with fnet.register",
-    "rnn-custom": "in 'average': Keras has no layer average. Give the function that makes it a name with",
-    "custom": "Keras has no layer scale. Give the function that makes it a name with fnet.register. fnet.save_weights",
-    "custom-state": "Keras has no layer counter. Give the function that makes it a name with fnet.register.",
+    "position-embedding": "Keras has no layer PositionEmbedding. Build the network again where it is loaded",
+    "sine-encoding": "Keras has no layer SinePositionEncoding. Build the network again where it is loaded",
+    "rotary": "Keras has no layer RotaryEmbedding. Build the network again where it is loaded",
+    "rnn-custom": "in 'average': Keras has no layer average. Build the network again where it is loaded",
+    "custom": "Keras has no layer scale. Build the network again where it is loaded. fnet.save_weights",
+    "custom-state": "Keras has no layer counter. Build the network again where it is loaded.",
 }
 
 

@@ -128,7 +128,7 @@ def test_a_bad_config_says_where_it_is_bad(fields, message):
 
 
 def test_a_class_that_fnet_does_not_have():
-    with pytest.raises(FileError, match=r"l: fnet has no layer 'TFSMLayer'. Give a function that makes it this name"):
+    with pytest.raises(FileError, match=r"l: fnet has no layer 'TFSMLayer'. Build the network in fnet, and load"):
         read_layer(Config({"class_name": "TFSMLayer", "config": {}}, "l"))
 
 
