@@ -326,7 +326,7 @@ def _call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[s
     for _, keywords in calls:
         own: dict[str, Any] = {}
         for key, value in keywords.items():
-            if value is None or value is False or key in ("initial_state", "query", "value", "key"):
+            if _says_nothing(value) or key in ("initial_state", "query", "value", "key"):
                 continue
             argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
             if argument is None:
@@ -338,6 +338,11 @@ def _call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[s
     if any(own != found[0] for own in found):
         raise FileError(f"{path}: its calls have different keywords, which fnet's layers take when they are made.")
     return found[0] if found else {}
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether a keyword is left out: a call of several inputs without masks has a list of them."""
+    return value is None or value is False or (isinstance(value, list) and all(map(_says_nothing, value)))
 
 
 def _inputs(row: Translation | None, call: Any, path: str) -> Any:

@@ -1,0 +1,91 @@
+"""A process of Keras: it loads the models in a folder, predicts, and saves each again in its own formats.
+
+python models_worker.py FOLDER keras|tf_keras
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def flat(tensors: Any) -> list[Any]:
+    if isinstance(tensors, dict):
+        return [leaf for name in sorted(tensors) for leaf in flat(tensors[name])]
+    if isinstance(tensors, list | tuple):
+        return [leaf for part in tensors for leaf in flat(part)]
+    return [np.asarray(tensors.detach() if hasattr(tensors, "detach") else tensors)]
+
+
+def given(path: Path) -> Any:
+    with np.load(path) as file:
+        arrays = [file[f"arr_{i}"] for i in range(len(file.files))]
+    return arrays if len(arrays) > 1 else arrays[0]
+
+
+def hand_made(keras: Any) -> dict[str, tuple[Any, list[np.ndarray]]]:
+    """Models that Keras alone can have made: nested, shared, of several ends."""
+    layers, rng = keras.layers, np.random.default_rng(3)
+
+    def draw(*shapes: tuple[int, ...]) -> list[np.ndarray]:
+        return [rng.normal(size=(3, *shape)).astype("float32") for shape in shapes]
+
+    x = keras.Input((6,), name="x")
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(6, "tanh"), layers.BatchNormalization()], name="inner")
+    a, b = keras.Input((6,)), keras.Input((3,))
+    pair = keras.Model([a, b], [layers.Concatenate()([a, b]), layers.Dense(2)(b)], name="pair")
+    u, v = pair([inner(x), layers.Dense(3)(x)])
+    nested = keras.Model(x, [layers.Dense(2)(u), v])
+    left, right, twin = keras.Input((4,), name="left"), keras.Input((4,), name="right"), layers.Dense(5)
+    shared = keras.Model([left, right], layers.Dot(1)([twin(left), twin(right)]))
+    steps = keras.Input((5, 4))
+    y, h, c = layers.LSTM(3, return_sequences=True, return_state=True)(layers.Masking()(steps))
+    states = keras.Model(steps, layers.LSTM(3)(y, initial_state=[h, c]))
+    inside = keras.Sequential(
+        [keras.Input((6,)), keras.Sequential([layers.Dense(4), layers.Dense(3)]), layers.Dense(1)]
+    )
+    chain = keras.Sequential([keras.Input((5, 4)), layers.Bidirectional(layers.GRU(3)), layers.Dropout(0.5)])
+    once = keras.Input((6,))
+    twice = keras.Model(once, inner(inner(once)))
+    return {
+        "nested": (nested, draw((6,))), "shared": (shared, draw((4,), (4,))), "states": (states, draw((5, 4))),
+        "inside": (inside, draw((6,))), "chain": (chain, draw((5, 4))), "twice": (twice, draw((6,))),
+    }  # fmt: skip
+
+
+def save(model: Any, path: Path, archive: bool) -> None:
+    model.save(f"{path}.again.h5")
+    if archive:
+        model.save(f"{path}.again.keras")
+        model.save_weights(f"{path}.again.weights.h5")
+
+
+def main(folder: Path, which: str) -> None:
+    keras = __import__(which)
+    failed: dict[str, str] = {}
+    for path in sorted(p for p in folder.iterdir() if p.suffix in (".keras", ".h5")):
+        try:
+            model = keras.models.load_model(str(path), compile=False)
+            y = model(given(path.with_suffix(".npz")), training=False)
+            np.savez(f"{path}.out.npz", *flat(y))
+            if path.suffix == ".keras" or which == "tf_keras":
+                save(model, path, which == "keras")
+        except Exception:
+            failed[path.name] = traceback.format_exc()[-600:]
+    for name, (model, x) in hand_made(keras).items():
+        try:
+            np.savez(folder / f"made-{name}.npz", *x)
+            np.savez(folder / f"made-{name}.out.npz", *flat(model(x if len(x) > 1 else x[0], training=False)))
+            save(model, folder / f"made-{name}", which == "keras")
+        except Exception:
+            failed[name] = traceback.format_exc()[-600:]
+    (folder / "failed.json").write_text(json.dumps(failed))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
