@@ -34,7 +34,7 @@ class Rotation:
     ...     for step, loss in enumerate([0.5, 0.25, 0.75, 1.0]):
     ...         path = rotation.save(step, {"step": step}, loss)
     ...     [path.name[17:] for path in rotation.paths()], latest(folder, {"step": 0})
-    (['1-0.25.h5', '2-0.75.h5', '3-1.0.h5'], {'step': 3})
+    (['000001-0.25.h5', '000002-0.75.h5', '000003-1.0.h5'], {'step': 3})
     """
 
     def __init__(
