@@ -117,7 +117,6 @@ fnet.Trainer(net, "mse", metric=["mae"])  # E: call-arg
 trainer = fnet.Trainer(net, "mse")
 trainer.init(0, (4,))  # E: arg-type
 ts = trainer.init(key, (4,))
-trainer.fit(ts, x)  # E: call-arg
 trainer.fit(ts, x, x, batch_size="32")  # E: arg-type
 trainer.fit(ts, x, x, epoch=3)  # E: call-arg
 trainer.predict(ts)  # E: call-arg
