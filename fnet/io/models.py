@@ -200,6 +200,7 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
         listed = checksums(file)
         described = _checked(file, _CONFIG, listed)
         assert described is not None
+        _check_version(file, described)
         model, numbers = _model(described, hdf5.size(file)), numbers_of(file, listed)
         saved = _filled(model, lambda templates: legacy.read(
             file, legacy.GROUP, model.members, templates, numbers))  # fmt: skip
@@ -207,6 +208,16 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             return saved, None
         config = _parsed(_checked(file, trained_files.CONFIG, listed))
         return saved, trained_files.read(file, config, saved.net, saved.params, saved.members, numbers)
+
+
+def _check_version(file: Any, described: bytes) -> None:
+    """Refuse what an older Keras computes otherwise under the same name."""
+    version = _text(file, "keras_version") if "keras_version" in file.attrs else ""
+    if version.startswith(("1.", "2.")) and b'"hard_sigmoid"' in described:
+        raise FileError(
+            "Keras 2 wrote it, whose 'hard_sigmoid' has the slope 0.2, and that of Keras 3 1/6. Build the "
+            "network with an activation of your own, and load the weights alone: fnet.load_weights."
+        )
 
 
 def _text(file: Any, name: str) -> str:

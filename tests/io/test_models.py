@@ -236,6 +236,19 @@ def test_a_file_of_weights_is_no_model(tmp_path):
         load_model(tmp_path / "none.h5")
 
 
+@pytest.mark.parametrize("version", ["2.21.0", "3.15.1"])
+def test_the_hard_sigmoid_of_keras_2_is_another_function(tmp_path, version):
+    path, net = tmp_path / "m.h5", serial(Dense(2, "hard_sigmoid"))
+    save_model(path, net, *net.init(random.key(0), (3,)))
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = np.bytes_(version)
+    if version.startswith("2"):
+        with pytest.raises(FileError, match=r"Keras 2 wrote it, whose 'hard_sigmoid' has the slope 0.2"):
+            load_model(path)
+    else:
+        load_model(path)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
