@@ -84,7 +84,7 @@ class Fit:
             try:
                 self._call("on_train_begin", {})
                 for epoch in range(self._first_epoch(first), last):
-                    if self.run.stopping or not self._epoch(epoch, progress, interrupt):
+                    if (self.run.stopping and not self.begin) or not self._epoch(epoch, progress, interrupt):
                         break
             except KeyboardInterrupt as error:
                 if interrupt.requested:  # the second one

@@ -154,9 +154,10 @@ def test_more_epochs_go_on_from_a_backup_of_fewer(train, problem):
     assert tree.all_equal(new, whole) and history == record
 
 
-def test_a_run_that_was_over_gives_the_same_again(train, tmp_path):
-    first = train(backup={"delete_checkpoint": False})
-    again = train(backup={"delete_checkpoint": False})
+@pytest.mark.parametrize("freq", ["epoch", 1])
+def test_a_run_that_was_stopped_gives_the_same_again(train, tmp_path, freq):
+    first, again = (train(freq, backup={"delete_checkpoint": False}, epochs=5) for _ in range(2))
+    assert first[1].epoch == [0, 1, 2] and int(first[0].step) == 14
     assert tree.all_equal(first[0], again[0]) and first[1] == again[1] and first[3] == again[3]
     assert [path.name for path in (tmp_path / "backup").iterdir()] == ["checkpoint-000000000014.h5"]
 

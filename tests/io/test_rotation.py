@@ -14,6 +14,7 @@ import pytest
 from fnet import checkpoint
 from fnet.errors import FileError, ValueRangeError
 from fnet.io import atomic
+from fnet.io.checkpoint.rotation import read_latest
 
 Rotation, latest = checkpoint.Rotation, checkpoint.latest
 LIKE = {"a": np.zeros(3), "step": 0}
@@ -82,6 +83,17 @@ def test_damaged_ones_are_skipped_for_the_one_before_with_a_warning_that_names_e
     paths[0].write_bytes(b"")
     with pytest.raises(FileError, match=r"none of the checkpoints in '.*' can be read\. The latest: .*3\.h5"):
         latest(tmp_path, LIKE)
+
+
+def test_one_that_another_process_removes_meanwhile_is_skipped(tmp_path):
+    rotation = Rotation(tmp_path)
+    paths = [rotation.save(step, tree_of(step)) for step in (1, 2)]
+
+    def read(path: Path) -> Any:
+        paths[1].unlink(missing_ok=True)
+        return checkpoint.load(path, LIKE)
+
+    assert read_latest(tmp_path, read)["step"] == 1
 
 
 def test_checkpoints_of_another_tree_are_an_error(tmp_path):
