@@ -53,10 +53,10 @@ def save_model(
     net: Layer,
     params: Any,
     state: Any,
-    *,
-    shape: Any = None,
     trainer: Any = None,
     train_state: Any = None,
+    *,
+    shape: Any = None,
 ) -> None:
     """Write a network with its parameters and state to a file that Keras opens, and that predicts the same there.
 
