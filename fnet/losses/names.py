@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,3 +32,10 @@ def get(loss: LossLike) -> Callable[..., Any]:
         configured = next((of for make, of in MADE_BY.items() if make is loss), None)
         return configured or (loss if takes_weights(loss) else from_function(loss))
     raise LOSSES.unknown(loss)
+
+
+def as_loss(loss: Any) -> Loss | None:
+    """The `Loss` behind a function that `get` gives, with the options of a `functools.partial`; None behind others."""
+    if isinstance(loss, functools.partial) and isinstance(loss.func, Loss) and not loss.args:
+        return loss.func.configured(**loss.keywords)
+    return loss if isinstance(loss, Loss) else None

@@ -10,13 +10,12 @@ from typing import Any
 from fnet.errors import StructureError
 from fnet.layers import Dense
 from fnet.losses.define import LOSSES
-from fnet.losses.names import LossLike
+from fnet.losses.names import LossLike, as_loss
 from fnet.losses.names import get as get_loss
 from fnet.networks.combinators import serial
 from fnet.networks.layer import Layer
 from fnet.ops import nn
 from fnet.spec import ArraySpec
-from fnet.train.checks import as_loss
 from fnet.train.trainer import Trainer
 from fnet.transforms.stage import eval_shape
 

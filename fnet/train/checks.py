@@ -13,6 +13,7 @@ from fnet.device import device_of
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError, FnetError, ShapeError, StructureError, TracingError
 from fnet.losses.define import Loss
+from fnet.losses.names import as_loss
 from fnet.masking import split_mask
 from fnet.networks.layer import Layer
 from fnet.optimizers.rates import new_state
@@ -164,13 +165,6 @@ def check_targets(loss: Any, y: Any, output: Any, sample_weight: Any) -> None:
         )
     if isinstance(y, np.ndarray) and isinstance(split_mask(output)[0], ArraySpec):
         known.check_targets(y, output, sample_weight)
-
-
-def as_loss(loss: Any) -> Loss | None:
-    """The `Loss` behind what a trainer was given, with its options; None where it is another function."""
-    if isinstance(loss, functools.partial) and isinstance(loss.func, Loss) and not loss.args:
-        return loss.func.configured(**loss.keywords)
-    return loss if isinstance(loss, Loss) else None
 
 
 def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight: Any) -> Any:

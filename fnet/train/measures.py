@@ -10,10 +10,11 @@ from fnet import losses, metrics, tree
 from fnet.errors import StructureError, did_you_mean, scope
 from fnet.losses.combine import CombinedLoss
 from fnet.losses.define import Loss
+from fnet.losses.names import as_loss
 from fnet.metrics import Metric
 from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer
-from fnet.train.checks import as_loss, check_targets, check_weights
+from fnet.train.checks import check_targets, check_weights
 from fnet.transforms.operand import is_known
 
 Outputs = tuple[str, ...] | None

@@ -10,7 +10,7 @@ from fnet import losses
 from fnet.errors import FileError, StructureError, did_you_mean, plain
 from fnet.io.keras.objects import made, plain_value, read_object, written_value
 from fnet.io.keras.parts import keras_object
-from fnet.losses import Loss
+from fnet.losses.names import as_loss
 
 _OPTIONS = {
     "BinaryCrossentropy": ("from_logits", "label_smoothing", "axis"),
@@ -43,9 +43,10 @@ _FROM_KERAS = {"auto": "mean", "sum_over_batch_size": "mean", None: "none"}
 
 def write_loss(loss: Any) -> dict[str, Any]:
     """The object that says a loss, given as trainers take it."""
-    found = losses.get(loss)
-    if not isinstance(found, Loss) or found.constructor not in _OPTIONS:
-        name = getattr(found, "name", getattr(found, "__name__", repr(found)))
+    function = losses.get(loss)
+    found = as_loss(function)
+    if found is None or found.constructor not in _OPTIONS:
+        name = getattr(function, "name", getattr(function, "__name__", repr(function)))
         raise StructureError(
             f"Keras has no loss {plain(str(name))}. Train with one of Keras, or save the network without the trainer."
         )

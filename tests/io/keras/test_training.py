@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -40,6 +41,12 @@ def test_one_output_comes_back(legacy):
     assert (found.optimizer.name, found.optimizer.config) == ("adam", given.optimizer.config)
     assert found.metrics[0] == "acc" and found.metrics[1].name == "area" and found.weighted_metrics[0].name == "mse"
     assert found.metrics[1].recipe.kwargs["num_thresholds"] == 5
+
+
+def test_a_partial_of_a_loss_is_the_loss_with_its_options():
+    given = functools.partial(losses.sparse_categorical_crossentropy, from_logits=True)
+    found = read(write_training(Compiled(given, "sgd"), None))
+    assert found.loss == losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 @pytest.mark.parametrize("loss", [["mse", None], {"a": "mse"}])
