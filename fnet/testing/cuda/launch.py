@@ -26,9 +26,9 @@ def run_kernel(
 ) -> None:
     """Run ``kernel[grid, block](*args)`` as plain Python, with no GPU, and refuse what a card leaves undefined.
 
-    kernel: a function marked ``@cuda.jit``. grid, block: numbers of blocks and of threads in each, one to three of
-    each. args: NumPy arrays, which the kernel changes as it does on a card, and numbers. shared_bytes: the size of the
-    shared memory that the kernel declares with a shape of 0.
+    kernel: a function marked ``@cuda.jit``, or a kernel of fnet. grid, block: numbers of blocks and of threads in each,
+    one to three of each. args: NumPy arrays, which the kernel changes as it does on a card, and numbers. shared_bytes:
+    the size of the shared memory that the kernel declares with a shape of 0.
     Raises a `KernelError`: `RaceError` where two threads touch one element of shared or global memory, one of them
     writes, and no barrier orders the two; `DivergenceError` where some threads wait at a barrier, or at an operation of
     their warp, to which others do not come; `UnwrittenError` for reads of shared or local memory that nobody wrote, and

@@ -1,8 +1,9 @@
 """Kernels as Python generators: from one meeting of threads to the next.
 
-The source of a kernel is rewritten. The module ``cuda`` becomes the running thread, a first argument. What waits for
-other threads (barriers, exchanges within a warp) becomes a ``yield`` of the request, and so does a call of a device
-function that waits, so that one thread of the operating system runs all threads of a block.
+The source of a kernel is rewritten. The module ``cuda`` becomes the running thread, a first argument, also of device
+functions that name it. What waits for other threads (barriers, exchanges within a warp) becomes a ``yield`` of the
+request, and so does a call of a device function that waits, so that one thread of the operating system runs all threads
+of a block.
 """
 
 from __future__ import annotations
@@ -34,28 +35,36 @@ def python_function(kernel: Any) -> FunctionType:
     return function
 
 
-@functools.cache
 def as_generator(function: FunctionType) -> Callable[..., Any]:
     """The function as a generator function whose first argument is the thread."""
+    return _rewritten(function, True)
+
+
+@functools.cache
+def _rewritten(function: FunctionType, waits: bool) -> Callable[..., Any]:
+    """The function with the thread as its first argument; a generator function if it waits."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except OSError:
         raise StructureError(f"{function.__name__}: there is no source of it for the checker to rewrite.") from None
     scope = _scope(function)
     modules = {name for name, value in scope.items() if _is_cuda(value)}
-    waiting = {name: callee for name, callee in _callees(function).items() if _needs_thread(callee)}
+    callees = _callees(function)
+    placed = {name: _waits(callee) for name, callee in callees.items() if _needs_thread(callee)}
     module = ast.parse(source)
-    rewriter = _Rewriter(modules, set(waiting), function.__name__, function.__code__.co_firstlineno - 1)
+    rewriter = _Rewriter(modules, placed, waits, function.__name__, function.__code__.co_firstlineno - 1)
     tree = ast.fix_missing_locations(rewriter.visit(module))
-    scope |= _callees(function)
-    scope |= {name: as_generator(callee) for name, callee in waiting.items() if callee is not function}
+    scope |= callees
+    scope |= {name: _rewritten(callees[name], wait) for name, wait in placed.items() if callees[name] is not function}
     exec(compile(tree, inspect.getsourcefile(function) or "<kernel>", "exec"), scope)
-    return scope[function.__name__]
+    return scope[function.__code__.co_name]
 
 
 class _Rewriter(ast.NodeTransformer):
-    def __init__(self, modules: set[str], waiting: set[str], kernel: str, above: int) -> None:
-        self._modules, self._waiting, self._kernel, self._above = modules, waiting, kernel, above
+    """See `_rewritten`. placed: the functions that take the thread, too, and whether they wait."""
+
+    def __init__(self, modules: set[str], placed: dict[str, bool], waits: bool, kernel: str, above: int) -> None:
+        self._modules, self._placed, self._waits, self._kernel, self._above = modules, placed, waits, kernel, above
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
@@ -63,15 +72,16 @@ class _Rewriter(ast.NodeTransformer):
         for argument in node.args.args:
             argument.annotation = None
         node.args.args.insert(0, ast.arg(_THREAD))
-        node.body.append(ast.parse("if False:\n    yield").body[0])  # a generator, also where nothing waits
+        if self._waits:
+            node.body.append(ast.parse("if False:\n    yield").body[0])  # a generator, also where nothing waits
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         head, _, name = ast.unparse(node.func).partition(".")
-        if head in self._waiting and not name:
+        if head in self._placed and not name:
             node.args.insert(0, ast.Name(_THREAD, ast.Load()))
-            return ast.YieldFrom(node)
+            return ast.YieldFrom(node) if self._placed[head] else node
         if head != _THREAD:
             return node
         place = f"{self._kernel}, line {node.lineno + self._above}"
@@ -107,17 +117,28 @@ def _callees(function: FunctionType) -> dict[str, FunctionType]:
 
 def _needs_thread(function: FunctionType) -> bool:
     """Whether a function asks where it runs, or waits: itself, or in what it calls."""
+    return any(_names_cuda(one) for one in _with_callees(function))
+
+
+def _waits(function: FunctionType) -> bool:
+    """Whether the text of a function, or of what it calls, names what waits for other threads."""
+    return any(not (BARRIERS | EXCHANGES).isdisjoint(one.__code__.co_names) for one in _with_callees(function))
+
+
+def _with_callees(function: FunctionType) -> set[FunctionType]:
+    """A function and all that it calls, but for what Numba has written."""
     seen, left = set[FunctionType](), [function]
     while left:
         one = left.pop()
-        if one in seen or one.__module__.startswith("numba"):
-            continue
-        seen.add(one)
-        scope = _scope(one)
-        if any(_is_cuda(scope.get(name)) for name in (*one.__code__.co_names, *one.__code__.co_freevars)):
-            return True
-        left += _callees(one).values()
-    return False
+        if one not in seen and not one.__module__.startswith("numba"):
+            seen.add(one)
+            left += _callees(one).values()
+    return seen
+
+
+def _names_cuda(function: FunctionType) -> bool:
+    scope = _scope(function)
+    return any(_is_cuda(scope.get(name)) for name in (*function.__code__.co_names, *function.__code__.co_freevars))
 
 
 def _is_cuda(value: Any) -> bool:

@@ -1,0 +1,12 @@
+"""CUDA kernels, one family a module, imported only when first used: text in Numba's CUDA subset, not yet compiled."""
+
+import importlib
+from types import ModuleType
+
+_FAMILIES: tuple[str, ...] = ()
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _FAMILIES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,126 @@
+"""Kernels of CUDA as plain Python functions that are not compiled, and launches of them.
+
+Neither needs Numba. What compiles a kernel puts the module `numba.cuda` in the place of `cuda`, and compiled functions
+in the places of `DeviceFunction`s. `fnet.testing.cuda.run_kernel` runs a kernel as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FunctionType, ModuleType
+from typing import Any, NoReturn
+
+from fnet.errors import StructureError
+
+Dim = tuple[int, int, int]
+
+
+class _StandIn(ModuleType):
+    """The module of its name, where the text of a kernel speaks of it."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"cuda.{name} is for kernels while they run: write it into a function marked @kernel.")
+
+
+cuda: Any = _StandIn("numba.cuda", "What kernels know of the grid, of threads and of memory.")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A kernel, how many blocks run it, and how many threads each has.
+
+    shared_bytes: the size of the shared memory that the kernel declares with a shape of 0.
+    """
+
+    kernel: Kernel
+    grid: Dim
+    block: Dim
+    shared_bytes: int = 0
+
+    @property
+    def __name__(self) -> str:
+        return self.kernel.__name__
+
+    def __call__(self, *args: Any) -> NoReturn:
+        raise StructureError(
+            f"{self.__name__} is a kernel of CUDA, which Python cannot call.\n"
+            f"Without a card: fnet.testing.cuda.run_kernel(kernel, grid, block, ...)."
+        )
+
+
+class _Text:
+    """A function that is kept as it is written."""
+
+    def __init__(self, function: FunctionType) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__module__}.{self.__name__}>"
+
+
+class Kernel(_Text):
+    """A function that all threads of a grid run: ``kernel[grid, block]`` is a `Launch` of it.
+
+    py_func: the function; threads: how many a block has at most, None where any number; registers: how many a thread
+    may take; contract: whether a product and the sum behind it may be rounded once.
+    """
+
+    __name__: str
+
+    def __init__(self, function: FunctionType, threads: int | None, registers: int, contract: bool) -> None:
+        super().__init__(function)
+        self.threads, self.registers, self.contract = threads, registers, contract
+
+    def __getitem__(self, how: tuple[Any, ...]) -> Launch:
+        """The launch of ``grid, block`` or ``grid, block, shared_bytes``; each of the first is one to three numbers."""
+        grid, block, *shared_bytes = how
+        return Launch(self, _dim(grid), _dim(block), *map(int, shared_bytes))
+
+
+class DeviceFunction(_Text):
+    """A function that kernels call; Python can call it, too, if it does not speak of `cuda`."""
+
+    __name__: str
+
+    def __call__(self, *args: Any) -> Any:
+        return self.py_func(*args)
+
+
+def kernel(
+    function: Callable | None = None, *, threads: int | None = None, registers: int = 255, contract: bool = True
+) -> Any:
+    """Mark a function as a kernel: it takes flat arrays and int64 numbers, writes into its outputs, and gives nothing.
+
+    threads, registers, contract: see `Kernel`.
+
+    >>> @kernel(threads=256)
+    ... def double(x):
+    ...     i = cuda.grid(1)
+    ...     if i < x.size:
+    ...         x[i] *= 2
+    >>> double[4, 256].block
+    (256, 1, 1)
+    """
+    if function is None:
+        return functools.partial(kernel, threads=threads, registers=registers, contract=contract)
+    return Kernel(_plain(function), threads, registers, contract)
+
+
+def device_function(function: Callable) -> DeviceFunction:
+    """Mark a function that kernels call; it is inlined into them."""
+    return DeviceFunction(_plain(function))
+
+
+def _plain(function: Callable) -> FunctionType:
+    if not isinstance(function, FunctionType):
+        raise StructureError(f"expected a plain Python function, received a {type(function).__name__}.")
+    return function
+
+
+def _dim(sizes: Any) -> Dim:
+    """One to three numbers as three."""
+    x, y, z = (*(sizes if isinstance(sizes, tuple) else (sizes,)), 1, 1)[:3]
+    return int(x), int(y), int(z)
