@@ -62,6 +62,7 @@ def test_uniform_is_the_leading_bits(seed: int, n: int) -> None:
 
 @given(SEEDS, st.integers(0, 11), st.integers(-(2**63), 2**63 - 1), st.integers(1, 2**63 - 1))
 @example(1, 11, -(2**62), 2**63 - 1)
+@example(2, 45, -7, 2**40)
 @QUICK
 def test_randint_is_the_scaled_word(seed: int, n: int, low: int, span: int) -> None:
     key, high = random.key(seed), min(low + span, 2**63)
@@ -71,6 +72,7 @@ def test_randint_is_the_scaled_word(seed: int, n: int, low: int, span: int) -> N
 
 
 @given(SEEDS, st.integers(0, 12))
+@example(1, 2051)
 @QUICK
 def test_permutation_is_a_shuffle_by_the_words(seed: int, n: int) -> None:
     key = random.key(seed)

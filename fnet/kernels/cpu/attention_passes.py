@@ -24,9 +24,9 @@ from fnet.kernels.cpu.attention_operands import (
     MASK_QUERY,
     QUERIES,
 )
-from fnet.kernels.cpu.dropout import BLOCKS, all_blocks, write_cipher
 from fnet.kernels.cpu.product import VECTORS  # of queries in a panel
 from fnet.kernels.cpu.scalars import philox4x32
+from fnet.kernels.cpu.vector.cipher import BLOCKS, all_blocks, write_cipher
 from fnet.kernels.cpu.vector.exponential import exp2
 from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, lanes, vector_code
 from fnet.kernels.policy import kernel

@@ -6,12 +6,13 @@ order of the indices on any number of threads.
 
 from __future__ import annotations
 
+import numpy as np
+
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector import spans
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
-_NARROW = 4  # rows with fewer elements are copied element by element
 _LINE = 32  # neighbouring elements that one thread writes, at least: cache lines are not shared
 _ELEMENTS = 4096  # of a task that copies or clears
 _AHEAD, _FETCHED = 16, 128  # rows between a fetch and its use, elements of a row that are fetched
@@ -26,12 +27,14 @@ def _pieces(size, piece):
 @scalar
 def _row_of(index, c, size):
     """The row that an index means, or -1."""
-    k = index[c] + size if index[c] < 0 else index[c]
+    k = np.int64(index[np.uint64(c)])
+    k = k + size if k < 0 else k
     return k if 0 <= k < size else -1
 
 
 @kernel
 def _take_rows(task, x, index, missing, y, size, count, inner, rows):
+    """Rows of some lines, which are fetched ahead."""
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     last = min(first + rows, count)
@@ -53,22 +56,46 @@ def _take_rows(task, x, index, missing, y, size, count, inner, rows):
 
 
 @kernel
-def _take_elements(task, x, index, missing, y, size, count, inner, rows):
+def _take_short_rows(task, x, index, missing, y, size, count, inner, rows):
+    """Rows that the processor fetches ahead by itself, many at a time."""
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     for c in range(first, min(first + rows, count)):
         k, target = _row_of(index, c, size), (outer * count + c) * inner
-        for i in range(inner):
-            y[target + i] = x[(outer * size + k) * inner + i] if k >= 0 else missing[0]
+        if k >= 0:
+            spans.copy(at(y, target), at(x, (outer * size + k) * inner), inner)
+        else:
+            for i in range(target, target + inner):
+                y[i] = missing[0]
+
+
+@kernel
+def _take_elements(task, x, index, missing, y, size, count, rows):
+    outer = task // _pieces(count, rows)
+    first = (task - outer * _pieces(count, rows)) * rows
+    for c in range(first, min(first + rows, count)):
+        k = _row_of(index, c, size)
+        y[np.uint64(outer * count + c)] = x[np.uint64(outer * size + k)] if k >= 0 else missing[0]
 
 
 @kernel
 def take(x, index, missing, y, outer, size, count, inner):
-    """``y[o, c, i] = x[o, index[c], i]`` for x: (outer, size, inner), index: (count,), y: (outer, count, inner)."""
+    """``y[o, c, i] = x[o, index[c], i]`` for x: (outer, size, inner), index: (count,), y: (outer, count, inner).
+
+    A single task is called here: to hand it over takes 70 ns, longer than a gather of few rows.
+    """
     rows = max(1, _ELEMENTS // max(1, inner))
     tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (4 + inner // 5))
-    if inner < _NARROW:
-        parallel_for(_take_elements, tasks, threads, x, index, missing, y, size, count, inner, rows)
+    if inner == 1:
+        if tasks == 1:
+            _take_elements(0, x, index, missing, y, size, count, rows)
+        else:
+            parallel_for(_take_elements, tasks, threads, x, index, missing, y, size, count, rows)
+    elif inner * y.itemsize < spans.BLOCK_BYTES:
+        if tasks == 1:
+            _take_short_rows(0, x, index, missing, y, size, count, inner, rows)
+        else:
+            parallel_for(_take_short_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
     else:
         parallel_for(_take_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
 

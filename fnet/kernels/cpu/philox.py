@@ -20,6 +20,8 @@ from fnet.kernels.cpu.scalars import (
     uniform_of_word_f32,
     uniform_of_words_f64,
 )
+from fnet.kernels.cpu.vector.cipher import BLOCKS, WORDS, store_words
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 from fnet.kernels.scalar.philox import STREAM_BITS, STREAM_FOLD, STREAM_SPLIT
 
@@ -28,19 +30,27 @@ _LOW_32 = np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def random_bits(key, out, n):
-    """``out: (n,) uint32``: the words of the key's stream, whole blocks first, which vectorises."""
-    n = np.uint64(n)
+def words_from(key, first, out, n):
+    """``out: (n,) uint32``: the words of the key's stream from block `first` on, vectors of blocks first."""
+    steps = n // WORDS
+    store_words(at(out, 0), first, steps, int(key[0]), int(key[1]))
+    n, first = np.uint64(n), np.uint64(first)
     blocks = n >> _2
-    for b in range(blocks):
-        w = block(b, STREAM_BITS, key)
+    for b in range(np.uint64(steps * BLOCKS), blocks):
+        w = block(first + b, STREAM_BITS, key)
         i = b << _2
         out[i] = w[0]
         out[i + _1] = w[1]
         out[i + _2] = w[2]
         out[i + _3] = w[3]
     for i in range(blocks << _2, n):
-        out[i] = block(blocks, STREAM_BITS, key)[i & _3]
+        out[i] = block(first + blocks, STREAM_BITS, key)[i & _3]
+
+
+@kernel
+def random_bits(key, out, n):
+    """``out: (n,) uint32``: the words of the key's stream."""
+    words_from(key, 0, out, n)
 
 
 @kernel

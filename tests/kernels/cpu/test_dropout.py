@@ -13,6 +13,7 @@ from numba.core import config
 from fnet.kernels.cpu import dropout as kernels
 from fnet.kernels.cpu import philox
 from fnet.kernels.cpu.runtime import threads
+from fnet.kernels.cpu.vector.cipher import WORDS
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
@@ -73,7 +74,7 @@ def late_steps(x, y, rate, first, limit):
 
 
 def test_counters_beyond_32_bits() -> None:
-    first, n = 2**32 - 1, kernels._STEP
+    first, n = 2**32 - 1, WORDS
     y, rate = np.zeros(n, np.float32), np.zeros(1, np.float32)
     late_steps(np.ones(n, np.float32), y, rate, first, 2**23)
     key = np.array((1, 2), np.uint32)

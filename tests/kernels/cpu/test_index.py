@@ -13,7 +13,7 @@ from numba.core import config
 from fnet.kernels.cpu import index as k
 from fnet.kernels.cpu.runtime import threads
 
-# element by element; bytes of less than a line; vectors, blocks and a rest
+# elements; pieces of a line; lines and a rest; blocks of lines
 INNER = [0, 1, 3, 4, 17, 64, 100, 300]
 SIZES = st.sampled_from(INNER)
 
@@ -56,7 +56,7 @@ def test_take_reads_positions_of_32_bits():
     np.testing.assert_array_equal(take(x, index), expected_take(x, index))
 
 
-@pytest.mark.parametrize("inner", [1, 5, 70])
+@pytest.mark.parametrize("inner", [1, 3, 5, 70])
 @pytest.mark.parametrize("dtype", ["f8", "i1", "u2", "i8", "?"])
 def test_take_of_any_dtype(dtype, inner):
     x = np.random.default_rng(0).integers(0, 2, (2, 6, inner)).astype(dtype)

@@ -29,7 +29,7 @@ KNOWN_ANSWERS = [
 ]
 WORD = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**31, 2**32 - 1])
 KEYS = st.tuples(WORD, WORD)
-SIZES = st.integers(0, 21)
+SIZES = st.integers(0, 21) | st.sampled_from([32, 47, 70])  # numbers of one block, of several, of vectors of them
 DTYPES = [np.float32, np.float64]
 
 
@@ -103,6 +103,14 @@ def test_the_cipher_is_the_reference(counter: tuple, key: tuple) -> None:
 @given(KEYS, SIZES)
 def test_random_bits(key: tuple, n: int) -> None:
     assert draw("random_bits", key, n).tolist() == words(key, n)
+
+
+@pytest.mark.parametrize("first", [0, 5, 2**32 - 3])
+def test_words_from_a_block_on(first: int) -> None:
+    out = np.full(71, 77, np.uint32)
+    kernels.words_from(u32((1, 2)), first, out, 70)
+    blocks = [reference((b & (2**32 - 1), b >> 32, 0, 0), (1, 2)) for b in range(first, first + 18)]
+    assert out.tolist() == [*[word for one in blocks for word in one][:70], 77]
 
 
 @settings(deadline=None)

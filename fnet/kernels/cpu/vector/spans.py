@@ -49,25 +49,42 @@ def _clear(typing, target, count):
 
 @intrinsic
 def _copy(typing, target, source, count):
-    line = ir.VectorType(_BYTE, _LINE)
-
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        """Whole lines here, in registers; the rest by the C library, which is quick on few bytes."""
+        """Whole lines, then the last line once more from its end on; what is shorter, as two pieces that overlap."""
         to, start = (_bytes(builder, a) for a in values[:2])
         length = _length(context, builder, target, values[2])
 
-        def at(address: ir.Value, offset: ir.Value) -> ir.Value:
-            return builder.gep(address, [offset], source_etype=_BYTE)
+        def move(offset: ir.Value, size: int) -> None:
+            piece = ir.VectorType(_BYTE, size)
+            read, written = (
+                builder.bitcast(builder.gep(address, [offset], source_etype=_BYTE), piece.as_pointer())
+                for address in (start, to)
+            )
+            builder.store(builder.load(read, align=1, typ=piece), written, align=1)
 
-        lines = Loop(builder, builder.sdiv(length, INT(_LINE)), [])
-        offset = builder.mul(lines.index, INT(_LINE))
-        value = builder.load(builder.bitcast(at(start, offset), line.as_pointer()), align=1, typ=line)
-        builder.store(value, builder.bitcast(at(to, offset), line.as_pointer()), align=1)
-        lines.close([])
-        rest = builder.srem(length, INT(_LINE))
-        with builder.if_then(builder.icmp_signed(">", rest, INT(0))):
-            done = builder.sub(length, rest)
-            _call(builder, "llvm.memcpy.p0.p0.i64", [at(to, done), at(start, done), rest, _FLAG(0)])
+        def move_pieces(sizes: Sequence[int]) -> None:
+            if not sizes:
+                loop = Loop(builder, length, [])
+                move(loop.index, 1)
+                loop.close([])
+                return
+            size, *smaller = sizes
+            with builder.if_else(builder.icmp_signed(">=", length, INT(size))) as (fits, shorter):
+                with fits:
+                    move(INT(0), size)
+                    move(builder.sub(length, INT(size)), size)
+                with shorter:
+                    move_pieces(smaller)
+
+        with builder.if_else(builder.icmp_signed(">=", length, INT(_LINE))) as (long, short):
+            with long:
+                lines = Loop(builder, builder.sdiv(length, INT(_LINE)), [])
+                move(builder.mul(lines.index, INT(_LINE)), _LINE)
+                lines.close([])
+                with builder.if_then(builder.icmp_signed(">", builder.srem(length, INT(_LINE)), INT(0))):
+                    move(builder.sub(length, INT(_LINE)), _LINE)
+            with short:
+                move_pieces((32, 16, 8, 4))
         return context.get_dummy_value()
 
     return types.void(target, source, types.int64), generate
