@@ -29,6 +29,11 @@ class CheckedArray:
     def __len__(self) -> int:
         return len(self.data)
 
+    @property
+    def address(self) -> int:
+        """Where the first element lies."""
+        return self.data.__array_interface__["data"][0]
+
     def __getitem__(self, index: Any) -> Any:
         key = self._key(index)
         self._read(key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -80,8 +82,9 @@ class Thread:
 
     @staticmethod
     def fma(a: Any, b: Any, c: Any) -> Any:
-        """``a b + c`` in float64, rounded once more for float32 arguments."""
-        return np.result_type(a, b, c).type(np.float64(a) * np.float64(b) + np.float64(c))
+        """``a b + c``, rounded once, for float32 if all three are that."""
+        single = isinstance(a, np.float32) and isinstance(b, np.float32) and isinstance(c, np.float32)
+        return np.float32(_FMAF(a, b, c)) if single else np.float64(_FMA(a, b, c))
 
     @staticmethod
     def selp(condition: Any, a: Any, b: Any) -> Any:
@@ -113,6 +116,15 @@ class _Const:
     def array_like(self, array: np.ndarray) -> np.ndarray:
         return array
 
+
+def _of_c(name: str, number: Any) -> Any:
+    """A function of three numbers of the library of C."""
+    function = getattr(ctypes.CDLL(None if os.name == "posix" else "ucrtbase"), name)
+    function.argtypes, function.restype = [number] * 3, number
+    return function
+
+
+_FMAF, _FMA = _of_c("fmaf", ctypes.c_float), _of_c("fma", ctypes.c_double)
 
 _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda old, value: old + value,

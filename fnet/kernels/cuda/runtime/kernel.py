@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from fnet.errors import StructureError
 
@@ -53,8 +53,10 @@ class Launch:
 class _Text:
     """A function that is kept as it is written."""
 
+    __name__: str
+
     def __init__(self, function: FunctionType) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(cast(Any, self), function)
         self.py_func = function
 
     def __repr__(self) -> str:
@@ -67,8 +69,6 @@ class Kernel(_Text):
     py_func: the function; threads: how many a block has at most, None where any number; registers: how many a thread
     may take; contract: whether a product and the sum behind it may be rounded once.
     """
-
-    __name__: str
 
     def __init__(self, function: FunctionType, threads: int | None, registers: int, contract: bool) -> None:
         super().__init__(function)
@@ -83,10 +83,12 @@ class Kernel(_Text):
 class DeviceFunction(_Text):
     """A function that kernels call; Python can call it, too, if it does not speak of `cuda`."""
 
-    __name__: str
-
     def __call__(self, *args: Any) -> Any:
         return self.py_func(*args)
+
+
+class Instruction(DeviceFunction):
+    """A function whose text is for Python; compiled code has that of its name in `intrinsics`, a module beside."""
 
 
 def kernel(
@@ -112,6 +114,11 @@ def kernel(
 def device_function(function: Callable) -> DeviceFunction:
     """Mark a function that kernels call; it is inlined into them."""
     return DeviceFunction(_plain(function))
+
+
+def instruction(function: Callable) -> Instruction:
+    """Mark what its text means as an instruction of the card."""
+    return Instruction(_plain(function))
 
 
 def _plain(function: Callable) -> FunctionType:

@@ -1,0 +1,42 @@
+"""The scalar functions (`fnet.kernels.scalar`) as kernels of CUDA call them, each when it is first asked for.
+
+``exp_f32`` and ``exp_f64`` are for one type. They are the polynomials of the CPU, so they give its bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fnet.kernels.cuda.runtime import arithmetic as card
+from fnet.kernels.cuda.runtime.kernel import Instruction, device_function
+from fnet.kernels.scalar import (
+    arithmetic,
+    error_function,
+    exponential,
+    half,
+    instructions,
+    integers,
+    logarithm,
+    philox,
+    quantile,
+    scaled,
+    sums,
+)
+from fnet.kernels.scalar.loading import Loader
+
+_FAMILIES = (arithmetic, error_function, exponential, half, integers, logarithm, philox, quantile, scaled, sums)
+
+_loader = Loader(
+    dict.fromkeys(_FAMILIES, device_function),
+    {getattr(instructions, name): value for name, value in vars(card).items() if isinstance(value, Instruction)},
+    __file__,
+)
+TEXTS = _loader.texts
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        value = globals()[name] = _loader[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return value
