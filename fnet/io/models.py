@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -188,8 +189,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             model = _model(content, path.stat().st_size)
             with archive.weights(file) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as opened:
                 numbers = numbers_of(opened, checksums(opened))
-                saved = _filled(model, lambda templates: variables_file.read(
-                    opened, model.members, templates, numbers))  # fmt: skip
+                saved = _filled(model, lambda members, templates: variables_file.read(
+                    opened, members, templates, numbers))  # fmt: skip
                 if not with_training:
                     return saved, None
                 config = manifest.parsed(content).get("compile_config")
@@ -202,8 +203,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
         assert described is not None
         _check_version(file, described)
         model, numbers = _model(described, hdf5.size(file)), numbers_of(file, listed)
-        saved = _filled(model, lambda templates: legacy.read(
-            file, legacy.GROUP, model.members, templates, numbers))  # fmt: skip
+        saved = _filled(model, lambda members, templates: legacy.read(
+            file, legacy.GROUP, members, templates, numbers))  # fmt: skip
         if not with_training:
             return saved, None
         config = _parsed(_checked(file, trained_files.CONFIG, listed))
@@ -268,7 +269,7 @@ def _integers(described: Any) -> Iterator[int]:
             yield part
 
 
-def _filled(model: Model, read: Callable[[dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
+def _filled(model: Model, read: Callable[[list[Member], dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
     """The model with the arrays of the file; what Keras does not keep, such as counters, is as init makes it."""
     net = model.net
     shape = tree.map(lambda samples: samples.shape, model.samples)
@@ -277,12 +278,13 @@ def _filled(model: Model, read: Callable[[dict[str, Any]], dict[str, np.ndarray]
     except FnetError as error:
         raise FileError(f"model: {error}") from None
     templates = dict(tree.leaves_with_path(specs))
-    found = read(templates)
+    members = [replace(member, variables=member.variables.resolved(templates)) for member in model.members]
+    found = read(members, templates)
     if any(name not in found for name in templates):
         fresh = dict(zip(("params", "state"), net.init(random.key(0), shape), strict=True))
         found = dict(tree.leaves_with_path(fresh)) | found
     made = tree.map_with_path(lambda name, spec: found[name], specs)
-    return Saved(net, made["params"], made["state"], model.members)
+    return Saved(net, made["params"], made["state"], members)
 
 
 def _check_covered(members: list[Member], leaves: dict[str, np.ndarray]) -> None:

@@ -17,6 +17,7 @@ from fnet.layers.cells import LSTMCell as LSTMCell
 from fnet.layers.cells import SimpleRNNCell as SimpleRNNCell
 from fnet.layers.cells import StackedRNNCells as StackedRNNCells
 from fnet.layers.constructor import LAYERS as LAYERS
+from fnet.layers.constructor import layer_constructor as layer_constructor
 from fnet.layers.conv import Conv1D as Conv1D
 from fnet.layers.conv import Conv2D as Conv2D
 from fnet.layers.conv import Conv3D as Conv3D

@@ -19,7 +19,7 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.io.keras.config import Config
-from fnet.io.keras.translation import full_config, read_layer, row_of_kind
+from fnet.io.keras.translation import full_config, known_row, read_layer
 from fnet.networks.layer import Layer
 from tests.io.keras.test_every_layer import SAID
 from tests.tables import Row, inputs
@@ -36,7 +36,7 @@ def symbols(shape: Any, row: Row, batch: int | None) -> Any:
 
 def called(made: Any, layer: Layer, x: Any) -> Any:
     """The call of Keras' layer that is that of fnet's layer for these inputs."""
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     given, keywords = x if isinstance(x, tuple) else (x,), dict(row.call_keywords(layer))
     if row.inputs == "one" or (row.inputs == "states" and len(given) == 1):
         return made(*given, **keywords)
@@ -67,7 +67,7 @@ def as_list(sizes: Any) -> list[Any]:
 def compare(row: Row) -> Iterator[tuple[str, float]]:
     """The largest difference of each kind."""
     layer = row.make()
-    mine = row_of_kind(layer.kind)
+    mine = known_row(layer)
     params, state = layer.init(random.key(0), row.shape, "float32")
     made = keras.layers.deserialize({
         "module": "keras.layers",

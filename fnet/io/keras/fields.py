@@ -12,7 +12,7 @@ from fnet.configured import is_default
 from fnet.errors import FileError, FnetError, StructureError, plain, scope
 from fnet.io.keras.config import FLAG, Config, ValueKind, integers
 from fnet.io.keras.parts import CONSTRAINT, DATA_FORMAT, DTYPE, REGULARIZER
-from fnet.io.keras.translation import Inputs, Translation, read_layer, row_of_kind, write_layer
+from fnet.io.keras.translation import Inputs, Translation, known_row, read_layer, write_layer
 from fnet.io.keras.variables import Variables
 from fnet.layers.constructor import LAYERS
 from fnet.networks.layer import Layer
@@ -113,7 +113,7 @@ def layer_row(
 def children_variables(layer: Layer, attributes: Iterable[str]) -> Variables:
     """The variables of the layers in a layer, by the attributes that Keras has them in."""
     return Variables(children={
-        attribute: row_of_kind(child.kind).variables(child).below(entry)
+        attribute: known_row(child).variables(child).below(entry)
         for attribute, entry, child in zip(attributes, layer.entries, layer.children, strict=True)
     })  # fmt: skip
 

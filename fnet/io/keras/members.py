@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from fnet import tree
 from fnet.errors import FileError, StructureError, plain
 from fnet.io.keras.calls import Calls, calls_of
-from fnet.io.keras.translation import keras_kinds
-from fnet.io.keras.variables import Variable, Variables
+from fnet.io.keras.translation import row_of
+from fnet.io.keras.variables import Leaves, Variable, Variables
 from fnet.networks.layer import Layer
 from fnet.networks.parameters import trainable
 from fnet.networks.storage import Stored
@@ -40,7 +40,7 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
     trained: the tree of bools that says which parameters are trained. A layer that Keras does not have has its leaves.
     """
     names = unique_names(calls)
-    found, kinds = [], keras_kinds()
+    found = []
     for of_layer in calls.operations():
         call = of_layer[0]
         if call.layer is None or call.path is None:
@@ -48,10 +48,12 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
             found.append(Member(names[call.operation], class_name, Variables()))
             continue
         own_params, own_state, own_trained = (at_path(own, call.path) for own in (params, state, trained))
-        row = kinds.get(call.layer.kind)
-        variables = _leaves(own_params, own_state) if row is None else row.variables(call.layer)
+        row = row_of(call.layer)
+        variables = Variables(leaves=Leaves()) if row is None else row.variables(call.layer)
+        own = {"params": own_params, "state": own_state}
+        variables = variables.resolved(path for path, _ in tree.leaves_with_path(own))
         if not any(tree.leaves(own_trained)):
-            variables = frozen(variables)
+            variables = variables.frozen()
         variables = variables.below(call.path) if call.path else variables
         found.append(Member(names[call.operation], row.class_name if row else call.layer.kind, variables))
     return found
@@ -73,14 +75,6 @@ def nested(members: Iterable[Member]) -> Variables:
     return Variables(children={
         f"layers/{name}": member.variables for name, member in zip(element_names(members), members, strict=True)
     })  # fmt: skip
-
-
-def frozen(variables: Variables) -> Variables:
-    """The same, none of them trained."""
-    return Variables(
-        tuple(replace(variable, trainable=False) for variable in variables.own),
-        {name: frozen(child) for name, child in variables.children.items()},
-    )
 
 
 def unique_names(calls: Calls) -> dict[Any, str]:
@@ -154,11 +148,3 @@ def filled(
 def _hollow(template: Any) -> np.ndarray:
     """An array of this shape and dtype that takes no memory."""
     return np.broadcast_to(np.zeros((), template.dtype), template.shape)
-
-
-def _leaves(params: Any, state: Any) -> Variables:
-    """The variables of a layer that nobody has described: its leaves in their order."""
-    return Variables(tuple(
-        Variable(path, path, trainable=path.startswith("params"))
-        for path, _ in tree.leaves_with_path({"params": params, "state": state})
-    ))  # fmt: skip

@@ -9,7 +9,8 @@ from fnet import tree
 from fnet.errors import StructureError, scope
 from fnet.io.keras.calls import Calls, Tensor, TracedCall
 from fnet.io.keras.members import CLASSES, at_path, unique_names
-from fnet.io.keras.translation import full_config, row_of_kind
+from fnet.io.keras.parts import keras_object
+from fnet.io.keras.translation import full_config, known_row
 from fnet.networks.layer import Layer
 
 Layout = Literal["legacy", "archive"]
@@ -60,7 +61,7 @@ def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[
 
 def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
     """The arguments and keywords with which Keras calls a layer for what fnet's gets."""
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     keywords: dict[str, Any] = dict(row.call_keywords(layer))
     if layer.kind == "StackedRNNCells":
         raise StructureError("Keras' models have no StackedRNNCells outside of an RNN. Take RNN(cells).")
@@ -79,7 +80,12 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
 
 
 def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
-    class_name, config = row_of_kind(layer.kind).class_name, full_config(layer, name)
+    row, config = known_row(layer), full_config(layer, name)
+    class_name = row.class_name
+    if row.registered is not None:
+        if layout == "legacy":
+            return _object(row.registered, config, layout)
+        return keras_object(None, class_name, config, row.registered)
     if layout == "legacy":
         class_name = CLASSES.get(class_name, class_name)
         if isinstance(config.get("axis"), list | tuple) and len(config["axis"]) > 1:
@@ -153,5 +159,5 @@ def _keywords(layer: Layer | None) -> bool:
     """Whether calls of the layer need more than one input: a Sequential model gives no more."""
     if layer is None:
         return False
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     return row.inputs in ("each", "list") or bool(row.call_keywords(layer))

@@ -11,8 +11,8 @@ import numpy as np
 from fnet import tree
 from fnet.errors import FileError, FnetError, plain
 from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
-from fnet.io.keras.members import Member, frozen, nested
-from fnet.io.keras.translation import Translation, row_of_class
+from fnet.io.keras.members import Member, nested
+from fnet.io.keras.translation import Translation, row_of_object
 from fnet.io.keras.variables import Variables
 from fnet.networks.combinators import serial
 from fnet.networks.graph import Input, graph
@@ -69,7 +69,7 @@ def read_model(config: Config) -> Model:
     net, members = _named(model.net, name, own.path), model.members
     if "trainable" in own and own.read("trainable", FLAG) is False:
         net = net.with_trainable(False)
-        members = [replace(member, variables=frozen(member.variables)) for member in members]
+        members = [replace(member, variables=member.variables.frozen()) for member in members]
     return Model(net, model.samples, members)
 
 
@@ -116,7 +116,7 @@ class _Functional:
                 self.members.append(Member(name, _INPUT, Variables()))
                 continue
             calls = [_arguments(node, f"{entry.path} ({plain(name)})") for node in nodes]
-            row = None if _is_model(entry) else row_of_class(entry.read("class_name", TEXT), entry.path)
+            row = None if _is_model(entry) else row_of_object(entry)
             layer, member = _layer(entry, _call_fields(row, calls, entry.path), batch)
             self.members.append(member)
             self.made[name] = []
@@ -218,14 +218,14 @@ def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None) -> 
         model = read_model(entry)
         return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
     own = entry.object("config")
-    row = row_of_class(class_name, entry.path)
+    row = row_of_object(entry)
     name = own.read("name", TEXT) if "name" in own else entry.read("name", TEXT)
     stateful = {"batch_size": batch} if own.raw("stateful") is True and batch is not None else {}
     fields = {**own.fields, **call_fields, **stateful}
     layer = row.from_config(Config(fields, f"{entry.path} ({class_name} {plain(repr(name))})", own.depth + 1))
     layer = _named(layer, name, entry.path)
     variables = row.variables(layer).below(layer.name)
-    return layer, Member(layer.name, class_name, variables if layer.trainable is True else frozen(variables))
+    return layer, Member(layer.name, class_name, variables if layer.trainable is True else variables.frozen())
 
 
 def _named(layer: Layer, name: str, path: str) -> Layer:

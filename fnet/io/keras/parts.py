@@ -26,9 +26,11 @@ _ARGUMENT = either(
 )
 
 
-def keras_object(module: str, class_name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """How Keras says an object in a config."""
-    return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": None}
+def keras_object(
+    module: str | None, class_name: str, config: Mapping[str, Any], registered: str | None = None
+) -> dict[str, Any]:
+    """How Keras says an object in a config; one that is not its own has no module, and the name that is registered."""
+    return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": registered}
 
 
 def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapping[str, Any] = {}) -> ValueKind:

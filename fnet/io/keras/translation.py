@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import TEXT, Config
+from fnet.io.keras import registry
+from fnet.io.keras.config import TEXT, Config, optional
 from fnet.io.keras.parts import keras_object
 from fnet.io.keras.variables import Variables
-from fnet.layers.constructor import entry_name
+from fnet.layers.constructor import LAYERS, entry_name
 from fnet.networks.layer import DEEPEST, Layer
 
 Inputs = Literal["one", "list", "each", "states"]
@@ -58,6 +59,7 @@ class Translation:
     inputs: how Keras calls it. in_call: arguments of fnet's layer that are keywords of Keras' call, by their names; a
     config to be read has them, and the ``batch_size`` of a stateful layer, beside Keras' fields. What is true in
     ``masked`` has its mask as the last input. omits: fields of all layers that this one does not take.
+    registered: the name of a layer that is not Keras' own, see `fnet.register`.
     """
 
     class_name: str
@@ -69,34 +71,68 @@ class Translation:
     inputs: Inputs = "one"
     in_call: Mapping[str, str] = field(default_factory=dict)
     omits: tuple[str, ...] = ()
+    registered: str | None = None
 
     def call_keywords(self, layer: Layer) -> dict[str, bool]:
         """The keywords of Keras' call that this layer needs; a mask among its inputs is not in it."""
         return {key: True for argument, key in self.in_call.items() if argument != "masked" and layer.config[argument]}
 
 
-def row_of_kind(kind: str) -> Translation:
-    """The translation of layers of this kind of fnet; a `StructureError` for one that Keras does not have."""
-    rows = keras_kinds()
-    if kind not in rows:
-        raise StructureError(f"Keras has no layer {plain(kind)}. {REFUSED.get(kind, _OWN)} {_WEIGHTS_ALONE}")
-    return rows[kind]
+def row_of(layer: Layer) -> Translation | None:
+    """The translation of a layer, None for one that neither Keras has nor a user has registered."""
+    if layer.recipe is None:
+        return None
+    make = layer.recipe.make
+    name = registry.name_of(make)
+    if name is not None:
+        return _registered_row(name, make)
+    return keras_kinds().get(layer.kind) if LAYERS.has(make) else None
 
 
-def row_of_class(class_name: str, path: str) -> Translation:
-    """The translation of Keras' layers of this class; a `FileError` for one that fnet does not have."""
-    rows = keras_layers()
-    if class_name not in rows:
-        raise FileError(
-            f"{path}: fnet has no layer {plain(repr(class_name))}. Build the network in fnet, and load "
-            f"the weights alone: fnet.load_weights."
+def known_row(layer: Layer) -> Translation:
+    """The translation of a layer; a `StructureError` for one that files cannot say."""
+    row = row_of(layer)
+    if row is None:
+        own = "" if layer.kind in LAYERS else f" Or give its constructor a name: {_example(layer.kind)}."
+        raise StructureError(
+            f"Keras has no layer {plain(layer.kind)}. {REFUSED.get(layer.kind, _OWN)} {_WEIGHTS_ALONE}{own}"
         )
-    return rows[class_name]
+    return row
+
+
+def row_of_object(config: Config) -> Translation:
+    """The translation of the layer that an object says; a `FileError` for one that fnet does not have.
+
+    What is not of Keras' own module, or has a name of its own there, is what a user has registered.
+    """
+    class_name = config.read("class_name", TEXT)
+    said = config.read("registered_name", optional(TEXT)) if "registered_name" in config else None
+    module = config.read("module", optional(TEXT)) if "module" in config else "keras"
+    name = said or class_name
+    foreign = name != class_name or (module or "").partition(".")[0] != "keras"
+    if not foreign and class_name in keras_layers():
+        return keras_layers()[class_name]
+    make = registry.found(name)
+    if make is None:
+        raise FileError(
+            f"{config.path}: fnet has no layer {plain(repr(name))}. Build the network in fnet, and load "
+            f"the weights alone: fnet.load_weights. Or, if it is yours: {_example(name)}."
+        )
+    return _registered_row(name, make)
+
+
+def _example(name: str) -> str:
+    return f'fnet.register("{plain(name)}", make)'
+
+
+def _registered_row(name: str, make: Callable[..., Any]) -> Translation:
+    row: Translation = importlib.import_module("fnet.io.keras.layers.registered").row(name, make)
+    return row
 
 
 def full_config(layer: Layer, name: str) -> dict[str, Any]:
     """Keras 3's config of a layer under this name."""
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     if not isinstance(layer.trainable, bool):
         raise StructureError(f"{layer.kind}: Keras trains all of a layer or nothing. Freeze the whole layer.")
     shared = {"name": name, "trainable": layer.trainable, "dtype": "float32"}
@@ -105,14 +141,15 @@ def full_config(layer: Layer, name: str) -> dict[str, Any]:
 
 def write_layer(layer: Layer, name: str | None = None) -> dict[str, Any]:
     """The object that says a layer within the config of another one, under a name."""
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     for argument in row.in_call:
         if layer.config[argument]:
             raise StructureError(
                 f"{layer.kind}: {argument}=True is an argument of the call in Keras, and a layer within another one is "
                 f"called without arguments. Put the layer into a graph."
             )
-    return keras_object("keras.layers", row.class_name, full_config(layer, name or layer.name))
+    module = None if row.registered else "keras.layers"
+    return keras_object(module, row.class_name, full_config(layer, name or layer.name), row.registered)
 
 
 def read_layer(config: Config, prefix: str = "") -> Layer:
@@ -121,7 +158,7 @@ def read_layer(config: Config, prefix: str = "") -> Layer:
     prefix: what Keras has put before this name.
     """
     class_name = config.read("class_name", TEXT)
-    row, own = row_of_class(class_name, config.path), config.object("config")
+    row, own = row_of_object(config), config.object("config")
     name = own.read("name", TEXT) if "name" in own else entry_name(row.kind)
     if own.depth > DEEPEST:
         raise FileError(f"{config.path}: layers are nested deeper than {DEEPEST} levels.")

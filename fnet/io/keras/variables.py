@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -31,8 +31,19 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class Leaves:
+    """The leaves of a layer at `path` that are not known yet, but for those below its entries `beside`."""
+
+    path: str = ""
+    beside: tuple[str, ...] = ()
+    trainable: bool = True
+
+
+@dataclass(frozen=True)
 class Variables:
     """The variables that a layer owns, in Keras' order, and those of the layers in it by the names of attributes.
+
+    leaves: what else it has, of a layer whose arrays nobody has described: `resolved` finds them.
 
     >>> dense = Variables((Variable("kernel", "params/kernel"), Variable("bias", "params/bias")))
     >>> [(path, v.path) for path, v in Variables(children={"layer": dense.below("dense")}).by_path()]
@@ -41,13 +52,44 @@ class Variables:
 
     own: tuple[Variable, ...] = ()
     children: Mapping[str, Variables] = field(default_factory=dict)
+    leaves: Leaves | None = None
 
     def below(self, entry: str) -> Variables:
         """The same of a layer that is an entry of a container: paths lead through this entry."""
         return Variables(
             tuple(replace(variable, path=_below(entry, variable.path)) for variable in self.own),
             {name: child.below(entry) for name, child in self.children.items()},
+            self.leaves and replace(self.leaves, path=f"{entry}/{self.leaves.path}".rstrip("/")),
         )
+
+    def frozen(self) -> Variables:
+        """The same, none of them trained."""
+        return Variables(
+            tuple(replace(variable, trainable=False) for variable in self.own),
+            {name: child.frozen() for name, child in self.children.items()},
+            self.leaves and replace(self.leaves, trainable=False),
+        )
+
+    def resolved(self, paths: Iterable[str]) -> Variables:
+        """The same with the leaves of layers that nobody has described, found among the `paths` of all leaves.
+
+        First those of params, then those of the state. The arrays in a dict are those of a layer, the attribute of the
+        dict's name; the arrays in a list are the layer's own.
+        """
+        paths, children = list(paths), dict(self.children)
+        own = Variables(self.own, {name: child.resolved(paths) for name, child in children.items()})
+        if self.leaves is None:
+            return own
+        found = list[tuple[list[str], Variable]]()
+        for tree in ("params", "state"):
+            prefix = "/".join(part for part in (tree, self.leaves.path) if part) + "/"
+            for path in paths:
+                parts = path.removeprefix(prefix).split("/")
+                if path.startswith(prefix) and parts[0] not in self.leaves.beside:
+                    trains = tree == "params" and self.leaves.trainable
+                    found.append((parts, Variable("/".join(parts), path, trains)))
+        more = _by_attribute(found)
+        return Variables(own.own + more.own, {**more.children, **own.children})
 
     def by_path(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
         """The variables by their paths in a ``.weights.h5`` file."""
@@ -67,6 +109,22 @@ class Variables:
         """All variables after their names, first what is trained: the order of ``.h5`` files and ``get_weights``."""
         pairs = list(self.ordered())
         return [pair for pair in pairs if pair[1].trainable] + [pair for pair in pairs if not pair[1].trainable]
+
+
+def _by_attribute(found: list[tuple[list[str], Variable]]) -> Variables:
+    """Variables by the parts of their paths: what is in a dict is an attribute's."""
+    own = [(parts, variable) for parts, variable in found if all(part.isdigit() for part in parts[1:])]
+    inner: dict[str, list[tuple[list[str], Variable]]] = {}
+    for parts, variable in found:
+        if not all(part.isdigit() for part in parts[1:]):
+            inner.setdefault(parts[0], []).append((parts[1:], variable))
+    named: dict[str, Variable] = {}
+    for parts, variable in own:
+        name = "_".join(parts)
+        while name in named or name in inner:  # in params and in state, say
+            name += "_"
+        named[name] = replace(variable, name=name)
+    return Variables(tuple(named.values()), {name: _by_attribute(pairs) for name, pairs in inner.items()})
 
 
 def params(*names: str) -> tuple[Variable, ...]:

@@ -12,7 +12,7 @@ from fnet import activations, constraints, initializers, random, regularizers, t
 from fnet.configured import Configured
 from fnet.errors import StructureError
 from fnet.io.keras.config import Config
-from fnet.io.keras.translation import REFUSED, full_config, keras_kinds, read_layer, row_of_kind
+from fnet.io.keras.translation import REFUSED, full_config, keras_kinds, known_row, read_layer
 from fnet.layers.constructor import LAYERS as CONSTRUCTORS
 from fnet.networks.layer import Layer
 from tests.io.keras.table import MORE
@@ -69,7 +69,7 @@ def described(layer: Layer) -> Any:
 
 def object_of(layer: Layer) -> dict[str, Any]:
     """What a file says of a layer, with what a network says of its call."""
-    row = row_of_kind(layer.kind)
+    row = known_row(layer)
     beside = {key: layer.config[key] for key in (*row.in_call, "batch_size") if key in layer.config}
     config = json.loads(json.dumps(full_config(layer, layer.name), allow_nan=False))
     return {"class_name": row.class_name, "config": config | beside}
@@ -96,7 +96,7 @@ def test_variables_are_the_leaves(row):
     layer = row.make()
     params, state = layer.parameter_specs(row.shape)
     leaves = {path for path, _ in tree.leaves_with_path({"params": params, "state": state})}
-    variables = row_of_kind(layer.kind).variables(layer)
+    variables = known_row(layer).variables(layer)
     flat = [variable for _, variable in variables.flat()]
     leaves = {path for path in leaves if "/recurrent_states/" not in path}  # which Keras does not keep
     assert sorted(variable.path for variable in flat) == sorted(leaves)

@@ -8,7 +8,7 @@ import pytest
 
 from fnet.errors import FileError, StructureError
 from fnet.io.keras.config import Config
-from fnet.io.keras.translation import read_layer, row_of_kind, write_layer
+from fnet.io.keras.translation import known_row, read_layer, write_layer
 from fnet.layers import (
     LSTM,
     BatchNormalization,
@@ -76,7 +76,7 @@ def test_what_is_written_reads_as_the_same_layer(layer):
 
 def test_variables_have_keras_order_and_paths():
     layer = Bidirectional(LSTM(2))
-    variables = row_of_kind("Bidirectional").variables(layer).below("top")
+    variables = known_row(layer).variables(layer).below("top")
     assert [path for path, _ in variables.by_path()] == [
         f"{half}_layer/cell/vars/{i}" for half in ("forward", "backward") for i in range(3)
     ]
@@ -84,7 +84,7 @@ def test_variables_have_keras_order_and_paths():
         "backward_layer/cell/recurrent_kernel",
         "params/top/backward_lstm/recurrent_kernel",
     )
-    assert [name for name, _ in row_of_kind("BatchNormalization").variables(BatchNormalization()).flat()] == [
+    assert [name for name, _ in known_row(BatchNormalization()).variables(BatchNormalization()).flat()] == [
         "gamma",
         "beta",
         "moving_mean",
@@ -180,7 +180,7 @@ def test_channels_in_front_are_refused_with_the_fix(class_name):
 
 def test_what_is_said_in_the_call_cannot_be_said_within_a_layer():
     layer = MultiHeadAttention(2, 4, causal=True)
-    assert row_of_kind(layer.kind).call_keywords(layer) == {"use_causal_mask": True}
+    assert known_row(layer).call_keywords(layer) == {"use_causal_mask": True}
     with pytest.raises(StructureError, match=r"MultiHeadAttention: causal=True is an argument of the call in Keras"):
         write_layer(layer)
 
