@@ -32,9 +32,19 @@ def _row_of(index, c, size):
     return k if 0 <= k < size else -1
 
 
+def taking(inner, itemsize):
+    """The kernel that gathers rows of so many elements: ``y[o, c, i] = x[o, index[c], i]``.
+
+    It is called with ``(x, index, missing, y, outer, size, count, inner)`` for x: (outer, size, inner), index:
+    (count,), y: (outer, count, inner).
+    """
+    if inner == 1:
+        return take_numbers
+    return take_short_rows if inner * itemsize < spans.BLOCK_BYTES else take_rows
+
+
 @kernel
-def _take_rows(task, x, index, missing, y, size, count, inner, rows):
-    """Rows of some lines, which are fetched ahead."""
+def _rows(task, x, index, missing, y, size, count, inner, rows):
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     last = min(first + rows, count)
@@ -56,8 +66,15 @@ def _take_rows(task, x, index, missing, y, size, count, inner, rows):
 
 
 @kernel
-def _take_short_rows(task, x, index, missing, y, size, count, inner, rows):
-    """Rows that the processor fetches ahead by itself, many at a time."""
+def take_rows(x, index, missing, y, outer, size, count, inner):
+    """`taking` rows of some lines, which are fetched ahead."""
+    rows = max(1, _ELEMENTS // inner)
+    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (4 + inner // 5))
+    parallel_for(_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
+
+
+@kernel(shared=True)
+def _short_rows(task, x, index, missing, y, size, count, inner, rows):
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     for c in range(first, min(first + rows, count)):
@@ -70,7 +87,21 @@ def _take_short_rows(task, x, index, missing, y, size, count, inner, rows):
 
 
 @kernel
-def _take_elements(task, x, index, missing, y, size, count, rows):
+def take_short_rows(x, index, missing, y, outer, size, count, inner):
+    """`taking` rows that the processor fetches ahead by itself, many at a time.
+
+    A single task is called here: to hand it over takes 70 ns, longer than a gather of few rows.
+    """
+    rows = max(1, _ELEMENTS // max(1, inner))
+    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (4 + inner // 5))
+    if tasks == 1:
+        _short_rows(0, x, index, missing, y, size, count, inner, rows)
+    else:
+        parallel_for(_short_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
+
+
+@kernel
+def _numbers(task, x, index, missing, y, size, count, rows):
     outer = task // _pieces(count, rows)
     first = (task - outer * _pieces(count, rows)) * rows
     for c in range(first, min(first + rows, count)):
@@ -79,25 +110,13 @@ def _take_elements(task, x, index, missing, y, size, count, rows):
 
 
 @kernel
-def take(x, index, missing, y, outer, size, count, inner):
-    """``y[o, c, i] = x[o, index[c], i]`` for x: (outer, size, inner), index: (count,), y: (outer, count, inner).
-
-    A single task is called here: to hand it over takes 70 ns, longer than a gather of few rows.
-    """
-    rows = max(1, _ELEMENTS // max(1, inner))
-    tasks, threads = outer * _pieces(count, rows), threads_for(outer * count * (4 + inner // 5))
-    if inner == 1:
-        if tasks == 1:
-            _take_elements(0, x, index, missing, y, size, count, rows)
-        else:
-            parallel_for(_take_elements, tasks, threads, x, index, missing, y, size, count, rows)
-    elif inner * y.itemsize < spans.BLOCK_BYTES:
-        if tasks == 1:
-            _take_short_rows(0, x, index, missing, y, size, count, inner, rows)
-        else:
-            parallel_for(_take_short_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
+def take_numbers(x, index, missing, y, outer, size, count, inner):
+    """`taking` rows of a single element, as `take_short_rows` does."""
+    tasks, threads = outer * _pieces(count, _ELEMENTS), threads_for(outer * count * 4)
+    if tasks == 1:
+        _numbers(0, x, index, missing, y, size, count, _ELEMENTS)
     else:
-        parallel_for(_take_rows, tasks, threads, x, index, missing, y, size, count, inner, rows)
+        parallel_for(_numbers, tasks, threads, x, index, missing, y, size, count, _ELEMENTS)
 
 
 @kernel

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cpu.philox import words_from
-from fnet.kernels.cpu.runtime.views import view_u4, view_u8
+from fnet.kernels.cpu.runtime.views import view_u8
+from fnet.kernels.cpu.vector.cipher import store_words
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
 _PIECE = 1024  # elements, an even number: two share a block of the cipher
@@ -27,7 +28,7 @@ def bounded(high, low, span):
 def randint(key, out, n, low, span):
     """``out: (n,) int64`` in [low, low + span), from words 2i and 2i + 1, for 0 < span < 2**63."""
     span = np.uint64(span)
-    words_from(key, 0, view_u4(out, 0, 2 * n), 2 * n)
+    store_words(at(out, 0), 0, 2 * n, int(key[0]), int(key[1]))
     pairs = view_u8(out, 0, n)
     for i in range(np.uint64(n)):
         out[i] = low + np.int64(bounded(pairs[i] & _LOW_32, pairs[i] >> _32, span))
@@ -42,7 +43,7 @@ def permutation(key, out, n):
     """
     for first in range(0, n, _PIECE):
         count = min(_PIECE, n - first)
-        words_from(key, first // 2, view_u4(out, 8 * first, 2 * count), 2 * count)
+        store_words(at(out, first), first // 2, 2 * count, int(key[0]), int(key[1]))
         places = view_u8(out, 8 * first, count)
         for i in range(np.uint64(count)):
             places[i] = bounded(places[i] & _LOW_32, places[i] >> _32, np.uint64(first) + i + _1)

@@ -20,37 +20,19 @@ from fnet.kernels.cpu.scalars import (
     uniform_of_word_f32,
     uniform_of_words_f64,
 )
-from fnet.kernels.cpu.vector.cipher import BLOCKS, WORDS, store_words
+from fnet.kernels.cpu.vector.cipher import store_words
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
-from fnet.kernels.scalar.philox import STREAM_BITS, STREAM_FOLD, STREAM_SPLIT
+from fnet.kernels.scalar.philox import STREAM_FOLD, STREAM_SPLIT
 
-_1, _2, _3, _32 = (np.uint64(v) for v in (1, 2, 3, 32))
+_1, _32 = np.uint64(1), np.uint64(32)
 _LOW_32 = np.uint64(0xFFFFFFFF)
-
-
-@kernel
-def words_from(key, first, out, n):
-    """``out: (n,) uint32``: the words of the key's stream from block `first` on, vectors of blocks first."""
-    steps = n // WORDS
-    store_words(at(out, 0), first, steps, int(key[0]), int(key[1]))
-    n, first = np.uint64(n), np.uint64(first)
-    blocks = n >> _2
-    for b in range(np.uint64(steps * BLOCKS), blocks):
-        w = block(first + b, STREAM_BITS, key)
-        i = b << _2
-        out[i] = w[0]
-        out[i + _1] = w[1]
-        out[i + _2] = w[2]
-        out[i + _3] = w[3]
-    for i in range(blocks << _2, n):
-        out[i] = block(first + blocks, STREAM_BITS, key)[i & _3]
 
 
 @kernel
 def random_bits(key, out, n):
     """``out: (n,) uint32``: the words of the key's stream."""
-    words_from(key, 0, out, n)
+    store_words(at(out, 0), 0, n, int(key[0]), int(key[1]))
 
 
 @kernel
@@ -74,7 +56,7 @@ def fold_in(key, data, out):
 def uniform_f32(key, out, n):
     """``out: (n,) float32`` in [0, 1): 24 bits of word i."""
     words = view_u4(out, 0, n)
-    random_bits(key, words, n)
+    store_words(at(out, 0), 0, n, int(key[0]), int(key[1]))
     for i in range(n):
         out[i] = uniform_of_word_f32(words[i])
 
@@ -83,7 +65,7 @@ def uniform_f32(key, out, n):
 def uniform_f64(key, out, n):
     """``out: (n,) float64`` in [0, 1): 53 bits of words 2i and 2i + 1."""
     pairs = view_u8(out, 0, n)
-    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    store_words(at(out, 0), 0, 2 * n, int(key[0]), int(key[1]))
     for i in range(n):
         out[i] = uniform_of_words_f64(_first(pairs[i]), _second(pairs[i]))
 
@@ -92,7 +74,7 @@ def uniform_f64(key, out, n):
 def normal_f32(key, out, n):
     """``out: (n,) float32``: standard normal, the quantile of word i."""
     words = view_u4(out, 0, n)
-    random_bits(key, words, n)
+    store_words(at(out, 0), 0, n, int(key[0]), int(key[1]))
     for i in range(n):
         out[i] = normal_of_word_f32(words[i])
 
@@ -101,7 +83,7 @@ def normal_f32(key, out, n):
 def normal_f64(key, out, n):
     """``out: (n,) float64``: standard normal, the quantile of words 2i and 2i + 1."""
     pairs = view_u8(out, 0, n)
-    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    store_words(at(out, 0), 0, 2 * n, int(key[0]), int(key[1]))
     for i in range(n):
         out[i] = normal_of_words_f64(_first(pairs[i]), _second(pairs[i]))
 
@@ -115,7 +97,7 @@ def truncated_normal_f32(key, out, n, lower, upper):
     p, q = lower[0], upper[0]
     low, high = normal_quantile_f64(p), normal_quantile_f64(q)
     words = view_u4(out, 0, n)
-    random_bits(key, words, n)
+    store_words(at(out, 0), 0, n, int(key[0]), int(key[1]))
     for i in range(n):
         out[i] = np.float32(truncated_quantile_f64(centre_of_word_f64(words[i]), p, q, low, high))
 
@@ -126,7 +108,7 @@ def truncated_normal_f64(key, out, n, lower, upper):
     p, q = lower[0], upper[0]
     low, high = normal_quantile_f64(p), normal_quantile_f64(q)
     pairs = view_u8(out, 0, n)
-    random_bits(key, view_u4(out, 0, 2 * n), 2 * n)
+    store_words(at(out, 0), 0, 2 * n, int(key[0]), int(key[1]))
     for i in range(n):
         centre = centre_of_words_f64(_first(pairs[i]), _second(pairs[i]))
         out[i] = truncated_quantile_f64(centre, p, q, low, high)

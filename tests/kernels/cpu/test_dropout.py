@@ -16,6 +16,7 @@ from fnet.kernels.cpu.runtime import threads
 from fnet.kernels.cpu.vector.cipher import WORDS
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
+from fnet.kernels.scalar.philox import STREAM_BITS
 
 WORD = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**31, 2**32 - 1])
 KEYS = st.tuples(WORD, WORD)
@@ -78,7 +79,7 @@ def test_counters_beyond_32_bits() -> None:
     y, rate = np.zeros(n, np.float32), np.zeros(1, np.float32)
     late_steps(np.ones(n, np.float32), y, rate, first, 2**23)
     key = np.array((1, 2), np.uint32)
-    words = [philox.block(np.uint64(first + i // 4), philox.STREAM_BITS, key)[i % 4] for i in range(n)]
+    words = [philox.block(np.uint64(first + i // 4), STREAM_BITS, key)[i % 4] for i in range(n)]
     np.testing.assert_array_equal(y != 0, np.array(words) >> 8 >= 2**23)
 
 

@@ -22,7 +22,7 @@ def take(x: np.ndarray, index: np.ndarray) -> np.ndarray:
     outer, size, inner = x.shape
     y = np.full((outer, index.size, inner), 7, x.dtype)
     missing = np.full(1, np.nan if x.dtype.kind == "f" else 0, x.dtype)
-    k.take(x.ravel(), index, missing, y.reshape(-1), outer, size, index.size, inner)
+    k.taking(inner, x.itemsize)(x.ravel(), index, missing, y.reshape(-1), outer, size, index.size, inner)
     return y
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from fnet.kernels.cpu import philox as kernels
 from fnet.kernels.cpu.scalars import normal_of_word_f32, normal_of_words_f64, philox4x32, truncated_quantile_f64
+from fnet.kernels.cpu.vector.cipher import store_words
+from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel
 
 STREAMS = {"bits": 0, "split": 1, "fold": 2}
@@ -105,10 +107,15 @@ def test_random_bits(key: tuple, n: int) -> None:
     assert draw("random_bits", key, n).tolist() == words(key, n)
 
 
+@kernel
+def late_words(first, out, n):
+    store_words(at(out, 0), first, n, 1, 2)
+
+
 @pytest.mark.parametrize("first", [0, 5, 2**32 - 3])
 def test_words_from_a_block_on(first: int) -> None:
     out = np.full(71, 77, np.uint32)
-    kernels.words_from(u32((1, 2)), first, out, 70)
+    late_words(first, out, 70)
     blocks = [reference((b & (2**32 - 1), b >> 32, 0, 0), (1, 2)) for b in range(first, first + 18)]
     assert out.tolist() == [*[word for one in blocks for word in one][:70], 77]
 

@@ -17,7 +17,8 @@ def take(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: int) -> 
     (x, index), (y,) = inputs, outputs
     missing = emit.constant(np.full(1, np.nan if x.dtype.kind == "f" else 0, x.dtype))
     touched = 2 * y.size * y.dtype.itemsize + index.size * index.dtype.itemsize
-    emit.call(cpu.index.take, x, index, missing, y, *_blocks(x.shape, axis, index.size), touched=touched)
+    blocks = _blocks(x.shape, axis, index.size)
+    emit.call(cpu.index.taking(blocks[-1], x.dtype.itemsize), x, index, missing, y, *blocks, touched=touched)
 
 
 @lowering()

@@ -70,21 +70,25 @@ def words_in_python(first: int, count: int, key0: int, key1: int) -> np.ndarray:
 
 
 def _write_store(simd: Vectors, values: Sequence[ir.Value]) -> None:
-    out, first, steps, key0, key1 = values
-    builder = simd.builder
-    loop = Loop(builder, steps, [])
+    out, first, count, key0, key1 = values
+    builder, lanes = simd.builder, 2 * BLOCKS
+    numbers = ir.VectorType(INT, lanes)(list(range(lanes)))
+    loop = Loop(builder, builder.sdiv(builder.add(count, INT(WORDS - 1)), INT(WORDS)), [])
     counter = builder.add(first, builder.mul(loop.index, INT(BLOCKS)))
-    place = builder.mul(loop.index, INT(WORDS))
     for half, words in enumerate(write_words(builder, counter, key0, key1)):
-        offset = builder.add(place, INT(half * 2 * BLOCKS))
-        address = builder.gep(out, [offset], inbounds=True, source_etype=ir.IntType(32))
-        builder.store(words, builder.bitcast(address, _NARROW.as_pointer()), align=4)
+        place = builder.add(builder.mul(loop.index, INT(WORDS)), INT(half * lanes))
+        left = builder.insert_element(numbers.type(ir.Undefined), builder.sub(count, place), ir.IntType(32)(0))
+        left = builder.shuffle_vector(left, numbers.type(ir.Undefined), _NARROW([0] * lanes))
+        address = builder.gep(out, [place], source_etype=ir.IntType(32))
+        arguments = [words, builder.bitcast(address, _NARROW.as_pointer()), ir.IntType(32)(4)]
+        mask = builder.icmp_signed("<", numbers, left)
+        simd.call(f"llvm.masked.store.v{lanes}i32.p0", ir.VoidType(), [*arguments, mask])
     loop.close([])
 
 
-def _store_in_python(out, first, steps, key0, key1):
-    out[: steps * WORDS] = words_in_python(first, steps * BLOCKS, key0, key1)
+def _store_in_python(out, first, count, key0, key1):
+    out.view(np.uint32)[:count] = words_in_python(first, (count + 3) // 4, key0, key1)[:count]
 
 
-# `steps` times WORDS words to an address of uint32, from word 0 of block `first` on.
+# `count` words to an address, whatever it is of, from word 0 of block `first` on.
 store_words = vector_code(_write_store, _store_in_python)
