@@ -141,6 +141,11 @@ class Configured(Generic[Q, R]):
     ) -> None:
         self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)), _make=make)
 
+    @property
+    def make(self) -> Callable[..., Configured[Q, R]] | None:
+        """The function that made it, None where it is not known."""
+        return self.__dict__["_make"]
+
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
         return self.__dict__["_function"](*args, **kwargs)
 

@@ -28,9 +28,12 @@ def register(name: str, make: M) -> M:
 
     name: the same wherever such files are written and read. In Keras it is that of
     ``keras.saving.register_keras_serializable("lab", "Scale")``: ``"lab>Scale"``, where ``Scale`` is the class.
-    make: the constructor of a layer, see `fnet.layers.layer_constructor`. A file says the arguments of a layer, and
-    ``make(**arguments)`` makes it again where the file is read. Lists come back for tuples. A layer's arrays are variables of Keras in the order of its params and then its state; a
-    dict among them has the arrays of a layer that is the attribute of this name.
+    make: a constructor of layers (see `fnet.layers.layer_constructor`), initializers, regularizers, constraints (see
+    `fnet.configured.configurable`) or metrics. A file says the arguments, and ``make(**arguments)`` makes the thing
+    again where the file is read; lists come back for tuples. A function that is an activation, a loss or a metric is
+    said by its name alone.
+    A layer's arrays are variables of Keras in the order of its params, and then of its state. A dict of arrays in them
+    is a layer in this layer, whose attribute has the name of the dict.
     Raises `ValueRangeError` for a name that Keras or something else has. The same function may be given again, also
     where its module or its cell in a notebook has run again.
 

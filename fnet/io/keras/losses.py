@@ -8,8 +8,9 @@ import numpy as np
 
 from fnet import losses
 from fnet.errors import FileError, StructureError, did_you_mean, plain
+from fnet.io.keras import registry
 from fnet.io.keras.objects import made, plain_value, read_object, written_value
-from fnet.io.keras.parts import keras_object
+from fnet.io.keras.parts import keras_object, own_object
 from fnet.losses.names import as_loss
 
 _OPTIONS = {
@@ -43,6 +44,9 @@ _FROM_KERAS = {"auto": "mean", "sum_over_batch_size": "mean", None: "none"}
 
 def write_loss(loss: Any) -> dict[str, Any]:
     """The object that says a loss, given as trainers take it."""
+    registered = registry.name_of(loss)
+    if registered is not None:
+        return own_object(registered)
     function = losses.get(loss)
     found = as_loss(function)
     if found is None or found.constructor not in _OPTIONS:
@@ -70,10 +74,12 @@ def write_loss(loss: Any) -> dict[str, Any]:
 def read_loss(given: Any, path: str) -> Any:
     """The loss that a name or an object in a config says."""
     named = read_object(given, path)
+    if named.own is not None:
+        return named.thing()
     name, config = named.name, named.arguments
     if name not in losses.LOSSES:
         nearest = did_you_mean(name, _OPTIONS)
-        raise FileError(f"{path}: fnet has no loss {plain(repr(name))}.{nearest}")
+        raise FileError(f"{path}: fnet has no loss {plain(repr(name))}.{nearest} {registry.hint(name)}")
     loss = losses.LOSSES[name]
     options = {key: plain_value(config.raw(key), f"{config.path}/{key}") for key in loss.config if key in config}
     if "axis" in options and isinstance(options["axis"], list):

@@ -8,9 +8,10 @@ from typing import Any
 from fnet import metrics
 from fnet.configured import is_default
 from fnet.errors import FileError, StructureError, did_you_mean, plain
+from fnet.io.keras import registry
 from fnet.io.keras.config import TEXT
 from fnet.io.keras.objects import arguments_of, made, read_object, written_value
-from fnet.io.keras.parts import keras_object
+from fnet.io.keras.parts import keras_object, own_object
 from fnet.metrics import METRICS, Metric
 
 _CLASSES = (
@@ -33,6 +34,8 @@ _MOST = {"num_thresholds": 1_000_000, "num_classes": 10_000, "num_labels": 10_00
 
 def write_metric(metric: Any) -> Any:
     """The name or the object that says a metric, given as trainers take it."""
+    if (registered := registry.name_of(metric)) is not None and not METRICS.has(metric):
+        return own_object(registered)
     found = metrics.get(metric)
     recipe = getattr(found, "recipe", None)
     name = "" if recipe is None else recipe.name
@@ -43,6 +46,10 @@ def write_metric(metric: Any) -> Any:
                 f"Leave out the name, or save the network without the trainer."
             )
         return found.name
+    registered = None if recipe is None else registry.name_of(recipe.make)
+    if recipe is not None and registered is not None:
+        arguments = {key: written_value(value) for key, value in recipe.kwargs.items()}
+        return own_object(registered, arguments | {"name": found.name})
     class_name = _class_names().get(name)
     if class_name is None:
         raise StructureError(
@@ -62,6 +69,11 @@ def read_metric(given: Any, path: str) -> Metric | str:
     if given in (name for names in _BY_SHAPE.values() for name in names):
         return str(given)
     named = read_object(given, path)
+    if named.own is not None:
+        thing = named.thing()
+        if not named.is_function and not isinstance(thing, Metric):
+            raise FileError(f"{path}: {plain(repr(named.name))} makes a {type(thing).__name__}, expected a Metric.")
+        return thing if named.is_function else thing._replace(name=named.arguments.read("name", TEXT))
     make, config = named.name, named.arguments
     if make in ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper"):  # of a function, in files of tf.keras 2
         make = read_object(config.raw("fn"), f"{config.path}/fn").name
@@ -86,7 +98,9 @@ def read_metric(given: Any, path: str) -> Metric | str:
 
 
 def _unknown(name: str, path: str) -> FileError:
-    return FileError(f"{path}: fnet has no metric {plain(repr(name))} of Keras.{did_you_mean(name, _CLASSES)}")
+    return FileError(
+        f"{path}: fnet has no metric {plain(repr(name))} of Keras.{did_you_mean(name, _CLASSES)} {registry.hint(name)}"
+    )
 
 
 @functools.cache

@@ -9,30 +9,56 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.errors import FileError, FnetError, StructureError, plain
-from fnet.io.keras.config import TEXT, Config, sequence, wrong
+from fnet.io.keras import registry
+from fnet.io.keras.config import TEXT, Config, optional, sequence, wrong
 
 _LONGEST = 10_000  # characters of a text, entries of a list
 _LARGEST = 1 << 53
+_OF_KERAS_2 = "Custom>"  # the package of some of its own optimizers
+_OF_ALL = ("name", "dtype", "reduction", "fn")
+"""Arguments that Keras' losses and metrics have, whether or not those of the user's take them."""
 
 
 class Named(NamedTuple):
-    """A class or a function in a config, with the arguments that are given for it; `path` says where it is."""
+    """A class or a function in a config, with the arguments that are given for it; `path` says where it is.
+
+    own: what a user has registered under its name; is_function: whether it stands for itself, and not what it makes.
+    """
 
     name: str
     arguments: Config
     path: str
+    own: Callable[..., Any] | None = None
+    is_function: bool = True
+
+    def thing(self) -> Any:
+        """What it means, where it is registered: the function, or what the constructor makes of the arguments."""
+        assert self.own is not None
+        if self.is_function:
+            return self.own
+        takes = inspect.signature(self.own).parameters
+        given = [key for key in self.arguments if key in takes or key not in _OF_ALL]
+        arguments = {key: plain_value(self.arguments.raw(key), f"{self.arguments.path}/{key}") for key in given}
+        return made(self.own, arguments, self.path)
 
 
 def read_object(given: Any, path: str) -> Named:
-    """What a name, an object with a class, or a function of Keras in a config says."""
+    """What a name, an object with a class, or a function of Keras in a config says.
+
+    An object that is not of Keras has the name under which it is registered.
+    """
     if isinstance(given, str):
-        return Named(given, Config({}, path), path)
+        return Named(given, Config({}, path), path, registry.found(given))
     config = Config(given, path)
     class_name = config.read("class_name", TEXT)
     if class_name == "function":
-        return Named(config.read("config", TEXT), Config({}, path), path)
-    own = Config(config.raw("config") or {}, f"{path}/config")
-    return Named(class_name.rpartition(">")[2], own, path)
+        name = config.read("config", TEXT)
+        return Named(name, Config({}, path), path, registry.found(name))
+    name = config.read("registered_name", optional(TEXT)) or class_name if "registered_name" in config else class_name
+    own = registry.found(name)
+    if own is None and name.startswith(_OF_KERAS_2):
+        name = registry.class_name(name)
+    return Named(name, Config(config.raw("config") or {}, f"{path}/config"), path, own, is_function=False)
 
 
 def arguments_of(make: Callable[..., Any], config: Config, leave_out: Collection[str] = ()) -> dict[str, Any]:

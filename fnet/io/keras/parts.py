@@ -11,7 +11,9 @@ import numpy as np
 from fnet import activations, constraints, initializers, regularizers
 from fnet.configured import Configured
 from fnet.errors import FileError, FnetError, StructureError, plain
+from fnet.io.keras import registry
 from fnet.io.keras.config import NUMBER, TEXT, Config, ValueKind, either, integers, several, wrong
+from fnet.io.keras.objects import read_object, written_value
 from fnet.names import Names, snake_case
 
 _RANDOM = ["random_normal", "random_uniform", "truncated_normal", "variance_scaling", "orthogonal"]
@@ -33,6 +35,13 @@ def keras_object(
     return {"module": module, "class_name": class_name, "config": dict(config), "registered_name": registered}
 
 
+def own_object(registered: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """How Keras says what a user has registered: with the config of its class, or a function without."""
+    if config is None:
+        return keras_object("builtins", "function", {}, "function") | {"config": registered}
+    return keras_object(None, registry.class_name(registered), config, registered)
+
+
 def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapping[str, Any] = {}) -> ValueKind:
     """The kind of things that are functions with a name and arguments.
 
@@ -44,12 +53,14 @@ def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapp
     def read(value: Any, path: str) -> Any:
         if value is None:
             return None
-        config = Config({"class_name": value, "config": {}} if isinstance(value, str) else value, path)
-        name = snake_case(config.read("class_name", TEXT))
+        said = read_object(value, path)
+        if said.own is not None:
+            return said.thing()
+        name = snake_case(said.name)
         if name not in names:
-            raise FileError(f"{path}: fnet has no {word} {plain(name)!r}. It has {', '.join(sorted(names))}.")
+            raise FileError(f"{path}: fnet has no {word} {plain(said.name)!r}. It has {', '.join(sorted(names))}.")
         make = names[name]
-        given = Config(config.raw("config") or {}, f"{path}/config")
+        given = said.arguments
         takes = [key for key in inspect.signature(make).parameters if key in given]
         try:
             made = make(**{key: given.read(key, _ARGUMENT) for key in takes})
@@ -63,6 +74,10 @@ def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapp
         made = get(value)
         if made is None:
             return None
+        registered = registry.name_of(getattr(made, "make", made))
+        if registered is not None:
+            config = {key: written_value(item) for key, item in getattr(made, "config", {}).items()}
+            return own_object(registered, config if isinstance(made, Configured) else None)
         if not isinstance(made, Configured) or made.name not in names:
             raise StructureError(
                 f"Keras has no {word} {plain(repr(value))}. Take {article} {word} of fnet.{what}, or make the network "
@@ -88,6 +103,9 @@ def _read_activation(value: Any, path: str) -> Any:
         return None
     if isinstance(value, Mapping) and value.get("class_name") == "function":
         value = value.get("config")
+    own = registry.found(value) if isinstance(value, str) else None
+    if own is not None:
+        return own
     if isinstance(value, Mapping):
         raise FileError(
             f"{path}: the activation is {plain(repr(value.get('class_name')))}, and fnet's layers take a function of "
@@ -96,12 +114,15 @@ def _read_activation(value: Any, path: str) -> Any:
     if not isinstance(value, str):
         raise wrong(path, "the name of an activation", value)
     if value not in activations.ACTIVATIONS or value in _UNTRANSLATED:
-        raise FileError(f"{path}: fnet has no activation {plain(value)!r}.")
+        raise FileError(f"{path}: fnet has no activation {plain(value)!r}. {registry.hint(value)}")
     return None if value == "linear" else value
 
 
-def _write_activation(value: Any) -> str:
+def _write_activation(value: Any) -> Any:
     function = activations.get(value)
+    registered = registry.name_of(function)
+    if registered is not None:
+        return own_object(registered)
     name = getattr(function, "__name__", "")
     if activations.ACTIVATIONS.get(name) is not function or name in _UNTRANSLATED:
         raise StructureError(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
+
+from fnet.errors import plain
 
 _made: dict[str, Callable[..., Any]] = {}
 
@@ -23,6 +26,11 @@ def name_of(make: Any) -> str | None:
     return next((name for name, own in _made.items() if is_same(own, make)), None)
 
 
+def hint(name: str) -> str:
+    """How errors say that a thing may be the user's."""
+    return f'If it is yours: fnet.register("{plain(name)}", make).'
+
+
 def class_name(name: str) -> str:
     """The name without its package.
 
@@ -33,6 +41,7 @@ def class_name(name: str) -> str:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two functions are one, or of one definition that has run again."""
-    places = [(getattr(made, "__module__", None), getattr(made, "__qualname__", "<")) for made in (one, other)]
-    return one is other or (places[0] == places[1] and "<" not in places[0][1] and type(one) is type(other))
+    """Whether two things are one, or functions of one definition that has run again."""
+    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)) or "<" in one.__qualname__:
+        return one is other
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)

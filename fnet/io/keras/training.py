@@ -162,10 +162,14 @@ def _listed(given: Any) -> Sequence[Any]:
 
 
 def _without_modules(value: Any) -> Any:
-    """Objects as older files say them, with class and config alone."""
+    """Objects as older files say them, with class and config alone, functions by their names."""
     if isinstance(value, list):
         return [_without_modules(item) for item in value]
-    return {key: value[key] for key in ("class_name", "config")} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    if value["class_name"] == "function":
+        return value["config"]
+    return {"class_name": value["registered_name"] or value["class_name"], "config": value["config"]}
 
 
 def _number(value: Any) -> float:

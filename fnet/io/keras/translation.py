@@ -93,7 +93,7 @@ def known_row(layer: Layer) -> Translation:
     """The translation of a layer; a `StructureError` for one that files cannot say."""
     row = row_of(layer)
     if row is None:
-        own = "" if layer.kind in LAYERS else f" Or give its constructor a name: {_example(layer.kind)}."
+        own = "" if layer.kind in LAYERS else f" {registry.hint(layer.kind)}"
         raise StructureError(
             f"Keras has no layer {plain(layer.kind)}. {REFUSED.get(layer.kind, _OWN)} {_WEIGHTS_ALONE}{own}"
         )
@@ -114,15 +114,12 @@ def row_of_object(config: Config) -> Translation:
         return keras_layers()[class_name]
     make = registry.found(name)
     if make is None:
+        hint = "" if name in REFUSED or (not foreign and "module" in config) else f" {registry.hint(name)}"
         raise FileError(
             f"{config.path}: fnet has no layer {plain(repr(name))}. Build the network in fnet, and load "
-            f"the weights alone: fnet.load_weights. Or, if it is yours: {_example(name)}."
+            f"the weights alone: fnet.load_weights.{hint}"
         )
     return _registered_row(name, make)
-
-
-def _example(name: str) -> str:
-    return f'fnet.register("{plain(name)}", make)'
 
 
 def _registered_row(name: str, make: Callable[..., Any]) -> Translation:

@@ -13,9 +13,12 @@ import pytest
 
 import fnet
 from fnet import initializers, random, tree
+from fnet.configured import configurable
 from fnet.errors import DtypeError, FileError, StructureError, ValueRangeError
 from fnet.io.keras import registry
 from fnet.layers import LSTM, BatchNormalization, Dense, TimeDistributed, layer_constructor
+from fnet.metrics import Metric, mean_of
+from fnet.metrics.define import metric_constructor
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +147,7 @@ def test_who_has_not_registered_it_is_told_how(tmp_path, table, suffix):
     net, path = fnet.serial(Scale(2.0), Dense(1)), tmp_path / f"m.{suffix}"
     weights = net.init(random.key(0), (4,))
     with pytest.raises(
-        StructureError, match=r'Keras has no layer Scale\. .* Or give its .*: fnet.register\("Scale", make'
+        StructureError, match=r'Keras has no layer Scale\. .* If it is yours: fnet.register\("Scale", make'
     ):
         fnet.save_model(path, net, *weights, shape=(4,))
     assert not path.exists()
@@ -158,6 +161,63 @@ def test_who_has_not_registered_it_is_told_how(tmp_path, table, suffix):
     table["Scale"] = Scale  # another package
     with pytest.raises(FileError, match="fnet has no layer 'lab>Scale'"):
         fnet.load_model(path)
+
+
+@configurable
+def halves(value: float = 0.5) -> Any:
+    return lambda key, shape, dtype: np.full(shape, value, dtype)
+
+
+@configurable
+def squares(factor: float = 1.0) -> Any:
+    return lambda w: factor * np.sum(w * w)
+
+
+@configurable
+def below(most: float = 1.0) -> Any:
+    return lambda w: np.minimum(w, most)
+
+
+def bend(x: Any) -> Any:
+    return np.where(x > 0, x, x / 2)
+
+
+def cubic(y_true: Any, y_pred: Any) -> Any:
+    return np.mean(np.abs(y_pred - y_true) ** 3, axis=-1)
+
+
+@metric_constructor
+def hits(within: float = 0.5) -> Metric:
+    return mean_of(lambda y_true, y_pred: (np.abs(y_pred - y_true) < within).astype("float32"))
+
+
+PARTS = {"lab>Halves": halves, "lab>Squares": squares, "lab>Below": below, "lab>bend": bend, "lab>cubic": cubic,
+         "lab>Hits": hits}  # fmt: skip
+
+
+def trained() -> tuple[fnet.Trainer, fnet.TrainState]:
+    given = {"kernel_initializer": halves(0.25), "kernel_regularizer": squares(0.1), "kernel_constraint": below(2.0)}
+    trainer = fnet.Trainer(Dense(2, bend, **given), cubic, "sgd", [cubic, hits(0.1)])
+    return trainer, trainer.init(random.key(0), (4,))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_functions_and_parts_of_ones_own(tmp_path, table, suffix):
+    for name, make in PARTS.items():
+        fnet.register(name, make)
+    trainer, ts = trained()
+    path, x = tmp_path / f"m.{suffix}", np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
+    fnet.save_model(path, trainer.arguments[0], ts.params, ts.state, trainer, ts)
+    found, loaded = fnet.load_training(path)
+    (layer,) = found.arguments[0].children
+    assert layer.config["kernel_initializer"] == halves(0.25) and layer.config["activation"] is bend
+    assert found.evaluate(loaded, x, x[:, :2]) == trainer.evaluate(ts, x, x[:, :2])
+    kinds = ("initializer", "regularizer", "constraint", "activation", "loss", "metric")
+    for kind, name in zip(kinds, PARTS, strict=True):
+        make = table.pop(name)
+        with pytest.raises(FileError, match=f"fnet has no {kind} '{name}'"):
+            fnet.load_training(path)
+        table[name] = make
 
 
 def wrong(**config: Any) -> Any:
