@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling
+from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling, streaming
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -30,6 +30,7 @@ PARTS = (
     "rounding",
     "files",
     "fitting",
+    "streaming",
 )
 
 
@@ -98,6 +99,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "Files", files.files_table(rounds)
     if "fitting" in parts and "fnet" in names:
         yield "Trainer beside its steps", fitting.fitting_table(rounds)
+    if "streaming" in parts and "fnet" in names:
+        yield "Data sets of a file", streaming.streaming_table(rounds)
 
 
 def _options() -> argparse.Namespace:

@@ -14,21 +14,26 @@ from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.ops.promotion import astype
 from fnet.spec import SUPPORTED
+from fnet.train.dataset import Dataset, is_dataset
 from fnet.transforms.operand import beside
 
 # The two uses of TrainState.key, kept apart.
 ORDER, STEP = 0, 1
 
 
-def as_arrays(name: str, data: Any, dtype: np.dtype) -> Any:
+def as_arrays(name: str, data: Any, dtype: np.dtype, unread: bool = False) -> Any:
     """The tree `data` with its leaves as row-major arrays; floats are converted to `dtype`, other kinds kept.
 
     Lists and tuples are containers where they hold arrays, else data: ``[[1, 2], [3, 4]]`` is one array (2, 2).
+    unread: data sets that are not in memory become `Dataset`, and are not read.
     Raises `DtypeError` for what is no array of numbers, `ShapeError` for scalars and ragged lists; both name the leaf.
     """
-    return tree.map_with_path(
-        lambda path, leaf: _as_array(f"{name}/{path}" if path else name, leaf, dtype), data, is_leaf=_is_plain
-    )
+
+    def convert(path: str, leaf: Any) -> Any:
+        own = f"{name}/{path}" if path else name
+        return Dataset(own, leaf) if unread and is_dataset(leaf) else _as_array(own, leaf, dtype)
+
+    return tree.map_with_path(convert, data, is_leaf=_is_plain)
 
 
 def count(data: dict[str, Any]) -> int:
@@ -115,6 +120,8 @@ def _as_host_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
 
 def _plain_array(name: str, leaf: Any) -> np.ndarray:
     """`leaf` as an array; what is none, such as a data set of batches, is not asked for its elements."""
+    if is_dataset(leaf):
+        leaf = Dataset(name, leaf).read()
     if not isinstance(leaf, _PLAIN) and not any(hasattr(leaf, protocol) for protocol in _PROTOCOLS):
         raise DtypeError(f"{name} must hold numbers or booleans, received {_no_array(name, leaf)}")
     if isinstance(leaf, np.ma.MaskedArray) and np.ma.is_masked(leaf):

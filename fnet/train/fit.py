@@ -40,9 +40,9 @@ class Fit:
     directions: see `Run`. held: whether the state of the optimizer holds its learning rates. identity: of the run.
     safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
     arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
-    epoch: the pass over the data. done: how many steps of the run are done. logs: of the latest epoch.
-    begin: at which step the next epoch begins, 0 but for one that another process began. began: the key and the number
-    of updates with which the epoch began.
+    epoch: the pass over the data. interrupt: Ctrl-C. done: how many steps of the run are done. logs: of the latest
+    epoch. begin: at which step the next epoch begins, 0 but for one that another process began. began: the key and the
+    number of updates with which the epoch began.
     """
 
     net: Layer
@@ -64,6 +64,7 @@ class Fit:
     safe: TrainState = field(init=False)
     run: Run = field(init=False)
     epoch: Epoch = field(init=False)
+    interrupt: Interrupt = field(init=False, default_factory=Interrupt)
     own: bool = field(init=False, default=False)
     at: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
@@ -80,11 +81,11 @@ class Fit:
         self.safe = self.carry.ts
         self.run = self._view(first, last)
         progress = Progress(verbose, last, self.source.steps)
-        with Interrupt() as interrupt:
+        with self.interrupt as interrupt:
             try:
                 self._call("on_train_begin", {})
                 for epoch in range(self._first_epoch(first), last):
-                    if (self.run.stopping and not self.begin) or not self._epoch(epoch, progress, interrupt):
+                    if (self.run.stopping and not self.begin) or not self._epoch(epoch, progress):
                         break
             except KeyboardInterrupt as error:
                 if interrupt.requested:  # the second one
@@ -151,7 +152,7 @@ class Fit:
             epoch=first,
         )
 
-    def _epoch(self, epoch: int, progress: Progress, interrupt: Interrupt) -> bool:
+    def _epoch(self, epoch: int, progress: Progress) -> bool:
         """Do an epoch; whether another one may follow."""
         run = self.run
         run.epoch, run.batch = epoch, self.begin
@@ -165,7 +166,7 @@ class Fit:
             self.safe = self.carry.ts
         progress.begin(epoch)
         try:
-            logs = self._numbers(epoch, progress, interrupt)
+            logs = self._numbers(epoch, progress)
         except NonFiniteError as error:
             if not self.callbacks.end_at(run, error):
                 raise
@@ -179,24 +180,23 @@ class Fit:
         self._call("on_epoch_end", logs)
         self.history.complete(logs)
         self._hand_position(epoch + 1, 0)
-        return not (run.stopping or interrupt.requested)
+        return not (run.stopping or self.interrupt.requested)
 
-    def _numbers(self, epoch: int, progress: Progress, interrupt: Interrupt) -> dict[str, float] | None:
+    def _numbers(self, epoch: int, progress: Progress) -> dict[str, float] | None:
         """The numbers of an epoch, or None where Ctrl-C ended it."""
         with closing(self._steps(epoch)) as steps:
             for done in steps:
                 progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
-                if interrupt.requested:
-                    self._check_parameters(epoch)
-                    return None
-                if self.run.stopping:
+                if self.interrupt.requested or self.run.stopping:
                     break
         self._check_parameters(epoch)
+        if self.interrupt.requested:
+            return None
         logs = self.results(self.carry.totals)
         if self.held:
             logs.setdefault("learning_rate", self.rates().now(self.carry.ts.opt_state))
         if self.validate is not None:
-            values = self.validate(self.carry.ts.params, self.carry.ts.state, interrupt)
+            values = self.validate(self.carry.ts.params, self.carry.ts.state, self.interrupt)
             if values is None:
                 return None
             logs |= {f"val_{name}": value for name, value in values.items()}
@@ -241,8 +241,8 @@ class Fit:
     ) -> Generator[tuple[int, Training], None, None]:
         """The steps of the epoch from `ts` on, before which there were `at` of them; at most `limit`."""
         start = self.carry._replace(ts=ts, totals=totals or self.empty, bad=np.full((), -1))
-        keep = self._mark if limit is None else None
-        return self.passes.run(start, self.epoch.chunks(self.at, limit, keep), pause)
+        keep, interrupt = (self._mark, self.interrupt) if limit is None else (None, None)
+        return self.passes.run(start, self.epoch.chunks(self.at, limit, keep, interrupt), pause)
 
     def _mark(self) -> None:
         """Keep the present state, because the data of the steps before it are gone."""

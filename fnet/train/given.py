@@ -21,6 +21,7 @@ from fnet.train.examine import Examiner, Forward
 from fnet.train.measures import Measures
 from fnet.train.sources.arrays import Arrays
 from fnet.train.sources.batches import BatchSource, is_batches, unpacked
+from fnet.train.sources.datasets import Datasets, is_large
 from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState
@@ -60,8 +61,13 @@ class GivenData:
             return self.source(ts, given, batch_size, steps, limit="steps_per_epoch", weighed=weighed), validation
         if _are_batches(given):
             raise StructureError("validation_split is for arrays. Pass other batches as validation_data.")
-        data = self.arrays(ts, batch_size, *given)
+        streams = is_large(given)
+        data = self._unread(ts, given) if streams else self.arrays(ts, batch_size, *given)
         data, others = split(data, count(data), validation_split)
+        if streams:
+            return self._datasets(ts, data, batch_size, steps, "steps_per_epoch", weighed=weighed), self._datasets(
+                ts, others, batch_size, validation_steps, "validation_steps", first=count(data)
+            )
         return Arrays(weighed(data), batch_size, steps, "steps_per_epoch"), Arrays(
             others, batch_size, validation_steps, "validation_steps"
         )
@@ -81,6 +87,8 @@ class GivenData:
         if isinstance(x, Rows):
             self.arrays(ts, batch_size, *given, of)
             return x.source(batch_size)
+        if is_large(given):
+            return self._datasets(ts, self._unread(ts, given, of), batch_size, steps, limit, of, weighed)
         if not _are_batches(given):
             return Arrays(weighed(self.arrays(ts, batch_size, *given, of)), batch_size, steps, limit)
 
@@ -91,9 +99,38 @@ class GivenData:
 
     def inputs(self, ts: TrainState, x: Any, batch_size: int, steps: int | None) -> Source:
         """Where the samples come from that outputs are asked for."""
+        if is_large(x):
+            data = {"x": as_arrays("x", x, floating_dtype(ts.params), unread=True)}
+            return Datasets(data, batch_size, lambda data, of: self._inputs(ts, data["x"], of), steps, "steps")
         if not is_batches(x):
             return Arrays(self._inputs(ts, x), batch_size, steps)
         return BatchSource("x", x, lambda given, of: self._inputs(ts, unpacked(given, of)[0], of), steps, "steps")
+
+    def _unread(self, ts: TrainState, given: tuple[Any, Any, Any], of: str = "") -> Data:
+        """The arguments as trees of arrays, and of data sets that are not read."""
+        dtype, named = floating_dtype(ts.params), zip(("x", "y", "sample_weight"), given, strict=True)
+        data = {name: None if part is None else as_arrays(of + name, part, dtype, unread=True) for name, part in named}
+        count({of + name: part for name, part in data.items()})
+        return data
+
+    def _datasets(
+        self,
+        ts: TrainState,
+        data: Data,
+        batch_size: int,
+        steps: int | None,
+        limit: str,
+        of: str = "",
+        weighed: Callable[[Data], Data] = lambda data: data,
+        first: int = 0,
+    ) -> Datasets:
+        """Where samples come from that are not all in memory; the first one has the number `first`."""
+
+        def prepare(data: Data, which: str) -> Data:
+            x, y, sample_weight = data["x"], data["y"], data["sample_weight"]
+            return weighed(self.arrays(ts, batch_size, x, y, sample_weight, f"{of}{which}"))
+
+        return Datasets(data, batch_size, prepare, steps, limit, first)
 
     def _inputs(self, ts: TrainState, x: Any, of: str = "") -> Data:
         """The samples as arrays, checked against the network; `of` begins their name."""

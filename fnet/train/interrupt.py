@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self._previous: Any = None
+        self._wake: list[Callable[[], None]] = []
 
     def __enter__(self) -> Interrupt:
         previous = signal.getsignal(signal.SIGINT)
@@ -29,8 +31,20 @@ class Interrupt:
     def __exit__(self, *exception: object) -> None:
         self._restore()
 
+    def wakes(self, wake: Callable[[], None]) -> None:
+        """Call ``wake()`` when it is requested, now if it was; what waits for something can end that."""
+        self._wake.append(wake)
+        if self.requested:
+            wake()
+
+    def wakes_no_longer(self, wake: Callable[[], None]) -> None:
+        """Forget it."""
+        self._wake.remove(wake)
+
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        for wake in tuple(self._wake):
+            wake()
         outer = getattr(self._previous, "__self__", None)
         self._restore()
         if isinstance(outer, Interrupt):

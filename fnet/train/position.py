@@ -11,10 +11,12 @@ import numpy as np
 from fnet import tree
 from fnet.errors import StructureError
 from fnet.io import manifest
+from fnet.train.dataset import Dataset
 from fnet.transfer import to_host
 from fnet.transforms.primitive import spec_of
 
 _MOST_BYTES = 1 << 24  # of an array of which the identity has a checksum; of a larger one rows are picked
+_STRETCHES = 16  # of neighbouring rows, which are picked of a data set
 _MOST_LISTED = 8
 
 
@@ -47,7 +49,7 @@ def identity(arguments: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[st
     """What a run was called with, as texts by name, which are the same in every process.
 
     arguments: things with a text. arrays: trees of arrays; each gives its shape, its dtype and a checksum, that of an
-    array of more than 16 MB is of some of its rows.
+    array or a data set of more than 16 MB is of some of its rows.
     """
     texts = {name: re.sub(r" at 0x[0-9a-f]+", "", repr(value)) for name, value in arguments.items()}
     return texts | {path: _of_array(leaf) for path, leaf in tree.leaves_with_path(dict(arrays))}
@@ -74,6 +76,8 @@ def _difference(name: str, found: str, expected: str) -> str:
 
 
 def _of_array(leaf: Any) -> str:
+    if isinstance(leaf, Dataset):
+        return f"{leaf.dtype} {leaf.shape} with the checksum {manifest.digest(_picked(leaf))[:16]}"
     spec = spec_of(leaf)
     n = spec.shape[0] if spec.shape else 1
     size = int(np.prod(spec.shape)) * spec.dtype.itemsize
@@ -81,3 +85,11 @@ def _of_array(leaf: Any) -> str:
         rows = max(1, _MOST_BYTES * n // size)
         leaf = leaf[np.linspace(0, n - 1, rows).astype(int)] if type(leaf) is np.ndarray else leaf[:rows]
     return f"{spec.dtype} {spec.shape} with the checksum {manifest.digest(np.asarray(to_host(leaf)))[:16]}"
+
+
+def _picked(data: Dataset) -> np.ndarray:
+    """The samples of a small data set; stretches from all over a large one."""
+    n = len(data)
+    rows = max(1, min(n, _MOST_BYTES * n // max(data.nbytes, 1)) // _STRETCHES)
+    begins = range(0, n, rows) if data.nbytes <= _MOST_BYTES else np.linspace(0, n - rows, _STRETCHES).astype(int)
+    return np.concatenate([np.asarray(data.read(int(at), min(int(at) + rows, n))) for at in begins])

@@ -160,6 +160,11 @@ class Trainer:
         returns "stop" or True ends the training. A learning rate that a callback changes is kept in ``ts.opt_state``,
         and recorded as ``learning_rate``. class_weight: weights of the samples by their class, in training only.
 
+        x, y and sample_weight, or leaves of them, may be data sets that stay in a file, as those of h5py, `np.memmap`,
+        or whatever has a shape, a dtype and slices. Where they have more than 32 MB, they are read in windows of that
+        size, the next one in a thread while the present one trains. Samples are shuffled by blocks of 1 MB, or what the
+        file keeps together, and then within a window; the order derives from ``ts.key`` and the number of updates.
+
         x may also be batches, a generator or an iterable of (x, y) or (x, y, sample_weight), and `validation_data` too:
         each is made ready in a thread while the one before trains, in the order in which they come, and may have a
         shape of its own. An iterable begins anew in every epoch; a generator goes on, so `steps_per_epoch` says where
@@ -226,7 +231,8 @@ class Trainer:
     ) -> Results:
         """The mean loss and the metrics over the samples, in inference mode, by name: a dict that unpacks into numbers.
 
-        x may be batches of (x, y) or (x, y, sample_weight), as in `fit`; steps: how many of them, None for all.
+        x may be data sets of a file, or batches of (x, y) or (x, y, sample_weight), as in `fit`; steps: how many
+        batches, None for all.
         Batches follow each other, so what a layer keeps from one (``LSTM(stateful=True)``) reaches the next; `ts` stays
         as it is.
         """
@@ -264,7 +270,8 @@ class Trainer:
     def predict(self, ts: TrainState, x: Any, batch_size: int = 32, steps: int | None = None) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
 
-        x may be batches of x, (x,), (x, y) or (x, y, sample_weight); steps: how many of them, None for all.
+        x may be data sets of a file, or batches of x, (x,), (x, y) or (x, y, sample_weight); steps: how many batches,
+        None for all.
         Batches follow each other as in `evaluate`.
         """
         check_state(ts)
@@ -309,13 +316,13 @@ class Trainer:
         passes = Pass(lambda size: self._step(compiled.evaluation_step, measures, size, structure))
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
-            totals = start.totals
-            with closing(passes.run(start._replace(params=params, state=state), source.in_order().chunks(0))) as done:
+            totals, chunks = start.totals, source.in_order().chunks(0, interrupt=interrupt)
+            with closing(passes.run(start._replace(params=params, state=state), chunks)) as done:
                 for _, carry in done:
                     totals = carry.totals
                     if interrupt is not None and interrupt.requested:
-                        return None
-            return _results(measures, totals)
+                        break
+            return None if interrupt is not None and interrupt.requested else _results(measures, totals)
 
         return evaluate
 
@@ -332,7 +339,8 @@ class Trainer:
         """What a call of `fit` depends on, as texts."""
         words = ("net", "loss", "optimizer", "metrics", "loss_weights", "weighted_metrics")
         arguments = {"batch_size": size, "shuffle": shuffle, "initial_epoch": first, "callbacks": called.kinds}
-        arrays = source.sample | {"ts": ts._asdict(), "validation": None if validation is None else validation.sample}
+        held_out = None if validation is None else validation.content
+        arrays = source.content | {"ts": ts._asdict(), "validation": held_out}
         return identity(dict(zip(words, self._given, strict=True)) | arguments, arrays)
 
     def _step(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import compilations, fitting, kernels, objectives, precision, protocol, report
+from bench import compilations, fitting, kernels, objectives, precision, protocol, report, streaming
 from bench.machine import UnavailableError
 from bench.measure import Result, measure
 from bench.problems import MLP, Network, from_json
@@ -22,6 +22,7 @@ from bench.workers import fnet as fnet_worker
 from bench.workers.fnet.networks import network
 from bench.workers.fnet.steps import initial, shapes_of
 from fnet import tree
+from fnet.train.sources import datasets
 
 STEPS = [row for row in ROWS if row.do == "step"]
 PARAMETERS = {
@@ -157,6 +158,14 @@ def test_the_part_of_fitting_has_calls_steps_and_folds(monkeypatch):
     assert [line.count("|") for line in calls.splitlines()] == [4] * 9
     assert "| a step of 3 an epoch with the usual callbacks | " in calls
     assert [line.split(" | ")[-1] for line in folds.splitlines()[2:]] == ["6 |", "12 |"]
+
+
+def test_the_part_of_streaming_has_every_layout_beside_arrays(monkeypatch):
+    monkeypatch.setattr(streaming, "SAMPLES", 160)
+    monkeypatch.setattr(datasets, "WINDOW_BYTES", 1 << 16)
+    rows = streaming.streaming_table(1).splitlines()[2:]
+    assert len(rows) == 2 + len(streaming.LAYOUTS)
+    assert [row.split("|")[3].strip() for row in rows[:2]] == ["1.000", "1.000"]
 
 
 def test_the_relative_error_is_of_all_arrays_together():

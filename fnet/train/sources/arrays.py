@@ -12,7 +12,8 @@ from fnet import ops, tree
 from fnet.errors import ValueRangeError
 from fnet.train.data import count as samples
 from fnet.train.data import epoch_order
-from fnet.train.sources.source import Batch, Chunk, Chunks, Data
+from fnet.train.interrupt import Interrupt
+from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
 from fnet.transforms.operand import beside
 
 
@@ -29,13 +30,12 @@ class Arrays:
         self.room = samples(data)
         self.sample, self.batch_size, self.count = data, batch_size, self.room if count is None else count
         self.leaves = tree.leaves(data)
-        there = math.ceil(self.count / batch_size)
-        if steps is not None and steps > there:
-            raise ValueRangeError(
-                f"{limit}={steps}, but {self.count} samples make {there} batches of {batch_size}. Leave {limit} out, "
-                f"or pass at most {there}."
-            )
-        self.steps: int = there if steps is None else steps
+        self.steps = steps_of(self.count, batch_size, steps, limit)
+
+    @property
+    def content(self) -> Data:
+        """All the data."""
+        return self.sample
 
     def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
@@ -53,10 +53,7 @@ class Arrays:
 
     def batches(self) -> Generator[Data, None, None]:
         """The batches in their order, as views."""
-        last = min(self.steps * self.batch_size, self.count)
-        for begin in range(0, last, self.batch_size):
-            end = min(begin + self.batch_size, self.count)
-            yield tree.map(lambda leaf, begin=begin, end=end: leaf[begin:end], self.sample)
+        return batches_of(self.in_order().chunks(0), self.sample)
 
 
 class ArraysEpoch:
@@ -66,7 +63,13 @@ class ArraysEpoch:
         self._source, self._order, self.steps = source, order, source.steps
         self._inputs = tuple(source.leaves) if order is None else (order, *source.leaves)
 
-    def chunks(self, at: int, limit: int | None = None, keep: Callable[[], None] | None = None) -> Chunks:
+    def chunks(
+        self,
+        at: int,
+        limit: int | None = None,
+        keep: Callable[[], None] | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Chunks:
         """The full batches, then the rest."""
         size = self._source.batch_size
         full, rest = divmod(self._source.count, size)
@@ -87,3 +90,14 @@ class ArraysEpoch:
         size = self._source.batch_size
         samples = self._order[number * size : min((number + 1) * size, self._source.count)]
         return Batch(tree.map(lambda leaf: leaf[samples], self._source.sample), samples, self._source.sample)
+
+
+def steps_of(count: int, batch_size: int, steps: int | None, limit: str) -> int:
+    """How many steps an epoch over `count` samples has; the argument `limit` gave `steps`, None for all batches."""
+    there = math.ceil(count / batch_size)
+    if steps is not None and steps > there:
+        raise ValueRangeError(
+            f"{limit}={steps}, but {count} samples make {there} batches of {batch_size}. Leave {limit} out, or pass at "
+            f"most {there}."
+        )
+    return there if steps is None else steps

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 import numpy as np
 
 from fnet import tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
+from fnet.train.interrupt import Interrupt
 from fnet.train.sources.prefetch import Prefetch
-from fnet.train.sources.source import Batch, Chunk, Chunks, Data
+from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
 
 REMEMBERED = 16
 
@@ -23,7 +23,7 @@ Prepare = Callable[[Any, str], Data]
 def is_batches(x: Any) -> bool:
     """Whether these are batches: a generator, or an iterable that is neither array nor container of arrays."""
     is_array = hasattr(x, "__array__") or (hasattr(x, "shape") and hasattr(x, "dtype"))
-    containers = list | tuple | dict | str | bytes | range | memoryview
+    containers = list | tuple | Mapping | str | bytes | range | memoryview
     return isinstance(x, Iterable) and not is_array and not isinstance(x, containers)
 
 
@@ -49,6 +49,11 @@ class BatchSource:
         self.batch_size = len(tree.leaves(self.sample)[0])
 
     @property
+    def content(self) -> Data:
+        """The first batch: what follows is not known."""
+        return self.sample
+
+    @property
     def steps(self) -> int | None:
         """Of an epoch, None where it is not known before its end."""
         if self.end is not None:
@@ -72,9 +77,7 @@ class BatchSource:
 
     def batches(self) -> Generator[Data, None, None]:
         """The batches of an epoch without training."""
-        with closing(self.in_order().chunks(0)) as chunks:
-            for chunk in chunks:
-                yield tree.unflatten(tree.structure(self.sample), list(chunk.inputs))
+        return batches_of(self.in_order().chunks(0), self.sample)
 
     def checked(self, given: Any, number: int) -> Data:
         """A batch as arrays, like those of the first one but for sizes."""
@@ -128,14 +131,20 @@ class BatchesEpoch:
         self._next = 0
         self._ahead: Prefetch[tuple[int, Data]] | None = None
 
-    def chunks(self, at: int, limit: int | None = None, keep: Callable[[], None] | None = None) -> Chunks:
+    def chunks(
+        self,
+        at: int,
+        limit: int | None = None,
+        keep: Callable[[], None] | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Chunks:
         """A chunk for each batch; those before `at` are skipped, or were done and are remembered."""
         if at < self._next:
             last = self._next if limit is None else at + limit
             for number in range(at, last):
                 yield Chunk(None, 1, 0, tuple(tree.leaves(self._latest[number])))
             return
-        self._ahead = Prefetch(self._made(at, None if limit is None else at + limit))
+        self._ahead = Prefetch(self._made(at, None if limit is None else at + limit), interrupt)
         try:
             for number, data in self._ahead:
                 if self._remembered:

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from fnet.train.interrupt import Interrupt
+
 T = TypeVar("T")
 
 SECONDS_TO_END = 10.0
+SECONDS_AFTER_INTERRUPT = 0.2
 
 
 class Prefetch(Generic[T]):
@@ -19,15 +22,18 @@ class Prefetch(Generic[T]):
 
     An error of the iterator is raised where its item is asked for, with its traceback. `close` waits for the item that
     is being made, then no thread is left; an iterator that is stuck for `SECONDS_TO_END` is left to its daemon.
+    interrupt: when it is requested the items end, at once where one is waited for, and `close` waits no longer than
+    `SECONDS_AFTER_INTERRUPT`.
 
     >>> ahead = Prefetch(iter("ab"))
     >>> next(ahead), ahead.has_next(), next(ahead), ahead.has_next()
     ('a', True, 'b', False)
     >>> ahead.close()
+    True
     """
 
-    def __init__(self, items: Iterator[T]) -> None:
-        self._items = items
+    def __init__(self, items: Iterator[T], interrupt: Interrupt | None = None) -> None:
+        self._items, self._interrupt, self._patience = items, interrupt, SECONDS_TO_END
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._made: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         self._next: tuple[bool, Any] | None = None
@@ -36,11 +42,19 @@ class Prefetch(Generic[T]):
         self._thread = threading.Thread(target=context.run, args=(self._work,), name="fnet data", daemon=True)
         self._thread.start()
         self._wanted.put(True)
+        if interrupt is not None:
+            interrupt.wakes(self._end)
 
     def has_next(self) -> bool:
         """Whether there is another item; waits until it is made."""
         if self._next is None:
-            self._next = self._made.get()
+            if self._process != os.getpid():
+                raise RuntimeError("fnet's thread of the data does not live in a forked process. Call fit anew there.")
+            try:
+                self._next = self._made.get()
+            except KeyboardInterrupt:
+                self._patience = SECONDS_AFTER_INTERRUPT
+                raise
         made, item = self._next
         if not made and item is not None:
             raise item
@@ -57,11 +71,20 @@ class Prefetch(Generic[T]):
         self._wanted.put(True)
         return item
 
-    def close(self) -> None:
-        """End the thread. A process that was forked has none."""
+    def close(self) -> bool:
+        """End the thread, of which a process that was forked has none; whether it has ended."""
+        if self._interrupt is not None:
+            self._interrupt.wakes_no_longer(self._end)
         if self._process == os.getpid() and self._thread.is_alive():
             self._wanted.put(False)
-            self._thread.join(SECONDS_TO_END)
+            self._thread.join(self._patience)
+            return not self._thread.is_alive()
+        return True
+
+    def _end(self) -> None:
+        """Let the items end here; a handler of a signal may call it at any moment."""
+        self._patience = SECONDS_AFTER_INTERRUPT
+        self._made.put((False, None))
 
     def _work(self) -> None:
         while self._wanted.get():

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import closing
 from typing import Any, NamedTuple, Protocol
+
+from fnet import tree
+from fnet.train.interrupt import Interrupt
 
 Data = dict[str, Any]
 """The trees x, y and sample_weight, with None where there is none; for predictions x alone."""
@@ -46,11 +50,17 @@ class Epoch(Protocol):
     @property
     def steps(self) -> int | None: ...
 
-    def chunks(self, at: int, limit: int | None = None, keep: Callable[[], None] | None = None) -> Chunks:
+    def chunks(
+        self,
+        at: int,
+        limit: int | None = None,
+        keep: Callable[[], None] | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Chunks:
         """The steps from number `at` on, at most `limit`.
 
-        keep: is called before a chunk, when the steps before it cannot be asked for again. The iterator is to be
-        closed: it may have a thread, which makes the next chunk.
+        keep: is called before a chunk, when the steps before it cannot be asked for again. interrupt: ends the steps
+        where one is waited for. The iterator is to be closed: it may have a thread, which makes the next chunk.
         """
         ...
 
@@ -66,12 +76,15 @@ class Epoch(Protocol):
 class Source(Protocol):
     """Data in batches.
 
-    sample: data like those of the steps, of which shapes and dtypes count. batch_size: of a full batch. steps: of an
-    epoch, as far as known. count: the number of samples, None where it is not known.
+    sample: data like those of the steps, of which shapes and dtypes count. content: all data that can be looked at, by
+    which another process knows them again. batch_size: of a full batch. steps: of an epoch, as far as known. count: the
+    number of samples, None where it is not known.
     """
 
     @property
     def sample(self) -> Data: ...
+    @property
+    def content(self) -> Data: ...
     @property
     def batch_size(self) -> int: ...
     @property
@@ -94,3 +107,13 @@ class Source(Protocol):
     def batches(self) -> Generator[Data, None, None]:
         """The batches of an epoch without training."""
         ...
+
+
+def batches_of(chunks: Chunks, like: Data) -> Generator[Data, None, None]:
+    """The batch of each step without an order, as views, trees as `like`; closes the chunks."""
+    structure = tree.structure(like)
+    with closing(chunks):
+        for size, steps, start, inputs in chunks:
+            for begin in range(start, start + steps * (size or 1), size or 1):
+                leaves = inputs if size is None else [leaf[begin : begin + size] for leaf in inputs]
+                yield tree.unflatten(structure, list(leaves))
