@@ -55,6 +55,7 @@ class EarlyStopping(Monitor):
 
     def on_train_begin(self, run: Run) -> None:
         self._begin()
+        self.check_direction(run)
 
     def on_epoch_end(self, run: Run) -> None:
         value = self.watched(run)

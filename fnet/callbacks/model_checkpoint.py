@@ -22,9 +22,10 @@ class ModelCheckpoint(Monitor):
     filepath: the name of a file, ``*.keras`` or ``*.h5`` for whole models, ``*.weights.h5`` for weights; ``{epoch}``
     and ``{batch}``, counted from 1, and the names of the logs are replaced, as in
     ``"{epoch:02d}-{val_loss:.2f}.weights.h5"``. Folders are made. A file takes its place only when it is complete.
-    save_best_only: only where `monitor` is better than before; `initial_value_threshold` is the value to be better than
-    at first. mode: "min" or "max" is better; "auto" as the metric says. verbose: 1 prints what
-    it does. save_weights_only: weights, to be read by `fnet.load_weights`; otherwise a model for `fnet.load_model`.
+    save_best_only: only where `monitor` is better than before, in an earlier run of this callback, too;
+    `initial_value_threshold` is the value to be better than at first. mode: "min" or "max" is better; "auto" as the
+    metric says. verbose: 1 prints what it does. save_weights_only: weights, to be read by `fnet.load_weights`;
+    otherwise a model for `fnet.load_model`.
     Raises `ValueRangeError` for a name, mode or frequency that is not allowed, and warns of a monitor that is not
     there: then it saves all the same. Source: Keras ``ModelCheckpoint``.
 
@@ -65,17 +66,18 @@ class ModelCheckpoint(Monitor):
         self.save_freq = "epoch" if save_freq == "epoch" else integer(
             "ModelCheckpoint", "save_freq", save_freq, 1, "expected {argument} to be 'epoch' or a number of steps"
         )  # fmt: skip
-        self._threshold = initial_value_threshold
         if initial_value_threshold is not None:
             number("ModelCheckpoint", "initial_value_threshold", initial_value_threshold, "(-inf, inf)")
-        self.forget(self._threshold)
+        self.forget(initial_value_threshold)
 
     @property
     def batch_interval(self) -> int | None:
         return None if isinstance(self.save_freq, str) else self.save_freq
 
     def on_train_begin(self, run: Run) -> None:
-        self.forget(self._threshold)
+        self.forget(self.best)  # a call of `fit` that goes on does not replace the best file by a worse one
+        if self.save_best_only:
+            self.check_direction(run)
 
     def on_train_batch_end(self, run: Run) -> None:
         self._save(run)

@@ -52,6 +52,11 @@ class Monitor(Callback):
         lower = self.mode == "min" or (self.mode == "auto" and run.direction(self.monitor) == "down")
         return value + self.min_delta < than if lower else value - self.min_delta > than
 
+    def check_direction(self, run: Run) -> None:
+        """Raise `ValueRangeError` before the first epoch where "auto" asks for a direction that the metric lacks."""
+        if self.mode == "auto" and self.monitor.removeprefix("val_") in run.directions:
+            run.direction(self.monitor)
+
     def forget(self, best: float | None = None) -> None:
         """A run begins."""
         self.best, self._has_warned = best, False

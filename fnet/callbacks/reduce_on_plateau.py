@@ -47,6 +47,7 @@ class ReduceLROnPlateau(Monitor):
     def on_train_begin(self, run: Run) -> None:
         self.forget()
         self.wait = self.cooldown_counter = 0
+        self.check_direction(run)
 
     def on_epoch_end(self, run: Run) -> None:
         value = self.watched(run)

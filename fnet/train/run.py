@@ -145,9 +145,11 @@ class Run:
 
         Raises `ValueRangeError` where that is not known.
         """
-        known = self.directions.get(monitor.removeprefix("val_"))
+        name = monitor.removeprefix("val_")
+        known = self.directions.get(name)
         if known is None:
-            nearest = did_you_mean(monitor, [*self.directions, *(f"val_{name}" for name in self.directions)])
+            names = [] if name in self.directions else [*self.directions, *(f"val_{each}" for each in self.directions)]
+            nearest = did_you_mean(monitor, names) if names else ""
             raise ValueRangeError(
                 f"which way '{monitor}' gets better is not known: it is the name of no loss, and of no metric with a "
                 f"direction.{nearest} Pass mode='min' or mode='max'."

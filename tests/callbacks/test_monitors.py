@@ -8,6 +8,8 @@ import pytest
 from fnet import load_model, load_weights
 from fnet.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from fnet.errors import ArgumentError, ValueRangeError
+from fnet.layers import Dense
+from fnet.train import Trainer
 from tests.callbacks.feeding import Seen, fed
 
 
@@ -105,6 +107,32 @@ def test_checkpoints_of_epochs(trainer, problem, same, tmp_path, options, values
     for epoch, name in zip(epochs, names, strict=True):
         params, _ = load_weights(tmp_path / "runs" / name, trainer._net, new.params, new.state)
         assert same(params, seen.params[epoch - 1])
+
+
+def test_the_best_file_outlives_a_run(trainer, problem, same, tmp_path):
+    """As in Keras, `best` is of all runs of the object."""
+    path, seen = tmp_path / "best.weights.h5", Seen()
+    saving = ModelCheckpoint(path, save_best_only=True, save_weights_only=True)
+    for values, best in (((2.0, 1.0), 1), ((1.5, 1.7), 1), ((0.5, 0.7), 0)):
+        new, _ = fed(trainer, problem, losses(*values), seen, saving)
+        params, _ = load_weights(path, trainer._net, new.params, new.state)
+        assert same(params, seen.params[best])
+
+
+@pytest.mark.parametrize(
+    "make", [EarlyStopping, ReduceLROnPlateau, lambda monitor: ModelCheckpoint("x.keras", monitor, save_best_only=True)]
+)
+@pytest.mark.parametrize("monitor", ["off", "val_off"])
+def test_a_metric_without_a_direction_is_told_before_the_first_epoch(problem, make, monitor):
+    def off(y_true, y_pred):
+        return y_pred - y_true
+
+    epochs: list[int] = []
+    trainer = Trainer(Dense(1), "mse", metrics=[off])
+    expected = f"which way '{monitor}' gets better is not known: .* with a direction. Pass mode='min' or"
+    with pytest.raises(ValueRangeError, match=expected):
+        fed(trainer, problem, [{monitor: 1.0}] * 3, make(monitor), lambda epoch, logs, ts: epochs.append(epoch))
+    assert epochs == []
 
 
 def test_checkpoints_of_steps(trainer, ts, problem, same, tmp_path):
