@@ -67,6 +67,14 @@ def test_a_run_that_begins_anew_keeps_its_own_and_the_later_ones(tmp_path):
     assert kept(tmp_path) == ["2.h5", "8.h5", "9.h5"]
 
 
+def test_a_step_that_is_saved_again_takes_the_place_of_the_first(tmp_path):
+    rotation = Rotation(tmp_path, keep=2, keep_best=1)
+    for number, (step, value) in enumerate([(1, 0.5), (2, 0.9), (2, 0.7), (2, None), (2, 0.8)]):
+        rotation.save(step, tree_of(number), value)
+        assert latest(tmp_path, LIKE)["step"] == number
+    assert kept(tmp_path) == ["1-0.5.h5", "2-0.8.h5"]
+
+
 def test_damaged_ones_are_skipped_for_the_one_before_with_a_warning_that_names_each(tmp_path):
     rotation = Rotation(tmp_path)
     paths = [rotation.save(step, tree_of(step)) for step in (1, 2, 3)]

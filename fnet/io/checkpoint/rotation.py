@@ -64,7 +64,7 @@ class Rotation:
         self.folder.mkdir(parents=True, exist_ok=True)
         save(path)
         remove_abandoned(self.folder, _NAME)
-        for other in self._superfluous(path):
+        for other in self._superfluous(path, step):
             other.unlink(missing_ok=True)
         return path
 
@@ -85,10 +85,14 @@ class Rotation:
         with suppress(OSError):  # other files are there, or it is gone already
             self.folder.rmdir()
 
-    def _superfluous(self, newest: Path) -> list[Path]:
-        """All but the last ones, the best and the newest: that comes before others where a run began anew."""
+    def _superfluous(self, newest: Path, step: int) -> list[Path]:
+        """All but the last ones, the best and the newest, which comes before others where a run began anew.
+
+        It takes the place of a checkpoint of its step that has another value.
+        """
         found = _found(self.folder)
-        kept = {newest, *(one.path for one in [*found[-self.keep :], *self._ranked(found)[: self.keep_best]])}
+        current = [one for one in found if one.step != step or one.path == newest]
+        kept = {newest, *(one.path for one in [*current[-self.keep :], *self._ranked(current)[: self.keep_best]])}
         return [one.path for one in found if one.path not in kept]
 
     def _ranked(self, found: list[_Checkpoint]) -> list[_Checkpoint]:
