@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet.arguments import positive_integer
-from fnet.errors import DtypeError, ValueRangeError
+from fnet.errors import DtypeError, ShapeError, ValueRangeError
 
 
 def one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32") -> np.ndarray:
@@ -39,3 +39,15 @@ def one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32")
     if wrong.size:
         raise ValueRangeError(f"one_hot: expected labels from 0 to {num_classes - 1}, received {wrong[0]}.")
     return (numbers[..., None] == np.arange(num_classes)).astype(dtype)
+
+
+def label_of_each(function: str, argument: str, given: Any, n: int) -> np.ndarray:
+    """One label for each of `n` samples: (n,); rows of one-hot targets stand for the place of their largest number."""
+    labels = np.asarray(given)
+    if labels.ndim == 2:
+        labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0]
+    if labels.shape != (n,):
+        raise ShapeError(
+            f"{function}: {argument} has one label for each of {n} samples, received the shape {labels.shape}."
+        )
+    return labels

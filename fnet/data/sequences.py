@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.arguments import one_of, positive_integer
-from fnet.errors import ShapeError
+from fnet.errors import ShapeError, ValueRangeError
 
 
 def pad_sequences(
@@ -22,7 +22,8 @@ def pad_sequences(
     """Sequences of different lengths as one array (n, maxlen, ...), filled with `value`.
 
     maxlen: by default the longest length. padding, truncating: "pre" fills or cuts at the beginning, "post" at the end.
-    Raises `ShapeError` for a sequence whose elements have another shape. Source: Keras ``pad_sequences``.
+    Raises `ShapeError` for a sequence whose elements have another shape, `ValueRangeError` for numbers that an integer
+    `dtype` does not have. Source: Keras ``pad_sequences``.
 
     >>> pad_sequences([[1], [2, 3, 4]], maxlen=2)
     array([[0, 1],
@@ -36,6 +37,7 @@ def pad_sequences(
             raise ShapeError(f"pad_sequences: sequence {place} is a scalar, expected a sequence. Wrap it: [value].")
     length = max(map(len, arrays), default=0) if maxlen is None else positive_integer("pad_sequences", "maxlen", maxlen)
     of_element = next((array.shape[1:] for array in arrays if len(array)), ())
+    _check_fits("value", np.asarray(value), np.dtype(dtype))
     padded = np.full((len(arrays), length, *of_element), value, dtype)
     for place, array in enumerate(arrays):
         if not len(array):
@@ -46,8 +48,19 @@ def pad_sequences(
                 f"{of_element}."
             )
         kept = array[max(len(array) - length, 0) :] if truncating == "pre" else array[:length]
+        _check_fits(f"sequence {place}", kept, padded.dtype)
         padded[place, length - len(kept) if padding == "pre" else 0 :][: len(kept)] = kept
     return padded
+
+
+def _check_fits(what: str, array: np.ndarray, dtype: np.dtype) -> None:
+    """Tell numbers that would become others in an integer dtype; fractions are cut off."""
+    if dtype.kind not in "iu" or array.dtype.kind not in "iuf" or np.can_cast(array.dtype, dtype):
+        return
+    limits = np.iinfo(dtype)
+    for found in (array.min().item(), array.max().item()):
+        if not limits.min - 1 < found < limits.max + 1:
+            raise ValueRangeError(f"pad_sequences: {what} holds {found}, which {dtype} has not. Pass a larger dtype.")
 
 
 def windows(

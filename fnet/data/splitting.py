@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.arguments import is_integer, number
+from fnet.data.labels import label_of_each
 from fnet.errors import ShapeError, ValueRangeError
 
 
@@ -18,7 +19,7 @@ def train_test_split(
     """Samples in random order in two parts: ``x_train, x_test, y_train, y_test`` for ``train_test_split(key, x, y)``.
 
     data: arrays, or trees of arrays, with the samples first. test_size: a fraction, which is rounded up, or a number of
-    samples. stratify: the class of each sample; then each part has each class in proportion.
+    samples. stratify: the class of each sample, or its one-hot row; then each part has each class in proportion.
     Raises `ShapeError` for different numbers of samples, `ValueRangeError` for a part without samples.
     Source: scikit-learn ``train_test_split``.
 
@@ -40,7 +41,7 @@ def train_test_split(
         )
     order = random.permutation(key, n)
     if classes is not None:
-        order = _by_class(order, classes, tests)
+        order = _by_class(order, label_of_each("train_test_split", "stratify", classes, n), tests)
     return tuple(
         tree.map(lambda leaf, at=at: leaf[at], part) for part in trees for at in (order[tests:], order[:tests])
     )
@@ -63,7 +64,7 @@ def _by_class(order: np.ndarray, classes: np.ndarray, tests: int) -> np.ndarray:
     exact = sizes * tests / len(order)
     taken = np.floor(exact).astype(int)
     taken[np.argsort(taken - exact, kind="stable")[: tests - taken.sum()]] += 1
-    own = members.ravel()[order]
+    own = members[order]
     for_tests = np.zeros(len(order), bool)
     for kind, count in enumerate(taken):
         for_tests[np.flatnonzero(own == kind)[:count]] = True

@@ -8,7 +8,8 @@ import numpy as np
 
 from fnet import random
 from fnet.arguments import integer
-from fnet.errors import ShapeError, ValueRangeError
+from fnet.data.labels import label_of_each
+from fnet.errors import ValueRangeError
 
 
 def fold_numbers(key: Any, n: int, k: int, classes: Any = None, groups: Any = None, shuffle: bool = True) -> np.ndarray:
@@ -29,12 +30,12 @@ def fold_numbers(key: Any, n: int, k: int, classes: Any = None, groups: Any = No
         raise ValueRangeError("k_fold: folds are stratified or grouped, received both. Leave out stratify or groups.")
     order = np.asarray(random.permutation(key, n)) if shuffle else np.arange(n)
     if groups is not None:
-        return _by_group(_labels("groups", groups, n), order, k)
+        return _by_group(label_of_each("k_fold", "groups", groups, n), order, k)
     numbers = np.empty(n, np.int64)
     if classes is None:
         numbers[order] = np.sort(np.arange(n) % k)
         return numbers
-    labels = _labels("stratify", classes, n)
+    labels = label_of_each("k_fold", "stratify", classes, n)
     values, of, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if counts.min() < k:
         rare = counts.argmin()
@@ -60,15 +61,3 @@ def _by_group(labels: np.ndarray, order: np.ndarray, k: int) -> np.ndarray:
     numbers = np.empty(len(labels), np.int64)
     numbers[order] = fold_of[of]
     return numbers
-
-
-def _labels(argument: str, given: Any, n: int) -> np.ndarray:
-    """One label for each sample; rows of one-hot targets stand for the place of their largest number."""
-    labels = np.asarray(given)
-    if labels.ndim == 2:
-        labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0]
-    if labels.shape != (n,):
-        raise ShapeError(
-            f"k_fold: {argument} has one label for each of {n} samples, received the shape {labels.shape}."
-        )
-    return labels

@@ -35,6 +35,9 @@ def test_a_stratified_split_has_the_numbers_of_scikit_learn():
         np.unique(part, return_counts=True)[1].tolist() for part in peer
     ]
     assert np.any(np.diff(test) > 0) and np.any(np.diff(test) < 0)
+    for rows in (np.eye(10)[classes], classes[:, None]):
+        parts = data.train_test_split(KEY, classes, test_size=20, stratify=rows)
+        assert [part.tolist() for part in parts] == [train.tolist(), test.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,11 @@ def test_a_stratified_split_has_the_numbers_of_scikit_learn():
             lambda: data.train_test_split(KEY, np.zeros(3), stratify=[0, 0, 1]),
             ValueRangeError,
             "a class of stratify has",
+        ),
+        (
+            lambda: data.train_test_split(KEY, np.zeros(4), stratify=np.zeros((4, 2, 2))),
+            ShapeError,
+            r"train_test_split: stratify has one label for each of 4 samples, received the shape \(4, 2, 2\)",
         ),
         (lambda: data.train_test_split(np.zeros(4), np.zeros(4)), DtypeError, "a key is a uint32 array"),
         (lambda: data.one_hot([0.5]), DtypeError, "one_hot: labels are integers, received dtype float64"),
@@ -68,6 +76,14 @@ def test_a_stratified_split_has_the_numbers_of_scikit_learn():
             "padding is 'pre' or 'post', received 'left'",
         ),
         (lambda: data.pad_sequences([1]), ShapeError, "sequence 0 is a scalar"),
+        (
+            lambda: data.pad_sequences([[1], [2**31]]),
+            ValueRangeError,
+            "pad_sequences: sequence 1 holds 2147483648, which int32 has not. Pass a larger dtype",
+        ),
+        (lambda: data.pad_sequences([[-1]], dtype="uint8"), ValueRangeError, "sequence 0 holds -1, which uint8 has"),
+        (lambda: data.pad_sequences([[0.5, np.nan]]), ValueRangeError, "sequence 0 holds nan, which int32 has not"),
+        (lambda: data.pad_sequences([[1]], dtype="int8", value=128.0), ValueRangeError, "value holds 128.0, which"),
         (lambda: data.pad_sequences([[[1, 2]], [3]]), ShapeError, r"elements of sequence 1 have the shape \(\)"),
         (lambda: data.windows([1, 2], 3), ShapeError, "a window spans 3 steps, but series has 2. Take a smaller"),
         (lambda: data.windows([1, 2], 1, targets=[]), ShapeError, "series has 2 and targets 0"),
