@@ -17,6 +17,14 @@ from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
 from fnet.transforms.primitive import spec_of
 
+CURVE_METRICS = (
+    "auc",
+    "sensitivity_at_specificity",
+    "specificity_at_sensitivity",
+    "precision_at_recall",
+    "recall_at_precision",
+)
+"""The metrics of this file. For targets of one class alone Keras' value is 0, which says nothing."""
 _CURVES = ("ROC", "PR", "PRGAIN")
 _SUMMATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "interpolation": lambda a, b: ops.divide(ops.add(a, b), 2.0),

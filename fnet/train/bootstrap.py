@@ -11,6 +11,8 @@ from fnet import metrics, ops, random, tree
 from fnet.arguments import integer, number
 from fnet.errors import ValueRangeError
 from fnet.metrics import Metric
+from fnet.metrics.curves import CURVE_METRICS
+from fnet.metrics.define import ConfiguredMetric
 from fnet.random import check_key
 from fnet.train.data import as_arrays, count
 from fnet.train.judge import key_of
@@ -47,7 +49,7 @@ def bootstrap(
 
     metric: a name, an `fnet.metrics.Metric`, or a function ``f(y_true, y_pred)`` of all samples that gives a number or
     several. y_true, y_pred: arrays with the samples first. Each of the draws has as many samples as there are. A draw
-    for which the metric is NaN, as of one class only, does not count.
+    for which the metric is NaN does not count; that of an area under a curve is NaN for targets of one class alone.
     Raises `ValueRangeError` where it is NaN for all of them.
     Source: B. Efron, Bootstrap methods: another look at the jackknife, Ann. Statist. 1979 (percentile method).
 
@@ -81,7 +83,14 @@ def _function(metric: Any) -> Callable[[Any, Any, np.ndarray], Any]:
         t, p = (tree.map(lambda leaf: ops.take(leaf, rows, axis=0), part) for part in (y_true, y_pred))
         return known.result(known.update(metrics.initial_state(known, t, p), t, p))
 
-    return jit(of)
+    whole = jit(of)
+    if not isinstance(known, ConfiguredMetric) or known.recipe is None or known.recipe.name not in CURVE_METRICS:
+        return whole
+    return lambda y_true, y_pred, rows: np.nan if _is_one_class(y_true, rows) else whole(y_true, y_pred, rows)
+
+
+def _is_one_class(y_true: Any, rows: np.ndarray) -> bool:
+    return all(np.unique(leaf[rows]).size < 2 for leaf in tree.leaves(y_true))
 
 
 def _rows(part: Any, rows: np.ndarray) -> Any:

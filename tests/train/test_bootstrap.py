@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score
 import fnet
 from fnet import metrics, random
 from fnet.errors import ArgumentError, ShapeError, ValueRangeError
+from fnet.train.judge import key_of
 
 KEY = random.key(5)
 
@@ -46,6 +47,19 @@ def test_several_numbers_and_draws_without_one():
     assert str(both).startswith("[0.6 1.2] [")
     odd = fnet.bootstrap(lambda t, p: np.nan if t.min() else t.mean(), labels, labels, KEY, 200)
     assert np.isnan(odd.values).any() and np.isfinite([odd.low, odd.high]).all()
+
+
+def test_draws_of_one_class_say_nothing_about_curves():
+    labels, scores = np.arange(10) == 0, np.linspace(1, 0, 10)
+    found = fnet.bootstrap("auc", labels * 1, scores, KEY, 100)
+    ones = np.stack([np.asarray(random.randint(key_of(KEY, draw), (10,), 0, 10)) == 0 for draw in range(100)]).sum(1)
+    assert np.array_equal(np.isnan(found.values), (ones == 0) | (ones == 10)) and (ones == 0).any()
+    assert found.value == found.low == found.high == 1
+    other = fnet.bootstrap(metrics.RecallAtPrecision(0.5), labels * 1, scores, KEY, 20)
+    assert np.array_equal(np.isnan(other.values), ones[:20] == 0) and other.low == 1
+    assert np.isfinite(fnet.bootstrap("binary_accuracy", labels * 1, scores, KEY, 20).values).all()
+    with pytest.raises(ValueRangeError, match="NaN for every draw"):
+        fnet.bootstrap("auc", np.ones(3), np.ones(3), KEY, 5)
 
 
 def test_mistakes_are_told():
