@@ -87,8 +87,9 @@ class Measures:
         ]
         taken = ["loss", *(f"{output}_loss" for output in outputs or ())]
         for output, metric, weighted in found:
-            name = metric.name if output is None else f"{output}_{metric.name}"
-            name = f"weighted_{name}" if weighted and name in taken else name
+            prefix = "" if output is None else f"{output}_"
+            name = f"{prefix}{metric.name}"
+            name = f"{prefix}weighted_{metric.name}" if weighted and name in taken else name
             taken.append(_distinct(name, taken))
             yield Watched(taken[-1], metric, output, weighted)
 

@@ -91,7 +91,7 @@ def test_sample_weights_by_output() -> None:
     values = trainer.evaluate(ts, X, y, sample_weight={"price": first.astype("float32")})
     price = trainer.predict(ts, X)["price"]
     assert values["price_loss"] == pytest.approx(float(((price - PRICE)[first] ** 2).sum() / 20), rel=1e-5)
-    assert values["weighted_price_mae"] == pytest.approx(float(np.abs(price - PRICE)[first].mean()), rel=1e-5)
+    assert values["price_weighted_mae"] == pytest.approx(float(np.abs(price - PRICE)[first].mean()), rel=1e-5)
     assert values["price_mae"] == pytest.approx(float(np.abs(price - PRICE).mean()), rel=1e-5)
 
 
@@ -99,7 +99,7 @@ def test_an_output_without_sample_weights_has_unweighted_metrics() -> None:
     trainer = Trainer(house(), LOSSES, metrics={"kind": "accuracy"}, weighted_metrics={"kind": "accuracy"})
     ts = trainer.init(random.key(3), (3,))
     values = trainer.evaluate(ts, X, {"price": PRICE, "kind": KIND}, sample_weight={"price": np.arange(20.0)})
-    assert values["weighted_kind_accuracy"] == values["kind_accuracy"]
+    assert values["kind_weighted_accuracy"] == values["kind_accuracy"]
 
 
 def test_the_mean_of_the_parameters_stays_beside_them() -> None:
