@@ -225,7 +225,7 @@ class Device(Protocol):
         """Return when all that was begun on the device is done."""
 
 
-KINDS = ("cpu",)
+KINDS = ("cpu", "cuda")
 """The kinds of devices: packages of `fnet.devices`."""
 
 FOUND: dict[str, Device] = {}
@@ -240,10 +240,14 @@ def cpu() -> Device:
 
 def device_named(name: str) -> Device:
     """The device of a name: its kind, with a number behind a colon where there are several; see `device_names`."""
+    name = name.removesuffix(":0")
     if name not in FOUND:
-        if name not in device_names():
-            raise DeviceError(f"there is no device {name!r} here, only {', '.join(device_names())}.")
         kind, _, number = name.partition(":")
+        if kind not in KINDS or name not in _module(kind).names():
+            why = _module(kind).why_not() if kind in KINDS else ""
+            raise DeviceError(
+                f"there is no device {name!r} here, only {', '.join(device_names())}{': ' if why else ''}{why}."
+            )
         FOUND[name] = _module(kind).device(int(number or 0))
     return FOUND[name]
 
@@ -251,6 +255,11 @@ def device_named(name: str) -> Device:
 def device_names() -> list[str]:
     """The names of the devices that are there."""
     return list(dict.fromkeys([*(name for kind in KINDS for name in _module(kind).names()), *FOUND]))
+
+
+def missing_devices() -> dict[str, str]:
+    """Why there is no device of a kind, or no other."""
+    return {kind: why for kind in KINDS if (why := _module(kind).why_not())}
 
 
 def device_of(values: Sequence[Any], name: Callable[[int], str] | None = None) -> Device:

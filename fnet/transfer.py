@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fnet import tree
-from fnet.device import cpu, device_named, device_names
+from fnet.device import cpu, device_named, device_names, missing_devices
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError
 from fnet.ops import operators  # noqa: F401  (gives device arrays their operators)
@@ -17,13 +17,25 @@ from fnet.transforms.tracer import Tracer
 T = TypeVar("T")
 
 
-def devices() -> list[str]:
-    """The names of the devices that are there, for `to_device`.
+class Devices(list[str]):
+    """The names of the devices that are there. missing: why there are no others, by their kinds."""
+
+    def __init__(self) -> None:
+        super().__init__(device_names())
+        self.missing = missing_devices()
+
+    def __repr__(self) -> str:
+        reasons = "; ".join(f"no other '{kind}': {why}" for kind, why in self.missing.items())
+        return f"{super().__repr__()} ({reasons})" if reasons else super().__repr__()
+
+
+def devices() -> Devices:
+    """The names of the devices that are there, for `to_device`; `missing` of the list says why there are no others.
 
     >>> devices()[0]
     'cpu'
     """
-    return device_names()
+    return Devices()
 
 
 def to_device(values: T, name: str) -> T:

@@ -275,3 +275,27 @@ def test_what_is_no_kernel_and_what_is_not_known():
         run_kernel(unknown, 1, 1, 1, 2)
     with pytest.raises(StructureError, match="cuda.nanosleep is not known to the checker of kernels"):
         run_kernel(unknown, 1, 1, np.zeros(1))
+
+
+@cuda.jit
+def filled(x, counts):
+    i = cuda.grid(1)
+    kept = cuda.local.array(1, FLOAT)
+    kept[0] = i
+    if i < x.size:
+        x[i] = kept[0]
+        cuda.atomic.add(counts, i % 2, 1)
+
+
+def test_without_checks_the_results_are_the_same():
+    x, out = np.arange(100, dtype=FLOAT), np.zeros(1, FLOAT)
+    run_kernel(total, 2, 64, x, out, check=False)
+    assert out[0] == x.sum()
+    counts = np.zeros(2, np.int64)
+    run_kernel(filled, 2, 64, x, counts, check=False)
+    np.testing.assert_array_equal(x, np.arange(100))
+    np.testing.assert_array_equal(counts, [50, 50])
+    y = np.arange(16.0)
+    run_kernel(shifted, 1, 16, y, 0, check=False)  # a race
+    with pytest.raises(DivergenceError, match="to which the others do not come"):
+        run_kernel(branched, 1, 16, y, 0, check=False)

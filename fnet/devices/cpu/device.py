@@ -175,6 +175,11 @@ def names() -> list[str]:
     return [_CPU.name]
 
 
+def why_not() -> str:
+    """It is always there."""
+    return ""
+
+
 def device(number: int) -> Cpu:
     """The only device."""
     return _CPU

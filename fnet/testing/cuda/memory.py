@@ -77,6 +77,28 @@ class CheckedArray:
         self._write(key)
 
 
+class UncheckedArray(np.ndarray):
+    """An array without checks, that has what those with them have."""
+
+    name: str
+
+    @classmethod
+    def of(cls, data: np.ndarray, name: str) -> UncheckedArray:
+        seen = data.view(cls)
+        seen.name = name
+        return seen
+
+    @property
+    def address(self) -> int:
+        return self.__array_interface__["data"][0]
+
+    def update(self, index: Any, change: Callable[[Any], Any]) -> Any:
+        """Change an element; gives the old value."""
+        old = self[index]
+        self[index] = change(old)
+        return old
+
+
 class SharedArray(CheckedArray):
     """An array of several threads, in shared or global memory: races are found, too."""
 

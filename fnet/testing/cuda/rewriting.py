@@ -35,14 +35,9 @@ def python_function(kernel: Any) -> FunctionType:
     return function
 
 
-def as_generator(function: FunctionType) -> Callable[..., Any]:
-    """The function as a generator function whose first argument is the thread."""
-    return _rewritten(function, True)
-
-
 @functools.cache
-def _rewritten(function: FunctionType, waits: bool) -> Callable[..., Any]:
-    """The function with the thread as its first argument; a generator function if it waits."""
+def rewritten(function: FunctionType, waiting: bool) -> Callable[..., Any]:
+    """The function with the thread as its first argument; a generator function if it is one that waits."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
     except OSError:
@@ -50,21 +45,21 @@ def _rewritten(function: FunctionType, waits: bool) -> Callable[..., Any]:
     scope = _scope(function)
     modules = {name for name, value in scope.items() if _is_cuda(value)}
     callees = _callees(function)
-    placed = {name: _waits(callee) for name, callee in callees.items() if _needs_thread(callee)}
+    placed = {name: waits(callee) for name, callee in callees.items() if _needs_thread(callee)}
     module = ast.parse(source)
-    rewriter = _Rewriter(modules, placed, waits, function.__name__, function.__code__.co_firstlineno - 1)
+    rewriter = _Rewriter(modules, placed, waiting, function.__name__, function.__code__.co_firstlineno - 1)
     tree = ast.fix_missing_locations(rewriter.visit(module))
     scope |= callees
-    scope |= {name: _rewritten(callees[name], wait) for name, wait in placed.items() if callees[name] is not function}
+    scope |= {name: rewritten(callees[name], wait) for name, wait in placed.items() if callees[name] is not function}
     exec(compile(tree, inspect.getsourcefile(function) or "<kernel>", "exec"), scope)
     return scope[function.__code__.co_name]
 
 
 class _Rewriter(ast.NodeTransformer):
-    """See `_rewritten`. placed: the functions that take the thread, too, and whether they wait."""
+    """See `rewritten`. placed: the functions that take the thread, too, and whether they wait."""
 
-    def __init__(self, modules: set[str], placed: dict[str, bool], waits: bool, kernel: str, above: int) -> None:
-        self._modules, self._placed, self._waits, self._kernel, self._above = modules, placed, waits, kernel, above
+    def __init__(self, modules: set[str], placed: dict[str, bool], waiting: bool, kernel: str, above: int) -> None:
+        self._modules, self._placed, self._waiting, self._kernel, self._above = modules, placed, waiting, kernel, above
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
@@ -72,7 +67,7 @@ class _Rewriter(ast.NodeTransformer):
         for argument in node.args.args:
             argument.annotation = None
         node.args.args.insert(0, ast.arg(_THREAD))
-        if self._waits:
+        if self._waiting:
             node.body.append(ast.parse("if False:\n    yield").body[0])  # a generator, also where nothing waits
         return node
 
@@ -120,7 +115,7 @@ def _needs_thread(function: FunctionType) -> bool:
     return any(_names_cuda(one) for one in _with_callees(function))
 
 
-def _waits(function: FunctionType) -> bool:
+def waits(function: FunctionType) -> bool:
     """Whether the text of a function, or of what it calls, names what waits for other threads."""
     return any(not (BARRIERS | EXCHANGES).isdisjoint(one.__code__.co_names) for one in _with_callees(function))
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fnet.errors import StructureError
-from fnet.testing.cuda.memory import CheckedArray, SharedArray
+from fnet.testing.cuda.memory import CheckedArray, SharedArray, UncheckedArray
 from fnet.testing.cuda.order import WARP, Clock, Place
 
 
@@ -26,18 +26,20 @@ class Dim3(tuple[int, int, int]):
 class Memory:
     """The shared memory of one block: an array for each declaration in the source, one of a size said at launch."""
 
-    def __init__(self, running: Callable[[], Clock], dynamic_bytes: int) -> None:
-        self._running, self._dynamic_bytes = running, dynamic_bytes
-        self._arrays: dict[Any, SharedArray] = {}
+    def __init__(self, running: Callable[[], Clock], dynamic_bytes: int, check: bool) -> None:
+        self._running, self._dynamic_bytes, self.check = running, dynamic_bytes, check
+        self._arrays: dict[Any, SharedArray | UncheckedArray] = {}
 
-    def array(self, place: str, shape: Any, dtype: Any) -> SharedArray:
+    def array(self, place: str, shape: Any, dtype: Any) -> SharedArray | UncheckedArray:
         dtype, key = numpy_dtype(dtype), place
         if shape in (0, (0,)):
             key, shape = "dynamic", self._dynamic_bytes // dtype.itemsize
         found = self._arrays.get(key)
         if found is None:
-            data = np.zeros(shape, dtype)
-            found = self._arrays[key] = SharedArray(data, f"the shared array of {place}", self._running, blank=True)
+            data, name = np.zeros(shape, dtype), f"the shared array of {place}"
+            found = self._arrays[key] = (
+                SharedArray(data, name, self._running, blank=True) if self.check else UncheckedArray.of(data, name)
+            )
         elif found.dtype != dtype:
             raise StructureError(
                 f"{place}: shared memory of a size said at launch holds {found.dtype}, a second array {dtype}."
@@ -64,12 +66,14 @@ class Thread:
     def gridsize(self, ndim: int) -> Any:
         return _one_or_all([g * d for g, d in zip(self.gridDim, self.blockDim, strict=True)][:ndim])
 
-    def shared_array(self, place: str, shape: Any, dtype: Any) -> SharedArray:
+    def shared_array(self, place: str, shape: Any, dtype: Any) -> SharedArray | UncheckedArray:
         return self._memory.array(place, shape, dtype)
 
-    def local_array(self, place: str, shape: Any, dtype: Any) -> CheckedArray:
-        data = np.zeros(shape, numpy_dtype(dtype))
-        return CheckedArray(data, f"the local array of {place}", lambda: self.clock, blank=True)
+    def local_array(self, place: str, shape: Any, dtype: Any) -> CheckedArray | UncheckedArray:
+        data, name = np.zeros(shape, numpy_dtype(dtype)), f"the local array of {place}"
+        if self._memory.check:
+            return CheckedArray(data, name, lambda: self.clock, blank=True)
+        return UncheckedArray.of(data, name)
 
     def threadfence(self) -> None:
         """Nothing: writes are seen at once here, and no fence orders two threads by itself."""

@@ -91,6 +91,23 @@ class Instruction(DeviceFunction):
     """A function whose text is for Python; compiled code has that of its name in `intrinsics`, a module beside."""
 
 
+@functools.cache
+def _of_user(function: FunctionType) -> Kernel:
+    return Kernel(function, None, 255, True)
+
+
+def launch_of(kernel: Any) -> Launch:
+    """A launch, or a user's ``@cuda.jit`` function of Numba's with its grid and block, as a launch."""
+    if isinstance(kernel, Launch):
+        return kernel
+    function = getattr(getattr(kernel, "dispatcher", None), "py_func", None)
+    if function is None:
+        raise StructureError(
+            f"expected a kernel with a grid and a block, kernel[grid, block], received a {type(kernel).__name__}."
+        )
+    return Launch(_of_user(function), _dim(kernel.griddim), _dim(kernel.blockdim), int(kernel.sharedmem))
+
+
 def kernel(
     function: Callable | None = None, *, threads: int | None = None, registers: int = 255, contract: bool = True
 ) -> Any:

@@ -1,0 +1,1 @@
+"""The device of NVIDIA's cards, one for each card: CUDA kernels, a pool of memory, graphs."""

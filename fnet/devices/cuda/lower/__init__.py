@@ -1,0 +1,1 @@
+"""Lowering rules of CUDA, one family a module."""

@@ -1,0 +1,245 @@
+"""A card, through NVIDIA's driver: memory, launches, streams and graphs.
+
+Loads NVIDIA's packages when it is first asked for a card. What is called here was tried with a stand-in for them only:
+no card was at hand.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from fnet.errors import DeviceError
+from fnet.kernels.cuda.runtime import adapter
+from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
+
+LEAST = (8, 0)
+"""The first capability that kernels are written for: Ampere's."""
+
+LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+STATIC_SHARED = 48 << 10  # a kernel must ask for more shared memory than that
+_LOST = {"ILLEGAL_ADDRESS", "ILLEGAL_INSTRUCTION", "MISALIGNED_ADDRESS", "INVALID_PC", "LAUNCH_FAILED", "ASSERT"}
+_PER_ARRAY = 7  # numbers of a flat array: two unused pointers, the elements, their size, the address, shape and stride
+
+
+@functools.cache
+def cards() -> tuple[dict[int, str], str]:
+    """The numbers and names of the cards that kernels can run on, and what is wrong where there are none or others."""
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return {}, f"NVIDIA's driver is not installed ({LIBRARY} was not found)"
+    try:
+        api = _api()
+    except ImportError as error:
+        return {}, f"{error}: install fnet[cuda]"
+    try:
+        _checked(api.cuInit(0), "starting the driver")
+        found, refused = {}, []
+        for number in range(_checked(api.cuDeviceGetCount(), "counting cards")):
+            name, capability = _described(api, number)
+            if capability >= LEAST:
+                found[number] = name
+            else:
+                version, least = (".".join(map(str, pair)) for pair in (capability, LEAST))
+                refused.append(f"card {number}, {name}, has capability {version}; kernels need {least} or more")
+    except DeviceError as error:
+        return {}, str(error)
+    return found, "; ".join(refused) or ("" if found else "the driver sees no card")
+
+
+class Graph:
+    """Recorded work; executable: what the driver begins, None before it is complete."""
+
+    executable: Any = None
+
+
+class Driver:
+    """See `fnet.devices.cuda.driver.Driver`. Works in the primary context of the card, which other libraries share."""
+
+    def __init__(self, number: int) -> None:
+        self._api: Any = _api()
+        self._process = os.getpid()
+        self.number = number
+        self.name, self.capability = _described(self._api, number)
+        self._call("starting the card", "cuInit", 0)
+        self._context = self._call("opening the card", "cuDevicePrimaryCtxRetain", number)
+        self._functions: dict[tuple[Any, ...], Any] = {}
+        self._tables = threading.local()
+
+    def stream(self) -> int:
+        return int(self._do("making a stream", "cuStreamCreate", self._api.CUstream_flags.CU_STREAM_NON_BLOCKING))
+
+    # Memory.
+
+    def allocate(self, nbytes: int) -> int:
+        self._enter()
+        error, address = self._api.cuMemAlloc(nbytes)
+        if error == self._api.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            return 0
+        _checked((error, address), "allocating memory")
+        return int(address)
+
+    def free(self, address: int) -> None:
+        self._do("giving memory back", "cuMemFree", address)
+
+    def memory(self) -> tuple[int, int]:
+        free, total = self._do("asking for free memory", "cuMemGetInfo")
+        return int(free), int(total)
+
+    def pinned(self, nbytes: int) -> np.ndarray:
+        address = int(self._do(f"pinning {nbytes} bytes of the host", "cuMemHostAlloc", nbytes, 0))
+        block = (ctypes.c_uint8 * nbytes).from_address(address)
+        weakref.finalize(block, self._do, "giving pinned memory back", "cuMemFreeHost", address).atexit = False
+        return np.ctypeslib.as_array(block)
+
+    # Work.
+
+    def copy_in(self, address: int, host: np.ndarray, stream: int) -> None:
+        self._do("copying to the card", "cuMemcpyHtoDAsync", address, host.ctypes.data, host.nbytes, stream)
+
+    def copy_out(self, host: np.ndarray, address: int, stream: int) -> None:
+        self._do("copying from the card", "cuMemcpyDtoHAsync", host.ctypes.data, address, host.nbytes, stream)
+
+    def copy(self, to: int, source: int, nbytes: int, stream: int) -> None:
+        if nbytes:
+            self._do("copying on the card", "cuMemcpyDtoDAsync", to, source, nbytes, stream)
+
+    def zero(self, address: int, nbytes: int, stream: int) -> None:
+        self._do("clearing memory", "cuMemsetD8Async", address, 0, nbytes, stream)
+
+    def launch(self, kernel: Any, arguments: Sequence[Any], stream: int) -> None:
+        launch = launch_of(kernel)
+        signature = tuple(arg[2] if isinstance(arg, tuple) else None for arg in arguments)
+        function = self._functions.get((launch, signature))
+        if function is None:
+            function = self._functions[launch, signature] = self._loaded(launch, signature)
+        self._do(
+            launch.__name__, "cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared_bytes, stream,
+            self._pointers(arguments), 0,
+        )  # fmt: skip
+
+    # Order.
+
+    @contextmanager
+    def capture(self, stream: int) -> Iterator[Graph]:
+        graph = Graph()
+        mode = self._api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
+        self._do("recording a graph", "cuStreamBeginCapture", stream, mode)
+        try:
+            yield graph
+        except BaseException:
+            self._api.cuStreamEndCapture(stream)  # what it says does not matter: it is not kept
+            raise
+        recorded = self._do("recording a graph", "cuStreamEndCapture", stream)
+        graph.executable = self._do("making a graph", "cuGraphInstantiate", recorded, 0)
+        self._do("making a graph", "cuGraphDestroy", recorded)
+        weakref.finalize(graph, self._api.cuGraphExecDestroy, graph.executable).atexit = False
+
+    def replay(self, graph: Graph, stream: int) -> None:
+        self._do("running a graph", "cuGraphLaunch", graph.executable, stream)
+
+    def record(self, stream: int) -> Any:
+        event = self._do("making an event", "cuEventCreate", self._api.CUevent_flags.CU_EVENT_DISABLE_TIMING)
+        self._do("recording an event", "cuEventRecord", event, stream)
+        weakref.finalize(event, self._api.cuEventDestroy, int(event)).atexit = False
+        return event
+
+    def wait(self, stream: int, event: Any) -> None:
+        self._do("waiting for an event", "cuStreamWaitEvent", stream, event, 0)
+
+    def synchronize(self, stream: int) -> None:
+        self._do("waiting for the card", "cuStreamSynchronize", stream)
+
+    def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> Any:
+        """The function of a kernel on the card."""
+        made = adapter.compiled(launch.kernel, signature, self.capability)
+        module = self._do(f"loading {launch.__name__}", "cuModuleLoadData", made.cubin)
+        function = self._do(f"loading {launch.__name__}", "cuModuleGetFunction", module, made.name.encode())
+        if launch.shared_bytes > STATIC_SHARED:
+            most = self._api.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+            what = f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory"
+            self._do(what, "cuFuncSetAttribute", function, most, launch.shared_bytes)
+        return function
+
+    def _pointers(self, arguments: Sequence[Any]) -> int:
+        """The address of a table with the address of each number that a kernel takes; the driver reads it at once."""
+        numbers = packed(arguments)
+        tables = self._tables.__dict__
+        count = len(numbers)
+        name = str(count)
+        if name not in tables:
+            values = (ctypes.c_int64 * count)()
+            begin = ctypes.addressof(values)
+            tables[name] = values, (ctypes.c_void_p * count)(*(begin + 8 * k for k in range(count)))
+        values, pointers = tables[name]
+        values[:] = numbers
+        return ctypes.addressof(pointers)
+
+    def _do(self, what: str, name: str, *args: Any) -> Any:
+        """Call a function of the driver in the context of the card."""
+        self._enter()
+        return self._call(what, name, *args)
+
+    def _enter(self) -> None:
+        """Contexts belong to threads of the host, and to the process that opened them."""
+        if os.getpid() != self._process:
+            raise DeviceError(
+                "a card is open in the process that this one was forked from, and cannot be used here.\n"
+                "Start processes with multiprocessing.get_context('spawn')."
+            )
+        self._call("entering the card's context", "cuCtxSetCurrent", self._context)
+
+    def _call(self, what: str, name: str, *args: Any) -> Any:
+        return _checked(getattr(self._api, name)(*args), what)
+
+
+def packed(arguments: Sequence[Any]) -> list[int]:
+    """The numbers that a kernel takes, 8 bytes each, in Numba's order for flat arrays and for integers."""
+    numbers: list[int] = []
+    for arg in arguments:
+        if isinstance(arg, tuple):
+            address, count, dtype = arg
+            numbers += (0, 0, count, dtype.itemsize, address, count, dtype.itemsize)
+        else:
+            numbers.append(arg)
+    return numbers
+
+
+def _api() -> Any:
+    """NVIDIA's driver as a module."""
+    return importlib.import_module("cuda.bindings.driver")
+
+
+def _described(api: Any, number: int) -> tuple[str, tuple[int, int]]:
+    """The name of a card and its capability."""
+    name = _checked(api.cuDeviceGetName(128, number), "asking for a card's name")
+    kind = api.CUdevice_attribute
+    major, minor = (
+        int(_checked(api.cuDeviceGetAttribute(attribute, number), "asking for a card's capability"))
+        for attribute in (
+            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+        )
+    )
+    return name.decode().strip("\0"), (major, minor)
+
+
+def _checked(result: tuple[Any, ...], what: str) -> Any:
+    """What a function of the driver gave, or the error that it gave instead."""
+    error, *values = result
+    if int(error) != 0:
+        name = error.name.removeprefix("CUDA_ERROR_")
+        lost = "\nThe card takes no more work from this process: start it again." if name in _LOST else ""
+        raise DeviceError(f"{what}: CUDA says {name.lower().replace('_', ' ')}.{lost}")
+    return values[0] if len(values) == 1 else tuple(values)
