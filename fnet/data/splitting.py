@@ -27,6 +27,11 @@ def train_test_split(
     >>> len(x_train), len(x_test)
     (3, 1)
     """
+    if not data:
+        raise ShapeError(
+            "train_test_split: expected arrays behind the key, received none. The key comes first: "
+            "train_test_split(fnet.random.key(0), x, y)."
+        )
     trees = [tree.map(np.asarray, part, is_leaf=lambda leaf: isinstance(leaf, list)) for part in data]
     classes = None if stratify is None else np.asarray(stratify)
     n = _count(trees, classes)
@@ -37,7 +42,7 @@ def train_test_split(
     if not 0 < tests < n:
         raise ValueRangeError(
             f"train_test_split: test_size={test_size} of {n} samples leaves {n - tests} for training and {tests} for "
-            f"tests; expected at least one of each."
+            f"tests; expected at least one of each. Choose another test_size, or pass more samples."
         )
     order = random.permutation(key, n)
     if classes is not None:
@@ -50,7 +55,7 @@ def train_test_split(
 def _count(trees: list[Any], classes: np.ndarray | None) -> int:
     leaves = [*tree.leaves(trees), *([] if classes is None else [classes])]
     sizes = {len(leaf) if leaf.ndim else None for leaf in leaves}
-    if len(sizes) != 1 or None in sizes or not trees:
+    if len(sizes) != 1 or None in sizes:
         shapes = ", ".join(str(leaf.shape) for leaf in leaves) or "none"
         raise ShapeError(f"train_test_split: expected arrays with the same number of samples first, received {shapes}.")
     return len(leaves[0])

@@ -34,12 +34,12 @@ class Bagging:
     rows: tuple[np.ndarray, ...]
     histories: tuple[History, ...]
 
-    def predictions(self, x: Any, batch_size: int = 32) -> Any:
+    def predictions(self, x: Any, batch_size: int | None = None) -> Any:
         """The outputs of each network for the samples: (members, samples, ...), a tree for a tree of outputs."""
         each = [self.trainer.predict(ts, x, batch_size) for ts in self.states]
         return tree.map(lambda *members: np.stack(members), *each)
 
-    def predict(self, x: Any, combine: str = "mean", batch_size: int = 32) -> Any:
+    def predict(self, x: Any, combine: str = "mean", batch_size: int | None = None) -> Any:
         """What the networks predict together for the samples.
 
         combine: "mean" of the outputs, (samples, ...); or "vote": the class that has the largest output in the most
@@ -50,7 +50,7 @@ class Bagging:
         outputs = self.predictions(x, batch_size)
         return tree.map((lambda members: members.mean(axis=0)) if combine == "mean" else _elected, outputs)
 
-    def std(self, x: Any, batch_size: int = 32) -> Any:
+    def std(self, x: Any, batch_size: int | None = None) -> Any:
         """How much the networks differ: the standard deviation of their outputs, (samples, ...)."""
         return tree.map(lambda members: members.std(axis=0), self.predictions(x, batch_size))
 

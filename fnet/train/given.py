@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from fnet import tree
+from fnet.arguments import integer
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.networks.layer import Layer
 from fnet.train.checks import (
@@ -25,6 +26,8 @@ from fnet.train.sources.datasets import Datasets, is_large
 from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState
+
+BATCH_SIZE = 32
 
 
 class GivenData:
@@ -178,6 +181,18 @@ class GivenData:
         except ShapeError:
             check_samples(self._net, ts, name, x)
             raise
+
+
+def batch_size_of(given: Any, data: tuple[Any, Any, Any], validation_data: Any = None) -> int:
+    """How many samples of arrays a batch has, 32 by default. Refuse a number where all data come in batches."""
+    if given is None:
+        return BATCH_SIZE
+    size = integer("batch_size", "batch_size", given, 1, "expected an integer of at least {least}")
+    if _are_batches(data) and (validation_data is None or is_batches(validation_data)):
+        raise StructureError(
+            f"batch_size={size} beside batches, which have sizes of their own. Leave it out, or make batches of {size}."
+        )
+    return size
 
 
 def _are_batches(given: tuple[Any, Any, Any]) -> bool:

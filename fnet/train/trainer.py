@@ -29,7 +29,7 @@ from fnet.train.checks import (
 from fnet.train.diagnosis import cause
 from fnet.train.examine import Examiner, specs
 from fnet.train.fit import Fit
-from fnet.train.given import GivenData
+from fnet.train.given import GivenData, batch_size_of
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass
@@ -126,7 +126,7 @@ class Trainer:
         ts: TrainState,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 1,
         validation_split: float = 0.0,
         validation_data: tuple[Any, ...] | Iterable[Any] | None = None,
@@ -142,11 +142,11 @@ class Trainer:
         """Train for the epochs `initial_epoch` to ``epochs - 1`` and return the new state and the record.
 
         x, y: arrays, or trees of arrays, with the samples first; floats are converted to the dtype of the parameters.
-        The last batch of an epoch may be smaller. `validation_split` sets the last part of the samples aside, before
-        any shuffling; `validation_data`, (x, y) or (x, y, sample_weight), takes its place. The record has the mean
-        loss and the metrics over each epoch, in training mode and before each update, and for validation, after
-        the epoch and in inference mode, the same under ``val_`` names. verbose: 0 shows nothing, 1 or "auto" a bar on a
-        terminal or in a notebook and lines, 2 a line for each epoch.
+        batch_size: 32 by default. The last batch of an epoch may be smaller. `validation_split` sets the last part of
+        the samples aside, before any shuffling; `validation_data`, (x, y) or (x, y, sample_weight), takes its place.
+        The record has the mean loss and the metrics over each epoch, in training mode and before each update, and for
+        validation, after the epoch and in inference mode, the same under ``val_`` names. verbose: 0 shows nothing, 1 or
+        "auto" a bar on a terminal or in a notebook and lines, 2 a line for each epoch.
 
         The result depends on the arguments alone, to the bit. The order of samples derives from ``ts.key`` and the
         number of updates at which the epoch begins, the randomness of a step from ``ts.key`` and its number: so two
@@ -177,13 +177,14 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("fit", ts)
-        batch_size, epochs = _count("batch_size", batch_size), _count("epochs", epochs)
+        size = batch_size_of(batch_size, (x, y, sample_weight), validation_data)
+        epochs = _count("epochs", epochs)
         initial_epoch = _count("initial_epoch", initial_epoch, least=0)
         verbose, called = verbosity(verbose), Callbacks(callbacks)
         source, validation = self._data.sources(
             ts,
             (x, y, sample_weight),
-            batch_size,
+            size,
             _steps("steps_per_epoch", steps_per_epoch),
             validation_data,
             validation_split,
@@ -200,7 +201,7 @@ class Trainer:
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
-        of = functools.partial(self._identity, ts, source, validation, batch_size, shuffle, initial_epoch, called)
+        of = functools.partial(self._identity, ts, source, validation, size, shuffle, initial_epoch, called)
         run = Fit(
             self._net,
             passes,
@@ -225,7 +226,7 @@ class Trainer:
         ts: TrainState,
         x: Any,
         y: Any = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         sample_weight: Any = None,
         steps: int | None = None,
     ) -> Results:
@@ -238,8 +239,8 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("evaluate", ts)
-        batch_size = _count("batch_size", batch_size)
-        source = self._data.source(ts, (x, y, sample_weight), batch_size, _steps("steps", steps))
+        given = x, y, sample_weight
+        source = self._data.source(ts, given, batch_size_of(batch_size, given), _steps("steps", steps))
         values = self._evaluation(ts, source)(ts.params, ts.state)
         assert values is not None
         return Results(values)
@@ -267,7 +268,7 @@ class Trainer:
             self._compiled[key] = jit(compiled.gradient_of_batch(setup, structure))
         return self._compiled[key](ts, *leaves)
 
-    def predict(self, ts: TrainState, x: Any, batch_size: int = 32, steps: int | None = None) -> Any:
+    def predict(self, ts: TrainState, x: Any, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
 
         x may be data sets of a file, or batches of x, (x,), (x, y) or (x, y, sample_weight); steps: how many batches,
@@ -276,9 +277,8 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("predict", ts)
-        batch_size = _count("batch_size", batch_size)
         steps = _steps("steps", steps)
-        source = self._data.inputs(ts, x, batch_size, steps)
+        source = self._data.inputs(ts, x, batch_size_of(batch_size, (x, None, None)), steps)
         leaves, structure = tree.flatten(source.sample["x"])
         like, outputs = tree.flatten(unmasked(self._data.forward(ts, source.sample["x"], "x").output))
         predict = self._jitted(("predict", structure), lambda: compiled.prediction(self._net, structure))

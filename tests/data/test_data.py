@@ -45,6 +45,12 @@ def test_a_stratified_split_has_the_numbers_of_scikit_learn():
     [
         (lambda: data.train_test_split(KEY, np.zeros(4), np.zeros(3)), ShapeError, r"same number .* \(4,\), \(3,\)"),
         (lambda: data.train_test_split(KEY), ShapeError, "received none"),
+        (lambda: data.train_test_split([[1], [2]]), ShapeError, "behind the key, received none. The key comes first"),
+        (
+            lambda: data.train_test_split(KEY, [1]),
+            ValueRangeError,
+            "for tests; .* one of each. Choose another test_size",
+        ),
         (lambda: data.train_test_split(KEY, np.zeros(4), test_size=4), ValueRangeError, "leaves 0 for training and 4"),
         (lambda: data.train_test_split(KEY, np.zeros(4), test_size=1.5), ValueRangeError, "expected 0 < test_size < 1"),
         (

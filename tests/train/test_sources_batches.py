@@ -11,12 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet import random, tree
-from fnet.callbacks import LambdaCallback
+from fnet.callbacks import BackupAndRestore, Callback, LambdaCallback
 from fnet.errors import DtypeError, NonFiniteError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense, GlobalAveragePooling1D
 from fnet.networks.combinators import serial
 from fnet.train import Trainer
 from fnet.train.sources.prefetch import Prefetch
+
+
+class End(Callback):
+    """Ends the training by an error after a step, or does not."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, run):
+        if run.step == self.step:
+            raise KeyError
 
 
 class Again:
@@ -43,7 +54,8 @@ def no_thread_is_left():
 
 
 def fit(trainer, ts, x, y=None, **options):
-    return trainer.fit(ts, x, y, **{"epochs": 2, "verbose": False, "shuffle": False, "batch_size": 5} | options)
+    size = {} if y is None else {"batch_size": 5}
+    return trainer.fit(ts, x, y, **{"epochs": 2, "verbose": False, "shuffle": False} | size | options)
 
 
 def test_batches_train_as_arrays_do(trainer, ts, problem, same):
@@ -73,6 +85,23 @@ def test_evaluate_and_predict(trainer, ts, problem, same):
     assert same(trainer.predict(ts, without_end(x), steps=3), expected[:15])
     assert same(trainer.predict(ts, x, batch_size=5, steps=3), expected[:15])
     assert trainer.evaluate(ts, x, y, 5, steps=2) == trainer.evaluate(ts, x[:10], y[:10], 5)
+
+
+@pytest.mark.parametrize("make", [Again, without_end], ids=["iterable", "generator"])
+def test_a_training_goes_on_in_the_middle_of_an_epoch(trainer, ts, problem, same, tmp_path, make):
+    """The batches that were trained on are skipped, those of earlier epochs too where a generator goes on."""
+    expected, history = fit(trainer, ts, make(*problem), steps_per_epoch=5, epochs=3)
+    for step in (1, 7, 9, 12):
+
+        def train(end, folder=tmp_path / str(step)):
+            several = [BackupAndRestore(folder, 1), End(end)]
+            return fit(trainer, ts, make(*problem), steps_per_epoch=5, epochs=3, callbacks=several)
+
+        with pytest.raises(KeyError):
+            train(step)
+        result, record = train(None)
+        assert same(result, expected)
+        assert record.history == history.history
 
 
 def test_class_weight_and_hooks_of_batches(same):
@@ -134,6 +163,12 @@ MISTAKES = {
     ),
     "no y": ([(X,)], {}, StructureError, "in 'batch 0 of x': y is None, but mean_squared_error"),
     "split": ([GOOD], {"validation_split": 0.5}, StructureError, "validation_split is for arrays. Pass other batches"),
+    "size": (
+        [GOOD],
+        {"batch_size": 4},
+        StructureError,
+        "batch_size=4 beside batches, which have sizes of their own. Leave it out, or make batches of 4.",
+    ),
     "steps": ([GOOD], {"steps_per_epoch": 0}, ValueRangeError, "steps_per_epoch: expected an integer of at least 1"),
 }
 
@@ -152,6 +187,17 @@ def test_mistakes_of_validation_and_of_steps_over_arrays(trainer, ts):
         fit(trainer, ts, X, Y, validation_data=iter([GOOD]), validation_steps=2)
     with pytest.raises(ValueRangeError, match="steps_per_epoch=2, but 4 samples make 1 batches of 5. Leave steps_per"):
         fit(trainer, ts, X, Y, steps_per_epoch=2)
+
+
+def test_batch_size_beside_batches(trainer, ts, problem, same):
+    """It is refused, but for validation data in arrays."""
+    x, y = problem
+    for call in (trainer.evaluate, trainer.predict):
+        with pytest.raises(StructureError, match="batch_size=5 beside batches, which have sizes of their own."):
+            call(ts, Again(x, y), batch_size=5)
+    _, expected = fit(trainer, ts, x, y, validation_data=problem)
+    _, history = fit(trainer, ts, Again(x, y), validation_data=problem, batch_size=5)
+    assert history.history == expected.history
 
 
 def test_an_error_of_a_generator_comes_with_its_traceback(trainer, ts):
