@@ -29,7 +29,6 @@ LEAST = (8, 0)
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 STATIC_SHARED = 48 << 10  # a kernel must ask for more shared memory than that
 _LOST = {"ILLEGAL_ADDRESS", "ILLEGAL_INSTRUCTION", "MISALIGNED_ADDRESS", "INVALID_PC", "LAUNCH_FAILED", "ASSERT"}
-_PER_ARRAY = 7  # numbers of a flat array: two unused pointers, the elements, their size, the address, shape and stride
 
 
 @functools.cache
@@ -59,9 +58,16 @@ def cards() -> tuple[dict[int, str], str]:
 
 
 class Graph:
-    """Recorded work; executable: what the driver begins, None before it is complete."""
+    """Recorded work; executable: what the driver begins, 0 before it is complete."""
 
-    executable: Any = None
+    executable = 0
+
+
+class Event:
+    """A point in a stream; handle: what the driver calls it."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
 
 
 class Driver:
@@ -73,8 +79,8 @@ class Driver:
         self.number = number
         self.name, self.capability = _described(self._api, number)
         self._call("starting the card", "cuInit", 0)
-        self._context = self._call("opening the card", "cuDevicePrimaryCtxRetain", number)
-        self._functions: dict[tuple[Any, ...], Any] = {}
+        self._context = int(self._call("opening the card", "cuDevicePrimaryCtxRetain", number))
+        self._functions: dict[tuple[Any, ...], int] = {}
         self._tables = threading.local()
 
     def stream(self) -> int:
@@ -100,7 +106,7 @@ class Driver:
     def pinned(self, nbytes: int) -> np.ndarray:
         address = int(self._do(f"pinning {nbytes} bytes of the host", "cuMemHostAlloc", nbytes, 0))
         block = (ctypes.c_uint8 * nbytes).from_address(address)
-        weakref.finalize(block, self._do, "giving pinned memory back", "cuMemFreeHost", address).atexit = False
+        self._ends_with(block, "cuMemFreeHost", address)
         return np.ctypeslib.as_array(block)
 
     # Work.
@@ -142,30 +148,31 @@ class Driver:
             self._api.cuStreamEndCapture(stream)  # what it says does not matter: it is not kept
             raise
         recorded = self._do("recording a graph", "cuStreamEndCapture", stream)
-        graph.executable = self._do("making a graph", "cuGraphInstantiate", recorded, 0)
+        graph.executable = int(self._do("making a graph", "cuGraphInstantiate", recorded, 0))
         self._do("making a graph", "cuGraphDestroy", recorded)
-        weakref.finalize(graph, self._api.cuGraphExecDestroy, graph.executable).atexit = False
+        self._ends_with(graph, "cuGraphExecDestroy", graph.executable)
 
     def replay(self, graph: Graph, stream: int) -> None:
         self._do("running a graph", "cuGraphLaunch", graph.executable, stream)
 
-    def record(self, stream: int) -> Any:
-        event = self._do("making an event", "cuEventCreate", self._api.CUevent_flags.CU_EVENT_DISABLE_TIMING)
-        self._do("recording an event", "cuEventRecord", event, stream)
-        weakref.finalize(event, self._api.cuEventDestroy, int(event)).atexit = False
+    def record(self, stream: int) -> Event:
+        flags = self._api.CUevent_flags.CU_EVENT_DISABLE_TIMING
+        event = Event(int(self._do("making an event", "cuEventCreate", flags)))
+        self._ends_with(event, "cuEventDestroy", event.handle)
+        self._do("recording an event", "cuEventRecord", event.handle, stream)
         return event
 
-    def wait(self, stream: int, event: Any) -> None:
-        self._do("waiting for an event", "cuStreamWaitEvent", stream, event, 0)
+    def wait(self, stream: int, event: Event) -> None:
+        self._do("waiting for an event", "cuStreamWaitEvent", stream, event.handle, 0)
 
     def synchronize(self, stream: int) -> None:
         self._do("waiting for the card", "cuStreamSynchronize", stream)
 
-    def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> Any:
+    def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> int:
         """The function of a kernel on the card."""
         made = adapter.compiled(launch.kernel, signature, self.capability)
         module = self._do(f"loading {launch.__name__}", "cuModuleLoadData", made.cubin)
-        function = self._do(f"loading {launch.__name__}", "cuModuleGetFunction", module, made.name.encode())
+        function = int(self._do(f"loading {launch.__name__}", "cuModuleGetFunction", module, made.name.encode()))
         if launch.shared_bytes > STATIC_SHARED:
             most = self._api.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             what = f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory"
@@ -186,6 +193,16 @@ class Driver:
         values[:] = numbers
         return ctypes.addressof(pointers)
 
+    def _ends_with(self, owner: Any, name: str, handle: int) -> None:
+        """Let a function of the driver end what an object of the host stands for, as soon as nobody holds that."""
+
+        def end() -> None:
+            if os.getpid() == self._process:
+                self._api.cuCtxSetCurrent(self._context)
+                getattr(self._api, name)(handle)  # what it says does not matter any more
+
+        weakref.finalize(owner, end).atexit = False
+
     def _do(self, what: str, name: str, *args: Any) -> Any:
         """Call a function of the driver in the context of the card."""
         self._enter()
@@ -205,7 +222,11 @@ class Driver:
 
 
 def packed(arguments: Sequence[Any]) -> list[int]:
-    """The numbers that a kernel takes, 8 bytes each, in Numba's order for flat arrays and for integers."""
+    """The numbers that a kernel takes, 8 bytes each, in the order of Numba.
+
+    A flat array is seven: two pointers that kernels do not use, the number of elements and their size, the address, the
+    shape and the stride.
+    """
     numbers: list[int] = []
     for arg in arguments:
         if isinstance(arg, tuple):
