@@ -5,8 +5,9 @@
     ts = trainer.init(fnet.random.key(0), (784,))
     ts, history = trainer.fit(ts, x, y, epochs=5)
 
-Networks: `serial`, `parallel`, `fanout`, `residual`, `repeat`, `named`; any graph by `Input` and `graph`; a layer of
-your own by `Layer`; the constructors are in `fnet.layers`. To look at them: `summary`, `plot_model`.
+Networks: `serial`, `parallel`, `fanout`, `residual`, `repeat`, `named`; any graph by `Input`, `graph` and
+`operation`; a layer of your own by `Layer`; the constructors are in `fnet.layers`. To look at them: `summary`,
+`plot_model`.
 Training: `Trainer`; `fnet.losses`, `fnet.metrics`, `fnet.optimizers`, `fnet.schedules`; `minimize`, `least_squares`.
 Transforms of functions: `jit`, `grad`, `value_and_grad`, `vjp`, `jvp`, `hessian`, `jacobian`; of arrays: `fnet.ops`.
 Files: `save_model`, `load_model`, `save_weights`, `load_weights`, `checkpoint`, `save_safetensors`, `load_safetensors`.

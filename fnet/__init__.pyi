@@ -38,6 +38,7 @@ from fnet.networks.graph import Input as Input
 from fnet.networks.graph import graph as graph
 from fnet.networks.layer import Layer as Layer
 from fnet.networks.njit import njit_apply as njit_apply
+from fnet.networks.node import operation as operation
 from fnet.networks.parameters import apply_with_penalty as apply_with_penalty
 from fnet.networks.parameters import constrain as constrain
 from fnet.networks.parameters import freeze as freeze

@@ -89,6 +89,7 @@ from fnet.layers.resample import UpSampling3D as UpSampling3D
 from fnet.layers.resample import ZeroPadding1D as ZeroPadding1D
 from fnet.layers.resample import ZeroPadding2D as ZeroPadding2D
 from fnet.layers.resample import ZeroPadding3D as ZeroPadding3D
+from fnet.layers.rescaling import Rescaling as Rescaling
 from fnet.layers.reshape import Flatten as Flatten
 from fnet.layers.reshape import Permute as Permute
 from fnet.layers.reshape import RepeatVector as RepeatVector

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
-from fnet import ops, tree
-from fnet.configured import Recipe
+from fnet import tree
 from fnet.errors import StructureError, TracingError, scope
 from fnet.masking import Masked
 from fnet.networks.layer import Layer
+from fnet.networks.operations import InputAt, name_of, operated
 from fnet.networks.samples import Samples, output_samples
 
 
@@ -55,8 +54,8 @@ class SymbolicNode:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         raise TracingError(
-            f"{self!r} has no values yet. Use layers on it (a function as fnet.layers.Lambda(function)), and NumPy in "
-            f"the functions of layers."
+            f"{self!r} has no values yet. Use layers on it (a function as fnet.layers.Lambda(function)), "
+            f"operations as fnet.operation(fnet.ops.exp, x), and NumPy in the functions of layers."
         )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -64,7 +63,7 @@ class SymbolicNode:
         operation = _OPERATIONS.get(ufunc)
         if operation is None or method != "__call__" or options:
             raise TracingError(_no_values(self, f"np.{ufunc.__name__}"))
-        return _operation(*operation, *inputs)
+        return _called(operation, *inputs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> NoReturn:
         raise TracingError(_no_values(self, f"np.{function.__name__}"))
@@ -76,37 +75,58 @@ class SymbolicNode:
         raise TracingError(f"{self!r} cannot be taken apart; index it: x[:, 0].")
 
     def __add__(self, other: Any) -> Any:
-        return _operation("Add", ops.add, self, other)
+        return _called("add", self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return _operation("Add", ops.add, other, self)
+        return _called("add", other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return _operation("Subtract", ops.subtract, self, other)
+        return _called("subtract", self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return _operation("Subtract", ops.subtract, other, self)
+        return _called("subtract", other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return _operation("Multiply", ops.multiply, self, other)
+        return _called("multiply", self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return _operation("Multiply", ops.multiply, other, self)
+        return _called("multiply", other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return _operation("Divide", ops.divide, self, other)
+        return _called("divide", self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return _operation("Divide", ops.divide, other, self)
+        return _called("divide", other, self)
 
     def __pow__(self, other: Any) -> Any:
-        return _operation("Power", ops.power, self, other)
+        return _called("power", self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _called("power", other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _called("matmul", self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _called("greater", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _called("greater_equal", self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _called("less", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _called("less_equal", self, other)
 
     def __neg__(self) -> Any:
-        return _function("Negative", ops.negative, {})(self)
+        return _called("negative", self)
+
+    def __abs__(self) -> Any:
+        return _called("absolute", self)
 
     def __getitem__(self, index: Any) -> Any:
-        return _function("GetItem", partial(_indexed, index), {"index": index})(self)
+        return _called("get_item", self, index)
 
 
 class LayerCall:
@@ -129,6 +149,35 @@ class LayerCall:
     def parts(self, y: Any) -> list[Any]:
         """The outputs in the order of the nodes, with their masks."""
         return tree.leaves(y, is_leaf=lambda part: isinstance(part, Masked))
+
+
+def operation(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a function of `fnet.ops` or `fnet.activations` makes of nodes: a node, or a tuple of them.
+
+    args, kwargs: of the function; nodes may be anywhere in them, and at least one is there. Such a call is a layer
+    without parameters. Python's arithmetic, comparisons and indexing of nodes are the same. Masks end here.
+    Raises `StructureError` for any other function: `fnet.layers.Lambda` takes it. Source: ``keras.ops``.
+
+    >>> from fnet import Input, ops
+    >>> x, y = Input((4, 6)), Input((3, 6))
+    >>> operation(ops.mean, operation(ops.concatenate, [x, 1 - y], axis=1), axis=-1).shape
+    (None, 7)
+    """
+    name = name_of(function)
+    if name is None:
+        raise StructureError(
+            f"operation takes a function of fnet.ops, received {function!r:.60}. For others: fnet.layers.Lambda."
+        )
+    return _called(name, *args, **kwargs)
+
+
+def operation_call(name: str, args: Any, kwargs: Any) -> tuple[Layer, Any]:
+    """The layer that calls the function of this name with these arguments, and the nodes among them, its inputs."""
+    nodes: list[SymbolicNode] = []
+    template = _with_inputs((args, kwargs), nodes)
+    if not nodes:
+        raise StructureError(f"operation: expected nodes among the arguments of {name}, received none.")
+    return operated(name, *template), tuple(nodes) if len(nodes) > 1 else nodes[0]
 
 
 def checked_nodes(what: str, nodes: Any) -> Any:
@@ -154,13 +203,9 @@ def as_tuples(nodes: Any) -> Any:
     return {name: as_tuples(part) for name, part in nodes.items()} if isinstance(nodes, dict) else nodes
 
 
-_OPERATIONS: dict[np.ufunc, tuple[str, Callable[[Any, Any], Any]]] = {
-    np.add: ("Add", ops.add),
-    np.subtract: ("Subtract", ops.subtract),
-    np.multiply: ("Multiply", ops.multiply),
-    np.divide: ("Divide", ops.divide),
-    np.power: ("Power", ops.power),
-}
+_OPERATIONS: dict[Any, str] = {
+    np.add: "add", np.subtract: "subtract", np.multiply: "multiply", np.divide: "divide", np.power: "power"
+}  # fmt: skip
 
 
 def _no_values(node: SymbolicNode, function: str) -> str:
@@ -170,31 +215,17 @@ def _no_values(node: SymbolicNode, function: str) -> str:
     )
 
 
-def _operation(kind: str, operate: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    if isinstance(a, SymbolicNode) and isinstance(b, SymbolicNode):
-        return _function(kind, partial(_of_both, operate), {})((a, b))
-    if isinstance(a, SymbolicNode):
-        return _function(kind, partial(_with_right, operate, b), {"right": b})(a)
-    return _function(kind, partial(operate, a), {"left": a})(b)
+def _called(function: str, *args: Any, **kwargs: Any) -> Any:
+    layer, inputs = operation_call(function, args, kwargs)
+    return layer(inputs)
 
 
-def _of_both(operate: Callable[[Any, Any], Any], x: Any) -> Any:
-    return operate(*x)
-
-
-def _with_right(operate: Callable[[Any, Any], Any], right: Any, x: Any) -> Any:
-    return operate(x, right)
-
-
-def _indexed(index: Any, x: Any) -> Any:
-    return x[index]
-
-
-def _function(kind: str, function: Callable[[Any], Any], config: dict[str, Any]) -> Layer:
-    """A layer without parameters that does ``function(x)``."""
-
-    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        return function(x), state
-
-    recipe = Recipe(_function, (kind, function, config), {})
-    return Layer(lambda key, shape, dtype: ({}, {}), apply, name=kind.lower(), kind=kind, config=config, recipe=recipe)
+def _with_inputs(value: Any, nodes: list[SymbolicNode]) -> Any:
+    """Arguments with an `InputAt` for each node, which goes to `nodes`."""
+    if isinstance(value, SymbolicNode):
+        at = next((i for i, node in enumerate(nodes) if node is value), len(nodes))
+        nodes += [value] if at == len(nodes) else []
+        return InputAt(at)
+    if isinstance(value, Mapping):
+        return {name: _with_inputs(part, nodes) for name, part in value.items()}
+    return type(value)(_with_inputs(part, nodes) for part in value) if type(value) in (list, tuple) else value

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.io.keras.expressions import EXPRESSIONS
+
 
 def flat(tensors: Any) -> list[Any]:
     if isinstance(tensors, dict):
@@ -58,6 +61,20 @@ def hand_made(keras: Any) -> dict[str, tuple[Any, list[np.ndarray]]]:
     }  # fmt: skip
 
 
+def of_operations(keras: Any) -> dict[str, tuple[Any, list[np.ndarray]]]:
+    """A model for each expression of Keras' operations."""
+    ops, rng = keras.ops, np.random.default_rng(4)
+    drawn = [rng.uniform(0.1, 1, (3, 4, 6)).astype("float32") for _ in range(2)]
+    models = {}
+    for i, text in enumerate(EXPRESSIONS):
+        x, y = keras.Input((4, 6)), keras.Input((4, 6))
+        scope = {"x": x, "y": y, "np": np, "abs": abs, "turned": lambda node: ops.transpose(node, (0, 2, 1))}
+        scope |= {name: getattr(ops, name) for name in dir(ops) if not name.startswith("_") and name != "abs"}
+        made = eval(text, {"__builtins__": {}}, scope)
+        models[f"operation-{i}"] = keras.Model([x, y], [made, keras.layers.Dense(2)(x + y)]), drawn
+    return models
+
+
 def save(model: Any, path: Path, archive: bool) -> None:
     model.save(f"{path}.again.h5")
     if archive:
@@ -77,7 +94,8 @@ def main(folder: Path, which: str) -> None:
                 save(model, path, which == "keras")
         except Exception:
             failed[path.name] = traceback.format_exc()[-600:]
-    for name, (model, x) in hand_made(keras).items():
+    made = hand_made(keras) | (of_operations(keras) if which == "keras" else {})
+    for name, (model, x) in made.items():
         try:
             np.savez(folder / f"made-{name}.npz", *x)
             np.savez(folder / f"made-{name}.out.npz", *flat(model(x if len(x) > 1 else x[0], training=False)))

@@ -16,6 +16,8 @@ import pytest
 from fnet import load_model, load_weights, random, save_model, tree
 from fnet.errors import FnetError, StructureError
 from fnet.masking import unmasked
+from tests.io.keras.expressions import EXPRESSIONS, IN_OLDER_FILES
+from tests.io.keras.test_operations import X, Y, net_of
 from tests.tables import LAYERS, inputs
 
 WORKER = Path(__file__).with_name("models_worker.py")
@@ -24,7 +26,7 @@ BACKEND = os.environ.get("KERAS_BACKEND") or next((n for n in ("jax", "torch", "
 UNABLE = {"attention-cross"} | ({"layer-norm-axes", "layer-norm-first"} if BACKEND == "torch" else set())
 # What fnet refuses to read: the masks that Keras computes by operations of its own, beside states; and the weights of
 # nested models alone, for the flat network that `load_model` makes.
-REFUSED = dict.fromkeys(("states.again.h5", "states.again.keras"), "fnet has no layer 'NotEqual'")
+REFUSED = dict.fromkeys(("states.again.h5", "states.again.keras"), "called without the keyword mask")
 REFUSED |= dict.fromkeys(("inside", "nested", "twice"), "it has the weights of another network")
 OLD = os.environ.get("FNET_TF_KERAS")  # a Python that has tf_keras, which cannot be in one environment with ours
 
@@ -39,9 +41,23 @@ def flat(tensors: Any) -> list[np.ndarray]:
     return [np.asarray(tensors)]
 
 
+def of_operations(folder: Path, suffix: str) -> dict[str, list[np.ndarray]]:
+    """Models of fnet's operations in files of fnet."""
+    expected = {}
+    for i, text in enumerate(EXPRESSIONS):
+        if suffix == "h5" and text not in IN_OLDER_FILES:
+            continue
+        net, name = net_of(text), f"operation-{i}"
+        params, state = net.init(random.key(i))
+        save_model(folder / f"{name}.{suffix}", net, params, state)
+        np.savez(folder / f"{name}.npz", X, Y)
+        expected[name] = flat(net.apply(params, state, (X, Y))[0])
+    return expected
+
+
 def written(folder: Path, suffix: str) -> dict[str, list[np.ndarray]]:
     """Models of all layers in files of fnet, with inputs beside them; what fnet predicts by name."""
-    expected = {}
+    expected = of_operations(folder, suffix)
     for row in LAYERS:
         if row.id in UNABLE:
             continue

@@ -15,6 +15,7 @@ from fnet.io.keras.calls import Calls, calls_of
 from fnet.io.keras.translation import row_of
 from fnet.io.keras.variables import Leaves, Variable, Variables
 from fnet.networks.layer import Layer
+from fnet.networks.operations import operation_of
 from fnet.networks.parameters import trainable
 from fnet.networks.storage import Stored
 
@@ -37,12 +38,15 @@ class Member:
 def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Member]:
     """The layers of a network in the order of ``model.layers`` in Keras; the inputs among them have no variables.
 
+    Operations are no layers to Keras.
     trained: the tree of bools that says which parameters are trained. A layer that Keras does not have has its leaves.
     """
     names = unique_names(calls)
     found = []
     for of_layer in calls.operations():
         call = of_layer[0]
+        if call.layer is not None and operation_of(call.layer) is not None:
+            continue
         if call.layer is None or call.path is None:
             class_name = "InputLayer" if call.layer is None else call.layer.kind
             found.append(Member(names[call.operation], class_name, Variables()))

@@ -7,11 +7,15 @@ from typing import Any, Literal
 
 from fnet import tree
 from fnet.errors import StructureError, scope
+from fnet.io.keras import values
 from fnet.io.keras.calls import Calls, Tensor, TracedCall
 from fnet.io.keras.members import CLASSES, at_path, unique_names
+from fnet.io.keras.operation_layers import layer_for
+from fnet.io.keras.operations import to_keras
 from fnet.io.keras.parts import keras_object
 from fnet.io.keras.translation import full_config, known_row
 from fnet.networks.layer import Layer
+from fnet.networks.operations import filled, operation_of
 
 Layout = Literal["legacy", "archive"]
 """Configs as in ``.h5`` files, which ``tf.keras`` 2 reads, too, or as in ``.keras`` archives."""
@@ -33,9 +37,8 @@ def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[
             config = _input_config(call.outputs, own, batch, layout)
             described[call.operation] = _object("InputLayer", config, layout)
         else:
-            layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, own)
             with scope(call.path or call.name):
-                described[call.operation] = _layer_object(layer, own, layout)
+                described[call.operation] = _call_object(call, trained, own, layout)
     shared = {"name": name, "trainable": True}
     if chain is not None and not any(_keywords(call.layer) for call in chain):
         first = calls.inputs
@@ -79,6 +82,23 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
     return ([inputs] if isinstance(inputs, dict | Tensor) else [parts]), keywords
 
 
+def _call_object(call: TracedCall, trained: Any, name: str, layout: Layout) -> dict[str, Any]:
+    """The object of the layer or operation that is called."""
+    assert call.layer is not None
+    operation = operation_of(call.layer)
+    if operation is None:
+        layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, name)
+        return _layer_object(layer, name, layout)
+    if layout == "legacy":
+        return _layer_object(layer_for(operation, call.inputs), name, layout)
+    row, config, _ = to_keras(operation)
+    module = f"keras.src.ops.{row.module}"
+    return {
+        "module": module, "class_name": row.class_name, "config": {"name": name, **config},
+        "registered_name": row.class_name,
+    }  # fmt: skip
+
+
 def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
     row, config = known_row(layer), full_config(layer, name)
     class_name = row.class_name
@@ -115,13 +135,28 @@ def _input_config(tensor: Tensor, name: str, batch: int | None, layout: Layout) 
 def _node(call: TracedCall, place: Callable[[Tensor], list[Any]], layout: Layout) -> Any:
     """One call of a layer: the older form where it can say it, which all versions of Keras read from ``.h5`` files."""
     assert call.layer is not None
-    arguments, keywords = call_arguments(call.layer, call.inputs)
+    operation = operation_of(call.layer)
+    if operation is not None and layout == "archive":
+        inputs = call.inputs if isinstance(call.inputs, tuple) else (call.inputs,)
+        own = filled(to_keras(operation)[2], inputs)
+        return {"args": values.written(own, lambda part: _tensor_in(part, place)), "kwargs": {}}
+    arguments, keywords = (
+        call_arguments(call.layer, call.inputs) if operation is None else ([_as_list(call.inputs)], {})
+    )
     tensors = arguments[0] if isinstance(arguments[0], list) else [arguments[0]]
     simple = len(arguments) == 1 and not keywords and all(isinstance(tensor, Tensor) for tensor in tensors)
     if layout == "legacy" and simple:
         return [[*place(tensor), {}] for tensor in tensors]
     said = tree.map(lambda part: _tensor(part, place) if isinstance(part, Tensor) else part, (arguments, keywords))
     return {"args": said[0], "kwargs": said[1]}
+
+
+def _tensor_in(part: Any, place: Callable[[Tensor], list[Any]]) -> dict[str, Any] | None:
+    return _tensor(part, place) if isinstance(part, Tensor) else None
+
+
+def _as_list(inputs: Any) -> Any:
+    return list(inputs) if isinstance(inputs, tuple) else inputs
 
 
 def _tensor(tensor: Tensor, place: Callable[[Tensor], list[Any]]) -> dict[str, Any]:
@@ -159,5 +194,7 @@ def _keywords(layer: Layer | None) -> bool:
     """Whether calls of the layer need more than one input: a Sequential model gives no more."""
     if layer is None:
         return False
+    if operation_of(layer) is not None:
+        return True
     row = known_row(layer)
     return row.inputs in ("each", "list") or bool(row.call_keywords(layer))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import FileError, FnetError, plain
+from fnet.io.keras import values
 from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
 from fnet.io.keras.members import Member, nested
+from fnet.io.keras.operations import OperationRow, from_keras, row_of_operation
 from fnet.io.keras.translation import Translation, row_of_object
 from fnet.io.keras.variables import Variables
 from fnet.networks.combinators import serial
 from fnet.networks.graph import Input, graph
 from fnet.networks.layer import DEEPEST, Layer
-from fnet.networks.node import SymbolicNode
+from fnet.networks.node import SymbolicNode, operation_call
 from fnet.networks.samples import Samples
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -103,7 +105,7 @@ class _Functional:
         self.made: dict[str, list[Any]] = {}
         self.members: list[Member] = []
         self.inputs: dict[str, SymbolicNode] = {}
-        self.pending: dict[str, tuple[Layer, Translation | None, list[Any]]] = {}
+        self.pending: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
         self.older = False  # calls of models in it count from 1, as Keras 2 counts them
         batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), None)
         for name, entry in self.entries.items():
@@ -116,11 +118,14 @@ class _Functional:
                 self.members.append(Member(name, _INPUT, Variables()))
                 continue
             calls = [_arguments(node, f"{entry.path} ({plain(name)})") for node in nodes]
+            operation = row_of_operation(entry)
+            if operation is not None:
+                self.made[name], self.pending[name] = [], (_operated(operation, entry, name), calls)
+                continue
             row = None if _is_model(entry) else row_of_object(entry)
             layer, member = _layer(entry, _call_fields(row, calls, entry.path), batch)
             self.members.append(member)
-            self.made[name] = []
-            self.pending[name] = (layer, row, calls)
+            self.made[name], self.pending[name] = [], (self._called(layer, row), calls)
 
     def model(self) -> Model:
         self._run()
@@ -133,24 +138,27 @@ class _Functional:
 
     def _run(self) -> None:
         """Make all calls; a call whose inputs are not there yet waits for the next round."""
-        count = sum(len(calls) for _, _, calls in self.pending.values())
+        count = sum(len(calls) for _, calls in self.pending.values())
         if count > MOST_LAYERS:
             raise FileError(f"{self.own.path}: {count} calls of layers, expected at most {MOST_LAYERS}.")
         progress = True
         while self.pending and progress:
             progress = False
-            for name, (layer, row, calls) in list(self.pending.items()):
+            for name, (make, calls) in list(self.pending.items()):
                 while calls and self._is_ready(calls[0]):
                     progress = True
-                    made = layer(_inputs(row, tree.map(self._node, calls.pop(0), is_leaf=_is_place), self.own.path))
+                    made = make(tree.map(self._node, calls.pop(0), is_leaf=_is_part))
                     self.made[name].append(tree.leaves(made))
                 if not calls:
                     del self.pending[name]
         if self.pending:
             raise FileError(f"{self.own.path}: the inputs of '{plain(next(iter(self.pending)))}' are never made.")
 
+    def _called(self, layer: Layer, row: Translation | None) -> Callable[[Any], Any]:
+        return lambda call: layer(_inputs(row, call, self.own.path))
+
     def _is_ready(self, call: Any) -> bool:
-        places = [x for x in tree.leaves(call, is_leaf=_is_place) if isinstance(x, Place)]
+        places = [x for x in tree.leaves(call, is_leaf=_is_part) if isinstance(x, Place)]
         return all(self._outputs(place, self._shift(place, self.older)) is not None for place in places)
 
     def _outputs(self, place: Place, shift: int = 0) -> list[SymbolicNode] | None:
@@ -262,8 +270,20 @@ def _is_model(entry: Config) -> bool:
     return entry.raw("class_name") in MODELS
 
 
-def _is_place(part: Any) -> bool:
-    return isinstance(part, Place)
+def _is_part(part: Any) -> bool:
+    """Whether it is no list of others, nor a dict."""
+    return isinstance(part, Place) or not isinstance(part, list | tuple | dict)
+
+
+def _operated(row: OperationRow, entry: Config, name: str) -> Callable[[Any], Any]:
+    """The function that makes the nodes of an operation for the arguments and keywords of its call."""
+
+    def make(call: Any) -> Any:
+        own = Config(entry.object("config").fields, f"{entry.path} ({row.class_name} {plain(repr(name))})")
+        layer, inputs = operation_call(*from_keras(row, own, call))
+        return _named(layer, name, entry.path)(inputs)
+
+    return make
 
 
 def _place(items: Any, path: str) -> Place:
@@ -275,13 +295,13 @@ def _place(items: Any, path: str) -> Place:
 def _arguments(node: Any, path: str) -> Any:
     """The arguments and keywords of a call, with a `Place` for every tensor."""
     if isinstance(node, Mapping) and "args" in node:
-        return _said(node["args"], path), _said(node.get("kwargs") or {}, path)
+        return values.read(node["args"], _tensor, path), values.read(node.get("kwargs") or {}, _tensor, path)
     if isinstance(node, Mapping):
         return [{name: _older(part, path)[0] for name, part in node.items()}], {}
     if not isinstance(node, list) or not node:
         raise wrong(path, "the inputs of a call", node)
     parts = [_older(part, path) for part in ([node] if isinstance(node[0], str) else node)]
-    keywords = _said(parts[0][1], path)
+    keywords = parts[0][1]
     return [parts[0][0] if len(parts) == 1 else [part[0] for part in parts]], keywords
 
 
@@ -303,21 +323,8 @@ def _older_keyword(value: Any, path: str) -> Any:
     return value
 
 
-def _said(value: Any, path: str, depth: int = 0) -> Any:
-    """A value of a call with a `Place` for every tensor, lists for tuples."""
-    if depth > DEEPEST:
-        raise FileError(f"{path}: the inputs of a call are nested deeper than {DEEPEST} levels.")
-    if isinstance(value, Place):
-        return value
-    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
-        history = Config(value, path).object("config").read("keras_history", several(_ANY, 3, 3))
-        return _place(history, path)
-    items = sequence(value)
-    if items is not None:
-        return [_said(item, path, depth + 1) for item in items]
-    if isinstance(value, Mapping):
-        return {key: _said(part, path, depth + 1) for key, part in value.items()}
-    return value
+def _tensor(value: Mapping[str, Any], path: str) -> Place:
+    return _place(Config(value, path).object("config").read("keras_history", several(_ANY, 3, 3)), path)
 
 
 def _call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ FAMILIES = (
     "merge",
     "normalization",
     "pooling",
+    "preprocessing",
     "recurrent",
     "regularization",
     "reshape",
