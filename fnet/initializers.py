@@ -18,6 +18,7 @@ from fnet.configured import configurable
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
 from fnet.transforms.operand import beside
+from fnet.transforms.tracer import Tracer
 
 Initializer = Callable[[Any, tuple[int, ...], Any], Any]
 InitializerLike = str | Callable[..., Any] | np.ndarray
@@ -52,7 +53,15 @@ def constant(value: float = 0.0) -> Initializer:
     (constant(value=0.1), True)
     """
     number("constant", "value", value)
-    return lambda key, shape, dtype: beside(np.full(shape, value, dtype), key)
+    return lambda key, shape, dtype: filled(key, shape, dtype, value)
+
+
+def filled(key: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Any:
+    """An array of equal numbers, which takes no memory where `key` is traced: whoever asks for shapes needs none."""
+    array = (
+        np.broadcast_to(np.asarray(value, dtype), shape) if isinstance(key, Tracer) else np.full(shape, value, dtype)
+    )
+    return beside(array, key)
 
 
 @INITIALIZERS.named()
@@ -64,9 +73,19 @@ def identity(gain: float = 1.0) -> Initializer:
     def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) != 2:
             raise ShapeError(f"initializer identity: expected a shape with two axes, received {tuple(shape)}.")
+        if isinstance(key, Tracer):
+            return beside(_diagonal(*shape, np.dtype(dtype).type(gain)), key)
         return beside(np.eye(*shape, dtype=dtype) * np.dtype(dtype).type(gain), key)
 
     return init
+
+
+def _diagonal(rows: int, columns: int, value: Any) -> np.ndarray:
+    """The matrix with this value on its diagonal, as a view of one row of ``rows + columns`` numbers."""
+    row = np.zeros(rows + columns + 1, value.dtype)
+    row[rows] = value
+    step = row.itemsize
+    return np.lib.stride_tricks.as_strided(row[rows:], (rows, columns), (-step, step), writeable=False)
 
 
 @INITIALIZERS.named("normal")

@@ -140,8 +140,8 @@ def text(node: Any, attribute: str, most: int) -> str | None:
         raise FileError(f"the attribute '{attribute}' is no text of at most {most} bytes.")
     value = node.attrs[attribute]
     try:
-        value = value if isinstance(value, str) else bytes(value).decode()
-    except UnicodeDecodeError:
+        value = (value.encode() if isinstance(value, str) else bytes(value)).decode()
+    except UnicodeError:
         raise FileError(f"the attribute '{attribute}' is no text.") from None
     if len(value) > most:
         raise FileError(f"the attribute '{attribute}' is no text of at most {most} bytes.")
@@ -170,8 +170,8 @@ def names(node: Any, attribute: str) -> list[str]:
         if length is None or kind.shape[0] > _MOST_NAMES or kind.shape[0] * per_name > _MOST_TEXT:
             raise FileError(f"the attribute '{part}' is no list of at most {_MOST_NAMES} names.")
         try:
-            found += [name if isinstance(name, str) else bytes(name).decode() for name in node.attrs[part]]
-        except UnicodeDecodeError:
+            found += [(name.encode() if isinstance(name, str) else bytes(name)).decode() for name in node.attrs[part]]
+        except UnicodeError:
             raise FileError(f"the attribute '{part}' is no list of names.") from None
     return found
 

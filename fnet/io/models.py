@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import random, tree
-from fnet.errors import FileError, FnetError, StructureError, scope
+from fnet.errors import FileError, FnetError, StructureError, plain, scope
 from fnet.io import arrays, hdf5, manifest
 from fnet.io.atomic import replacing
 from fnet.io.belonging import check_trees
@@ -189,7 +190,7 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             model = _model(content, path.stat().st_size)
             with archive.weights(file) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as opened:
                 numbers = numbers_of(opened, checksums(opened))
-                saved = _filled(model, lambda members, templates: variables_file.read(
+                saved = _filled(model, path.stat().st_size, lambda members, templates: variables_file.read(
                     opened, members, templates, numbers))  # fmt: skip
                 if not with_training:
                     return saved, None
@@ -203,7 +204,7 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
         assert described is not None
         _check_version(file, described)
         model, numbers = _model(described, hdf5.size(file)), numbers_of(file, listed)
-        saved = _filled(model, lambda members, templates: legacy.read(
+        saved = _filled(model, hdf5.size(file), lambda members, templates: legacy.read(
             file, legacy.GROUP, members, templates, numbers))  # fmt: skip
         if not with_training:
             return saved, None
@@ -269,7 +270,7 @@ def _integers(described: Any) -> Iterator[int]:
             yield part
 
 
-def _filled(model: Model, read: Callable[[list[Member], dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
+def _filled(model: Model, in_file: int, read: Callable[[list[Member], dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
     """The model with the arrays of the file; what Keras does not keep, such as counters, is as init makes it."""
     net = model.net
     shape = tree.map(lambda samples: samples.shape, model.samples)
@@ -277,10 +278,15 @@ def _filled(model: Model, read: Callable[[list[Member], dict[str, Any]], dict[st
         specs = dict(zip(("params", "state"), net.parameter_specs(shape), strict=True))
     except FnetError as error:
         raise FileError(f"model: {error}") from None
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise FileError(f"model: its sizes are too large ({plain(str(error), 200)}): it is hostile.") from None
     templates = dict(tree.leaves_with_path(specs))
     members = [replace(member, variables=member.variables.resolved(templates)) for member in model.members]
     found = read(members, templates)
-    if any(name not in found for name in templates):
+    others = [spec for name, spec in templates.items() if name not in found]
+    if others:
+        if sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in others) > 1100 * in_file + (1 << 20):
+            raise FileError("model: its states are larger than what goes with a file of this size: it is hostile.")
         fresh = dict(zip(("params", "state"), net.init(random.key(0), shape), strict=True))
         found = dict(tree.leaves_with_path(fresh)) | found
     made = tree.map_with_path(lambda name, spec: found[name], specs)

@@ -80,8 +80,14 @@ def check_inputs(kind: str, given: Inputs, expected: Sequence[int | None]) -> No
 def masked_softmax(scores: Any, visible: Any, causal: bool) -> Any:
     """The softmax over keys of what each query sees, 0 for what it does not: (..., T, S)."""
     if causal:
-        visible = both(visible, beside(np.tri(*spec_of(scores).shape[-2:], dtype=bool), scores))
+        visible = both(visible, beside(_earlier(*spec_of(scores).shape[-2:]), scores))
     return ops.softmax(scores if visible is None else ops.where(visible, scores, -np.inf))
+
+
+def _earlier(queries: int, keys: int) -> np.ndarray:
+    """Whether a key is at the place of the query or before, (T, S): a view that takes no memory of its own."""
+    row = np.arange(queries + keys + 1) <= queries
+    return np.lib.stride_tricks.as_strided(row[queries:], (queries, keys), (-1, 1), writeable=False)
 
 
 def _roles(kind: str, given: tuple[Any, ...], masked: bool) -> tuple[tuple[Any, Any, Any], Any]:

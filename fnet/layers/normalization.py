@@ -166,8 +166,8 @@ def LayerNormalization(
 
     def normalize(x: Any, gamma: Any = None, beta: Any = None) -> Any:
         size, dtype = x.shape[-1:], x.dtype
-        one, zero = (beside(other, x) for _, other in _neutral(size, dtype))
-        gamma, beta = one if gamma is None else gamma, zero if beta is None else beta
+        gamma = beside(np.ones(size, dtype), x) if gamma is None else gamma
+        beta = beside(np.zeros(size, dtype), x) if beta is None else beta
         return ops.layer_normalization(x, gamma, beta, epsilon)
 
     init, apply = over_axes("LayerNormalization", axes, trained, normalize)

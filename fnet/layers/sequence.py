@@ -11,6 +11,7 @@ import numpy as np
 from fnet import ops, tree
 from fnet.arguments import positive_integer
 from fnet.errors import BatchSizeError, ShapeError, StructureError
+from fnet.initializers import filled
 from fnet.layers.constructor import Pair
 from fnet.masking import check_mask, is_array, join_mask, split_mask
 from fnet.networks.samples import is_single
@@ -78,7 +79,7 @@ def recurrent_layer(name: str, init_for_steps: Callable[..., tuple[Any, Any]], r
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         params, state = init_for_steps(key, inputs.step_shape(shape), dtype)
-        return params, state | keeper.zeros(dtype)
+        return params, state | keeper.zeros(key, dtype)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x, mask, given = inputs.parts(x)
@@ -177,9 +178,9 @@ class _Keeper:
             batch = positive_integer(name, "batch_size", manner.batch_size)
             self.batch = batch if manner.stateful else None
 
-    def zeros(self, dtype: Any) -> dict[str, Any]:
+    def zeros(self, key: Any, dtype: Any) -> dict[str, Any]:
         """The entry in the state of the layer, {} where it keeps nothing."""
-        return self.entry(tuple(np.zeros((self.batch or 0, *sizes), dtype) for sizes in self.states))
+        return self.entry(tuple(filled(key, (self.batch or 0, *sizes), dtype, 0) for sizes in self.states))
 
     def entry(self, states: States) -> dict[str, Any]:
         return {} if self.batch is None else {KEPT: states}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,9 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             names = file.namelist()
             if len(names) > _MOST_MEMBERS or len(set(names)) < len(names):
                 raise FileError(f"it has {len(names)} members, or two of one name: it is damaged or hostile.")
+            for name in names:
+                if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/"):
+                    raise FileError(f"a member has the name {plain(repr(name))}, which leads out of it: it is hostile.")
             yield file
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise FileError(f"cannot be read as a zip archive ({plain(str(error), 200)}): it is damaged.") from None
@@ -85,6 +89,13 @@ def weights(file: zipfile.ZipFile) -> Iterator[Path]:
 
 def _member(file: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     try:
-        return file.getinfo(name)
+        info = file.getinfo(name)
     except KeyError:
         raise FileError(f"there is no '{name}' in the archive. Is it a model of Keras 3?") from None
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise FileError(f"'{name}' is no file but a link, which is refused: only what is in the archive is read.")
+    if info.flag_bits & 1:
+        raise FileError(f"'{name}' is encrypted. Save the model without a password.")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FileError(f"'{name}' is packed by a method that is not read. Keras packs by none.")
+    return info

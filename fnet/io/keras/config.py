@@ -15,6 +15,8 @@ from fnet.errors import FileError, StructureError, plain
 
 LARGEST = 2**31 - 1  # integer of a config: sizes of more make no array that fits into memory
 
+_LONGEST_PATH, _KEPT = 400, 150  # characters of a path, and of its ends where it is longer
+
 
 def unchanged(value: Any) -> Any:
     """The value, which is plain data already."""
@@ -44,7 +46,8 @@ class Config:
     def __init__(self, fields: Any, path: str, depth: int = 0) -> None:
         if not isinstance(fields, Mapping):
             raise wrong(path, "an object with fields", fields)
-        self.fields, self.path, self.depth = fields, path, depth
+        short = path if len(path) < _LONGEST_PATH else f"{path[:_KEPT]}...{path[-_KEPT:]}"
+        self.fields, self.path, self.depth = fields, short, depth
 
     def __contains__(self, key: str) -> bool:
         return key in self.fields

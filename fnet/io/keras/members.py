@@ -55,7 +55,7 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
         row = row_of(call.layer)
         variables = Variables(leaves=Leaves()) if row is None else row.variables(call.layer)
         own = {"params": own_params, "state": own_state}
-        variables = variables.resolved(path for path, _ in tree.leaves_with_path(own))
+        variables = variables.resolved([path for path, _ in tree.leaves_with_path(own)])
         if not any(tree.leaves(own_trained)):
             variables = variables.frozen()
         variables = variables.below(call.path) if call.path else variables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from fnet.networks.samples import Samples
 
 MODELS = ("Sequential", "Functional", "Model")
 MOST_LAYERS = 10_000
+MOST_NUMBERS = 1 << 28  # of one sample
 _SHAPE = several(integers(0, optional=True), 1, 32)
 _ANY = ValueKind(lambda value, path: value)
 _INPUT = "InputLayer"
@@ -254,7 +256,12 @@ def _declared(entry: Config) -> Samples:
 def _samples(batch_shape: tuple[int | None, ...], dtype: str) -> Samples:
     if dtype not in _DTYPES:
         raise FileError(f"inputs of dtype {plain(dtype)} are not read, only numbers are.")
-    return Samples(tuple(batch_shape[1:]), np.dtype(_DTYPES[dtype]))
+    shape = tuple(batch_shape[1:])
+    if math.prod(size for size in shape if size is not None) > MOST_NUMBERS:
+        raise FileError(
+            f"its inputs have the shape {shape}, and samples of more than {MOST_NUMBERS} numbers are refused."
+        )
+    return Samples(shape, np.dtype(_DTYPES[dtype]))
 
 
 def _batch_size(config: Config, own: Config) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -70,14 +70,13 @@ class Variables:
             self.leaves and replace(self.leaves, trainable=False),
         )
 
-    def resolved(self, paths: Iterable[str]) -> Variables:
+    def resolved(self, paths: Collection[str]) -> Variables:
         """The same with the leaves of layers that nobody has described, found among the `paths` of all leaves.
 
         First those of params, then those of the state. The arrays in a dict are those of a layer, the attribute of the
         dict's name; the arrays in a list are the layer's own.
         """
-        paths, children = list(paths), dict(self.children)
-        own = Variables(self.own, {name: child.resolved(paths) for name, child in children.items()})
+        own = Variables(self.own, {name: child.resolved(paths) for name, child in self.children.items()})
         if self.leaves is None:
             return own
         found = list[tuple[list[str], Variable]]()

@@ -1,0 +1,157 @@
+"""Hostile files of Keras' formats: refused in plain words, in little time and memory, and nothing else is touched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fnet import load_model, load_training, load_weights
+from fnet.errors import FileError
+from tests.io.keras import hostile_files as hostile
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("good")
+    return {kind: hostile.make_good(folder, kind).read_bytes() for kind in hostile.KINDS}
+
+
+@pytest.fixture
+def path_of(good, tmp_path):
+    """A good file of a kind, beside a secret one of a right shape."""
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["kernel"] = np.full((4, 3), 7, "f4")
+    (tmp_path / "secret.bin").write_bytes(bytes(48))
+
+    def make(kind: str) -> Path:
+        (tmp_path / kind).write_bytes(good[kind])
+        return tmp_path / kind
+
+    return make
+
+
+def refused(path: Path, message: str) -> None:
+    loaders = [load_model, load_training] if path.name.startswith("model") else []
+    for load in [*loaders, lambda path: load_weights(path, hostile.NET, hostile.PARAMS, hostile.STATE)]:
+        with pytest.raises(FileError, match=message) as caught:
+            load(path)
+        text = str(caught.value)
+        assert text.isprintable() and len(text) < 2000 + len(str(path)), text[:300]
+
+
+@pytest.mark.parametrize("kind", hostile.KINDS)
+def test_good_files_are_read(path_of, kind):
+    path = path_of(kind)
+    params, _ = load_weights(path, hostile.NET, hostile.PARAMS, hostile.STATE)
+    assert np.array_equal(params["one"]["kernel"], hostile.PARAMS["one"]["kernel"])
+    if kind.startswith("model"):
+        assert np.array_equal(load_model(path)[1]["one"]["kernel"], hostile.PARAMS["one"]["kernel"])
+
+
+@pytest.mark.parametrize("kind", hostile.KINDS)
+@pytest.mark.parametrize("name", hostile.STRUCTURES)
+def test_structures(path_of, kind, name):
+    spoil, message = hostile.STRUCTURES[name]
+    path = path_of(kind)
+    try:
+        hostile.with_hdf5(path, lambda file: spoil(file, hostile.place_of(kind)))
+    except NotImplementedError:
+        pytest.skip("it has no lists of names")
+    refused(path, message)
+
+
+@pytest.mark.parametrize("kind", ["model.h5", "model.keras"])
+@pytest.mark.parametrize("name", hostile.CONFIGS)
+def test_configs(path_of, kind, name):
+    change, message = hostile.CONFIGS[name]
+    path = path_of(kind)
+    hostile.with_config(path, change)
+    for load in (load_model, load_training):
+        with pytest.raises(FileError, match=message) as caught:
+            load(path)
+        text = str(caught.value)
+        assert text.isprintable() and len(text) < 2000 + len(str(path)), text[:300]
+
+
+@pytest.mark.parametrize("name", hostile.ARCHIVES)
+def test_archives(path_of, tmp_path, name):
+    spoil, message = hostile.ARCHIVES[name]
+    path = path_of("model.keras")
+    before = {entry.name for entry in tmp_path.parent.iterdir()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        spoil(path)
+    loaders = [load_model, load_training]
+    if "config" not in name and "longer" not in name:
+        loaders.append(lambda path: load_weights(path, hostile.NET, hostile.PARAMS, hostile.STATE))
+    for load in loaders:
+        with pytest.raises(FileError, match=message) as caught:
+            load(path)
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 1000 + len(str(path))
+    assert {entry.name for entry in tmp_path.parent.iterdir()} == before
+    assert {entry.name for entry in tmp_path.iterdir()} == {"secret.h5", "secret.bin", "model.keras"}
+
+
+MEASURED = """
+import resource, sys, time
+import h5py
+from fnet import load_model, load_training, load_weights
+from fnet.errors import FileError
+from tests.io.keras import hostile_files as hostile
+limit = 3 << 30
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+peak = None
+worst = 0
+for path in sys.argv[1:]:
+    for load in (load_model, load_training, lambda p: load_weights(p, hostile.NET, hostile.PARAMS, hostile.STATE)):
+        start = time.perf_counter()
+        try:
+            load(path)
+        except FileError:
+            pass
+        worst = max(worst, (time.perf_counter() - start, path)) if worst else (time.perf_counter() - start, path)
+    if peak is None:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        worst = 0
+print(worst[0], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
+def test_hostile_files_cost_little_time_and_memory(good, tmp_path):
+    paths = [tmp_path / "model.h5"]
+    paths[0].write_bytes(good["model.h5"])
+
+    def of(kind: str, spoil) -> None:
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        (folder / kind).write_bytes(good[kind])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                spoil(folder / kind)
+            except NotImplementedError:
+                return
+        paths.append(folder / kind)
+
+    for kind in hostile.KINDS:
+        for spoil, _ in hostile.STRUCTURES.values():
+            at = hostile.place_of(kind)
+            of(kind, lambda p, spoil=spoil, at=at: hostile.with_hdf5(p, lambda file: spoil(file, at)))
+    for kind in hostile.KINDS[:2]:
+        for change, _ in hostile.CONFIGS.values():
+            of(kind, lambda p, change=change: hostile.with_config(p, change))
+    for spoil, _ in hostile.ARCHIVES.values():
+        of("model.keras", spoil)
+    command = [sys.executable, "-c", MEASURED, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds, kilobytes = map(float, done.stdout.split())
+    assert seconds < 5 and kilobytes < 400_000
