@@ -23,6 +23,33 @@ from fnet.transforms.primitive import Primitive
 PACKAGE = importlib.import_module("fnet.devices")
 DEVICES = sorted(module.name for module in pkgutil.iter_modules(PACKAGE.__path__) if module.ispkg)
 X = np.array([1.0, 2.0], np.float32)
+MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is written takes its name out
+    "accumulate": "bincount cumsum",
+    "attention": "attention attention_vjp",
+    "conv": "conv conv_input conv_weight",
+    "ctc": "ctc ctc_beam_search_decode ctc_gradient ctc_greedy_decode",
+    "depthwise": "depthwise_conv depthwise_conv_input depthwise_conv_weight",
+    "edit_distance": "edit_distance",
+    "index": "scatter_add take",
+    "linalg": "matmul product_of_integers stacked_matmul",
+    "nn": (
+        "categorical_crossentropy categorical_crossentropy_vjp dropout log_softmax log_softmax_vjp "
+        "logsumexp softmax softmax_vjp sparse_crossentropy sparse_crossentropy_vjp"
+    ),
+    "normalization": (
+        "batch_normalization batch_normalization_vjp group_normalization group_normalization_vjp "
+        "layer_normalization layer_normalization_vjp"
+    ),
+    "pooling": "average_pool average_pool_vjp max_pool max_pool_vjp pick_pool",
+    "random": (
+        "random_bits random_fold_in random_normal random_orthonormal random_permutation random_randint "
+        "random_split random_truncated_normal random_uniform"
+    ),
+    "recurrent": "gru gru_taped gru_vjp lstm lstm_taped lstm_vjp simple_rnn simple_rnn_taped simple_rnn_vjp",
+    "reduce": "argmax",
+    "search": "searchsorted top_k",
+    "solve": "solve_positive",
+}
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -78,8 +105,10 @@ def test_primitives_and_lowering_rules_belong_together(device, primitives):
         for name, value in vars(family).items()
         if isinstance(value, Lowering)
     }
-    assert len(rules) > 60
-    assert set(rules) == {(p.lowered, p.name) for p in primitives if p.lowered is not None}
+    missing = {(family, name) for family, names in MISSING_ON_CUDA.items() for name in names.split()}
+    missing = missing if device == "cuda" else set()
+    assert not missing & set(rules)
+    assert set(rules) | missing == {(p.lowered, p.name) for p in primitives if p.lowered is not None}
     names = {p.name for p in primitives}
     for rule in rules.values():
         assert set(rule.absorbs) <= names and rule.masks_behind in names | {""}

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.compile.plan import KernelCall, Plan, Slot
-from fnet.devices.cpu.generated import PACKAGE, restored
+from fnet.devices.generated import PACKAGE, restored
 from fnet.kernels.compiler import claims, second
 from fnet.kernels.compiler.cache import KernelCache
 from fnet.kernels.compiler.cache_folder import cache_directory

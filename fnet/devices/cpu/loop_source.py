@@ -13,26 +13,15 @@ by block of columns instead, which leaves nothing to combine.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest, Write, accumulator, initial
-from fnet.devices.cpu.generated import NAME, define
+from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest, Write, accumulator
+from fnet.devices.expressions import called, expression, first, folded, type_name
+from fnet.devices.generated import NAME, define
 
 PARTS = 16
 BLOCK = 4096
 ARGUMENTS = 30  # of a call: Python passes more of them through a list, which Numba cannot type beside a function
-_SUFFIX = {"f4": "f32", "f8": "f64"}
-_CALLS = re.compile(r"\b([a-z]\w*_(?:f32|f64|i64|u64))\(")
-_FOLDS = {
-    "sum": "accumulate_{t}({0}, {1})",
-    "prod": "{0} * {1}",
-    "max": "maximum_{t}({0}, {1})",
-    "min": "minimum_{t}({0}, {1})",
-}
-_INTEGER_FOLDS = {**_FOLDS, "sum": "{0} + {1}", "max": "max({0}, {1})", "min": "min({0}, {1})"}
 
 
 @functools.cache
@@ -44,7 +33,7 @@ def loop_kernel(nest: LoopNest) -> Callable:
 def loop_source(nest: LoopNest) -> str:
     """The whole module text for the kernel of `nest`."""
     functions = _Writer(nest).functions()
-    names = sorted(set(_CALLS.findall("".join(functions))))
+    names = called("".join(functions))
     imports = ["import math", "", "import numpy as np", ""]
     if nest.divided:
         imports.append("from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for")
@@ -174,7 +163,7 @@ class _Writer:
         return write.fold == "sum" and write.dtype == "f4" and self.nest.loops.endswith(FOLDED)
 
     def _open_fold(self, k: int, write: Write) -> list[str]:
-        start = f"{type_name(accumulator(write).str[1:])}({_initial(write)})"
+        start = f"{type_name(accumulator(write).str[1:])}({first(write)})"
         if not self.nest.folds_inside:
             return [f"a{k} = {start}"]
         return [f"for j in range({self._row_size()}):", f"    {self._accumulator(k, 'j')} = {start}"]
@@ -201,9 +190,7 @@ class _Writer:
 
     def _combine(self, write: Write, total: str, value: str, dtype: str) -> str:
         assert write.fold is not None
-        template = (_FOLDS if dtype in _SUFFIX else _INTEGER_FOLDS)[write.fold]
-        cast = type_name(dtype)
-        return f"{cast}({expression(template, dtype, total, f'{cast}({value})')})"
+        return folded(write.fold, dtype, total, f"{type_name(dtype)}({value})")
 
     def _close_fold(self, k: int, write: Write) -> list[str]:
         kept = [d for d in range(self.depth) if self.nest.loops[d] != FOLDED and d not in self.row]
@@ -241,18 +228,3 @@ class _Writer:
         for d in loops:
             text = f"({text} * m{d} + i{d})" if text else f"i{d}"
         return text or "0"
-
-
-def expression(template: str, dtype: str, *args: str) -> str:
-    """Fill a template: arguments by position, ``{t}`` by the suffix of the scalar functions for `dtype`."""
-    return template.format(*args, t=_SUFFIX.get(dtype, dtype))
-
-
-def type_name(dtype: str) -> str:
-    """The name of the NumPy scalar type, e.g. ``np.float32``."""
-    return f"np.{np.dtype(dtype).name}" if dtype not in ("?", "b1") else "np.bool_"
-
-
-def _initial(write: Write) -> str:
-    start = initial(write.fold or "", np.dtype(write.dtype))
-    return f"{'-' if start < 0 else ''}np.inf" if isinstance(start, float) else str(start)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from fnet.compile.plan import Plan, Slot
-from fnet.devices.cpu.generated import PACKAGE
+from fnet.devices.generated import PACKAGE
 from fnet.kernels.compiler.sources import source_hash
 
 

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-_FAMILIES: tuple[str, ...] = ()
+_FAMILIES = ("copy",)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import config
 
-from fnet.devices.cpu import generated
+from fnet.devices import generated
 from fnet.kernels.compiler import cache_folder
 from fnet.kernels.compiler.cache_folder import cache_directory, keep, kept
 from fnet.kernels.policy import kernel

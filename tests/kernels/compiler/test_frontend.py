@@ -14,8 +14,8 @@ from numba.core import config
 from numba.core.caching import NullCache
 
 from fnet.compile.loops import LoopNest, LoopStep, Read, Write
-from fnet.devices.cpu.generated import NAME, define
 from fnet.devices.cpu.loop_source import loop_source
+from fnet.devices.generated import NAME, define
 from fnet.kernels.compiler import full_width, linking
 from fnet.kernels.compiler.frontend.compiler import REFUSED
 

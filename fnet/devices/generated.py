@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from fnet.kernels.compiler import loaded  # noqa: F401  (before all that imports Numba)
 from fnet.kernels.compiler.cache_folder import cache_directory, keep
@@ -23,7 +24,7 @@ PACKAGE = "fnet_generated"
 
 
 @functools.cache
-def define(prefix: str, text: str) -> Callable:
+def define(prefix: str, text: str) -> Any:
     """The function that `text` defines; `NAME` stands for its name, which is `prefix` and the hash of `text`."""
     name, text = _named(prefix, text)
     module = ModuleType(f"{PACKAGE}.{name}")

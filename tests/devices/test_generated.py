@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fnet.devices.cpu import generated
+from fnet.devices import generated
 from fnet.kernels.compiler import cache_folder, sources
 
 TEXT = f"""from fnet.kernels.policy import kernel

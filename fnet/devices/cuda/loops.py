@@ -1,0 +1,115 @@
+"""Nests of loops on a card: which way a kernel goes, how many threads it has, and its calls."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from fnet.compile.emit import Emitter, Ref, contiguous_strides
+from fnet.compile.loops import FOLDED, KEPT, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, Write, accumulator
+from fnet.devices.cuda.grids import THREADS, spread, warps
+from fnet.devices.cuda.loop_source import loop_kernel
+from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, THREAD, TILE, TILE_ROWS, WARP, LoopKernel
+from fnet.devices.expressions import type_name
+
+FEW_BLOCKS = 528  # fewer leave much of a card idle, so outputs are divided into parts
+SHORT, LONG = 32, 2048  # rows that a thread folds, and rows that a block folds
+SHALLOW, MANY = 16, 1 << 16  # columns that a thread folds: of so few elements, or where there are so many of them
+PART = 4096  # elements of a row in a part, at least
+DEPTH = 64  # elements of a column in a part, at least
+_NARROW = 1 << 31
+
+
+def emit_loops(loops: Loops, emit: Emitter) -> None:
+    """Emit the calls of the kernels of a nest."""
+    if FOLDED not in loops.kinds:
+        loops = _without_folds(loops)
+    nest = _nest(loops)
+    if FOLDED not in loops.kinds:
+        threads = -(-math.prod(loops.sizes) // 4)
+        _call(loops, LoopKernel(nest, EACH, wide=_is_wide(loops)), emit, *spread(threads), [])
+        return
+    first, last = loops.kinds.find(FOLDED), loops.kinds.rfind(FOLDED) + 1
+    rows, length, columns = (math.prod(s) for s in (loops.sizes[:first], loops.sizes[first:last], loops.sizes[last:]))
+    total = rows * columns
+    way = _way(length, columns, total)
+    if way in (THREAD, WARP):
+        grid, block = warps(rows) if way == WARP else spread(total)
+        _call(loops, LoopKernel(nest, way, wide=_is_wide(loops)), emit, grid, block, [])
+        return
+    groups = -(-total // LANES) if way == TILE else total
+    block = (LANES, TILE_ROWS) if way == TILE else (THREADS, 1)
+    chunk = _chunk(length, groups, DEPTH if way == TILE else PART)
+    parts = -(-length // chunk)
+    kernel = LoopKernel(nest, way, partial=parts > 1, wide=_is_wide(loops))
+    if parts == 1:
+        _call(loops, kernel, emit, (groups, 1), block, [])
+        return
+    folds = [(t, w) for t, w in zip(loops.targets, loops.writes, strict=True) if w.fold]
+    scratch = [emit.scratch(parts * total, accumulator(w)) for _, w in folds]
+    _call(loops, kernel, emit, (groups, parts), block, scratch, chunk)
+    emit_loops(_of_parts(folds, scratch, parts, total), emit)
+
+
+def _without_folds(loops: Loops) -> Loops:
+    """The same loops where the folds are of one element each: a sum adds it to the 0 from which it starts."""
+    steps, writes = list(loops.steps), []
+    for write in loops.writes:
+        value = write.value
+        if write.fold == "sum" and write.dtype in ("f4", "f8"):
+            value = len(loops.reads) + len(steps)
+            steps.append(LoopStep(f"{{0}} + {type_name(write.dtype)}(0)", (write.value,), write.dtype))
+        writes.append(replace(write, value=value, fold=None))
+    return replace(loops, steps=steps, writes=writes)
+
+
+def _way(length: int, columns: int, total: int) -> str:
+    if columns > 1:
+        return THREAD if length <= SHALLOW or total >= MANY else TILE
+    return THREAD if length <= SHORT else WARP if length <= LONG else BLOCK
+
+
+def _chunk(length: int, groups: int, least: int) -> int:
+    """How many elements of an output a block folds, a multiple of four that depends on sizes only."""
+    parts = max(1, min(length // least, -(-FEW_BLOCKS // groups)))
+    return 4 * -(-length // (4 * parts))
+
+
+def _of_parts(folds: list[tuple[Ref, Write]], scratch: list[Ref], parts: int, total: int) -> Loops:
+    """The nest that folds the parts of all outputs."""
+    writes = [Write(k, write.dtype, write.fold) for k, (_, write) in enumerate(folds)]
+    sizes, kinds, strides = ([parts, total], FOLDED + KEPT, [total, 1]) if total > 1 else ([parts], FOLDED, [1])
+    return Loops(sizes, kinds, [strides] * len(folds), scratch, [], writes, [target for target, _ in folds])
+
+
+def _nest(loops: Loops) -> LoopNest:
+    """The structure of the loops; reads in row-major order are known to be that."""
+    nest = loops.nest()
+    whole = contiguous_strides(tuple(loops.sizes))
+    in_order = [tuple(strides) == whole for strides in loops.strides]
+    reads = [
+        Read(read.dtype, SAME * len(read.steps)) if same and NEXT in read.steps else read
+        for read, same in zip(nest.reads, in_order, strict=True)
+    ]
+    return replace(nest, reads=tuple(reads))
+
+
+def _is_wide(loops: Loops) -> bool:
+    """Whether a place in some operand needs more than 32 bits."""
+    refs = (*loops.reads, *loops.targets)
+    return max(math.prod(loops.sizes), *(ref.extent for ref in refs)) >= _NARROW
+
+
+def _call(
+    loops: Loops, kernel: LoopKernel, emit: Emitter, grid: Any, block: Any, scratch: list[Ref], *rest: int
+) -> None:
+    parts = iter(scratch)
+    arguments: list[Any] = list(loops.reads)
+    for target, write in zip(loops.targets, loops.writes, strict=True):
+        if write.overwrites is None:
+            arguments.append(next(parts) if write.fold and kernel.partial else target)
+    arguments += loops.sizes
+    for read, strides in zip(kernel.nest.reads, loops.strides, strict=True):
+        arguments += [s for step, s in zip(read.steps, strides, strict=True) if step == STRIDES]
+    emit.call(loop_kernel(kernel)[grid, block], *arguments, *rest)

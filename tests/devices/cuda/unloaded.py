@@ -1,0 +1,83 @@
+"""The calls that a card would get, run by the checker of kernels on NumPy arrays, with no device between."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.compile.loops import Loops
+from fnet.compile.recording import Layout, Recording, record
+from fnet.devices.cuda.copying import emit_copy, emit_fill
+from fnet.devices.cuda.loops import emit_loops
+from fnet.devices.lowering import Rules
+from fnet.kernels.cuda.runtime.kernel import Launch
+from fnet.testing.cuda import run_kernel
+
+
+class Unloaded:
+    """The part of `fnet.device.Device` that rules ask; launched: how often each kernel was run."""
+
+    name = "cuda"
+
+    def __init__(self) -> None:
+        self.launched: Counter[str] = Counter()
+        self._rules = Rules("cuda", "fnet.devices.cuda.lower")
+
+    def rule(self, primitive: Any) -> Any:
+        return self._rules.of(primitive)
+
+    def loop(self, loops: Loops, emit: Emitter) -> None:
+        emit_loops(loops, emit)
+
+    def copy(self, source: Ref, target: Ref, emit: Emitter) -> None:
+        emit_copy(source, target, emit)
+
+    def fill(self, target: Ref, value: Any, emit: Emitter) -> None:
+        emit_fill(target, value, emit)
+
+    def run(self, recording: Recording, memory: list[np.ndarray]) -> None:
+        """Run the recorded calls; memory: the flat arrays of arguments and results."""
+        memory = [*memory, *(_memory(extra) for extra in recording.extra)]
+        for launch, args in recording.calls:
+            assert isinstance(launch, Launch)
+            self.launched[launch.__name__] += 1
+            given = [_window(memory, a) if isinstance(a, Ref) else a for a in args]
+            run_kernel(launch.kernel, launch.grid, launch.block, *given, shared_bytes=launch.shared_bytes)
+
+    def compute(self, primitive: Any, *arrays: np.ndarray, **params: Any) -> list[np.ndarray]:
+        """The results of a primitive; arguments are row-major or column-major."""
+        layouts = [Layout(x.shape, x.dtype, x.flags.c_contiguous) for x in arrays]
+        recording, specs = record(primitive, self, layouts, params)
+        results = [aligned(y.shape, y.dtype) for y in specs]
+        flat = [copied(x if x.flags.c_contiguous else x.T).reshape(-1) for x in arrays]
+        self.run(recording, [*flat, *(y.reshape(-1) for y in results)])
+        return results
+
+
+def aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """An array of nonsense at a multiple of 256 bytes, as a card allocates them."""
+    dtype = np.dtype(dtype)
+    nbytes = math.prod(shape) * dtype.itemsize
+    whole = np.full(nbytes + 256, 0x7F if dtype.kind == "b" else 0xFF, np.uint8)
+    start = -whole.__array_interface__["data"][0] % 256
+    return whole[start : start + nbytes].view(dtype).reshape(shape)
+
+
+def copied(array: np.ndarray) -> np.ndarray:
+    """The same elements in such an array."""
+    made = aligned(array.shape, array.dtype)
+    made[...] = array
+    return made
+
+
+def _memory(extra: tuple[int, np.dtype] | np.ndarray) -> np.ndarray:
+    return copied(extra.reshape(-1)) if isinstance(extra, np.ndarray) else aligned((extra[0],), extra[1])
+
+
+def _window(memory: list[np.ndarray], ref: Ref) -> np.ndarray:
+    return memory[ref.buffer][ref.offset : ref.offset + ref.extent]
