@@ -201,7 +201,15 @@ class Trainer:
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
-        of = functools.partial(self._identity, ts, source, validation, size, shuffle, initial_epoch, called)
+        arguments = {
+            "batch_size": size,
+            "shuffle": shuffle,
+            "initial_epoch": initial_epoch,
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "callbacks": called.kinds,
+        }
+        of = functools.partial(self._identity, ts, source, validation, arguments)
         run = Fit(
             self._net,
             passes,
@@ -327,18 +335,10 @@ class Trainer:
         return evaluate
 
     def _identity(
-        self,
-        ts: TrainState,
-        source: Source,
-        validation: Source | None,
-        size: int,
-        shuffle: bool,
-        first: int,
-        called: Callbacks,
+        self, ts: TrainState, source: Source, validation: Source | None, arguments: Mapping[str, Any]
     ) -> dict[str, str]:
         """What a call of `fit` depends on, as texts."""
         words = ("net", "loss", "optimizer", "metrics", "loss_weights", "weighted_metrics")
-        arguments = {"batch_size": size, "shuffle": shuffle, "initial_epoch": first, "callbacks": called.kinds}
         held_out = None if validation is None else validation.content
         arrays = source.content | {"ts": ts._asdict(), "validation": held_out}
         return identity(dict(zip(words, self._given, strict=True)) | arguments, arrays)

@@ -184,6 +184,7 @@ def other_net(trainer, ts, problem):
 
 OTHERS = {
     "batch size": (lambda *_: {"batch_size": 6}, r"batch_size was 5, is 6\. Call fit as before, or remove"),
+    "steps": (lambda *_: {"steps_per_epoch": 4}, "steps_per_epoch was None, is 4"),
     "order": (lambda *_: {"shuffle": False}, "shuffle was True, is False"),
     "targets": (lambda t, ts, p: {"problem": (p[0], p[1] + 1)}, "y was .* with the checksum .*, is "),
     "samples": (lambda t, ts, p: {"problem": (p[0][1:], p[1][1:])}, r"x was .*\(23, 3\) with .*, is .*\(22, 3\) with"),
