@@ -25,6 +25,7 @@ def plot_confusion_matrix(
     y_true, y_pred: classes, (samples,), or one-hot rows and scores, (samples, classes), of which the largest counts.
     labels: names of the classes 0, 1, ...; otherwise classes may be anything, in their order. normalize: divides by the
     samples of the class ("true"), by those taken for it ("pred"), or by all ("all").
+    Raises `ValueRangeError` for numbers that are no integers, such as the outputs of one sigmoid unit.
 
     >>> figure = plot_confusion_matrix([0, 1, 1], [0, 1, 0])
     >>> figure.axes[0].images[0].get_array().tolist()
@@ -37,6 +38,8 @@ def plot_confusion_matrix(
             f"Pass what belongs together."
         )
     some("plot_confusion_matrix", true)
+    for name, classes in (("y_true", true), ("y_pred", pred)):
+        _no_fractions(name, classes)
     if labels is None:
         known, of = np.unique(np.concatenate([true, pred]), return_inverse=True)
         names, rows, columns = [str(one) for one in known], of[: true.size], of[true.size :]
@@ -85,7 +88,13 @@ def plot_roc(y_true: Any, y_score: Any, labels: Sequence[Any] | None = None, ax:
     if np.isnan(score).any():
         sample = np.flatnonzero(np.isnan(score).any(axis=1))[0]
         raise ValueRangeError(f"plot_roc: y_score is NaN for sample {sample}. Pass numbers, which have an order.")
-    names = [""] if score.shape[1] == 1 else [f"{one} " for one in labels or range(score.shape[1])]
+    names = (
+        [""] if score.shape[1] == 1 else [f"{one} " for one in (range(score.shape[1]) if labels is None else labels)]
+    )
+    if len(names) != score.shape[1]:
+        raise ShapeError(
+            f"plot_roc: y_score has {score.shape[1]} classes and labels {len(names)}. Pass a name for each."
+        )
     numbers = _numbers(true, max(score.shape[1], 2), "plot_roc")
     lines = []
     for place, name in enumerate(names):
@@ -122,6 +131,15 @@ def _classes(y: Any) -> np.ndarray:
     if given.ndim != 1:
         raise ShapeError(f"classes have the shape (samples,) or (samples, classes), received {given.shape}.")
     return given
+
+
+def _no_fractions(name: str, classes: np.ndarray) -> None:
+    odd = np.flatnonzero(classes != np.round(classes)) if classes.dtype.kind == "f" else ()
+    if len(odd):
+        raise ValueRangeError(
+            f"plot_confusion_matrix: {name} has the classes of the samples, received {classes[odd[0]]:.4g} of sample "
+            f"{odd[0]}. Decide first: {name} > 0.5."
+        )
 
 
 def _numbers(classes: np.ndarray, count: int, who: str = "plot_confusion_matrix") -> np.ndarray:

@@ -29,7 +29,7 @@ def plot_history(
     'loss'
     """
     values = {name: np.asarray(history[name]) for name in history}
-    known = [name for name, one in values.items() if not name.startswith("val_") and one.ndim == 1]
+    known = list(dict.fromkeys(name.removeprefix("val_") for name, one in values.items() if one.ndim == 1))
     epochs = [epoch + 1 for epoch in getattr(history, "epoch", range(max(map(len, values.values()), default=0)))]
     chosen = _chosen("plot_history", names, known)
     figure, drawn = panels("plot_history", len(chosen), axes)

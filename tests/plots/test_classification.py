@@ -52,7 +52,7 @@ def test_the_receiver_operating_characteristic_is_that_of_scikit_learn():
 
 
 def test_each_of_several_classes_has_a_curve():
-    *curves, _ = plots.plot_roc(np.eye(3)[TRUE], SCORES, labels=["a", "b", "c"]).axes[0].lines
+    *curves, _ = plots.plot_roc(np.eye(3)[TRUE], SCORES, labels=np.array(["a", "b", "c"])).axes[0].lines
     areas = [roc_auc_score(place == TRUE, SCORES[:, place]) for place in range(3)]
     assert [c.get_label() for c in curves] == [
         f"{name} area {area:.4f}" for name, area in zip("abc", areas, strict=True)
@@ -78,3 +78,11 @@ def test_mistakes_are_told():
         plots.plot_confusion_matrix([], [])
     with pytest.raises(ValueRangeError, match=r"y_score is NaN for sample 1\. Pass numbers"):
         plots.plot_roc([0, 1], [0.5, np.nan])
+    with pytest.raises(
+        ValueRangeError, match=r"y_pred has the classes .*, received 0\.7 of sample 1. Decide first: y_p"
+    ):
+        plots.plot_confusion_matrix([0, 1], [[1.0], [0.7]])
+    with pytest.raises(ValueRangeError, match="y_true has the classes .*, received nan of sample 0"):
+        plots.plot_confusion_matrix([np.nan, 1], [0, 1])
+    with pytest.raises(ShapeError, match="plot_roc: y_score has 3 classes and labels 1. Pass a name for each"):
+        plots.plot_roc(TRUE, SCORES, labels=["a"])

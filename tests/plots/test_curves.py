@@ -40,6 +40,8 @@ def test_lists_by_name_and_a_choice():
 
 def test_a_history_without_epochs_is_an_empty_figure():
     assert plots.plot_history(History()).axes == []
+    (alone,) = plots.plot_history({"val_loss": [2.0, 1.0]}).axes
+    assert alone.get_ylabel() == "loss" and [line.get_label() for line in alone.lines] == ["validation"]
 
 
 def test_axes_that_are_given_are_drawn_into():
