@@ -64,6 +64,7 @@ from fnet.train.load_training import load_training as load_training
 from fnet.train.state import TrainState as TrainState
 from fnet.train.trainer import Trainer as Trainer
 from fnet.transfer import devices as devices
+from fnet.transfer import from_dlpack as from_dlpack
 from fnet.transfer import to_device as to_device
 from fnet.transfer import to_host as to_host
 from fnet.transforms.custom import primitive as primitive

@@ -98,9 +98,6 @@ class DeviceArray:
             f"Build the new array, e.g. with np.where or np.concatenate."
         )
 
-    def __reduce__(self) -> NoReturn:
-        raise DeviceError(f"an array on '{self.device}' cannot be pickled. Copy it first: fnet.to_host(x).")
-
     def __copy__(self) -> DeviceArray:
         return self.copy()
 
@@ -112,3 +109,25 @@ class DeviceArray:
 
     def __repr__(self) -> str:
         return f"<DeviceArray {self.spec} on '{self.device}'>"
+
+    def __str__(self) -> str:
+        return str(self.home.get(self))
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Where the elements are, for libraries that read them there: CuPy, PyTorch, Numba."""
+        if not hasattr(self.home, "interface"):
+            raise AttributeError(f"an array on '{self.device}' is not in the memory of a card")
+        return self.home.interface(self)
+
+    def __dlpack__(self, *, stream: int | None = None, **asked: Any) -> Any:
+        """The elements for another library, which works in `stream`, without a copy: ``torch.from_dlpack(x)``."""
+        return self._sharing_home().exported(self, stream)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._sharing_home().place_for_others
+
+    def _sharing_home(self) -> Any:
+        if not hasattr(self.home, "exported"):
+            raise DeviceError(f"an array on '{self.device}' cannot be shared. Copy it: fnet.to_host(x).")
+        return self.home

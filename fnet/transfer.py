@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from fnet.spec import check_array, check_dtype
 from fnet.transforms.tracer import Tracer
 
 T = TypeVar("T")
+
+_CPU, _CUDA = 1, 2  # DLPack's kinds of devices
 
 
 class Devices(list[str]):
@@ -65,6 +68,40 @@ def to_device(values: T, name: str) -> T:
     return tree.map(moved, values)
 
 
+def from_dlpack(x: Any) -> Any:
+    """The array `x` of another library, on the CPU or on a card, as one of fnet that shares its memory.
+
+    x: anything with ``__dlpack__``, such as tensors of PyTorch and arrays of CuPy and JAX. Nobody may write into it as
+    long as the result is used. ``torch.from_dlpack(y)`` and the like take arrays of fnet in turn.
+    Raises `DeviceError` for the memory of other devices, `DtypeError` for other things than numbers.
+
+    >>> import numpy as np
+    >>> from_dlpack(np.ones(2))
+    array([1., 1.])
+    """
+    if not hasattr(x, "__dlpack_device__"):
+        raise DeviceError(f"from_dlpack takes an array with __dlpack__, received a {type(x).__name__}.")
+    kind, number = x.__dlpack_device__()
+    if kind == _CPU:
+        array = np.from_dlpack(x)
+        check_dtype(array.dtype)
+        return array
+    if kind != _CUDA:
+        raise DeviceError(
+            f"from_dlpack takes arrays on the CPU or a CUDA card, received one on DLPack's device {kind}."
+        )
+    home: Any = device_named(f"cuda:{int(number)}")
+    return home.imported(x)
+
+
 def to_host(values: T) -> T:
     """The tree `values` with its arrays as NumPy's; those that are NumPy's stay."""
     return to_device(values, cpu().name)
+
+
+def _reduced(array: DeviceArray) -> tuple[Any, ...]:
+    """How a device array is pickled: by its elements and the name of its device, on which it is again afterwards."""
+    return to_device, (array.home.get(array), array.device)
+
+
+copyreg.pickle(DeviceArray, _reduced)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from fnet.compile.loops import Loops
 from fnet.compile.plan import Plan
 from fnet.device import Rule, Shape
 from fnet.device_array import DeviceArray
+from fnet.devices.cuda import sharing
 from fnet.devices.cuda.arrays import address_of, is_row_major, window_of
 from fnet.devices.cuda.driver import Argument, Driver
 from fnet.devices.cuda.eager import Eager
@@ -125,6 +126,27 @@ class Cuda:
                 self._numbers.clear()
             found = self._numbers[key] = self.put(array)
         return found
+
+    # Arrays of other libraries.
+
+    @property
+    def place_for_others(self) -> tuple[int, int]:
+        """What DLPack calls the card."""
+        return sharing.CUDA, self.driver.number
+
+    def interface(self, array: DeviceArray) -> dict[str, Any]:
+        """What other libraries ask for to read an array."""
+        return sharing.interface(array, self.stream)
+
+    def exported(self, array: DeviceArray, stream: int | None) -> Any:
+        """A capsule of DLPack; what is done in `stream` comes after what was begun here, unless it is -1."""
+        if stream != sharing.UNORDERED:
+            self.driver.wait(sharing.DEFAULT if stream is None else stream, self.driver.record(self.stream))
+        return sharing.exported(array, self.place_for_others)
+
+    def imported(self, x: Any) -> DeviceArray:
+        """An array of another library on this card, without a copy."""
+        return sharing.imported(self, x)
 
     # Blocks.
 

@@ -88,3 +88,6 @@ class Driver(Protocol):
 
     def synchronize(self, stream: int) -> None:
         """Return when all work of a stream is done; raises what went wrong in it."""
+
+    def finish(self) -> None:
+        """Return when all work on the card is done, also that of other libraries."""

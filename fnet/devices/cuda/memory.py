@@ -7,6 +7,7 @@ import gc
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +22,29 @@ SMALL, SLAB = 1 << 19, 1 << 22  # a smaller stretch is a piece of a slab
 
 
 class Stretch:
-    """So many bytes from an address on, which belong to a pool again once nobody holds them."""
+    """So many bytes from an address on, which belong to a pool again once nobody holds them.
 
-    __slots__ = ("__weakref__", "_pool", "address", "nbytes")
+    is_shared: whether other libraries may have used them, on streams of their own.
+    """
+
+    __slots__ = ("__weakref__", "_pool", "address", "is_shared", "nbytes")
 
     def __init__(self, pool: Pool | None, address: int, nbytes: int) -> None:
-        self._pool, self.address, self.nbytes = pool, address, nbytes
+        self._pool, self.address, self.nbytes, self.is_shared = pool, address, nbytes, False
 
     def __del__(self) -> None:
         if self._pool is not None:
-            self._pool.returned.append((self.address, self.nbytes))
+            self._pool.returned.append((self.address, self.nbytes, self.is_shared))
+
+
+class Foreign(Stretch):
+    """Memory of another library; owner: what holds it."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, address: int, nbytes: int, owner: Any) -> None:
+        super().__init__(None, address, nbytes)
+        self.owner = owner
 
 
 NOTHING = Stretch(None, 0, 0)
@@ -64,11 +78,12 @@ class Pool:
     """Gives stretches of a card's memory, and takes them back without waiting for the card.
 
     What was returned may still be in use by work that has begun. It is given to others at once, because all work of
-    the device is done in the order of one stream. returned: stretches that nobody holds, which any thread may add to.
+    the device is done in the order of one stream. returned: stretches that nobody holds, which any thread may add to:
+    their addresses, sizes, and whether other libraries have used them.
     """
 
     def __init__(self, driver: Driver, stream: int, device: str) -> None:
-        self.returned: deque[tuple[int, int]] = deque()
+        self.returned: deque[tuple[int, int, bool]] = deque()
         self._driver, self._stream, self._device = driver, stream, device
         self._lock = threading.Lock()
         self._limit: int | None = None
@@ -155,7 +170,9 @@ class Pool:
 
     def _take_back(self) -> None:
         while self.returned:
-            address, size = self.returned.popleft()
+            address, size, is_shared = self.returned.popleft()
+            if is_shared:
+                self._driver.finish()
             self._count(address, -size)
             self._free.setdefault(size, []).append(address)
 

@@ -166,6 +166,11 @@ class Emulated:
             for known, time in self._clocks[stream].items():
                 clock[known] = max(time, clock.get(known, 0))
 
+    def finish(self) -> None:
+        for stream in self._queues:
+            self.synchronize(stream)
+        self.seen["finished"] += 1
+
     def _work(self, stream: int, until: int | None = None) -> None:
         """Do what waits in the queue of a stream, up to a time of its clock."""
         queue = self._queues[stream]

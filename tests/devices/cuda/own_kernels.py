@@ -41,19 +41,6 @@ def sum_of_parts(parts, out):
         out[0] = total
 
 
-@kernel(threads=BLOCK)
-def copy_kernel(x, out):
-    i = cuda.grid(1)
-    if i < out.size:
-        out[i] = x[i]
-
-
-def emit_copy(source: Any, target: Any, emit: Any) -> None:
-    """Between row-major windows."""
-    assert source.contiguous and target.contiguous
-    emit.call(copy_kernel[-(-target.size // BLOCK), BLOCK], source, target)
-
-
 def _add(emit: Any, inputs: list[Any], outputs: list[Any]) -> None:
     emit.call(add_kernel[-(-outputs[0].size // BLOCK), BLOCK], *inputs, *outputs)
 

@@ -14,7 +14,7 @@ from fnet.devices.cuda import executor
 from fnet.devices.cuda.device import Cuda
 from fnet.errors import DeviceError, StructureError
 from tests.devices.cuda.emulated import Emulated
-from tests.devices.cuda.own_kernels import add, emit_copy, weighted_sum
+from tests.devices.cuda.own_kernels import add, weighted_sum
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -22,9 +22,7 @@ X = np.arange(6, dtype=np.float32).reshape(2, 3)
 @pytest.fixture(params=[False, True], ids=["at once", "late"])
 def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulated]:
     card = Emulated(is_late=request.param, is_checked=True)
-    made = Cuda("cuda", card)
-    made.copy = emit_copy
-    monkeypatch.setitem(device.FOUND, "cuda", made)
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
     yield card
 
 

@@ -127,9 +127,10 @@ class Driver:
     def launch(self, kernel: Any, arguments: Sequence[Any], stream: int) -> None:
         launch = launch_of(kernel)
         signature = tuple(arg[2] if isinstance(arg, tuple) else None for arg in arguments)
-        function = self._functions.get((launch, signature))
+        key = launch.kernel, signature, launch.shared_bytes
+        function = self._functions.get(key)
         if function is None:
-            function = self._functions[launch, signature] = self._loaded(launch, signature)
+            function = self._functions[key] = self._loaded(launch, signature)
         self._do(
             launch.__name__, "cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared_bytes, stream,
             self._pointers(arguments), 0,
@@ -167,6 +168,9 @@ class Driver:
 
     def synchronize(self, stream: int) -> None:
         self._do("waiting for the card", "cuStreamSynchronize", stream)
+
+    def finish(self) -> None:
+        self._do("waiting for the card", "cuCtxSynchronize")
 
     def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> int:
         """The function of a kernel on the card."""
@@ -253,7 +257,7 @@ def _described(api: Any, number: int) -> tuple[str, tuple[int, int]]:
             kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
         )
     )
-    return name.decode().strip("\0"), (major, minor)
+    return name.split(b"\0")[0].decode(), (major, minor)
 
 
 def _checked(result: tuple[Any, ...], what: str) -> Any:

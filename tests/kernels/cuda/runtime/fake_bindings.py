@@ -19,8 +19,8 @@ class Result(IntEnum):
 GIVEN = {  # how many values a function gives beside the result
     "cuInit": 0, "cuCtxSetCurrent": 0, "cuLaunchKernel": 0, "cuMemFree": 0, "cuMemcpyHtoDAsync": 0,
     "cuMemcpyDtoHAsync": 0, "cuMemcpyDtoDAsync": 0, "cuMemsetD8Async": 0, "cuStreamBeginCapture": 0,
-    "cuStreamSynchronize": 0, "cuEventRecord": 0, "cuStreamWaitEvent": 0, "cuGraphLaunch": 0, "cuGraphDestroy": 0, "cuGraphExecDestroy": 0, "cuFuncSetAttribute": 0,
-    "cuEventDestroy": 0, "cuMemFreeHost": 0,
+    "cuStreamSynchronize": 0, "cuEventRecord": 0, "cuStreamWaitEvent": 0, "cuGraphLaunch": 0, "cuGraphDestroy": 0,
+    "cuGraphExecDestroy": 0, "cuFuncSetAttribute": 0, "cuEventDestroy": 0, "cuMemFreeHost": 0, "cuCtxSynchronize": 0,
 }  # fmt: skip
 SPECIAL = {
     "cuDeviceGetCount": "_device_get_count", "cuDeviceGetName": "_device_get_name", "cuMemHostAlloc": "_mem_host_alloc",
@@ -75,7 +75,7 @@ class FakeBindings:
         return len(self.capabilities)
 
     def _device_get_name(self, length: int, number: int) -> bytes:
-        return f"Card {number}".encode().ljust(length, b"\0")
+        return f"Card {number}".encode().ljust(length - 8, b"\0") + b" " * 8
 
     def _device_get_attribute(self, attribute: str, number: int) -> int:
         return self.capabilities[number][attribute == "minor"]

@@ -80,11 +80,13 @@ def test_a_kernel_is_loaded_once_for_a_kind_of_arguments(api: FakeBindings, card
     args = [(4096, 100, F4), -7, (8192, 50, F4)]
     card.launch(launch, args, 5)
     assert api.names() == ["cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel"]
+    card.launch(shifted[1, 32], [(4096, 100, F4), -7, (8192, 50, F4)], 5)
     card.launch(launch, [(256, 1, F4), 3, (512, 2, F4)], 5)
     _, function, *how, pointers, extra = api.calls[-1]
     assert function >= 1000 and (how, extra) == ([4, 1, 1, 32, 2, 1, 0, 5], 0) and pointers
-    assert api.names() == ["cuLaunchKernel"]
+    assert api.names() == ["cuLaunchKernel"] * 2
     assert api.launched == [
+        [0, 0, 100, 4, 4096, 100, 4, -7, 0, 0, 50, 4, 8192, 50, 4],
         [0, 0, 100, 4, 4096, 100, 4, -7, 0, 0, 50, 4, 8192, 50, 4],
         [0, 0, 1, 4, 256, 1, 4, 3, 0, 0, 2, 4, 512, 2, 4],
     ]
