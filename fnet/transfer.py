@@ -104,4 +104,4 @@ def _reduced(array: DeviceArray) -> tuple[Any, ...]:
     return to_device, (array.home.get(array), array.device)
 
 
-copyreg.pickle(DeviceArray, _reduced)  # type: ignore[arg-type]
+copyreg.pickle(DeviceArray, _reduced)

@@ -84,7 +84,8 @@ def _as_if_of_host(array: DeviceArray) -> np.ndarray:
 
 def _name_device(capsule: Any, place: tuple[int, int]) -> None:
     """Write over which device the memory of a capsule is of."""
-    (ctypes.c_int32 * 2).from_address(_pointer_of(capsule, b"dltensor") + _DEVICE_PLACE)[:] = place
+    device: Any = (ctypes.c_int32 * 2).from_address(_pointer_of(capsule, b"dltensor") + _DEVICE_PLACE)
+    device[:] = place
 
 
 def _share(array: DeviceArray) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 import fnet
 from fnet import device
-from fnet.devices.cuda import executor
+from fnet.devices.cuda import executor, memory_use, release_memory, set_memory_limit
 from fnet.devices.cuda.device import Cuda
-from fnet.errors import DeviceError, StructureError
+from fnet.errors import DeviceError, StructureError, ValueRangeError
 from tests.devices.cuda.emulated import Emulated
 from tests.devices.cuda.own_kernels import add, weighted_sum
 
@@ -196,6 +196,24 @@ def test_memory_that_is_full(card: Emulated, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DeviceError, match=r"^'cuda:1' has no room for an array float32\[1000000\], .* used by arrays"):
         fnet.to_device(np.zeros(big.shape, big.dtype).reshape(-1), "cuda:1")
     np.testing.assert_array_equal(host(add(x, x)), 0)  # nothing is lost
+
+
+def test_memory_of_a_card_is_asked_for_and_limited(card: Emulated):
+    x = there(np.zeros(1 << 18))
+    assert memory_use().used == x.nbytes == memory_use("cuda").peak
+    set_memory_limit(3 << 20)
+    with pytest.raises(
+        DeviceError, match=r"no room for an array float64\[262144\], 2 MiB: .* limit of 3 MiB"
+    ):
+        add(x, x)
+    set_memory_limit(None)
+    del x
+    release_memory()
+    assert memory_use().kept == 0 and card.memory()[0] == card.capacity
+    with pytest.raises(DeviceError, match="fnet keeps no memory of 'cpu'. Name a card"):
+        memory_use("cpu")
+    with pytest.raises(ValueRangeError, match="a number of bytes, 0 or more, or None; received -1"):
+        set_memory_limit(-1)
 
 
 def test_a_primitive_without_a_kernel_for_it(card: Emulated):
