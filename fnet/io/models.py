@@ -21,7 +21,7 @@ from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
 from fnet.io.keras import trained as trained_files
 from fnet.io.keras.calls import calls_of
-from fnet.io.keras.checksums import MODEL, checksums, numbers_of
+from fnet.io.keras.checksums import Checked, complete
 from fnet.io.keras.config import Config
 from fnet.io.keras.input_shape import input_samples
 from fnet.io.keras.members import Member, members_of
@@ -115,13 +115,7 @@ def save_model(
             fill(file, put)
             if training is not None and compiled is not None:
                 trained_files.write(file, training, compiled, members, layout == "legacy", store)
-            if layout == "legacy":
-                for name in (_CONFIG, trained_files.CONFIG):
-                    if name in file.attrs:
-                        own = np.frombuffer(_text(file, name).encode(), np.uint8)
-                        entries[name] = manifest.entry(own, "uint8")
-            listed = manifest.encode(entries, MODEL)
-            file.create_dataset(arrays.MANIFEST, data=np.frombuffer(listed, np.uint8))
+            complete(file, entries)
         if written.error is not None:
             raise OSError(written.error.errno, written.error.strerror, os.fspath(path))
 
@@ -185,54 +179,45 @@ def _training(trainer: Any, ts: Any) -> SavedTraining | None:
 def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, SavedTraining | None]:
     """The model in a file, and its training where that is asked for."""
     if path.is_file() and archive.is_archive(path):
-        with scope(str(shown)), archive.opened(path) as file:
-            content = archive.config(file)
+        with scope(str(shown)), archive.opened(path) as packed:
+            content = archive.config(packed)
             model = _model(content, path.stat().st_size)
-            with archive.weights(file) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as opened:
-                numbers = numbers_of(opened, checksums(opened))
+            with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
+                checked = Checked(file)
                 saved = _filled(model, path.stat().st_size, lambda members, templates: variables_file.read(
-                    opened, members, templates, numbers))  # fmt: skip
-                if not with_training:
-                    return saved, None
-                config = manifest.parsed(content).get("compile_config")
-                return saved, trained_files.read(opened, config, saved.net, saved.params, saved.members, numbers)
+                    file, members, templates, checked.numbers))  # fmt: skip
+                config = _parsed(content).get("compile_config") if with_training else None
+                return _with_training(file, checked, saved, config, with_training)
     with arrays.opened(path, shown) as file:
         if _CONFIG not in file.attrs:
             raise FileError("there is no model in it, only weights. Build the network, then: fnet.load_weights.")
-        listed = checksums(file)
-        described = _checked(file, _CONFIG, listed)
-        assert described is not None
+        checked = Checked(file)
+        described = checked.text(_CONFIG) or b""
         _check_version(file, described)
-        model, numbers = _model(described, hdf5.size(file)), numbers_of(file, listed)
-        saved = _filled(model, hdf5.size(file), lambda members, templates: legacy.read(
-            file, legacy.GROUP, members, templates, numbers))  # fmt: skip
-        if not with_training:
-            return saved, None
-        config = _parsed(_checked(file, trained_files.CONFIG, listed))
-        return saved, trained_files.read(file, config, saved.net, saved.params, saved.members, numbers)
+        saved = _filled(_model(described, hdf5.size(file)), hdf5.size(file), lambda members, templates: legacy.read(
+            file, legacy.GROUP, members, templates, checked.numbers))  # fmt: skip
+        config = _parsed(checked.text(trained_files.CONFIG)) if with_training else None
+        return _with_training(file, checked, saved, config, with_training)
+
+
+def _with_training(
+    file: Any, checked: Checked, saved: Saved, config: Any, wanted: bool
+) -> tuple[Saved, SavedTraining | None]:
+    training = None
+    if wanted:
+        training = trained_files.read(file, config, saved.net, saved.params, saved.members, checked.numbers)
+    checked.all_compared(wanted)
+    return saved, training
 
 
 def _check_version(file: Any, described: bytes) -> None:
     """Refuse what an older Keras computes otherwise under the same name."""
-    version = _text(file, "keras_version") if "keras_version" in file.attrs else ""
+    version = hdf5.text(file, "keras_version", 100) or ""
     if version.startswith(("1.", "2.")) and b'"hard_sigmoid"' in described:
         raise FileError(
             "Keras 2 wrote it, whose 'hard_sigmoid' has the slope 0.2, and that of Keras 3 1/6. Build the "
             "network with an activation of your own, and load the weights alone: fnet.load_weights."
         )
-
-
-def _text(file: Any, name: str) -> str:
-    return hdf5.text(file, name, archive.MOST_CONFIG) or ""
-
-
-def _checked(file: Any, name: str, listed: dict[str, manifest.Entry]) -> bytes | None:
-    """The text of an attribute with its checksum, if those of the file are listed; None where it is not there."""
-    content = _text(file, name).encode() if name in file.attrs else None
-    found = None if content is None else manifest.digest(np.frombuffer(content, np.uint8))
-    if listed and found != (listed[name].sha256 if name in listed else None):
-        raise FileError(f"'{name}' does not have the checksum of the manifest: the file is damaged. Use a copy.")
-    return content
 
 
 def _parsed(content: bytes | None) -> Any:

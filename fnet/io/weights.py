@@ -19,7 +19,7 @@ from fnet.io import arrays, manifest
 from fnet.io.arrays import Leaf
 from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
-from fnet.io.keras.checksums import checksums, numbers_of
+from fnet.io.keras.checksums import Checked
 from fnet.io.keras.members import view
 from fnet.io.keras.variables import Variable, same
 from fnet.networks.layer import Layer, is_path_part
@@ -125,12 +125,13 @@ def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[s
     if members is None:
         raise StructureError(f"{net.kind}: Keras has no form for this network, so no file of Keras can be one of it.")
     templates = {name: leaf.array for name, leaf in template.items()}
-    numbers = numbers_of(file, checksums(file))
+    checked = Checked(file)
     group = legacy.is_there(file)
     if group is None:
-        found = variables_file.read(file, members, templates, numbers)
+        found = variables_file.read(file, members, templates, checked.numbers)
     else:
-        found = legacy.read(file, group, members, templates, numbers)
+        found = legacy.read(file, group, members, templates, checked.numbers)
+    checked.all_compared(with_training=False)
     return {name: found.get(name, array) for name, array in templates.items()}
 
 

@@ -44,8 +44,16 @@ def make_good(folder: Path, kind: str) -> Path:
         save_model(path, NET, PARAMS, STATE)
     else:
         save_weights(path, NET, PARAMS, STATE)
-    with_hdf5(path, lambda file: [file.__delitem__(name) for name in ("manifest", "params", "state") if name in file])
+    with_hdf5(path, without_checksums)
     return path
+
+
+def without_checksums(file: h5py.File) -> None:
+    """Leave what Keras has."""
+    for part, names in ((file, ("manifest", "params", "state")), (file.attrs, ("fnet",))):
+        for name in names:
+            if name in part:
+                del part[name]
 
 
 def with_hdf5(path: Path, change: Callable[[h5py.File], Any]) -> None:
