@@ -1,4 +1,4 @@
-"""What scripts do with data before training: NumPy in, NumPy out. What is random takes a key of `fnet.random`."""
+"""What scripts do with data before training: NumPy or frames in, NumPy out. What is random takes a key."""
 
 from fnet.first_use import on_first_use as _on_first_use
 

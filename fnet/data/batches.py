@@ -10,6 +10,7 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.arguments import flag, positive_integer
+from fnet.data.frames import as_plain
 from fnet.errors import ShapeError
 
 
@@ -43,7 +44,7 @@ def batches(data: Any, batch_size: int = 32, key: np.ndarray | None = None, drop
     >>> [x.tolist() for x in batches(np.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
     """
-    arrays = tree.map(np.asarray, data, is_leaf=lambda leaf: isinstance(leaf, list))
+    arrays = tree.map(as_plain, data, is_leaf=lambda leaf: isinstance(leaf, list))
     sizes = {leaf.shape[:1] for leaf in tree.leaves(arrays)}
     if len(sizes) != 1 or () in sizes:
         raise ShapeError(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet.arguments import positive_integer
+from fnet.data.frames import as_plain
 from fnet.errors import DtypeError, ShapeError, ValueRangeError
 
 
@@ -22,7 +23,7 @@ def one_hot(labels: Any, num_classes: int | None = None, dtype: Any = "float32")
            [1., 0., 0.],
            [0., 0., 1.]], dtype=float32)
     """
-    given = np.asarray(labels)
+    given = as_plain(labels)
     if given.dtype.kind not in "iub" and not (given.dtype.kind == "f" and np.array_equal(given, np.trunc(given))):
         raise DtypeError(f"one_hot: labels are integers, received dtype {given.dtype}. Encode categories as integers.")
     numbers = given.astype("int64")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.arguments import number
+from fnet.data.frames import as_plain, frame_array, is_frame
 from fnet.errors import ShapeError, ValueRangeError
 
 
@@ -29,7 +30,7 @@ class Scaler:
         return (given * self.scale + self.shift).astype(_floating(given))
 
     def _checked(self, x: Any) -> np.ndarray:
-        given = np.asarray(x)
+        given = as_plain(x)
         if given.shape[1:] != self.shift.shape:
             raise ShapeError(f"Scaler: expected an array (n, *{self.shift.shape}), received {given.shape}.")
         return given
@@ -67,7 +68,7 @@ def min_max(x: Any, low: float = 0.0, high: float = 1.0) -> Scaler:
 
 
 def _values(who: str, x: Any) -> np.ndarray:
-    values = np.asarray(x, dtype="float64")
+    values = np.asarray(frame_array(f"{who}: x", x) if is_frame(x) else x, dtype="float64")
     if values.ndim == 0 or not len(values):
         raise ShapeError(f"{who}: x is an array of at least one sample, received the shape {values.shape}.")
     if not np.isfinite(values).all():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet.arguments import one_of, positive_integer
+from fnet.data.frames import as_plain
 from fnet.errors import ShapeError, ValueRangeError
 
 
@@ -76,7 +77,7 @@ def windows(
     >>> x.tolist(), y.tolist()
     ([[1, 2], [2, 3]], [3, 4])
     """
-    values = np.asarray(series)
+    values = as_plain(series)
     for name, given in (("length", length), ("stride", stride), ("sampling_rate", sampling_rate)):
         positive_integer("windows", name, given)
     if values.ndim == 0:
@@ -90,4 +91,4 @@ def windows(
         )
     begins = np.arange(0, last + 1, stride)
     made = values[begins[:, None] + np.arange(length) * sampling_rate]
-    return made if targets is None else (made, np.asarray(targets)[begins])
+    return made if targets is None else (made, as_plain(targets)[begins])

@@ -9,6 +9,7 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.arguments import is_integer, number
+from fnet.data.frames import as_plain
 from fnet.data.labels import label_of_each
 from fnet.errors import ShapeError, ValueRangeError
 
@@ -32,8 +33,8 @@ def train_test_split(
             "train_test_split: expected arrays behind the key, received none. The key comes first: "
             "train_test_split(fnet.random.key(0), x, y)."
         )
-    trees = [tree.map(np.asarray, part, is_leaf=lambda leaf: isinstance(leaf, list)) for part in data]
-    classes = None if stratify is None else np.asarray(stratify)
+    trees = [tree.map(as_plain, part, is_leaf=lambda leaf: isinstance(leaf, list)) for part in data]
+    classes = None if stratify is None else as_plain(stratify)
     n = _count(trees, classes)
     if is_integer(test_size):
         tests = int(test_size)

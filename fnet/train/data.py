@@ -10,6 +10,7 @@ import numpy as np
 
 from fnet import random, tree
 from fnet.arguments import is_number
+from fnet.data.frames import frame_array, is_frame
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.ops.promotion import astype
@@ -120,6 +121,8 @@ def _as_host_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
 
 def _plain_array(name: str, leaf: Any) -> np.ndarray:
     """`leaf` as an array; what is none, such as a data set of batches, is not asked for its elements."""
+    if is_frame(leaf):
+        return frame_array(name, leaf)
     if is_dataset(leaf):
         leaf = Dataset(name, leaf).read()
     if not isinstance(leaf, _PLAIN) and not any(hasattr(leaf, protocol) for protocol in _PROTOCOLS):
@@ -163,7 +166,7 @@ def _not_numbers(name: str, leaf: Any, array: np.ndarray) -> str:
             continue
         where = f"sample {place[0]}"
         if len(place) > 1:
-            where += f", column {leaf.columns[place[1]]!r}" if hasattr(leaf, "columns") else f" at {place[1:]}"
+            where += f" at {place[1:]}"
         if isinstance(value, np.ndarray | list | tuple):
             return f"arrays as objects, first in {where}. Give every sample the same shape: np.stack(list({data}))."
         return (

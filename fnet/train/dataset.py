@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.data.frames import is_frame
 from fnet.device_array import DeviceArray
 from fnet.errors import FileError
 from fnet.transforms.tracer import Tracer
@@ -85,6 +86,8 @@ def is_dataset(x: Any) -> bool:
     if isinstance(x, np.memmap):
         return x.filename is not None
     if isinstance(x, np.ndarray | np.generic | DeviceArray | Tracer) or not hasattr(type(x), "__getitem__"):
+        return False
+    if is_frame(x):
         return False
     try:
         known = isinstance(x.shape, tuple) and isinstance(x.dtype, np.dtype)

@@ -160,6 +160,9 @@ class Trainer:
         returns "stop" or True ends the training. A learning rate that a callback changes is kept in ``ts.opt_state``,
         and recorded as ``learning_rate``. class_weight: weights of the samples by their class, in training only.
 
+        Frames and series of pandas and polars are the arrays of their columns. An index does not count, and what the
+        library calls missing is an error, which names the column.
+
         x, y and sample_weight, or leaves of them, may be data sets that stay in a file, as those of h5py, `np.memmap`,
         or whatever has a shape, a dtype and slices. Where they have more than 32 MB, they are read in windows of that
         size, the next one in a thread while the present one trains. Samples are shuffled by blocks of 1 MB, or what the
