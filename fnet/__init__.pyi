@@ -3,6 +3,7 @@ from fnet import callbacks as callbacks
 from fnet import constraints as constraints
 from fnet import data as data
 from fnet import initializers as initializers
+from fnet import keras as keras
 from fnet import layers as layers
 from fnet import losses as losses
 from fnet import metrics as metrics

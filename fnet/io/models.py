@@ -42,12 +42,13 @@ _ALWAYS = 1 << 20  # a size that may be in any file
 
 
 class Saved(NamedTuple):
-    """A model that was read: the network, its parameters and state, and the layers as the file lists them."""
+    """A model that was read: the network, its parameters and state, the layers as the file lists them, its inputs."""
 
     net: Layer
     params: Any
     state: Any
     members: list[Member]
+    samples: Any
 
 
 def save_model(
@@ -149,6 +150,11 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
     """
     saved, _ = _read(Path(path), Path(path))
     return saved.net, saved.params, saved.state
+
+
+def read_model_file(path: str | os.PathLike[str]) -> Saved:
+    """The model in a file, with what the file says of its inputs; raises as `load_model`."""
+    return _read(Path(path), Path(path))[0]
 
 
 def read_training_file(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any, SavedTraining]:
@@ -275,7 +281,7 @@ def _filled(model: Model, in_file: int, read: Callable[[list[Member], dict[str, 
         fresh = dict(zip(("params", "state"), net.init(random.key(0), shape), strict=True))
         found = dict(tree.leaves_with_path(fresh)) | found
     made = tree.map_with_path(lambda name, spec: found[name], specs)
-    return Saved(net, made["params"], made["state"], members)
+    return Saved(net, made["params"], made["state"], members, model.samples)
 
 
 def _check_covered(members: list[Member], leaves: dict[str, np.ndarray]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from fnet.errors import ShapeError
 from fnet.spec import SUPPORTED, ArraySpec, as_array, check_dtype, is_array
 from fnet.transforms import linear_maps
-from fnet.transforms.operand import in_one_dtype, is_known
+from fnet.transforms.operand import Holder, in_one_dtype, is_known
 from fnet.transforms.primitive import Primitive, spec_of
 
 _WEAK = {"f": 0.0, "i": 0, "u": 0, "b": False}
@@ -25,6 +25,8 @@ def lift(x: Any) -> Any:
     if is_array(x):
         spec_of(x)
         return x
+    if isinstance(x, Holder):
+        return lift(x.value)
     if isinstance(x, list | tuple) and _contains_traced(x):
         return _stacked([lift(e) for e in x])
     try:
@@ -59,7 +61,7 @@ def promote(*args: Any, floating: bool = False) -> list[Any]:
     agreed = in_one_dtype(args)
     if agreed is not None:
         return agreed
-    args = tuple(lift(x) if isinstance(x, list | tuple) else x for x in args)
+    args = tuple(lift(x) if isinstance(x, list | tuple | Holder) else x for x in args)
     dtype = common_dtype(*args)
     if floating and dtype.kind != "f":
         dtype = np.result_type(dtype, np.float32)

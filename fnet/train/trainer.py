@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import optimizers, random, tree
-from fnet.arguments import integer
+from fnet.arguments import integer, number
 from fnet.device import device_of
 from fnet.errors import StructureError
 from fnet.losses.names import LossLike
@@ -22,10 +22,7 @@ from fnet.optimizers import Optimizer
 from fnet.optimizers.rates import Rates
 from fnet.train import steps as compiled
 from fnet.train.callbacks import CallbackLike, Callbacks
-from fnet.train.checks import (
-    check_optimizer,
-    check_state,
-)
+from fnet.train.checks import check_optimizer, check_state
 from fnet.train.diagnosis import cause
 from fnet.train.examine import Examiner, specs
 from fnet.train.fit import Fit
@@ -117,9 +114,36 @@ class Trainer:
         ((2, 3), 0)
         """
         key_of_net, own_key = random.split(key)
-        params, state = copied(self._net.init(key_of_net, shape, dtype))
+        return self.init_from(own_key, *self._net.init(key_of_net, shape, dtype))
+
+    def init_from(self, key: np.ndarray, params: Any, state: Any) -> TrainState:
+        """A fresh state that begins with these parameters and this state of the network, which it copies.
+
+        >>> import fnet
+        >>> net = fnet.layers.Dense(3)
+        >>> params, state = net.init(random.key(0), (2,))  # or of fnet.load_model
+        >>> ts = Trainer(net, "mse").init_from(random.key(1), params, state)
+        """
+        params, state = copied((params, state))
         opt_state = copied(self._optimizer.init(compiled.split_trained(self._net, params)[0]))
-        return TrainState(params, state, opt_state, copied(own_key), np.zeros((), np.int64))
+        return TrainState(params, state, opt_state, copied(key), np.zeros((), np.int64))
+
+    def learning_rate(self, ts: TrainState) -> float:
+        """The learning rate of the next step. Raises `StructureError` where the optimizer has a schedule, or none."""
+        return self._rates(ts).now(ts.opt_state)
+
+    def with_learning_rate(self, ts: TrainState, rate: float) -> TrainState:
+        """The state with another learning rate for the steps to come; several rates keep their ratios.
+
+        >>> import fnet
+        >>> trainer = Trainer(fnet.layers.Dense(3), "mse", "adam")
+        >>> ts = trainer.with_learning_rate(trainer.init(random.key(0), (2,)), 0.5)
+        >>> trainer.learning_rate(ts)
+        0.5
+        """
+        number("learning_rate", "rate", rate, "[0, inf)")
+        rates = self._rates(ts)
+        return ts._replace(opt_state=rates.changed(rates.held(ts.opt_state), float(rate)))
 
     def fit(
         self,

@@ -12,6 +12,12 @@ from fnet.spec import SUPPORTED, is_array
 from fnet.transforms.tracer import Tracer
 
 
+class Holder:
+    """An object that stands for the array, or the traced value, in its `value`: operations take that."""
+
+    value: Any
+
+
 def is_operand(x: Any) -> bool:
     """Whether `x` is an array or a traced value: it has a shape and a dtype."""
     return is_array(x) or not is_known(x)

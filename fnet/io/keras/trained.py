@@ -29,6 +29,10 @@ CONFIG = "training_config"
 _LEGACY, _ARCHIVE, _OWN = "optimizer_weights", "optimizer", "fnet_training"
 
 
+class NotTrainedError(FileError):
+    """A file has a model, but nothing that it was trained with."""
+
+
 class SavedTraining(NamedTuple):
     """What a file says of a training: the arguments of a trainer, and the parts of its state beside the network."""
 
@@ -67,7 +71,7 @@ def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Memb
     The key of a file that fnet did not write is ``fnet.random.key(0)``.
     """
     if not config:
-        raise FileError("the network was saved without what it was trained with. Load it alone: fnet.load_model.")
+        raise NotTrainedError("the network was saved without what it was trained with. Load it alone: fnet.load_model.")
     compiled = read_training(Config(config, "training"), output_names(net))
     trained, _ = tree.partition(params, trainable(net, params))
     optimizer, variables = compiled.optimizer, _trained(members)

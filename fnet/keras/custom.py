@@ -1,0 +1,118 @@
+"""Layers and models of the user's own: the functional layer of an object with `build` and `call`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fnet import random, regularizers, tree
+from fnet.keras.held import HeldLayer
+from fnet.keras.running import Running, running
+from fnet.masking import join_mask, split_mask, unmasked
+from fnet.networks.layer import Layer as Functional
+from fnet.networks.samples import output_samples
+from fnet.random import fold_in
+
+if TYPE_CHECKING:
+    from fnet.keras.layer import Layer
+
+
+@dataclass(frozen=True)
+class Weight:
+    """How a weight was asked for, so that it can be made again."""
+
+    shape: tuple[int, ...]
+    initializer: Callable[[Any, Any, Any], Any]
+    dtype: str
+    trainable: bool
+    regularizer: Callable[[Any], Any] | None
+    constraint: Callable[[Any], Any] | None
+
+
+def build_parts(layer: Layer, samples: Any) -> None:
+    """Run `call` on values without numbers, so that the layers in it make their weights."""
+    shapes, dtypes = tree.map(lambda s: s.shape, samples), tree.map(lambda s: s.dtype, samples)
+    for train in (False, True):
+
+        def apply(params: Any, state: Any, x: Any, train: bool = train) -> tuple[Any, Any]:
+            with running(Running(train, random.key(0))):
+                return unmasked(called(layer, x, train)), state
+
+        output_samples(apply, {}, {}, shapes, dtypes)
+
+
+def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
+    """The pair ``(init, apply)`` of an object that is built for these samples."""
+    weights, parts = layer.asked_weights, layer.parts()
+    shapes = {entry: part.built_for for entry, part in parts}
+
+    def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
+        params: dict[str, Any] = {}
+        state: dict[str, Any] = {}
+        for i, (name, weight) in enumerate(weights.items()):
+            made = weight.initializer(
+                fold_in(key, i), weight.shape, dtype if weight.dtype == "float32" else weight.dtype
+            )
+            (params if weight.trainable else state)[name] = made
+        for i, (entry, part) in enumerate(parts):
+            own = part.functional.init(fold_in(key, len(weights) + i), shapes[entry], dtype)
+            for entries, values in ((params, own[0]), (state, own[1])):
+                if tree.leaves(values):
+                    entries[entry] = values
+        return params, state
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        run = Running(train, key)
+        run.bind(layer, params, state)
+        with running(run):
+            y = called(layer, x, train)
+            for penalty in run.losses:
+                regularizers.report(partial(_given, penalty), tree.leaves(unmasked(y))[0])
+            return y, layer.state
+
+    return HeldLayer.of(
+        Functional(
+            init,
+            apply,
+            name=layer.name,
+            kind=type(layer).__name__,
+            children=[part.functional for _, part in parts],
+            entries=[entry for entry, _ in parts],
+            regularizers={name: w.regularizer for name, w in weights.items() if w.regularizer is not None},
+            constraints={name: w.constraint for name, w in weights.items() if w.constraint is not None},
+            masks="used",
+            shape=tree.map(lambda s: s.shape, samples),
+        ),
+        layer,
+    )
+
+
+def called(layer: Layer, x: Any, train: bool) -> Any:
+    """``layer.call(x)`` with the arguments that it takes."""
+    takes = inspect.signature(layer.call).parameters
+    positional = [p for p in takes.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    own = [p.name for p in positional if p.name not in ("training", "mask")]
+    values = tree.map(lambda part: part, x, is_leaf=lambda part: split_mask(part)[1] is not None)
+    options: dict[str, Any] = {}
+    if "training" in takes:
+        options["training"] = train
+    mask = None
+    if not isinstance(values, tuple | dict):
+        values, mask = split_mask(values)
+        if "mask" in takes:
+            options["mask"] = mask
+    spread = isinstance(values, tuple) and (len(own) > 1 or any(p.kind == p.VAR_POSITIONAL for p in takes.values()))
+    given = [list(part) if isinstance(part, tuple) else part for part in values] if spread else [
+        list(values) if isinstance(values, tuple) else values
+    ]  # fmt: skip
+    y = layer.call(*given, **options)
+    y = tuple(y) if isinstance(y, list) else y
+    return join_mask(y, mask) if mask is not None and layer.supports_masking and split_mask(y)[1] is None else y
+
+
+def _given(penalty: Any, y: Any) -> Any:
+    """The penalty, whatever the output is."""
+    return penalty

@@ -1,0 +1,282 @@
+"""What a layer is to users of Keras: an object with a name, weights, and a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fnet import constraints, initializers, regularizers, tree
+from fnet.device_array import DeviceArray
+from fnet.errors import DtypeError, StructureError, did_you_mean, scope
+from fnet.keras.custom import Weight, build_parts, functional_layer
+from fnet.keras.held import HeldLayer
+from fnet.keras.naming import unique_name
+from fnet.keras.running import Values, now_running, outside, running
+from fnet.keras.seeds import next_key
+from fnet.keras.variable import Variable
+from fnet.keras.weighted import Weighted
+from fnet.layers.constructor import entry_name
+from fnet.masking import Masked, unmasked
+from fnet.networks.node import SymbolicNode
+from fnet.networks.samples import Samples, check_shape, output_samples
+from fnet.ops.promotion import lift
+from fnet.transforms.operand import is_operand
+from fnet.transforms.primitive import spec_of
+
+
+class Layer(Weighted):
+    """A layer of Keras: its weights are its own, made when it is first called, or by `build`.
+
+    name: ``dense``, ``dense_1``, ... where none is given. trainable: whether `fit` changes the weights; changes of it
+    hold from the next `compile` on. input_shape, input_dim, batch_input_shape: of the data, where the layer comes first
+    in a `Sequential`. The functional layer is `functional`. Source: Keras ``Layer``.
+    """
+
+    supports_masking = False
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
+        batch_input_shape: Sequence[int | None] | None = None,
+    ) -> None:
+        self.name = unique_name(entry_name(type(self).__name__)) if name is None else name
+        self.trainable, self.built = trainable, False
+        self.held = Values({}, {})
+        self._core: HeldLayer | None = None
+        self.asked_weights: dict[str, Weight] = {}
+        self.built_for: Any = None
+        self.symbolic_calls: list[tuple[Any, Any]] = []
+        if input_dim is not None:
+            input_shape = (input_dim,)
+        if batch_input_shape is not None:
+            input_shape = tuple(batch_input_shape)[1:]
+        self.declared_shape = None if input_shape is None else check_shape(tuple(input_shape))
+        _check_dtype(type(self).__name__, dtype)
+
+    # The functional layer.
+
+    @property
+    def functional(self) -> HeldLayer:
+        """The pair ``(init, apply)`` of the layer: ``init, apply = layer.functional``."""
+        if self._core is None:
+            raise StructureError(f"{self.name}: it is not built yet. Call it on an input, or build(input_shape).")
+        return self._core
+
+    # Calls.
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape, with None for the batch; several inputs have a list of shapes.
+
+        Layers of your own override it to ask for their weights (`add_weight`).
+        """
+        if self._core is not None:
+            self.build_for(_of_shapes(input_shape))
+
+    def call(self, *inputs: Any, **options: Any) -> Any:
+        """The outputs for arrays, which may be traced; layers of your own define it with `fnet.ops` or NumPy."""
+        raise StructureError(
+            f"{type(self).__name__} has no call(self, inputs), which computes its output: define it, or use a layer of "
+            f"fnet.keras.layers."
+        )
+
+    def build_for(self, samples: Any) -> None:
+        """Make the weights for a tree of `Samples`, unless they are there."""
+        if self._core is None:
+            self._build_own(samples)
+        elif not self.built:
+            with outside(), scope(self.name, self._core):
+                params, state = self._core.init(next_key(), tree.map(lambda s: s.shape, samples))
+            self.held, self.built = Values(dict(params), dict(state)), True
+            self.built_for = tree.map(lambda s: s.shape, samples)
+
+    def _build_own(self, samples: Any) -> None:
+        """Build a layer that defines `call`, and the layers in it."""
+        with outside():
+            shapes = tree.map(lambda s: (None, *s.shape), samples)
+            self.build(list(shapes) if isinstance(shapes, tuple) and not _is_shape(shapes) else shapes)
+            build_parts(self, samples)
+            self._core, self.built = functional_layer(self, samples), True
+            self.built_for = tree.map(lambda s: s.shape, samples)
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        regularizer: Any = None,
+        constraint: Any = None,
+        **others: Any,
+    ) -> Variable:
+        """Make a weight of the layer's own, and return it.
+
+        shape: of all its axes. initializer: a name, an object or a function, "glorot_uniform" where none is given.
+        What is not trainable is kept between calls, and `call` may assign to it.
+        """
+        if isinstance(shape, str):
+            raise StructureError(
+                f"{self.name}: give the name of a weight by keyword: add_weight(name={shape!r}, shape=...)."
+            )
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape or ())
+        stem, number = name or "variable", 0
+        while (own := f"{stem}_{number}" if number else stem) in self.asked_weights:
+            number += 1
+        kind = np.dtype("float32" if dtype is None else dtype).name
+        make = initializers.get(initializer or ("glorot_uniform" if kind == "float32" else "zeros"))
+        asked = Weight(sizes, make, kind, trainable, regularizers.get(regularizer), constraints.get(constraint))
+        with outside():
+            (self.held.params if trainable else self.held.state)[own] = make(next_key(), sizes, np.dtype(kind))
+        self.asked_weights[own] = asked
+        return Variable(self, f"{'params' if trainable else 'state'}/{own}", own, trainable)
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a number to the loss of the training; for `call`."""
+        run = now_running()
+        if run is not None:
+            run.losses.append(loss)
+
+    def output_samples(self, samples: Any) -> Any:
+        """The tree of `Samples` that the layer makes of a tree of them."""
+        self.build_for(samples)
+        shapes, dtypes = tree.map(lambda s: s.shape, samples), tree.map(lambda s: s.dtype, samples)
+        with running(None), scope(self.name, self.functional):
+            return output_samples(self.functional.apply, self.params, self.state, shapes, dtypes)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output, with None for the batch, for inputs of this shape."""
+        made = tree.map(lambda s: (None, *s.shape), self.output_samples(_of_shapes(input_shape)))
+        return list(made) if isinstance(made, tuple) and not _is_shape(made) else made
+
+    def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None, **others: Any) -> Any:
+        """The outputs: symbolic ones for `Input` and what follows from it, arrays for arrays.
+
+        training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said.
+        """
+        x = self.joined(inputs, others)
+        if any(isinstance(leaf, SymbolicNode) for leaf in tree.leaves(x)):
+            return self._of_nodes(x, training)
+        return self._of_values(x, training, mask)
+
+    @property
+    def input(self) -> Any:
+        """What it was called on, where it was called once on symbolic inputs."""
+        return _ends(self._only_call()[0])
+
+    @property
+    def output(self) -> Any:
+        """What it returned, where it was called once on symbolic inputs."""
+        return _ends(self._only_call()[1])
+
+    @property
+    def last_output(self) -> Any:
+        """What its last call on symbolic inputs returned; None without one."""
+        return self.symbolic_calls[-1][1] if self.symbolic_calls else None
+
+    def _only_call(self) -> tuple[Any, Any]:
+        if len(self.symbolic_calls) != 1:
+            raise StructureError(
+                f"{self.name} was called {len(self.symbolic_calls)} times on symbolic inputs, so it has no single "
+                f"input and output. Keep what its call returns."
+            )
+        return self.symbolic_calls[0]
+
+    def joined(self, inputs: tuple[Any, ...], others: dict[str, Any]) -> Any:
+        """The inputs as the functional layer takes them: one, or a tuple."""
+        for keyword in ("initial_state", "value", "key"):
+            given = others.pop(keyword, None)
+            if given is not None:
+                inputs = (*inputs, *(given if isinstance(given, list | tuple) else (given,)))
+        if others:
+            unknown = ", ".join(others)
+            raise TypeError(f"{self.name}: unexpected arguments of the call: {unknown}.")
+        if len(inputs) == 1 and isinstance(inputs[0], list | tuple) and any(map(_is_value, inputs[0])):
+            return tuple(inputs[0])
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    def _of_nodes(self, x: Any, training: bool | None) -> Any:
+        if training:
+            raise StructureError(
+                f"{self.name}: in a symbolic call, training=True cannot be fixed. Say it where the model is called: "
+                f"model(x, training=True)."
+            )
+        self.build_for(tree.map(lambda node: node.samples, x))
+        made = self.functional(x)
+        self.symbolic_calls.append((x, made))
+        return list(made) if isinstance(made, tuple) else made
+
+    def _of_values(self, x: Any, training: bool | None, mask: Any) -> Any:
+        run = now_running()
+        train = training if training is not None else run is not None and run.train
+        x = unwrapped(x)
+        if not _is_value(x) and not isinstance(x, tuple | dict):
+            x = lift(x)
+        if mask is not None:
+            x = Masked(x, mask)
+        self.build_for(tree.map(_samples, unmasked(x)))
+        key = next_key() if run is None and train else None if run is None else run.next_key()
+        y, state = self.functional.apply(self.params, self.state, x, key=key, train=bool(train))
+        if train or run is not None:
+            self.take(self.params, state)
+        y = y if run is not None else unmasked(y)
+        return list(y) if isinstance(y, tuple) else y
+
+    def __getattr__(self, name: str) -> Any:
+        """Its own weights, by their names."""
+        if name.startswith("_") or "held" not in self.__dict__:
+            raise AttributeError(name)
+        weights = {weight.name: weight for weight in self.own_weights()}
+        if name in weights:
+            return weights[name]
+        public = [word for word in dir(type(self)) if not word.startswith("_")]
+        hint = did_you_mean(name, [*public, *weights, *self.__dict__])
+        raise AttributeError(f"'{type(self).__name__}' object '{self.name}' has no attribute '{name}'.{hint}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def unwrapped(x: Any) -> Any:
+    """A tree with arrays in place of weights."""
+    return tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, x)
+
+
+def _ends(nodes: Any) -> Any:
+    return list(nodes) if isinstance(nodes, tuple) else nodes
+
+
+def _is_value(x: Any) -> bool:
+    return is_operand(x) or isinstance(x, SymbolicNode | Masked | Variable | DeviceArray)
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, tuple | list) and all(n is None or isinstance(n, int | np.integer) for n in shape)
+
+
+def _of_shapes(shapes: Any) -> Any:
+    """The tree of `Samples` for shapes with the batch axis."""
+    if _is_shape(shapes):
+        return Samples(tuple(shapes)[1:], np.dtype("float32"))
+    if isinstance(shapes, dict):
+        return {name: _of_shapes(shape) for name, shape in shapes.items()}
+    return tuple(_of_shapes(shape) for shape in shapes)
+
+
+def _samples(x: Any) -> Samples:
+    spec = spec_of(x)
+    return Samples(tuple(spec.shape[1:]), spec.dtype)
+
+
+def _check_dtype(kind: str, dtype: Any) -> None:
+    if dtype is not None and getattr(dtype, "name", str(dtype)) != "float32":
+        raise DtypeError(
+            f"{kind}: layers of fnet.keras compute in float32, received dtype={dtype!r}. For float64 use the "
+            f"functional layer: net.init(key, shape, 'float64')."
+        )

@@ -1,0 +1,56 @@
+"""Losses under Keras' names: those of `fnet.losses`, and classes of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fnet import losses
+from fnet.losses.define import from_function
+
+
+class Loss:
+    """A loss of your own: a class with ``call(y_true, y_pred)``, which gives a number for each sample.
+
+    reduction: how these become one number, as `fnet.losses` say it. Source: Keras ``Loss``.
+
+    >>> class Absolute(Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return abs(y_pred - y_true).mean(-1)
+    >>> import numpy as np
+    >>> float(Absolute()(np.zeros((2, 1)), np.ones((2, 1))))
+    1.0
+    """
+
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
+        self.name = name or type(self).__name__.lower()
+        self.reduction = reduction
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each sample, (N,), or of each number in it."""
+        raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred).")
+
+    @property
+    def functional(self) -> Callable[..., Any]:
+        """The loss as `fnet.Trainer` takes it."""
+        return from_function(self.call).configured(reduction=self.reduction, name=self.name)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return self.functional(y_true, y_pred, sample_weight=sample_weight)
+
+
+def functional(given: Any) -> Any:
+    """What `fnet.Trainer` takes for a loss, or a list or dict of losses."""
+    if isinstance(given, list | tuple):
+        return [functional(one) for one in given]
+    if isinstance(given, dict):
+        return {name: functional(one) for name, one in given.items()}
+    if isinstance(given, type) and issubclass(given, Loss):
+        return given().functional
+    return given.functional if isinstance(given, Loss) else given
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(losses, name)

@@ -1,0 +1,140 @@
+"""Models: networks with the words of Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fnet import tree
+from fnet.errors import StructureError, did_you_mean
+from fnet.keras.held import HeldLayer, face_of
+from fnet.keras.layer import Layer
+from fnet.keras.models.trained import Trained
+from fnet.keras.models.wiring import LayerGraph
+from fnet.keras.naming import unique_name
+from fnet.keras.summary import print_summary
+from fnet.networks.graph import graph, wiring_of
+
+
+class Model(Trained, Layer):
+    """A network between symbolic `inputs` and `outputs`; each is one, a list, or a dict of them.
+
+    Layers that were called on the way keep their weights, which the model shares. `functional` is the pair
+    ``(init, apply)``, `params` and `state` are its trees. Source: Keras ``Model``.
+
+    >>> from fnet.keras import Input, Model, layers
+    >>> x = Input((16,))
+    >>> a, b = layers.Dense(16, activation="relu")(x), layers.Dense(8)(x)
+    >>> model = Model(x, layers.Dense(1)(layers.concatenate([a, b])))
+    >>> model.count_params(), model.output_shape
+    (433, (None, 1))
+    """
+
+    _layer_graph: LayerGraph | None = None
+
+    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **options: Any) -> None:
+        if type(self) is Model and name is None:
+            name = unique_name("functional")
+        super().__init__(name=name, **options)
+        if (inputs is None) != (outputs is None) or (inputs is None and type(self) is Model):
+            raise StructureError(f"{type(self).__name__}: give both, inputs and outputs: Model(inputs, outputs).")
+        if inputs is not None:
+            self._connect(inputs, outputs)
+
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        net = graph(inputs, outputs)
+        wiring = wiring_of(net)
+        assert wiring is not None
+        self._layer_graph = LayerGraph(wiring)
+        self._given = inputs, outputs
+        self._core, self.built = HeldLayer.of(net, self), True
+
+    # What is in it.
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers in Keras' order, those of inputs among them."""
+        if self._layer_graph is None:
+            return [part for _, part in self.parts()]
+        return list(self._layer_graph.layers)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name or number. Raises `StructureError` where there is none."""
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        hint = did_you_mean(str(name), [layer.name for layer in self.layers])
+        raise StructureError(f"{self.name} has no layer named {name!r}.{hint}")
+
+    def parts(self) -> list[tuple[str, Layer]]:
+        if self._layer_graph is None:
+            return super().parts()
+        core = self.functional
+        named = dict(zip(core.entries, core.children, strict=True))
+        return [(entry, face_of(child)) for entry, child in named.items() if face_of(child) is not None]
+
+    @property
+    def weights(self) -> list[Any]:
+        """The weights, layer by layer in the order of `layers`, each once."""
+        found = [*self.own_weights(), *(weight for layer in self.layers for weight in layer.weights)]
+        return list({weight.key: weight for weight in found}.values())
+
+    def summary(self, *args: Any, **options: Any) -> None:
+        """Print the table of layers, see `fnet.keras.summary.print_summary`."""
+        print_summary(self, *args, **options)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether the layers follow one another, each called once."""
+        if self._layer_graph is None:
+            return True
+        chain = self._layer_graph.calls.chain()
+        return chain is not None or not self._layer_graph.calls.calls
+
+    def sources_of(self, layer: Layer) -> list[tuple[str, int, int]]:
+        """``(name, call, output)`` for each input of a layer: which output of which call of which layer it is."""
+        if self._layer_graph is None:
+            return []
+        return self._layer_graph.sources_of(layer)
+
+    # Its ends.
+
+    @property
+    def inputs(self) -> list[Any]:
+        return tree.leaves(self._ends()[0])
+
+    @property
+    def outputs(self) -> list[Any]:
+        return tree.leaves(self._ends()[1])
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input, or several as they were given."""
+        return _single(self._ends()[0])
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, or several as they were given."""
+        return _single(self._ends()[1])
+
+    @property
+    def input_shape(self) -> Any:
+        return _single(tree.map(lambda node: node.shape, self._ends()[0]))
+
+    @property
+    def output_shape(self) -> Any:
+        return _single(tree.map(lambda node: node.shape, self._ends()[1]))
+
+    @property
+    def input_names(self) -> list[str]:
+        return [node.name for node in self.inputs]
+
+    def _ends(self) -> tuple[Any, Any]:
+        if self._layer_graph is None:
+            raise StructureError(f"{self.name} has no symbolic inputs and outputs: it is a class with a call.")
+        return self._given
+
+
+def _single(ends: Any) -> Any:
+    return ends[0] if isinstance(ends, list | tuple) and len(ends) == 1 else ends

@@ -1,0 +1,337 @@
+"""What models do with data: compile, fit, evaluate, predict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fnet import losses, tree
+from fnet.device_array import DeviceArray
+from fnet.errors import FileError, StructureError
+from fnet.io import models, weights
+from fnet.keras import optimizers
+from fnet.keras.callbacks import Adapted, adapted
+from fnet.keras.layer import Layer
+from fnet.keras.losses import functional as loss_functions
+from fnet.keras.metrics import functional as metric_functions
+from fnet.keras.seeds import next_key
+from fnet.networks.graph import output_names
+from fnet.networks.layer import Layer as Functional
+from fnet.networks.parameters import freeze
+from fnet.train.state import TrainState
+from fnet.train.trainer import Trainer
+
+
+@dataclass
+class History:
+    """What `fit` returns: `history` has a list of numbers, one for each epoch, by the name of each loss and metric."""
+
+    history: dict[str, list[float]]
+    epoch: list[int]
+    params: dict[str, Any]
+    model: Any = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """The arguments of `compile`."""
+
+    loss: Any
+    optimizer: optimizers.Optimizer
+    metrics: Any
+    loss_weights: Any
+    weighted_metrics: Any
+
+
+class Trained(Layer):
+    """The part of a model that is trained; the model itself says what is in it."""
+
+    stop_training = False
+    history: History | None = None
+    _compiled: Compilation | None = None
+    _trainer: Trainer | None = None
+    _ts: TrainState | None = None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+        **others: Any,
+    ) -> None:
+        """Say how the model is trained; the memory of an optimizer before is forgotten.
+
+        optimizer: a name, an object or a class of `fnet.keras.optimizers`. loss, metrics: names, objects or functions
+        ``(y_true, y_pred)``; several outputs have lists or dicts of them. Layers that are not `trainable` now stay as
+        they are in `fit`. Options of how Keras executes (``run_eagerly``, ``jit_compile``, ``steps_per_execution``,
+        ``auto_scale_loss``) have no meaning here. Source: Keras ``Model.compile``.
+        """
+        for option in others:
+            if option not in ("run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"):
+                raise TypeError(f"compile() got an unexpected argument '{option}'.")
+        own, watched = (
+            optimizers.get(optimizer),
+            (metric_functions(metrics or ()), metric_functions(weighted_metrics or ())),
+        )
+        self._compiled = Compilation(loss_functions(loss), own, watched[0], loss_weights, watched[1])
+        self._trainer = self._ts = None
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        return self._known().optimizer
+
+    @property
+    def optimizer_weights(self) -> list[Any]:
+        """What the optimizer keeps, where it has been used: its step, its rate, and numbers for each weight."""
+        if self._ts is None or self._compiled is None:
+            return []
+        kept = [np.asarray(leaf) for leaf in tree.leaves(self._ts.opt_state)]
+        held = [leaf for leaf in kept if leaf.ndim]
+        return [*held, np.zeros(()), np.zeros(())]
+
+    @property
+    def loss(self) -> Any:
+        return self._known().loss
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Train for the epochs `initial_epoch` to ``epochs - 1``; the record is returned, and kept as `history`.
+
+        x, y: arrays, lists or dicts of them for several inputs or outputs, or batches in x. The arguments are those of
+        `fnet.Trainer.fit`. Source: Keras ``Model.fit``.
+        """
+        if validation_freq != 1 or validation_batch_size not in (None, batch_size):
+            raise StructureError(
+                "fit: fnet validates after each epoch, in batches of batch_size. Leave validation_freq and "
+                "validation_batch_size out, or call evaluate in a callback."
+            )
+        x, y, sample_weight = self._arranged(x, y, sample_weight)
+        if isinstance(validation_data, tuple | list):
+            validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
+        trainer, ts = self._training(x)
+        self.stop_training = False
+        called = adapted(callbacks, self)
+        rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
+        try:
+            ts, record = trainer.fit(
+                ts, x, y, 32 if batch_size is None else batch_size, epochs, validation_split, validation_data, shuffle,
+                sample_weight, verbose, initial_epoch, called, class_weight, steps_per_epoch,
+                validation_steps,
+            )  # fmt: skip
+        finally:
+            self._keep(ts)
+        params = {"verbose": verbose, "epochs": epochs, "steps": steps_per_epoch}
+        numbers = {name: values for name, values in record.history.items() if rates or name != "learning_rate"}
+        self.history = History(numbers, record.epoch, params, self)
+        return self.history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss, or a list of the loss and the metrics; with `return_dict` a dict by name. Nothing is shown.
+
+        Source: Keras ``Model.evaluate``.
+        """
+        x, y, sample_weight = self._arranged(x, y, sample_weight)
+        trainer, ts = self._training(x)
+        found = dict(trainer.evaluate(ts, x, y, 32 if batch_size is None else batch_size, sample_weight, steps).items())
+        if return_dict:
+            return found
+        values = list(found.values())
+        return values[0] if len(values) == 1 else values
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The outputs for the samples, in inference mode: an array, or a list or dict of them. Nothing is shown.
+
+        Source: Keras ``Model.predict``.
+        """
+        x, _, _ = self._arranged(x, None, None)
+        self._build_on(x)
+        made = self._predictor().predict(self._as_state(), x, 32 if batch_size is None else batch_size, steps)
+        return list(made) if isinstance(made, tuple) else made
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step on one batch; the loss and the metrics of the batch before the step."""
+        record = self.fit(
+            x, y, _count(x), verbose=0, shuffle=False, sample_weight=sample_weight, class_weight=class_weight
+        ).history
+        return _results({name: values[-1] for name, values in record.items()}, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics of one batch."""
+        return _results(self.evaluate(x, y, _count(x), 0, sample_weight, return_dict=True), return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch."""
+        return self.predict(x, _count(x))
+
+    # Files.
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """Write the model to a file that Keras opens, too: ``*.keras`` or ``*.h5``, see `fnet.save_model`.
+
+        Raises `FileError` for a file that is there, unless it may be replaced (`overwrite`).
+        """
+        _check_free(filepath, overwrite)
+        trained = (self._trainer, self._ts) if include_optimizer and self._ts is not None else (None, None)
+        if trained[0] is not None:
+            trained = self._training()
+        models.save_model(filepath, self.functional, self.params, self.state, *trained, shape=self._input_shapes())
+
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights to a file, see `fnet.save_weights`."""
+        _check_free(filepath, overwrite)
+        weights.save_weights(filepath, self.functional, self.params, self.state)
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Take the weights from a file of fnet or of Keras, see `fnet.load_weights`."""
+        self.take(*weights.load_weights(filepath, self.functional, self.params, self.state))
+
+    def go_on(self, ts: TrainState) -> None:
+        """Take a state of a training from elsewhere: the next `fit` goes on from there."""
+        self._training()
+        self._keep(ts)
+
+    def _input_shapes(self) -> Any:
+        """The shapes of the inputs, where the functional network does not know them."""
+        return None
+
+    # What a `Trainer` needs.
+
+    def _known(self) -> Compilation:
+        if self._compiled is None:
+            raise StructureError(
+                f"{self.name} is not compiled: model.compile(optimizer='adam', loss='mse') says how it is trained."
+            )
+        return self._compiled
+
+    def _training(self, x: Any = None) -> tuple[Trainer, TrainState]:
+        """The trainer, and the state of the training with the weights as they are now, made for data like x."""
+        known = self._known()
+        if known.loss is None:
+            raise StructureError(f"{self.name} was compiled without a loss: model.compile(optimizer, loss='mse').")
+        self._build_on(x)
+        if self._trainer is None:
+            self._trainer = Trainer(
+                self._frozen(), known.loss, known.optimizer.functional, known.metrics, known.loss_weights,
+                known.weighted_metrics,
+            )  # fmt: skip
+        if self._ts is None:
+            self._ts = self._trainer.init_from(next_key(), self.params, self.state)
+        ts = self._ts._replace(params=self.params, state=self.state)
+        rate = known.optimizer.chosen_rate
+        if rate is not None:
+            ts = self._trainer.with_learning_rate(ts, rate)
+        return self._trainer, ts
+
+    def _keep(self, ts: TrainState) -> None:
+        """Hold what a training has made."""
+        self._ts = ts
+        self.take(ts.params, ts.state)
+        optimizer = self._known().optimizer
+        optimizer.iterations = int(ts.step)
+        known = optimizer.learning_rate
+        if isinstance(known, float | int):
+            assert self._trainer is not None
+            now = self._trainer.learning_rate(ts)
+            if now != known:
+                optimizer.learning_rate = now
+
+    def _frozen(self) -> Functional:
+        """The functional network, in which the layers that are not trainable are frozen."""
+        frozen = ["/".join(path) for path, layer in self.placed() if not layer.trainable]
+        if not frozen:
+            return self.functional
+        if "" in frozen:
+            return freeze(self.functional)
+        return freeze(self.functional, lambda path: any(path == f or path.startswith(f"{f}/") for f in frozen))
+
+    def _predictor(self) -> Trainer:
+        """A trainer to predict with, whether or not the model is compiled."""
+        if self._trainer is not None:
+            return self._trainer
+        if self.__dict__.get("_only_predicts") is None:
+            self._only_predicts = Trainer(self.functional, losses.mean_squared_error, "sgd")
+        return self._only_predicts
+
+    def _as_state(self) -> TrainState:
+        return TrainState(self.params, self.state, {}, next_key(), np.zeros((), np.int64))
+
+    def _build_on(self, x: Any) -> None:
+        """Make the weights for data like these, where there are none."""
+        if not self.built and x is not None:
+            first = tree.map(lambda part: np.asarray(part[:1]), x)
+            self(first)
+
+    def _arranged(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+        """The data as `fnet.Trainer` takes them: tuples in place of lists of arrays, outputs in their order."""
+        x, y, sample_weight = map(_as_tuple, (x, y, sample_weight))
+        if isinstance(x, tuple) and len(x) == 1:
+            x = x[0]
+        names = output_names(self.functional) if self.built else None
+        if isinstance(y, dict) and names is not None:
+            y = tuple(y[name] for name in names)
+        if isinstance(y, tuple) and len(y) == 1:
+            y = y[0]
+        return x, y, sample_weight
+
+
+def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and os.path.exists(path):
+        raise FileError(f"{os.fspath(path)} is there already. Pass overwrite=True to replace it.")
+
+
+def _as_tuple(data: Any) -> Any:
+    """A tuple for a list of arrays; anything else as it is."""
+    if isinstance(data, list | tuple) and data and all(isinstance(part, np.ndarray | DeviceArray) for part in data):
+        return tuple(data)
+    return data
+
+
+def _count(x: Any) -> int:
+    return len(tree.leaves(x)[0]) if isinstance(x, list | tuple | dict) else len(x)
+
+
+def _results(found: dict[str, Any], return_dict: bool) -> Any:
+    values = list(found.values())
+    return found if return_dict else values[0] if len(values) == 1 else values

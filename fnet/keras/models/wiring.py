@@ -1,0 +1,81 @@
+"""The layers between the inputs and the outputs of a model, in Keras' order."""
+
+from __future__ import annotations
+
+from fnet import tree
+from fnet.io.keras.calls import Calls, Tensor, TracedCall
+from fnet.keras.held import HeldLayer, face_of
+from fnet.keras.input import InputLayer
+from fnet.keras.layer import Layer
+from fnet.keras.naming import unique_name
+from fnet.networks.graph import Wiring
+from fnet.networks.layer import Layer as Functional
+from fnet.networks.node import SymbolicNode
+
+
+class OperationLayer(Layer):
+    """What stands for an operation on nodes, as ``x + 1``, in a list of layers."""
+
+    def __init__(self, operation: Functional) -> None:
+        super().__init__(name=unique_name(operation.name))
+        self._core, self.built = HeldLayer.of(operation, self), True
+
+
+class LayerGraph:
+    """The layers and calls of a functional model: `layers` in Keras' order, with an `InputLayer` for each input."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._faces: dict[int, Layer] = {}
+        self.inputs = [
+            InputLayer(node.samples.shape, dtype=node.samples.dtype, name=name, node=node)
+            for node, name in zip(wiring.inputs, wiring.input_names, strict=True)
+        ]
+        self.calls, self._nodes = _calls(wiring, self.inputs)
+        self.operations = self.calls.operations()
+        self.layers = [self.face(calls[0]) for calls in self.operations]
+
+    def sources_of(self, layer: Layer) -> list[tuple[str, int, int]]:
+        """Which output of which call of which layer the inputs of a layer are, call after call."""
+        calls = next((calls for calls in self.operations if self.face(calls[0]) is layer), [])
+        return [
+            (self.face(tensor.call).name, self._number(tensor.call), tensor.index)
+            for call in calls
+            if call.layer is not None
+            for tensor in tree.leaves(call.inputs)
+        ]
+
+    def _number(self, call: TracedCall) -> int:
+        """The number of a call among all symbolic calls of its layer."""
+        if call.layer is None:
+            return 0
+        made = [id(node) for node in self._nodes[id(call)]]
+        known = [[id(node) for node in tree.leaves(output)] for _, output in self.face(call).symbolic_calls]
+        return known.index(made) if made in known else 0
+
+    def face(self, call: TracedCall) -> Layer:
+        """The object that users see for the layer of a call, or for an input."""
+        if call.layer is None:
+            return next(face for face in self.inputs if face is call.operation)
+        known = face_of(call.layer) or self._faces.get(id(call.layer))
+        if known is None:
+            known = self._faces[id(call.layer)] = OperationLayer(call.layer)
+        return known
+
+
+def _calls(wiring: Wiring, inputs: list[InputLayer]) -> tuple[Calls, dict[int, list[SymbolicNode]]]:
+    """The calls of a graph, for `Calls.operations`, and the nodes that each of them makes."""
+    nodes: dict[int, list[SymbolicNode]] = {}
+    made: dict[int, Tensor] = {}
+    for node, face in zip(wiring.inputs, inputs, strict=True):
+        made[id(node)] = Tensor(TracedCall(None, None, face.name, operation=face), 0, node.samples)
+    calls = []
+    for call in wiring.calls:
+        given = tree.map(lambda node: made[id(node)], call.inputs)
+        traced = TracedCall(call.layer, None, call.layer.name, given, operation=call.layer)
+        for i, node in enumerate(tree.leaves(call.outputs)):
+            made[id(node)] = Tensor(traced, i, node.samples)
+        traced.outputs = tree.map(lambda node: made[id(node)], call.outputs)
+        calls.append(traced)
+        nodes[id(traced)] = tree.leaves(call.outputs)
+    ends = [made[id(node)] for node in wiring.inputs], tree.map(lambda node: made[id(node)], wiring.outputs)
+    return Calls(ends[0][0] if len(ends[0]) == 1 else ends[0], calls, ends[1]), nodes

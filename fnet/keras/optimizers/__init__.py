@@ -1,0 +1,100 @@
+"""Optimizers under Keras' names: their learning rate can be changed; those of `fnet.optimizers` do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fnet import optimizers
+from fnet.errors import StructureError
+from fnet.optimizers import Optimizer as Functional
+
+
+class Optimizer:
+    """An optimizer of Keras. `functional` is that of `fnet.optimizers`; `learning_rate` can be set at any time.
+
+    Source: Keras ``Optimizer``.
+
+    >>> from fnet.keras import optimizers
+    >>> optimizer = optimizers.Adam(learning_rate=0.01)
+    >>> optimizer.learning_rate = 0.001
+    >>> optimizer.learning_rate, optimizer.functional.name
+    (0.001, 'adam')
+    """
+
+    def __init__(self, functional: Functional) -> None:
+        self.functional = functional
+        self.name = functional.name
+        self.iterations = 0
+        self._holder: Any = None  # a run of fit, which has the rate meanwhile
+        self._rate: float | None = None
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next step, or the schedule that gives it."""
+        if self._holder is not None:
+            return self._holder.learning_rate
+        if self._rate is not None:
+            return self._rate
+        return self.functional.config.get("learning_rate")
+
+    @learning_rate.setter
+    def learning_rate(self, rate: Any) -> None:
+        if callable(self.functional.config.get("learning_rate")):
+            raise StructureError(
+                f"{self.name} follows a schedule, so its learning rate cannot be set. Give a number: "
+                f"learning_rate=0.001."
+            )
+        if self._holder is not None:
+            self._holder.learning_rate = float(rate)
+        else:
+            self._rate = float(rate)
+
+    lr = learning_rate
+
+    @property
+    def chosen_rate(self) -> float | None:
+        """The rate that was set and is not yet in the state of a training."""
+        return self._rate
+
+    def held_by(self, holder: Any) -> None:
+        """Let a run of `fit` have the learning rate; None: the optimizer itself again."""
+        if holder is None and self._holder is not None:
+            self._rate = None if callable(self.functional.config.get("learning_rate")) else self._rate
+        self._holder = holder
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that it was made with."""
+        return {"name": self.name, **self.functional.config}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.functional!r}>"
+
+
+def standard_optimizer(name: str, make: Callable[..., Functional]) -> type[Optimizer]:
+    """The class of this name for a constructor of `fnet.optimizers`."""
+
+    def begin(self: Optimizer, *args: Any, lr: float | None = None, name: str | None = None, **options: Any) -> None:
+        if lr is not None:
+            options["learning_rate"] = lr
+        Optimizer.__init__(self, make(*args, **options))
+        self.name = name or self.name
+
+    return type(name, (Optimizer,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
+
+
+def get(identifier: Any) -> Optimizer:
+    """The optimizer of a name or a class, or the object itself. Raises `ValueRangeError` for an unknown name."""
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return identifier()  # type: ignore[call-arg]  # a class of a name knows its function
+    return Optimizer(optimizers.get(identifier))
+
+
+def __getattr__(name: str) -> Any:
+    if not name[:1].isupper():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = standard_optimizer(name, getattr(optimizers, name))
+    globals()[name] = value
+    return value

@@ -1,0 +1,156 @@
+"""What has weights: they are held in an object, found in those in it, and read and written as trees or lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fnet import tree
+from fnet.errors import ShapeError, StructureError
+from fnet.io.keras.translation import keras_kinds
+from fnet.keras.held import HeldLayer
+from fnet.keras.running import Values, now_running, own_part
+from fnet.keras.variable import Variable
+
+if TYPE_CHECKING:
+    from fnet.keras.layer import Layer
+
+
+class Weighted:
+    """An object with weights of its own, and those of others that its attributes hold."""
+
+    name: str
+    trainable: bool
+    built: bool
+    held: Values
+    _core: HeldLayer | None
+
+    def parts(self) -> list[tuple[str, Layer]]:
+        """The layers in it, each once, with their entries in params and state: what its attributes hold."""
+        found: dict[int, tuple[str, Layer]] = {}
+        for name, value in vars(self).items():
+            if not name.startswith("__"):
+                for entry, part in _layers_in(name, value):
+                    found.setdefault(id(part), (entry, part))
+        return list(found.values())
+
+    def placed(
+        self, path: tuple[str, ...] = (), seen: set[int] | None = None
+    ) -> Iterator[tuple[tuple[str, ...], Layer]]:
+        """The layer itself and all in it, with the paths of their entries; a layer that is shared at its first use."""
+        seen = set() if seen is None else seen
+        seen.add(id(self))
+        yield path, self  # type: ignore[misc]  # a Layer
+        for entry, part in self.parts():
+            if id(part) not in seen:
+                yield from part.placed((*path, entry), seen)
+
+    @property
+    def values(self) -> Values:
+        """Where the values of its own weights are at present."""
+        run = now_running()
+        return self.held if run is None else run.values(self)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the layer and of those in it: a tree."""
+        return self._tree("params")
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the layer and those in it keep between calls: a tree."""
+        return self._tree("state")
+
+    def _tree(self, kind: str) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for path, layer in self.placed():
+            own = getattr(layer.values, kind)
+            if tree.leaves(own):
+                place = made
+                for name in path:
+                    place = place.setdefault(name, {})
+                place.update(own)
+        return made
+
+    def take(self, params: Any, state: Any) -> None:
+        """Hold other values: trees like `params` and `state`."""
+        for path, layer in self.placed():
+            own = layer.values
+            own.params = own_part(own.params, params, path)
+            own.state = own_part(own.state, state, path)
+
+    @property
+    def is_weightless(self) -> bool:
+        """Whether it is known to need no weights, also before it is built."""
+        row = None if self._core is None else keras_kinds().get(self._core.kind)
+        return row is not None and self._core is not None and not row.variables(self._core).flat()
+
+    def own_weights(self) -> list[Variable]:
+        """The weights that are not of layers in it, first those that are trained."""
+        row = None if self._core is None else keras_kinds().get(self._core.kind)
+        if row is not None and self._core is not None and self.built:
+            found = row.variables(self._core).ordered()
+            return [Variable(self, v.path, name, v.trainable, v.to_keras, v.from_keras) for name, v in found]
+        return [
+            Variable(self, f"{kind}/{path}", path, kind == "params")
+            for kind in ("params", "state")
+            for path, _ in tree.leaves_with_path(getattr(self.values, kind))
+        ]
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: its own, then those of the layers in it."""
+        return [*self.own_weights(), *(weight for _, part in self.parts() for weight in part.weights)]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [weight for weight in self.weights if weight.trainable] if self.trainable else []
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        trained = {weight.path for weight in self.trainable_weights}
+        return [weight for weight in self.weights if weight.path not in trained]
+
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in the order of `weights`."""
+        return [weight.numpy() for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Give all weights other values, in the order of `weights`.
+
+        Raises `ShapeError` for another number of them, or another shape.
+        """
+        own = self.weights
+        if len(weights) != len(own):
+            raise ShapeError(f"{self.name}: expected {len(own)} weights, received {len(weights)}.")
+        for weight, value in zip(own, weights, strict=True):
+            if weight.shape != np.shape(value):
+                raise ShapeError(f"{weight.path}: expected the shape {weight.shape}, received {np.shape(value)}.")
+        for weight, value in zip(own, weights, strict=True):
+            weight.assign(value)
+
+    def count_params(self) -> int:
+        """The number of numbers in the weights."""
+        if not self.built:
+            raise StructureError(f"{self.name}: it has no weights yet. Call it on an input, or build(input_shape).")
+        return sum(int(np.prod(weight.shape)) for weight in self.weights)
+
+
+def _layers_in(name: str, value: Any) -> Iterator[tuple[str, Layer]]:
+    """The layers that an attribute holds, within lists and dicts too."""
+    if isinstance(value, Weighted):
+        yield name, value  # type: ignore[misc]  # a Layer
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            yield from _layers_in(f"{name}_{i}", part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _layers_in(f"{name}_{key}", part)
