@@ -89,7 +89,8 @@ def fold_in(key: np.ndarray, data: Any) -> np.ndarray:
     data: a Python integer or an integer array of one element, traced or not.
     """
     check_key(key)
-    if isinstance(data, bool) or spec_of(data).dtype.kind not in "iu" or spec_of(data).size != 1:
+    spec = spec_of(data)
+    if isinstance(data, bool) or spec.dtype.kind not in "iu" or spec.size != 1:
         raise DtypeError(f"fold_in: data is one integer, received {_described(data)}.")
     data = beside(data, key)
     return _fold_in(key, np.asarray(data).reshape(1) if is_known(data) else ops.reshape(data, (1,)))

@@ -71,9 +71,11 @@ class CSVLogger(Callback):
     def _cut(self) -> None:
         """Remove what an earlier run wrote, or one that was killed after the moment from which this one goes on."""
         if self._file is not None:
-            self.length = min(self.length, self._file.seek(0, os.SEEK_END))
-            self._file.truncate(self.length)
-            self._file.seek(self.length)
+            end = self._file.seek(0, os.SEEK_END)
+            if end > self.length:
+                self._file.truncate(self.length)
+                self._file.seek(self.length)
+            self.length = min(self.length, end)
 
     def _close(self) -> None:
         if self._file is not None:

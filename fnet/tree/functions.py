@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import DtypeError, ShapeError, StructureError
-from fnet.tree.treedef import IsLeaf, broadcast_prefix, flatten, flatten_like, structure, unflatten
+from fnet.tree.treedef import IsLeaf, broadcast_prefix, flatten, flatten_like, mapped, structure, unflatten
 
 
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = None) -> Any:
@@ -18,6 +18,8 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf | None = N
     >>> map(lambda x, y: x + y, {"a": 1, "b": 2}, {"b": 20, "a": 10})
     {'a': 11, 'b': 22}
     """
+    if not rest and is_leaf is None:
+        return mapped(f, tree)
     first, own = flatten(tree, is_leaf)
     others = [flatten_like(own, other, is_leaf) for other in rest]
     return unflatten(own, [f(*values) for values in zip(first, *others, strict=True)])

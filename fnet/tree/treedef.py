@@ -183,6 +183,19 @@ def leaves(tree: Any, is_leaf: IsLeaf | None = None) -> list:
     return out
 
 
+def mapped(f: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree with ``f(leaf)`` in the place of each leaf.
+
+    >>> mapped(float, {"a": 1, "b": (2, None)})
+    {'a': 1.0, 'b': (2.0, None)}
+    """
+    kind = _KINDS[type(tree)]
+    if kind is None:
+        return f(tree)
+    aux, keys, children = kind.split(tree)
+    return kind.build(aux, keys, [f(x) if _KINDS[type(x)] is None else mapped(f, x) for x in children])
+
+
 def broadcast_prefix(structure: TreeDef, prefix: Any) -> list:
     """The leaves of `prefix`, each repeated for every leaf of `structure` at or below its place.
 
