@@ -77,11 +77,17 @@ def split(data: Any, n: int, fraction: float) -> tuple[Any, Any]:
     return tree.map(lambda x: x[:at], data), tree.map(lambda x: x[at:], data)
 
 
+def order_key(key: Any) -> Any:
+    """The key from which the orders of all epochs derive."""
+    return random.fold_in(key, ORDER)
+
+
 def epoch_order(key: Any, step: int, n: int, shuffle: bool) -> Any:
-    """The order in which an epoch that begins at update number `step` visits n samples: pure in all four."""
-    if not shuffle:
-        return beside(np.arange(n), key)
-    return random.permutation(random.fold_in(random.fold_in(key, ORDER), step), n)
+    """The order in which an epoch that begins at update number `step` visits n samples: pure in all four.
+
+    key: the `order_key` of the run.
+    """
+    return random.permutation(random.fold_in(key, step), n) if shuffle else beside(np.arange(n), key)
 
 
 def _is_plain(data: Any) -> bool:

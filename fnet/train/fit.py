@@ -17,7 +17,7 @@ from fnet.train.callbacks import Callbacks
 from fnet.train.checks import check_alike
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
-from fnet.train.loop import Pass, assign
+from fnet.train.loop import Pass, assign, write
 from fnet.train.position import RunPosition
 from fnet.train.progress import Progress
 from fnet.train.run import Run
@@ -72,6 +72,9 @@ class Fit:
     began: tuple[Any, int] = field(init=False)
     logs: dict[str, Any] = field(init=False, default_factory=dict)
     history: History = field(init=False, default_factory=History)
+    kept: _Leaves = field(init=False, default_factory=lambda: _Leaves())
+    current: _Leaves = field(init=False, default_factory=lambda: _Leaves())
+    parameters: _Leaves = field(init=False, default_factory=lambda: _Leaves())
 
     def epochs(self, first: int, last: int, verbose: bool | int | str) -> tuple[TrainState, History]:
         """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
@@ -99,7 +102,6 @@ class Fit:
                 progress.close()
             self.run.interrupted = interrupt.requested
             self._end(None)
-            self._keep()
         del self.run  # it refers to this, and the last state would wait for the collector of circles
         self.history.interrupted = interrupt.requested
         return self.safe, self.history
@@ -304,21 +306,25 @@ class Fit:
         return ts._replace(opt_state=self.rates().held(ts.opt_state))
 
     def _end(self, error: BaseException | None) -> None:
-        """Call the last hooks; `error` ends the run."""
+        """Call the last hooks; `error` ends the run. Nothing of it is left in the memory of the compiled step."""
         self.run.error = error
-        self._call("on_train_end", self.logs)
+        try:
+            self._call("on_train_end", self.logs)
+        finally:
+            self._keep()
+            self.carry = self.carry._replace(ts=self.safe)
 
     def _keep(self) -> None:
         """Keep the present state: to go back to it, or to return it."""
         if self.own:
-            assign(self.safe, self.carry.ts)
+            write(self.kept(self.safe), self.current(self.carry.ts))
         else:
             self.safe, self.own = copied(self.carry.ts), True
 
     def _check_parameters(self, epoch: int) -> None:
         """Refuse parameters that the last update made NaN or infinite. The loss shows what earlier updates made."""
         step = int(self.carry.ts.step)
-        path = _not_finite(self.carry.ts.params)
+        path = _not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params))
         if path is not None:
             raise NonFiniteError(
                 f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), the last one of "
@@ -365,7 +371,19 @@ class Fit:
         return copied(ts)
 
 
-def _not_finite(values: Any) -> str | None:
-    """The path of the first leaf with a NaN or an infinity."""
-    finite = [bool(np.isfinite(leaf).all()) for leaf in tree.leaves(values)]
+class _Leaves:
+    """Gives the leaves of a tree; those of the same tree again need no walk."""
+
+    def __init__(self) -> None:
+        self._latest: tuple[Any, list[Any]] = None, []
+
+    def __call__(self, values: Any) -> list[Any]:
+        if values is not self._latest[0]:
+            self._latest = values, tree.leaves(values)
+        return self._latest[1]
+
+
+def _not_finite(values: Any, leaves: list[Any] | None = None) -> str | None:
+    """The path of the first leaf with a NaN or an infinity; `leaves` of the values, if they are known."""
+    finite = [bool(np.isfinite(leaf).all()) for leaf in (tree.leaves(values) if leaves is None else leaves)]
     return None if all(finite) else tree.structure(values).paths()[finite.index(False)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from fnet.train.fit import Fit
 from fnet.train.given import GivenData, batch_size_of
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
-from fnet.train.loop import Pass
+from fnet.train.loop import CompiledLoop, Pass
 from fnet.train.measures import BoundMeasures, Measures
 from fnet.train.position import identity
 from fnet.train.progress import verbosity
@@ -92,6 +92,7 @@ class Trainer:
         self._examiner = Examiner(net, self._measures)
         self._data = GivenData(net, self._measures, self._examiner)
         self._compiled: dict[Any, Jitted] = {}
+        self._idle: dict[tuple[Any, int | None], CompiledLoop] = {}
         self._rebinding = Rebinding()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -222,9 +223,6 @@ class Trainer:
         held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
         carry = compiled.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
-        structure = tree.structure(data)
-        passes = Pass(lambda size: self._step(compiled.training_step, measures, size, structure))
-        validate = None if validation is None else self._evaluation(ts, validation)
         results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
@@ -237,24 +235,25 @@ class Trainer:
             "callbacks": called.kinds,
         }
         of = functools.partial(self._identity, ts, source, validation, arguments)
-        run = Fit(
-            self._net,
-            passes,
-            carry,
-            source,
-            shuffle,
-            empty,
-            results,
-            validate,
-            explain,
-            rates,
-            schedule if callable(schedule) else None,
-            directions,
-            called,
-            held,
-            functools.cache(of),
-        )
-        return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose))
+        with ExitStack() as used:
+            run = Fit(
+                self._net,
+                self._pass(compiled.training_step, measures, data, used),
+                carry,
+                source,
+                shuffle,
+                empty,
+                results,
+                None if validation is None else self._evaluation(ts, validation, used),
+                explain,
+                rates,
+                schedule if callable(schedule) else None,
+                directions,
+                called,
+                held,
+                functools.cache(of),
+            )
+            return self._rebinding.returned(ts, *run.epochs(initial_epoch, epochs, verbose))
 
     def evaluate(
         self,
@@ -276,7 +275,8 @@ class Trainer:
         self._rebinding.check("evaluate", ts)
         given = x, y, sample_weight
         source = self._data.source(ts, given, batch_size_of(batch_size, given), _steps("steps", steps))
-        values = self._evaluation(ts, source)(ts.params, ts.state)
+        with ExitStack() as used:
+            values = self._evaluation(ts, source, used)(ts.params, ts.state)
         assert values is not None
         return Results(values)
 
@@ -343,12 +343,14 @@ class Trainer:
 
         return self._examiner.once(("rates", specs(ts.params)), find)
 
-    def _evaluation(self, ts: TrainState, source: Source) -> Callable[..., dict[str, float] | None]:
-        """The function ``(params, state, interrupt=None) -> results`` over data, None where it was interrupted."""
-        structure = tree.structure(source.sample)
+    def _evaluation(self, ts: TrainState, source: Source, used: ExitStack) -> Callable[..., dict[str, float] | None]:
+        """The function ``(params, state, interrupt=None) -> results`` over data, None where it was interrupted.
+
+        used: ends when the function has been called for the last time.
+        """
         measures, empty = self._examiner.measures(ts, source.sample)
         start = compiled.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
-        passes = Pass(lambda size: self._step(compiled.evaluation_step, measures, size, structure))
+        passes = self._pass(compiled.evaluation_step, measures, source.sample, used)
 
         def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
             totals, chunks = start.totals, source.in_order().chunks(0, interrupt=interrupt)
@@ -370,11 +372,15 @@ class Trainer:
         arrays = source.content | {"ts": ts._asdict(), "validation": held_out}
         return identity(dict(zip(words, self._given, strict=True)) | arguments, arrays)
 
-    def _step(
-        self, make: Callable[..., Any], measures: BoundMeasures, size: int | None, structure: tree.TreeDef
-    ) -> Jitted:
-        setup = compiled.Setup(self._net, measures, self._optimizer)
-        return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
+    def _pass(self, make: Callable[..., Any], measures: BoundMeasures, data: Any, used: ExitStack) -> Pass:
+        """Passes over data like these by the steps that `make` gives, until `used` ends."""
+        structure = tree.structure(data)
+
+        def step(size: int | None) -> Jitted:
+            setup = compiled.Setup(self._net, measures, self._optimizer)
+            return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
+
+        return used.enter_context(closing(Pass(step, self._idle, (make, measures.outputs, structure))))
 
     def _jitted(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Jitted:
         """The compiled function of this key; its first argument is carried."""

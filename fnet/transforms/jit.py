@@ -183,6 +183,11 @@ class Jitted(Generic[P, R]):
             raise TracingError("a call inside another transform has no plan: it becomes part of that transform.")
         return compiled
 
+    def latest(self) -> Any:
+        """What the last call returned, if a call that passes its donated parts back can update them; else None."""
+        latest = self._latest
+        return None if latest is None or latest.steady is None else latest.steady.returned
+
     def memory(self) -> HeldMemory:
         """How many programs there are, and how many bytes they hold."""
         programs = [compiled.program for compiled in list(self._compiled.values())]

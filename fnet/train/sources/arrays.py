@@ -11,7 +11,7 @@ import numpy as np
 from fnet import ops, tree
 from fnet.errors import ValueRangeError
 from fnet.train.data import count as samples
-from fnet.train.data import epoch_order
+from fnet.train.data import epoch_order, order_key
 from fnet.train.interrupt import Interrupt
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
 from fnet.transforms.operand import beside
@@ -31,6 +31,7 @@ class Arrays:
         self.sample, self.batch_size, self.count = data, batch_size, self.room if count is None else count
         self.leaves = tree.leaves(data)
         self.steps = steps_of(self.count, batch_size, steps, limit)
+        self._key_before: tuple[bytes, Any] = b"", None
 
     @property
     def content(self) -> Data:
@@ -39,10 +40,18 @@ class Arrays:
 
     def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
-        order = epoch_order(key, step, self.count, shuffle)
+        order = epoch_order(self._order_key(key), step, self.count, shuffle)
         if self.room > self.count:
             order = ops.concatenate([order, beside(np.zeros(self.room - self.count, order.dtype), order)])
         return ArraysEpoch(self, order)
+
+    def _order_key(self, key: Any) -> Any:
+        """See `order_key`; the key of a run stays the same."""
+        if not isinstance(key, np.ndarray):
+            return order_key(key)
+        if key.tobytes() != self._key_before[0]:
+            self._key_before = key.tobytes(), order_key(key)
+        return self._key_before[1]
 
     def pass_over(self, steps: int) -> None:
         """Nothing: the order of an epoch needs those before it for no more than its key."""
