@@ -21,6 +21,7 @@ from fnet.optimizers import Optimizer, apply_updates
 from fnet.train.data import STEP
 from fnet.train.measures import BoundMeasures
 from fnet.train.state import TrainState
+from fnet.transfer import to_host
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 from fnet.transforms.vjp import value_and_grad
@@ -74,6 +75,17 @@ def no_totals(measures: BoundMeasures, data: dict[str, Any], output: Any) -> Tot
     """The totals before the first batch; `output`: specs of the outputs for the data."""
     parts = eval_shape(lambda data, y: measures.value(data, y)[1], data, output)
     return Totals(np.zeros(()), np.zeros(()), dict.fromkeys(parts, np.zeros(())), measures.states(data, output))
+
+
+def numbers(measures: BoundMeasures, totals: Totals) -> dict[str, Any]:
+    """Losses and metrics by name, from the sums over an epoch; a metric of several numbers gives an array."""
+    results: dict[str, Any] = {"loss": float(totals.loss / totals.count)}
+    for output, total in totals.parts.items():
+        results[f"{output}_loss"] = float(total / totals.count)
+    for watched, state in zip(measures.watched, totals.metrics, strict=True):
+        value = np.asarray(watched.metric.result(to_host(state)))
+        results[watched.name] = float(value) if value.ndim == 0 else value
+    return results
 
 
 def training_step(setup: Setup, size: int | None, structure: TreeDef) -> Callable[..., tuple[Training]]:

@@ -38,7 +38,6 @@ from fnet.train.results import Results
 from fnet.train.sources.collected import Collected
 from fnet.train.sources.source import Source
 from fnet.train.state import TrainState, copied
-from fnet.transfer import to_host
 from fnet.transforms.jit import Jitted, jit
 
 if TYPE_CHECKING:
@@ -223,7 +222,7 @@ class Trainer:
         held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
         carry = compiled.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
-        results, explain = functools.partial(_results, measures), functools.partial(cause, self._net, measures)
+        results, explain = functools.partial(compiled.numbers, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
         arguments = {
@@ -359,7 +358,7 @@ class Trainer:
                     totals = carry.totals
                     if interrupt is not None and interrupt.requested:
                         break
-            return None if interrupt is not None and interrupt.requested else _results(measures, totals)
+            return None if interrupt is not None and interrupt.requested else compiled.numbers(measures, totals)
 
         return evaluate
 
@@ -387,17 +386,6 @@ class Trainer:
         if key not in self._compiled:
             self._compiled[key] = jit(make(), donate=0)
         return self._compiled[key]
-
-
-def _results(measures: BoundMeasures, totals: compiled.Totals) -> dict[str, Any]:
-    """Losses and metrics by name, from the sums over an epoch; a metric of several numbers gives an array."""
-    results: dict[str, Any] = {"loss": float(totals.loss / totals.count)}
-    for output, total in totals.parts.items():
-        results[f"{output}_loss"] = float(total / totals.count)
-    for watched, state in zip(measures.watched, totals.metrics, strict=True):
-        value = np.asarray(watched.metric.result(to_host(state)))
-        results[watched.name] = float(value) if value.ndim == 0 else value
-    return results
 
 
 def _steps(argument: str, value: Any) -> int | None:
