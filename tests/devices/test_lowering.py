@@ -32,21 +32,12 @@ MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is wri
     "edit_distance": "edit_distance",
     "index": "scatter_add take",
     "linalg": "matmul product_of_integers stacked_matmul",
-    "nn": (
-        "categorical_crossentropy categorical_crossentropy_vjp dropout log_softmax log_softmax_vjp "
-        "logsumexp softmax softmax_vjp sparse_crossentropy sparse_crossentropy_vjp"
-    ),
     "normalization": (
         "batch_normalization batch_normalization_vjp group_normalization group_normalization_vjp "
         "layer_normalization layer_normalization_vjp"
     ),
     "pooling": "average_pool average_pool_vjp max_pool max_pool_vjp pick_pool",
-    "random": (
-        "random_bits random_fold_in random_normal random_orthonormal random_permutation random_randint "
-        "random_split random_truncated_normal random_uniform"
-    ),
     "recurrent": "gru gru_taped gru_vjp lstm lstm_taped lstm_vjp simple_rnn simple_rnn_taped simple_rnn_vjp",
-    "reduce": "argmax",
     "search": "searchsorted top_k",
     "solve": "solve_positive",
 }

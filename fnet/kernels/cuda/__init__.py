@@ -3,7 +3,16 @@
 import importlib
 from types import ModuleType
 
-_FAMILIES = ("copy",)
+_FAMILIES = (
+    "copy",
+    "crossentropy",
+    "dropout",
+    "orthogonal",
+    "permutation",
+    "philox",
+    "reduce",
+    "softmax",
+)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import DeviceError
-from fnet.kernels.cuda.runtime.kernel import DeviceFunction, Instruction, Kernel, cuda
+from fnet.kernels.cuda.runtime.kernel import DeviceFunction, Instruction, Kernel, OfItsType, cuda
 
 Capability = tuple[int, int]
 Signature = tuple[np.dtype | None, ...]
@@ -171,8 +171,27 @@ def _meaning(value: Any, capability: Capability) -> Any:
 def _device_function(function: DeviceFunction, capability: Capability) -> Any:
     if isinstance(function, Instruction):
         return getattr(importlib.import_module("fnet.kernels.cuda.runtime.intrinsics"), function.__name__)
+    if isinstance(function, OfItsType):
+        return _of_its_type(function, capability)
     python = _compilable(function.py_func, capability)
     return _numba(capability).cuda.jit(python, device=True, forceinline=True)
+
+
+def _of_its_type(function: OfItsType, capability: Capability) -> Any:
+    """A function that Numba replaces by the one for the type of its argument."""
+    single, double = (_device_function(one, capability) for one in (function.single, function.double))
+
+    def chosen(*args: Any) -> None: ...
+
+    def of_one(x):  # type: ignore[no-untyped-def]  # Numba compares its signature with that of what it gives
+        return (lambda x: single(x)) if x.bitwidth == 32 else (lambda x: double(x))
+
+    def of_two(x, y):  # type: ignore[no-untyped-def]
+        return (lambda x, y: single(x, y)) if x.bitwidth == 32 else (lambda x, y: double(x, y))
+
+    extending: Any = importlib.import_module("numba.cuda.extending")
+    extending.overload(chosen)(of_one if function.py_func.__code__.co_argcount == 1 else of_two)
+    return chosen
 
 
 def signature_of(arguments: Sequence[Any]) -> Signature:

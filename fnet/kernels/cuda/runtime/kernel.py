@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any, NoReturn, cast
 
+import numpy as np
+
 from fnet.errors import StructureError
 
 Dim = tuple[int, int, int]
@@ -89,6 +91,20 @@ class DeviceFunction(_Text):
 
 class Instruction(DeviceFunction):
     """A function whose text is for Python; compiled code has that of its name in `intrinsics`, a module beside."""
+
+
+class OfItsType(DeviceFunction):
+    """One function for float32 and another for float64, chosen by the type of the first argument."""
+
+    def __init__(self, single: DeviceFunction, double: DeviceFunction) -> None:
+        def of_one(x: Any) -> Any:
+            return single(x) if isinstance(x, np.float32) else double(x)
+
+        def of_two(x: Any, y: Any) -> Any:
+            return single(x, y) if isinstance(x, np.float32) else double(x, y)
+
+        super().__init__(of_one if single.py_func.__code__.co_argcount == 1 else of_two)
+        self.single, self.double = single, double
 
 
 @functools.cache

@@ -1,0 +1,74 @@
+"""Random numbers: calls of the Philox kernels, and of what is built on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.devices.cuda.grids import THREADS, spread
+from fnet.devices.lowering import Lowering, lowering
+from fnet.kernels import cuda
+
+
+def _philox(family: str) -> Lowering:
+    """A lowering rule: call the Philox kernel of this family for the result's dtype."""
+
+    def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, dtype: np.dtype, **params: Any) -> None:
+        size = outputs[0].size
+        if not size:
+            return
+        name = family if dtype.kind != "f" else f"{family}_f{8 * dtype.itemsize}"
+        bounds = [emit.constant(np.full(1, params[p], np.float64)) for p in ("lower", "upper") if p in params]
+        threads = size if bounds else -(-size * dtype.itemsize // 16)
+        emit.call(getattr(cuda.philox, name)[spread(threads)], inputs[0], outputs[0], size, *bounds)
+
+    return Lowering(emits)
+
+
+random_bits = _philox("random_bits")
+random_uniform = _philox("uniform")
+random_normal = _philox("normal")
+random_truncated_normal = _philox("truncated_normal")
+
+
+@lowering()
+def random_split(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, n: int) -> None:
+    """`n` keys from one."""
+    if n:
+        emit.call(cuda.philox.split[spread(n)], inputs[0], outputs[0], n)
+
+
+@lowering()
+def random_fold_in(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    """The key of one integer."""
+    emit.call(cuda.philox.fold_in[spread(1)], *inputs, outputs[0])
+
+
+@lowering()
+def random_randint(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, low: int, high: int, **params: Any) -> None:
+    """The kernel draws from ``high - low`` integers, and adds `low`."""
+    size = outputs[0].size
+    if size:
+        launch = cuda.permutation.randint[spread(-(-size // 2))]
+        emit.call(launch, inputs[0], outputs[0], size, low, high - low)
+
+
+@lowering()
+def random_permutation(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    """All threads draw the exchanges; one makes them."""
+    (out,) = outputs
+    if out.size:
+        partner = emit.scratch(out.size, out.dtype)
+        emit.call(cuda.permutation.exchanges[spread(-(-out.size // 2))], inputs[0], partner, out.size)
+        emit.call(cuda.permutation.permutation[1, 32], partner, out, out.size)
+
+
+@lowering()
+def random_orthonormal(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
+    """Normal rows, made orthonormal in place."""
+    (rows,) = outputs
+    if rows.size:
+        emit.call(cuda.philox.normal_f64[spread(-(-rows.size // 2))], inputs[0], rows, rows.size)
+        emit.call(cuda.orthogonal.orthonormalize_rows[1, THREADS], rows, *rows.shape)
