@@ -88,6 +88,24 @@ class Guard(Protocol):
         """Let calls that have begun in other threads find that they are not like those before."""
 
 
+class Feed(Protocol):
+    """Brings arrays of the host to a device, those of one step while the one before runs.
+
+    `send` and `receive` are called by turns, or once more `send`, in threads of their own.
+    """
+
+    def send(self, arrays: Sequence[Any]) -> Any:
+        """Begin to copy arrays of the host, which may change afterwards; those of the device are taken as they are."""
+        ...
+
+    def receive(self, sent: Any) -> tuple[Array, ...]:
+        """The arrays on the device, for what is begun there before the next ones are received."""
+        ...
+
+    def close(self) -> None:
+        """What was received is in use no longer."""
+
+
 class Device(Protocol):
     """A place where arrays lie and kernels run. It owns its memory and its streams.
 
@@ -138,6 +156,10 @@ class Device(Protocol):
 
     def assign(self, target: Array, source: Any) -> None:
         """Write `source`, an array of the device or of the host, into `target`."""
+
+    def feed(self) -> Feed:
+        """What brings arrays of the host here, one step after another."""
+        ...
 
     def share_memory(self, array: Array, block: Block) -> bool:
         """Whether an array may share memory with a block or another array."""

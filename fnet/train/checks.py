@@ -37,10 +37,15 @@ def check_state(ts: Any) -> TrainState:
     )
 
 
-def check_device(ts: TrainState, data: Mapping[str, Any], of: str = "") -> None:
-    """Refuse a state and data that are not on one device; `of` begins the names of the data."""
+def check_device(ts: TrainState, data: Mapping[str, Any], of: str = "", fed: bool = False) -> None:
+    """Refuse a state and data that are not on one device; `of` begins the names of the data.
+
+    fed: whether arrays of the host are brought to the state, where that one is.
+    """
     named = {"ts/params": ts.params, **{of + name: part for name, part in data.items()}}
     leaves, structure = tree.flatten(named)
+    if fed and any(isinstance(leaf, DeviceArray) for leaf in tree.leaves(ts.params)):
+        leaves = [leaf if isinstance(leaf, DeviceArray) else None for leaf in leaves]
     device_of(leaves, lambda leaf: structure.paths()[leaf])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.arguments import integer
+from fnet.device import Device, device_of
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.networks.layer import Layer
 from fnet.train.checks import (
@@ -26,6 +27,7 @@ from fnet.train.sources.datasets import Datasets, is_large
 from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState
+from fnet.transfer import to_device
 
 BATCH_SIZE = 32
 
@@ -96,18 +98,22 @@ class GivenData:
             return Arrays(weighed(self.arrays(ts, batch_size, *given, of)), batch_size, steps, limit)
 
         def prepare(batch: Any, of: str) -> Data:
-            return weighed(self.arrays(ts, batch_size, *unpacked(batch, of), of))
+            return weighed(self.arrays(ts, batch_size, *unpacked(batch, of), of, fed=True))
 
-        return BatchSource(of.strip() or "x", x, prepare, steps, limit)
+        return BatchSource(of.strip() or "x", x, prepare, steps, limit, _home(ts))
 
     def inputs(self, ts: TrainState, x: Any, batch_size: int, steps: int | None) -> Source:
         """Where the samples come from that outputs are asked for."""
+
+        def fed(x: Any, of: str) -> Data:
+            return self._inputs(ts, x, of, fed=True)
+
         if is_large(x):
             data = {"x": as_arrays("x", x, floating_dtype(ts.params), unread=True)}
-            return Datasets(data, batch_size, lambda data, of: self._inputs(ts, data["x"], of), steps, "steps")
+            return Datasets(data, batch_size, lambda data, of: fed(data["x"], of), steps, "steps", _home(ts))
         if not is_batches(x):
             return Arrays(self._inputs(ts, x), batch_size, steps)
-        return BatchSource("x", x, lambda given, of: self._inputs(ts, unpacked(given, of)[0], of), steps, "steps")
+        return BatchSource("x", x, lambda given, of: fed(unpacked(given, of)[0], of), steps, "steps", _home(ts))
 
     def _unread(self, ts: TrainState, given: tuple[Any, Any, Any], of: str = "") -> Data:
         """The arguments as trees of arrays, and of data sets that are not read."""
@@ -131,15 +137,15 @@ class GivenData:
 
         def prepare(data: Data, which: str) -> Data:
             x, y, sample_weight = data["x"], data["y"], data["sample_weight"]
-            return weighed(self.arrays(ts, batch_size, x, y, sample_weight, f"{of}{which}"))
+            return weighed(self.arrays(ts, batch_size, x, y, sample_weight, f"{of}{which}", fed=True))
 
-        return Datasets(data, batch_size, prepare, steps, limit, first)
+        return Datasets(data, batch_size, prepare, steps, limit, _home(ts), first)
 
-    def _inputs(self, ts: TrainState, x: Any, of: str = "") -> Data:
-        """The samples as arrays, checked against the network; `of` begins their name."""
+    def _inputs(self, ts: TrainState, x: Any, of: str = "", fed: bool = False) -> Data:
+        """The samples as arrays, checked against the network; `of` begins their name. fed: see `check_device`."""
         data = {"x": self._input_arrays(ts, x, f"{of}x")}
         count({f"{of}x": data["x"]})
-        check_device(ts, data, of)
+        check_device(ts, data, of, fed)
         self.forward(ts, data["x"], f"{of}x").lookups.check(f"{of}x", data["x"])
         return data
 
@@ -148,8 +154,13 @@ class GivenData:
             raise StructureError(f"{name} is None. Pass an array of samples, or a tree of arrays for several inputs.")
         return as_arrays(name, x, floating_dtype(ts.params))
 
-    def arrays(self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "") -> Data:
-        """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names."""
+    def arrays(
+        self, ts: TrainState, batch_size: int, x: Any, y: Any, sample_weight: Any, of: str = "", *, fed: bool = False
+    ) -> Data:
+        """The arguments as arrays, checked against each other, the network and the loss; `of` begins their names.
+
+        fed: see `check_device`.
+        """
         if isinstance(x, Rows):
             x, y, sample_weight = x.samples.values()
         data = {"x": self._input_arrays(ts, x, f"{of}x")}
@@ -162,7 +173,7 @@ class GivenData:
             check_samples(self._net, ts, f"{of}x", data["x"])
             check_targets_stacked(f"{of}y", data["x"], data["y"])
             raise
-        check_device(ts, data, of)
+        check_device(ts, data, of, fed)
         forward = self.forward(ts, data["x"], f"{of}x")
         forward.lookups.check(f"{of}x", data["x"])
         with scope(of.strip(" :")) if of else nullcontext():
@@ -171,7 +182,7 @@ class GivenData:
             bound.check_targets(data, forward.known_output(data["x"]))
             self._examiner.measures(ts, data)
             if bound.doubtful(data, forward.probabilities):
-                batch = tree.map(lambda leaf: leaf[:batch_size], data)
+                batch = to_device(tree.map(lambda leaf: leaf[:batch_size], data), _home(ts).name)
                 bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
         return data
 
@@ -193,6 +204,11 @@ def batch_size_of(given: Any, data: tuple[Any, Any, Any], validation_data: Any =
             f"batch_size={size} beside batches, which have sizes of their own. Leave it out, or make batches of {size}."
         )
     return size
+
+
+def _home(ts: TrainState) -> Device:
+    """The device of a state, on which its steps run."""
+    return device_of(tree.leaves(ts.params))
 
 
 def _are_batches(given: tuple[Any, Any, Any]) -> bool:

@@ -313,10 +313,10 @@ class Trainer:
         self._rebinding.check("predict", ts)
         steps = _steps("steps", steps)
         source = self._data.inputs(ts, x, batch_size_of(batch_size, (x, None, None)), steps)
-        leaves, structure = tree.flatten(source.sample["x"])
+        structure = tree.structure(source.sample["x"])
         like, outputs = tree.flatten(unmasked(self._data.forward(ts, source.sample["x"], "x").output))
         predict = self._jitted(("predict", structure), lambda: compiled.prediction(self._net, structure))
-        collected = Collected(device_of(leaves), source.count, like)
+        collected = Collected(device_of(tree.leaves(ts.params)), source.count, like)
         network = (ts.params, ts.state)
         with closing(source.batches()) as batches:
             for batch in batches:

@@ -87,6 +87,18 @@ class Recording:
         self.seen["assigned"] += 1
         self._elements(target)[...] = self._elements(source) if self.owns(source) else np.asarray(source)
 
+    def feed(self) -> Recording:
+        return self
+
+    def send(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        return [x if self.owns(x) else x.copy() for x in arrays]
+
+    def receive(self, sent: Sequence[Any]) -> tuple[DeviceArray, ...]:
+        return tuple(x if self.owns(x) else self.put(x) for x in sent)
+
+    def close(self) -> None:
+        self.seen["closed"] += 1
+
     def share_memory(self, array: DeviceArray, block: Any) -> bool:
         return array.memory is (block.memory if isinstance(block, DeviceArray) else block)
 

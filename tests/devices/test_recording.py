@@ -100,6 +100,62 @@ def test_the_digits_of_the_example_are_learnt_there(recording: Recording):
     assert tree.all_equal(fnet.to_host(ts), expected) and results == on_cpu
 
 
+class Again:
+    """Batches of the host, which begin anew in every epoch."""
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        self.arrays = arrays
+
+    def __iter__(self) -> Iterator[Any]:
+        return (tuple(a[i : i + 16] for a in self.arrays) for i in range(0, 70, 16))
+
+
+def _moved(values: Any, rng: np.random.Generator) -> tuple[Any, ...]:
+    """What all ways to train, to evaluate and to predict give for data of the host."""
+    state, data = values
+    trainer = fnet.Trainer(
+        fnet.serial(Dense(16, activation="relu"), Dense(4, activation="softmax")),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    ts = state(trainer.init(fnet.random.key(0), (8,)))
+    x, y = data
+    ts, history = trainer.fit(ts, x, y, epochs=2, verbose=False)
+    inputs = Again(x.arrays[0]) if isinstance(x, Again) else x
+    return fnet.to_host(ts), dict(history), trainer.evaluate(ts, x, y), fnet.to_host(trainer.predict(ts, inputs))
+
+
+@pytest.mark.parametrize("of", ["batches", "data sets"])
+def test_batches_of_the_host_are_copied_there_on_their_way(
+    of: str, recording: Recording, monkeypatch: Any, tmp_path: Any
+):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(70, 8)).astype(np.float32), rng.integers(0, 4, 70)
+    data: Any = (Again(x, y), None)
+    if of == "data sets":
+        monkeypatch.setattr("fnet.train.sources.datasets.WINDOW_BYTES", 16 * 40)
+        monkeypatch.setattr("fnet.train.given.is_large", lambda data: True)
+        stored = np.memmap(tmp_path / "x", np.float32, "w+", shape=x.shape)
+        stored[:] = x
+        data = (stored, y)
+    values = _moved((there, data), rng)
+    assert recording.seen["closed"] >= 4 and is_there(fnet.to_device(values[3], "recording"))
+    expected = _moved((lambda values: values, data), rng)
+    assert tree.all_equal((values[0], values[3]), (expected[0], expected[3]))
+    assert values[1:3] == expected[1:3]
+
+
+def test_a_batch_of_the_host_with_a_nan_is_found(recording: Recording):
+    x, y = np.ones((70, 8), np.float32), np.zeros(70, np.int64)
+    x[40, 3] = np.nan
+    trainer = fnet.Trainer(Dense(4), partial(losses.sparse_categorical_crossentropy, from_logits=True))
+    ts = there(trainer.init(fnet.random.key(0), (8,)))
+    with pytest.raises(NonFiniteError, match="x holds NaN or infinities .1., first in sample 8 of batch 2: clean"):
+        trainer.fit(ts, Again(x, y), verbose=False)
+    with pytest.raises(DeviceError, match="'x' on the host; nothing is copied by itself"):
+        trainer.fit(ts, x, y, verbose=False)
+
+
 def test_a_step_asks_nobody_else(recording: Recording):
     net = fnet.serial(Dense(16, activation="relu"), Dense(1))
     specs = fnet.eval_shape(lambda key: net.init(key, (3,)), fnet.ArraySpec((2,), np.dtype(np.uint32)))

@@ -76,6 +76,9 @@ class Cpu:
     def assign(self, target: np.ndarray, source: Any) -> None:
         target[...] = source
 
+    def feed(self) -> Here:
+        return _HERE
+
     def share_memory(self, array: np.ndarray, block: np.ndarray) -> bool:
         return np.may_share_memory(array, block)
 
@@ -167,7 +170,20 @@ class Cpu:
         """Kernels have run when their calls return."""
 
 
-_CPU = Cpu()
+class Here:
+    """Arrays of the host are where they should be; see `fnet.device.Feed`."""
+
+    def send(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(arrays)
+
+    def receive(self, sent: tuple[Any, ...]) -> tuple[Any, ...]:
+        return sent
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+_CPU, _HERE = Cpu(), Here()
 
 
 def names() -> list[str]:

@@ -18,6 +18,7 @@ from fnet.devices.cuda.arrays import address_of, is_row_major, window_of
 from fnet.devices.cuda.driver import Argument, Driver
 from fnet.devices.cuda.eager import Eager
 from fnet.devices.cuda.executor import Executor
+from fnet.devices.cuda.feed import Feed
 from fnet.devices.cuda.memory import ALIGNMENT, Pool, Stretch
 from fnet.devices.lowering import Rules
 from fnet.spec import check_array
@@ -41,6 +42,7 @@ class Cuda:
         self.pool = Pool(driver, self.stream, name)
         self._rules = Rules(KIND, "fnet.devices.cuda.lower")
         self._numbers: dict[tuple[np.dtype, bytes], DeviceArray] = {}
+        self.feeds: list[Feed] = []  # that nobody uses, with their memory
         self._eager = Eager(self)
 
     # Arrays.
@@ -112,6 +114,9 @@ class Cuda:
         assert (source.shape, source.dtype) == (target.shape, target.dtype)
         self.driver.copy(address_of(target), address_of(source), target.nbytes, self.stream)
 
+    def feed(self) -> Feed:
+        return self.feeds.pop() if self.feeds else Feed(self)
+
     def share_memory(self, array: DeviceArray, block: Stretch | DeviceArray) -> bool:
         return array.memory is (block.memory if isinstance(block, DeviceArray) else block)
 
@@ -172,6 +177,7 @@ class Cuda:
     def clear(self) -> None:
         self._eager.clear()
         self._numbers.clear()
+        self.feeds.clear()
         self.pool.release()
 
     # Code.

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.device import Device, Feed
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.train.interrupt import Interrupt
 from fnet.train.sources.prefetch import Prefetch
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
+from fnet.transfer import to_device
 
 REMEMBERED = 16
 
@@ -31,13 +33,16 @@ class BatchSource:
     """A `Source` of batches, which are made ready one ahead, in a thread.
 
     name: of the argument, for errors. steps: of an epoch, which the argument `limit` gave; None for all that come.
+    home: the device of the steps, to which batches of the host are copied while the step before runs.
     A generator goes on from epoch to epoch, another iterable begins anew. The shapes of batches may differ.
     """
 
     count = None
 
-    def __init__(self, name: str, given: Iterable[Any], prepare: Prepare, steps: int | None, limit: str) -> None:
-        self.name, self.given, self.prepare, self.end, self.limit = name, given, prepare, steps, limit
+    def __init__(
+        self, name: str, given: Iterable[Any], prepare: Prepare, steps: int | None, limit: str, home: Device
+    ) -> None:
+        self.name, self.given, self.prepare, self.end, self.limit, self.home = name, given, prepare, steps, limit, home
         items = iter(given)
         self.begins_anew = items is not given
         first = next(items, None)
@@ -129,7 +134,7 @@ class BatchesEpoch:
         self._source, self._items, self._remembered = source, items, remembered
         self._latest: dict[int, Data] = {}
         self._next = 0
-        self._ahead: Prefetch[tuple[int, Data]] | None = None
+        self._ahead: Prefetch[tuple[int, Data, Any]] | None = None
 
     def chunks(
         self,
@@ -142,17 +147,19 @@ class BatchesEpoch:
         if at < self._next:
             last = self._next if limit is None else at + limit
             for number in range(at, last):
-                yield Chunk(None, 1, 0, tuple(tree.leaves(self._latest[number])))
+                yield Chunk(None, 1, 0, tuple(tree.leaves(self._moved(number))))
             return
-        self._ahead = Prefetch(self._made(at, None if limit is None else at + limit), interrupt)
+        feed = self._source.home.feed()
+        self._ahead = Prefetch(self._made(at, None if limit is None else at + limit, feed), interrupt)
         try:
-            for number, data in self._ahead:
+            for number, data, sent in self._ahead:
                 if self._remembered:
                     self._remember(number, data, keep)
                 self._next = number + 1
-                yield Chunk(None, 1, 0, tuple(tree.leaves(data)))
+                yield Chunk(None, 1, 0, feed.receive(sent))
         finally:
-            self._ahead.close()
+            if self._ahead.close():
+                feed.close()
 
     def has(self, number: int) -> bool:
         """Whether there is a step of this number; waits for its batch where that is not known."""
@@ -162,7 +169,7 @@ class BatchesEpoch:
 
     def batch(self, number: int) -> Batch:
         """The samples of a step."""
-        data = self._latest[number]
+        data = self._moved(number)
         return Batch(data, np.arange(len(tree.leaves(data)[0])), None, f" of batch {number}")
 
     def _remember(self, number: int, data: Data, keep: Callable[[], None] | None) -> None:
@@ -171,8 +178,12 @@ class BatchesEpoch:
             self._latest.clear()
         self._latest[number] = data
 
-    def _made(self, at: int, last: int | None) -> Iterator[tuple[int, Data]]:
-        """The batches from number `at` to ``last - 1``, with their numbers."""
+    def _moved(self, number: int) -> Data:
+        """A batch that is remembered, on the device."""
+        return to_device(self._latest[number], self._source.home.name)
+
+    def _made(self, at: int, last: int | None, feed: Feed) -> Iterator[tuple[int, Data, Any]]:
+        """The batches from number `at` to ``last - 1``, with their numbers, and on their way to the device."""
         source = self._source
         end = self.steps if last is None else last if self.steps is None else min(last, self.steps)
         nothing = object()
@@ -185,7 +196,8 @@ class BatchesEpoch:
                     raise source.ended(number)
                 return
             if number >= at:
-                yield number, source.checked(given, number)
+                data = source.checked(given, number)
+                yield number, data, feed.send(tree.leaves(data))
 
 
 def _listed(data: Data) -> str:

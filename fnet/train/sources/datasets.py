@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.device import Device, Feed
 from fnet.errors import FnetError
 from fnet.train.data import as_arrays
 from fnet.train.data import count as samples
@@ -18,6 +19,7 @@ from fnet.train.sources.arrays import steps_of
 from fnet.train.sources.prefetch import Prefetch
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
 from fnet.train.sources.windows import Windows, epoch_key
+from fnet.transfer import to_device, to_host
 
 WINDOW_BYTES = 1 << 25
 BLOCK_BYTES = 1 << 20
@@ -32,14 +34,15 @@ Buffers = list[np.ndarray]
 class Datasets:
     """A `Source` of `Dataset` data sets, beside arrays too, of which two windows are in memory.
 
-    steps: of an epoch, None for all batches; the argument `limit` gave it. first: the number of the first sample, for
-    errors. A window has about 32 MB, blocks whose samples stay together 1 MB or what the file keeps together.
+    steps: of an epoch, None for all batches; the argument `limit` gave it. home: the device of the steps, to which
+    windows are copied while it works with the one before. first: the number of the first sample, for errors. A window
+    has about 32 MB, blocks whose samples stay together 1 MB or what the file keeps together.
     """
 
     def __init__(
-        self, data: Data, batch_size: int, prepare: Prepare, steps: int | None, limit: str, first: int = 0
+        self, data: Data, batch_size: int, prepare: Prepare, steps: int | None, limit: str, home: Device, first: int = 0
     ) -> None:
-        self.count, self.batch_size, self.first = samples(data), batch_size, first
+        self.count, self.batch_size, self.home, self.first = samples(data), batch_size, home, first
         self.steps = steps_of(self.count, batch_size, steps, limit)
         self.data, self.leaves, self._prepare, self._lock = data, tree.leaves(data), prepare, threading.Lock()
         self.sample = self.read([(0, min(batch_size, self.count))])
@@ -59,7 +62,7 @@ class Datasets:
 
     def training(self, key: Any, step: int, shuffle: bool) -> DatasetsEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
-        return DatasetsEpoch(self, self._windows(epoch_key(key, step) if shuffle else None), is_ordered=True)
+        return DatasetsEpoch(self, self._windows(epoch_key(to_host(key), step) if shuffle else None), is_ordered=True)
 
     def pass_over(self, steps: int) -> None:
         """Nothing: the order of an epoch needs those before it for no more than its key."""
@@ -157,9 +160,11 @@ class DatasetsEpoch:
         source, size, window = self._source, self._source.batch_size, self._windows.window
         last = self.steps if limit is None else min(at + limit, self.steps)
         pair = source.buffers()
-        ahead = Prefetch(self._read(range(at * size // window, -(-last * size // window)), pair), interrupt)
+        feed = source.home.feed()
+        ahead = Prefetch(self._read(range(at * size // window, -(-last * size // window)), pair, feed), interrupt)
         try:
-            for number, inputs in ahead:
+            for number, sent in ahead:
+                inputs = feed.receive(sent)
                 start = number * window // size
                 full, rest = divmod(self._windows.size(number), size)
                 steps = min(start + full, last) - at
@@ -171,6 +176,7 @@ class DatasetsEpoch:
         finally:
             if ahead.close():
                 source.give_back(pair)
+                feed.close()
 
     def has(self, number: int) -> bool:
         """Whether there is a step of this number."""
@@ -182,18 +188,16 @@ class DatasetsEpoch:
         window, at = divmod(number * size, self._windows.window)
         picked = self._windows.samples(window)[at : at + size]
         data = self._source.read([(sample, sample + 1) for sample in picked.tolist()])
-        return Batch(data, self._source.first + picked)
+        return Batch(to_device(data, self._source.home.name), self._source.first + picked)
 
-    def _read(
-        self, numbers: Iterable[int], pair: tuple[Buffers, Buffers]
-    ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
-        """The windows of these numbers, by turns in two pieces of memory, as inputs of a step."""
+    def _read(self, numbers: Iterable[int], pair: tuple[Buffers, Buffers], feed: Feed) -> Iterator[tuple[int, Any]]:
+        """The windows of these numbers, by turns in two pieces of memory, on their way to be inputs of a step."""
         for number in numbers:
             buffers = pair[number % 2]
             self._source.fill(buffers, self._windows.stretches(number))
             if not self._is_ordered:
-                yield number, tuple(buffers)
+                yield number, feed.send(buffers)
                 continue
             order = np.zeros(len(buffers[0]), np.int64)
             order[: self._windows.size(number)] = self._windows.order(number)
-            yield number, (order, *buffers)
+            yield number, feed.send([order, *buffers])

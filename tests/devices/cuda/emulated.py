@@ -21,6 +21,8 @@ from fnet.kernels.cuda.runtime.kernel import launch_of
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
+Span = tuple[int, int]
+"""An address, and how many bytes from there on."""
 
 
 class CardError(AssertionError):
@@ -29,7 +31,7 @@ class CardError(AssertionError):
 
 class Graph:
     def __init__(self) -> None:
-        self.work: list[tuple[list[int], Callable[[], None]]] = []  # the memory that is touched, and what is done
+        self.work: list[tuple[list[Span], Callable[[], None]]] = []  # the memory that is touched, and what is done
         self.is_complete = False
 
 
@@ -56,7 +58,7 @@ class Emulated:
         self._pinned: list[np.ndarray] = []
         self._captured: dict[int, Graph] = {}
         self._clocks: dict[int, dict[int, int]] = {}  # stream -> how much of each stream's work is before its own
-        self._touched: dict[int, dict[int, int]] = {}  # memory -> when each stream was there last
+        self._touched: dict[int, dict[int, int]] = {}  # a piece of memory -> when each stream was there last
 
     def stream(self) -> int:
         stream = len(self._queues) + 1
@@ -82,14 +84,16 @@ class Emulated:
             raise CardError(f"{address:#x} is freed, and is not what was allocated.")
         for stream in self._queues:
             self._work(stream)
-        del self._memory[address]
+        block = self._memory.pop(address)
         self._starts.remove(address)
-        self._touched.pop(address, None)
+        for piece in _pieces((address, block.nbytes)):
+            self._touched.pop(piece, None)
 
     def memory(self) -> tuple[int, int]:
         return self.capacity - sum(block.nbytes for block in self._memory.values()), self.capacity
 
     def pinned(self, nbytes: int) -> np.ndarray:
+        self.seen["pinned"] += 1
         self._pinned.append(np.zeros(nbytes, np.uint8))
         return self._pinned[-1]
 
@@ -100,27 +104,27 @@ class Emulated:
         assert host.flags.c_contiguous
         source = host if self._is_pinned(host) else host.copy()
         target = self._at(address, host.nbytes)
-        self._do(stream, "copied in", [address], lambda: _fill(target, source))
+        self._do(stream, "copied in", [(address, host.nbytes)], lambda: _fill(target, source))
 
     def copy_out(self, host: np.ndarray, address: int, stream: int) -> None:
         self._not_recorded(stream, "copy to the host")
         assert host.flags.c_contiguous
         source = self._at(address, host.nbytes)
-        self._do(stream, "copied out", [address], lambda: _fill(_bytes(host), source))
+        self._do(stream, "copied out", [(address, host.nbytes)], lambda: _fill(_bytes(host), source))
 
     def copy(self, to: int, source: int, nbytes: int, stream: int) -> None:
         if nbytes:
             there, here = self._at(to, nbytes), self._at(source, nbytes)
-            self._do(stream, "copied", [to, source], lambda: _fill(there, here))
+            self._do(stream, "copied", [(to, nbytes), (source, nbytes)], lambda: _fill(there, here))
 
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         there = self._at(address, nbytes)
-        self._do(stream, "zeroed", [address], lambda: there.fill(0))
+        self._do(stream, "zeroed", [(address, nbytes)], lambda: there.fill(0))
 
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         kernel = launch_of(kernel)
         given = [self._array(*arg) if isinstance(arg, tuple) else arg for arg in arguments]
-        touched = [arg[0] for arg in arguments if isinstance(arg, tuple) and arg[1]]
+        touched = [(arg[0], arg[1] * arg[2].itemsize) for arg in arguments if isinstance(arg, tuple) and arg[1]]
 
         def run() -> None:
             self.kernels[kernel.__name__] += 1
@@ -144,7 +148,9 @@ class Emulated:
 
     def replay(self, graph: Graph, stream: int) -> None:
         assert graph.is_complete
-        touched = sorted({self._start(address) for addresses, _ in graph.work for address in addresses})
+        touched = list(dict.fromkeys(span for spans, _ in graph.work for span in spans))
+        for address, nbytes in touched:
+            self._at(address, nbytes)
         self._do(stream, "replayed", touched, lambda: [work() for _, work in graph.work])
 
     def record(self, stream: int) -> tuple[int, dict[int, int]]:
@@ -177,19 +183,22 @@ class Emulated:
         while queue and (until is None or queue[0][0] <= until):
             queue.pop(0)[1]()
 
-    def _do(self, stream: int, what: str, touched: list[int], work: Callable[[], Any]) -> None:
+    def _do(self, stream: int, what: str, touched: list[Span], work: Callable[[], Any]) -> None:
         if stream in self._captured:
             self._captured[stream].work.append((touched, work))
             return
         self.seen[what] += 1
         clock = self._clocks[stream]
         clock[stream] += 1
-        for address in touched:
-            last = self._touched.setdefault(self._start(address), {})
-            for other, time in last.items():
-                if clock.get(other, 0) < time:
-                    raise CardError(f"{what} in stream {stream} at {address:#x}, where stream {other} may be at work.")
-            last[stream] = clock[stream]
+        for span in touched:
+            for piece in _pieces(span):
+                last = self._touched.setdefault(piece, {})
+                for other, time in last.items():
+                    if clock.get(other, 0) < time:
+                        raise CardError(
+                            f"{what} in stream {stream} at {span[0]:#x}, where stream {other} may be at work."
+                        )
+                last[stream] = clock[stream]
         self._queues[stream].append((clock[stream], work))
         if not self.is_late:
             self._work(stream)
@@ -222,6 +231,11 @@ class Emulated:
 
     def _is_pinned(self, host: np.ndarray) -> bool:
         return any(np.shares_memory(host, block) for block in self._pinned)
+
+
+def _pieces(span: Span) -> range:
+    """The pieces of memory that a span has a part in."""
+    return range(span[0] // ALIGNMENT, -(-(span[0] + span[1]) // ALIGNMENT))
 
 
 def _fill(target: np.ndarray, source: np.ndarray) -> None:

@@ -202,9 +202,7 @@ def test_memory_of_a_card_is_asked_for_and_limited(card: Emulated):
     x = there(np.zeros(1 << 18))
     assert memory_use().used == x.nbytes == memory_use("cuda").peak
     set_memory_limit(3 << 20)
-    with pytest.raises(
-        DeviceError, match=r"no room for an array float64\[262144\], 2 MiB: .* limit of 3 MiB"
-    ):
+    with pytest.raises(DeviceError, match=r"no room for an array float64\[262144\], 2 MiB: .* limit of 3 MiB"):
         add(x, x)
     set_memory_limit(None)
     del x
