@@ -48,7 +48,7 @@ def save(
         with Written(temporary) as target:
             _write(target, leaves, manifest.encode(listed, kind), add)
         if target.error is not None:
-            raise OSError(target.error.errno, target.error.strerror, os.fspath(path))
+            raise target.error
         with opened(temporary, Path(path)) as file:
             place, complete = _read_back(file, leaves, kind)
         _fill_in(temporary, place, manifest.encode(complete, kind))

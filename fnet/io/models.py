@@ -116,9 +116,9 @@ def save_model(
             fill(file, put)
             if training is not None and compiled is not None:
                 trained_files.write(file, training, compiled, members, layout == "legacy", store)
-            complete(file, entries)
+            complete(file, entries, config if layout == "archive" else None)
         if written.error is not None:
-            raise OSError(written.error.errno, written.error.strerror, os.fspath(path))
+            raise written.error
 
     def fill_legacy(file: Any, put: Callable) -> None:
         file.attrs["keras_version"], file.attrs["backend"] = legacy.KERAS_VERSION, "tensorflow"
@@ -133,10 +133,7 @@ def save_model(
                 weights = Path(folder) / archive.WEIGHTS
                 weights.touch()
                 write_hdf5(weights, lambda file, put: variables_file.write(file, members, put))
-                try:
-                    archive.write(temporary, config, weights, legacy.KERAS_VERSION)
-                except OSError as error:
-                    raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+                archive.write(temporary, config, weights, legacy.KERAS_VERSION)
         _read(temporary, Path(path), training is not None)
 
 
@@ -190,6 +187,7 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             model = _model(content, path.stat().st_size)
             with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
                 checked = Checked(file)
+                checked.config(content)
                 saved = _filled(model, path.stat().st_size, lambda members, templates: variables_file.read(
                     file, members, templates, checked.numbers))  # fmt: skip
                 config = _parsed(content).get("compile_config") if with_training else None

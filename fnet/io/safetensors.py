@@ -24,6 +24,7 @@ from fnet.spec import ArraySpec, as_array, check_array, check_dtype
 
 SAFETENSORS = manifest.FileKind("fnet safetensors", "tree")
 _METADATA = "fnet"
+_MARK = {"written_by": "fnet"}  # the file has a manifest, also where it is not found
 
 _DTYPES = {
     "F64": "float64",
@@ -71,7 +72,7 @@ def save_safetensors(path: str | os.PathLike[str], tree_of_arrays: Any) -> None:
         shape = list(leaf.array.shape)
         specs[name] = package.TensorSpec(dtype=leaf.dtype, shape=shape, data_ptr=pointer, data_len=size)
     listed = manifest.encode({name: manifest.entry(*leaf) for name, leaf in leaves.items()}, SAFETENSORS)
-    data = bytes(package.serialize(specs, {_METADATA: listed.decode()}))
+    data = bytes(package.serialize(specs, {_METADATA: listed.decode(), **_MARK}))
     del alive  # until here the package reads their memory
     with replacing(path) as temporary:
         temporary.write_bytes(data)
@@ -111,6 +112,8 @@ def _read(path: Path, shown: Path, template: dict[str, Leaf] | None) -> dict[str
         except package.SafetensorError as error:
             raise FileError(f"cannot be read as safetensors ({plain(str(error), 200)}): it is damaged.") from None
         found = {name: _array(content[name]["data"], part) for name, part in described.items()}
+        if _METADATA not in metadata and metadata.items() >= _MARK.items():
+            raise FileError("its manifest is missing, so nothing can be verified: the file is damaged. Use a copy.")
         if _METADATA in metadata:
             _check_sums(metadata[_METADATA].encode(), found)
         if template is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fnet.errors import FileError, plain
 from fnet.io import arrays, hdf5, manifest
-from fnet.io.keras.archive import MOST_CONFIG
+from fnet.io.keras.archive import CONFIG, MOST_CONFIG
 from fnet.io.keras.legacy import GROUP
 
 MODEL = manifest.FileKind("fnet model", "model")
@@ -20,10 +20,14 @@ _TEXTS = ("model_config", "training_config")
 _TRAINING = ("optimizer", "fnet_training", "training_config")  # what a model without its training leaves out
 
 
-def complete(file: Any, entries: Mapping[str, manifest.Entry]) -> None:
-    """Write the manifest of the arrays, texts and lists of names of a file that is otherwise written."""
+def complete(file: Any, entries: Mapping[str, manifest.Entry], config: bytes | None = None) -> None:
+    """Write the manifest of the arrays, texts and lists of names of a file that is otherwise written.
+
+    config: that of the archive which the file is in.
+    """
     texts = {name: _text(file, name).encode() for name in _TEXTS if name in file.attrs}
-    own = {name: _entry(text) for name, text in {**texts, _NAMES: _names(file)}.items()}
+    texts |= {_NAMES: _names(file)} | ({} if config is None else {CONFIG: config})
+    own = {name: _entry(text) for name, text in texts.items()}
     file.create_dataset(arrays.MANIFEST, data=np.frombuffer(manifest.encode({**entries, **own}, MODEL), np.uint8))
     file.attrs[_MARK] = "checksums are in 'manifest'"
 
@@ -59,10 +63,15 @@ class Checked:
             self._compare(name, content or b"")
         return content
 
+    def config(self, content: bytes) -> None:
+        """Compare the config of the archive which the file is in."""
+        if CONFIG in self._listed:  # not in files of older versions
+            self._compare(CONFIG, content)
+
     def all_compared(self, with_training: bool) -> None:
         """Refuse a file that lists what nobody has found in it: a name in it is damaged."""
         unread = sorted(name for name in self._open if with_training or not name.startswith(_TRAINING))
-        unread = [name for name in unread if name not in _TEXTS]
+        unread = [name for name in unread if name not in (*_TEXTS, CONFIG)]
         if unread:
             raise FileError(
                 f"the manifest lists '{plain(unread[0])}', which is not found: the file is damaged. Use a copy."
