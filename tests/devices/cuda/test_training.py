@@ -1,0 +1,58 @@
+"""Whole trainings on a card without a card: loss, gradients, dropout and Adam give what the CPU gives, to rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet import device, losses, ops, optimizers, tree
+from fnet.devices.cuda.device import Cuda
+from tests.devices.cuda.emulated import Emulated
+
+STEPS = 4
+
+
+def dense(params: Any, x: Any) -> Any:
+    """A product as a sum of elementwise ones."""
+    return np.sum(x[:, :, None] * params["kernel"][None], axis=1) + params["bias"]
+
+
+def start(rng: np.random.Generator, rows: int, columns: int) -> Any:
+    return {"kernel": rng.normal(size=(rows, columns)).astype(np.float32) / 2, "bias": np.zeros(columns, np.float32)}
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_compiled_step_trains_there_as_on_the_cpu(is_late: bool, monkeypatch: pytest.MonkeyPatch):
+    card = Emulated(is_checked=not is_late, is_late=is_late)
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 6)).astype(np.float32), rng.integers(0, 3, 5)
+    params = [start(rng, 6, 5), start(rng, 5, 3)]
+    rule = optimizers.adam(0.05)
+
+    def step(params: Any, state: Any, key: Any, number: Any, x: Any, y: Any) -> Any:
+        def loss(params: Any) -> Any:
+            h = ops.relu(dense(params[0], x))
+            h = ops.dropout(h, key=fnet.random.fold_in(key, number), rate=0.2)
+            return losses.sparse_categorical_crossentropy(y, dense(params[1], h), from_logits=True)
+
+        value, gradient = fnet.value_and_grad(loss)(params)
+        updates, state = rule.update(gradient, state, params)
+        return optimizers.apply_updates(params, updates), state, number + 1, value
+
+    def trained(place: Any) -> Any:
+        carry = place((params, rule.init(params)))
+        key, number, *data = place((fnet.random.key(3), np.int64(0), x, y))
+        jitted, values = fnet.jit(step, donate=("params", "state")), []
+        for _ in range(STEPS):
+            *carry, number, value = jitted(*carry, key, number, *data)
+            values.append(value)
+        return fnet.to_host((carry, values))
+
+    there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), there, here)
+    assert card.seen["recorded"] == 1 and card.seen["replayed"] == STEPS - 1
+    assert there[1][-1] < there[1][0]
