@@ -11,6 +11,7 @@ import numpy as np
 from fnet.compile.emit import Emitter, Ref, contiguous_strides
 from fnet.compile.loops import Loops
 from fnet.compile.plan import Plan
+from fnet.compile.workspace import Workspace
 from fnet.device import Rule, Shape
 from fnet.device_array import DeviceArray
 from fnet.devices.cuda import sharing
@@ -19,6 +20,7 @@ from fnet.devices.cuda.driver import Argument, Driver
 from fnet.devices.cuda.eager import Eager
 from fnet.devices.cuda.executor import Executor
 from fnet.devices.cuda.feed import Feed
+from fnet.devices.cuda.guard import ArrayGuard
 from fnet.devices.cuda.memory import ALIGNMENT, Pool, Stretch
 from fnet.devices.lowering import Rules
 from fnet.spec import check_array
@@ -214,8 +216,16 @@ class Cuda:
     def direct(self, kernel: Callable[..., Any], args: Sequence[Any]) -> Callable[..., Any]:
         return kernel
 
-    def guard(self, *call: Any) -> None:
-        """There is none: guards look into NumPy's arrays."""
+    def guard(
+        self,
+        runner: Any,
+        workspace: Workspace,
+        state: Stretch | None,
+        read: Sequence[tuple[int, np.dtype, Shape]],
+        held: Sequence[tuple[DeviceArray, np.dtype, Shape]],
+        dicts: Sequence[dict],
+    ) -> ArrayGuard:
+        return ArrayGuard(self, state, read)
 
     def thread_count(self) -> int:
         return 1

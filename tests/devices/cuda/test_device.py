@@ -125,6 +125,37 @@ def test_large_arrays_are_not_copied_as_long_as_they_come_again(card: Emulated, 
     assert card.seen["recorded"] == 5 and card.seen["copied"] == 12 + 4 + 14 * 3
 
 
+def test_a_steady_call_notices_what_is_not_as_before(card: Emulated, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(device.FOUND, "cuda:1", Cuda("cuda:1", Emulated(number=1)))
+
+    def step(state: Any, x: Any) -> Any:
+        return {"n": add(state["n"], np.float32(1)), "w": state["w"]}, add(x, x)
+
+    jitted, x = fnet.jit(step, donate="state"), there(X)
+    state = there(start())
+    for _ in range(4):
+        state, doubled = jitted(state, x)
+    assert jitted._latest.fast is not None
+    for other in (2 * X, X.astype(np.float64), X[:, :2], X.T, X.T.copy().T, X[:1]):
+        on_card = there(np.ascontiguousarray(other.T)).T if other.flags.f_contiguous else there(other)
+        state, doubled = jitted(state, on_card)
+        np.testing.assert_array_equal(host(doubled), 2 * other)
+        for _ in range(2):
+            state, doubled = jitted(state, x)
+        np.testing.assert_array_equal(host(doubled), 2 * X)
+    for wrong, error, text in (
+        (state["w"], StructureError, "'x' shares memory with the donated argument 'state', .*\n.* x.copy"),
+        (X, DeviceError, "'state/n' is on 'cuda' and 'x' on the host"),
+        (fnet.to_device(X, "cuda:1"), DeviceError, "'state/n' is on 'cuda' and 'x' on 'cuda:1'"),
+    ):
+        with pytest.raises(error, match=text):
+            jitted(state, wrong)
+    state["w"] = there(2 * X)
+    state, _ = jitted(state, x)
+    np.testing.assert_array_equal(host(state["w"]), 2 * X)
+    assert float(state["n"]) == 23
+
+
 def test_repeat_replays(card: Emulated):
     jitted = fnet.jit(step, donate="state")
     state, loss = jitted.repeat(10, there(start()), there(X))
