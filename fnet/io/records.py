@@ -1,7 +1,9 @@
 """Records: plain data with arrays in it, in a file that says itself what it holds.
 
 The data are dicts, lists, tuples, None, text, numbers, arrays and `Stored` arrays. They are written as JSON, in which
-an array is a number: that of a dataset.
+an array is a number. Small arrays lie behind each other in one dataset, as little-endian bytes: a dataset of its own
+takes as long as some 100 kB of numbers. So the JSON is ``{"data": ..., "packed": [...]}``, with ``[dtype, shape]`` for
+a small array and null for one that has a dataset. In files of before it is the data alone, and no array is packed.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from fnet.spec import SUPPORTED, check_dtype
 from fnet.transfer import to_host
 
 RECORD = manifest.FileKind("fnet record", "record")
-_CONTENT = "content"
+_CONTENT, _PACKED = "content", "packed"
+_SMALL = 1 << 16  # bytes of an array that is packed
 _DTYPES = {dtype.name: dtype for dtype in map(np.dtype, SUPPORTED)}
 
 
@@ -33,9 +36,15 @@ def save_record(path: str | os.PathLike[str], value: Any) -> None:
     Raises `DtypeError` that names what is no plain data, `OSError` where the file cannot be written.
     """
     found: list[np.ndarray] = []
-    content = json.dumps(_encoded(value, "", found)).encode()
-    leaves = {_CONTENT: Leaf(np.frombuffer(content, np.uint8), "uint8")}
-    leaves |= {f"arrays/{i}": Leaf(array, check_dtype(array.dtype).name) for i, array in enumerate(found)}
+    data = _encoded(value, "", found)
+    dtypes = [check_dtype(array.dtype).name for array in found]
+    table = [[name, a.shape] if a.nbytes < _SMALL else None for name, a in zip(dtypes, found, strict=True)]
+    packed = b"".join(
+        np.asarray(array, array.dtype.newbyteorder("<")).tobytes() for array in found if array.nbytes < _SMALL
+    )
+    parts = {_CONTENT: json.dumps({"data": data, "packed": table}).encode(), _PACKED: packed}
+    leaves = {name: Leaf(np.frombuffer(part, np.uint8), "uint8") for name, part in parts.items()}
+    leaves |= {f"arrays/{i}": Leaf(found[i], dtypes[i]) for i, entry in enumerate(table) if entry is None}
     arrays.save(path, leaves, RECORD)
 
 
@@ -59,7 +68,11 @@ def load_record(path: str | os.PathLike[str], put: Callable[[np.ndarray], Any] =
         loaded = arrays.read(file, found, template, RECORD)
         try:
             content = manifest.parsed(loaded.pop(_CONTENT).tobytes())
-            return _decoded(content, [loaded[f"arrays/{i}"] for i in range(len(loaded))], put)
+            if not isinstance(content, dict):  # of before
+                return _decoded(content, [loaded[f"arrays/{i}"] for i in range(len(loaded))], put)
+            if content.keys() != {"data", "packed"}:
+                raise ValueError("it has other entries")
+            return _decoded(content["data"], _unpacked(content["packed"], loaded), put)
         except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
             raise FileError(f"its content is not valid ({plain(str(error), 200)}): it is damaged.") from None
 
@@ -94,6 +107,25 @@ def _encoded(value: Any, path: str, found: list[np.ndarray]) -> Any:
     raise DtypeError(
         f"'{path[1:]}' is a {type(value).__name__}, expected dicts, lists, tuples, None, text, numbers and arrays."
     )
+
+
+def _unpacked(table: list[Any], loaded: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """All arrays, those that `table` describes taken out of the packed bytes."""
+    packed, begin = loaded.pop(_PACKED).tobytes(), 0
+    found = []
+    for i, entry in enumerate(table):
+        if entry is None:
+            found.append(loaded.pop(f"arrays/{i}"))
+        else:
+            name, shape = entry
+            if not all(type(n) is int and n >= 0 for n in shape):
+                raise ValueError("it has an array without a shape")
+            stored = np.ndarray(tuple(shape), _DTYPES[name].newbyteorder("<"), packed, begin)
+            found.append(stored.astype(_DTYPES[name]))
+            begin += stored.nbytes
+    if loaded or begin != len(packed):
+        raise ValueError("it has arrays that nothing stands for")
+    return found
 
 
 def _decoded(value: Any, found: list[np.ndarray], put: Callable[[np.ndarray], Any]) -> Any:

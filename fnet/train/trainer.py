@@ -363,7 +363,7 @@ class Trainer:
         return evaluate
 
     def _identity(
-        self, ts: TrainState, source: Source, validation: Source | None, arguments: Mapping[str, Any]
+        self, ts: TrainState, source: Source, validation: Source | None, arguments: dict[str, Any]
     ) -> dict[str, str]:
         """What a call of `fit` depends on, as texts."""
         words = ("net", "loss", "optimizer", "metrics", "loss_weights", "weighted_metrics")
