@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from fnet.errors import DerivativeError, DtypeError, FnetError, ShapeError, Stru
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.primitive import Primitive, Rule, spec_of
 from fnet.transforms.tracer import Tracer
+
+BLOCK = 256  # threads of a block for which nothing else was said
 
 
 def primitive(
@@ -23,6 +26,8 @@ def primitive(
     vjp: Rule | None = None,
     jvp: Rule | None = None,
     multiple: bool = False,
+    cuda: Any = None,
+    launch: Rule | None = None,
 ) -> Primitive:
     """A primitive of your own, computed by your own kernel; it works in every transform for which it has rules.
 
@@ -33,6 +38,9 @@ def primitive(
     vjp(g, y, *inputs, **params) -> one cotangent (None where there is none) for each input, from other operations;
         with `multiple` g and y are tuples, g with zeros for results that nothing depends on.
     jvp(tangents, y, *inputs, **params) -> the tangent of y; derived from `vjp` when it is not given.
+    cuda(*inputs, *outputs, *sizes): the kernel for NVIDIA's cards, marked ``@numba.cuda.jit``.
+    launch(*specs, **params) -> ``grid, block`` for it, each an integer or a tuple of up to three; by default there is a
+        thread for each element of the first result, in blocks of 256, and some more: the kernel compares with the size.
 
     >>> import numba, numpy as np, fnet
     >>> @numba.njit
@@ -50,6 +58,10 @@ def primitive(
     rule = None if vjp is None else _checked_vjp(name, _with_zeros(vjp) if multiple else vjp)
     forward = None if jvp is None else _checked_jvp(name, multiple, jvp)
     kernels = {"cpu": _KernelCall(name, kernel, sizes)}
+    if cuda is not None:
+        kernels["cuda"] = _CudaCall(name, cuda, sizes, launch)
+    elif launch is not None:
+        raise StructureError(f"primitive '{name}' has a launch rule, and no kernel for it. Pass cuda=kernel, too.")
     return Primitive(name, abstract, kernels=kernels, vjp=rule, jvp=forward, multiple=multiple)
 
 
@@ -68,7 +80,55 @@ class _KernelCall:
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
         specs = [ArraySpec(r.shape, r.dtype) for r in inputs]
         sizes = _sizes(self.name, self.sizes(*specs, **params)) if self.sizes else ()
-        emit.call(self.kernel, *inputs, *outputs, *sizes)
+        emit.call(self.configured(outputs, specs, params), *inputs, *outputs, *sizes)
+
+    def configured(self, outputs: list[Any], specs: list[ArraySpec], params: dict[str, Any]) -> Any:
+        """What is called."""
+        return self.kernel
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A kernel for cards with the numbers of blocks and threads, under the names that Numba gives them."""
+
+    dispatcher: Any
+    griddim: tuple[int, ...]
+    blockdim: tuple[int, ...]
+    sharedmem: int = 0
+
+    @property
+    def __name__(self) -> str:
+        return self.dispatcher.__name__
+
+
+class _CudaCall(_KernelCall):
+    """The same for a kernel of CUDA. launch: see `primitive`."""
+
+    def __init__(self, name: str, kernel: Any, sizes: Rule | None, launch: Rule | None) -> None:
+        super().__init__(name, kernel, sizes)
+        self.launch = launch
+        if not callable(getattr(kernel, "py_func", None)):
+            raise StructureError(
+                f"cuda of primitive '{name}' must be a kernel, a function marked @numba.cuda.jit; received a "
+                f"{type(kernel).__name__}."
+            )
+
+    def configured(self, outputs: list[Any], specs: list[ArraySpec], params: dict[str, Any]) -> Configured:
+        if self.launch is None:
+            return Configured(self.kernel, (max(1, -(-outputs[0].size // BLOCK)),), (BLOCK,))
+        how = self.launch(*specs, **params)
+        try:
+            grid, block = (
+                tuple(map(operator.index, size)) if isinstance(size, tuple) else (operator.index(size),) for size in how
+            )
+            if not all(1 <= len(size) <= 3 and min(size) > 0 for size in (grid, block)):
+                raise ValueError
+        except (TypeError, ValueError):
+            raise StructureError(
+                f"launch of primitive '{self.name}' must return (grid, block), each an integer above 0 or one to three "
+                f"of them in a tuple; it returned {how!r}."
+            ) from None
+        return Configured(self.kernel, grid, block)
 
 
 def _with_zeros(vjp: Rule) -> Rule:
