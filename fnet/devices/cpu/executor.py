@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 HOT_RUNS = 16
 PATIENCE = 0.0035  # seconds of walking for each call of a plan: a twentieth of what compiling it takes
 
-# Where a plan touches less memory than this, in bytes, walking it (4 us and 0.6 us a call) takes a fifth of the time or
+# Where a plan touches less memory than this, in bytes, walking it (4 us and 0.6 us a call) takes a sixth of the time or
 # more. Native code for more calls would take long to compile (70 ms a call).
-LIGHT_TRAFFIC, LIGHT_TRAFFIC_PER_CALL = 5 << 18, 1 << 17
+LIGHT_TRAFFIC, LIGHT_TRAFFIC_PER_CALL = 5 << 19, 1 << 17
 MOST_CALLS = 96
 
 
