@@ -9,8 +9,13 @@ from typing import Any, NamedTuple
 from fnet import activations, ops
 from fnet.configured import Recipe
 from fnet.networks.layer import Layer
+from fnet.transforms.linear_maps import zeros_like
 
-_OPERATORS: Mapping[str, Callable[..., Any]] = {"get_item": operator.getitem}
+_OPERATORS: Mapping[str, Callable[..., Any]] = {
+    "get_item": operator.getitem,
+    "zeros_like": lambda x, dtype=None: ops.astype(zeros_like(x), dtype or x.dtype),
+    "ones_like": lambda x, dtype=None: ops.astype(ops.equal(zeros_like(x), 0), dtype or x.dtype),
+}
 _ACTIVATIONS = "activations."
 
 
@@ -56,7 +61,7 @@ def operated(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Lay
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    """The function of `fnet.ops` of this name, or ``get_item``, or that of `fnet.activations`, ``activations.elu``."""
+    """The function of `fnet.ops` of this name, an operator (``get_item``), or an activation (``activations.elu``)."""
     if name.startswith(_ACTIVATIONS):
         return activations.ACTIVATIONS[name.removeprefix(_ACTIVATIONS)]
     return _OPERATORS.get(name) or getattr(ops, name)

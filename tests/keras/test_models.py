@@ -24,10 +24,8 @@ WORKER = Path(__file__).with_name("models_worker.py")
 BACKEND = os.environ.get("KERAS_BACKEND") or next((n for n in ("jax", "torch", "tensorflow") if find_spec(n)), None)
 # What Keras' own layers cannot do: on JAX a value_dim that is not key_dim, on PyTorch other axes than the last one.
 UNABLE = {"attention-cross"} | ({"layer-norm-axes", "layer-norm-first"} if BACKEND == "torch" else set())
-# What fnet refuses to read: the masks that Keras computes by operations of its own, beside states; and the weights of
-# nested models alone, for the flat network that `load_model` makes.
-REFUSED = dict.fromkeys(("states.again.h5", "states.again.keras"), "called without the keyword mask")
-REFUSED |= dict.fromkeys(("inside", "nested", "twice"), "it has the weights of another network")
+# What fnet refuses to read: the weights of nested models alone, for the flat network that `load_model` makes.
+REFUSED = dict.fromkeys(("inside", "nested", "twice"), "it has the weights of another network")
 OLD = os.environ.get("FNET_TF_KERAS")  # a Python that has tf_keras, which cannot be in one environment with ours
 
 pytestmark = pytest.mark.slow

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
+from fnet.io.keras.masks import Trail
+from fnet.io.keras.translation import row_of
 from fnet.layers import Add, Average, Concatenate, Identity, Maximum, Multiply
 from fnet.networks.graph import wiring_of
 from fnet.networks.layer import Layer
+from fnet.networks.operations import InputAt, operated
 from fnet.networks.samples import Samples, output_samples
 from fnet.networks.sharing import first_uses, joined
 from fnet.tree import leaves
@@ -23,11 +26,15 @@ CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat", "graph")
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """An output of a call, or an input of the network; `samples` is None where shapes are not asked for."""
+    """An output of a call, or an input of the network; `samples` is None where shapes are not asked for.
+
+    mask: a tensor that is the mask of this one, where a call has to say it.
+    """
 
     call: TracedCall
     index: int
     samples: Samples | None
+    mask: Tensor | None = None
 
 
 @dataclass(eq=False)
@@ -46,7 +53,8 @@ class TracedCall:
     operation: Any = None  # the same for all calls of one layer
 
     def parents(self) -> Iterable[TracedCall]:
-        return [tensor.call for tensor in leaves(self.inputs)]
+        tensors = leaves(self.inputs)
+        return [tensor.call for tensor in (*tensors, *(own.mask for own in tensors if own.mask is not None))]
 
 
 @dataclass
@@ -56,6 +64,7 @@ class Calls:
     inputs: Any
     calls: list[TracedCall]
     outputs: Any
+    trail: Trail = field(default_factory=Trail)
 
     def operations(self) -> list[list[TracedCall]]:
         """The calls of each layer, inputs among them, layer by layer in the order of ``model.layers`` in Keras.
@@ -112,7 +121,7 @@ def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = N
     outputs = walk.run(net, "", inputs)
     if any(tensor.call.layer is None for tensor in leaves(outputs)) or not walk.calls:  # a model of Keras has a layer
         outputs = tree.map(lambda t: walk.stand_in(Identity(), "", t) if t.call.layer is None else t, outputs)
-    return Calls(inputs, walk.calls, outputs)
+    return Calls(inputs, walk.calls, outputs, walk.trail)
 
 
 class _Walk:
@@ -122,6 +131,7 @@ class _Walk:
         self.params, self.state, self.evaluates = params, state, evaluates
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
+        self.trail = Trail()
 
     def input(self, name: str, samples: Samples | None) -> Tensor:
         call = TracedCall(None, None, name, operation=object())
@@ -137,6 +147,9 @@ class _Walk:
             return getattr(self, f"_{layer.kind}")(layer, path, x)
 
     def call(self, layer: Layer, path: str | None, name: str, operation: Any, x: Any) -> Any:
+        if layer.kind in ("WithMask", "WithoutMask"):
+            return self._seen(layer, x)
+        x = self._beside_states(layer, name, x) if self.evaluates and isinstance(x, tuple) else x
         call = TracedCall(layer, path, name, x, operation=operation)
         if not self.evaluates:
             made: Any = None
@@ -150,7 +163,37 @@ class _Walk:
             lambda samples: Tensor(call, next(numbers), samples), made, is_leaf=lambda part: part is None
         )
         self.calls.append(call)
+        if self.evaluates:
+            self.trail.note(layer, x, call.outputs)
         return call.outputs
+
+    def _seen(self, layer: Layer, x: Any) -> Tensor:
+        """The tensor of `x` with the mask that is beside it, or without one."""
+        tensor, mask = x if isinstance(x, tuple) else (x, None)
+        seen = replace(tensor, mask=mask)
+        self.trail.note(layer, x, seen)
+        return seen
+
+    def _beside_states(self, layer: Layer, name: str, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The inputs of a layer, with the mask that travels said beside states, where Keras 3 hands none on."""
+        row = row_of(layer)
+        said = self.trail.of(x[0])
+        if said is None or x[0].mask is not None or row is None or row.inputs != "states" or row.kind.endswith("Cell"):
+            return x
+        return replace(x[0], mask=self._mask(said, name)), *x[1:]
+
+    def _mask(self, said: tuple[Any, ...], name: str) -> Tensor:
+        """The mask that is said, computed by operations."""
+        if said[0] == "given":
+            return said[1]
+        if said[0] == "computed":
+            raise StructureError(
+                f"{name}: Keras 3 hands no mask on beside initial states, and what several layers make of masks it "
+                f"cannot say. Let Masking or an Embedding make the mask, or keep the weights alone: fnet.save_weights."
+            )
+        if said[0] == "any":
+            return self.stand_in(operated("any", (InputAt(0),), {"axis": -1}), name, self._mask(said[1], name))
+        return self.stand_in(operated("not_equal", (InputAt(0), said[2]), {}), name, said[1])
 
     def stand_in(self, layer: Layer, path: str, x: Any) -> Any:
         """The output of a layer without parameters that does what a combinator says."""

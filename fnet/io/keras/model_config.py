@@ -13,7 +13,7 @@ from fnet.io.keras.members import CLASSES, at_path, unique_names
 from fnet.io.keras.operation_layers import layer_for
 from fnet.io.keras.operations import to_keras
 from fnet.io.keras.parts import keras_object
-from fnet.io.keras.translation import full_config, known_row
+from fnet.io.keras.translation import Inputs, full_config, known_row
 from fnet.networks.layer import Layer
 from fnet.networks.operations import filled, operation_of
 
@@ -38,7 +38,7 @@ def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[
             described[call.operation] = _object("InputLayer", config, layout)
         else:
             with scope(call.path or call.name):
-                described[call.operation] = _call_object(call, trained, own, layout)
+                described[call.operation] = _call_object(call, calls, trained, own, layout)
     shared = {"name": name, "trainable": True}
     if chain is not None and not any(_keywords(call.layer) for call in chain):
         first = calls.inputs
@@ -71,6 +71,7 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
     parts = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
     if "masked" in row.in_call and layer.config["masked"]:
         keywords[row.in_call["masked"]] = parts.pop()
+    keywords |= _masks([part.mask if isinstance(part, Tensor) else None for part in parts], row.inputs)
     if row.inputs == "each":
         return (parts * 2 if len(parts) == 1 else parts), keywords
     if row.inputs == "states" and row.kind.endswith(("Cell", "Cells")):
@@ -82,7 +83,16 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
     return ([inputs] if isinstance(inputs, dict | Tensor) else [parts]), keywords
 
 
-def _call_object(call: TracedCall, trained: Any, name: str, layout: Layout) -> dict[str, Any]:
+def _masks(found: list[Any], inputs: Inputs) -> dict[str, Any]:
+    """The keywords for the masks of inputs that a call has to say."""
+    if not any(mask is not None for mask in found):
+        return {}
+    if inputs == "each":
+        return {key: mask for key, mask in zip(("query_mask", "value_mask", "key_mask"), found, strict=False) if mask}
+    return {"mask": found if inputs == "list" else found[0]}
+
+
+def _call_object(call: TracedCall, calls: Calls, trained: Any, name: str, layout: Layout) -> dict[str, Any]:
     """The object of the layer or operation that is called."""
     assert call.layer is not None
     operation = operation_of(call.layer)
@@ -90,7 +100,13 @@ def _call_object(call: TracedCall, trained: Any, name: str, layout: Layout) -> d
         layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, name)
         return _layer_object(layer, name, layout)
     if layout == "legacy":
-        return _layer_object(layer_for(operation, call.inputs), name, layout)
+        stand_in = layer_for(operation, call.inputs)
+        if any(calls.trail.of(tensor) is not None for tensor in tree.leaves(call.inputs)):
+            raise StructureError(
+                f"Keras' layer for '{operation.function}' in an .h5 file hands on the mask of its input, which ends at "
+                f"the operation. Save the model as .keras."
+            )
+        return _layer_object(stand_in, name, layout)
     row, config, _ = to_keras(operation)
     module = f"keras.src.ops.{row.module}"
     return {

@@ -11,8 +11,9 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import FileError, FnetError, plain
-from fnet.io.keras import values
 from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
+from fnet.io.keras.inbound_nodes import Place, call_fields, call_of, inputs_of, place_of
+from fnet.io.keras.masks import Trail, applied
 from fnet.io.keras.members import Member, nested
 from fnet.io.keras.operations import OperationRow, from_keras, row_of_operation
 from fnet.io.keras.translation import Translation, row_of_object
@@ -40,14 +41,6 @@ class Model(NamedTuple):
     net: Layer
     samples: Any
     members: list[Member]
-
-
-class Place(NamedTuple):
-    """An output of a call: the name of the layer, the number of the call, the number of the output."""
-
-    name: str
-    call: int
-    output: int
 
 
 def read_model(config: Config) -> Model:
@@ -108,6 +101,7 @@ class _Functional:
         self.members: list[Member] = []
         self.inputs: dict[str, SymbolicNode] = {}
         self.pending: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
+        self.trail = Trail()
         self.older = False  # calls of models in it count from 1, as Keras 2 counts them
         batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), None)
         for name, entry in self.entries.items():
@@ -119,15 +113,15 @@ class _Functional:
                 self.made[name] = [[self.inputs[name]]]
                 self.members.append(Member(name, _INPUT, Variables()))
                 continue
-            calls = [_arguments(node, f"{entry.path} ({plain(name)})") for node in nodes]
+            calls = [call_of(node, f"{entry.path} ({plain(name)})") for node in nodes]
             operation = row_of_operation(entry)
             if operation is not None:
                 self.made[name], self.pending[name] = [], (_operated(operation, entry, name), calls)
                 continue
             row = None if _is_model(entry) else row_of_object(entry)
-            layer, member = _layer(entry, _call_fields(row, calls, entry.path), batch)
+            layer, member = _layer(entry, call_fields(row, calls, entry.path), batch)
             self.members.append(member)
-            self.made[name], self.pending[name] = [], (self._called(layer, row), calls)
+            self.made[name], self.pending[name] = [], (self._called(layer, row, entry.path), calls)
 
     def model(self) -> Model:
         self._run()
@@ -156,8 +150,17 @@ class _Functional:
         if self.pending:
             raise FileError(f"{self.own.path}: the inputs of '{plain(next(iter(self.pending)))}' are never made.")
 
-    def _called(self, layer: Layer, row: Translation | None) -> Callable[[Any], Any]:
-        return lambda call: layer(_inputs(row, call, self.own.path))
+    def _called(self, layer: Layer, row: Translation | None, path: str) -> Callable[[Any], Any]:
+        """The function that calls a layer with the arguments and keywords of a call."""
+
+        def make(call: Any) -> Any:
+            ends = row is not None and row.inputs == "states" and not self.older
+            x = applied(self.trail, inputs_of(row, call, path), call[1], ends, path)
+            made = layer(x)
+            self.trail.note(layer, x, made)
+            return made
+
+        return make
 
     def _is_ready(self, call: Any) -> bool:
         places = [x for x in tree.leaves(call, is_leaf=_is_part) if isinstance(x, Place)]
@@ -195,7 +198,7 @@ class _Functional:
             if items is None:
                 raise wrong(f"{self.own.path}/{key}", "names of layers with two numbers", value)
             if len(items) == 3 and isinstance(items[0], str):
-                place = _place(items, f"{self.own.path}/{key}")
+                place = place_of(items, f"{self.own.path}/{key}")
                 outputs = self._outputs(place, self._shift(place))
                 if outputs is None:
                     raise FileError(f"{self.own.path}/{key}: '{plain(place.name)}' has no call {place.call}.")
@@ -291,90 +294,3 @@ def _operated(row: OperationRow, entry: Config, name: str) -> Callable[[Any], An
         return _named(layer, name, entry.path)(inputs)
 
     return make
-
-
-def _place(items: Any, path: str) -> Place:
-    name, call, output = items
-    integer = integers(0)
-    return Place(TEXT.read(name, path), integer.read(call, path), integer.read(output, path))
-
-
-def _arguments(node: Any, path: str) -> Any:
-    """The arguments and keywords of a call, with a `Place` for every tensor."""
-    if isinstance(node, Mapping) and "args" in node:
-        return values.read(node["args"], _tensor, path), values.read(node.get("kwargs") or {}, _tensor, path)
-    if isinstance(node, Mapping):
-        return [{name: _older(part, path)[0] for name, part in node.items()}], {}
-    if not isinstance(node, list) or not node:
-        raise wrong(path, "the inputs of a call", node)
-    parts = [_older(part, path) for part in ([node] if isinstance(node[0], str) else node)]
-    keywords = parts[0][1]
-    return [parts[0][0] if len(parts) == 1 else [part[0] for part in parts]], keywords
-
-
-def _older(part: Any, path: str) -> tuple[Place, Any]:
-    """A tensor in the older form: the name of the layer, two numbers, and the keywords of the call."""
-    if not isinstance(part, list) or len(part) not in (3, 4):
-        raise wrong(path, "the name of a layer with two numbers", part)
-    keywords = part[3] if len(part) == 4 else {}
-    if not isinstance(keywords, Mapping):
-        raise wrong(path, "keywords of a call", keywords)
-    return _place(part[:3], path), {key: _older_keyword(value, path) for key, value in keywords.items()}
-
-
-def _older_keyword(value: Any, path: str) -> Any:
-    if isinstance(value, list):
-        if len(value) == 3 and isinstance(value[0], str):
-            return _place(value, path)
-        return [_older_keyword(part, path) for part in value]
-    return value
-
-
-def _tensor(value: Mapping[str, Any], path: str) -> Place:
-    return _place(Config(value, path).object("config").read("keras_history", several(_ANY, 3, 3)), path)
-
-
-def _call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[str, Any]:
-    """What the keywords of the calls say of the layer, the same in all of them."""
-    found: list[dict[str, Any]] = []
-    for _, keywords in calls:
-        own: dict[str, Any] = {}
-        for key, value in keywords.items():
-            if _says_nothing(value) or key in ("initial_state", "query", "value", "key"):
-                continue
-            argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
-            if argument is None:
-                raise FileError(
-                    f"{path}: fnet's layers are called without the keyword {plain(key)}={plain(repr(value))}."
-                )
-            own[argument] = True
-        found.append(own)
-    if any(own != found[0] for own in found):
-        raise FileError(f"{path}: its calls have different keywords, which fnet's layers take when they are made.")
-    return found[0] if found else {}
-
-
-def _says_nothing(value: Any) -> bool:
-    """Whether a keyword is left out: a call of several inputs without masks has a list of them."""
-    return value is None or value is False or (isinstance(value, list) and all(map(_says_nothing, value)))
-
-
-def _inputs(row: Translation | None, call: Any, path: str) -> Any:
-    """What fnet's layer is called on."""
-    arguments, keywords = call
-    if row is not None and row.inputs == "states":
-        parts = list(tree.leaves((arguments, keywords.get("initial_state"))))
-        return parts[0] if len(parts) == 1 else tuple(parts)
-    if row is not None and row.inputs == "each":
-        parts = [*arguments, *(keywords[key] for key in ("query", "value", "key") if keywords.get(key) is not None)]
-        parts = parts[:1] if all(part is parts[0] for part in parts) else parts
-        mask = row.in_call.get("masked")
-        parts += [keywords[mask]] if mask and keywords.get(mask) is not None else []
-        return parts[0] if len(parts) == 1 else tuple(parts)
-    if len(arguments) != 1:
-        raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
-    given = arguments[0]
-    if isinstance(given, list):
-        one = row is None or row.inputs == "list"
-        return tuple(given) if len(given) > 1 or (one and row is not None) else given[0]
-    return given

@@ -76,7 +76,7 @@ def to_keras(operation: Operation) -> tuple[OperationRow, dict[str, Any], list[A
     return row, {**config, **row.only}, calls
 
 
-def from_keras(row: OperationRow, config: Config, call: Any) -> tuple[str, list[Any], dict[str, Any]]:
+def from_keras(row: OperationRow, config: Config, call: Any) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """The name of the function for an operation in a file, with the arguments and keywords of its call."""
     for key, allowed in row.only.items():
         if key in config and config.raw(key) not in (allowed, None):
@@ -90,12 +90,12 @@ def from_keras(row: OperationRow, config: Config, call: Any) -> tuple[str, list[
             raise FileError(f"{config.path}: fnet's operation is called without {plain(key)}={plain(repr(value))}.")
         given[row.keywords[key]] = NUMBER.read(value, f"{config.path}/{key}")
     if row.function == "einsum":
-        return row.function, [given["subscripts"], *arguments], {}
+        return row.function, (given["subscripts"], *arguments), {}
     if row.function == "get_item":
         if len(arguments) != 2:
             raise FileError(f"{config.path}: expected a tensor and an index, received {len(arguments)} arguments.")
-        return row.function, [arguments[0], _index(arguments[1], config.path)], {}
-    return row.function, [_operand(part, config.path) for part in arguments], given
+        return row.function, (arguments[0], _index(arguments[1], config.path)), {}
+    return row.function, tuple(_operand(part, config.path) for part in arguments), given
 
 
 def row_of_operation(entry: Config) -> OperationRow | None:
@@ -197,6 +197,8 @@ ROWS = (
         "Split", "numpy", "split", {"indices_or_sections": ("sections", _SECTIONS), "axis": ("axis", _AXIS)}
     ),
     OperationRow("Cast", "core", "astype", {"dtype": ("dtype", _DTYPE)}),
+    *(OperationRow(f"{c}Like", "numpy", f"{c.lower()}_like", {"dtype": ("dtype", optional(_DTYPE))})
+      for c in ("Zeros", "Ones")),
     OperationRow("StopGradient", "core", "stop_gradient"),
     OperationRow("Erf", "math", "erf"),
     OperationRow("Logsumexp", "math", "logsumexp", _axes(_AXIS, "keepdims")),
