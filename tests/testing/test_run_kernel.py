@@ -138,6 +138,24 @@ def test_races_in_global_memory(threads, blocks, barrier, races):
 
 
 @cuda.jit
+def moved(x, y, waits):
+    i = cuda.threadIdx.x
+    value = x[i]
+    if waits:
+        cuda.syncthreads()
+    y[i] = value
+
+
+def test_races_of_arguments_that_are_one_memory():
+    x = np.arange(9)
+    run_kernel(moved, 1, 8, x[:8], x[:8], False)  # each thread its own element
+    run_kernel(moved, 1, 8, x[:8], x[1:], True)
+    np.testing.assert_array_equal(x, [0, *range(8)])
+    with pytest.raises(RaceError, match=r"y\[0\] is written by thread 0|x\[1\] is read by thread 1"):
+        run_kernel(moved, 1, 8, x[:8], x[1:], False)
+
+
+@cuda.jit
 def counted(keys, counts, atomically):
     i = cuda.grid(1)
     if atomically:

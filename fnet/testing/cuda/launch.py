@@ -13,7 +13,7 @@ import numpy as np
 from fnet.errors import StructureError
 from fnet.testing.cuda.exchange import answers
 from fnet.testing.cuda.faults import DivergenceError
-from fnet.testing.cuda.memory import SharedArray, UncheckedArray
+from fnet.testing.cuda.memory import Accesses, SharedArray, UncheckedArray
 from fnet.testing.cuda.order import WARP, Clock, meet
 from fnet.testing.cuda.rewriting import BARRIERS, python_function, rewritten, waits
 from fnet.testing.cuda.thread import Dim3, Memory, Thread, as_place, place
@@ -58,10 +58,7 @@ def run_kernel(
     if len(names) != len(args):
         raise StructureError(f"{function.__name__} takes {len(names)} arguments, {names}, received {len(args)}.")
     launch = _Launch()
-    given = [
-        _seen(value, name, launch, check) if isinstance(value, np.ndarray) else value
-        for name, value in zip(names, args, strict=True)
-    ]
+    given = _seen(dict(zip(names, args, strict=True)), launch, check)
     meets = check or waits(function)
     body = rewritten(function, meets)
     for index in _places(grid_dim):
@@ -78,9 +75,20 @@ def run_kernel(
                 deque((body(thread, *given) for thread in threads), maxlen=0)
 
 
-def _seen(value: np.ndarray, name: str, launch: _Launch, check: bool) -> Any:
-    """An argument as the kernel sees it."""
-    return SharedArray(value, name, launch.running, blank=False) if check else UncheckedArray.of(value, name)
+def _seen(args: dict[str, Any], launch: _Launch, check: bool) -> list[Any]:
+    """The arguments as the kernel sees them. Arrays that overlap are one memory, in which threads may race."""
+    seen: list[Any] = []
+    known: list[tuple[np.ndarray, Accesses]] = []
+    for name, value in args.items():
+        if not isinstance(value, np.ndarray):
+            seen.append(value)
+        elif not check:
+            seen.append(UncheckedArray.of(value, name))
+        else:
+            found = [accesses for other, accesses in known if np.may_share_memory(value, other)]
+            known.append((value, found[0] if found else Accesses()))
+            seen.append(SharedArray(value, name, launch.running, False, known[-1][1]))
+    return seen
 
 
 def _places(dim: Dim3) -> Iterator[Dim3]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -99,38 +100,61 @@ class UncheckedArray(np.ndarray):
         return old
 
 
-class SharedArray(CheckedArray):
-    """An array of several threads, in shared or global memory: races are found, too."""
+class Accesses:
+    """Who was where last, by the address of an element; arrays in one piece of memory have them in common."""
 
-    def __init__(self, data: np.ndarray, name: str, thread: Callable[[], Clock], blank: bool) -> None:
+    def __init__(self) -> None:
+        self.writer: dict[int, Moment] = {}
+        self.readers: dict[int, dict[Any, Moment]] = {}
+        self.exchangers: dict[int, dict[Any, Moment]] = {}
+
+
+class SharedArray(CheckedArray):
+    """An array of several threads, in shared or global memory: races are found, too.
+
+    accesses: those of arrays in the same memory.
+    """
+
+    def __init__(
+        self,
+        data: np.ndarray,
+        name: str,
+        thread: Callable[[], Clock],
+        blank: bool,
+        accesses: Accesses | None = None,
+    ) -> None:
         super().__init__(data, name, thread, blank)
-        self._writer: dict[Key, Moment] = {}
-        self._readers: dict[Key, dict[Any, Moment]] = {}
-        self._exchangers: dict[Key, dict[Any, Moment]] = {}
+        self._accesses = Accesses() if accesses is None else accesses
+        self._begin, self._strides = self.address, data.strides
 
     def _read(self, key: Key) -> None:
-        me = self._thread()
-        self._check(key, me, "read", [self._writer.get(key)], self._exchangers.get(key))
+        me, seen, place = self._thread(), self._accesses, self._place(key)
+        self._check(key, me, "read", [seen.writer.get(place)], seen.exchangers.get(place))
         super()._read(key)
-        self._note(self._readers, key, me)
+        self._note(seen.readers, place, me)
 
     def _write(self, key: Key) -> None:
-        me = self._thread()
-        self._check(key, me, "written", [self._writer.get(key)], self._readers.get(key), self._exchangers.get(key))
+        me, seen, place = self._thread(), self._accesses, self._place(key)
+        others = seen.readers.get(place), seen.exchangers.get(place)
+        self._check(key, me, "written", [seen.writer.get(place)], *others)
         super()._write(key)
-        self._writer[key] = me.now()
-        self._readers.pop(key, None)
-        self._exchangers.pop(key, None)
+        seen.writer[place] = me.now()
+        seen.readers.pop(place, None)
+        seen.exchangers.pop(place, None)
 
     def _exchange(self, key: Key) -> None:
-        me = self._thread()
-        self._check(key, me, "changed", [self._writer.get(key)], self._readers.get(key))
+        me, seen, place = self._thread(), self._accesses, self._place(key)
+        self._check(key, me, "changed", [seen.writer.get(place)], seen.readers.get(place))
         CheckedArray._read(self, key)
-        self._note(self._exchangers, key, me)
+        self._note(seen.exchangers, place, me)
 
-    def _note(self, table: dict[Key, dict[Any, Moment]], key: Key, me: Clock) -> None:
+    def _place(self, key: Key) -> int:
+        """The address of an element."""
+        return self._begin + sum(map(mul, key, self._strides))
+
+    def _note(self, table: dict[int, dict[Any, Moment]], place: int, me: Clock) -> None:
         now = me.now()
-        table.setdefault(key, {})[now.block, now.thread] = now
+        table.setdefault(place, {})[now.block, now.thread] = now
 
     def _check(self, key: Key, me: Clock, how: str, *others: Any) -> None:
         """Refuse an access that nothing orders behind those of other threads."""

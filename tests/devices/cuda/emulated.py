@@ -8,6 +8,7 @@ memory that no event orders, requests that are not possible while work is record
 from __future__ import annotations
 
 import bisect
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +18,12 @@ import numpy as np
 
 from fnet.devices.cuda.driver import Argument
 from fnet.devices.cuda.memory import ALIGNMENT
-from fnet.kernels.cuda.runtime.kernel import launch_of
+from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
+MOST_THREADS, MOST_X, MOST_Y_Z, MOST_Z = 1024, (1 << 31) - 1, (1 << 16) - 1, 64
+MOST_SHARED = 163 << 10  # bytes, of cards of capability 8.0; those of 9.0 have 227 KiB
 Span = tuple[int, int]
 """An address, and how many bytes from there on."""
 
@@ -123,6 +126,7 @@ class Emulated:
 
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         kernel = launch_of(kernel)
+        _check_limits(kernel)
         given = [self._array(*arg) if isinstance(arg, tuple) else arg for arg in arguments]
         touched = [(arg[0], arg[1] * arg[2].itemsize) for arg in arguments if isinstance(arg, tuple) and arg[1]]
 
@@ -231,6 +235,18 @@ class Emulated:
 
     def _is_pinned(self, host: np.ndarray) -> bool:
         return any(np.shares_memory(host, block) for block in self._pinned)
+
+
+def _check_limits(launch: Launch) -> None:
+    """A card refuses grids of nothing, and blocks that are larger than it, or the kernel, can take."""
+    x, y, z = launch.grid
+    threads, most = math.prod(launch.block), launch.kernel.threads or MOST_THREADS
+    if min(*launch.grid, *launch.block) < 1 or x > MOST_X or max(y, z) > MOST_Y_Z:
+        raise CardError(f"{launch.__name__}: no card takes a grid of {launch.grid} blocks of {launch.block} threads.")
+    if threads > most or launch.block[2] > MOST_Z:
+        raise CardError(f"{launch.__name__}: a block of {launch.block} threads, expected at most {most}.")
+    if launch.shared_bytes > MOST_SHARED:
+        raise CardError(f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory, expected {MOST_SHARED}.")
 
 
 def _pieces(span: Span) -> range:

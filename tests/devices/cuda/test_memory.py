@@ -11,6 +11,7 @@ import pytest
 from fnet.devices.cuda.memory import ALIGNMENT, NOTHING, SLAB, Pool, readable
 from fnet.errors import DeviceError
 from tests.devices.cuda.emulated import CardError, Emulated
+from tests.devices.cuda.own_kernels import add_kernel
 
 MIB = 1 << 20
 
@@ -125,6 +126,21 @@ def test_the_card_without_a_card_knows_its_memory():
     card.free(address)
     with pytest.raises(CardError, match="is in no memory that was allocated"):
         card.zero(address, 8, stream)
+
+
+@pytest.mark.parametrize(
+    "how, text",
+    [
+        ((0, 32), "add_kernel: no card takes a grid of .0, 1, 1. blocks"),
+        (((1, 1 << 16), 32), "no card takes a grid of .1, 65536, 1."),
+        ((1, 64), r"add_kernel: a block of .64, 1, 1. threads, expected at most 32"),
+        ((1, 32, 200 << 10), "add_kernel: 204800 bytes of shared memory, expected 166912"),
+    ],
+)
+def test_it_refuses_launches_that_no_card_takes(how: tuple, text: str):
+    card = Emulated()
+    with pytest.raises(CardError, match=text):
+        card.launch(add_kernel[how], [], card.stream())
 
 
 @pytest.mark.parametrize("is_ordered", [True, False])
