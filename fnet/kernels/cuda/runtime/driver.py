@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fnet.errors import DeviceError
-from fnet.kernels.cuda.runtime import adapter
+from fnet.kernels.cuda.runtime import kept
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
 
 LEAST = (8, 0)
@@ -174,7 +174,7 @@ class Driver:
 
     def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> int:
         """The function of a kernel on the card."""
-        made = adapter.compiled(launch.kernel, signature, self.capability)
+        made = kept.compiled(launch.kernel, signature, self.capability)
         module = self._do(f"loading {launch.__name__}", "cuModuleLoadData", made.cubin)
         function = int(self._do(f"loading {launch.__name__}", "cuModuleGetFunction", module, made.name.encode()))
         if launch.shared_bytes > STATIC_SHARED:

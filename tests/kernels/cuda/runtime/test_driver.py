@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fnet.errors import DeviceError, StructureError
-from fnet.kernels.cuda.runtime import adapter, driver
+from fnet.kernels.cuda.runtime import adapter, driver, kept
 from fnet.kernels.cuda.runtime.kernel import cuda, kernel, launch_of
 from tests.kernels.cuda.runtime.fake_bindings import FakeBindings, Result
 
@@ -30,7 +30,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBindings]:
     monkeypatch.setattr(driver, "_api", lambda: fake)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: None)
     monkeypatch.setattr(
-        adapter, "compiled", lambda k, s, c: adapter.Compiled(f"{k.__name__}_{len(s)}", b"code", "", 0, 0, 0, 0)
+        kept, "compiled", lambda k, s, c: adapter.Compiled(f"{k.__name__}_{len(s)}", b"code", "", 0, 0, 0, 0)
     )
     driver.cards.cache_clear()
     yield fake
