@@ -127,6 +127,8 @@ def _as_host_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
 
 def _plain_array(name: str, leaf: Any) -> np.ndarray:
     """`leaf` as an array; what is none, such as a data set of batches, is not asked for its elements."""
+    if type(leaf) is np.ndarray:
+        return leaf
     if is_frame(leaf):
         return frame_array(name, leaf)
     if is_dataset(leaf):

@@ -100,6 +100,8 @@ def is_dataset(x: Any) -> bool:
 
 def dataset_bytes(data: Any) -> int:
     """How many bytes the data sets of a tree would take in memory."""
+    if type(data) is np.ndarray or data is None:
+        return 0
     return sum(_bytes(leaf) for leaf in tree.leaves(data, is_leaf=_holds_numbers) if is_dataset(leaf))
 
 

@@ -66,7 +66,7 @@ class GivenData:
             return self.source(ts, given, batch_size, steps, limit="steps_per_epoch", weighed=weighed), validation
         if _are_batches(given):
             raise StructureError("validation_split is for arrays. Pass other batches as validation_data.")
-        streams = is_large(given)
+        streams = is_large(*given)
         data = self._unread(ts, given) if streams else self.arrays(ts, batch_size, *given)
         data, others = split(data, count(data), validation_split)
         if streams:
@@ -92,7 +92,7 @@ class GivenData:
         if isinstance(x, Rows):
             self.arrays(ts, batch_size, *given, of)
             return x.source(batch_size)
-        if is_large(given):
+        if is_large(*given):
             return self._datasets(ts, self._unread(ts, given, of), batch_size, steps, limit, of, weighed)
         if not _are_batches(given):
             return Arrays(weighed(self.arrays(ts, batch_size, *given, of)), batch_size, steps, limit)

@@ -18,15 +18,17 @@ from fnet.transfer import to_device
 
 REMEMBERED = 16
 
+_CONTAINERS = (list, tuple, Mapping, str, bytes, range, memoryview)
+
 Prepare = Callable[[Any, str], Data]
 """``prepare(given, of)``: what was given, as arrays that are checked; `of` begins the names in errors."""
 
 
 def is_batches(x: Any) -> bool:
     """Whether these are batches: a generator, or an iterable that is neither array nor container of arrays."""
-    is_array = hasattr(x, "__array__") or (hasattr(x, "shape") and hasattr(x, "dtype"))
-    containers = list | tuple | Mapping | str | bytes | range | memoryview
-    return isinstance(x, Iterable) and not is_array and not isinstance(x, containers)
+    if hasattr(x, "__array__") or (hasattr(x, "shape") and hasattr(x, "dtype")):
+        return False
+    return isinstance(x, Iterable) and not isinstance(x, _CONTAINERS)
 
 
 class BatchSource:

@@ -138,9 +138,9 @@ class Datasets:
             buffer[place] = made
 
 
-def is_large(data: Any) -> bool:
-    """Whether a tree has data sets that are not read whole: they take more memory than a window."""
-    return dataset_bytes(data) > WINDOW_BYTES
+def is_large(*data: Any) -> bool:
+    """Whether trees have data sets that are not read whole: they take more memory than a window."""
+    return sum(map(dataset_bytes, data)) > WINDOW_BYTES
 
 
 class DatasetsEpoch:
