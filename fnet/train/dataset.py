@@ -57,8 +57,8 @@ class Dataset:
             found = self._data[first:last] if self._shape else self._data[()]
         except Exception as error:
             raise self._failed(error, first, last) from error
-        if self._shape and found.shape[0] != last - first:
-            raise self._failed(f"it gave {found.shape[0]} of them", first, last)
+        if self._shape and np.shape(found)[:1] != (last - first,):
+            raise self._failed(f"they came with the shape {np.shape(found)}", first, last)
         return found
 
     def read_into(self, out: np.ndarray, begin: int) -> None:

@@ -127,6 +127,7 @@ def test_shuffled_samples_come_in_the_order_of_the_key(trainer, ts, problem, sam
         assert sorted(order) == [*range(23)]
         now, _ = fit(trainer, now, x[order], y[order], shuffle=False, epochs=1)
     assert same(now, result)
+    assert one.order(0).tolist() != one.order(1).tolist()
     assert one.samples(0).tolist() != two.samples(0).tolist()
     assert one.samples(0).tolist() != Windows(23, BLOCK, WINDOW, epoch_key(ts.key + 1, 0)).samples(0).tolist()
 
@@ -182,8 +183,10 @@ def test_several_inputs_class_weights_and_other_dtypes(same, monkeypatch):
     text = "Embedding: 7 at position (1, 1) of samples 8 to 10: x/0 is outside of the table of 7 rows"
     with pytest.raises(ValueRangeError, match=re.escape(text)):
         fit(trainer, ts, (Asked(bad), Asked(sizes)), y, **options)
-    with pytest.raises(ValueRangeError, match=r"in 'samples 12 to 13': .*label 5"):
-        fit(trainer, ts, (Asked(words), Asked(sizes)), np.where(np.arange(14) == 13, 5, y), batch_size=4)
+    wrong = np.where(np.arange(14) == 13, 5, y)
+    for split, named in ((0, "12 to 13"), (0.2, "11 to 13")):
+        with pytest.raises(ValueRangeError, match=rf"in 'samples {named}': .*label 5"):
+            fit(trainer, ts, (Asked(words), Asked(sizes)), wrong, batch_size=4, validation_split=split)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -249,7 +252,7 @@ MISTAKES = {
     "text": (Asked(X.astype("S9")), Y, DtypeError, "x must hold numbers or booleans, received dtype |S"),
     "targets": (Asked(X), Asked(np.zeros((23, 2))), ShapeError, "mean_squared_error: expected y_true shaped like"),
     "truncated": (Broken(X), Y, FileError, " of x cannot be read: OSError: truncated file. Check the file, and"),
-    "short": (Broken(X, True), Y, FileError, " of x cannot be read: it gave "),
+    "short": (Broken(X, True), Y, FileError, " of x cannot be read: they came with the shape ("),
     "range": (
         Asked(np.where(np.arange(23)[:, None] == 22, 1e39, X.astype("float64"))),
         Y,

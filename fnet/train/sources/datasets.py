@@ -45,7 +45,8 @@ class Datasets:
         self.count, self.batch_size, self.home, self.first = samples(data), batch_size, home, first
         self.steps = steps_of(self.count, batch_size, steps, limit)
         self.data, self.leaves, self._prepare, self._lock = data, tree.leaves(data), prepare, threading.Lock()
-        self.sample = self.read([(0, min(batch_size, self.count))])
+        begin = (0, min(batch_size, self.count))
+        self.sample = self.read([begin], self._named(*begin) if first else "")
         row = sum(leaf[:1].nbytes for leaf in tree.leaves(self.sample))
         self.window = max(1, WINDOW_BYTES // (row * batch_size)) * batch_size
         together = max(self.leaves, key=lambda leaf: leaf[:1].nbytes)
@@ -75,15 +76,15 @@ class Datasets:
         """The batches in their order, as views of memory that the batches after the next window take."""
         return batches_of(self.in_order().chunks(0), self.sample)
 
-    def read(self, stretches: Iterable[tuple[int, int]]) -> Data:
-        """These samples in arrays of their own, checked."""
+    def read(self, stretches: Iterable[tuple[int, int]], of: str = "") -> Data:
+        """These samples in arrays of their own, checked; `of` begins their names in errors."""
         with self._lock:
             parts = [
                 [leaf.read(*s) if isinstance(leaf, Dataset) else leaf[slice(*s)] for leaf in self.leaves]
                 for s in stretches
             ]
         joined = [part[0] if len(part) == 1 else np.concatenate(part) for part in zip(*parts, strict=True)]
-        return self._prepare(tree.unflatten(tree.structure(self.data), joined), "")
+        return self._prepare(tree.unflatten(tree.structure(self.data), joined), of)
 
     def fill(self, buffers: Buffers, stretches: list[tuple[int, int]]) -> None:
         """Read these samples to the front of the buffers, and check them. An error says among which samples it is."""
