@@ -13,6 +13,7 @@ import numpy as np
 
 from fnet.errors import FileError, plain
 from fnet.io.chunks import check_chunks
+from fnet.io.heaps import check_heaps
 
 _WIDEST = 8  # bytes of a number
 _MOST_NAMES, _MOST_TEXT = 100_000, 1 << 28  # in a list of an attribute; a few bytes of a file can say a name many times
@@ -138,6 +139,8 @@ def text(node: Any, attribute: str, most: int) -> str | None:
     length = module().check_string_dtype(kind.dtype)
     if kind.shape != () or length is None or (length.length or 0) > most:
         raise FileError(f"the attribute '{attribute}' is no text of at most {most} bytes.")
+    if length.length is None:
+        check_heaps(node.file)
     value = node.attrs[attribute]
     try:
         value = (value.encode() if isinstance(value, str) else bytes(value)).decode()
@@ -169,6 +172,8 @@ def names(node: Any, attribute: str) -> list[str]:
         per_name = size(node.file) if length is None or length.length is None else length.length
         if length is None or kind.shape[0] > _MOST_NAMES or kind.shape[0] * per_name > _MOST_TEXT:
             raise FileError(f"the attribute '{part}' is no list of at most {_MOST_NAMES} names.")
+        if length.length is None:
+            check_heaps(node.file)
         try:
             found += [(name.encode() if isinstance(name, str) else bytes(name)).decode() for name in node.attrs[part]]
         except UnicodeError:
