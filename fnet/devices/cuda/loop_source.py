@@ -90,6 +90,10 @@ class _Writer(LoopText):
         """Four elements of a thread at once, then those that are left."""
         loops = range(len(self.nest.loops))
         last = len(loops) - 1
+        if not loops:  # a single element
+            with self.block("if cuda.grid(1) == 0:"):
+                self.one(loops, "0", "0")
+            return
         self.put(f"size = {self.product(loops)}")
         self.put(f"step = {self.whole('cuda.gridsize(1)')}")
         self.put(f"quads = {self.whole('0')}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,3 +58,49 @@ def test_a_compiled_step_trains_there_as_on_the_cpu(is_late: bool, monkeypatch: 
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), there, here)
     assert card.seen["recorded"] == 1 and card.seen["replayed"] == STEPS - 1
     assert there[1][-1] < there[1][0]
+
+
+class Batches:
+    """Batches of the host, which begin anew in every epoch; the last one is smaller."""
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        self.arrays = arrays
+
+    def __iter__(self) -> Iterator[Any]:
+        return (tuple(a[i : i + 8] for a in self.arrays) for i in range(0, len(self.arrays[0]), 8))
+
+
+def summed(columns: int) -> fnet.Layer:
+    """`dense` as a layer."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> Any:
+        kernel = fnet.initializers.glorot_uniform()(key, (*shape, columns), dtype)
+        return {"kernel": kernel, "bias": np.zeros(columns, dtype)}, {}
+
+    return fnet.Layer(init, lambda params, state, x, key=None, train=False: (dense(params, x), state), name="summed")
+
+
+def test_fit_evaluate_and_predict_there_on_batches_of_the_host(monkeypatch: pytest.MonkeyPatch):
+    card = Emulated(is_late=True)
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 6)).astype(np.float32), rng.integers(0, 3, 20)
+
+    def trained(place: Any) -> Any:
+        net = fnet.serial(summed(5), fnet.layers.Activation("tanh"), fnet.layers.Dropout(0.2), summed(3))
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(net, loss, optimizer=optimizers.adam(0.05), metrics=["accuracy"])
+        ts = place(trainer.init(fnet.random.key(0), (6,)))
+        ts, history = trainer.fit(ts, Batches(x, y), epochs=2, validation_data=Batches(x[:9], y[:9]), verbose=False)
+        return (
+            fnet.to_host(ts),
+            dict(history),
+            dict(trainer.evaluate(ts, Batches(x, y))),
+            trainer.predict(ts, Batches(x)),
+        )
+
+    there = trained(lambda values: fnet.to_device(values, "cuda"))
+    assert isinstance(there[3], fnet.DeviceArray)
+    here = trained(lambda values: values)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), fnet.to_host(there), here)
+    assert card.seen["replayed"] > 2 and card.seen["pinned"] > 0
