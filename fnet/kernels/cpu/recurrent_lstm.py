@@ -207,8 +207,7 @@ def _backward_rows(
     k, columns = features + 1 + units, 4 * units
     start = FROM_C if masked else FROM_ZERO
     own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, columns, dz_row, whole)
-    if parts:
-        clear(k * columns, share)
+    begun = 0
     for first in range(task * block, min(task * block + block, n), most if parts else max(block, 1)):
         m = min(most if parts else block, min(task * block + block, n) - first)
         own_words = at(words, first * words_row(words, columns))
@@ -245,5 +244,8 @@ def _backward_rows(
                 )
             if parts:
                 done = add_step(
-                    x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, columns, sizes,
+                    x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, begun, columns, sizes,
                 )  # fmt: skip
+                begun = 1 if done == 0 else begun
+    if parts and not begun:
+        clear(k * columns, share)

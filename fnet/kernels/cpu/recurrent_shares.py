@@ -36,7 +36,7 @@ from fnet.kernels.cpu.recurrent import (
 from fnet.kernels.cpu.recurrent_tiles import OUTER_ROWS, gather_tile, outer_tile
 from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.vector.tiles import FROM_C
+from fnet.kernels.cpu.vector.tiles import FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel, scalar
 
 MOST_PARTS = 8
@@ -126,21 +126,24 @@ def _gather_steps(task, block, x, h0, ys, mask, rows, sizes):
 
 
 @kernel
-def add_to_share(rows, slopes, slopes_row, share, work, count, k, columns):
-    """``share += rows' slopes`` of so many rows."""
+def add_to_share(rows, slopes, slopes_row, share, work, count, k, columns, begun):
+    """``share += rows' slopes`` of so many rows; a share that is not `begun` holds anything."""
     if columns <= lanes(share):
+        if not begun:
+            clear(k * columns, share)
         for i in range(0, k, OUTER_ROWS):
             outer_tile(at(rows, i), k, slopes, slopes_row, at(share, i * columns), columns, count, k - i, columns)
     else:
-        product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, FROM_C, LINEAR)
+        start = FROM_C if begun else FROM_ZERO
+        product(rows, slopes, share, share, work, k, columns, count, 1, k, slopes_row, 1, columns, start, LINEAR)
 
 
 @scalar
-def add_step(x, h0, ys, mask, rows, slopes, share, work, first, m, s, done, columns, sizes):
+def add_step(x, h0, ys, mask, rows, slopes, share, work, first, m, s, done, begun, columns, sizes):
     """Add step s of m samples from `first` on, whose dz are there, to a share, or leave it to wait for others.
 
     sizes: `recurrent.BACKWARD_SIZES`; x, h0, ys, mask: of all samples; rows, slopes, share, work: as `places` says;
-    done: how many steps wait; returns how many wait now.
+    done: how many steps wait; begun: whether the share is; returns how many wait now, 0 if they have been added.
     """
     steps, features, units, masked, x_row = sizes[STEPS], sizes[FEATURES], sizes[UNITS], sizes[MASKED], sizes[X_ROW]
     backwards, k, h, h_step = sizes[BACKWARDS], features + 1 + units, at(h0, first * sizes[H_ROW]), sizes[H_ROW]
@@ -154,7 +157,7 @@ def add_step(x, h0, ys, mask, rows, slopes, share, work, first, m, s, done, colu
     done += 1
     if done < sizes[TOGETHER] and s:
         return done
-    add_to_share(rows, slopes, sizes[DZ_ROW], share, work, done * m, k, columns)
+    add_to_share(rows, slopes, sizes[DZ_ROW], share, work, done * m, k, columns, begun)
     return 0
 
 

@@ -211,8 +211,7 @@ def _backward_rows(
     dz_row, parts, most, together, wanted = sizes[DZ_ROW], sizes[PARTS], sizes[MOST], sizes[TOGETHER], sizes[WANTED]
     k, one, start = features + 1 + units, lanes(states), FROM_C if masked else FROM_ZERO
     own_rows, own_slopes, own_work, share = places(memory, size, task, most, together, k, units, dz_row, whole)
-    if parts:
-        clear(k * units, share)
+    begun = 0
     for first in range(task * block, min(task * block + block, n), most if parts else max(block, 1)):
         m = min(most if parts else block, min(task * block + block, n) - first)
         own_words, dh = at(words, first * words_row(words, units)), at(dh0, first * units)
@@ -251,6 +250,9 @@ def _backward_rows(
                 )
             if parts:
                 done = add_step(
-                    x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, units, sizes,
+                    x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, begun, units, sizes,
                 )  # fmt: skip
+                begun = 1 if done == 0 else begun
         copy_rows(state, one, dh, units, fit, units)
+    if parts and not begun:
+        clear(k * units, share)
