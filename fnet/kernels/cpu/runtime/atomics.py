@@ -1,4 +1,8 @@
-"""Sequentially consistent operations on shared 64-bit words, for code that several threads run; addresses are ints."""
+"""Operations on shared 64-bit words, for code that several threads run; addresses are ints.
+
+All are sequentially consistent but `release`: what is written before it is seen by who reads the word, and it waits for
+no other core.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +43,7 @@ def _compare_and_swap(builder: ir.IRBuilder, word: ir.Value, values: list[ir.Val
 
 
 load = _word_operation(0, lambda builder, word, _: builder.load_atomic(word, _ORDER, 8, typ=_INT))
+release = _word_operation(1, lambda builder, word, values: builder.store_atomic(values[0], word, "release", 8))
 store = _word_operation(1, lambda builder, word, values: builder.store_atomic(values[0], word, _ORDER, 8))
 add = _word_operation(1, lambda builder, word, values: builder.atomic_rmw("add", word, values[0], _ORDER))
 exchange = _word_operation(1, lambda builder, word, values: builder.atomic_rmw("xchg", word, values[0], _ORDER))

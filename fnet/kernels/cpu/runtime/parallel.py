@@ -24,6 +24,7 @@ from fnet.kernels.cpu.vector.simd import Loop
 RANGES = 64  # of numbers, at most
 _INT = ir.IntType(64)
 _COUNTER = ir.ArrayType(_INT, thread_pool.LINE // 8)  # two words in a cache line of their own
+_COUNTERS, _COUNT, _ARGUMENTS = range(3)  # the fields of what the workers of a launch share
 
 
 @intrinsic
@@ -35,10 +36,10 @@ def _parallel_for(typing, task, count, threads, *args):
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         _, count, threads, arguments = values
         worker = _write_worker(context, builder.module, compiled, arguments.type)
-        closure = reserve(builder, _closure_type(arguments.type))
+        closure = reserve(builder, _closure_type(arguments.type), thread_pool.LINE)
         ranges = builder.select(builder.icmp_signed("<", threads, _INT(RANGES)), threads, _INT(RANGES))
         ranges = builder.select(builder.icmp_signed("<", ranges, _INT(1)), _INT(1), ranges)
-        for field, value in enumerate((ranges, arguments)):
+        for field, value in zip((_COUNT, _ARGUMENTS), (ranges, arguments), strict=True):
             builder.store(value, cgutils.gep_inbounds(builder, closure, 0, field))
         _store_range(builder, closure, _INT(0), _INT(0), count)
         with builder.if_then(builder.icmp_signed(">", ranges, _INT(1))):
@@ -61,8 +62,8 @@ def _call(context: Any, builder: ir.IRBuilder, compiled: Any, values: list[ir.Va
 
 
 def _closure_type(arguments: ir.Type) -> ir.Type:
-    """What the workers of one launch share: how many ranges, the arguments, a counter and an end for each range."""
-    return ir.LiteralStructType([_INT, arguments, ir.ArrayType(_COUNTER, RANGES)])
+    """What the workers of one launch share: a counter and an end for each range, how many ranges, the arguments."""
+    return ir.LiteralStructType([ir.ArrayType(_COUNTER, RANGES), _INT, arguments])
 
 
 def _store_range(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value, start: ir.Value, end: ir.Value) -> None:
@@ -72,7 +73,7 @@ def _store_range(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value, sta
 
 def _counter(builder: ir.IRBuilder, closure: ir.Value, number: ir.Value, word: int) -> ir.Value:
     """Where the next number of a range is (word 0), and where it ends (word 1)."""
-    return cgutils.gep_inbounds(builder, closure, 0, 2, number, word)
+    return cgutils.gep_inbounds(builder, closure, 0, _COUNTERS, number, word)
 
 
 def _write_worker(context: Any, module: ir.Module, task: Any, arguments: ir.Type) -> ir.Function:
@@ -81,7 +82,7 @@ def _write_worker(context: Any, module: ir.Module, task: Any, arguments: ir.Type
     worker.linkage = "internal"
     builder = ir.IRBuilder(worker.append_basic_block("entry"))
     closure = builder.inttoptr(worker.args[0], _closure_type(arguments).as_pointer())
-    ranges, values = (builder.load(cgutils.gep_inbounds(builder, closure, 0, field)) for field in (0, 1))
+    ranges, values = (builder.load(cgutils.gep_inbounds(builder, closure, 0, field)) for field in (_COUNT, _ARGUMENTS))
     each = Loop(builder, ranges, [])
     first = builder.select(builder.icmp_signed("<", worker.args[1], ranges), worker.args[1], _INT(0))
     number = builder.add(first, each.index)

@@ -10,9 +10,10 @@ which they offer their core to others, then asleep on a pipe. To wake one takes 
 alone, so they stay awake longer than most of what a plan does on one thread. A forked child has none until it asks for
 them; `stop` ends them before the interpreter's end.
 
-All words of `CONTROL` are read and written in one order for all threads. A worker counts itself in `JOINED` before it
-looks whether the job is `OPEN`; the launcher closes the job before it waits for `JOINED` to be 0. So either the worker
-sees the job closed, or the launcher sees the worker.
+All words of `CONTROL` are read and written in one order for all threads, but for those that say what the job is: they
+are written before `OPEN`, and that before `EPOCH`. A worker counts itself in `JOINED` before it looks whether the job
+is `OPEN`; the launcher closes the job before it waits for `JOINED` to be 0. So either the worker sees the job closed,
+or the launcher sees the worker.
 """
 
 from __future__ import annotations
@@ -29,18 +30,20 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fnet.kernels.cpu.runtime.atomics import add, call_address, exchange, load, pause, store, swap_if
+from fnet.kernels.cpu.runtime.atomics import add, call_address, exchange, load, pause, release, store, swap_if
 from fnet.kernels.policy import kernel, scalar
 
 LINE = 64  # bytes of a cache line: words of different use do not share one
-WORDS = (
-    *("COUNT", "GRAIN", "BUSY", "EPOCH", "OPEN", "JOINED", "LIMIT"),
-    *("JOB", "ARGUMENT", "ASLEEP", "WAKE", "REST", "QUIT", "BYTE"),
+# What announces a job shares a line: a worker gets all of it at once, and the launcher waits for one line only.
+LINES = (
+    ("COUNT", "GRAIN"), ("BUSY",), ("EPOCH", "OPEN", "LIMIT", "JOB", "ARGUMENT"), ("JOINED",), ("ASLEEP",),
+    ("WAKE", "REST", "QUIT", "BYTE"),
+)  # fmt: skip
+COUNT, GRAIN, BUSY, EPOCH, OPEN, LIMIT, JOB, ARGUMENT, JOINED, ASLEEP, WAKE, REST, QUIT, BYTE = (
+    LINE * line + 8 * place for line, words in enumerate(LINES) for place in range(len(words))
 )
-COUNT, GRAIN, BUSY, EPOCH, OPEN, JOINED, LIMIT, JOB, ARGUMENT, ASLEEP, WAKE, REST, QUIT, BYTE = (
-    LINE * i for i in range(len(WORDS))
-)
-CONTROL = (ctypes.c_int64 * (LINE // 8 * len(WORDS)))()
+_memory = ctypes.create_string_buffer(LINE * (len(LINES) + 1))
+CONTROL = (ctypes.c_int64 * (LINE // 8 * len(LINES))).from_buffer(_memory, -ctypes.addressof(_memory) % LINE)
 SPINS = 500  # rounds of waiting for a job before a worker offers its core to others, about 10 us
 OFFERS = 128  # before it falls asleep, after about 1 ms
 PATIENCE = 1000  # rounds of waiting for workers before the launcher offers its core to others
@@ -195,10 +198,10 @@ def launch(job, argument, threads):
     if threads <= 1 or not swap_if(_word(BUSY), 0, 1):
         call_address(job, argument, 0)
         return
-    store(_word(LIMIT), threads - 1)
-    store(_word(JOB), job)
-    store(_word(ARGUMENT), argument)
-    store(_word(OPEN), 1)
+    release(_word(LIMIT), threads - 1)
+    release(_word(JOB), job)
+    release(_word(ARGUMENT), argument)
+    release(_word(OPEN), 1)
     _announce()
     call_address(job, argument, 0)
     store(_word(OPEN), 0)

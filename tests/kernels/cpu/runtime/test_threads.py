@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -153,6 +154,16 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(f(x), w
 def test_a_forked_child_computes_the_same_alone_or_with_threads_of_its_own(count):
     done = _run(FORK.replace("COUNT", str(count)), FNET_NUM_THREADS="2")
     assert done.stdout.split() == ["0", "True"], done.stderr
+
+
+def test_what_announces_a_job_is_alone_in_a_cache_line():
+    start = ctypes.addressof(pool.CONTROL)
+    lines = {}
+    for line in pool.LINES:
+        for name in line:
+            lines.setdefault((start + getattr(pool, name)) // pool.LINE, []).append(name)
+    assert tuple(map(tuple, lines.values())) == pool.LINES
+    assert ("EPOCH", "OPEN", "LIMIT", "JOB", "ARGUMENT") in pool.LINES
 
 
 AWAKE = """
