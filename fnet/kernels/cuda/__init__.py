@@ -7,6 +7,7 @@ _FAMILIES = (
     "copy",
     "crossentropy",
     "dropout",
+    "index",
     "orthogonal",
     "permutation",
     "philox",
