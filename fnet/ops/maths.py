@@ -124,7 +124,7 @@ _square: Primitive = elementwise("square", "{0} * {0}", lambda g, y, x: multiply
 _reciprocal: Primitive = elementwise("reciprocal", "reciprocal_{t}({0})", lambda g, y, x: negative(multiply(g, y * y)))
 _absolute: Primitive = elementwise("absolute", "abs({0})", lambda g, y, x: multiply(g, sign(x)))
 _sign: Primitive = elementwise("sign", "sign_{t}({0})", lambda g, y, x: multiply(g, 0))
-_integer_sign: Primitive = elementwise("integer_sign", "({0} > 0) - ({0} < 0)")
+_integer_sign: Primitive = elementwise("integer_sign", "int({0} > 0) - int({0} < 0)")
 
 
 def square(x: Any) -> Any:

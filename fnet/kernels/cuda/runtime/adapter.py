@@ -183,10 +183,10 @@ def _of_its_type(function: OfItsType, capability: Capability) -> Any:
 
     def chosen(*args: Any) -> None: ...
 
-    def of_one(x):  # type: ignore[no-untyped-def]  # Numba compares its signature with that of what it gives
+    def of_one(x):  # Numba compares its signature with that of what it gives
         return (lambda x: single(x)) if x.bitwidth == 32 else (lambda x: double(x))
 
-    def of_two(x, y):  # type: ignore[no-untyped-def]
+    def of_two(x, y):
         return (lambda x, y: single(x, y)) if x.bitwidth == 32 else (lambda x, y: double(x, y))
 
     extending: Any = importlib.import_module("numba.cuda.extending")

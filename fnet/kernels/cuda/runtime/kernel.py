@@ -103,7 +103,7 @@ class OfItsType(DeviceFunction):
         def of_two(x: Any, y: Any) -> Any:
             return single(x, y) if isinstance(x, np.float32) else double(x, y)
 
-        super().__init__(of_one if single.py_func.__code__.co_argcount == 1 else of_two)
+        super().__init__(_plain(of_one if single.py_func.__code__.co_argcount == 1 else of_two))
         self.single, self.double = single, double
 
 

@@ -1,0 +1,111 @@
+"""Machine code of all CUDA kernels, made with no card at hand: its figures, and the table of them in the documents.
+
+``python -m tests.kernels.cuda.gate`` compiles everything in `tests.kernels.cuda.table` and writes the table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fnet.kernels.cuda.runtime.adapter import Compiled, compiled
+from fnet.kernels.cuda.runtime.kernel import Kernel
+from tests.kernels.cuda.table import ROWS, Row, kernel, typed
+
+CAPABILITIES = ((9, 0), (8, 0))
+PAGE = Path(__file__).parents[3] / "docs" / "cuda_kernels.md"
+
+HEAD = """# CUDA kernels as machine code
+
+Written by `python -m tests.kernels.cuda.gate`, with no card at hand: each kernel is compiled for each signature (`n` is
+an int64 number, everything else the dtype of a flat array) and assembled for sm_90 and sm_80.
+`tests/kernels/cuda/test_gate.py` compiles them again and holds them to the budgets of `tests/kernels/cuda/table.py`.
+Nothing here was measured on a card.
+
+- registers: of a thread, for sm_90 and sm_80; none is kept in memory for want of registers
+- shared: bytes of a block in shared memory, 1024 of them the system's; stack: bytes of a thread in local memory
+- fused: products and sums rounded once; float64: instructions that compute in float64
+- wide: accesses of 16 bytes to global memory; shuffles: exchanges between lanes
+- occupancy: the share of the 2048 threads of an sm_90 multiprocessor for which it has registers and shared memory
+
+| kernel | signature | registers | shared | stack | fused | float64 | wide | shuffles | occupancy |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is counted in the machine code of a kernel."""
+
+    registers: int
+    shared: int
+    stack: int
+    spilled: int
+    fused: int
+    float64: int
+    wide: int
+    shuffles: int
+
+    @classmethod
+    def of(cls, code: Compiled) -> Figures:
+        wide = len(re.findall(r"(?:ld|st)\.global\S*\.(?:v4\.[bfsu]32|v2\.[bfsu]64)", code.ptx))
+        computing = [line for line in code.ptx.splitlines() if ".f64" in line and not re.search(_MOVES, line)]
+        return cls(
+            code.registers,
+            code.shared,
+            code.local,
+            code.spilled,
+            len(re.findall(r"\bfma\.", code.ptx)),
+            len(computing),
+            wide,
+            len(re.findall(r"\bshfl\.", code.ptx)),
+        )
+
+    def occupancy(self, threads: int) -> int:
+        """In per cent, for blocks of so many threads."""
+        registers = -(-self.registers // 8) * 8 * threads
+        blocks = min(65536 // registers, 2048 // threads, 32, 233472 // max(self.shared, 1))
+        return round(100 * blocks * threads / 2048)
+
+
+_MOVES = r"\b(?:ld|st|mov|reg|selp)\b|\.reg|\.param"
+
+
+def figures(name: str, signature: str, capability: tuple[int, int]) -> Figures:
+    return Figures.of(compiled(kernel(name), typed(signature), capability))
+
+
+def faults(row: Row, signature: str, found: Figures) -> list[str]:
+    """What is not as the table expects it."""
+    checks = {
+        f"{found.spilled} bytes for want of registers": found.spilled == 0,
+        f"{found.stack} bytes of stack, allowed {row.stack}": found.stack <= row.stack,
+        f"{found.registers} registers, allowed {row.registers}": found.registers <= row.registers,
+        f"{found.float64} instructions in float64": row.float64 or "f8" in signature or not found.float64,
+        "no access of 16 bytes": not row.vector or "?" in signature.split()[:1] or found.wide > 0,
+        "no shuffles": not row.shuffles or found.shuffles > 0,
+    }
+    return [fault for fault, holds in checks.items() if not holds]
+
+
+def page() -> str:
+    """The document: a line for each kernel and signature."""
+    lines = []
+    for name, row in ROWS.items():
+        for signature in row.signatures:
+            new, old = (figures(name, signature, capability) for capability in CAPABILITIES)
+            lines.append(_line(name, signature, new, old, kernel(name)))
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _line(name: str, signature: str, new: Figures, old: Figures, of: Kernel) -> str:
+    cells = [
+        name, f"`{signature}`", f"{new.registers}, {old.registers}", new.shared, new.stack, new.fused, new.float64,
+        new.wide, new.shuffles, f"{new.occupancy(of.threads or 256)} %",
+    ]  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
