@@ -67,14 +67,16 @@ class Guard(Protocol):
 
     enter: ``enter(record, arrays)`` compares arrays with the record at an address. It returns 0 where they match,
         `shared` where one may show memory of donated arrays, and another number elsewhere.
-    record, apart: the addresses of two records; `apart` leaves out the question of shared memory.
-    runs: whether `enter` runs the plan, too. It then takes the arrays that are read, and the `outputs` behind them.
+    record, apart, look: the addresses of three records; `apart` leaves out the question of shared memory.
+    runs: whether `enter` runs the plan, too, but for the record `look`, which lets it look only. It then takes the
+        arrays that are read, and the `outputs` behind them.
     sees_dicts: whether it notices changes of the donated dicts.
     """
 
     enter: Callable[[int, tuple[Any, ...]], int]
     record: int
     apart: int
+    look: int
     shared: int
     runs: bool
     outputs: list[int]

@@ -88,4 +88,6 @@ class CSVLogger(Callback):
 
 def _shown(value: Any) -> Any:
     """A number as it is, several in brackets."""
-    return value if np.ndim(value) == 0 else f'"[{", ".join(map(str, np.asarray(value).tolist()))}]"'
+    if isinstance(value, float | str) or np.ndim(value) == 0:
+        return value
+    return f'"[{", ".join(map(str, np.asarray(value).tolist()))}]"'

@@ -153,8 +153,8 @@ class Jitted(Generic[P, R]):
         if not is_integer(count) or count < 1:
             raise ValueRangeError(f"repeat needs a count of at least 1, a whole number; received {count!r}.")
         latest = self._latest
-        if latest is not None and not kwargs and latest.is_for(in_force()) and latest.feeding.fault is None:
-            result = latest.run_steady(args, count)
+        if latest is not None and not kwargs and latest.feeding.fault is None:
+            result = (latest.fast_repeat or latest.repeat_steady)(args, count)
             if result is not None:
                 return result
         if self._workspace.is_interrupted():

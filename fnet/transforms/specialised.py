@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from fnet.transforms.steady_call import SteadyCall
 
 
+MANY = 16
+"""After so many steady calls of `repeat` a function is written for them, which takes as long as 20 of them save."""
+
+
 class Specialised:
     """What `jit` makes of `f` for calls like `call`, on a device, under a precision level.
 
     reads: the attribute of a context that must be this level for a call: "jit_level" where `f` reads hidden values,
-    else "precision". fast: makes a steady call at once, where such a function has been written. used: grows with every
-    use.
+    else "precision". fast: makes a steady call at once, where such a function has been written; fast_repeat: many in a
+    row. used: grows with every use.
     """
 
     @collection_put_off()
@@ -55,7 +59,9 @@ class Specialised:
         self.program = Program(build(graph, device, self.feeding.inputs), workspace, executor)
         self.steady: Steady | None = None
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
-        self._steady_call: SteadyCall | None = None
+        self.fast_repeat: Callable[[tuple[Any, ...], int], Any] | None = None
+        self._steady_calls: dict[bool, SteadyCall] = {}
+        self._repeats = 0
 
     def is_for(self, context: Context) -> bool:
         """Whether calls in this context may run the program."""
@@ -65,16 +71,20 @@ class Specialised:
         """Run in place if the call is steady, else on new trees: donated leaves are copied into a fresh state block."""
         return self.workspace.alone(self._run, args, leaves, repeat)
 
-    def run_steady(self, args: tuple[Any, ...], repeat: int = 1) -> Any:
+    def run_steady(self, args: tuple[Any, ...]) -> Any:
         """Run in place if the call is steady, else None: nothing is flattened or bound, only new arrays are passed."""
-        return self.workspace.alone(self._run_steady, args, repeat)
+        return self.workspace.alone(self._run_steady, args)
+
+    def repeat_steady(self, args: tuple[Any, ...], count: int) -> Any:
+        """The same many times in a row."""
+        return self.workspace.alone(self._run_steady, args, count, True)
 
     def release(self) -> None:
         """Hold the donated arrays no longer: the next call copies what it is given."""
         self.workspace.alone(self._release)
 
     def _run(self, args: tuple[Any, ...], leaves: list[Any], repeat: int) -> Any:
-        result = self._run_steady(args, repeat)
+        result = self._run_steady(args, repeat, repeat > 1)
         if result is not None:
             return result
         self._end_steady()
@@ -90,34 +100,41 @@ class Specialised:
         self.steady = self._steady(args, result)
         return result
 
-    def _run_steady(self, args: tuple[Any, ...], repeat: int) -> Any:
+    def _run_steady(self, args: tuple[Any, ...], repeat: int = 1, is_repeated: bool = False) -> Any:
         steady = self.steady
         if steady is None or not self.is_for(in_force()) or not steady.matches(args):
             return None
         outputs = self.program.run(steady.inputs(args, len(self._specs)), repeat)
-        if repeat == 1:
-            self._write_steady_call(steady)
+        self._repeats += is_repeated
+        if not is_repeated or self._repeats > MANY:
+            self._write_steady_call(steady, is_repeated)
         return steady.result(outputs)
 
-    def _write_steady_call(self, steady: Steady) -> None:
+    def _write_steady_call(self, steady: Steady, repeats: bool) -> None:
         """Write the shortest call for what runs the plan now, unless that has been done."""
         if not self.program.runner.is_settled:
             return
-        if self._steady_call is not None and self._steady_call.guard.is_current():
+        if repeats in self._steady_calls and self._steady_calls[repeats].guard.is_current():
             return
         from fnet.transforms.steady_call import SteadyCall, guard_of
 
         guard = guard_of(steady, self.program)
         if guard is not None:
-            made = SteadyCall(steady, self.reads, self.level, self.program, self, guard)
+            made = SteadyCall(steady, self.reads, self.level, self.program, self, guard, repeats)
             # What is edited while this is written must not be taken for what was returned.
             if all(held.is_same() for held in steady.held.values()):
-                self._steady_call, self.fast = made, made.call
+                self._steady_calls[repeats] = made
+                if repeats:
+                    self.fast_repeat = made.call
+                else:
+                    self.fast = made.call
 
     def _end_steady(self) -> None:
-        if self._steady_call is not None:
-            self._steady_call.guard.end()
-        self.steady = self.fast = self._steady_call = None
+        for made in self._steady_calls.values():
+            made.guard.end()
+        self._steady_calls.clear()
+        self.steady = self.fast = self.fast_repeat = None
+        self._repeats = 0
 
     def _release(self) -> None:
         self._end_steady()

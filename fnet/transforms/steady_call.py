@@ -21,17 +21,20 @@ class SteadyCall:
 
     reads: the attribute of a context that must be this level. program: runs the plan. owner: has the attribute
     `steady`, which is another object as soon as the memory behind `steady` is no longer in use. guard: looks at the
-    arrays. Whoever makes this works alone in the workspace of the program.
+    arrays. repeats: whether it makes many calls in a row, from the arguments and the number of calls. Whoever makes
+    this works alone in the workspace of the program.
     """
 
-    def __init__(self, steady: Steady, reads: str, level: str, program: Program, owner: Any, guard: Guard) -> None:
+    def __init__(
+        self, steady: Steady, reads: str, level: str, program: Program, owner: Any, guard: Guard, repeats: bool
+    ) -> None:
         self.guard = guard
         values = {"in_force": in_force, "level": level, "steady": steady, "owner": owner, "program": program}
         values |= {"alone": program.workspace.alone, "enter": guard.enter}
-        values |= {"record": guard.record, "apart": guard.apart, "runner": program.runner}
+        values |= {"record": guard.record, "apart": guard.apart, "look": guard.look, "runner": program.runner}
         values["guard"] = guard  # whose memory a call that has begun reads, also when this is given up meanwhile
         compared = [p for p, held in steady.held.items() if held.has_lists or not guard.sees_dicts]
-        self.call = _Writer(steady, program, guard, compared, values).function(reads)
+        self.call = _Writer(steady, program, guard, compared, values).function(reads, repeats)
 
 
 def guard_of(steady: Steady, program: Program) -> Guard | None:
@@ -56,12 +59,12 @@ class _Writer:
         self.variables: dict[Path, str] = {(position,): name for position, name in enumerate(self.names)}
         self.results: dict[Path, str] = {}
 
-    def function(self, reads: str) -> Callable[[tuple[Any, ...]], Any]:
+    def function(self, reads: str, repeats: bool) -> Callable[..., Any]:
         conditions = [f"in_force().{reads} is level", *self._donated(), *self._others()]
         arrays = [self._found(path) for path, _, _ in self.steady.parts.arrays]
-        run = self._guarded(arrays) if self.guard.runs else self._walked(arrays)
+        run = self._guarded(arrays) if self.guard.runs and not repeats else self._walked(arrays, repeats)
         lines = [
-            "def call(args):",
+            f"def call(args{', count' if repeats else ''}):",
             "    try:",
             f"        {', '.join(self.names)}, = args" if self.names else "        () = args",
             f"        if not ({' and '.join(conditions)}):",
@@ -86,19 +89,19 @@ class _Writer:
         yield "    return None"
         yield f"return {self._returned()}"
 
-    def _walked(self, arrays: list[str]) -> Iterator[str]:
+    def _walked(self, arrays: list[str], repeats: bool) -> Iterator[str]:
         """Run the plan from Python while no other program runs; once the guard can, a call of that is written."""
         inputs = ["None"] * self.inputs
         for number, name in zip(self.steady.numbers, arrays, strict=True):
             inputs[number] = name
         self.results |= {path: f"outputs[{k}]" for path, k, _, _ in self.steady.fresh}
         yield "def walk():"
-        yield "    if owner.steady is not steady or runner.native is not None:"
+        yield f"    if owner.steady is not steady{'' if repeats else ' or runner.native is not None'}:"
         yield "        return None"
-        yield f"    status = enter(record, ({''.join(f'{name}, ' for name in arrays)}))"
+        yield f"    status = enter(look, ({''.join(f'{name}, ' for name in arrays)}))"
         yield f"    if status and (status != {self.guard.shared} or not steady.are_apart(args)):"
         yield "        return None"
-        yield f"    outputs = program.run([{', '.join(inputs)}])"
+        yield f"    outputs = program.run([{', '.join(inputs)}]{', count' if repeats else ''})"
         yield f"    return {self._returned()}"
         yield "return alone(walk)"
 

@@ -47,7 +47,8 @@ class RecordGuard:
         self._records = [
             record(gate, step, table, owner, kinds, written, self._versions or (), held) for owner in (block, None)
         ]
-        self.record, self.apart = (words.__array_interface__["data"][0] for words in self._records)
+        self._records.append(record(gate, 0, 0, block, kinds, (), self._versions or (), held))
+        self.record, self.apart, self.look = (words.__array_interface__["data"][0] for words in self._records)
 
     def is_current(self) -> bool:
         return self._native is self._runner.native and self._versions == versions(self._dicts)

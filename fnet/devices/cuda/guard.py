@@ -18,7 +18,8 @@ MATCHES, OTHER, SHARED = 0, 1, 2
 class ArrayGuard:
     """See `fnet.device.Guard`. Donated arrays are told by what holds them: they do not change."""
 
-    record, apart, shared = 0, 1, SHARED
+    record = look = 0
+    apart, shared = 1, SHARED
     runs = sees_dicts = False
 
     def __init__(self, home: Any, state: Stretch | None, read: Sequence[tuple[int, np.dtype, Shape]]) -> None:

@@ -143,7 +143,7 @@ def test_a_guarded_call_neither_waits_nor_runs_while_the_gate_is_closed():
     assert s[0, 1] == 4
     assert compiled.fast((s, X))[0] is s
     assert s[0, 1] == 5
-    fast, guard = compiled.fast, weakref.ref(compiled._steady_call.guard)
+    fast, guard = compiled.fast, weakref.ref(compiled._steady_calls[False].guard)
     f.clear()
     assert fast((s, X)) is None  # a call that began before
     assert guard() is not None  # what that reads is still there
