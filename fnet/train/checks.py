@@ -76,20 +76,33 @@ def check_network(net: Layer, ts: TrainState, x: Any, name: str = "x") -> None:
 
 
 def check_samples(net: Layer, ts: TrainState, name: str, x: Any) -> None:
-    """Refuse a list of samples of a network with one input, which is taken for a list of inputs."""
-    if not isinstance(x, list | tuple) or not x or len({(type(part), np.shape(part)) for part in x}) > 1:
+    """Refuse a list of samples, or of batches, of a network with one input, which is taken for a list of inputs."""
+    if not isinstance(x, list | tuple) or not x:
+        return
+    if all(isinstance(part, list | tuple) and len(part) in (2, 3) for part in x) and _takes(net, ts, x[0][0]):
+        raise StructureError(
+            f"{name} is a {type(x).__name__} of {len(x)} batches, but what is in a {type(x).__name__} stands for inputs. "
+            f"Pass iter({name.rpartition(' ')[2]}) for one epoch, or an object whose __iter__ begins anew."
+        )
+    if len({(type(part), getattr(part, "shape", None)) for part in x}) > 1 or not hasattr(x[0], "shape"):
         return
     shape, data = np.shape(x[0]), name.rpartition(" ")[2]
     readings = [(shape, f"Stack them: np.stack({data})"), (shape[1:], f"Pass the array itself: {data}[0]")]
     for samples, fix in reversed(readings) if len(x) == 1 else readings[:1]:
-        try:
-            check_network(net, ts, np.broadcast_to(np.float32(0), (1, *samples)))
-        except FnetError:
+        if not _takes(net, ts, np.broadcast_to(np.float32(0), (1, *samples))):
             continue
         raise StructureError(
             f"{name} is a {type(x).__name__} of {len(x)} arrays of shape {shape}, each of which stands for an "
             f"input, but the network has one. {fix}."
         )
+
+
+def _takes(net: Layer, ts: TrainState, x: Any) -> bool:
+    try:
+        check_network(net, ts, x)
+    except FnetError:
+        return False
+    return True
 
 
 def check_targets_stacked(name: str, x: Any, y: Any) -> None:

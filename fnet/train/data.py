@@ -153,8 +153,12 @@ _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
 
 def _no_array(name: str, leaf: Any) -> str:
-    collect = f"Collect what it yields: np.stack(list({_data(name)}))." if hasattr(leaf, "__next__") else ""
-    return f"a {type(leaf).__name__}. {collect or 'Pass an array with the samples on its first axis.'}"
+    fix = "Pass an array with the samples on its first axis."
+    if hasattr(leaf, "__next__"):
+        fix = f"Collect what it yields: np.stack(list({_data(name)}))."
+    elif hasattr(leaf, "__getitem__") and not hasattr(leaf, "__iter__"):
+        fix = "Pass an array with the samples on its first axis, or give it an __iter__ that yields batches."
+    return f"a {type(leaf).__name__}. {fix}"
 
 
 def _data(name: str) -> str:

@@ -130,9 +130,7 @@ def test_missing_values_are_told_by_their_column(trainer, ts, numbers):
             trainer.fit(ts, x, frame["age"])
         assert trainer.predict(ts, frame.fillna({"age": 0.0})).shape == (23, 1)
     frame = polars.DataFrame({"a": [1, None], "b": [1.0, float("nan")], "c": [None, None]})
-    text = (
-        "x misses 1 of 2 values, the first in sample 1, column 'a'. Fill them in, x.with_columns(polars.col('a').fi"
-    )
+    text = "x misses 1 of 2 values, the first in sample 1, column 'a'. Fill them in, x.with_columns(polars.col('a').fi"
     with pytest.raises(ValueRangeError, match=re.escape(text)):
         frame_array("x", frame)
     with pytest.raises(

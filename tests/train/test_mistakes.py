@@ -54,7 +54,11 @@ FIT = {
         DtypeError,
         "received arrays as objects, first in sample 0. Give every sample the same shape: np.stack(list(x))",
     ),
-    "batches": ({"x": Batches()}, DtypeError, "received a Batches. Pass an array with the samples on its first axis"),
+    "batches": (
+        {"x": Batches()},
+        DtypeError,
+        "received a Batches. Pass an array with the samples on its first axis, or give it an __iter__ that yields batches",
+    ),
     "masked": (
         {"x": np.ma.masked_array(X, mask=X > 0)},
         DtypeError,
@@ -84,6 +88,12 @@ FIT = {
     "samples": ({"x": list(X), "y": list(Y)}, StructureError, "x is a list of 6 arrays of shape (3,), each of which"),
     "a list of one": ({"x": [X]}, StructureError, "but the network has one. Pass the array itself: x[0]."),
     "one sample": ({"x": [X[0]], "y": Y[:1]}, StructureError, "but the network has one. Stack them: np.stack(x)."),
+    "batches in a list": (
+        {"x": [(X[:4], Y[:4]), (X[4:], Y[4:])], "y": None},
+        StructureError,
+        "x is a list of 2 batches, but what is in a list stands for inputs. Pass iter(x) for one epoch, or",
+    ),
+    "tuples of samples": ({"x": list(zip(X, Y, strict=True)), "y": None}, ShapeError, "x/0/1 has 1 samples and x/0/0"),
     "targets in a list": (
         {"y": list(Y)},
         StructureError,
