@@ -113,4 +113,7 @@ def _bytes(data: Any) -> int:
 
 
 def _holds_numbers(x: Any) -> bool:
-    return isinstance(x, list | tuple) and bool(x) and isinstance(x[0], int | float | str)
+    """Whether a list is data itself, as its first element says; all are looked at where it becomes an array."""
+    while isinstance(x, list | tuple) and x:
+        x = x[0]
+    return isinstance(x, int | float | str)

@@ -285,7 +285,11 @@ def test_mistakes_of_files(trainer, ts, file, windows):
         fit(trainer, ts, x, y, validation_data=(x, Y[:3]))
     with pytest.raises(FileError, match="samples .* of validation_data x cannot be read: OSError: truncated file"):
         fit(trainer, ts, x, y, validation_data=(Broken(X), y))
-    file.close()
+    close = LambdaCallback(on_epoch_end=lambda epoch, logs: file.close())
+    with pytest.raises(
+        FileError, match="^samples .* of x cannot be read: .*keep it open and unchanged during the call"
+    ):
+        fit(trainer, ts, x, Y, callbacks=[close])
     for call in (trainer.predict, lambda ts, x: fit(trainer, ts, x, y), lambda ts, x: trainer.evaluate(ts, X, x)):
         with pytest.raises(FileError, match="^[xy] cannot be read: .*[Ii]dentifier.*Check the file, and keep it open"):
             call(ts, x)
