@@ -134,8 +134,10 @@ def _classes(y: Any) -> np.ndarray:
 
 
 def _no_fractions(name: str, classes: np.ndarray) -> None:
-    odd = np.flatnonzero(classes != np.round(classes)) if classes.dtype.kind == "f" else ()
-    if len(odd):
+    if classes.dtype.kind != "f":
+        return
+    odd = np.flatnonzero(classes != np.round(classes))
+    if odd.size:
         raise ValueRangeError(
             f"plot_confusion_matrix: {name} has the classes of the samples, received {classes[odd[0]]:.4g} of sample "
             f"{odd[0]}. Decide first: {name} > 0.5."

@@ -80,8 +80,9 @@ def check_samples(net: Layer, ts: TrainState, name: str, x: Any) -> None:
     if not isinstance(x, list | tuple) or not x:
         return
     if all(isinstance(part, list | tuple) and len(part) in (2, 3) for part in x) and _takes(net, ts, x[0][0]):
+        kind = type(x).__name__
         raise StructureError(
-            f"{name} is a {type(x).__name__} of {len(x)} batches, but what is in a {type(x).__name__} stands for inputs. "
+            f"{name} is a {kind} of {len(x)} batches, but what is in a {kind} stands for inputs. "
             f"Pass iter({name.rpartition(' ')[2]}) for one epoch, or an object whose __iter__ begins anew."
         )
     if len({(type(part), getattr(part, "shape", None)) for part in x}) > 1 or not hasattr(x[0], "shape"):

@@ -57,7 +57,7 @@ FIT = {
     "batches": (
         {"x": Batches()},
         DtypeError,
-        "received a Batches. Pass an array with the samples on its first axis, or give it an __iter__ that yields batches",
+        "received a Batches. Pass an array with the samples on its first axis, or give it an __iter__ that yields b",
     ),
     "masked": (
         {"x": np.ma.masked_array(X, mask=X > 0)},
