@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
-from fnet import load_model, load_training, load_weights
+from fnet import load_model, load_training, load_weights, random, save_model, serial
 from fnet.errors import FileError
+from fnet.layers import LSTM
 from tests.io.keras import hostile_files as hostile
 
 
@@ -98,10 +99,27 @@ def test_archives(path_of, tmp_path, name):
     assert {entry.name for entry in tmp_path.iterdir()} == {"secret.h5", "secret.bin", "model.keras"}
 
 
+@pytest.mark.parametrize("kind", ["model.h5", "model.keras"])
+def test_states_larger_than_what_goes_with_the_file(tmp_path, kind):
+    net = serial(LSTM(3, stateful=True, batch_size=2))
+    save_model(tmp_path / kind, net, *net.init(random.key(0), (3, 4)), shape=(3, 4))
+    hostile.with_hdf5(tmp_path / kind, hostile.without_checksums)
+
+    def large(config):
+        first = config["config"]["layers"][0]["config"]
+        shape = [1 << 20, 3, 4]
+        first["batch_shape" if "batch_shape" in first else "batch_input_shape"] = shape
+        config["config"]["build_input_shape"] = shape
+
+    hostile.with_config(tmp_path / kind, hostile.edited(large))
+    with pytest.raises(FileError, match="model: its states are larger than what goes with a file of this size"):
+        load_model(tmp_path / kind)
+
+
 MEASURED = """
 import resource, sys, time
 import h5py
-from fnet import load_model, load_training, load_weights
+from fnet import load_model, load_training, load_weights, random, save_model, serial
 from fnet.errors import FileError
 from tests.io.keras import hostile_files as hostile
 limit = 3 << 30
