@@ -28,10 +28,10 @@ def register(name: str, make: M) -> M:
 
     name: the same wherever such files are written and read. In Keras it is that of
     ``keras.saving.register_keras_serializable("lab", "Scale")``: ``"lab>Scale"``, where ``Scale`` is the class.
-    make: a constructor of layers (see `fnet.layers.layer_constructor`), initializers, regularizers, constraints (see
-    `fnet.configured.configurable`) or metrics. A file says the arguments, and ``make(**arguments)`` makes the thing
-    again where the file is read; lists come back for tuples. A function that is an activation, a loss or a metric is
-    said by its name alone.
+    make: a constructor of layers (see `fnet.layers.layer_constructor`), of initializers, regularizers, constraints (see
+    `fnet.configured.configurable`), or of metrics (see `fnet.metrics.metric_constructor`). A file says the arguments,
+    and ``make(**arguments)`` makes the thing again where the file is read; lists come back for tuples. A loss, and a
+    function that is an activation or a metric, is said by its name.
     A layer's arrays are variables of Keras in the order of its params, and then of its state. A dict of arrays in them
     is a layer in this layer, whose attribute has the name of the dict.
     Raises `ValueRangeError` for a name that Keras or something else has. The same function may be given again, also

@@ -14,6 +14,7 @@ from fnet.metrics.curves import specificity_at_sensitivity as specificity_at_sen
 from fnet.metrics.define import METRICS as METRICS
 from fnet.metrics.define import Metric as Metric
 from fnet.metrics.define import initial_state as initial_state
+from fnet.metrics.define import metric_constructor as metric_constructor
 from fnet.metrics.define import nothing as nothing
 from fnet.metrics.edit_distance import edit_distance as edit_distance
 from fnet.metrics.fbeta import f1_score as f1_score

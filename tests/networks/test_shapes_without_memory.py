@@ -20,7 +20,7 @@ LAYERS = {
     "alpha": (lambda: PReLU(), (LARGE, LARGE)),
     "gamma": (lambda: LayerNormalization(axis=(1, 2)), (LARGE, LARGE)),
     "states": (lambda: LSTM(LARGE, stateful=True, batch_size=LARGE, kernel_initializer="zeros"), (3, 4)),
-    "causal": (lambda: MultiHeadAttention(2, 2, causal=True), (LARGE, 4)),
+    "causal": (lambda: MultiHeadAttention(2, 2, causal=True, return_attention_scores=True), (LARGE, 4)),
 }
 
 

@@ -11,6 +11,7 @@ from fnet.errors import FileError, StructureError, did_you_mean, plain
 from fnet.io.keras import registry
 from fnet.io.keras.objects import made, plain_value, read_object, written_value
 from fnet.io.keras.parts import keras_object, own_object
+from fnet.losses import Loss
 from fnet.losses.names import as_loss
 
 _OPTIONS = {
@@ -49,6 +50,11 @@ def write_loss(loss: Any) -> dict[str, Any]:
         return own_object(registered)
     function = losses.get(loss)
     found = as_loss(function)
+    registered = registry.name_where(lambda own: found is not None and isinstance(own, Loss) and own.rule == found.rule)
+    if found is not None and registered is not None:
+        options = {key: written_value(value) for key, value in found.config.items()}
+        options["reduction"] = _TO_KERAS.get(options["reduction"], options["reduction"])
+        return own_object(registered, {"name": found.name} | options)
     if found is None or found.constructor not in _OPTIONS:
         name = getattr(function, "name", getattr(function, "__name__", repr(function)))
         raise StructureError(
@@ -66,7 +72,7 @@ def write_loss(loss: Any) -> dict[str, Any]:
             )
     if found.constructor == "Tversky":
         kept = _swapped(kept)
-    name = _default_name(found.constructor) if found.name == found.kind else found.name
+    name = _default_name(found) if found.name == found.kind else found.name
     shared = {"name": name, "reduction": _TO_KERAS.get(reduction, reduction)}
     return keras_object("keras.losses", found.constructor, shared | kept)
 
@@ -74,13 +80,16 @@ def write_loss(loss: Any) -> dict[str, Any]:
 def read_loss(given: Any, path: str) -> Any:
     """The loss that a name or an object in a config says."""
     named = read_object(given, path)
-    if named.own is not None:
-        return named.thing()
     name, config = named.name, named.arguments
-    if name not in losses.LOSSES:
+    if isinstance(named.own, Loss):
+        loss = named.own
+    elif named.own is not None:
+        return named.thing()
+    elif name in losses.LOSSES:
+        loss = losses.LOSSES[name]
+    else:
         nearest = did_you_mean(name, _OPTIONS)
         raise FileError(f"{path}: fnet has no loss {plain(repr(name))}.{nearest} {registry.hint(name)}")
-    loss = losses.LOSSES[name]
     options = {key: plain_value(config.raw(key), f"{config.path}/{key}") for key in loss.config if key in config}
     if "axis" in options and isinstance(options["axis"], list):
         options["axis"] = tuple(options["axis"])
@@ -94,7 +103,7 @@ def read_loss(given: Any, path: str) -> Any:
             )
         options["reduction"] = _FROM_KERAS.get(reduction, reduction)
     own = plain_value(config.raw("name"), f"{config.path}/name")
-    if isinstance(own, str) and own not in (loss.kind, _default_name(loss.constructor)):
+    if isinstance(own, str) and own not in (loss.kind, _default_name(loss)):
         options["name"] = own
     return made(loss.configured, options, path) if options else loss
 
@@ -104,6 +113,6 @@ def _swapped(options: dict[str, Any]) -> dict[str, Any]:
     return {{"alpha": "beta", "beta": "alpha"}.get(key, key): value for key, value in options.items()}
 
 
-def _default_name(class_name: str) -> str:
+def _default_name(loss: Loss) -> str:
     """What Keras calls the loss of a class, where nobody chose a name."""
-    return "huber_loss" if class_name == "Huber" else losses.LOSSES[class_name].kind
+    return "huber_loss" if loss.constructor == "Huber" else loss.kind

@@ -23,7 +23,12 @@ def found(name: str) -> Callable[..., Any] | None:
 
 def name_of(make: Any) -> str | None:
     """The name of a thing, None for none."""
-    return next((name for name, own in _made.items() if is_same(own, make)), None)
+    return name_where(lambda own: is_same(own, make))
+
+
+def name_where(holds: Callable[[Any], bool]) -> str | None:
+    """The name of the first thing of which this holds, None for none."""
+    return next((name for name, own in _made.items() if holds(own)), None)
 
 
 def hint(name: str) -> str:

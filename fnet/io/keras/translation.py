@@ -94,7 +94,7 @@ def known_row(layer: Layer) -> Translation:
     """The translation of a layer; a `StructureError` for one that files cannot say."""
     row = row_of(layer)
     if row is None:
-        own = "" if layer.kind in LAYERS else f" {registry.hint(layer.kind)}"
+        own = "" if layer.container or layer.kind in LAYERS else f" {registry.hint(layer.kind)}"
         raise StructureError(
             f"Keras has no layer {plain(layer.kind)}. {REFUSED.get(layer.kind, _OWN)} {_WEIGHTS_ALONE}{own}"
         )

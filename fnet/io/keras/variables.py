@@ -32,10 +32,9 @@ class Variable:
 
 @dataclass(frozen=True)
 class Leaves:
-    """The leaves of a layer at `path` that are not known yet, but for those below its entries `beside`."""
+    """The leaves of a layer at `path` that are not known yet, but for those of the layers in it that are described."""
 
     path: str = ""
-    beside: tuple[str, ...] = ()
     trainable: bool = True
 
 
@@ -84,11 +83,11 @@ class Variables:
             prefix = "/".join(part for part in (tree, self.leaves.path) if part) + "/"
             for path in paths:
                 parts = path.removeprefix(prefix).split("/")
-                if path.startswith(prefix) and parts[0] not in self.leaves.beside:
+                if path.startswith(prefix) and parts[0] not in self.children:
                     trains = tree == "params" and self.leaves.trainable
                     found.append((parts, Variable("/".join(parts), path, trains)))
         more = _by_attribute(found)
-        return Variables(own.own + more.own, {**more.children, **own.children})
+        return Variables(own.own + more.own, {**own.children, **more.children})
 
     def by_path(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
         """The variables by their paths in a ``.weights.h5`` file."""

@@ -17,8 +17,8 @@ from fnet.configured import configurable
 from fnet.errors import DtypeError, FileError, StructureError, ValueRangeError
 from fnet.io.keras import registry
 from fnet.layers import LSTM, BatchNormalization, Dense, TimeDistributed, layer_constructor
-from fnet.metrics import Metric, mean_of
-from fnet.metrics.define import metric_constructor
+from fnet.losses import define_loss
+from fnet.metrics import Metric, mean_of, metric_constructor
 
 
 @pytest.fixture(autouse=True)
@@ -63,11 +63,38 @@ def Block(units: int) -> Any:  # noqa: N802
     return fnet.Layer(init, apply, children=inner, entries=("dense", "norm"))
 
 
+@layer_constructor()
+def Wrap(layer: fnet.Layer, twice: Any = None) -> Any:  # noqa: N802
+    """A layer within a layer."""
+
+    def init(key: Any, shape: Any, dtype: Any) -> Any:
+        params, state = layer.init(key, shape, dtype)
+        return {"layer": params}, {"layer": state} if state else {}
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> Any:
+        y, own = layer.apply(params["layer"], state.get("layer", {}), x, train=train)
+        return y, {"layer": own} if own else {}
+
+    return fnet.Layer(init, apply, children=(layer,), entries=("layer",))
+
+
+@layer_constructor()
+def Listed() -> Any:  # noqa: N802
+    """A layer whose parameters are a list."""
+    return (
+        lambda key, shape, dtype: ([np.ones(shape[-1:], dtype), np.zeros((), dtype)], {}),
+        lambda params, state, x, key=None, train=False: (x * params[0] + params[1], state),
+    )
+
+
 NETS = {
     "alone": lambda: Scale(2.0),
     "chain": lambda: fnet.serial(Scale(2.0, "ones", (1, (2, 3))), Dense(2), Scale(3.0, initializers.constant(0.5))),
     "of layers": lambda: fnet.serial(Block(3), Dense(2)),
-    "frozen": lambda: fnet.serial(Scale(2.0, trainable=False), Block(3, name="first", trainable=False), Dense(1)),
+    "wrapped": lambda: fnet.serial(Wrap(Wrap(LSTM(3))), Wrap(Wrap(Scale(2.0, "ones"))), Wrap(Listed(), halves(2.0))),
+    "frozen": lambda: fnet.serial(
+        Scale(2.0, "ones", trainable=False), Block(3, name="first", trainable=False), Dense(1)
+    ),
     "within": lambda: fnet.serial(TimeDistributed(Scale(2.0)), LSTM(2)),
     "shared": lambda: shared(),
 }
@@ -82,8 +109,9 @@ def shared() -> fnet.Layer:
 @pytest.mark.parametrize("name", NETS)
 def test_layers_come_back(tmp_path, name, suffix):
     fnet.register("lab>Scale", Scale)
-    fnet.register("Block", Block)
-    net, shape = NETS[name](), (5, 4) if name == "within" else (4,)
+    for made, make in {"Block": Block, "lab>Wrap": Wrap, "lab>Listed": Listed, "lab>Halves": halves}.items():
+        fnet.register(made, make)
+    net, shape = NETS[name](), (5, 4) if name in ("within", "wrapped") else (4,)
     params, state = net.init(random.key(0), shape)
     params, state = tree.map(lambda leaf: leaf + np.asarray(0.25, leaf.dtype), (params, state))
     path = tmp_path / f"m.{suffix}"
@@ -191,6 +219,24 @@ def hits(within: float = 0.5) -> Metric:
     return mean_of(lambda y_true, y_pred: (np.abs(y_pred - y_true) < within).astype("float32"))
 
 
+@define_loss("PoweredError", per="element")
+def powered_error(
+    y_true: Any, y_pred: Any, *, power: float = 3.0, sample_weight: Any = None, reduction: str = "mean"
+) -> Any:
+    return np.abs(y_pred - y_true) ** power
+
+
+@pytest.mark.parametrize("options", [{}, {"power": 2.0}, {"reduction": "sum", "name": "mine"}])
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_losses_with_options(tmp_path, suffix, options):
+    fnet.register("lab>PoweredError", powered_error)
+    loss = powered_error.configured(**options) if options else powered_error
+    trainer = fnet.Trainer(Dense(1), loss, "sgd")
+    ts = trainer.init(random.key(0), (4,))
+    fnet.save_model(tmp_path / f"m.{suffix}", Dense(1), ts.params, ts.state, trainer, ts)
+    assert fnet.load_training(tmp_path / f"m.{suffix}")[0].arguments[1] == loss
+
+
 PARTS = {"lab>Halves": halves, "lab>Squares": squares, "lab>Below": below, "lab>bend": bend, "lab>cubic": cubic,
          "lab>Hits": hits}  # fmt: skip
 
@@ -243,6 +289,9 @@ def test_what_a_constructor_refuses_is_an_error_of_the_file(tmp_path, table, mak
 
 def test_arguments_that_a_file_cannot_hold(tmp_path):
     fnet.register("lab>Scale", Scale)
+    with pytest.raises(StructureError, match=r"in 'wrap/layer': Keras has no layer serial\. [^:]*network\.$"):
+        fnet.register("lab>Wrap", Wrap)
+        config_of(Wrap(fnet.serial(Dense(1))), tmp_path / "m.h5")
     with pytest.raises(StructureError, match=r"a file cannot hold shift=<function .*Take plain data, or a name\."):
         config_of(Scale(1.0, lambda key, shape, dtype: np.ones(shape, dtype)), tmp_path / "m.h5")
 

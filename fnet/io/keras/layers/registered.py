@@ -11,6 +11,7 @@ from fnet.configured import Configured
 from fnet.errors import FileError, FnetError, StructureError, plain, scope
 from fnet.io.keras import registry
 from fnet.io.keras.config import Config, sequence, wrong
+from fnet.io.keras.objects import read_object
 from fnet.io.keras.parts import CONSTRAINT, INITIALIZER, REGULARIZER
 from fnet.io.keras.translation import Translation, known_row, read_layer, write_layer
 from fnet.io.keras.variables import Leaves, Variables
@@ -52,7 +53,7 @@ def _variables(layer: Layer) -> Variables:
     """Those of the layers in it as Keras has them, and all other leaves."""
     inner = dict(zip(layer.entries, layer.children, strict=True))
     children = {entry: known_row(child).variables(child).below(entry) for entry, child in inner.items()}
-    return Variables(children=children, leaves=Leaves(beside=tuple(inner)))
+    return Variables(children=children, leaves=Leaves())
 
 
 def _written(value: Any, argument: str) -> Any:
@@ -68,12 +69,11 @@ def _written(value: Any, argument: str) -> Any:
     if isinstance(value, Layer):
         with scope(argument):
             return write_layer(value)
-    for kind in _MODULES.values():
-        if isinstance(value, Configured):
-            try:
-                return kind.write(value)
-            except StructureError:
-                continue
+    for kind in _MODULES.values() if isinstance(value, Configured) else ():
+        try:
+            return kind.write(value)
+        except StructureError:
+            continue
     raise StructureError(f"a file cannot hold {argument}={plain(repr(value))}. Take plain data, or a name.")
 
 
@@ -88,10 +88,13 @@ def _read(value: Any, path: str, depth: int, levels: int = 0) -> Any:
         return value
     if "class_name" not in value or "config" not in value:
         return {key: _read(item, f"{path}/{key}", depth, levels + 1) for key, item in value.items()}
+    said = read_object(value, path)
+    if said.own is not None and "trainable" not in said.arguments:  # which the config of every layer has
+        return said.thing()
     module = value.get("module")
     family = module.rpartition(".")[2] if isinstance(module, str) and module.startswith("keras.") else None
     if family in _MODULES:
         return _MODULES[family].read(value, path)
-    if family == "layers":
+    if family == "layers" or said.own is not None:
         return read_layer(Config(value, path, depth))
     raise wrong(path, "plain data, or an initializer, regularizer, constraint or layer of Keras", value["class_name"])
