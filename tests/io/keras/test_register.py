@@ -146,7 +146,9 @@ def test_what_a_file_says_of_a_layer(tmp_path):
 
 
 def test_paths_of_variables_lead_through_attributes(tmp_path):
-    net = fnet.serial(Scale(1.0, "ones"), Block(3))
+    fnet.register("lab>Wrap", Wrap)
+    fnet.register("lab>Listed", Listed)
+    net = fnet.serial(Scale(1.0, "ones"), Block(3), Wrap(Listed()))
     params, state = net.init(random.key(0), (4,))
     fnet.save_weights(tmp_path / "w.weights.h5", net, params, state)  # of layers that nobody has registered, too
     found: list[str] = []
@@ -154,7 +156,7 @@ def test_paths_of_variables_lead_through_attributes(tmp_path):
         file["layers"].visititems(lambda path, node: found.append(path) if isinstance(node, h5py.Dataset) else None)
     block = {"dense": 2, "norm": 4}
     assert sorted(found) == sorted(
-        [f"scale/vars/{i}" for i in range(3)] + ["scale/shift/vars/0", "block/vars/0"]
+        [f"scale/vars/{i}" for i in range(3)] + ["scale/shift/vars/0", "block/vars/0", "wrap/layer/vars/0", "wrap/layer/vars/1"]
         + [f"block/{part}/vars/{i}" for part, count in block.items() for i in range(count)]
     )  # fmt: skip
 
