@@ -1,4 +1,4 @@
-"""What `Trainer` costs beside its steps: a call, an epoch with callbacks, the folds of a cross-validation."""
+"""What `Trainer` costs beside its steps: a call, an epoch with callbacks, a backup, the folds of a cross-validation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -14,6 +15,7 @@ import fnet
 from bench.rows import SMALL
 from fnet import callbacks
 from fnet.layers import Dense
+from fnet.transforms.jit import Jitted
 
 BATCH, STEPS, EPOCHS = SMALL.batch, SMALL.epoch, 20
 PROCESSOR = time.process_time
@@ -40,7 +42,8 @@ def _lines(folder: Path, rounds: int) -> list[str]:
     calls: dict[str, Callable[[], Any]] = {
         "fit, one epoch of one step": lambda: fit(1, 1),
         "the same with validation": lambda: fit(1, 1, validation_data=few),
-        "the same with the usual callbacks": lambda: fit(1, 1, callbacks=usual(folder)),
+        "the same with the usual callbacks": lambda: fit(1, 1, callbacks=usual()),
+        "the same with a CSVLogger beside them": lambda: fit(1, 1, callbacks=[*usual(), logger(folder)]),
         "evaluate, one batch": lambda: trainer.evaluate(ts, *few),
         "predict, one batch": lambda: trainer.predict(ts, few[0]),
     }
@@ -51,24 +54,47 @@ def _lines(folder: Path, rounds: int) -> list[str]:
     ]
     epochs: dict[str, Callable[[], Any]] = {
         "": lambda: fit(STEPS, EPOCHS),
-        " with the usual callbacks": lambda: fit(STEPS, EPOCHS, callbacks=usual(folder)),
+        " with the usual callbacks": lambda: fit(STEPS, EPOCHS, callbacks=usual()),
+        " with a CSVLogger beside them": lambda: fit(STEPS, EPOCHS, callbacks=[*usual(), logger(folder)]),
     }
-    lines += [
-        f"| a step of {STEPS} an epoch{name} | {1e6 * least(call, rounds, 1) / STEPS / EPOCHS:.2f} | 2 |"
-        for name, call in epochs.items()
-    ]
+    steps = {name: 1e6 * least(call, rounds, 1) / STEPS / EPOCHS for name, call in epochs.items()}
+    lines += [f"| a step of {STEPS} an epoch{name} | {us:.2f} | 2 |" for name, us in steps.items()]
+    lines.append(f"| of it in compiled steps | {1e6 * compiled(epochs['']) / STEPS / EPOCHS:.2f} |  |")
+    few_steps = least(lambda: fit(1, EPOCHS), rounds, 1)
+    backups = least(lambda: fit(1, EPOCHS, callbacks=callbacks.BackupAndRestore(folder / "backup")), rounds, 1)
+    lines.append(f"| a backup after an epoch | {1e6 * (backups - few_steps) / EPOCHS:.0f} |  |")
     return [*lines, "", *_folds(rounds)]
 
 
-def usual(folder: Path) -> list[callbacks.Callback]:
-    """The callbacks of an ordinary training script."""
+def compiled(call: Callable[[], Any]) -> float:
+    """The processor seconds that a call spends in compiled steps."""
+    seconds, repeat = 0.0, Jitted.repeat
+
+    def timed(self: Jitted, *args: Any) -> Any:
+        nonlocal seconds
+        begin = PROCESSOR()
+        result = repeat(self, *args)
+        seconds += PROCESSOR() - begin
+        return result
+
+    with mock.patch.object(Jitted, "repeat", timed):
+        call()
+    return seconds
+
+
+def usual() -> list[callbacks.Callback]:
+    """The callbacks of an ordinary training script that write no file."""
     return [
         callbacks.EarlyStopping("loss", patience=EPOCHS),
-        callbacks.CSVLogger(folder / "training.csv"),
         callbacks.TerminateOnNaN(),
         callbacks.ReduceLROnPlateau("loss", patience=EPOCHS),
         callbacks.LearningRateScheduler(lambda epoch, rate: rate),
     ]
+
+
+def logger(folder: Path) -> callbacks.Callback:
+    """A table of the epochs, in a file."""
+    return callbacks.CSVLogger(folder / "training.csv")
 
 
 def _folds(rounds: int) -> list[str]:

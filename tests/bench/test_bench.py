@@ -155,8 +155,8 @@ def test_the_part_of_fitting_has_calls_steps_and_folds(monkeypatch):
     monkeypatch.setattr(fitting, "STEPS", 3)
     monkeypatch.setattr(fitting, "EPOCHS", 2)
     calls, folds = fitting.fitting_table(1).split("\n\n")
-    assert [line.count("|") for line in calls.splitlines()] == [4] * 9
-    assert "| a step of 3 an epoch with the usual callbacks | " in calls
+    assert [line.count("|") for line in calls.splitlines()] == [4] * 13
+    assert "| a step of 3 an epoch with the usual callbacks | " in calls and "| a backup after an epoch | " in calls
     assert [line.split(" | ")[-1] for line in folds.splitlines()[2:]] == ["6 |", "12 |"]
 
 
