@@ -7,6 +7,7 @@ _FAMILIES = (
     "copy",
     "crossentropy",
     "dropout",
+    "gemm",
     "index",
     "orthogonal",
     "permutation",

@@ -104,3 +104,24 @@ def test_fit_evaluate_and_predict_there_on_batches_of_the_host(monkeypatch: pyte
     here = trained(lambda values: values)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), fnet.to_host(there), here)
     assert card.seen["replayed"] > 2 and card.seen["pinned"] > 0
+
+
+@pytest.mark.parametrize("count, units", [(20, 4), pytest.param(200, 16, marks=pytest.mark.slow)])
+def test_the_network_for_digits_is_trained_there(count: int, units: int, monkeypatch: pytest.MonkeyPatch):
+    """Arrays of the card: an order of the samples, gathers of batches, products, losses and metrics are made there."""
+    pictures, labels = pytest.importorskip("sklearn.datasets").load_digits(return_X_y=True)
+    card = Emulated()
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    x, y = (pictures[:count] / 16).astype(np.float32), labels[:count]
+
+    def trained(place: Any) -> Any:
+        net = fnet.serial(fnet.layers.Dense(units, activation="relu"), fnet.layers.Dropout(0.2), fnet.layers.Dense(10))
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(net, loss, optimizer=optimizers.adam(0.01), metrics=["accuracy"])
+        ts = place(trainer.init(fnet.random.key(0), (64,)))
+        ts, history = trainer.fit(ts, place(x), place(y), batch_size=8, validation_split=0.2, epochs=2, verbose=False)
+        return fnet.to_host(ts), dict(history), fnet.to_host(trainer.predict(ts, place(x)))
+
+    there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), there, here)
+    assert card.seen["replayed"] > 0 and card.kernels["gemm"] > 0
