@@ -9,6 +9,7 @@ from fnet.keras import metrics as metrics
 from fnet.keras import models as models
 from fnet.keras import ops as ops
 from fnet.keras import optimizers as optimizers
+from fnet.keras import random as random
 from fnet.keras import regularizers as regularizers
 from fnet.keras import saving as saving
 from fnet.keras import utils as utils
@@ -21,3 +22,6 @@ from fnet.keras.models.model import Model as Model
 from fnet.keras.models.sequential import Sequential as Sequential
 from fnet.keras.optimizers import Optimizer as Optimizer
 from fnet.keras.variable import Variable as Variable
+from fnet.networks.node import SymbolicNode as SymbolicNode
+
+KerasTensor = SymbolicNode

@@ -6,6 +6,8 @@ from typing import Any
 
 from fnet import activations
 
+_ALIASES = {"swish": "silu", "hard_swish": "hard_silu"}
+
 
 def __getattr__(name: str) -> Any:
-    return getattr(activations, name)
+    return getattr(activations, _ALIASES.get(name, name))

@@ -69,6 +69,7 @@ def _face(layer: Functional, name: str, params: Any, state: Any) -> Layer:
     kind = getattr(layers, layer.kind) if layer.kind in LAYERS else FunctionalLayer
     face: Layer = object.__new__(kind)
     Layer.__init__(face, name=name, trainable=layer.trainable is not False)
+    face.has_chosen_name = layer.named
     face._core = HeldLayer.of(layer.with_trainable(True) if layer.trainable is False else layer, face)
     face.held, face.built = (
         Values(tree.map(lambda x: x.copy(), dict(params)), tree.map(lambda x: x.copy(), dict(state))),

@@ -26,8 +26,11 @@ def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
     return construct
 
 
+_ALIASES = {"IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal"}
+
+
 def __getattr__(name: str) -> Any:
-    made = getattr(initializers, name)
+    made = getattr(initializers, _ALIASES.get(name, name))
     value = seeded(made) if initializers.INITIALIZERS.has(made) else made
     globals()[name] = value
     return value

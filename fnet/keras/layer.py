@@ -35,6 +35,7 @@ class Layer(Weighted):
     """
 
     supports_masking = False
+    is_being_built = False
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Layer(Weighted):
         batch_input_shape: Sequence[int | None] | None = None,
     ) -> None:
         self.name = unique_name(entry_name(type(self).__name__)) if name is None else name
+        self.has_chosen_name = name is not None
         self.trainable, self.built = trainable, False
         self.held = Values({}, {})
         self._core: HeldLayer | None = None
@@ -77,7 +79,7 @@ class Layer(Weighted):
         Layers of your own override it to ask for their weights (`add_weight`).
         """
         if self._core is not None:
-            self.build_for(_of_shapes(input_shape))
+            self.build_for(of_shapes(input_shape))
 
     def call(self, *inputs: Any, **options: Any) -> Any:
         """The outputs for arrays, which may be traced; layers of your own define it with `fnet.ops` or NumPy."""
@@ -98,6 +100,7 @@ class Layer(Weighted):
 
     def _build_own(self, samples: Any) -> None:
         """Build a layer that defines `call`, and the layers in it."""
+        self.is_being_built = True
         with outside():
             shapes = tree.map(lambda s: (None, *s.shape), samples)
             self.build(list(shapes) if isinstance(shapes, tuple) and not _is_shape(shapes) else shapes)
@@ -152,7 +155,7 @@ class Layer(Weighted):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output, with None for the batch, for inputs of this shape."""
-        made = tree.map(lambda s: (None, *s.shape), self.output_samples(_of_shapes(input_shape)))
+        made = tree.map(lambda s: (None, *s.shape), self.output_samples(of_shapes(input_shape)))
         return list(made) if isinstance(made, tuple) and not _is_shape(made) else made
 
     def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None, **others: Any) -> Any:
@@ -160,6 +163,7 @@ class Layer(Weighted):
 
         training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said.
         """
+        check_called(self.name, (inputs, others))
         x = self.joined(inputs, others)
         if any(isinstance(leaf, SymbolicNode) for leaf in tree.leaves(x)):
             return self._of_nodes(x, training)
@@ -243,6 +247,17 @@ class Layer(Weighted):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+def check_called(who: str, given: Any) -> None:
+    """Refuse layers where what they return is meant."""
+    for leaf in tree.leaves(given):
+        kind = leaf if isinstance(leaf, type) else type(leaf)
+        if issubclass(kind, Layer):
+            raise StructureError(
+                f"{who}: expected symbolic inputs or arrays, received the layer {kind.__name__}, which was not called. "
+                f"Call it: layers.{kind.__name__}(...)(x)."
+            )
+
+
 def unwrapped(x: Any) -> Any:
     """A tree with arrays in place of weights."""
     return tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, x)
@@ -260,13 +275,13 @@ def _is_shape(shape: Any) -> bool:
     return isinstance(shape, tuple | list) and all(n is None or isinstance(n, int | np.integer) for n in shape)
 
 
-def _of_shapes(shapes: Any) -> Any:
+def of_shapes(shapes: Any) -> Any:
     """The tree of `Samples` for shapes with the batch axis."""
     if _is_shape(shapes):
         return Samples(tuple(shapes)[1:], np.dtype("float32"))
     if isinstance(shapes, dict):
-        return {name: _of_shapes(shape) for name, shape in shapes.items()}
-    return tuple(_of_shapes(shape) for shape in shapes)
+        return {name: of_shapes(shape) for name, shape in shapes.items()}
+    return tuple(of_shapes(shape) for shape in shapes)
 
 
 def _samples(x: Any) -> Samples:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fnet import data
+from fnet import data, random
+from fnet.data import batches, windows
+from fnet.errors import ValueRangeError
 from fnet.inspect import plot
 from fnet.keras.naming import clear_session as clear_session
+from fnet.keras.seeds import next_key
 from fnet.keras.seeds import set_random_seed as set_random_seed
+from fnet.networks.node import SymbolicNode
 
 if TYPE_CHECKING:
     from fnet.keras.models.model import Model
@@ -39,5 +43,73 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
 
 def plot_model(model: Model, to_file: str | os.PathLike[str] = "model.png", **options: Any) -> Path:
     """Draw a model into a file, see `fnet.plot_model`. Source: Keras ``utils.plot_model``."""
-    shape = None if model.functional.kind == "graph" else model.functional.shape or tuple(model.input_shape)[1:]
-    return plot.plot_model(model.functional, shape, to_file, **options)
+    return plot.plot_model(model.functional, _shape(model), to_file, **options)
+
+
+def model_to_dot(model: Model, **options: Any) -> str:
+    """The text that describes the drawing of a model, see `fnet.model_to_dot`."""
+    return plot.model_to_dot(model.functional, _shape(model), **options)
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether x is a symbolic value: an `Input`, or what follows from one."""
+    return isinstance(x, SymbolicNode)
+
+
+def timeseries_dataset_from_array(
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+) -> Any:
+    """Batches of windows over a series, with targets or without, see `fnet.data.windows` and `fnet.data.batches`.
+
+    >>> x, y = next(iter(timeseries_dataset_from_array([1, 2, 3, 4], [3, 4], 2, batch_size=2)))
+    >>> x.tolist(), y.tolist()
+    ([[1, 2], [2, 3]], [3, 4])
+    """
+    found = windows(data, sequence_length, sequence_stride, sampling_rate, targets)
+    key = (random.key(seed) if seed is not None else next_key()) if shuffle else None
+    count = len(found[0] if isinstance(found, tuple) else found)
+    return batches(found, count if batch_size is None else batch_size, key)
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | int | None = None,
+    right_size: float | int | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+) -> tuple[Any, Any]:
+    """Two parts of an array, or of a tuple of arrays: sizes are numbers of samples, or fractions of them.
+
+    >>> left, right = split_dataset(np.arange(4), left_size=0.75)
+    >>> left.tolist(), right.tolist()
+    ([0, 1, 2], [3])
+    """
+    parts = dataset if isinstance(dataset, tuple) else (dataset,)
+    count = len(parts[0])
+    if left_size is None and right_size is None:
+        raise ValueRangeError("split_dataset: give left_size or right_size, a number of samples or a fraction of them.")
+    left = _number(left_size, count) if left_size is not None else count - _number(right_size, count)
+    right = _number(right_size, count) if right_size is not None else count - left
+    if not 0 < left < count or not 0 < right <= count - left:
+        raise ValueRangeError(f"split_dataset: parts of {left} and {right} of {count} samples; each has at least one.")
+    order = np.arange(count)
+    if shuffle:
+        order = random.permutation(random.key(seed) if seed is not None else next_key(), count)
+    pieces = order[:left], order[left : left + right]
+    made = [tuple(np.asarray(part)[piece] for part in parts) for piece in pieces]
+    return (made[0], made[1]) if isinstance(dataset, tuple) else (made[0][0], made[1][0])
+
+
+def _number(size: Any, count: int) -> int:
+    return int(size) if isinstance(size, int | np.integer) else round(size * count)
+
+
+def _shape(model: Model) -> Any:
+    return None if model.functional.kind == "graph" else model.functional.shape or tuple(model.input_shape)[1:]

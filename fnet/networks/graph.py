@@ -105,7 +105,8 @@ class Wiring:
     """The calls between the inputs and the outputs of a graph, in an order in which they can run."""
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
-        self.given, self.outputs = inputs, as_tuples(checked_nodes("graph outputs", outputs))
+        self.given, self.given_outputs = inputs, outputs
+        self.outputs = as_tuples(checked_nodes("graph outputs", outputs))
         if isinstance(self.outputs, tuple) and len(self.outputs) == 1 and isinstance(self.outputs[0], SymbolicNode):
             self.outputs = self.outputs[0]  # as in Keras
         self.inputs: list[SymbolicNode] = tree.leaves(checked_nodes("graph inputs", inputs))
@@ -197,6 +198,12 @@ class Wiring:
             f"graph: expected {len(self.inputs)} {what} for the inputs {_listed(self.input_names)}, received "
             f"{received}. Give a tuple in this order, or a dict by name."
         )
+
+
+def rebuilt(wiring: Wiring, changed: Callable[[Layer], Layer]) -> Layer:
+    """The graph with other layers in the same places."""
+    inputs, calls, outputs = wiring.listed(wiring.given, wiring.given_outputs)
+    return _connected(inputs, [(changed(layer), numbers, samples) for layer, numbers, samples in calls], outputs)
 
 
 def wiring_of(net: Layer) -> Wiring | None:

@@ -312,6 +312,33 @@ def test_a_file_holds_the_model_and_its_training(tmp_path, suffix):
     assert (alone.predict(X) == model.predict(X)).all()
 
 
+def test_a_model_is_said_by_a_text_and_made_again():
+    model = small()
+    for again in (models.model_from_json(model.to_json()), models.clone_model(model)):
+        assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+        assert again.output_shape == model.output_shape and again.count_params() == model.count_params()
+        assert (again.get_weights()[0] != model.get_weights()[0]).any()
+    with pytest.raises(FileError, match="it is no JSON"):
+        models.model_from_json("{")
+
+
+def test_optimizers_are_named_by_class_too():
+    model = small(optimizer=optimizers.RMSprop)
+    model.fit(X, Y, verbose=0)
+    assert model.optimizer.learning_rate == 0.001 and model.optimizer.iterations == 1
+
+
+def test_data_is_split_and_cut_into_windows():
+    left, right = utils.split_dataset((X, Y), left_size=0.75, shuffle=True, seed=1)
+    assert len(left[0]) == 24 and len(right[1]) == 8
+    assert sorted(np.concatenate([left[0], right[0]]).sum(1)) == sorted(X.sum(1))
+    model = Sequential([layers.LSTM(3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    series = np.sin(np.arange(40.0)).astype("float32")[:, None]
+    batches = utils.timeseries_dataset_from_array(series, series[5:], 5, batch_size=8)
+    assert len(model.fit(batches, verbose=0).history["loss"]) == 1
+
+
 def test_functional_networks_become_models():
     net = fnet.serial(fnet.layers.Dense(4, "relu"), fnet.fanout(fnet.layers.Dense(2), fnet.layers.Dense(3)))
     params, state = net.init(fnet.random.key(0), (4,))

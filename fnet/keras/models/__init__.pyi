@@ -1,3 +1,5 @@
+from fnet.keras.copying import clone_model as clone_model
+from fnet.keras.copying import model_from_json as model_from_json
 from fnet.keras.from_functional import from_functional as from_functional
 from fnet.keras.input import Input as Input
 from fnet.keras.models.model import Model as Model

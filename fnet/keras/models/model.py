@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, did_you_mean
+from fnet.io.keras.calls import calls_of
+from fnet.io.keras.model_config import model_config
 from fnet.keras.held import HeldLayer, face_of
-from fnet.keras.layer import Layer
+from fnet.keras.layer import Layer, check_called, of_shapes
 from fnet.keras.models.trained import Trained
 from fnet.keras.models.wiring import LayerGraph
 from fnet.keras.naming import unique_name
 from fnet.keras.summary import print_summary
 from fnet.networks.graph import graph, wiring_of
+from fnet.networks.parameters import trainable
 
 
 class Model(Trained, Layer):
@@ -32,21 +36,27 @@ class Model(Trained, Layer):
     _layer_graph: LayerGraph | None = None
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **options: Any) -> None:
-        if type(self) is Model and name is None:
-            name = unique_name("functional")
-        super().__init__(name=name, **options)
+        own = unique_name("functional") if type(self) is Model and name is None else name
+        super().__init__(name=own, **options)
+        self.has_chosen_name = name is not None
         if (inputs is None) != (outputs is None) or (inputs is None and type(self) is Model):
             raise StructureError(f"{type(self).__name__}: give both, inputs and outputs: Model(inputs, outputs).")
         if inputs is not None:
             self._connect(inputs, outputs)
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
+        check_called(self.name, (inputs, outputs))
         net = graph(inputs, outputs)
         wiring = wiring_of(net)
         assert wiring is not None
         self._layer_graph = LayerGraph(wiring)
         self._given = inputs, outputs
         self._core, self.built = HeldLayer.of(net, self), True
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape, with None for the batch; several inputs have a list of shapes."""
+        if not self.built and not self.is_being_built:
+            self.build_for(of_shapes(input_shape))
 
     # What is in it.
 
@@ -83,6 +93,13 @@ class Model(Trained, Layer):
     def summary(self, *args: Any, **options: Any) -> None:
         """Print the table of layers, see `fnet.keras.summary.print_summary`."""
         print_summary(self, *args, **options)
+
+    def to_json(self) -> str:
+        """The text that says the layers, as Keras writes it; `fnet.keras.models.model_from_json` is the way back."""
+        net, params, state = self.functional, self.params, self.state
+        samples = [node.samples for node in self.inputs]
+        calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples))
+        return json.dumps(model_config(calls, trainable(net, params), "archive", self.name))
 
     @property
     def is_chain(self) -> bool:

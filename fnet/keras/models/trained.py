@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
 from fnet.keras.seeds import next_key
+from fnet.keras.unnamed import unnamed
 from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.parameters import freeze
+from fnet.train.sources.batches import is_batches
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
 
@@ -83,6 +86,11 @@ class Trained(Layer):
         self._trainer = self._ts = None
 
     @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._compiled is not None
+
+    @property
     def optimizer(self) -> optimizers.Optimizer:
         return self._known().optimizer
 
@@ -128,16 +136,17 @@ class Trained(Layer):
                 "fit: fnet validates after each epoch, in batches of batch_size. Leave validation_freq and "
                 "validation_batch_size out, or call evaluate in a callback."
             )
+        x = self._built_on(x)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         if isinstance(validation_data, tuple | list):
             validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
-        trainer, ts = self._training(x)
+        trainer, ts = self._training()
         self.stop_training = False
         called = adapted(callbacks, self)
         rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
         try:
             ts, record = trainer.fit(
-                ts, x, y, 32 if batch_size is None else batch_size, epochs, validation_split, validation_data, shuffle,
+                ts, x, y, batch_size, epochs, validation_split, validation_data, shuffle,
                 sample_weight, verbose, initial_epoch, called, class_weight, steps_per_epoch,
                 validation_steps,
             )  # fmt: skip
@@ -163,9 +172,10 @@ class Trained(Layer):
 
         Source: Keras ``Model.evaluate``.
         """
+        x = self._built_on(x)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
-        trainer, ts = self._training(x)
-        found = dict(trainer.evaluate(ts, x, y, 32 if batch_size is None else batch_size, sample_weight, steps).items())
+        trainer, ts = self._training()
+        found = dict(trainer.evaluate(ts, x, y, batch_size, sample_weight, steps).items())
         if return_dict:
             return found
         values = list(found.values())
@@ -183,9 +193,8 @@ class Trained(Layer):
 
         Source: Keras ``Model.predict``.
         """
-        x, _, _ = self._arranged(x, None, None)
-        self._build_on(x)
-        made = self._predictor().predict(self._as_state(), x, 32 if batch_size is None else batch_size, steps)
+        x, _, _ = self._arranged(self._built_on(x))
+        made = self._predictor().predict(self._as_state(), x, batch_size, steps)
         return list(made) if isinstance(made, tuple) else made
 
     def train_on_batch(
@@ -221,11 +230,15 @@ class Trained(Layer):
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a file, see `fnet.save_weights`."""
         _check_free(filepath, overwrite)
-        weights.save_weights(filepath, self.functional, self.params, self.state)
+        net, params, state = unnamed(self.functional, self.params, self.state)
+        weights.save_weights(filepath, net, params, state)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Take the weights from a file of fnet or of Keras, see `fnet.load_weights`."""
-        self.take(*weights.load_weights(filepath, self.functional, self.params, self.state))
+        own = self.params, self.state
+        net, params, state = unnamed(self.functional, *own)
+        found = weights.load_weights(filepath, net, params, state)
+        self.take(*(tree.unflatten(tree.structure(o), tree.leaves(f)) for o, f in zip(own, found, strict=True)))
 
     def go_on(self, ts: TrainState) -> None:
         """Take a state of a training from elsewhere: the next `fit` goes on from there."""
@@ -245,12 +258,11 @@ class Trained(Layer):
             )
         return self._compiled
 
-    def _training(self, x: Any = None) -> tuple[Trainer, TrainState]:
-        """The trainer, and the state of the training with the weights as they are now, made for data like x."""
+    def _training(self) -> tuple[Trainer, TrainState]:
+        """The trainer, and the state of the training with the weights as they are now."""
         known = self._known()
         if known.loss is None:
             raise StructureError(f"{self.name} was compiled without a loss: model.compile(optimizer, loss='mse').")
-        self._build_on(x)
         if self._trainer is None:
             self._trainer = Trainer(
                 self._frozen(), known.loss, known.optimizer.functional, known.metrics, known.loss_weights,
@@ -297,11 +309,19 @@ class Trained(Layer):
     def _as_state(self) -> TrainState:
         return TrainState(self.params, self.state, {}, next_key(), np.zeros((), np.int64))
 
-    def _build_on(self, x: Any) -> None:
-        """Make the weights for data like these, where there are none."""
-        if not self.built and x is not None:
-            first = tree.map(lambda part: np.asarray(part[:1]), x)
-            self(first)
+    def _built_on(self, x: Any) -> Any:
+        """The data; weights are made for the first of them, where there are none."""
+        if self.built or x is None:
+            return x
+        first = x
+        if is_batches(x):
+            rest = iter(x)
+            batch = next(rest)
+            first = batch[0] if isinstance(batch, tuple) else batch
+            x = itertools.chain([batch], rest) if rest is x else x  # a generator goes on
+        first, _, _ = self._arranged(first)
+        self(tree.map(lambda part: np.asarray(part[:1]), first))
+        return x
 
     def _arranged(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
         """The data as `fnet.Trainer` takes them: tuples in place of lists of arrays, outputs in their order."""

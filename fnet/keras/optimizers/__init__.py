@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet import optimizers
 from fnet.errors import StructureError
+from fnet.keras.optimizers import schedules as schedules
 from fnet.optimizers import Optimizer as Functional
 
 
