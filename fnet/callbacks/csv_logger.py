@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +23,9 @@ class CSVLogger(Callback):
 
     The columns are ``epoch``, counted from 0, and the names of the logs of the first epoch, sorted; without validation
     in it, those with ``val_`` too. What an epoch does not have is ``NA``. separator: one character between numbers.
-    append: go on at the end of the file; the header is written if that is empty. Raises `ValueRangeError` for another
-    separator, `OSError` for a file that cannot be written. Source: Keras ``CSVLogger``.
+    append: go on at the end of the file; the header is written if that is empty, otherwise its columns are those of the
+    file, and a name that it does not have is warned of. Raises `ValueRangeError` for another separator, `OSError` for a
+    file that cannot be written. Source: Keras ``CSVLogger``.
 
     >>> CSVLogger("training.csv", append=True)
     CSVLogger(filename='training.csv', append=True)
@@ -57,7 +59,10 @@ class CSVLogger(Callback):
         if self.columns is None:
             names = sorted(run.logs)
             validated = any(name.startswith("val_") for name in names)
-            self.columns = names if validated else [*names, *(f"val_{name}" for name in names)]
+            columns = names if validated else [*names, *(f"val_{name}" for name in names)]
+            self.columns = (self._columns_there(names) if self.length else None) or columns
+            if self.length and not self._ends_with_a_line():
+                self._file.write("\n")
         writer = csv.writer(self._file, delimiter=self.separator)
         if not self.length:
             writer.writerow(["epoch", *self.columns])
@@ -67,6 +72,26 @@ class CSVLogger(Callback):
 
     def on_train_end(self, run: Run) -> None:
         self._close()
+
+    def _columns_there(self, names: list[str]) -> list[str] | None:
+        """The columns of a file that has a header, None for one that has none."""
+        with self.filename.open(newline="", encoding="utf-8", errors="replace") as file:
+            first, *columns = next(csv.reader(file, delimiter=self.separator), [""])
+        if first != "epoch":
+            return None
+        lost = [name for name in names if name not in columns]
+        if lost:
+            warnings.warn(
+                f"CSVLogger: '{self.filename}' has no column for {', '.join(lost)}, which are left out. Choose another "
+                f"file, or append=False.",
+                stacklevel=8,  # at the call of fit
+            )
+        return columns
+
+    def _ends_with_a_line(self) -> bool:
+        with self.filename.open("rb") as file:
+            file.seek(self.length - 1)
+            return file.read(1) in b"\r\n"
 
     def _cut(self) -> None:
         """Remove what an earlier run wrote, or one that was killed after the moment from which this one goes on."""

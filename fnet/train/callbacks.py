@@ -56,8 +56,23 @@ class Callbacks:
 
     def call(self, hook: str, run: Run) -> None:
         """Call a hook of train or epoch of those that have it."""
+        if hook == "on_train_end":
+            self._end(run)
+            return
         for bound in self._hooks[hook]:
             bound(run)
+
+    def _end(self, run: Run) -> None:
+        """Call all last hooks, which close files and give back locks; an error of one is raised after the others."""
+        first: BaseException | None = None
+        for bound in self._hooks["on_train_end"]:
+            try:
+                bound(run)
+            except BaseException as error:
+                first = first or error
+                run.error = run.error or error
+        if first is not None:
+            raise first
 
     def steps_to_batch_hooks(self, done: int) -> int:
         """After `done` steps of the run: how many may be done before a hook is to be called."""

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from fnet import Layer, optimizers, random, serial, tree
-from fnet.callbacks import Callback, CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
+from fnet.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    LambdaCallback,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)
 from fnet.errors import NonFiniteError, StructureError, ValueRangeError
 from fnet.layers import Dense
 from fnet.train import Trainer, loop
@@ -310,3 +318,22 @@ def test_traces_of_the_step_with_rates_that_change(problem):
     _, history = fit(trainer, ts, problem, Changing(), epochs=4)
     assert len(set(counts)) == 1
     assert history["learning_rate"] == [0.01, 0.005, 0.0025, 0.00125]
+
+
+def test_each_last_hook_is_called_also_after_one_that_fails(trainer, ts, problem, tmp_path):
+    """Files are closed and locks given back; a backup stays, since the run did not end well."""
+
+    class Failing(Callback):
+        def __init__(self, text):
+            self.text = text
+
+        def on_train_end(self, run):
+            if self.text:
+                raise RuntimeError(self.text)
+
+    backup, logger = BackupAndRestore(tmp_path / "backup"), CSVLogger(tmp_path / "a.csv")
+    with pytest.raises(RuntimeError, match="first"):
+        fit(trainer, ts, problem, [Failing("first"), backup, Failing("second"), logger])
+    assert logger._file is None and len(list((tmp_path / "backup").iterdir())) == 1
+    new, history = fit(trainer, ts, problem, [Failing(""), backup, Failing(""), logger])
+    assert history.epoch == [0, 1] and int(new.step) == 10 and not (tmp_path / "backup").exists()

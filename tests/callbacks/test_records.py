@@ -44,6 +44,26 @@ def test_a_table_is_appended_to(trainer, problem, tmp_path):
     assert (tmp_path / "a.csv").read_text().splitlines() == ["epoch,loss,val_loss", "0,1.0,0.25"]
 
 
+def test_a_table_is_appended_to_by_the_columns_that_it_has(trainer, problem, tmp_path):
+    """A writer that was killed left half a line."""
+    path = tmp_path / "a.csv"
+    path.write_text("epoch,val_loss,loss\n0,0.5,1.")
+    fed(trainer, problem, [{"loss": 2.0}, {"loss": 3.0, "val_loss": 4.0}], CSVLogger(path, append=True))
+    assert path.read_text().splitlines() == ["epoch,val_loss,loss", "0,0.5,1.", "0,NA,2.0", "1,4.0,3.0"]
+    logs = [{"loss": 2.0, "mae": 1.5, "val_mae": 1.0}]
+    with pytest.warns(UserWarning, match="CSVLogger: '.*a.csv' has no column for mae, val_mae, which are left") as told:
+        trainer.fit(
+            trainer.init(random.key(0), (3,)),
+            *problem,
+            verbose=False,
+            callbacks=[Feed(logs), CSVLogger(path, append=True)],
+        )
+    assert path.read_text().splitlines()[4:] == ["0,NA,2.0"] and told[0].filename == __file__
+    path.write_text("7,8\n")
+    fed(trainer, problem, [{"loss": 2.0}], CSVLogger(path, append=True))
+    assert path.read_text().splitlines() == ["7,8", "0,2.0,NA"]
+
+
 def test_a_table_is_complete_after_every_epoch_and_after_an_error(trainer, problem, tmp_path):
     lines = []
 
