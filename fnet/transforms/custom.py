@@ -88,7 +88,7 @@ class _KernelCall:
 
 
 @dataclass(frozen=True)
-class Configured:
+class LaunchedKernel:
     """A kernel for cards with the numbers of blocks and threads, under the names that Numba gives them."""
 
     dispatcher: Any
@@ -113,9 +113,9 @@ class _CudaCall(_KernelCall):
                 f"{type(kernel).__name__}."
             )
 
-    def configured(self, outputs: list[Any], specs: list[ArraySpec], params: dict[str, Any]) -> Configured:
+    def configured(self, outputs: list[Any], specs: list[ArraySpec], params: dict[str, Any]) -> LaunchedKernel:
         if self.launch is None:
-            return Configured(self.kernel, (max(1, -(-outputs[0].size // BLOCK)),), (BLOCK,))
+            return LaunchedKernel(self.kernel, (max(1, -(-outputs[0].size // BLOCK)),), (BLOCK,))
         how = self.launch(*specs, **params)
         try:
             grid, block = (
@@ -128,7 +128,7 @@ class _CudaCall(_KernelCall):
                 f"launch of primitive '{self.name}' must return (grid, block), each an integer above 0 or one to three "
                 f"of them in a tuple; it returned {how!r}."
             ) from None
-        return Configured(self.kernel, grid, block)
+        return LaunchedKernel(self.kernel, grid, block)
 
 
 def _with_zeros(vjp: Rule) -> Rule:
