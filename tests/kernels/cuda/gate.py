@@ -1,11 +1,14 @@
 """Machine code of all CUDA kernels, made with no card at hand: its figures, and the table of them in the documents.
 
-``python -m tests.kernels.cuda.gate`` compiles everything in `tests.kernels.cuda.table` and writes the table.
+``python -m tests.kernels.cuda.gate`` compiles everything in `tests.kernels.cuda.table` and writes the table;
+``python -m tests.kernels.cuda.gate index copy.fill`` what begins so, and what the table does not have yet.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +29,7 @@ Nothing here was measured on a card.
 - registers: of a thread, for sm_90 and sm_80; none is kept in memory for want of registers
 - shared: bytes of a block in shared memory, 1024 of them the system's; stack: bytes of a thread in local memory
 - fused: products and sums rounded once; float64: instructions that compute in float64
-- wide: accesses of 16 bytes to global memory; shuffles: exchanges between lanes
+- wide: accesses of 16 bytes to global memory; shuffles: exchanges between lanes, and their votes
 - occupancy: the share of the 2048 threads of an sm_90 multiprocessor for which it has registers and shared memory
 
 | kernel | signature | registers | shared | stack | fused | float64 | wide | shuffles | occupancy |
@@ -59,7 +62,7 @@ class Figures:
             len(re.findall(r"\bfma\.", code.ptx)),
             len(computing),
             wide,
-            len(re.findall(r"\bshfl\.", code.ptx)),
+            len(re.findall(r"\b(?:shfl|vote)\.", code.ptx)),
         )
 
     def occupancy(self, threads: int) -> int:
@@ -89,14 +92,23 @@ def faults(row: Row, signature: str, found: Figures) -> list[str]:
     return [fault for fault, holds in checks.items() if not holds]
 
 
-def page() -> str:
-    """The document: a line for each kernel and signature."""
-    lines = []
+def lines(text: str) -> dict[tuple[str, str], str]:
+    """The lines of the document, by kernel and signature."""
+    found = re.finditer(r"^\| ([^|]+) \| `([^`]+)` \|.*$", text, re.MULTILINE)
+    return {(line[1], line[2]): line[0] for line in found}
+
+
+def page(known: dict[tuple[str, str], str], anew: Sequence[str]) -> str:
+    """A line for each kernel and signature; known: lines that stay, but for those of names that begin as `anew` say."""
+    made = []
     for name, row in ROWS.items():
         for signature in row.signatures:
-            new, old = (figures(name, signature, capability) for capability in CAPABILITIES)
-            lines.append(_line(name, signature, new, old, kernel(name)))
-    return HEAD + "\n".join(lines) + "\n"
+            line = None if name.startswith(tuple(anew)) else known.get((name, signature))
+            if line is None:
+                new, old = (figures(name, signature, capability) for capability in CAPABILITIES)
+                line = _line(name, signature, new, old, kernel(name))
+            made.append(line)
+    return HEAD + "\n".join(made) + "\n"
 
 
 def _line(name: str, signature: str, new: Figures, old: Figures, of: Kernel) -> str:
@@ -108,4 +120,4 @@ def _line(name: str, signature: str, new: Figures, old: Figures, of: Kernel) -> 
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(page(lines(PAGE.read_text(encoding="utf-8")), sys.argv[1:] or [""]), encoding="utf-8")

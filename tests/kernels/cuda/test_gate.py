@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from fnet.kernels.cuda.runtime.adapter import why_missing
-from tests.kernels.cuda.gate import CAPABILITIES, PAGE, Figures, faults, figures
+from tests.kernels.cuda.gate import CAPABILITIES, PAGE, Figures, faults, figures, lines
 from tests.kernels.cuda.table import KERNELS, ROWS, Row, kernels_there
 
 CASES = [(name, signature) for name, row in ROWS.items() for signature in row.signatures]
 
 
 def test_every_kernel_has_a_row():
-    assert set(KERNELS) == kernels_there()
+    assert set(KERNELS) == kernels_there(), "see KERNELS in tests/kernels/cuda/table.py"
 
 
 def test_the_document_has_a_line_for_every_kernel_and_signature():
-    lines = re.findall(r"^\| ([^|]+) \| `([^`]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    assert lines == CASES, "write it anew: python -m tests.kernels.cuda.gate"
+    found = list(lines(PAGE.read_text(encoding="utf-8")))
+    assert found == CASES, "compile what is new: python -m tests.kernels.cuda.gate NAMES"
 
 
 @pytest.mark.skipif(bool(why_missing()), reason=why_missing())
