@@ -15,7 +15,7 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import promote
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
-from fnet.transforms.operand import beside
+from fnet.transforms.operand import beside, is_only_shape
 
 Ends = tuple[int, int]
 Sides = int | tuple[int, ...] | tuple[Ends, ...]
@@ -97,6 +97,8 @@ def _repeated(x: Any, axis: int, factor: int) -> Any:
 
 def _interpolated(x: Any, axis: int, factor: int) -> Any:
     (x,) = promote(x, floating=True)
+    if is_only_shape(x):  # the same, without memory for positions
+        return _repeated(x, axis, factor)
     shape = x.shape
     size = shape[axis]
     position = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)

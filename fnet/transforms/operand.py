@@ -63,6 +63,11 @@ def in_one_dtype(args: tuple[Any, ...]) -> list[Any] | None:
     return [np.asarray(x, dtype) if type(x) is float or type(x) is int else x for x in args]
 
 
+def is_only_shape(x: Any) -> bool:
+    """Whether nothing will be computed of `x`: somebody asks for shapes, for which constants need no memory."""
+    return isinstance(x, Tracer) and getattr(x.trace, "shapes_only", False)
+
+
 def beside(x: Any, like: Any) -> Any:
     """`x` on the device of `like`, which may stand for an array there: there an operation of `x` alone runs, too."""
     while isinstance(like, Tracer):

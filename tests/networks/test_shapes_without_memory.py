@@ -8,7 +8,7 @@ import pytest
 
 from fnet import random
 from fnet.initializers import get
-from fnet.layers import LSTM, Dense, LayerNormalization, MultiHeadAttention, PReLU
+from fnet.layers import LSTM, Dense, LayerNormalization, MultiHeadAttention, PReLU, UpSampling2D
 from fnet.transforms.stage import eval_shape
 
 LARGE = 1 << 13
@@ -20,6 +20,7 @@ LAYERS = {
     "alpha": (lambda: PReLU(), (LARGE, LARGE)),
     "gamma": (lambda: LayerNormalization(axis=(1, 2)), (LARGE, LARGE)),
     "states": (lambda: LSTM(LARGE, stateful=True, batch_size=LARGE, kernel_initializer="zeros"), (3, 4)),
+    "positions": (lambda: UpSampling2D((LARGE, 1), interpolation="bilinear"), (LARGE, 1, 1)),
     "causal": (lambda: MultiHeadAttention(2, 2, causal=True, return_attention_scores=True), (LARGE, 4)),
 }
 
