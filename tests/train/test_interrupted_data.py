@@ -38,11 +38,14 @@ def fitted(wait, **options):
 class Slow:
     shape, dtype, reads = (2**18, 3, 12), np.dtype("f4"), 0
 
+    def __init__(self, slow):
+        self.slow = slow
+
     def __getitem__(self, part):
         self.reads += 1
-        if self.reads == 36:
+        if self.reads == 36 and self.slow:
             print("waiting", flush=True)
-            time.sleep(9)
+            time.sleep(20)
         return np.ones((part.stop - part.start, 3, 12), "f4")
 
 def validated():
@@ -60,12 +63,14 @@ def streamed():
     net = fnet.serial(fnet.layers.Flatten(), Dense(1))
     trainer = fnet.Trainer(net, "mse", "sgd")
     ts = trainer.init(fnet.random.key(0), (3, 12))
-    ts, history = trainer.fit(ts, Slow(), np.zeros((2**18, 1), "f4"), batch_size=4096, verbose=False)
+    for slow in (False, True):  # the first one compiles
+        last, history = trainer.fit(ts, Slow(slow), np.zeros((2**18, 1), "f4"), batch_size=4096, verbose=False)
+    ts = last
     assert history.interrupted and 0 < ts.step < 64, ts.step
 
 hooks = [LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
 for case in (
-    lambda: fitted(lambda: time.sleep(9)), lambda: fitted(for_ever), lambda: fitted(for_ever, callbacks=hooks),
+    lambda: fitted(lambda: time.sleep(20)), lambda: fitted(for_ever), lambda: fitted(for_ever, callbacks=hooks),
     validated, evaluated, streamed,
 ):
     case()
@@ -78,7 +83,7 @@ def test_ctrl_c_while_a_batch_is_waited_for_returns_at_once():
     """The last completed step, also where batches are stuck for ever; no second Ctrl-C is needed."""
     with subprocess.Popen([sys.executable, "-c", CTRL_C], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        overdue = threading.Timer(30, process.kill)
+        overdue = threading.Timer(90, process.kill)
         overdue.start()
         try:
             for case in range(6):
@@ -87,7 +92,7 @@ def test_ctrl_c_while_a_batch_is_waited_for_returns_at_once():
                 began = time.monotonic()
                 process.send_signal(signal.SIGINT)
                 assert process.stdout.readline() == "done\n", case
-                assert time.monotonic() - began < 4, case
+                assert time.monotonic() - began < 6, case
             assert process.wait(5) == 0
         finally:
             overdue.cancel()
