@@ -107,6 +107,7 @@ class Cuda:
         return made
 
     def assign(self, target: DeviceArray, source: Any) -> None:
+        target.memory.is_changed = True
         if not self.owns(source):
             host = np.broadcast_to(np.asarray(source, target.dtype), target.shape)
             if target.size:
@@ -160,6 +161,7 @@ class Cuda:
     def block(self, nbytes: int) -> Stretch:
         made = self.pool.allocate(nbytes, "a jitted function")
         if nbytes:
+            made.is_changed = True
             self.driver.zero(made.address, nbytes, self.stream)
         return made
 

@@ -44,6 +44,7 @@ class Executor:
             self._nbytes[slot.buffer.place, slot.buffer.index] = specs[slot.buffer.index].nbytes
         self._own: dict[Key, int] = {}  # where those that are moved lie in memory of their own
         self._own_block = NOTHING
+        self._there: dict[Key, DeviceArray] = {}  # whose elements are in these places
         self._give_places(MOVED)
 
     def bind(self, place: str, block: Stretch) -> None:
@@ -60,12 +61,24 @@ class Executor:
         places = addresses | {key: self._own_block.address + offset for key, offset in self._own.items()}
         driver, stream = self._device.driver, self._device.stream
         for moved in self._own:
-            if moved[0] == INPUT:
+            if moved[0] == INPUT and not self._is_there(moved, inputs[moved[1]]):
                 driver.copy(places[moved], addresses[moved], self._nbytes[moved], stream)
         self._run(repeat, key, places)
         for moved in self._own:
             if moved[0] == OUTPUT:
                 driver.copy(addresses[moved], places[moved], self._nbytes[moved], stream)
+
+    def _is_there(self, moved: Key, array: DeviceArray) -> bool:
+        """Whether an input is what was copied to its place the last time, and has not changed.
+
+        It is held, so that no other array has its identity.
+        """
+        if self._nbytes[moved] > MOVED or array.memory.is_shared or array.memory.is_changed:
+            self._there.pop(moved, None)
+            return False
+        same = self._there.get(moved) is array
+        self._there[moved] = array
+        return same
 
     def _run(self, repeat: int, key: tuple[int, ...], places: dict[Key, int]) -> None:
         driver, stream = self._device.driver, self._device.stream
@@ -109,6 +122,7 @@ class Executor:
     def _give_places(self, most: int | None) -> None:
         """Places of their own for inputs and outputs of at most so many bytes, or for all."""
         self._graphs.clear()
+        self._there.clear()
         size = 0
         for key, nbytes in self._nbytes.items():
             if most is None or nbytes <= most:

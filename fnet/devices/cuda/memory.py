@@ -24,13 +24,15 @@ SMALL, SLAB = 1 << 19, 1 << 22  # a smaller stretch is a piece of a slab
 class Stretch:
     """So many bytes from an address on, which belong to a pool again once nobody holds them.
 
-    is_shared: whether other libraries may have used them, on streams of their own.
+    is_shared: whether other libraries may have used them, on streams of their own. is_changed: whether they are written
+    more than once, as a program's are; without both, an array in them stays as it is.
     """
 
-    __slots__ = ("__weakref__", "_pool", "address", "is_shared", "nbytes")
+    __slots__ = ("__weakref__", "_pool", "address", "is_changed", "is_shared", "nbytes")
 
     def __init__(self, pool: Pool | None, address: int, nbytes: int) -> None:
-        self._pool, self.address, self.nbytes, self.is_shared = pool, address, nbytes, False
+        self._pool, self.address, self.nbytes = pool, address, nbytes
+        self.is_shared = self.is_changed = False
 
     def __del__(self) -> None:
         if self._pool is not None:
@@ -44,7 +46,7 @@ class Foreign(Stretch):
 
     def __init__(self, address: int, nbytes: int, owner: Any) -> None:
         super().__init__(None, address, nbytes)
-        self.owner = owner
+        self.owner, self.is_shared = owner, True
 
 
 NOTHING = Stretch(None, 0, 0)

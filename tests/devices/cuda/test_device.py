@@ -111,6 +111,29 @@ def test_other_arrays_go_through_the_same_graph(card: Emulated):
     assert card.seen["recorded"] == 1
 
 
+def test_an_input_that_is_there_is_not_copied_again(card: Emulated):
+    jitted, x, y = fnet.jit(lambda x, y: add(x, y)), there(X), there(X)
+    for given, copies in ((y, 2), (y, 0), (x, 1), (y, 1), (y, 0)):
+        before = card.seen["copied"]
+        np.testing.assert_array_equal(host(jitted(x, given)), 2 * X)
+        assert card.seen["copied"] - before == copies + 1  # and the result
+    state = fnet.jit(lambda s: add(s, np.float32(1)), donate="s")
+    changing = state(there(X))
+    for k in range(3):  # another function changes it in place
+        np.testing.assert_array_equal(host(jitted(x, changing)), 2 * X + 1 + k)
+        assert state(changing) is changing
+    for k in range(3):  # and somebody writes into an array
+        y.home.assign(y, k * X)
+        np.testing.assert_array_equal(host(jitted(x, y)), (k + 1) * X)
+    y = there(X)
+    y.__dlpack__()  # others may write there from now on
+    for _ in range(2):
+        card.copy_in(y.memory.address, 2 * X, y.home.stream)
+        assert (host(jitted(x, y)) == 3 * X).all()
+        card.copy_in(y.memory.address, X, y.home.stream)
+        assert (host(jitted(x, y)) == 2 * X).all()
+
+
 def test_large_arrays_are_not_copied_as_long_as_they_come_again(card: Emulated, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(executor, "MOVED", 8)
     jitted = fnet.jit(lambda x, y: weighted_sum(add(x, y), weight=1.0))
