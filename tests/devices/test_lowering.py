@@ -24,7 +24,6 @@ PACKAGE = importlib.import_module("fnet.devices")
 DEVICES = sorted(module.name for module in pkgutil.iter_modules(PACKAGE.__path__) if module.ispkg)
 X = np.array([1.0, 2.0], np.float32)
 MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is written takes its name out
-    "accumulate": "bincount cumsum",
     "attention": "attention attention_vjp",
     "conv": "conv conv_input conv_weight",
     "ctc": "ctc ctc_beam_search_decode ctc_gradient ctc_greedy_decode",
@@ -36,7 +35,6 @@ MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is wri
     ),
     "pooling": "average_pool average_pool_vjp max_pool max_pool_vjp pick_pool",
     "recurrent": "gru gru_taped gru_vjp lstm lstm_taped lstm_vjp simple_rnn simple_rnn_taped simple_rnn_vjp",
-    "search": "searchsorted top_k",
     "solve": "solve_positive",
 }
 

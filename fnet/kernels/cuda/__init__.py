@@ -4,6 +4,7 @@ import importlib
 from types import ModuleType
 
 _FAMILIES = (
+    "accumulate",
     "copy",
     "crossentropy",
     "dropout",
@@ -13,6 +14,7 @@ _FAMILIES = (
     "permutation",
     "philox",
     "reduce",
+    "search",
     "softmax",
 )
 

@@ -43,6 +43,8 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
 
 
 KERNELS: dict[str, Row] = {
+    "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
+    "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
     "copy.copy_rows": Row(_both("x x i8 n", "? ? i8 n"), vector=True),
     "copy.copy_strided": Row(_both("x x i8 n", "? ? i8 n")),
     "copy.copy_transposed": Row(_both("x x i8", "? ? i8")),
@@ -74,6 +76,8 @@ KERNELS: dict[str, Row] = {
     "philox.uniform_f64": Row(("u4 f8 n",)),
     "reduce.argmax": Row(_both("x i8 n n", "? i8 n n", "i8 i8 n n"), shuffles=True),
     "reduce.argmin": Row(_both("x i8 n n", "? i8 n n", "i8 i8 n n"), shuffles=True),
+    "search.searchsorted": Row(_both("x x i8 n n n", "i8 i8 i8 n n n")),
+    "search.top_k": Row(_both("x i8 n n n", "i8 i8 n n n"), shuffles=True),
     "softmax.log_softmax": Row(_both("x x n n"), shuffles=True),
     "softmax.log_softmax_vjp": Row(_both("x x x n n"), shuffles=True),
     "softmax.logsumexp": Row(_both("x x n n"), shuffles=True),

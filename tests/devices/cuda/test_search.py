@@ -1,0 +1,63 @@
+"""Running sums, sums by index, searches and the largest of rows by CUDA kernels: the results of the CPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet.device
+from fnet.devices.cuda import grids
+from fnet.ops import accumulate, search
+from tests.devices.cuda.unloaded import Unloaded
+
+RNG = np.random.default_rng(0)
+
+
+def both(primitive: Any, *arrays: np.ndarray, **params: Any) -> tuple[np.ndarray, np.ndarray]:
+    (received,) = Unloaded().compute(primitive, *arrays, **params)
+    return received, fnet.device.cpu().compute(primitive, list(arrays), params)[0]
+
+
+@pytest.mark.parametrize("columns", [1, 2, 31, 32, 33, 65])
+def test_running_sums(columns):
+    for dtype in ("float32", "int64", "uint64"):
+        x = np.abs(10 * RNG.normal(size=(3, columns))).astype(dtype)
+        for reverse in (False, True):
+            np.testing.assert_allclose(*both(accumulate._cumsum, x, reverse=reverse), rtol=1e-6)
+
+
+def test_running_sums_keep_nan_and_infinities_to_what_follows():
+    x = RNG.normal(size=(2, 70)).astype(np.float32)
+    x[0, 40], x[1, 33] = np.nan, np.inf
+    np.testing.assert_allclose(*both(accumulate._cumsum, x, reverse=False), rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1, 31, 33, 100])
+def test_sums_by_index(count):
+    index = RNG.integers(-2, 9, count)
+    for dtype in ("float32", "int64", "uint64"):
+        weights = np.abs(10 * RNG.normal(size=count)).astype(dtype)
+        np.testing.assert_allclose(*both(accumulate._bincount, index, weights, length=7), rtol=1e-5, atol=1e-5)
+
+
+def test_searches():
+    for edges in (np.array([0.5]), np.sort(RNG.normal(size=33)), np.array([0.0, 1.0, 1.0, 2.0, np.nan])):
+        x = np.concatenate([edges, RNG.normal(size=20), [np.inf, -np.inf, np.nan]]).astype(np.float32)
+        for right in (False, True):
+            np.testing.assert_array_equal(*both(search._search, edges.astype(np.float32), x, right=right))
+
+
+@pytest.mark.parametrize(("columns", "k"), [(1, 1), (2, 2), (31, 3), (33, 33), (65, 2)])
+def test_the_largest_of_rows(columns, k):
+    for dtype in ("float32", "int64", "uint64"):
+        np.testing.assert_array_equal(*both(search._top, RNG.integers(0, 9, (2, columns)).astype(dtype), k=k))
+
+
+def test_the_largest_of_long_rows(monkeypatch):
+    monkeypatch.setattr(grids, "LONG", 16)
+    monkeypatch.setattr(grids, "THREADS", 64)
+    x = RNG.integers(-9, 9, (3, 150)).astype(np.float32)
+    x[0, [3, 149]], x[1, 70], x[2] = np.nan, np.inf, -np.inf
+    np.testing.assert_array_equal(*both(search._top, x, k=4))
