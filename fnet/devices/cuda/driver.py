@@ -61,6 +61,9 @@ class Driver(Protocol):
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         """Set bytes to zero."""
 
+    def prepare(self, kernel: Any, arguments: Sequence[Argument]) -> None:
+        """Compile and load a kernel for arguments of these kinds, so that its launch takes no longer than others."""
+
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         """Run a kernel: a `Launch` (`fnet.kernels.cuda.runtime.kernel`), or a user's configured ``@cuda.jit`` function.
 

@@ -35,6 +35,7 @@ class Executor:
     def __init__(self, device: Any, plan: Plan, executor: str) -> None:
         self._device, self._plan = device, plan
         self._is_walked = executor == "walk"
+        self._is_prepared = False  # whether the kernels are compiled: Ctrl-C may interrupt that
         self._blocks: dict[str, Stretch] = {}
         self._graphs: dict[tuple[int, ...], Graph | None] = {}  # None where the plan was launched call by call
         slots = [slot for call in plan.calls for slot in call.slots if slot.buffer.place in (INPUT, OUTPUT)]
@@ -97,11 +98,18 @@ class Executor:
             driver.replay(graph, stream)
 
     def _launch(self, places: dict[Key, int], stream: int) -> None:
+        calls = [
+            (call.kernel, [self._argument(arg, places) if isinstance(arg, Slot) else arg for arg in call.args])
+            for call in self._plan.calls
+        ]
+        if not self._is_prepared:
+            for kernel, arguments in calls:
+                self._device.driver.prepare(kernel, arguments)
+            self._is_prepared = True
         launch = self._device.driver.launch
         with interrupts_put_off():
-            for call in self._plan.calls:
-                args = [self._argument(arg, places) if isinstance(arg, Slot) else arg for arg in call.args]
-                launch(call.kernel, args, stream)
+            for kernel, arguments in calls:
+                launch(kernel, arguments, stream)
 
     def _recorded(self, places: dict[Key, int]) -> Graph:
         device = self._device

@@ -124,6 +124,10 @@ class Emulated:
         there = self._at(address, nbytes)
         self._do(stream, "zeroed", [(address, nbytes)], lambda: there.fill(0))
 
+    def prepare(self, kernel: Any, arguments: Sequence[Argument]) -> None:
+        assert isinstance(launch_of(kernel), Launch)
+        self.seen["prepared"] += 1
+
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         kernel = launch_of(kernel)
         _check_limits(kernel)

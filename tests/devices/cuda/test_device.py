@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -222,6 +223,32 @@ def test_an_error_while_a_graph_is_recorded_leaves_all_as_it_was(card: Emulated,
     state, loss = jitted(state, x)
     assert float(state["n"]) == 2 and float(loss) == 4 * X.sum()
     assert card.seen["recorded"] == 2
+
+
+def test_ctrl_c_finds_a_run_not_begun_while_it_compiles_and_done_while_it_runs(
+    card: Emulated, monkeypatch: pytest.MonkeyPatch
+):
+    jitted, state, x = fnet.jit(step, donate="state"), there(start()), there(X)
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "prepare", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            jitted(state, x)
+    assert card.seen["launched"] == 0
+    state, _ = jitted(state, x)
+    prepared, launch = card.seen["prepared"], card.launch
+
+    def pressed(*args: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.setattr(card, "launch", launch)
+        launch(*args)
+
+    monkeypatch.setattr(card, "launch", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        jitted(state, x)
+    monkeypatch.setattr(card, "launch", launch)
+    state, loss = jitted(state, x)
+    assert float(state["n"]) in (2, 3) and float(loss) == (2 + float(state["n"])) * X.sum()
+    assert card.seen["prepared"] == prepared
 
 
 def test_arrays_of_before_stay_as_they_were(card: Emulated):

@@ -124,17 +124,13 @@ class Driver:
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         self._do("clearing memory", "cuMemsetD8Async", address, 0, nbytes, stream)
 
+    def prepare(self, kernel: Any, arguments: Sequence[Any]) -> None:
+        self._function(launch_of(kernel), arguments)
+
     def launch(self, kernel: Any, arguments: Sequence[Any], stream: int) -> None:
         launch = launch_of(kernel)
-        signature = tuple(arg[2] if isinstance(arg, tuple) else None for arg in arguments)
-        key = launch.kernel, signature, launch.shared_bytes
-        function = self._functions.get(key)
-        if function is None:
-            function = self._functions[key] = self._loaded(launch, signature)
-        self._do(
-            launch.__name__, "cuLaunchKernel", function, *launch.grid, *launch.block, launch.shared_bytes, stream,
-            self._pointers(arguments), 0,
-        )  # fmt: skip
+        function, how = self._function(launch, arguments), (*launch.grid, *launch.block, launch.shared_bytes)
+        self._do(launch.__name__, "cuLaunchKernel", function, *how, stream, self._pointers(arguments), 0)
 
     # Order.
 
@@ -172,8 +168,17 @@ class Driver:
     def finish(self) -> None:
         self._do("waiting for the card", "cuCtxSynchronize")
 
+    def _function(self, launch: Launch, arguments: Sequence[Any]) -> int:
+        """The function of a kernel on the card, loaded once for arguments of these kinds."""
+        signature = tuple(arg[2] if isinstance(arg, tuple) else None for arg in arguments)
+        key = launch.kernel, signature, launch.shared_bytes
+        function = self._functions.get(key)
+        if function is None:
+            function = self._functions[key] = self._loaded(launch, signature)
+        return function
+
     def _loaded(self, launch: Launch, signature: tuple[np.dtype | None, ...]) -> int:
-        """The function of a kernel on the card."""
+        """The same, compiled and loaded."""
         made = kept.compiled(launch.kernel, signature, self.capability)
         module = self._do(f"loading {launch.__name__}", "cuModuleLoadData", made.cubin)
         function = int(self._do(f"loading {launch.__name__}", "cuModuleGetFunction", module, made.name.encode()))
