@@ -10,6 +10,7 @@ import pytest
 import fnet
 from fnet import ops, tree
 from fnet.errors import StructureError
+from fnet.kernels.cpu.runtime.guarded_call import entries
 from fnet.transforms import specialised
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -18,6 +19,8 @@ EXECUTORS = pytest.mark.parametrize("executor", ["walk", "native"])
 
 @pytest.fixture(autouse=True)
 def written_at_once(monkeypatch) -> None:
+    if entries() is None:
+        pytest.skip("no machine code looks at arrays here")
     monkeypatch.setattr(specialised, "MANY", 0)
 
 
