@@ -134,7 +134,7 @@ def test_batches_of_the_host_are_copied_there_on_their_way(
     data: Any = (Again(x, y), None)
     if of == "data sets":
         monkeypatch.setattr("fnet.train.sources.datasets.WINDOW_BYTES", 16 * 40)
-        monkeypatch.setattr("fnet.train.given.is_large", lambda data: True)
+        monkeypatch.setattr("fnet.train.given.is_large", lambda *data: True)
         stored = np.memmap(tmp_path / "x", np.float32, "w+", shape=x.shape)
         stored[:] = x
         data = (stored, y)
