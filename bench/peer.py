@@ -21,7 +21,7 @@ class Peer:
     def __init__(self, name: str, threads: int) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [_python(name), "-m", "bench.worker", name, str(threads)],
+            [interpreter(name), "-m", "bench.worker", name, str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,7 +81,7 @@ class Peer:
         return reply
 
 
-def _python(name: str) -> str:
+def interpreter(name: str) -> str:
     """The interpreter of a peer: that of this process, or what ``BENCH_PYTHON_<NAME>`` says."""
     return os.environ.get(f"BENCH_PYTHON_{name.upper()}", sys.executable)
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling, streaming
+from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling, streaming, words
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
@@ -31,6 +31,7 @@ PARTS = (
     "files",
     "fitting",
     "streaming",
+    "words",
 )
 
 
@@ -101,6 +102,8 @@ def _others(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield "Trainer beside its steps", fitting.fitting_table(rounds)
     if "streaming" in parts and "fnet" in names:
         yield "Data sets of a file", streaming.streaming_table(rounds)
+    if "words" in parts and "fnet" in names:
+        yield "The words of Keras", words.words_table(rounds, names)
 
 
 def _options() -> argparse.Namespace:
