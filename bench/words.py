@@ -68,7 +68,7 @@ def measured(package: str) -> dict[str, dict[str, float]]:
 
 
 def words_table(rounds: int, names: Sequence[str]) -> str:
-    """Both side by side, in turns, the least of the rounds; names: of the peers, of which Keras on TensorFlow is best."""
+    """Both side by side, in turns, the least of the rounds; names: of peers, Keras on TensorFlow if it is there."""
     known = [name for name in ("keras_tensorflow", "keras") if name in names]
     if not known:
         return "Keras is not among the peers."
