@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import overload
 
 from fnet.activation_codes import LINEAR
-from fnet.kernels.cpu.product import VECTORS, packed_size, product_packed
+from fnet.kernels.cpu.product import VECTORS, packed_size, product_fetching, product_packed
 from fnet.kernels.cpu.vector import tile_operands
 from fnet.kernels.cpu.vector.bfloat16 import pair_neighbours, pair_vectors
 from fnet.kernels.cpu.vector.simd import at, lanes
@@ -93,6 +93,14 @@ def packed_product(
     _product_in_place(a, a_row, packed, c, c_row, m, n, k, rows, start)
 
 
+def packed_product_fetching(
+    a: Any, a_row: int, packed: Any, c: Any, c_row: int, m: int, n: int, k: int, rows: int, start: int,
+    ahead: Any, size: int,
+) -> None:  # fmt: skip
+    """`packed_product`; where operands stay in place, `size` elements at `ahead` come to the second-level cache."""
+    _product_in_place(a, a_row, packed, c, c_row, m, n, k, rows, start)
+
+
 @scalar
 def _row_of_pairs(k):
     words = (k + 1) // 2
@@ -144,6 +152,10 @@ def _split_tile_panels(x, x_row, words, rows, columns):
 
 def _product_in_place(a, a_row, packed, c, c_row, m, n, k, rows, start):
     product_packed(a, packed, c, c, m, n, k, rows, a_row, 1, c_row, start, LINEAR)
+
+
+def _fetching_product_in_place(a, a_row, packed, c, c_row, m, n, k, rows, start, ahead, size):
+    product_fetching(a, packed, c, m, n, k, rows, a_row, c_row, start, ahead, size)
 
 
 def _pairs_product(a, a_row, packed, c, c_row, m, n, k, rows, start):
@@ -210,6 +222,17 @@ def _compiled_by_rows(x, x_row, words, rows, columns):
 def _compiled_packed_product(a, a_row, packed, c, c_row, m, n, k, rows, start):
     written = {"pairs": _pairs_product, "tiles": _tile_product, "split tiles": _split_tile_product}
     return written.get(_kind(packed), _product_in_place)
+
+
+@overload(packed_product_fetching, jit_options=_INLINED)
+def _compiled_packed_product_fetching(a, a_row, packed, c, c_row, m, n, k, rows, start, ahead, size):
+    if _kind(packed) == "in place":
+        return _fetching_product_in_place
+
+    def written(a, a_row, packed, c, c_row, m, n, k, rows, start, ahead, size):
+        packed_product(a, a_row, packed, c, c_row, m, n, k, rows, start)
+
+    return written
 
 
 @overload(chosen, jit_options=_INLINED)

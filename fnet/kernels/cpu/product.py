@@ -33,7 +33,15 @@ from fnet.kernels.compiler.host import LEVEL_1, LEVEL_2
 from fnet.kernels.cpu.scalars import sigmoid, tanh
 from fnet.kernels.cpu.vector.packing import band_copier, row_copier, transposing_copier
 from fnet.kernels.cpu.vector.simd import INSTRUCTION_SET, VECTOR_BYTES, at, lanes
-from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, dot_tile, fma_tile, packing_tile, transposed_row_tile
+from fnet.kernels.cpu.vector.tiles import (
+    FROM_BIAS,
+    FROM_C,
+    dot_tile,
+    fetching_tile,
+    fma_tile,
+    packing_tile,
+    transposed_row_tile,
+)
 from fnet.kernels.cpu.vector.unrolled_tile import FETCHES, UNROLLED, unrolled_tile
 from fnet.kernels.policy import kernel, scalar
 
@@ -56,6 +64,7 @@ _tile_of_rows = unrolled_tile(ROWS, VECTORS, by_columns=False)
 _tile_of_columns = unrolled_tile(ROWS, VECTORS, by_columns=True)
 _packing_tile = packing_tile(ROWS, VECTORS)
 _short = fma_tile(EDGE_ROWS, VECTORS, partial=False, fetching=False)
+_fetching = fetching_tile(EDGE_ROWS, VECTORS)
 _edge = fma_tile(EDGE_ROWS, VECTORS, partial=True, masked=True)
 _narrow = fma_tile(NARROW_ROWS, 1, partial=False, masked=True)
 _last_narrow = fma_tile(EDGE_ROWS, 1, partial=True, masked=True)
@@ -281,6 +290,31 @@ def product_packed(a, packed, c, bias, m, n, k, rows, a_row, a_col, c_row, start
         if p >= k:
             break
     activate(c, m, n, c_row, act)
+
+
+@kernel(shared=True)
+def product_fetching(a, packed, c, m, n, k, rows, a_row, c_row, start, ahead, size):
+    """`product_packed` of few contiguous rows of A, which brings `size` elements at `ahead` to the second-level cache.
+
+    What is fetched all at once stops the loop that fetches it; here it comes while products are computed.
+    """
+    one, width = lanes(c), VECTORS * lanes(c)
+    panel_rows = (rows + one - 1) // one * one
+    steps = max(m // EDGE_ROWS * (n // width) * k, 1)
+    step = (size + steps - 1) // steps
+    for p in range(0, max(k, 1), PACKED_K_BLOCK):
+        depth, first = min(PACKED_K_BLOCK, k - p), FROM_C if p else start
+        for j in range(0, n, width):
+            panel, columns, i = at(packed, j * panel_rows + p * width), min(width, n - j), 0
+            while columns == width and i + EDGE_ROWS <= m:
+                x, y = at(a, i * a_row + p), at(c, i * c_row + j)
+                _fetching(ahead, step, x, a_row, 1, panel, width, y, c_row, c, first, 0, depth)
+                ahead = at(ahead, depth * step)
+                i += EDGE_ROWS
+            x, y, left = at(a, i * a_row + p), at(c, i * c_row + j), m - i
+            panel_product(
+                x, a_row, 1, ROWS * a_row, panel, width, y, c_row, c, first, 0, depth, left, columns, panel, 0
+            )
 
 
 @kernel(shared=True)

@@ -34,6 +34,7 @@ from fnet.kernels.cpu.operands import (
     by_rows,
     length,
     packed_product,
+    packed_product_fetching,
     panel_columns,
     panels_size,
     rounded_size,
@@ -49,6 +50,8 @@ from fnet.kernels.sizes import Sizes
 
 # The rows of a task: four tiles for each megabyte of the second-level cache, in which their operands stay.
 BLOCK = max(1, LEVEL_2 >> 20) * 4 * ROWS
+
+FAR = LEVEL_2 // 4  # elements of what is saved for the walk back, from which on the second-level cache loses it
 
 # What the walks take as `sizes`: numbers of samples, steps, features and units; strides of x, of initial states; flags;
 # codes of activations. The walk forward takes whether what the walk back needs is saved, and whether several cores may
@@ -152,6 +155,13 @@ def step_product(a, a_row, words, packed, c, c_row, m, n, k, packed_k, start):
     """``C = S + A B`` of a step, with the first k of the packed_k rows of B; words: where A is rounded."""
     x, x_row = by_columns(a, a_row, words, m, k)
     packed_product(x, x_row, packed, c, c_row, m, n, k, packed_k, start)
+
+
+@kernel
+def step_product_fetching(a, a_row, words, packed, c, c_row, m, n, k, packed_k, start, ahead, size):
+    """`step_product`, while `size` elements that the next step works on come to the second-level cache."""
+    x, x_row = by_columns(a, a_row, words, m, k)
+    packed_product_fetching(x, x_row, packed, c, c_row, m, n, k, packed_k, start, ahead, size)
 
 
 @kernel

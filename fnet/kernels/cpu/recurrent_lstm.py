@@ -21,6 +21,7 @@ from fnet.kernels.cpu.recurrent import (
     DY_ROW,
     DY_TIME,
     DZ_ROW,
+    FAR,
     FEATURES,
     H_ROW,
     MASKED,
@@ -48,7 +49,7 @@ from fnet.kernels.cpu.recurrent import (
     place_of_state,
     read_inputs,
     size_of_panels,
-    step_product,
+    step_product_fetching,
     tasks_for,
     time_of,
 )  # fmt: skip
@@ -136,7 +137,11 @@ def _forward_rows(task, block, x, packed, words, h0, c0, mask, ys, h_last, c_las
         z, cells_here = at(gates, place * columns), at(cells, place * units)
         read_inputs(at(x, first * x_row + t * x_time), x_row, operands, m, features, k)
         depth = k if s or started else features + 1
-        step_product(operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO)
+        later = at(gates, (saving * time_of(s + 1, steps, backwards) * n + first) * columns)
+        fetched = m * columns if saving and s + 1 < steps and n * steps * columns > FAR else 0
+        step_product_fetching(
+            operands, k, own_words, packed, z, columns, m, columns, depth, k, FROM_ZERO, later, fetched
+        )
         h, h_step = place_of_state(s + 1, rows, h_last, first, n, steps, features, units, backwards, 0)
         # One loop after the other: an output would wait for its cell, and the next row for both.
         for i in range(m):
@@ -236,12 +241,17 @@ def _backward_rows(
                 if masked:
                     clear(units, here)
             if s or started:
-                step_product(slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start)
+                earlier = at(gates, (time_of(s - 1, steps, backwards) * n + first) * columns)
+                fetched = m * columns if s and n * steps * columns > FAR else 0
+                step_product_fetching(
+                    slopes, dz_row, own_words, packed, dh, units, m, units, columns, columns, start, earlier, fetched
+                )
             if wanted:
                 d = at(dx, (first * steps + t) * features)
-                step_product(
-                    slopes, dz_row, own_words, packed_x, d, steps * features, m, features, columns, columns, FROM_ZERO
-                )
+                step_product_fetching(
+                    slopes, dz_row, own_words, packed_x, d, steps * features, m, features, columns, columns, FROM_ZERO,
+                    d, 0,
+                )  # fmt: skip
             if parts:
                 done = add_step(
                     x, h0, ys, mask, own_rows, own_slopes, share, own_work, first, m, s, done, begun, columns, sizes,

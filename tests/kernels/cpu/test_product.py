@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,14 @@ from hypothesis import strategies as st
 from numba.core import config
 
 from fnet.activation_codes import LINEAR, RELU, SIGMOID, TANH
-from fnet.kernels.cpu.product import pack_panels, packed_size, product, product_packed, product_workspace
+from fnet.kernels.cpu.product import (
+    pack_panels,
+    packed_size,
+    product,
+    product_fetching,
+    product_packed,
+    product_workspace,
+)
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.cpu.vector.tiles import FROM_BIAS, FROM_C, FROM_ZERO
 from fnet.kernels.policy import kernel
@@ -32,6 +41,12 @@ def call_product(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row
 def call_packed(a, b, c, bias, work, m, n, k, a_row, a_col, b_row, b_col, c_row, start, act):
     pack_panels(at(b, 0), at(work, 0), n, k, b_row, b_col)
     product_packed(at(a, 0), at(work, 0), at(c, 0), at(bias, 0), m, n, k, k, a_row, a_col, c_row, start, act)
+
+
+@kernel
+def call_fetching(a, b, c, work, m, n, k, c_row, start, ahead, size):
+    pack_panels(at(b, 0), at(work, 0), n, k, n, 1)
+    product_fetching(at(a, 0), at(work, 0), at(c, 0), m, n, k, k, k, c_row, start, at(ahead, 0), size)
 
 
 def spaced(x, transposed, step):
@@ -83,3 +98,16 @@ def test_nan_and_infinity_stay_in_their_rows(call):
     with np.errstate(invalid="ignore"):
         call(a.ravel(), b.ravel(), c, c, work, 20, 40, 9, 9, 1, 40, 1, 40, FROM_ZERO, RELU)
         np.testing.assert_array_equal(c.reshape(20, 40), np.maximum(a @ b, 0))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [0, 5, 4096])
+@pytest.mark.parametrize("start", [FROM_ZERO, FROM_C])
+def test_what_is_fetched_meanwhile_changes_no_bits(start, size, dtype):
+    rng, ahead = np.random.default_rng(size), np.zeros(4096, dtype)
+    for m, n, k in itertools.product([0, 1, 8, 17, 32], [0, 1, 31, 64, 70], [0, 1, 37, 900]):
+        a, b, before = (rng.standard_normal(shape).astype(dtype) for shape in [(m, k), (k, n), (m, n + 3)])
+        work, c, other = np.zeros(packed_size(n, k, dtype), dtype), before.ravel().copy(), before.ravel().copy()
+        call_packed(a.ravel(), b.ravel(), c, c, work, m, n, k, k, 1, n, 1, n + 3, start, LINEAR)
+        call_fetching(a.ravel(), b.ravel(), other, work, m, n, k, n + 3, start, ahead, size)
+        np.testing.assert_array_equal(c, other)

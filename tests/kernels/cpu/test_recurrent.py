@@ -354,6 +354,26 @@ def test_an_lstm_is_computed_by_units_where_its_weights_exceed_the_cache_of_a_co
     assert any(call.kernel is recurrent_lstm_units.forward for call in calls)
 
 
+@pytest.mark.skipif(bool(simd.config.DISABLE_JIT), reason="nothing is fetched, and it takes seconds")
+@pytest.mark.parametrize("masked, backwards", [(False, False), (True, True)])
+def test_an_lstm_that_saves_more_than_the_cache_holds_has_the_bits_of_its_samples_alone(masked, backwards):
+    n, units = 36, VECTORS * simd.VECTOR_BYTES // 4
+    steps = recurrent.FAR // (n * 4 * units) + 1
+    problem = Problem("lstm", n, steps, 3, units, "float32", masked=masked, backwards=backwards)
+    ys, lasts, kept = problem.forward()
+    dz, dfirst = problem.backward(kept, ys)
+    far = [ys, *lasts, *dfirst, *((a * problem.mask[..., None] if masked else a) for a in (*kept[:2], dz))]
+    problem.n = 1
+    for name in ("x", "mask", "dys"):
+        setattr(problem, name, getattr(problem, name)[30:31])
+    problem.first, problem.dlast = ([a[30:31] for a in arrays] for arrays in (problem.first, problem.dlast))
+    ys, lasts, kept = problem.forward()
+    dz, dfirst = problem.backward(kept, ys)
+    near = [ys, *lasts, *dfirst, *((a * problem.mask[..., None] if masked else a) for a in (*kept[:2], dz))]
+    for a, b in zip(far, near, strict=True):
+        np.testing.assert_array_equal(a[30:31], b)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_sample_does_not_see_its_neighbours(cell):
     problem = Problem(cell, 20, 3, 4, 18, "float32")

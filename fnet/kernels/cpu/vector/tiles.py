@@ -63,9 +63,29 @@ def packing_tile(rows: int, vectors: int) -> Any:
     return vector_code(write, functools.partial(_packing_tile_in_python, rows, vectors))
 
 
+def fetching_tile(rows: int, vectors: int) -> Any:
+    """Make the full tile that also fetches what is read after the product, to the second-level cache.
+
+    ``tile(ahead, step, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k)`` is a full `fma_tile` that fetches
+    the lines at ``ahead[p*step]`` for p < k, which may lie outside of all memory.
+    """
+    write = functools.partial(_write_fetching_tile, rows, vectors)
+    return vector_code(write, functools.partial(_fetching_tile_in_python, rows, vectors))
+
+
 def _write_packing_tile(rows: int, vectors: int, simd: Vectors, values: Sequence[ir.Value]) -> None:
     packed, *others = values
     _write_fma_tile(rows, vectors, False, False, True, simd, [*others, INT(rows), INT(vectors * simd.lanes)], packed)
+
+
+def _write_fetching_tile(rows: int, vectors: int, simd: Vectors, values: Sequence[ir.Value]) -> None:
+    ahead, step, *others = values
+
+    def fetch(p: ir.Value) -> None:
+        simd.prefetch(ahead, simd.builder.mul(p, step), level=2)
+
+    others += [INT(rows), INT(vectors * simd.lanes)]
+    _write_fma_tile(rows, vectors, False, False, False, simd, others, beside=fetch)
 
 
 def _write_fma_tile(
@@ -77,6 +97,7 @@ def _write_fma_tile(
     simd: Vectors,
     values: Sequence[ir.Value],
     packed: ir.Value | None = None,
+    beside: Callable[[ir.Value], None] | None = None,
 ) -> None:
     a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, m, n = values
     builder = simd.builder
@@ -104,6 +125,8 @@ def _write_fma_tile(
     if not partial:  # else the optimiser makes a chain of them that is slower than the multiply-adds
         addresses = [simd.opaque(address) for address in addresses]
     b_vectors = [simd.load(simd.at(b, first), mask) for first, mask in columns]
+    if beside is not None:
+        beside(loop.index)
     if packed is not None:
         target = simd.at(packed, builder.mul(loop.index, INT(vectors * simd.lanes)))
         for first, vector in zip(firsts, b_vectors, strict=True):
@@ -197,6 +220,11 @@ def _packing_tile_in_python(rows, vectors, packed, a, a_row, a_col, b, b_row, c,
     fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, rows, width)
     for p in range(k):
         packed[p * width :][:width] = b[p * b_row :][:width]
+
+
+def _fetching_tile_in_python(rows, vectors, ahead, step, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k):
+    width = vectors * lanes(c)
+    fma_tile_in_python(rows, vectors, a, a_row, a_col, b, b_row, c, c_row, bias, start, relu, k, rows, width)
 
 
 def dot_tile(rows: int) -> Any:
