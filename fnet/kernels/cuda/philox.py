@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cuda.runtime.access import is_aligned, store4
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.scalars import (
     block,
@@ -26,15 +27,18 @@ THREADS = 256
 
 
 @device_function
-def put4(out, i, n, a, b, c, d):
-    """Write four neighbours, as many of them as there are."""
-    out[i] = a
-    if i + 1 < n:
-        out[i + 1] = b
-    if i + 2 < n:
-        out[i + 2] = c
-    if i + 3 < n:
-        out[i + 3] = d
+def put4(out, i, n, fast, a, b, c, d):
+    """Write four neighbours, as many of them as there are; fast: whether out is aligned."""
+    if fast and i + 4 <= n:
+        store4(out, i, (a, b, c, d))
+    else:
+        out[i] = a
+        if i + 1 < n:
+            out[i + 1] = b
+        if i + 2 < n:
+            out[i + 2] = c
+        if i + 3 < n:
+            out[i + 3] = d
 
 
 @device_function
@@ -48,10 +52,10 @@ def put2(out, i, n, a, b):
 @kernel(threads=THREADS)
 def random_bits(key, out, n):
     """``out: (n,) uint32``: the words of the key's stream."""
-    b = cuda.grid(1)
+    b, fast = cuda.grid(1), is_aligned(out)
     while 4 * b < n:
         w0, w1, w2, w3 = block(np.uint64(b), STREAM_BITS, key)
-        put4(out, 4 * b, n, w0, w1, w2, w3)
+        put4(out, 4 * b, n, fast, w0, w1, w2, w3)
         b += cuda.gridsize(1)
 
 
@@ -76,12 +80,12 @@ def fold_in(key, data, out):
 @kernel(threads=THREADS)
 def uniform_f32(key, out, n):
     """``out: (n,) float32`` in [0, 1): 24 bits of word i."""
-    b = cuda.grid(1)
+    b, fast = cuda.grid(1), is_aligned(out)
     while 4 * b < n:
         w0, w1, w2, w3 = block(np.uint64(b), STREAM_BITS, key)
         u0, u1 = uniform_of_word_f32(w0), uniform_of_word_f32(w1)
         u2, u3 = uniform_of_word_f32(w2), uniform_of_word_f32(w3)
-        put4(out, 4 * b, n, u0, u1, u2, u3)
+        put4(out, 4 * b, n, fast, u0, u1, u2, u3)
         b += cuda.gridsize(1)
 
 
@@ -98,12 +102,12 @@ def uniform_f64(key, out, n):
 @kernel(threads=THREADS)
 def normal_f32(key, out, n):
     """``out: (n,) float32``: standard normal, the quantile of word i."""
-    b = cuda.grid(1)
+    b, fast = cuda.grid(1), is_aligned(out)
     while 4 * b < n:
         w0, w1, w2, w3 = block(np.uint64(b), STREAM_BITS, key)
         x0, x1 = normal_of_word_f32(w0), normal_of_word_f32(w1)
         x2, x3 = normal_of_word_f32(w2), normal_of_word_f32(w3)
-        put4(out, 4 * b, n, x0, x1, x2, x3)
+        put4(out, 4 * b, n, fast, x0, x1, x2, x3)
         b += cuda.gridsize(1)
 
 
