@@ -152,7 +152,7 @@ class Recurrence:
             return states[0], states
 
         outputs, last, states = steps.over_steps(step, count, states, reading.mask, reading.backwards)
-        return ReadResult(ops.stack(outputs, axis=1), last, states, {})
+        return ReadResult(outputs, last, states, {})
 
     def _weights(self, params: Any) -> tuple[Any, Any, Any]:
         """Kernel, recurrent kernel, and bias or None."""

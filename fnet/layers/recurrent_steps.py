@@ -14,14 +14,14 @@ import numpy as np
 from fnet import ops
 from fnet.layers.sequence import States
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import beside
+from fnet.transforms.operand import beside, is_only_shape
 from fnet.transforms.primitive import spec_of
 
 Step = Callable[[int, States], tuple[Any, States]]
 
 
-def over_steps(step: Step, steps: int, states: States, mask: Any, backwards: bool) -> tuple[list[Any], Any, States]:
-    """``y_t, states = step(t, states)`` for all steps: the outputs in the order of t, the last output, the last states.
+def over_steps(step: Step, steps: int, states: States, mask: Any, backwards: bool) -> tuple[Any, Any, States]:
+    """``y_t, states = step(t, states)`` for all steps: the outputs (N, T, ...), the last output, the last states.
 
     mask: (N, T) or None; where it is false the states stay as they are, and the output is the one before: at first the
     first state, or zeros if outputs have another shape. There is at least one step.
@@ -34,9 +34,13 @@ def over_steps(step: Step, steps: int, states: States, mask: Any, backwards: boo
             before = beside(output_before(spec_of(new_y), states), new_y) if y is None else y
             new_y = _chosen(mask[:, t], new_y, before)
             new_states = tuple(_chosen(mask[:, t], new, old) for new, old in zip(new_states, states, strict=True))
+        same = y is not None and is_only_shape(new_y)
         outputs[t] = y = new_y
         states = new_states
-    return outputs, y, states
+        if same:  # further steps have the shapes of this one
+            n, *sizes = spec_of(y).shape
+            return ops.broadcast_to(ops.expand_dims(y, 1), (n, steps, *sizes)), y, states
+    return ops.stack(outputs, axis=1), y, states
 
 
 def output_before(y: ArraySpec, states: States) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet import ops, tree
+from fnet import tree
 from fnet.layers.cells import CELLS, StackedRNNCells, cell_states, check_step, init_cells
 from fnet.layers.constructor import LAYERS, layer_constructor
 from fnet.layers.recurrence import Recurrence
@@ -134,7 +134,7 @@ class Steps:
             return y, tuple(new)
 
         outputs, last, states = over_steps(step, count, first, reading.mask, reading.backwards)
-        return ReadResult(ops.stack(outputs, axis=1), last, states, state)
+        return ReadResult(outputs, last, states, state)
 
     def _nothing(self, params: Any, state: Any, x: ArraySpec, states: States) -> ReadResult:
         """Of a sequence without steps; the shape of the output is found by abstract evaluation."""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 
 import pytest
 
 from fnet import random
 from fnet.initializers import get
-from fnet.layers import LSTM, Dense, LayerNormalization, MultiHeadAttention, PReLU, UpSampling2D
+from fnet.layers import (
+    LSTM,
+    RNN,
+    Dense,
+    LayerNormalization,
+    LSTMCell,
+    MultiHeadAttention,
+    PReLU,
+    SimpleRNN,
+    UpSampling2D,
+)
 from fnet.transforms.stage import eval_shape
 
 LARGE = 1 << 13
@@ -38,6 +49,26 @@ def test_shapes_take_no_memory(name):
     finally:
         tracemalloc.stop()
     assert peak < LARGE * LARGE / 2
+
+
+@pytest.mark.parametrize(
+    "layer", [SimpleRNN(3, "softsign"), RNN(LSTMCell(3), return_sequences=True), LSTM(3, unroll=True)]
+)
+def test_shapes_of_long_sequences_take_no_walk_over_them(layer):
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    layer.out_shape((3, 4))
+    sys.setprofile(count)
+    try:
+        shape = layer.out_shape((1 << 16, 4))
+    finally:
+        sys.setprofile(None)
+    assert calls < 1 << 16
+    assert shape == ((1 << 16, 3) if layer.kind == "RNN" else (3,))
 
 
 @pytest.mark.parametrize("name", ["zeros", "identity"])
