@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -24,7 +25,7 @@ from fnet.io.keras.calls import calls_of
 from fnet.io.keras.checksums import Checked, complete
 from fnet.io.keras.config import Config
 from fnet.io.keras.input_shape import input_samples
-from fnet.io.keras.members import Member, members_of
+from fnet.io.keras.members import Member, Numbers, members_of
 from fnet.io.keras.model_config import Layout, model_config
 from fnet.io.keras.networks import Model, read_model
 from fnet.io.keras.trained import SavedTraining
@@ -141,7 +142,8 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
     """``(net, params, state)`` of a file with a whole model, which fnet or Keras wrote.
 
     path: a ``*.keras`` archive of Keras 3, or the older ``*.h5`` of Keras 3 and ``tf.keras`` 2; what the file is, its
-    first bytes say. Layers keep their names. Loading runs no code and reads no other file.
+    first bytes say. Layers keep their names, and parameters of float64 their dtype. Loading runs no code and reads no
+    other file.
     Raises `FileError` that names the layer which fnet does not have, or tells what is damaged or hostile, and `OSError`
     where there is no file that may be read. Source: Keras ``load_model``.
     """
@@ -188,8 +190,9 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
                 checked = Checked(file)
                 checked.config(content)
-                saved = _filled(model, path.stat().st_size, lambda members, templates: variables_file.read(
-                    file, members, templates, checked.numbers))  # fmt: skip
+                saved = _filled(
+                    model, path.stat().st_size, checked.numbers, functools.partial(variables_file.read, file)
+                )
                 config = _parsed(content).get("compile_config") if with_training else None
                 return _with_training(file, checked, saved, config, with_training)
     with arrays.opened(path, shown) as file:
@@ -198,8 +201,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
         checked = Checked(file)
         described = checked.text(_CONFIG) or b""
         _check_version(file, described)
-        saved = _filled(_model(described, hdf5.size(file)), hdf5.size(file), lambda members, templates: legacy.read(
-            file, legacy.GROUP, members, templates, checked.numbers))  # fmt: skip
+        model, read = _model(described, hdf5.size(file)), functools.partial(legacy.read, file, legacy.GROUP)
+        saved = _filled(model, hdf5.size(file), checked.numbers, read)
         config = _parsed(checked.text(trained_files.CONFIG)) if with_training else None
         return _with_training(file, checked, saved, config, with_training)
 
@@ -259,24 +262,43 @@ def _integers(described: Any) -> Iterator[int]:
             yield part
 
 
-def _filled(model: Model, in_file: int, read: Callable[[list[Member], dict[str, Any]], dict[str, np.ndarray]]) -> Saved:
-    """The model with the arrays of the file; what Keras does not keep, such as counters, is as init makes it."""
+def _filled(model: Model, in_file: int, numbers: Numbers, read: Callable[..., dict[str, np.ndarray]]) -> Saved:
+    """The model with the arrays of the file; what Keras does not keep, such as counters, is as init makes it.
+
+    Its parameters are float64 where those of the file are.
+    """
+    kinds = set[np.dtype]()
+
+    def noting(path: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = numbers(path, shape)
+        kinds.add(array.dtype)
+        return array
+
+    saved = _of_dtype(model, in_file, np.dtype(np.float32), functools.partial(read, numbers=noting))
+    wide = np.dtype(np.float64)
+    if wide in kinds and wide not in {leaf.dtype for leaf in tree.leaves((saved.params, saved.state))}:
+        return _of_dtype(model, in_file, wide, functools.partial(read, numbers=numbers))
+    return saved
+
+
+def _of_dtype(model: Model, in_file: int, dtype: np.dtype, read: Callable[..., dict[str, np.ndarray]]) -> Saved:
+    """The model with the arrays of the file, parameters in this dtype."""
     net = model.net
     shape = tree.map(lambda samples: samples.shape, model.samples)
     try:
-        specs = dict(zip(("params", "state"), net.parameter_specs(shape), strict=True))
+        specs = dict(zip(("params", "state"), net.parameter_specs(shape, dtype), strict=True))
     except FnetError as error:
         raise FileError(f"model: {error}") from None
     except (MemoryError, OverflowError, ValueError) as error:
         raise FileError(f"model: its sizes are too large ({plain(str(error), 200)}): it is hostile.") from None
     templates = dict(tree.leaves_with_path(specs))
     members = [replace(member, variables=member.variables.resolved(templates)) for member in model.members]
-    found = read(members, templates)
+    found = read(members=members, templates=templates)
     others = [spec for name, spec in templates.items() if name not in found]
     if others:
         if sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in others) > 1100 * in_file + (1 << 20):
             raise FileError("model: its states are larger than what goes with a file of this size: it is hostile.")
-        fresh = dict(zip(("params", "state"), net.init(random.key(0), shape), strict=True))
+        fresh = dict(zip(("params", "state"), net.init(random.key(0), shape, dtype), strict=True))
         found = dict(tree.leaves_with_path(fresh)) | found
     made = tree.map_with_path(lambda name, spec: found[name], specs)
     return Saved(net, made["params"], made["state"], members, model.samples)

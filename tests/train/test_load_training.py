@@ -70,3 +70,16 @@ def test_what_was_compiled_has_a_checksum(tmp_path):
     path.write_bytes(data.replace(b"0.0123", b"0.0124"))
     with pytest.raises(FileError, match="'training_config' does not have the checksum of the manifest"):
         fnet.load_training(path)
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_float64_comes_back(tmp_path, suffix):
+    trainer = fnet.Trainer(NET, "mse", "adam")
+    ts, _ = trainer.fit(trainer.init(fnet.random.key(0), (3,), "float64"), X, Y, verbose=0)
+    path = tmp_path / f"m.{suffix}"
+    fnet.save_model(path, NET, ts.params, ts.state, trainer=trainer, train_state=ts)
+    _, loaded = fnet.load_training(path)
+    assert tree.all_equal(loaded, ts)
+    assert [leaf.dtype for leaf in tree.leaves(loaded)] == [leaf.dtype for leaf in tree.leaves(ts)]
+    _, params, state = fnet.load_model(path)
+    assert params["dense"]["kernel"].dtype == np.float64 and tree.all_equal((params, state), (ts.params, ts.state))
