@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -316,6 +318,12 @@ def test_clear_gives_memory_back(card: Emulated):
     del state, loss, jitted
     device.FOUND["cuda"].clear()
     assert device.FOUND["cuda"].pool.use().kept == 0
+
+
+def test_who_uses_the_cpu_loads_nothing_of_it():
+    code = "import sys, fnet, numpy; fnet.jit(abs)(numpy.ones(3)); print([m for m in sys.modules if 'cuda' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_why_there_are_no_cards(monkeypatch: pytest.MonkeyPatch):
