@@ -283,8 +283,8 @@ def _filled(model: Model, in_file: int, numbers: Numbers, read: Callable[..., di
 
 def _of_dtype(model: Model, in_file: int, dtype: np.dtype, read: Callable[..., dict[str, np.ndarray]]) -> Saved:
     """The model with the arrays of the file, parameters in this dtype."""
-    net = model.net
     shape = tree.map(lambda samples: samples.shape, model.samples)
+    net = model.net if model.net.shape is not None else model.net.with_shape(shape)
     try:
         specs = dict(zip(("params", "state"), net.parameter_specs(shape, dtype), strict=True))
     except FnetError as error:

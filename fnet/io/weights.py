@@ -121,16 +121,16 @@ def _is_keras(file: Any) -> bool:
 
 def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[str, Leaf]) -> dict[str, np.ndarray]:
     """The arrays of a file of Keras, by their paths and in the order of `template`."""
-    members = view(net, params, state)
-    if members is None:
+    flat, nested = (view(net, params, state, models) for models in (False, True))
+    if flat is None or nested is None:
         raise StructureError(f"{net.kind}: Keras has no form for this network, so no file of Keras can be one of it.")
     templates = {name: leaf.array for name, leaf in template.items()}
     checked = Checked(file)
     group = legacy.is_there(file)
     if group is None:
-        found = variables_file.read(file, members, templates, checked.numbers)
+        found = variables_file.read(file, variables_file.nearest(file, (flat, nested)), templates, checked.numbers)
     else:
-        found = legacy.read(file, group, members, templates, checked.numbers)
+        found = legacy.read(file, group, legacy.nearest(file, group, (flat, nested)), templates, checked.numbers)
     checked.all_compared(with_training=False)
     return {name: found.get(name, array) for name, array in templates.items()}
 

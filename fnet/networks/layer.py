@@ -181,6 +181,10 @@ class Layer(tuple[Init, Apply]):
         marks = self.marks if trainable is True else self.marks | {object()}
         return self._of(**{**self.__dict__, "trainable": trainable, "marks": marks})
 
+    def with_shape(self, shape: Any) -> Layer:
+        """Another Layer of the same functions, which knows the shape of its inputs as a graph does."""
+        return self._of(**{**self.__dict__, "shape": shape})
+
     @property
     def init(self) -> Init:
         return self[0]
@@ -232,7 +236,7 @@ class Layer(tuple[Init, Apply]):
                 f"combinators made. Build it again where it is needed, and carry its parameters over: "
                 f"fnet.save_weights, or pickle the trees themselves."
             )
-        return _made_again, (self.recipe, self.name, self.named, self.trainable)
+        return _made_again, (self.recipe, self.name, self.named, self.trainable, self.shape)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """The layer in a graph: its outputs for symbolic inputs, see `fnet.Input` and `fnet.graph`."""
@@ -271,8 +275,11 @@ def is_path_part(name: str) -> bool:
     return name not in ("", ".") and "\0" not in name
 
 
-def _made_again(recipe: Recipe, name: str, named: bool, trainable: bool | Callable[[str], bool]) -> Layer:
+def _made_again(
+    recipe: Recipe, name: str, named: bool, trainable: bool | Callable[[str], bool], shape: Any = None
+) -> Layer:
     """The layer of a recipe, with what was said of it later."""
     layer = make_again(*recipe)
     layer = layer if (layer.name, layer.named) == (name, named) else layer.relabel(name, named)
-    return layer if layer.trainable == trainable else layer.with_trainable(trainable)
+    layer = layer if layer.trainable == trainable else layer.with_trainable(trainable)
+    return layer if layer.shape == shape else layer.with_shape(shape)

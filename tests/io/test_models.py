@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ import pytest
 
 from fnet import Input, freeze, graph, load_model, load_weights, random, save_model, save_weights, trainable, tree
 from fnet.errors import FileError, StructureError
+from fnet.io.keras import legacy, variables_file
+from fnet.io.keras.members import view
 from fnet.layers import (
     LSTM,
     Add,
+    Attention,
     BatchNormalization,
     Concatenate,
     Conv2D,
@@ -24,7 +28,10 @@ from fnet.layers import (
     Embedding,
     Flatten,
     Lambda,
+    LeakyReLU,
     MultiHeadAttention,
+    TimeDistributed,
+    ZeroPadding1D,
 )
 from fnet.masking import unmasked
 from fnet.networks.combinators import fanout, named, parallel, repeat, residual, serial
@@ -188,6 +195,107 @@ def test_what_cannot_be_said_is_named_and_nothing_is_written(tmp_path, net, path
 
 NET = serial(Dense(3), Dense(2))
 WEIGHTS = any_weights(NET, (4,))
+
+
+def of_models(path: Path, net: Layer, params: Any, state: Any) -> None:
+    """Write weights as Keras does for models within a model."""
+    members = view(net, params, state, models=True)
+    leaves_by_path = dict(tree.leaves_with_path({"params": params, "state": state}))
+
+    def put(group: Any, name: str, variable: Any) -> None:
+        group[name] = variable.to_keras(leaves_by_path[variable.path])
+
+    with h5py.File(path, "w") as file:
+        if path.name.endswith(".weights.h5"):
+            variables_file.write(file, members, put)
+        else:
+            legacy.write(file, members, put)
+
+
+@pytest.mark.parametrize("name", ["models.weights.h5", "models.h5"])
+def test_weights_of_models_within_a_model_are_those_of_networks_within_a_network(tmp_path, name):
+    x = Input((6,))
+    inner = serial(Dense(4), BatchNormalization(), serial(Dense(3), Dense(4)))
+    twin = graph(y := Input((4,)), Add()([Dense(4)(y), y]))
+    net = graph(x, Dense(2)(twin(twin(inner(x)))))
+    params, state = any_weights(net, (6,))
+    of_models(tmp_path / name, net, params, state)
+    with h5py.File(tmp_path / name) as file:
+        assert ("layers/sequential/layers/sequential/layers/dense/vars/0" in file) == name.endswith(".weights.h5")
+        assert ("graph/graph/layers/dense/kernel" in file) == (not name.endswith(".weights.h5"))
+    loaded = load_weights(tmp_path / name, net, tree.map(np.zeros_like, params), tree.map(np.zeros_like, state))
+    assert tree.all_equal(loaded, (params, state))
+
+
+@pytest.mark.parametrize("name", ["models.weights.h5", "models.h5"])
+def test_other_weights_of_models_within_a_model_list_all_differences(tmp_path, name):
+    net, other = (serial(serial(Dense(4), Dense(n)), serial(Dense(2), Dense(n))) for n in (3, 5))
+    of_models(tmp_path / name, net, *any_weights(net, (6,)))
+    with pytest.raises(FileError) as caught:
+        load_weights(tmp_path / name, other, *any_weights(other, (6,)))
+    assert str(caught.value).count("expected (") == 5 and "missing" not in str(caught.value)
+
+
+def of_steps() -> Layer:
+    def inner() -> Layer:
+        y = Input((4,))
+        return graph(y, Add()([Dense(4)(y), y]))
+
+    chain = serial(Dense(4, "relu"), serial(BatchNormalization(), inner()))
+    return serial(TimeDistributed(chain), TimeDistributed(inner()))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_networks_within_a_layer_travel(tmp_path, suffix):
+    net = of_steps()
+    params, state = any_weights(net, (3, 4))
+    save_model(tmp_path / f"m.{suffix}", net, params, state, shape=(3, 4))
+    loaded, *weights = load_model(tmp_path / f"m.{suffix}")
+    x = draw((3, 4))
+    assert [child.children[0].kind for child in loaded.children] == ["serial", "graph"]
+    np.testing.assert_array_equal(loaded.apply(*weights, x)[0], net.apply(params, state, x)[0])
+    again = load_weights(tmp_path / f"m.{suffix}", net, tree.map(np.zeros_like, params), state)
+    assert tree.all_equal(again, (params, state))
+    twice = Dense(4)
+    net = TimeDistributed(serial(twice, twice))
+    with pytest.raises(StructureError, match="a Sequential model of Keras has no layer twice"):
+        save_model(tmp_path / "n.keras", net, *net.init(random.key(0), (3, 4)), shape=(3, 4))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_network_that_was_loaded_knows_the_shape_of_its_inputs(tmp_path, suffix):
+    net = serial(Flatten(), Dropout(0.5))
+    save_model(tmp_path / f"m.{suffix}", net, {}, {}, shape=(3, None, 2))
+    loaded, *weights = load_model(tmp_path / f"m.{suffix}")
+    assert loaded.shape == (3, None, 2) and pickle.loads(pickle.dumps(loaded)).shape == (3, None, 2)
+    save_model(tmp_path / f"again.{suffix}", loaded, *weights)
+    assert loaded.init(random.key(0)) == ({}, {})
+
+
+def test_outputs_in_a_dict_are_in_the_order_of_their_names(tmp_path):
+    """As Keras lists their layers; their weights would go to one another."""
+    x = Input((4,))
+    net = graph(x, {"z": Dense(3, name="last")(x), "a": Dense(3, name="first")(x)})
+    params, state = any_weights(net, (4,))
+    save_model(tmp_path / "m.keras", net, params, state)
+    with zipfile.ZipFile(tmp_path / "m.keras") as file:
+        layers = json.loads(file.read("config.json"))["config"]["layers"]
+    assert [layer["name"] for layer in layers] == ["input", "first", "last"]
+
+
+def test_older_files_say_what_both_generations_of_keras_take(tmp_path):
+    x = Input((4, 3))
+    y = ZeroPadding1D(1)(LeakyReLU(0.2)(x))
+    net = graph(x, Attention(causal=True)([y, y]))
+    save_model(tmp_path / "m.h5", net, *net.init(random.key(0)))
+    with h5py.File(tmp_path / "m.h5") as file:
+        layers = {e["class_name"]: e for e in json.loads(file.attrs["model_config"])["config"]["layers"]}
+    assert layers["LeakyReLU"]["config"]["alpha"] == 0.2 and "negative_slope" not in layers["LeakyReLU"]["config"]
+    assert "data_format" not in layers["ZeroPadding1D"]["config"]
+    assert layers["Attention"]["inbound_nodes"] == [[["zero_padding1d", 0, 0, {"use_causal_mask": True}]] * 2]
+    loaded, *weights = load_model(tmp_path / "m.h5")
+    given = draw((4, 3))
+    np.testing.assert_array_equal(loaded.apply(*weights, given)[0], net.apply({}, {}, given)[0])
 
 
 def test_weights_of_another_architecture_list_all_differences(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.io.keras.expressions import EXPRESSIONS
+from tests.keras.own_models import built
 
 
 def flat(tensors: Any) -> list[Any]:
@@ -29,6 +30,13 @@ def given(path: Path) -> Any:
     with np.load(path) as file:
         arrays = [file[f"arr_{i}"] for i in range(len(file.files))]
     return arrays if len(arrays) > 1 else arrays[0]
+
+
+def called(model: Any, x: list[np.ndarray]) -> Any:
+    """The inputs as the model takes them."""
+    if isinstance(getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None)), dict):
+        return dict(zip(sorted(model.input_names), x, strict=True))
+    return x if len(x) > 1 else x[0]
 
 
 def hand_made(keras: Any) -> dict[str, tuple[Any, list[np.ndarray]]]:
@@ -94,11 +102,11 @@ def main(folder: Path, which: str) -> None:
                 save(model, path, which == "keras")
         except Exception:
             failed[path.name] = traceback.format_exc()[-600:]
-    made = hand_made(keras) | (of_operations(keras) if which == "keras" else {})
+    made = hand_made(keras) | built(keras) | (of_operations(keras) if which == "keras" else {})
     for name, (model, x) in made.items():
         try:
             np.savez(folder / f"made-{name}.npz", *x)
-            np.savez(folder / f"made-{name}.out.npz", *flat(model(x if len(x) > 1 else x[0], training=False)))
+            np.savez(folder / f"made-{name}.out.npz", *flat(model(called(model, x), training=False)))
             save(model, folder / f"made-{name}", which == "keras")
         except Exception:
             failed[name] = traceback.format_exc()[-600:]

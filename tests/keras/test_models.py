@@ -24,8 +24,6 @@ WORKER = Path(__file__).with_name("models_worker.py")
 BACKEND = os.environ.get("KERAS_BACKEND") or next((n for n in ("jax", "torch", "tensorflow") if find_spec(n)), None)
 # What Keras' own layers cannot do: on JAX a value_dim that is not key_dim, on PyTorch other axes than the last one.
 UNABLE = {"attention-cross"} | ({"layer-norm-axes", "layer-norm-first"} if BACKEND == "torch" else set())
-# What fnet refuses to read: the weights of nested models alone, for the flat network that `load_model` makes.
-REFUSED = dict.fromkeys(("inside", "nested", "twice"), "it has the weights of another network")
 OLD = os.environ.get("FNET_TF_KERAS")  # a Python that has tf_keras, which cannot be in one environment with ours
 
 pytestmark = pytest.mark.slow
@@ -113,9 +111,7 @@ def exchange(folder: Path, suffix: str, python: str, which: str) -> None:
                 if not tree.all_equal(found[0], params):
                     problems[weights.name] = "other weights"
         except FnetError as error:
-            refusal = REFUSED.get(path.name.removeprefix("made-")) or REFUSED.get(base.removeprefix("made-"))
-            if refusal is None or refusal not in str(error):
-                problems[path.name] = f"{type(error).__name__}: {error}"
+            problems[path.name] = f"{type(error).__name__}: {error}"
     print(f"{len(expected)} written by fnet, {len(again)} files written by Keras, {len(problems)} problems")
     assert not problems, "\n".join(f"{name}: {text}" for name, text in problems.items())
     assert len(expected) >= 60 and (len(again) >= 60 or (which, suffix) == ("keras", "h5"))

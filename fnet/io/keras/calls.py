@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
 from fnet.io.keras.masks import Trail
-from fnet.io.keras.translation import row_of
+from fnet.io.keras.translation import MODELS, row_of
 from fnet.layers import Add, Average, Concatenate, Identity, Maximum, Multiply
 from fnet.networks.graph import wiring_of
 from fnet.networks.layer import Layer
@@ -72,7 +72,7 @@ class Calls:
         Layers lie as deep as the longest way to an output; the deepest come first, those of one depth in the order in
         which the outputs lead to them. Source: ``map_graph`` in Keras 3, ``_map_graph_network`` in Keras 2.
         """
-        found, first = _traversed(leaves(self.outputs))
+        found, first = _traversed(list(_ordered(self.outputs)))
         depths: dict[int, int] = {}
         of_operation: dict[Any, int] = {}
         for call in reversed(found):
@@ -105,14 +105,15 @@ class Calls:
         return self.calls if different and self.outputs is at else None
 
 
-def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = None) -> Calls:
+def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = None, models: bool = False) -> Calls:
     """The calls of the layers in a network.
 
     samples: a tree of `Samples` of the inputs, from which the shapes of all that is between follow; it needs params and
     state. Without it the network has one input and every layer one output, which is enough for the order of layers.
+    models: whether a `serial` or `graph` within the network is one call, that of a model within a model.
     Raises `StructureError` for a merge by a function, which Keras has no layer for.
     """
-    walk = _Walk(net, params, state, samples is not None)
+    walk = _Walk(net, params, state, samples is not None, models)
     wiring = wiring_of(net)
     names = iter(wiring.input_names if wiring is not None else _numbered_names(samples))
     inputs = (
@@ -127,8 +128,8 @@ def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = N
 class _Walk:
     """The way through a network that notes the calls."""
 
-    def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool) -> None:
-        self.params, self.state, self.evaluates = params, state, evaluates
+    def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool, models: bool) -> None:
+        self.params, self.state, self.evaluates, self.models = params, state, evaluates, models
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
         self.trail = Trail()
@@ -141,7 +142,7 @@ class _Walk:
     def run(self, layer: Layer, path: str, x: Any) -> Any:
         """The outputs of a layer, which lies at `path`, for a tree of tensors."""
         path = self.first.get(path, path)
-        if layer.kind not in CONTAINERS:
+        if layer.kind not in CONTAINERS or (self.models and path and layer.kind in MODELS):
             return self.call(layer, path, path.replace("/", "_") or layer.name, path, x)
         with scope(path.rpartition("/")[2] or layer.name):
             return getattr(self, f"_{layer.kind}")(layer, path, x)
@@ -248,6 +249,15 @@ class _Walk:
             nodes = leaves(call.outputs)
             values.update(zip(map(id, nodes), [y] * len(nodes) if isinstance(y, Tensor) else leaves(y), strict=True))
         return tree.map(lambda node: values[id(node)], wiring.outputs)
+
+
+def _ordered(outputs: Any) -> Iterator[Tensor]:
+    """The tensors of a tree in Keras' order: that of the names in dicts."""
+    if isinstance(outputs, Tensor):
+        yield outputs
+    else:
+        for part in (outputs[key] for key in sorted(outputs)) if isinstance(outputs, dict) else outputs:
+            yield from _ordered(part)
 
 
 def _traversed(outputs: list[Tensor]) -> tuple[list[TracedCall], dict[Any, int]]:

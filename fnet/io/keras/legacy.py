@@ -67,6 +67,13 @@ def read(
     )  # fmt: skip
 
 
+def nearest(file: Any, path: str, views: Sequence[list[Member]]) -> list[Member]:
+    """Of several views of a network, the one with as many layers as the file has; else the first."""
+    count = sum(bool(_weights(file, path, name)) for name in hdf5.names(hdf5.group(file, path), "layer_names"))
+    fitting = (members for members in views if sum(bool(member.variables.flat()) for member in members) == count)
+    return next(fitting, views[0])
+
+
 def is_there(file: Any) -> str | None:
     """The path of the group with the layers, None where the file has none."""
     if hdf5.has_names(file, "layer_names"):

@@ -14,6 +14,7 @@ import numpy as np
 from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import FileError, FnetError
+from fnet.io.keras.translation import MODELS, row_of
 from fnet.masking import Masked, unmasked
 from fnet.networks.layer import Layer
 from fnet.networks.operations import InputAt, operation_of
@@ -68,8 +69,8 @@ class Trail:
             self._put(outputs, ("any", ("not_equal", parts[0], config["mask_value"])))
         elif layer.kind == "WithMask":
             self._put(outputs, ("given", parts[1]))
-        elif layer.kind != "WithoutMask" and operation_of(layer) is None and (found or layer.container):
-            handed_on = len(set(found)) == 1 and not layer.container and layer.kind != "Masking"
+        elif layer.kind != "WithoutMask" and operation_of(layer) is None and (found or _has_calls(layer)):
+            handed_on = len(set(found)) == 1 and not _has_calls(layer) and layer.kind != "Masking"
             same = found[0] if handed_on else ("computed",)
             for tensor, shape in zip(tree.leaves(outputs), self._carried(layer, inputs), strict=True):
                 kept = shape == (None, *parts[0].samples.shape[:1])
@@ -157,6 +158,12 @@ def _mask_shape(specs: tuple[Any, ...]) -> tuple[int | None, ...]:
         return ()
     axes = zip(*(spec.mask.shape[1:] for spec in specs), strict=True)
     return (None, *(int(sizes[0]) if len(set(sizes)) == 1 else None for sizes in axes))
+
+
+def _has_calls(layer: Layer) -> bool:
+    """Whether it is a network, in which masks may begin and end."""
+    row = row_of(layer)
+    return layer.container and (row is None or row.kind in MODELS)
 
 
 def _under_mask(x: ArraySpec, masked: bool) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import FileError, StructureError, plain
 from fnet.io.keras.calls import Calls, calls_of
-from fnet.io.keras.translation import row_of
+from fnet.io.keras.translation import MODELS, row_of
 from fnet.io.keras.variables import Leaves, Variable, Variables
 from fnet.networks.layer import Layer
 from fnet.networks.operations import operation_of
@@ -52,6 +52,11 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
             found.append(Member(names[call.operation], class_name, Variables()))
             continue
         own_params, own_state, own_trained = (at_path(own, call.path) for own in (params, state, trained))
+        if call.layer.kind in MODELS:
+            inner = members_of(calls_of(call.layer, models=True), own_params, own_state, own_trained)
+            variables = nested(inner).below(call.path)
+            found.append(Member(names[call.operation], MODELS[call.layer.kind], variables))
+            continue
         row = row_of(call.layer)
         variables = Variables(leaves=Leaves()) if row is None else row.variables(call.layer)
         own = {"params": own_params, "state": own_state}
@@ -63,12 +68,15 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
     return found
 
 
-def view(net: Layer, params: Any, state: Any) -> list[Member] | None:
-    """The layers of a network for files of its weights; None where Keras has no form for the network or its arrays."""
+def view(net: Layer, params: Any, state: Any, models: bool = False) -> list[Member] | None:
+    """The layers of a network for files of its weights; None where Keras has no form for the network or its arrays.
+
+    models: whether a `serial` or `graph` within the network is a model within a model.
+    """
     if any(isinstance(x, Stored) for x in tree.leaves(params, is_leaf=lambda x: isinstance(x, Stored))):
         return None
     try:
-        return members_of(calls_of(net), params, state, trainable(net, params))
+        return members_of(calls_of(net, models=models), params, state, trainable(net, params))
     except StructureError:
         return None
 

@@ -129,6 +129,10 @@ def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
                 f"{layer.kind}: Keras 3 loses axis={tuple(config['axis'])} when it reads an .h5 file. Save the model "
                 f"as .keras, or take one axis."
             )
+        if class_name == "LeakyReLU":  # tf.keras 2's name of it, which Keras 3 takes, too
+            config["alpha"] = config.pop("negative_slope")
+        if class_name == "ZeroPadding1D":  # of which tf.keras 2 takes no order of axes
+            del config["data_format"]
         if config.get("score_mode") == "dot":  # the default, which Keras 3 takes for its layer of this name
             del config["score_mode"]
     return _object(class_name, config, layout)
@@ -160,9 +164,9 @@ def _node(call: TracedCall, place: Callable[[Tensor], list[Any]], layout: Layout
         call_arguments(call.layer, call.inputs) if operation is None else ([_as_list(call.inputs)], {})
     )
     tensors = arguments[0] if isinstance(arguments[0], list) else [arguments[0]]
-    simple = len(arguments) == 1 and not keywords and all(isinstance(tensor, Tensor) for tensor in tensors)
-    if layout == "legacy" and simple:
-        return [[*place(tensor), {}] for tensor in tensors]
+    simple = len(arguments) == 1 and all(value is True for value in keywords.values())
+    if layout == "legacy" and simple and all(isinstance(tensor, Tensor) for tensor in tensors):
+        return [[*place(tensor), keywords] for tensor in tensors]
     said = tree.map(lambda part: _tensor(part, place) if isinstance(part, Tensor) else part, (arguments, keywords))
     return {"args": said[0], "kwargs": said[1]}
 

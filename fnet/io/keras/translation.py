@@ -28,6 +28,7 @@ FAMILIES = (
     "dense",
     "embedding",
     "merge",
+    "models",
     "normalization",
     "pooling",
     "preprocessing",
@@ -37,6 +38,9 @@ FAMILIES = (
     "wrappers",
 )
 """The modules of `fnet.io.keras.layers`."""
+
+MODELS = {"serial": "Sequential", "graph": "Functional"}
+"""Combinators that Keras has as models, and the names of their classes."""
 
 REFUSED: Mapping[str, str] = {
     "Lambda": "A file cannot hold a function. Build the network again where it is loaded.",
@@ -87,7 +91,7 @@ def row_of(layer: Layer) -> Translation | None:
     name = registry.name_of(make)
     if name is not None:
         return _registered_row(name, make)
-    return keras_kinds().get(layer.kind) if LAYERS.has(make) else None
+    return keras_kinds().get(layer.kind) if LAYERS.has(make) or layer.kind in MODELS else None
 
 
 def known_row(layer: Layer) -> Translation:
@@ -146,8 +150,12 @@ def write_layer(layer: Layer, name: str | None = None) -> dict[str, Any]:
                 f"{layer.kind}: {argument}=True is an argument of the call in Keras, and a layer within another one is "
                 f"called without arguments. Put the layer into a graph."
             )
-    module = None if row.registered else "keras.layers"
-    return keras_object(module, row.class_name, full_config(layer, name or layer.name), row.registered)
+    config = full_config(layer, name or layer.name)
+    if layer.kind in MODELS:
+        module = "keras" if row.class_name == "Sequential" else "keras.src.models.functional"
+        registered = None if row.class_name == "Sequential" else row.class_name
+        return keras_object(module, row.class_name, config, registered)
+    return keras_object(None if row.registered else "keras.layers", row.class_name, config, row.registered)
 
 
 def read_layer(config: Config, prefix: str = "") -> Layer:

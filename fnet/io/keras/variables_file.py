@@ -30,15 +30,27 @@ def write(file: Any, members: Sequence[Member], put: Callable[[Any, str, Variabl
 
 def read(file: Any, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers) -> dict[str, np.ndarray]:
     """The arrays of the layers by their paths in ``{"params": ..., "state": ...}``; a `FileError` lists differences."""
+    return filled(
+        templates, _wanted(file, members), lambda at: hdf5.shape(file, at), numbers, hdf5.size(file),
+    )  # fmt: skip
+
+
+def nearest(file: Any, views: Sequence[list[Member]]) -> list[Member]:
+    """Of several views of a network, the one of which the file has most; the first of several."""
+
+    def there(members: list[Member]) -> int:
+        return sum(hdf5.shape(file, path) is not None for path, _ in _wanted(file, members))
+
+    return max(views, key=there)
+
+
+def _wanted(file: Any, members: Sequence[Member]) -> list[tuple[str, Variable]]:
     top = GROUP if hdf5.is_group(file, GROUP) else _OLDER
-    wanted = [
+    return [
         pair
         for name, member in zip(element_names(members), members, strict=True)
         for pair in member.variables.by_path(f"{top}/{name}/")
     ]
-    return filled(
-        templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file),
-    )  # fmt: skip
 
 
 def is_there(file: Any) -> bool:
