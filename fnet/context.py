@@ -8,6 +8,7 @@
 | `penalties` | the list that takes the penalties of outputs | `reported_penalties` | `regularizers.report` |
 | `counted_samples` | which samples of a batch count | `TimeDistributed` | `BatchNormalization`, `TimeDistributed` |
 | `rates_in_state` | new states of optimizers hold the learning rates | `optimizers.rates` | optimizers, for `init` |
+| `running` | where layers of `fnet.keras` have their values in a call | `keras.running` | such layers |
 
 A value holds until the end of a ``with`` statement, in one thread or one task of asyncio: a new thread begins with
 those of `Context`, a new task with those of the task that made it. Settings of the whole process are not in it:
@@ -40,7 +41,9 @@ class Context:
     `LEVELS`; None where they are parts of their caller.
     """
 
-    __slots__ = ("counted_samples", "jit_level", "penalties", "position", "precision", "rates_in_state", "watcher")
+    __slots__ = (
+        "counted_samples", "jit_level", "penalties", "position", "precision", "rates_in_state", "running", "watcher",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,26 +53,31 @@ class Context:
         penalties: list[Any] | None = None,
         counted_samples: Any = None,
         rates_in_state: bool = False,
+        running: Any = None,
     ) -> None:
         self.precision, self.position, self.watcher = precision, position, watcher
         self.penalties, self.counted_samples, self.rates_in_state = penalties, counted_samples, rates_in_state
+        self.running = running
         is_alone = watcher is None and penalties is None and counted_samples is None and not rates_in_state
+        is_alone = is_alone and running is None
         is_plain = is_alone and (position is None or position.is_plain)
         self.jit_level: Level | None = precision if is_plain else None
 
     def at(self, position: Position) -> Context:
         """The context of the layer there: what `replaced` gives, faster."""
         return Context(
-            self.precision, position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state
-        )
+            self.precision, position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state,
+            self.running,
+        )  # fmt: skip
 
     def under(self, precision: Level) -> Context:
         """The context with this precision: what `replaced` gives, faster."""
         if self.position is None and self.jit_level is not None:
             return _OF_LEVELS[precision]
         return Context(
-            precision, self.position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state
-        )
+            precision, self.position, self.watcher, self.penalties, self.counted_samples, self.rates_in_state,
+            self.running,
+        )  # fmt: skip
 
     def replaced(self, **values: Any) -> Context:
         """The context with these values in place of its own."""
@@ -91,7 +99,7 @@ class Observed(Context):
         return super().__getattribute__(name)
 
 
-VALUES = ("precision", "position", "watcher", "penalties", "counted_samples", "rates_in_state")
+VALUES = ("precision", "position", "watcher", "penalties", "counted_samples", "rates_in_state", "running")
 
 _READ = {*VALUES[1:], "jit_level"}
 _OF_LEVELS = {level: Context(level) for level in LEVELS}  # outside of all layers

@@ -6,9 +6,7 @@ traced. While it runs, each object looks its values up here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fnet.context import Context, in_force, within
@@ -63,23 +61,17 @@ class Running:
         return fold_in(self._key, self._drawn)
 
 
-_RUNNING: ContextVar[Running | None] = ContextVar("running", default=None)
+def now_running() -> Running | None:
+    """The run that is in force; None outside of all."""
+    run: Running | None = in_force().running
+    return run
 
-now_running = _RUNNING.get
 
-
-@contextmanager
-def running(run: Running | None) -> Iterator[Running | None]:
+def running(run: Running | None) -> within:
     """Let layers look their values up in `run` inside; with None, each in itself."""
-    token = _RUNNING.set(run)
-    try:
-        yield run
-    finally:
-        _RUNNING.reset(token)
+    return within(in_force().replaced(running=run))
 
 
-@contextmanager
-def outside() -> Iterator[None]:
+def outside() -> within:
     """As outside of all layers, where weights are made."""
-    with running(None), within(Context(in_force().precision)):
-        yield
+    return within(Context(in_force().precision))

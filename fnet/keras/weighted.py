@@ -84,12 +84,12 @@ class Weighted:
     @property
     def is_weightless(self) -> bool:
         """Whether it is known to need no weights, also before it is built."""
-        row = None if self._core is None else keras_kinds().get(self._core.kind)
+        row = None if self._core is None or self.parts() else keras_kinds().get(self._core.kind)
         return row is not None and self._core is not None and not row.variables(self._core).flat()
 
     def own_weights(self) -> list[Variable]:
         """The weights that are not of layers in it, first those that are trained."""
-        row = None if self._core is None else keras_kinds().get(self._core.kind)
+        row = None if self._core is None or self.parts() else keras_kinds().get(self._core.kind)
         if row is not None and self._core is not None and self.built:
             found = row.variables(self._core).ordered()
             return [Variable(self, v.path, name, v.trainable, v.to_keras, v.from_keras) for name, v in found]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 from fnet import optimizers
 from fnet.errors import StructureError
-from fnet.keras.optimizers import schedules as schedules
 from fnet.optimizers import Optimizer as Functional
 
 
@@ -94,6 +94,8 @@ def get(identifier: Any) -> Optimizer:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "schedules":
+        return importlib.import_module(f"{__name__}.schedules")
     if not name[:1].isupper():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = standard_optimizer(name, getattr(optimizers, name))
