@@ -11,6 +11,7 @@ import io
 import json
 import random
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -31,6 +32,13 @@ from fnet.io.keras.training import Compiled, write_training
 from fnet.layers import LSTM, BatchNormalization, Dense, Embedding
 
 MEMORY = 3 << 30
+SECONDS = 10  # of the processor, for one file
+
+
+class TooLong(BaseException):
+    """A file takes longer than `SECONDS`."""
+
+
 NET = fnet.serial(Embedding(7, 4), LSTM(3), BatchNormalization(), Dense(3, "tanh"), Dense(2))
 TRAINER = fnet.Trainer(NET, "mse", "adam", ["mae"])
 X, Y = np.random.default_rng(0).integers(0, 7, (8, 5)), np.ones((8, 2), "float32")
@@ -291,6 +299,7 @@ def same(found: Any, expected: Any) -> bool:
 
 def outcome(load: Callable[[Path], Any], path: Path, expected: Any) -> tuple[str, str]:
     """What came of loading a file, and what there is to say of it."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         found = load(path)
     except (FileError, OSError) as error:
@@ -298,10 +307,17 @@ def outcome(load: Callable[[Path], Any], path: Path, expected: Any) -> tuple[str
         return ("refused", "") if len(text) < 6000 and "\n" not in text else ("raised", f"a long message: {text[:300]}")
     except BaseException:
         return "raised", traceback.format_exc()[-1200:]
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return ("same", "") if same(found, expected) else ("other", "")
 
 
+def stop(*of_signal: Any) -> None:
+    raise TooLong
+
+
 def main(seed: int, count: int) -> None:
+    signal.signal(signal.SIGVTALRM, stop)
     ts = trained()
     counts: Counter[str] = Counter()
     wrong: list[str] = []
