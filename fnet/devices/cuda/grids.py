@@ -5,6 +5,7 @@ from __future__ import annotations
 WARP = 32
 THREADS = 256  # of a block, at most
 LONG = 1024  # elements of a row for which a warp takes too long
+MOST_Y = 65535  # blocks of a grid in any direction but x
 BLOCKS = 2112  # of a grid that goes on until all is done: enough for any card, 16 for each of 132 multiprocessors
 
 
@@ -23,3 +24,14 @@ def warps(rows: int) -> tuple[int, tuple[int, int]]:
 def rows_grid(rows: int, columns: int) -> tuple[int, tuple[int, int]]:
     """A grid for kernels whose rows are the work of a warp, or of a block where they are long."""
     return warps(rows) if columns <= LONG else (rows, (THREADS, 1))
+
+
+def channels_grid(samples: int, positions: int, channels: int) -> tuple[tuple[int, int], tuple[int, int, int]]:
+    """A grid for images of channels: threads are x for four channels, or one, y for positions and z for samples.
+
+    Positions are x of the grid; samples are y, which goes on until all are done.
+    """
+    lanes = min(THREADS, channels // 4 if channels % 4 == 0 else channels)
+    rows = min(THREADS // lanes, positions)
+    layers = min(THREADS // (lanes * rows), samples, 64)
+    return (-(-positions // rows), min(-(-samples // layers), MOST_Y)), (lanes, rows, layers)

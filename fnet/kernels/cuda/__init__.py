@@ -13,6 +13,7 @@ _FAMILIES = (
     "orthogonal",
     "permutation",
     "philox",
+    "pooling",
     "reduce",
     "search",
     "softmax",
