@@ -65,8 +65,10 @@ def save_model(
     """Write a network with its parameters and state to a file that Keras opens, and that predicts the same there.
 
     path: ``*.keras`` is an archive of Keras 3; ``*.h5`` and ``*.hdf5`` are the older files, which ``tf.keras`` 2 reads,
-    too. A chain of layers becomes a Sequential model, anything else a Functional one. The file replaces one that is at
-    `path`, after it was read back and compared.
+    too, but for MultiHeadAttention, layers that are called with initial states, those that it does not have (glu,
+    GroupQueryAttention, RMSNormalization), and hard_sigmoid, which is another function there. A chain of layers becomes
+    a Sequential model, anything else a Functional one. The file replaces one that is at `path`, after it was read back
+    and compared.
     shape: of the inputs without the batch axis, where neither the network (a graph knows its own) nor the parameters
     tell it. trainer, train_state: a `fnet.Trainer` and its state, which `fnet.load_training` and Keras go on with.
     Raises `StructureError` with the path of a layer that Keras does not have, or for trees that are not those
@@ -142,8 +144,8 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
     """``(net, params, state)`` of a file with a whole model, which fnet or Keras wrote.
 
     path: a ``*.keras`` archive of Keras 3, or the older ``*.h5`` of Keras 3 and ``tf.keras`` 2; what the file is, its
-    first bytes say. Layers keep their names, and parameters of float64 their dtype. Loading runs no code and reads no
-    other file.
+    first bytes say. Layers keep their names, and parameters of float64 their dtype; layers of mixed precision are read
+    as layers of float32, with a warning. Loading runs no code and reads no other file.
     Raises `FileError` that names the layer which fnet does not have, or tells what is damaged or hostile, and `OSError`
     where there is no file that may be read. Source: Keras ``load_model``.
     """

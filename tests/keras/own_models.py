@@ -219,18 +219,23 @@ def several(keras: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, li
     yield "same-names", keras.Model(a, layers.Dense(2, name="same")(two(one(a)))), [left]
     deep = keras.Sequential([keras.Input((4,)), keras.Sequential([one, keras.Sequential([two, layers.Dense(3)])])])
     yield "deep", deep, [left]
-    odd = [layers.Dense(3, name="первый слой"), layers.Dense(3, name="a.b c"), layers.Dense(2, name="größe:0")]
-    yield "odd-names", keras.Sequential([keras.Input((4,), name="in put"), *odd]), [left]
+    if not _is_older(keras):  # which makes scopes of TensorFlow of names
+        odd = [layers.Dense(3, name="первый слой"), layers.Dense(3, name="a.b c"), layers.Dense(2, name="größe:0")]
+        yield "odd-names", keras.Sequential([keras.Input((4,), name="in put"), *odd]), [left]
     part = keras.Model([a, b], [both, layers.Dense(2)(b)], name="part")
     u, v = keras.Input((4,)), keras.Input((3,))
     p, q = part([u, v])
     yield "model-of-two", keras.Model([u, v], layers.Add()([layers.Dense(2)(p), q])), [left, right]
-    size = keras.Input(batch_shape=(3, 4), name="sized") if "tf_keras" not in keras.__name__ else keras.Input((4,))
+    size = keras.Input((4,), 3) if _is_older(keras) else keras.Input(batch_shape=(3, 4), name="sized")
     yield "sized", keras.Model(size, layers.Dense(2)(size)), [left]
     frozen = keras.Sequential([keras.Input((4,)), layers.Dense(3, trainable=False), layers.BatchNormalization()])
     yield "frozen-layer", keras.Sequential([frozen, layers.Dense(2)]), [left]
     tail = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.LeakyReLU(0.1), layers.Dense(1)])
     yield "critic", tail, [left]
+
+
+def _is_older(keras: Any) -> bool:
+    return bool(keras.__name__.startswith("tf_keras"))
 
 
 FAMILIES = (images, sequences, several)

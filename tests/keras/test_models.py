@@ -24,6 +24,9 @@ WORKER = Path(__file__).with_name("models_worker.py")
 BACKEND = os.environ.get("KERAS_BACKEND") or next((n for n in ("jax", "torch", "tensorflow") if find_spec(n)), None)
 # What Keras' own layers cannot do: on JAX a value_dim that is not key_dim, on PyTorch other axes than the last one.
 UNABLE = {"attention-cross"} | ({"layer-norm-axes", "layer-norm-first"} if BACKEND == "torch" else set())
+# What has no form that both generations of Keras read, in which case files are those of Keras 3: what the older one
+# does not have, tensors among the keywords of calls, shapes in configs; hard_sigmoid is another function there.
+ONLY_KERAS_3 = ("activation-glu", "group-query", "grouped", "rms-norm", "multi-head", "-states", "-cell", "attention-")
 OLD = os.environ.get("FNET_TF_KERAS")  # a Python that has tf_keras, which cannot be in one environment with ours
 
 pytestmark = pytest.mark.slow
@@ -112,6 +115,10 @@ def exchange(folder: Path, suffix: str, python: str, which: str) -> None:
                     problems[weights.name] = "other weights"
         except FnetError as error:
             problems[path.name] = f"{type(error).__name__}: {error}"
+    if which == "tf_keras":
+        unable = [name for name in problems if any(part in name for part in ONLY_KERAS_3) and ".again." not in name]
+        print(f"{len(unable)} of {len(expected)} open in Keras 3 alone: {', '.join(unable)}")
+        problems = {name: text for name, text in problems.items() if name not in unable}
     print(f"{len(expected)} written by fnet, {len(again)} files written by Keras, {len(problems)} problems")
     assert not problems, "\n".join(f"{name}: {text}" for name, text in problems.items())
     assert len(expected) >= 60 and (len(again) >= 60 or (which, suffix) == ("keras", "h5"))

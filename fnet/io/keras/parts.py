@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -138,7 +139,14 @@ def _read_dtype(value: Any, path: str) -> str:
         return "float32"
     if isinstance(value, Mapping):
         value = Config(value, path).object("config").raw("name")
-    name = {"mixed_float16": "float32", "mixed_bfloat16": "float32"}.get(value, value) if isinstance(value, str) else ""
+    name = value if isinstance(value, str) else ""
+    if name in ("mixed_float16", "mixed_bfloat16"):
+        warnings.warn(  # the same text for all layers, so that it is shown once
+            f"the file's layers compute in {name.removeprefix('mixed_')} ({name}), and are read as layers of float32: "
+            f"what they predict differs from Keras' by the rounding of 16 bits.",
+            stacklevel=2,
+        )
+        name = "float32"
     if name not in ("float32", "float64"):
         raise FileError(f"{path}: fnet's layers have float32 or float64 parameters, received {plain(repr(value))}.")
     return name

@@ -207,3 +207,14 @@ def test_a_seed_that_keras_refuses():
 def test_parts_of_layers_frozen_are_refused():
     with pytest.raises(StructureError, match=r"Dense: Keras trains all of a layer or nothing\. Freeze the whole"):
         write_layer(freeze(Dense(3), lambda path: path.endswith("bias")))
+
+
+@pytest.mark.parametrize("form", ["name", "policy"])
+@pytest.mark.parametrize("narrow", ["float16", "bfloat16"])
+def test_mixed_precision_is_read_as_float32_with_a_warning(form, narrow):
+    policy = {"class_name": "DTypePolicy", "config": {"name": f"mixed_{narrow}"}}
+    said = {"class_name": "Dense", "config": {"units": 2, "dtype": f"mixed_{narrow}" if form == "name" else policy}}
+    with pytest.warns(
+        UserWarning, match=rf"layers compute in {narrow} \(mixed_{narrow}\), and are read as layers of fl"
+    ):
+        assert read_layer(Config(said, "l")).config["units"] == 2
