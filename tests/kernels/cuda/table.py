@@ -45,6 +45,9 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
 KERNELS: dict[str, Row] = {
     "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
     "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
+    "conv.gather": Row(_both("x x x x i4 i8")),
+    "conv.sum_parts": Row(_both("x x n n")),
+    "conv.weight_gradient": Row(_both("x x x i4 i8")),
     "copy.copy_rows": Row(_both("x x i8 n", "? ? i8 n"), vector=True),
     "copy.copy_strided": Row(_both("x x i8 n", "? ? i8 n")),
     "copy.copy_transposed": Row(_both("x x i8", "? ? i8")),

@@ -1,0 +1,116 @@
+"""Convolutions by CUDA kernels, run by the checker: the definition in float64, for any axes, groups, and tile edges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fnet.compile.emit import Ref
+from fnet.compile.recording import Recording
+from fnet.devices.cuda.lower import conv as rules
+from fnet.ops.conv import _conv, _conv_input, _conv_weight
+from fnet.taps import Axes, Axis
+from tests.devices.cuda.unloaded import Unloaded, aligned, copied
+from tests.kernels.cpu import conv_reference as reference
+
+ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
+def window(size: int, kernel: int, stride: int = 1, dilation: int = 1, before: int = 0, after: int = 0) -> Axis:
+    """An axis with padding on both sides; no output where the kernel does not fit."""
+    span = (kernel - 1) * dilation + 1
+    return Axis(size, max(0, (size + before + after - span) // stride + 1), kernel, stride, dilation, before)
+
+
+# axes, samples, groups, channels of a group, filters of a group
+CASES: dict[str, tuple[Axes, int, int, int, int]] = {
+    "one axis": ((window(9, 3, before=1, after=1),), 2, 1, 3, 5),
+    "strides and dilation": ((window(11, 3, 2, 2, 1, 2), window(5, 2, 3, 1, 0, 1)), 2, 1, 2, 3),
+    "full tiles": ((window(4, 1), window(4, 2, before=1)), 1, 1, 8, 16),
+    "beyond tiles": ((window(3, 3, before=1, after=1), window(6, 2, before=1)), 1, 1, 3, 17),
+    "groups": ((window(4, 3, before=1, after=1), window(3, 2)), 2, 3, 2, 2),
+    "three axes": ((window(3, 2), window(4, 2, 2, 1, 1, 1), window(3, 3, before=2)), 1, 1, 2, 3),
+    "four axes": ((window(2, 2, before=1), window(3, 2), window(2, 1), window(3, 2)), 1, 2, 1, 2),
+    "strides beyond the kernel": ((window(7, 2, 3),), 1, 1, 2, 2),
+    "padding beyond the input": ((window(2, 3, before=4, after=3), window(1, 2, 1, 3, 3, 3)), 1, 1, 1, 2),
+}
+
+
+def numbers(*shape: int, dtype: Any = np.float32, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(dtype)
+
+
+def of_case(case: str, dtype: Any = np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray, Axes, int]:
+    """Input, kernel, and gradient of the output."""
+    axes, samples, groups, depth, columns = CASES[case]
+    x = numbers(samples, *(a.size for a in axes), groups * depth, dtype=dtype)
+    w = numbers(*(a.kernel for a in axes), depth, groups * columns, dtype=dtype, seed=1)
+    g = numbers(samples, *(a.outputs for a in axes), groups * columns, dtype=dtype, seed=2)
+    return x, w, g, axes, groups
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_convolution_and_its_gradients(case: str):
+    x, w, g, axes, groups = of_case(case)
+    device = Unloaded()
+    for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
+        (received,) = device.compute(primitive, *operands, axes=axes, groups=groups, precision="highest")
+        expected = getattr(reference, primitive.name)(*operands, axes, groups)
+        assert received.shape == expected.shape
+        np.testing.assert_allclose(received, expected, rtol=1e-5, atol=2e-5, err_msg=primitive.name)
+
+
+def test_parts_of_a_weight_gradient(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rules, "PART", 5)
+    monkeypatch.setattr(rules, "BLOCKS", 9)
+    x, _, g, axes, groups = of_case("groups")
+    device = Unloaded()
+    (received,) = device.compute(_conv_weight, x, g, axes=axes, groups=groups, precision="highest")
+    assert dict(device.launched) == {"weight_gradient": 1, "sum_parts": 1}
+    np.testing.assert_allclose(received, reference.conv_weight(x, g, axes, groups), rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("targets", "blocks", "found"),
+    [(0, 1, (0, 1)), (255, 1, (255, 1)), (512, 1, (256, 2)), (10**6, 4, (3907, 256)), (10**6, 2000, (10**6, 1))],
+)
+def test_the_parts_that_sizes_have(targets: int, blocks: int, found: tuple[int, int]):
+    assert rules._parts(targets, blocks) == found
+
+
+def test_float64_keeps_its_digits():
+    _, w, g, axes, groups = of_case("strides and dilation", np.float64)
+    (received,) = Unloaded().compute(_conv_input, g, w, axes=axes, groups=groups, precision="highest")
+    np.testing.assert_allclose(received, reference.conv_input(g, w, axes, groups), rtol=1e-13, atol=1e-13)
+
+
+def test_no_samples():
+    x, w, g, axes, groups = of_case("groups")
+    device = Unloaded()
+    (y,) = device.compute(_conv, x[:0], w, axes=axes, groups=groups, precision="highest")
+    (dw,) = device.compute(_conv_weight, x[:0], g[:0], axes=axes, groups=groups, precision="highest")
+    assert y.shape == g[:0].shape
+    np.testing.assert_array_equal(dw, np.zeros_like(w))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("name", ["conv", "conv_input"])
+def test_bias_and_activation(name: str, activation: str):
+    x, w, g, axes, groups = of_case("groups")
+    source, expected = (x, reference.conv(x, w, axes, groups)) if name == "conv" else (
+        g, reference.conv_input(g, w, axes, groups)
+    )  # fmt: skip
+    bias = numbers(expected.shape[-1], seed=3)
+    device, y = Unloaded(), aligned(expected.shape, np.float32)
+    emit = Recording(device, 4)
+    refs = [Ref.whole(i, v.dtype, v.shape) for i, v in enumerate((source, w, bias, y))]
+    getattr(rules, name)(emit, refs[:3], refs[3:], axes=axes, groups=groups, activation=activation)
+    device.run(emit, [*(copied(v).reshape(-1) for v in (source, w, bias)), y.reshape(-1)])
+    np.testing.assert_allclose(y, ACTIVATIONS[activation](expected + bias), rtol=1e-5, atol=2e-5)
