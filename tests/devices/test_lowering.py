@@ -32,7 +32,6 @@ MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is wri
         "batch_normalization batch_normalization_vjp group_normalization group_normalization_vjp "
         "layer_normalization layer_normalization_vjp"
     ),
-    "recurrent": "gru gru_taped gru_vjp lstm lstm_taped lstm_vjp simple_rnn simple_rnn_taped simple_rnn_vjp",
     "solve": "solve_positive",
 }
 

@@ -1,0 +1,119 @@
+"""Recurrent layers by CUDA kernels, run by the checker: what the CPU's kernels give, forward and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet.device
+from fnet.ops import recurrent_primitives
+from tests.devices.cuda.unloaded import Unloaded
+
+COLUMNS = {"simple": 1, "lstm": 4, "gru": 3}
+STATES = {"simple": 1, "lstm": 2, "gru": 1}
+EACH = pytest.mark.parametrize("name", COLUMNS)
+
+
+def both(primitive: Any, arrays: list[np.ndarray], **params: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return Unloaded().compute(primitive, *arrays, **params), fnet.device.cpu().compute(primitive, arrays, params)
+
+
+def check(received: list[np.ndarray], expected: list[np.ndarray]) -> None:
+    """To a few roundings of the largest."""
+    assert len(received) == len(expected)
+    for a, b in zip(received, expected, strict=True):
+        scale = np.max(np.abs(b), initial=1)
+        np.testing.assert_allclose(a, b, rtol=0, atol=64 * np.finfo(b.dtype).eps * scale)
+
+
+def check_layer(
+    name: str, shape: tuple[int, int, int, int], *, started: bool = True, masked: bool = False, backwards: bool = False,
+    present: tuple[bool, ...] | None = None, wanted: tuple[bool, bool] = (True, True), dtype: str = "float32",
+    rec: str = "sigmoid", act: str = "tanh",
+) -> None:  # fmt: skip
+    """Samples, steps, features and units: the walk forward, the same that saves, and the walk back from what it saved.
+
+    Where the mask is off, x is NaN, which nothing may see.
+    """
+    (n, steps, features, units), rng = shape, np.random.default_rng(0)
+
+    def numbers(*sizes: int) -> np.ndarray:
+        return (0.7 * rng.normal(size=sizes)).astype(dtype)
+
+    columns, states = COLUMNS[name] * units, STATES[name]
+    mask = (rng.random((n, steps)) < 0.6).astype(np.uint8)
+    x = numbers(n, steps, features)
+    weights = [numbers(features, columns), numbers(*([2] * (name == "gru")), columns), numbers(units, columns)]
+    initial = [numbers(n, units) for _ in range(states * started)]
+    masks = [mask] * masked
+    if masked:
+        x[mask == 0] = np.nan
+    roles = {"act": act} if name == "simple" else {"rec": rec, "act": act}
+    params = {"started": started, "masked": masked, "backwards": backwards, "precision": "highest", **roles}
+    primitive = getattr(recurrent_primitives, name)
+    operands = [x, *weights, *initial, *masks]
+    taped, expected = both(primitive.taped, operands, **params)
+    kept = expected
+    if masked:  # gates of steps that are off have no meaning
+        taped, expected = taped[: 1 + states], expected[: 1 + states]
+    check(taped, expected)
+    for a, b in zip(Unloaded().compute(primitive, *operands, **params), taped, strict=False):
+        np.testing.assert_array_equal(a, b)
+
+    present = (True,) * (1 + states) if present is None else present
+    cotangents = [numbers(n, steps, units), *(numbers(n, units) for _ in range(states))]
+    gates = kept[1 + states :]
+    saved = {"simple": kept[:1], "lstm": [*gates, kept[0]], "gru": gates}[name]
+    given = [g for g, here in zip(cotangents, present, strict=True) if here]
+    kernel, _, recurrent = weights
+    inputs = [*given, x, kernel, recurrent, *initial, *saved, *masks]
+    pulled = getattr(recurrent_primitives, f"_{name}_vjp")
+    check(*both(pulled, inputs, present=present, wanted=wanted, **params))
+
+
+@EACH
+@pytest.mark.parametrize(
+    "started, masked, backwards", [(False, False, True), (True, True, False), (False, True, False), (True, False, True)]
+)
+def test_walks(name, started, masked, backwards):
+    check_layer(name, (2, 3, 2, 3), started=started, masked=masked, backwards=backwards)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "name, shape",
+    [
+        ("simple", (17, 2, 1, 17)),
+        ("lstm", (1, 1, 1, 1)),
+        ("gru", (1, 1, 1, 1)),
+        pytest.param("lstm", (17, 2, 3, 18), marks=SLOW),
+        pytest.param("gru", (17, 2, 3, 18), marks=SLOW),
+        pytest.param("lstm", (18, 3, 5, 33), marks=SLOW),
+        pytest.param("gru", (3, 3, 17, 33), marks=SLOW),
+    ],
+)
+def test_edges_of_tiles(name, shape):
+    check_layer(name, shape)
+
+
+@EACH
+def test_what_nobody_asks_for_is_not_needed(name):
+    states = STATES[name]
+    check_layer(name, (2, 2, 2, 3), present=(True, *[False] * states), wanted=(True, False))
+    check_layer(name, (2, 2, 2, 3), present=(False, *[True] * states), wanted=(False, True), started=False)
+
+
+@EACH
+@pytest.mark.parametrize("rec, act", [("linear", "relu"), ("tanh", "sigmoid")])
+def test_other_activations(name, rec, act):
+    check_layer(name, (2, 2, 3, 3), rec=rec, act=act, dtype="float64")
+
+
+@EACH
+@pytest.mark.parametrize("shape", [(0, 3, 2, 4), (2, 0, 2, 4)])
+def test_no_samples_and_no_steps(name, shape):
+    check_layer(name, shape)
