@@ -30,8 +30,8 @@ from fnet.kernels.cuda.runtime.kernel import cuda, kernel
 def step(z, recurrent, h, mask, y, sizes, depth, h_row):
     """One step of all samples.
 
-    sizes: `recurrent.STEP_SIZES`. z: (N, H), what inputs and bias give; recurrent: (H, H); h: (N, H), the states before,
-    at the stride h_row; mask: (N,) -> y: (N, H). depth: H, or 0 where no states come before.
+    sizes: `recurrent.STEP_SIZES`. z: (N, H), what inputs and bias give; recurrent: (H, H); h: (N, H), the states
+    before, at the stride h_row; mask: (N,) -> y: (N, H). depth: H, or 0 where no states come before.
     """
     left, right = cuda.shared.array(THREADS, z.dtype), cuda.shared.array(THREADS, z.dtype)
     n, units = sizes[N], sizes[UNITS]

@@ -126,7 +126,7 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
         n, steps, units = walk.n, walk.steps, walk.units
         first = walk.initial(rest[: layer.states * walk.started])
         mask, is_gru = walk.mask(inputs), layer is _GRU
-        biases = [bias.viewed(lambda a: a[i]) for i in range(2)] if is_gru else [bias]
+        biases = [_step(bias, i) for i in range(2)] if is_gru else [bias]
         z = walk.scratch(n, steps, walk.columns)
         walk.product(_matrix(walk.x), kernel, biases[0], _matrix(z))
         ys, *lasts = outputs[: 1 + layer.states]
