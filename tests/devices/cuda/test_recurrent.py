@@ -92,8 +92,6 @@ SLOW = pytest.mark.slow
         ("gru", (1, 1, 1, 1)),
         pytest.param("lstm", (17, 2, 3, 18), marks=SLOW),
         pytest.param("gru", (17, 2, 3, 18), marks=SLOW),
-        pytest.param("lstm", (18, 3, 5, 33), marks=SLOW),
-        pytest.param("gru", (3, 3, 17, 33), marks=SLOW),
     ],
 )
 def test_edges_of_tiles(name, shape):
