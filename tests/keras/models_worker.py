@@ -34,8 +34,9 @@ def given(path: Path) -> Any:
 
 def called(model: Any, x: list[np.ndarray]) -> Any:
     """The inputs as the model takes them."""
-    if isinstance(getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None)), dict):
-        return dict(zip(sorted(model.input_names), x, strict=True))
+    inputs = getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None))
+    if isinstance(inputs, dict):
+        return dict(zip(sorted(inputs), x, strict=True))
     return x if len(x) > 1 else x[0]
 
 

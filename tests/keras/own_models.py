@@ -20,6 +20,8 @@ def built(keras: Any) -> dict[str, Built]:
     models: dict[str, Built] = {}
     for family in (layers_alone, *FAMILIES):
         for name, model, inputs in family(keras, rng):
+            if not model.built:
+                model(inputs[0])
             given = [np.abs(rng.normal(size=w.shape)).astype("float32") * 0.3 + 0.05 for w in model.weights]
             model.set_weights(given)
             models[name] = (model, inputs)
@@ -180,7 +182,8 @@ def sequences(keras: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, 
     y, h, c = layers.LSTM(3, return_sequences=True, return_state=True)(s)
     y, h, c = layers.LSTM(3, return_sequences=True, return_state=True)(y, initial_state=[h, c])
     yield "stacked", keras.Model(s, [y, h, c]), [steps]
-    yield "merged", keras.Model(a, layers.GRU(3)(layers.Add()([embedding(a), layers.Embedding(9, 4)(a)]))), [ids]
+    if not _is_older(keras):  # where Add takes the steps that count in all masks
+        yield "merged", keras.Model(a, layers.GRU(3)(layers.Add()([embedding(a), layers.Embedding(9, 4)(a)]))), [ids]
     inner = keras.Sequential(
         [
             keras.Input((7,), dtype="int32"),
@@ -217,8 +220,9 @@ def several(keras: Any, rng: np.random.Generator) -> Iterator[tuple[str, Any, li
 
     one, two = inner("one"), inner("two")
     yield "same-names", keras.Model(a, layers.Dense(2, name="same")(two(one(a)))), [left]
-    deep = keras.Sequential([keras.Input((4,)), keras.Sequential([one, keras.Sequential([two, layers.Dense(3)])])])
-    yield "deep", deep, [left]
+    if not _is_older(keras):  # which cannot save two layers of one name that lie so deep
+        deep = keras.Sequential([one, keras.Sequential([two, layers.Dense(3)])])
+        yield "deep", keras.Sequential([keras.Input((4,)), deep]), [left]
     if not _is_older(keras):  # which makes scopes of TensorFlow of names
         odd = [layers.Dense(3, name="первый слой"), layers.Dense(3, name="a.b c"), layers.Dense(2, name="größe:0")]
         yield "odd-names", keras.Sequential([keras.Input((4,), name="in put"), *odd]), [left]
