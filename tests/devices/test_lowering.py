@@ -28,10 +28,6 @@ MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is wri
     "ctc": "ctc ctc_beam_search_decode ctc_gradient ctc_greedy_decode",
     "depthwise": "depthwise_conv depthwise_conv_input depthwise_conv_weight",
     "edit_distance": "edit_distance",
-    "normalization": (
-        "batch_normalization batch_normalization_vjp group_normalization group_normalization_vjp "
-        "layer_normalization layer_normalization_vjp"
-    ),
     "solve": "solve_positive",
 }
 

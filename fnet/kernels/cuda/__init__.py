@@ -11,6 +11,8 @@ _FAMILIES = (
     "dropout",
     "gemm",
     "index",
+    "normalize_columns",
+    "normalize_groups",
     "orthogonal",
     "permutation",
     "philox",

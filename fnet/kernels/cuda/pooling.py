@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cuda.runtime.access import is_aligned, load4, store4
+from fnet.kernels.cuda.runtime.access import is_aligned
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.quads import load, store
 from fnet.kernels.sizes import Sizes
 
 THREADS = 256
@@ -88,23 +89,6 @@ def _is_even(geometry, x, y):
     return geometry[CHANNELS] % 4 == 0 and is_aligned(x) and is_aligned(y)
 
 
-@device_function
-def _load(x, i, even):
-    """Four elements, or one element four times."""
-    if even:
-        return load4(x, i)
-    return x[i], x[i], x[i], x[i]
-
-
-@device_function
-def _store(y, i, values, even):
-    """Write four elements, or the first."""
-    if even:
-        store4(y, i, values)
-    else:
-        y[i] = values[0]
-
-
 # -------------------------------------------------------------------------------------------- forward passes
 
 
@@ -125,7 +109,7 @@ def _max_window(x, source, y, index, target, geometry, taps0, taps1, taps2, even
         for t1 in range(taps1):
             place = source + t0 * step0 + t1 * step1
             for _ in range(taps2):
-                a, b, c, d = _load(x, place, even)
+                a, b, c, d = load(x, place, even)
                 if _replaces(a, p):
                     p, i = a, tap
                 if _replaces(b, q):
@@ -136,9 +120,9 @@ def _max_window(x, source, y, index, target, geometry, taps0, taps1, taps2, even
                     s, m = d, tap
                 tap = np.int32(tap + 1)
                 place += geometry[CHANNELS]
-    _store(y, target, (p, q, r, s), even)
+    store(y, target, (p, q, r, s), even)
     kind = index.dtype.type
-    _store(index, target, (kind(i), kind(j), kind(k), kind(m)), even)
+    store(index, target, (kind(i), kind(j), kind(k), kind(m)), even)
 
 
 @kernel(threads=THREADS)
@@ -203,10 +187,10 @@ def _mean_window(x, source, y, target, geometry, taps0, taps1, taps2, even):
         for t1 in range(taps1):
             place = source + t0 * step0 + t1 * step1
             for _ in range(taps2):
-                a, b, c, d = _load(x, place, even)
+                a, b, c, d = load(x, place, even)
                 p, q, r, s = p + a, q + b, r + c, s + d
                 place += geometry[CHANNELS]
-    _store(y, target, (p / count, q / count, r / count, s / count), even)
+    store(y, target, (p / count, q / count, r / count, s / count), even)
 
 
 @kernel(threads=THREADS)
@@ -245,13 +229,13 @@ def _max_vjp_of(g, index, source, dx, target, geometry, i0, i1, i2, even):
                 start2, taps2 = _window(geometry, 2, o2)
                 tap = ((i0 - start0) * taps1 + (i1 - start1)) * taps2 + (i2 - start2)
                 place = source + (row + o2) * channels
-                i, j, k, m = _load(index, place, even)
-                a, b, c, d = _load(g, place, even)
+                i, j, k, m = load(index, place, even)
+                a, b, c, d = load(g, place, even)
                 p += a if i == tap else zero
                 q += b if j == tap else zero
                 r += c if k == tap else zero
                 s += d if m == tap else zero
-    _store(dx, target, (p, q, r, s), even)
+    store(dx, target, (p, q, r, s), even)
 
 
 @kernel(threads=THREADS)
@@ -285,9 +269,9 @@ def _mean_vjp_of(g, source, dx, target, geometry, i0, i1, i2, even):
             row = (o0 * geometry[AXIS + OUT] + o1) * geometry[AXIS * 2 + OUT]
             for o2 in range(first2, last2):
                 count = g.dtype.type(taps0 * taps1 * _window(geometry, 2, o2)[1])
-                a, b, c, d = _load(g, source + (row + o2) * channels, even)
+                a, b, c, d = load(g, source + (row + o2) * channels, even)
                 p, q, r, s = p + a / count, q + b / count, r + c / count, s + d / count
-    _store(dx, target, (p, q, r, s), even)
+    store(dx, target, (p, q, r, s), even)
 
 
 @kernel(threads=THREADS)
