@@ -47,21 +47,18 @@ def build_parts(layer: Layer, samples: Any) -> None:
 def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
     """The pair ``(init, apply)`` of an object that is built for these samples."""
     weights, parts = layer.asked_weights, layer.parts()
-    shapes = {entry: part.built_for for entry, part in parts}
+    places = list(layer.placed())
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
         params: dict[str, Any] = {}
         state: dict[str, Any] = {}
-        for i, (name, weight) in enumerate(weights.items()):
-            made = weight.initializer(
-                fold_in(key, i), weight.shape, dtype if weight.dtype == "float32" else weight.dtype
-            )
-            (params if weight.trainable else state)[name] = made
-        for i, (entry, part) in enumerate(parts):
-            own = part.functional.init(fold_in(key, len(weights) + i), shapes[entry], dtype)
-            for entries, values in ((params, own[0]), (state, own[1])):
-                if tree.leaves(values):
-                    entries[entry] = values
+        for i, (path, part) in enumerate(places):
+            for entries, own in zip((params, state), _made(part, fold_in(key, i), dtype), strict=True):
+                if tree.leaves(own):
+                    place = entries
+                    for entry in path:
+                        place = place.setdefault(entry, {})
+                    place.update(own)
         return params, state
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
@@ -88,6 +85,18 @@ def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
         ),
         layer,
     )
+
+
+def _made(part: Layer, key: Any, dtype: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fresh values of the weights that are an object's own, without those of the layers in it."""
+    params: dict[str, Any] = {}
+    state: dict[str, Any] = {}
+    for i, (name, weight) in enumerate(part.asked_weights.items()):
+        kind = dtype if weight.dtype == "float32" else weight.dtype
+        (params if weight.trainable else state)[name] = weight.initializer(fold_in(key, i), weight.shape, kind)
+    if part.asked_weights or not tree.leaves((part.held.params, part.held.state)):
+        return params, state
+    return part.functional.init(key, part.built_for, dtype)
 
 
 def called(layer: Layer, x: Any, train: bool) -> Any:

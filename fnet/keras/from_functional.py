@@ -66,6 +66,11 @@ def _face(layer: Functional, name: str, params: Any, state: Any) -> Layer:
         layer.kind == "serial" and len(set(map(id, layer.children))) == len(layer.children) > 0
     ):
         return from_functional(layer.relabel(name, named=True), params, state)
+    if layer.kind == "TimeDistributed":
+        (entry,), (child,) = layer.entries, layer.children
+        return layers.TimeDistributed.around(
+            _face(child, entry, params.get(entry, {}), state.get(entry, {})), layer, name
+        )
     kind = getattr(layers, layer.kind) if layer.kind in LAYERS else FunctionalLayer
     face: Layer = object.__new__(kind)
     Layer.__init__(face, name=name, trainable=layer.trainable is not False)

@@ -10,6 +10,7 @@ import numpy as np
 from fnet import constraints, initializers, regularizers, tree
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, StructureError, did_you_mean, scope
+from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, in_inference, with_options
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
 from fnet.keras.naming import unique_name
@@ -49,18 +50,35 @@ class Layer(Weighted):
     ) -> None:
         self.name = unique_name(entry_name(type(self).__name__)) if name is None else name
         self.has_chosen_name = name is not None
-        self.trainable, self.built = trainable, False
+        self._trainable, self.built = trainable, False
         self.held = Values({}, {})
         self._core: HeldLayer | None = None
         self.asked_weights: dict[str, Weight] = {}
         self.built_for: Any = None
         self.symbolic_calls: list[tuple[Any, Any]] = []
+        self._variants: dict[Any, tuple[HeldLayer, HeldLayer]] = {}
         if input_dim is not None:
             input_shape = (input_dim,)
         if batch_input_shape is not None:
             input_shape = tuple(batch_input_shape)[1:]
         self.declared_shape = None if input_shape is None else check_shape(tuple(input_shape))
         _check_dtype(type(self).__name__, dtype)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `fit` changes the weights. What is set holds for the layers within, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trains: bool) -> None:
+        self._trainable = bool(trains)
+        for _, part in self.parts():
+            part.trainable = trains
+
+    @property
+    def kind(self) -> str:
+        """The name of its class, as Keras shows it."""
+        return type(self).__name__
 
     # The functional layer.
 
@@ -96,6 +114,7 @@ class Layer(Weighted):
             with outside(), scope(self.name, self._core):
                 params, state = self._core.init(next_key(), tree.map(lambda s: s.shape, samples))
             self.held, self.built = Values(dict(params), dict(state)), True
+        if self.built_for is None:
             self.built_for = tree.map(lambda s: s.shape, samples)
 
     def _build_own(self, samples: Any) -> None:
@@ -164,10 +183,13 @@ class Layer(Weighted):
         training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said.
         """
         check_called(self.name, (inputs, others))
+        options = {name: others.pop(name) for name in ATTENTION_OPTIONS if name in others}
         x = self.joined(inputs, others)
+        if options and self._core is not None:
+            x, options = attention_inputs(self.name, self._core, x, options)
         if any(isinstance(leaf, SymbolicNode) for leaf in tree.leaves(x)):
-            return self._of_nodes(x, training)
-        return self._of_values(x, training, mask)
+            return self._of_nodes(x, training, mask, options)
+        return self._of_values(x, training, mask, options)
 
     @property
     def input(self) -> Any:
@@ -194,7 +216,7 @@ class Layer(Weighted):
 
     def joined(self, inputs: tuple[Any, ...], others: dict[str, Any]) -> Any:
         """The inputs as the functional layer takes them: one, or a tuple."""
-        for keyword in ("initial_state", "value", "key"):
+        for keyword in ("inputs", "query", "initial_state", "value", "key"):
             given = others.pop(keyword, None)
             if given is not None:
                 inputs = (*inputs, *(given if isinstance(given, list | tuple) else (given,)))
@@ -205,18 +227,33 @@ class Layer(Weighted):
             return tuple(inputs[0])
         return inputs[0] if len(inputs) == 1 else inputs
 
-    def _of_nodes(self, x: Any, training: bool | None) -> Any:
+    def _of_nodes(self, x: Any, training: bool | None, mask: Any, options: dict[str, Any]) -> Any:
         if training:
             raise StructureError(
                 f"{self.name}: in a symbolic call, training=True cannot be fixed. Say it where the model is called: "
                 f"model(x, training=True)."
             )
+        if mask is not None:
+            raise StructureError(
+                f"{self.name}: a symbolic call takes no mask=, because the mask travels with the values. Leave it out, "
+                f"behind Embedding(mask_zero=True) or Masking."
+            )
         self.build_for(tree.map(lambda node: node.samples, x))
-        made = self.functional(x)
+        made = self._called_with(training is False, options)(x)
         self.symbolic_calls.append((x, made))
         return list(made) if isinstance(made, tuple) else made
 
-    def _of_values(self, x: Any, training: bool | None, mask: Any) -> Any:
+    def _called_with(self, infers: bool, options: dict[str, Any]) -> HeldLayer:
+        """The functional layer of a call: the layer's own, or one of its weights for the arguments of the call."""
+        how = infers, *options.items()
+        core, made = self._variants.get(how, (None, None))
+        if made is None or core is not self._core:
+            made = with_options(self.functional, options)
+            made = in_inference(made) if infers else made
+            self._variants[how] = self.functional, made
+        return made
+
+    def _of_values(self, x: Any, training: bool | None, mask: Any, options: dict[str, Any]) -> Any:
         run = now_running()
         train = training if training is not None else run is not None and run.train
         x = unwrapped(x)
@@ -226,7 +263,7 @@ class Layer(Weighted):
             x = Masked(x, mask)
         self.build_for(tree.map(_samples, unmasked(x)))
         key = next_key() if run is None and train else None if run is None else run.next_key()
-        y, state = self.functional.apply(self.params, self.state, x, key=key, train=bool(train))
+        y, state = self._called_with(False, options).apply(self.params, self.state, x, key=key, train=bool(train))
         if train or run is not None:
             self.take(self.params, state)
         y = y if run is not None else unmasked(y)
@@ -244,7 +281,7 @@ class Layer(Weighted):
         raise AttributeError(f"'{type(self).__name__}' object '{self.name}' has no attribute '{name}'.{hint}")
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+        return f"<{self.kind} name={self.name}, built={self.built}>"
 
 
 def check_called(who: str, given: Any) -> None:

@@ -53,9 +53,9 @@ def print_summary(
             raise StructureError("the lines are too short for a summary: pass a larger line_length.")
         table.add_column(title, justify=side, width=size)  # type: ignore[arg-type]
         before += size
-    for level, layer in _rows(_chosen(model.layers, layer_range), expand_nested):
+    for level, layer in _rows(_chosen(model.rows, layer_range), expand_nested):
         name = f"{'   ' * level + '└ ' if level else ''}{layer.name}"
-        row = [f"{escape(name)} ({_coloured(33, escape(type(layer).__name__))})", _shape(layer), _count(layer)]
+        row = [f"{escape(name)} ({_coloured(33, escape(layer.kind))})", _shape(layer), _count(layer)]
         if not model.is_chain:
             row.append(", ".join(_sources(model, layer)) or "-")
         if show_trainable:
@@ -84,8 +84,8 @@ def _rows(layers: Sequence[Layer], expand: bool, level: int = 0) -> list[tuple[i
     found = []
     for layer in layers:
         found.append((level, layer))
-        if expand and getattr(layer, "layers", None):
-            found += _rows(layer.layers, expand, level + 1)
+        if expand and getattr(layer, "rows", None):
+            found += _rows(layer.rows, expand, level + 1)
     return found
 
 

@@ -22,7 +22,12 @@ class Weighted:
     """An object with weights of its own, and those of others that its attributes hold."""
 
     name: str
-    trainable: bool
+
+    @property
+    def trainable(self) -> bool:
+        """Whether `fit` changes the weights."""
+        raise NotImplementedError
+
     built: bool
     held: Values
     _core: HeldLayer | None

@@ -11,6 +11,7 @@ from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.standard import standard_layer
+from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 
 _MERGES = ("add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract")
 

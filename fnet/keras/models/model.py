@@ -67,6 +67,15 @@ class Model(Trained, Layer):
             return [part for _, part in self.parts()]
         return list(self._layer_graph.layers)
 
+    @property
+    def rows(self) -> list[Layer]:
+        """The layers, and the operations on symbolic values between them: what `summary` shows."""
+        return self.layers if self._layer_graph is None else list(self._layer_graph.rows)
+
+    @property
+    def kind(self) -> str:
+        return "Functional" if type(self) is Model else type(self).__name__
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name or number. Raises `StructureError` where there is none."""
         if index is not None:
@@ -83,6 +92,10 @@ class Model(Trained, Layer):
         core = self.functional
         named = dict(zip(core.entries, core.children, strict=True))
         return [(entry, face_of(child)) for entry, child in named.items() if face_of(child) is not None]
+
+    def own_weights(self) -> list[Any]:
+        is_container = self._core is not None and self._core.container  # all weights are of layers in it
+        return [] if is_container else super().own_weights()
 
     @property
     def weights(self) -> list[Any]:

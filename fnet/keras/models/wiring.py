@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fnet import tree
 from fnet.io.keras.calls import Calls, Tensor, TracedCall
 from fnet.keras.held import HeldLayer, face_of
@@ -16,13 +18,21 @@ from fnet.networks.node import SymbolicNode
 class OperationLayer(Layer):
     """What stands for an operation on nodes, as ``x + 1``, in a list of layers."""
 
-    def __init__(self, operation: Functional) -> None:
+    def __init__(self, operation: Functional, output: Any) -> None:
         super().__init__(name=unique_name(operation.name))
         self._core, self.built = HeldLayer.of(operation, self), True
+        self.symbolic_calls = [((), output)]
+
+    @property
+    def kind(self) -> str:
+        return self.functional.kind
 
 
 class LayerGraph:
-    """The layers and calls of a functional model: `layers` in Keras' order, with an `InputLayer` for each input."""
+    """The layers and calls of a functional model: `layers` in Keras' order, with an `InputLayer` for each input.
+
+    rows: these layers, and the operations on nodes between them.
+    """
 
     def __init__(self, wiring: Wiring) -> None:
         self._faces: dict[int, Layer] = {}
@@ -32,7 +42,8 @@ class LayerGraph:
         ]
         self.calls, self._nodes = _calls(wiring, self.inputs)
         self.operations = self.calls.operations()
-        self.layers = [self.face(calls[0]) for calls in self.operations]
+        self.rows = [self.face(calls[0]) for calls in self.operations]
+        self.layers = [face for face in self.rows if not isinstance(face, OperationLayer)]
 
     def sources_of(self, layer: Layer) -> list[tuple[str, int, int]]:
         """Which output of which call of which layer the inputs of a layer are, call after call."""
@@ -52,13 +63,17 @@ class LayerGraph:
         known = [[id(node) for node in tree.leaves(output)] for _, output in self.face(call).symbolic_calls]
         return known.index(made) if made in known else 0
 
+    def _made_by(self, call: TracedCall) -> Any:
+        nodes = tuple(self._nodes[id(call)])
+        return nodes[0] if len(nodes) == 1 else nodes
+
     def face(self, call: TracedCall) -> Layer:
         """The object that users see for the layer of a call, or for an input."""
         if call.layer is None:
             return next(face for face in self.inputs if face is call.operation)
         known = face_of(call.layer) or self._faces.get(id(call.layer))
         if known is None:
-            known = self._faces[id(call.layer)] = OperationLayer(call.layer)
+            known = self._faces[id(call.layer)] = OperationLayer(call.layer, self._made_by(call))
         return known
 
 
