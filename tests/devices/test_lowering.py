@@ -27,8 +27,6 @@ MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is wri
     "attention": "attention attention_vjp",
     "ctc": "ctc ctc_beam_search_decode ctc_gradient ctc_greedy_decode",
     "depthwise": "depthwise_conv depthwise_conv_input depthwise_conv_weight",
-    "edit_distance": "edit_distance",
-    "solve": "solve_positive",
 }
 
 

@@ -5,10 +5,12 @@ from types import ModuleType
 
 _FAMILIES = (
     "accumulate",
+    "cholesky",
     "conv",
     "copy",
     "crossentropy",
     "dropout",
+    "edit_distance",
     "gemm",
     "index",
     "normalize_columns",

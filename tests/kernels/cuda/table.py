@@ -45,6 +45,7 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
 KERNELS: dict[str, Row] = {
     "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
     "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
+    "cholesky.solve_positive": Row(_both("x x x x x n"), shuffles=True),
     "conv.gather": Row(_both("x x x x i4 i8")),
     "conv.sum_parts": Row(_both("x x n n")),
     "conv.weight_gradient": Row(_both("x x x i4 i8")),
@@ -57,6 +58,7 @@ KERNELS: dict[str, Row] = {
     "crossentropy.sparse_crossentropy": Row(_both("x i8 x n n", "f4 i4 f4 n n"), shuffles=True),
     "crossentropy.sparse_crossentropy_vjp": Row(_both("x i8 x x n n", "f4 i4 f4 f4 n n"), shuffles=True),
     "dropout.dropout": Row(_both("x u4 x x n"), vector=True),
+    "edit_distance.edit_distance": Row(("i8 i8 i8 i8 n n n",), shuffles=True, registers=80),
     "gemm.gemm": Row(_both("x x x x i8", "i8 i8 i8 i8 i8", "i4 i4 i4 i4 i8")),
     "gemm.gemm_relu": Row(_both("x x x x i8")),
     "gemm.gemm_sigmoid": Row(_both("x x x x i8")),
