@@ -5,6 +5,7 @@ from types import ModuleType
 
 _FAMILIES = (
     "accumulate",
+    "attention",
     "cholesky",
     "conv",
     "copy",

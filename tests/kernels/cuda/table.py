@@ -45,6 +45,10 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
 KERNELS: dict[str, Row] = {
     "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
     "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
+    "attention.attention": Row(_both("x x x ? u4 x x x i8"), shuffles=True, registers=144),
+    "attention.attention_of_keys": Row(_both("x x x ? u4 x x x x x x i8"), shuffles=True, registers=200),
+    "attention.attention_of_queries": Row(_both("x x x ? u4 x x x x x i8"), shuffles=True, registers=136),
+    "attention.row_dots": Row(_both("x x x i8"), shuffles=True),
     "cholesky.solve_positive": Row(_both("x x x x x n"), shuffles=True),
     "conv.gather": Row(_both("x x x x i4 i8")),
     "conv.sum_parts": Row(_both("x x n n")),
