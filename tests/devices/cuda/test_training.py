@@ -125,3 +125,24 @@ def test_the_network_for_digits_is_trained_there(count: int, units: int, monkeyp
     there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), there, here)
     assert card.seen["replayed"] > 0 and card.kernels["gemm"] > 0
+
+
+def test_an_lstm_is_trained_there(monkeypatch: pytest.MonkeyPatch):
+    """Masked sequences through a recurrent layer, compiled steps with its derivatives, Adam."""
+    card = Emulated()
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3, 2)).astype(np.float32), rng.integers(0, 2, 8)
+    x[::2, 2] = 0
+
+    def trained(place: Any) -> Any:
+        net = fnet.serial(fnet.layers.Masking(), fnet.layers.LSTM(4), fnet.layers.Dense(2))
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(net, loss, optimizer=optimizers.adam(0.05))
+        ts = place(trainer.init(fnet.random.key(0), (3, 2)))
+        ts, history = trainer.fit(ts, place(x), place(y), batch_size=4, epochs=2, verbose=False)
+        return fnet.to_host(ts), dict(history), fnet.to_host(trainer.predict(ts, place(x)))
+
+    there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), there, here)
+    assert card.seen["replayed"] > 0 and card.kernels["step"] > 0 and card.kernels["step_back"] > 0
