@@ -91,9 +91,13 @@ class ModelCheckpoint(Monitor):
             return
         path = self._path(run)
         path.parent.mkdir(parents=True, exist_ok=True)
-        (save_weights if self.save_weights_only else save_model)(path, run.net, *run.weights)
+        self.write(path, run)
         if self.verbose:
             print(f"epoch {run.epoch + 1}: saved {path}")
+
+    def write(self, path: Path, run: Run) -> None:
+        """Write the model, or its weights, as they are now."""
+        (save_weights if self.save_weights_only else save_model)(path, run.net, *run.weights)
 
     def _is_best(self, run: Run) -> bool:
         value = self.watched(run, depth=10)

@@ -37,6 +37,11 @@ def backend() -> str:
     return "fnet"
 
 
+def set_value(variable: Any, value: Any) -> None:
+    """Give a weight, or the learning rate of an optimizer, another value."""
+    variable.assign(value)
+
+
 def get_value(variable: Any) -> Any:
     """The value of a weight, or of a learning rate."""
     return variable.numpy() if hasattr(variable, "numpy") else variable

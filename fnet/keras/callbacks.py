@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fnet import callbacks, tree
+from fnet.errors import StructureError
 from fnet.train.callback import Callback as Functional
 from fnet.train.run import Run
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _HOOKS = (
     "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_train_batch_begin", "on_train_batch_end",
 )  # fmt: skip
+_OF_BATCHES = ("on_test_batch_begin", "on_test_batch_end", "on_predict_batch_begin", "on_predict_batch_end")
+_OF_ENDS = {"test": ("on_test_begin", "on_test_end"), "predict": ("on_predict_begin", "on_predict_end")}
 
 
 class Callback:
@@ -58,6 +61,18 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """After a step; `logs` are the means over the epoch so far."""
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Before `evaluate`."""
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """After `evaluate`; `logs` are its numbers."""
+
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Before `predict`."""
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        """After `predict`."""
 
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """As `on_train_batch_begin`."""
@@ -125,11 +140,48 @@ class Adapted(Functional):
             run.stop()
 
 
-def adapted(given: Any, model: Trained) -> list[Any]:
-    """The callbacks as `fnet.Trainer` takes them."""
-    several = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+def adapted(given: Any, model: Trained, validates: bool) -> list[Any]:
+    """The callbacks as `fnet.Trainer` takes them. Raises `StructureError` for hooks that no step of `fit` calls."""
+    several = _several(given)
+    _check_hooks("fit", several, [*_OF_BATCHES, *(_OF_ENDS["test"] if validates else ())])
+    for one in several:
+        if isinstance(one, Functional) and hasattr(one, "model"):
+            one.model = model
     return [Adapted(one, model) if isinstance(one, Callback) else one for one in several]
 
 
+def around(what: str, given: Any, model: Trained, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The logs that `run` returns, the hooks of callbacks called before and after it. what: "test" or "predict"."""
+    several = [one for one in _several(given) if isinstance(one, Callback)]
+    _check_hooks("evaluate and predict", several, _OF_BATCHES)
+    begin, end = _OF_ENDS[what]
+    for one in several:
+        one.set_model(model)
+        getattr(one, begin)({})
+    logs = run()
+    for one in several:
+        getattr(one, end)(logs)
+    return logs
+
+
+def _several(given: Any) -> list[Any]:
+    return [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _check_hooks(who: str, several: list[Any], hooks: Sequence[str]) -> None:
+    for one in several:
+        for hook in hooks:
+            own = getattr(type(one), hook, None)
+            if isinstance(one, Callback) and own is not None and own is not getattr(Callback, hook, None):
+                raise StructureError(
+                    f"{type(one).__name__}.{hook}: {who} of fnet.keras call no such hook. Use on_epoch_end, whose logs "
+                    f"have the numbers of the validation, or on_test_end in evaluate."
+                )
+
+
 def __getattr__(name: str) -> Any:
+    if name == "ModelCheckpoint":
+        from fnet.keras.model_checkpoint import ModelCheckpoint
+
+        return ModelCheckpoint
     return getattr(callbacks, name)

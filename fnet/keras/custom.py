@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fnet import random, regularizers, tree
@@ -66,8 +65,8 @@ def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
         run.bind(layer, params, state)
         with running(run):
             y = called(layer, x, train)
-            for penalty in run.losses:
-                regularizers.report(partial(_given, penalty), tree.leaves(unmasked(y))[0])
+            for loss in run.losses:
+                regularizers.report_loss(loss)
             return y, layer.state
 
     return HeldLayer.of(
@@ -120,8 +119,3 @@ def called(layer: Layer, x: Any, train: bool) -> Any:
     y = layer.call(*given, **options)
     y = tuple(y) if isinstance(y, list) else y
     return join_mask(y, mask) if mask is not None and layer.supports_masking and split_mask(y)[1] is None else y
-
-
-def _given(penalty: Any, y: Any) -> Any:
-    """The penalty, whatever the output is."""
-    return penalty

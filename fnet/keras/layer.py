@@ -160,7 +160,7 @@ class Layer(Weighted):
         return Variable(self, f"{'params' if trainable else 'state'}/{own}", own, trainable)
 
     def add_loss(self, loss: Any) -> None:
-        """Add a number to the loss of the training; for `call`."""
+        """Add a number, or the sum of an array, to the loss of the training; for `call`."""
         run = now_running()
         if run is not None:
             run.losses.append(loss)

@@ -15,7 +15,7 @@ from fnet.device_array import DeviceArray
 from fnet.errors import FileError, StructureError
 from fnet.io import models, weights
 from fnet.keras import optimizers
-from fnet.keras.callbacks import Adapted, adapted
+from fnet.keras.callbacks import Adapted, adapted, around
 from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
@@ -142,7 +142,7 @@ class Trained(Layer):
             validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
         trainer, ts = self._training()
         self.stop_training = False
-        called = adapted(callbacks, self)
+        called = adapted(callbacks, self, validation_data is not None or validation_split > 0)
         rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
         try:
             ts, record = trainer.fit(
@@ -175,7 +175,9 @@ class Trained(Layer):
         x = self._built_on(x)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         trainer, ts = self._training()
-        found = dict(trainer.evaluate(ts, x, y, batch_size, sample_weight, steps).items())
+        found = around(
+            "test", callbacks, self, lambda: dict(trainer.evaluate(ts, x, y, batch_size, sample_weight, steps).items())
+        )
         if return_dict:
             return found
         values = list(found.values())
@@ -194,7 +196,11 @@ class Trained(Layer):
         Source: Keras ``Model.predict``.
         """
         x, _, _ = self._arranged(self._built_on(x))
-        made = self._predictor().predict(self._as_state(), x, batch_size, steps)
+        found = around(
+            "predict", callbacks, self,
+            lambda: {"outputs": self._predictor().predict(self._as_state(), x, batch_size, steps)},
+        )  # fmt: skip
+        made = found["outputs"]
         return list(made) if isinstance(made, tuple) else made
 
     def train_on_batch(

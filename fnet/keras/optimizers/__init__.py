@@ -6,9 +6,43 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from fnet import optimizers
 from fnet.errors import StructureError
 from fnet.optimizers import Optimizer as Functional
+
+
+class LearningRate(float):
+    """A learning rate of an optimizer: a number, which can be given another value.
+
+    >>> from fnet.keras import optimizers
+    >>> optimizer = optimizers.SGD(learning_rate=0.1)
+    >>> optimizer.learning_rate.assign(0.01)
+    >>> optimizer.learning_rate
+    0.01
+    """
+
+    _optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, rate: float) -> LearningRate:
+        """The rate, which knows its optimizer."""
+        made = cls(rate)
+        made._optimizer = optimizer
+        return made
+
+    @property
+    def value(self) -> float:
+        return float(self)
+
+    def numpy(self) -> np.float32:
+        """The rate as NumPy has it."""
+        return np.float32(self)
+
+    def assign(self, rate: Any) -> None:
+        """Give the optimizer another rate."""
+        self._optimizer.learning_rate = rate
 
 
 class Optimizer:
@@ -33,11 +67,12 @@ class Optimizer:
     @property
     def learning_rate(self) -> Any:
         """The learning rate of the next step, or the schedule that gives it."""
+        rate = self.functional.config.get("learning_rate")
         if self._holder is not None:
-            return self._holder.learning_rate
-        if self._rate is not None:
-            return self._rate
-        return self.functional.config.get("learning_rate")
+            rate = self._holder.learning_rate
+        elif self._rate is not None:
+            rate = self._rate
+        return LearningRate.of(self, rate) if isinstance(rate, float | int) else rate
 
     @learning_rate.setter
     def learning_rate(self, rate: Any) -> None:
@@ -66,7 +101,8 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that it was made with."""
-        return {"name": self.name, **self.functional.config}
+        own = {"name": self.name, **self.functional.config}
+        return own | {"learning_rate": float(self.learning_rate)} if isinstance(self.learning_rate, float) else own
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.functional!r}>"
