@@ -25,7 +25,6 @@ DEVICES = sorted(module.name for module in pkgutil.iter_modules(PACKAGE.__path__
 X = np.array([1.0, 2.0], np.float32)
 MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is written takes its name out
     "ctc": "ctc ctc_beam_search_decode ctc_gradient ctc_greedy_decode",
-    "depthwise": "depthwise_conv depthwise_conv_input depthwise_conv_weight",
 }
 
 

@@ -10,6 +10,7 @@ _FAMILIES = (
     "conv",
     "copy",
     "crossentropy",
+    "depthwise",
     "dropout",
     "edit_distance",
     "gemm",

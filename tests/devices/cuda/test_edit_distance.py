@@ -18,3 +18,13 @@ def test_distances(a_width, b_width, labels):
     b[1, 2:] = -1
     (received,) = Unloaded().compute(_edit_distance, a, b)
     np.testing.assert_array_equal(received, fnet.device.cpu().compute(_edit_distance, [a, b], {})[0])
+
+
+@pytest.mark.parametrize("width", [2, 33, 70])
+def test_what_a_part_lacks_of_its_sequence(width):
+    b = np.tile(np.arange(width), (4, 1))
+    a = np.full_like(b, -1)
+    a[0, 0], a[1, -1], a[2, ::2], a[3, : width // 2] = 0, width - 1, b[2, ::2], b[3, : width // 2]
+    for one, other in ((a, b), (b, a)):
+        (received,) = Unloaded().compute(_edit_distance, one, other)
+        np.testing.assert_array_equal(received, np.sum(a < 0, axis=1))

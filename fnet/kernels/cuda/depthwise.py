@@ -1,0 +1,179 @@
+"""Depthwise convolution, its input gradient and its weight gradient: every channel has a kernel of its own.
+
+Along each axis a tap reads ``(target * SCALE + tap * STEP + OFFSET) / DIVISOR`` for a target, if that is an integer in
+[0, SOURCES); so one kernel serves a convolution, whose targets are outputs, and its input gradient, whose targets are
+inputs. Threads are as in `fnet.kernels.cuda.pooling`: x for channels, y for targets, z for samples.
+
+The weight gradient is summed in two stages, in an order that depends on the shape alone: a block sums the products of a
+tap over a part of the targets for some channels, then a warp adds up the parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.activation_codes import RELU, SIGMOID, TANH
+from fnet.kernels.cuda.runtime.access import is_aligned
+from fnet.kernels.cuda.runtime.arithmetic import multiply_add
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.quads import load, store
+from fnet.kernels.cuda.runtime.rows import WARP, row_of_thread, warp_sum
+from fnet.kernels.cuda.scalars import relu, sigmoid, tanh
+from fnet.kernels.sizes import Sizes
+
+THREADS = 256
+_OF_AXIS = ("targets", "sources", "taps", "scale", "step", "offset", "divisor")
+GEOMETRY = Sizes(" ".join(f"{name}{axis}" for axis in range(3) for name in _OF_AXIS) + " samples channels bias act")
+AXIS = len(_OF_AXIS)  # the distance of one axis' numbers from the next one's
+(TARGETS, SOURCES, TAPS, SCALE, STEP, OFFSET, DIVISOR), (SAMPLES, CHANNELS, BIAS, ACT) = (
+    list(GEOMETRY)[:AXIS],
+    list(GEOMETRY)[-4:],
+)
+
+
+def axis_geometry(axis: int, *sizes: int) -> dict[str, int]:
+    """The sizes of one axis, 0 to 2, by their names in `GEOMETRY`."""
+    return {f"{name}{axis}": value for name, value in zip(_OF_AXIS, sizes, strict=True)}
+
+
+# ------------------------------------------------------------------------------------------------- geometry
+
+
+@device_function
+def _source(geometry, axis, target, tap):
+    """What a tap reads for a target along an axis, or -1."""
+    place = target * geometry[AXIS * axis + SCALE] + tap * geometry[AXIS * axis + STEP] + geometry[AXIS * axis + OFFSET]
+    if place < 0:
+        return np.int64(-1)
+    divisor = np.uint32(geometry[AXIS * axis + DIVISOR])
+    source = np.int64(np.uint32(np.uint32(place) // divisor))
+    inside = source * np.int64(divisor) == place and source < geometry[AXIS * axis + SOURCES]
+    return source if inside else np.int64(-1)
+
+
+@device_function
+def _count(geometry, of):
+    """How many there are on all axes together; of: `TARGETS`, `SOURCES` or `TAPS`."""
+    return geometry[of] * geometry[AXIS + of] * geometry[AXIS * 2 + of]
+
+
+@device_function
+def _on_axes(geometry, of, position):
+    """A position, below 2**32, on each axis."""
+    width, height = np.uint32(geometry[AXIS * 2 + of]), np.uint32(geometry[AXIS + of])
+    row = np.uint32(np.uint32(position) // width)
+    slab = np.uint32(row // height)
+    return np.int64(slab), np.int64(np.uint32(row - slab * height)), np.int64(np.uint32(position - row * width))
+
+
+@device_function
+def _activated(value, act):
+    if act == RELU:
+        return relu(value)
+    if act == TANH:
+        return tanh(value)
+    if act == SIGMOID:
+        return sigmoid(value)
+    return value
+
+
+# ------------------------------------------------------------------------------------ outputs and input gradients
+
+
+@device_function
+def _gathered(x, w, bias, first, c, geometry, i0, i1, i2, even):
+    """The sum of four channels, or one, over the taps of a target; first: where a sample of x begins."""
+    channels, zero = geometry[CHANNELS], x.dtype.type(0)
+    p, q, r, s = zero, zero, zero, zero
+    if geometry[BIAS] != 0:
+        p, q, r, s = load(bias, c, even)
+    for t0 in range(geometry[TAPS]):
+        source0 = _source(geometry, 0, i0, t0)
+        for t1 in range(geometry[AXIS + TAPS]):
+            source1 = _source(geometry, 1, i1, t1)
+            if source0 >= 0 and source1 >= 0:
+                line = (source0 * geometry[AXIS + SOURCES] + source1) * geometry[AXIS * 2 + SOURCES]
+                taps = (t0 * geometry[AXIS + TAPS] + t1) * geometry[AXIS * 2 + TAPS]
+                for t2 in range(geometry[AXIS * 2 + TAPS]):
+                    source2 = _source(geometry, 2, i2, t2)
+                    if source2 >= 0:
+                        a, b, d, e = load(x, first + (line + source2) * channels + c, even)
+                        k, m, n, o = load(w, (taps + t2) * channels + c, even)
+                        p, q = multiply_add(a, k, p), multiply_add(b, m, q)
+                        r, s = multiply_add(d, n, r), multiply_add(e, o, s)
+    return p, q, r, s
+
+
+@kernel(threads=THREADS)
+def gather_channels(x, w, bias, y, geometry):
+    """``y = act(sum over taps of x w + bias)`` for each channel; w: (taps, channels)."""
+    target, targets = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, _count(geometry, TARGETS)
+    if target < targets:
+        i0, i1, i2 = _on_axes(geometry, TARGETS, target)
+        channels, act = geometry[CHANNELS], geometry[ACT]
+        even = channels % 4 == 0 and is_aligned(x) and is_aligned(w) and is_aligned(bias) and is_aligned(y)
+        sample = cuda.blockIdx.y * cuda.blockDim.z + cuda.threadIdx.z
+        while sample < geometry[SAMPLES]:
+            first = sample * _count(geometry, SOURCES) * channels
+            c = cuda.threadIdx.x * (4 if even else 1)
+            while c < channels:
+                p, q, r, s = _gathered(x, w, bias, first, c, geometry, i0, i1, i2, even)
+                p, q, r, s = _activated(p, act), _activated(q, act), _activated(r, act), _activated(s, act)
+                store(y, (sample * targets + target) * channels + c, (p, q, r, s), even)
+                c += cuda.blockDim.x * (4 if even else 1)
+            sample += cuda.gridDim.y * cuda.blockDim.z
+
+
+# ----------------------------------------------------------------------------------------------- weight gradients
+
+
+@kernel(threads=THREADS)
+def channel_products(x, g, work, geometry):
+    """work[tap, channel, part] = the sum of ``x[source] g[target]`` over the targets of all samples in a part.
+
+    Channels are x of the grid, parts y and taps z; in a block a thread takes every blockDim.y-th target.
+    """
+    shared = cuda.shared.array(THREADS, g.dtype)
+    part, parts, tap = cuda.blockIdx.y, cuda.gridDim.y, cuda.blockIdx.z
+    t0, t1, t2 = _on_axes(geometry, TAPS, tap)
+    channels, targets = geometry[CHANNELS], _count(geometry, TARGETS)
+    c = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+    total, count = g.dtype.type(0), geometry[SAMPLES] * targets
+    i, last = part * count // parts + cuda.threadIdx.y, (part + 1) * count // parts
+    if c < channels:
+        while i < last:
+            sample = i // targets
+            i0, i1, i2 = _on_axes(geometry, TARGETS, i - sample * targets)
+            s0, s1, s2 = _source(geometry, 0, i0, t0), _source(geometry, 1, i1, t1), _source(geometry, 2, i2, t2)
+            if s0 >= 0 and s1 >= 0 and s2 >= 0:
+                line = (sample * geometry[SOURCES] + s0) * geometry[AXIS + SOURCES] + s1
+                source = line * geometry[AXIS * 2 + SOURCES] + s2
+                total = multiply_add(x[source * channels + c], g[i * channels + c], total)
+            i += cuda.blockDim.y
+    place = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+    shared[place] = total
+    cuda.syncthreads()
+    rows = cuda.blockDim.y
+    while rows > 1:
+        half = (rows + 1) // 2
+        if cuda.threadIdx.y < rows - half:
+            shared[place] += shared[place + half * cuda.blockDim.x]
+        cuda.syncthreads()
+        rows = half
+    if cuda.threadIdx.y == 0 and c < channels:
+        work[(tap * channels + c) * parts + part] = shared[place]
+
+
+@kernel(threads=THREADS)
+def merge_channel_products(work, dw, count, parts):
+    """``dw[i] = sum of work[i, part]``; a warp takes an element."""
+    i = row_of_thread()
+    if i < count:
+        total = dw.dtype.type(0)
+        part = cuda.threadIdx.x
+        while part < parts:
+            total += work[i * parts + part]
+            part += WARP
+        total = warp_sum(total)
+        if cuda.threadIdx.x == 0:
+            dw[i] = total
