@@ -293,11 +293,19 @@ def test_what_a_constructor_refuses_is_an_error_of_the_file(tmp_path, table, mak
 
 def test_arguments_that_a_file_cannot_hold(tmp_path):
     fnet.register("lab>Scale", Scale)
-    with pytest.raises(StructureError, match=r"in 'wrap/layer': Keras has no layer serial\. [^:]*network\.$"):
-        fnet.register("lab>Wrap", Wrap)
-        config_of(Wrap(fnet.serial(Dense(1))), tmp_path / "m.h5")
     with pytest.raises(StructureError, match=r"a file cannot hold shift=<function .*Take plain data, or a name\."):
         config_of(Scale(1.0, lambda key, shape, dtype: np.ones(shape, dtype)), tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_network_within_a_layer(tmp_path, suffix):
+    fnet.register("lab>Wrap", Wrap)
+    net = fnet.serial(Wrap(fnet.serial(Dense(3, "relu"), Dense(1))))
+    params, state = net.init(random.key(0), (4,))
+    fnet.save_model(tmp_path / f"m{suffix}", net, params, state, shape=(4,))
+    again, read, _ = fnet.load_model(tmp_path / f"m{suffix}")
+    x = np.linspace(-1, 1, 8, dtype="float32").reshape(2, 4)
+    assert (again.apply(read, {}, x)[0] == net.apply(params, state, x)[0]).all()
 
 
 def test_names_of_keras_mean_the_layers_of_keras(tmp_path):

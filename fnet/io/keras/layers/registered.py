@@ -13,7 +13,7 @@ from fnet.io.keras import registry
 from fnet.io.keras.config import Config, sequence, wrong
 from fnet.io.keras.objects import read_object
 from fnet.io.keras.parts import CONSTRAINT, INITIALIZER, REGULARIZER
-from fnet.io.keras.translation import Translation, known_row, read_layer, write_layer
+from fnet.io.keras.translation import MODELS, Translation, known_row, read_layer, write_layer
 from fnet.io.keras.variables import Leaves, Variables
 from fnet.networks.layer import DEEPEST, Layer
 
@@ -95,6 +95,6 @@ def _read(value: Any, path: str, depth: int, levels: int = 0) -> Any:
     family = module.rpartition(".")[2] if isinstance(module, str) and module.startswith("keras.") else None
     if family in _MODULES:
         return _MODULES[family].read(value, path)
-    if family == "layers" or said.own is not None:
+    if family == "layers" or said.own is not None or value["class_name"] in MODELS.values():
         return read_layer(Config(value, path, depth))
     raise wrong(path, "plain data, or an initializer, regularizer, constraint or layer of Keras", value["class_name"])
