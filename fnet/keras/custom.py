@@ -118,4 +118,9 @@ def called(layer: Layer, x: Any, train: bool) -> Any:
     ]  # fmt: skip
     y = layer.call(*given, **options)
     y = tuple(y) if isinstance(y, list) else y
-    return join_mask(y, mask) if mask is not None and layer.supports_masking and split_mask(y)[1] is None else y
+    if split_mask(y)[1] is not None or isinstance(y, tuple | dict):
+        return y
+    if layer.makes_mask:
+        given = list(values) if isinstance(values, tuple) else values
+        return join_mask(y, layer.compute_mask(given, mask))
+    return join_mask(y, mask if layer.supports_masking else None)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fnet import constraints, initializers, regularizers, tree
+from fnet import constraints, initializers, ops, regularizers, tree
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, StructureError, did_you_mean, scope
 from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, in_inference, with_options
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
+from fnet.keras.masked import computable
 from fnet.keras.naming import unique_name
 from fnet.keras.running import Values, now_running, outside, running
 from fnet.keras.seeds import next_key
@@ -159,6 +160,18 @@ class Layer(Weighted):
         self.asked_weights[own] = asked
         return Variable(self, f"{'params' if trainable else 'state'}/{own}", own, trainable)
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output; layers of your own define it to end a mask or to make one."""
+        config = {} if self._core is None else self._core.config
+        if config.get("mask_zero"):
+            return ops.not_equal(inputs, 0)
+        return previous_mask
+
+    @property
+    def makes_mask(self) -> bool:
+        """Whether it says itself which mask its output has."""
+        return type(self).compute_mask is not Layer.compute_mask
+
     def add_loss(self, loss: Any) -> None:
         """Add a number, or the sum of an array, to the loss of the training; for `call`."""
         run = now_running()
@@ -266,19 +279,40 @@ class Layer(Weighted):
         y, state = self._called_with(False, options).apply(self.params, self.state, x, key=key, train=bool(train))
         if train or run is not None:
             self.take(self.params, state)
-        y = y if run is not None else unmasked(y)
+        y = computable(y) if run is not None else unmasked(y)
         return list(y) if isinstance(y, tuple) else y
 
     def __getattr__(self, name: str) -> Any:
-        """Its own weights, by their names."""
+        """Its own weights, by their names, and the arguments that it was made with."""
         if name.startswith("_") or "held" not in self.__dict__:
             raise AttributeError(name)
         weights = {weight.name: weight for weight in self.own_weights()}
         if name in weights:
             return weights[name]
+        config = {} if self._core is None else self._core.config
+        if name in config:
+            return config[name]
         public = [word for word in dir(type(self)) if not word.startswith("_")]
-        hint = did_you_mean(name, [*public, *weights, *self.__dict__])
+        hint = did_you_mean(name, [*public, *weights, *config, *self.__dict__])
         raise AttributeError(f"'{type(self).__name__}' object '{self.name}' has no attribute '{name}'.{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        held = self.__dict__.get("held")
+        if held is not None and (name in held.params or name in held.state) and not isinstance(value, Variable):
+            raise AttributeError(
+                f"{self.name}/{name} is a weight: give it another value by layer.{name}.assign(value)."
+            )
+        super().__setattr__(name, value)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that the layer was made with; layers of your own add theirs to those of this class."""
+        own = {} if self._core is None or self.asked_weights else dict(self._core.config)
+        return {"name": self.name, "trainable": self.trainable, **own}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer made with these arguments, which has weights of its own."""
+        return cls(**config)
 
     def __repr__(self) -> str:
         return f"<{self.kind} name={self.name}, built={self.built}>"
