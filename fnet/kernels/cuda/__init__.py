@@ -14,6 +14,7 @@ _FAMILIES = (
     "dropout",
     "edit_distance",
     "gemm",
+    "gemm_tiled",
     "index",
     "normalize_columns",
     "normalize_groups",

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.activation_codes import RELU, SIGMOID, TANH
+from fnet.kernels.cuda.activation import activated
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
-from fnet.kernels.cuda.scalars import relu, sigmoid, tanh
 from fnet.kernels.sizes import Sizes
 
 TILE = 16
@@ -50,17 +49,6 @@ def _source(leads, sizes, target, tap):
     return sample * sizes[PIXELS] + source_line * sizes[LIMIT] + pixel
 
 
-@device_function
-def _activated(value, act):
-    if act == RELU:
-        return relu(value)
-    if act == TANH:
-        return tanh(value)
-    if act == SIGMOID:
-        return sigmoid(value)
-    return value
-
-
 @kernel(threads=_ELEMENTS)
 def gather(x, w, added, y, leads, sizes):
     """``y[target, f] = act(added[f] + sum over tap, c of x[source(target, tap), c] w[tap, c, f])`` in each group.
@@ -94,7 +82,7 @@ def gather(x, w, added, y, leads, sizes):
         cuda.syncthreads()
         p += TILE
     if target < targets and column < columns:
-        y[(target * sizes[GROUPS] + group) * columns + column] = _activated(value, sizes[ACT])
+        y[(target * sizes[GROUPS] + group) * columns + column] = activated(value, sizes[ACT])
 
 
 @kernel(threads=_ELEMENTS)

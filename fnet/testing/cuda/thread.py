@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -30,13 +31,13 @@ class Memory:
         self._running, self._dynamic_bytes, self.check = running, dynamic_bytes, check
         self._arrays: dict[Any, SharedArray | UncheckedArray] = {}
 
-    def array(self, place: str, shape: Any, dtype: Any) -> SharedArray | UncheckedArray:
+    def array(self, place: str, shape: Any, dtype: Any, alignment: int | None) -> SharedArray | UncheckedArray:
         dtype, key = numpy_dtype(dtype), place
         if shape in (0, (0,)):
             key, shape = "dynamic", self._dynamic_bytes // dtype.itemsize
         found = self._arrays.get(key)
         if found is None:
-            data, name = np.zeros(shape, dtype), f"the shared array of {place}"
+            data, name = placed(shape, dtype, alignment), f"the shared array of {place}"
             found = self._arrays[key] = (
                 SharedArray(data, name, self._running, blank=True) if self.check else UncheckedArray.of(data, name)
             )
@@ -45,6 +46,14 @@ class Memory:
                 f"{place}: shared memory of a size said at launch holds {found.dtype}, a second array {dtype}."
             )
         return found
+
+
+def placed(shape: Any, dtype: np.dtype, alignment: int | None) -> np.ndarray:
+    """An array at a multiple of what is said, or of its items' size, and of nothing larger."""
+    nbytes, unit = math.prod(np.atleast_1d(shape).tolist()) * dtype.itemsize, alignment or dtype.itemsize
+    whole = np.zeros(nbytes + 3 * unit, np.uint8)
+    start = (unit - whole.__array_interface__["data"][0]) % (2 * unit)
+    return whole[start : start + nbytes].view(dtype).reshape(shape)
 
 
 class Thread:
@@ -66,11 +75,15 @@ class Thread:
     def gridsize(self, ndim: int) -> Any:
         return _one_or_all([g * d for g, d in zip(self.gridDim, self.blockDim, strict=True)][:ndim])
 
-    def shared_array(self, place: str, shape: Any, dtype: Any) -> SharedArray | UncheckedArray:
-        return self._memory.array(place, shape, dtype)
+    def shared_array(
+        self, place: str, shape: Any, dtype: Any, alignment: int | None = None
+    ) -> SharedArray | UncheckedArray:
+        return self._memory.array(place, shape, dtype, alignment)
 
-    def local_array(self, place: str, shape: Any, dtype: Any) -> CheckedArray | UncheckedArray:
-        data, name = np.zeros(shape, numpy_dtype(dtype)), f"the local array of {place}"
+    def local_array(
+        self, place: str, shape: Any, dtype: Any, alignment: int | None = None
+    ) -> CheckedArray | UncheckedArray:
+        data, name = placed(shape, numpy_dtype(dtype), alignment), f"the local array of {place}"
         if self._memory.check:
             return CheckedArray(data, name, lambda: self.clock, blank=True)
         return UncheckedArray.of(data, name)

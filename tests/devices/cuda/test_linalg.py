@@ -77,3 +77,95 @@ def test_float64_keeps_its_digits():
     a, b = numbers(5, 20, dtype=np.float64), numbers(20, 6, dtype=np.float64, seed=1)
     (received,) = Unloaded().compute(of_linalg._matmul, a, b, precision="highest")
     close(received, a, b, a @ b)
+
+
+SLOW = pytest.mark.slow
+OF_ORDER = {"rows": (False, False), "left": (True, False), "right": (False, True), "both": (True, True)}
+
+
+def in_tiles(tile: int, monkeypatch: pytest.MonkeyPatch, *operands: Any, activation: str = "linear") -> np.ndarray:
+    """A product, or a stack of them, with a bias where there is a third operand, by blocks of this size."""
+    monkeypatch.setattr(linalg, "tile_of", lambda *_: tile)
+    a, b, *bias = operands
+    device, c = Unloaded(), aligned((*a.shape[:-1], b.shape[-1]), a.dtype)
+    emit = Recording(device, len(operands) + 1)
+    flat = [x if x.flags.c_contiguous else np.swapaxes(x, -1, -2) for x in (a, b)]
+    refs = [Ref.whole(i, x.dtype, x.shape) for i, x in enumerate([*flat, *bias, c])]
+    for i, x in enumerate((a, b)):
+        refs[i] = refs[i] if x.flags.c_contiguous else refs[i].viewed(np.swapaxes, axis1=-1, axis2=-2)
+    if a.ndim == 3:
+        linalg.stacked_matmul(emit, refs[:-1], refs[-1:])
+    else:
+        linalg.matmul(emit, refs[:-1], refs[-1:], activation=activation)
+    device.run(emit, [*(copied(x).reshape(-1) for x in (*flat, *bias)), c.reshape(-1)])
+    suffix = "_f64" if a.dtype == np.float64 else ""
+    assert next(iter(device.launched)).startswith("gemm" if tile == 16 else f"gemm_{tile}{suffix}")
+    return c
+
+
+def turned(x: np.ndarray, is_turned: bool) -> np.ndarray:
+    """The same matrices, column-major where so said."""
+    return np.swapaxes(np.ascontiguousarray(np.swapaxes(x, -1, -2)), -1, -2) if is_turned else x
+
+
+@pytest.mark.parametrize(
+    ("tile", "shape", "order"),
+    [
+        (64, (5, 17, 8), "rows"),
+        (64, (7, 3, 5), "both"),
+        (64, (3, 0, 2), "rows"),
+        (128, (9, 8, 4), "left"),
+        pytest.param(64, (65, 16, 66), "right", marks=SLOW),
+        pytest.param(64, (64, 20, 64), "rows", marks=SLOW),
+        pytest.param(64, (66, 36, 12), "both", marks=SLOW),
+        pytest.param(128, (129, 9, 5), "rows", marks=SLOW),
+        pytest.param(128, (68, 12, 130), "right", marks=SLOW),
+        pytest.param(128, (8, 20, 128), "both", marks=SLOW),
+    ],
+)
+def test_a_product_in_registers_has_the_bits_of_the_plain_one(
+    tile: int, shape: tuple[int, int, int], order: str, monkeypatch: pytest.MonkeyPatch
+):
+    m, k, n = shape
+    a, b = (turned(x, t) for x, t in zip((numbers(m, k), numbers(k, n, seed=1)), OF_ORDER[order], strict=True))
+    received = in_tiles(tile, monkeypatch, a, b)
+    close(received, a, b, a.astype("f8") @ b.astype("f8"))
+    np.testing.assert_array_equal(received, in_tiles(16, monkeypatch, a, b))
+
+
+@pytest.mark.parametrize(
+    ("tile", "activation"),
+    [(64, "tanh"), *(pytest.param(t, a, marks=SLOW) for t in (64, 128) for a in ("linear", "relu", "sigmoid"))],
+)
+def test_bias_and_activation_in_registers(tile: int, activation: str, monkeypatch: pytest.MonkeyPatch):
+    operands = numbers(6, 2), numbers(2, 9, seed=1), numbers(9, seed=2)
+    received = in_tiles(tile, monkeypatch, *operands, activation=activation)
+    np.testing.assert_array_equal(received, in_tiles(16, monkeypatch, *operands, activation=activation))
+
+
+@pytest.mark.parametrize(
+    ("tile", "dtype"),
+    [(64, np.float32), pytest.param(128, np.float32, marks=SLOW), pytest.param(64, np.float64, marks=SLOW)],
+)
+def test_a_stack_in_registers(tile: int, dtype: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(linalg, "MOST_SAMPLES", 1)
+    a, b = numbers(2, 3, 5, dtype=dtype), turned(numbers(2, 5, 4, seed=1, dtype=dtype), True)
+    received = in_tiles(tile, monkeypatch, a, b)
+    np.testing.assert_array_equal(received, in_tiles(16, monkeypatch, a, b))
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "count", "dtype", "tile"),
+    [
+        (4096, 4096, 4096, 1, np.float32, 128),
+        (4096, 4096, 4096, 1, np.float64, 64),
+        (1024, 1024, 64, 1, np.float32, 64),
+        (1024, 1024, 64, 8, np.float32, 128),
+        (1024, 32, 1024, 64, np.float32, 16),
+        (256, 256, 256, 1, np.float32, 16),
+        (4096, 4096, 1 << 31, 1, np.float32, 16),
+        (4096, 4096, 4096, 1, np.int64, 16),
+    ],
+)
+def test_the_tile_that_sizes_have(m: int, n: int, k: int, count: int, dtype: Any, tile: int):
+    assert linalg.tile_of(m, n, k, count, np.dtype(dtype)) == tile

@@ -82,7 +82,7 @@ def _ptx(kernel: Kernel, signature: Signature, capability: Capability) -> str:
         device=False,
         abi="numba",
         cc=capability,
-        launch_bounds=kernel.threads,
+        launch_bounds=kernel.threads and (kernel.threads, kernel.blocks),
     )
     library._nvvm_options["fma"] = kernel.contract
     (ptx,) = library.get_asm_strs(cc=capability)

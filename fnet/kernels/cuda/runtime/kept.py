@@ -81,7 +81,7 @@ def _of_function(value: Any, function: FunctionType, seen: set[int]) -> Iterator
     """The texts of a function, and of what its names stand for."""
     yield f"{type(value).__qualname__} {function.__qualname__}"
     if isinstance(value, Kernel):
-        yield f"{value.threads} {value.contract}"
+        yield f"{value.threads} {value.contract} {value.blocks}"
     if isinstance(value, Instruction) or id(function) in seen:
         return
     seen.add(id(function))

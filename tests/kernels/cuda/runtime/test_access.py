@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fnet.errors import StructureError
-from fnet.kernels.cuda.runtime.access import is_aligned, load4, store4
-from fnet.kernels.cuda.runtime.kernel import kernel
+from fnet.kernels.cuda.runtime.access import BYTES, is_aligned, load4, store4
+from fnet.kernels.cuda.runtime.kernel import cuda, kernel
 from fnet.testing.cuda import KernelIndexError, run_kernel
 
 
@@ -19,6 +19,21 @@ def move(x, y, i):
 @kernel
 def ask(x, y):
     y[0] = is_aligned(x)
+
+
+@kernel
+def through_shared(x, y):
+    kept = cuda.shared.array(4, x.dtype)
+    store4(kept, 0, load4(x, 0))
+    store4(y, 0, load4(kept, 0))
+
+
+@kernel
+def through_aligned(x, y):
+    kept, own = cuda.shared.array(4, x.dtype, alignment=BYTES), cuda.local.array(4, x.dtype, alignment=BYTES)
+    store4(kept, 0, load4(x, 0))
+    store4(own, 0, load4(kept, 0))
+    store4(y, 0, load4(own, 0))
 
 
 @pytest.mark.parametrize("dtype", ["?", "u1", "f4", "i8"])
@@ -48,3 +63,12 @@ def test_a_kernel_can_ask_whether_an_array_is_aligned():
     assert y[0]
     run_kernel(ask, 1, 1, x[1:], y)
     assert not y[0]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_shared_memory_is_aligned_only_where_the_kernel_says_so(check):
+    x, y = np.arange(4, dtype=np.float32), np.zeros(4, np.float32)
+    with pytest.raises(StructureError, match=r"the shared array of .*\[0\]: four elements at once begin at a multiple"):
+        run_kernel(through_shared, 1, 1, x, y, check=check)
+    run_kernel(through_aligned, 1, 1, x, y, check=check)
+    np.testing.assert_array_equal(y, x)

@@ -9,7 +9,7 @@ from fnet.errors import DeviceError
 from fnet.kernels.cuda.runtime import adapter
 from fnet.kernels.cuda.runtime.access import is_aligned, load4, store4
 from fnet.kernels.cuda.runtime.arithmetic import multiply_add
-from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.kernel import Kernel, cuda, device_function, kernel
 from fnet.kernels.cuda.scalars import tanh_f32
 
 F4 = np.dtype(np.float32)
@@ -62,6 +62,13 @@ def test_a_kernel_with_all_that_it_calls_becomes_machine_code(capability):
 @compiles
 def test_a_product_and_a_sum_are_rounded_twice_where_the_kernel_says_so():
     assert "fma" not in adapter.compiled(product_and_sum, (F4, F4), (9, 0)).ptx
+
+
+@compiles
+def test_the_assembler_is_told_how_many_blocks_need_registers():
+    assert ".minnctapersm 1" in adapter.compiled(bend, (F4, F4, None), (9, 0)).ptx
+    of_two = Kernel(bend.py_func, 128, 255, True, blocks=2)
+    assert ".minnctapersm 2" in adapter.compiled(of_two, (F4, F4, None), (9, 0)).ptx
 
 
 @compiles

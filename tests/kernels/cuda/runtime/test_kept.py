@@ -20,14 +20,16 @@ F4 = np.dtype(np.float32)
 SIGNATURE = (F4, None)
 
 
-def made(factor: Any = 2, scalar: Any = exp_f32, threads: int | None = None, contract: bool = True) -> Any:
+def made(
+    factor: Any = 2, scalar: Any = exp_f32, threads: int | None = None, contract: bool = True, blocks: int = 1
+) -> Any:
     """A kernel of this constant and function, another object in each call."""
 
     @device_function
     def inner(x):
         return scalar(x) * factor
 
-    @kernel(threads=threads, contract=contract)
+    @kernel(threads=threads, contract=contract, blocks=blocks)
     def outer(x, n):
         if cuda.grid(1) < n:
             x[0] = inner(load4(x, 0)[1])
@@ -68,6 +70,7 @@ def test_code_is_compiled_once(compiling: list[str], tmp_path: Path):
         lambda: (made(math), SIGNATURE, (9, 0)),
         lambda: (made(threads=64), SIGNATURE, (9, 0)),
         lambda: (made(contract=False), SIGNATURE, (9, 0)),
+        lambda: (made(blocks=2), SIGNATURE, (9, 0)),
         lambda: (made(), (np.dtype(np.float64), None), (9, 0)),
         lambda: (made(), (F4, np.dtype(np.int64)), (9, 0)),
         lambda: (made(), SIGNATURE, (8, 0)),
