@@ -10,6 +10,7 @@ _FAMILIES = (
     "conv",
     "copy",
     "crossentropy",
+    "ctc",
     "depthwise",
     "dropout",
     "edit_distance",

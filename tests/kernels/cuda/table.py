@@ -61,6 +61,11 @@ KERNELS: dict[str, Row] = {
     "crossentropy.categorical_crossentropy_vjp": Row(_both("x x x x n n"), shuffles=True),
     "crossentropy.sparse_crossentropy": Row(_both("x i8 x n n", "f4 i4 f4 n n"), shuffles=True),
     "crossentropy.sparse_crossentropy_vjp": Row(_both("x i8 x x n n", "f4 i4 f4 f4 n n"), shuffles=True),
+    "ctc.ctc_loss": Row(_both("x i8 i8 i8 f8 f8 x i8"), shuffles=True, float64=True, registers=96),
+    "ctc.ctc_loss_and_gradient": Row(
+        _both("x i8 i8 i8 f8 f8 f8 f8 i8 x x i8"), shuffles=True, float64=True, registers=160
+    ),
+    "ctc.frame_norms": Row(_both("x f8 n n"), shuffles=True, float64=True),
     "depthwise.channel_products": Row(_both("x x x i8"), registers=72),
     "depthwise.gather_channels": Row(_both("x x x x i8"), vector=True, registers=112),
     "depthwise.merge_channel_products": Row(_both("x x n n"), shuffles=True, registers=72),

@@ -1,0 +1,46 @@
+"""Connectionist temporal classification: kernel calls for losses and gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.compile.emit import Emitter, Ref
+from fnet.devices.cuda.grids import THREADS, WARP, rows_grid
+from fnet.devices.lowering import lowering
+from fnet.kernels import cuda
+
+_NUMBER, _INTEGER = np.dtype(np.float64), np.dtype(np.int64)
+
+
+@lowering()
+def ctc(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int) -> None:
+    """Two rows of states by turns."""
+    if not outputs[0].size:
+        return
+    norms, alpha, sizes, block = _begin(emit, inputs, blank, 2)
+    emit.call(cuda.ctc.ctc_loss[inputs[0].shape[0], block], *inputs, norms, alpha, *outputs, sizes)
+
+
+@lowering()
+def ctc_gradient(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int) -> None:
+    """The states of all frames are kept."""
+    (batch, frames, _), width = inputs[0].shape, inputs[1].shape[1]
+    if not batch:
+        return
+    norms, alpha, sizes, block = _begin(emit, inputs, blank, frames + 1)
+    beta = emit.scratch(batch * cuda.ctc.states_size(2, width), _NUMBER)
+    occupied, links = emit.scratch(batch * width, _NUMBER), emit.scratch(2 * batch * width, _INTEGER)
+    launch = cuda.ctc.ctc_loss_and_gradient[batch, block]
+    emit.call(launch, *inputs, norms, alpha, beta, occupied, links, *outputs, sizes)
+
+
+def _begin(emit: Emitter, inputs: list[Ref], blank: int, rows: int) -> tuple[Ref, Ref, Ref, int]:
+    """Norms of the frames, memory for `rows` rows of states a sample, sizes, and how many threads a sample has."""
+    (batch, frames, classes), width = inputs[0].shape, inputs[1].shape[1]
+    norms = emit.scratch(batch * frames, _NUMBER)
+    if frames:
+        launch = cuda.ctc.frame_norms[rows_grid(batch * frames, classes)]
+        emit.call(launch, inputs[0], norms, batch * frames, classes)
+    alpha = emit.scratch(batch * cuda.ctc.states_size(rows, width), _NUMBER)
+    sizes = cuda.ctc.SIZES.array(frames=frames, classes=classes, width=width, blank=blank, rows=rows)
+    return norms, alpha, emit.constant(sizes), min(THREADS, WARP * -(-(width + 1) // WARP))

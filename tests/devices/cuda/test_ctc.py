@@ -1,0 +1,52 @@
+"""Connectionist temporal classification by CUDA kernels, thread by thread: losses and gradients of the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fnet.device
+from fnet.ops.ctc import _ctc, _ctc_gradient
+from tests.devices.cuda.unloaded import Unloaded
+
+
+def check(
+    x: np.ndarray, labels: np.ndarray, label_lengths: list[int], input_lengths: list[int], blank: int = 0
+) -> None:
+    operands = [x, labels, np.array(label_lengths, np.int64), np.array(input_lengths, np.int64)]
+    eps = np.finfo(x.dtype).eps
+    for primitive in (_ctc, _ctc_gradient):
+        received = Unloaded().compute(primitive, *operands, blank=blank)
+        with np.errstate(all="ignore"):
+            expected = fnet.device.cpu().compute(primitive, operands, {"blank": blank})
+        for got, wanted in zip(received, expected, strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=64 * eps, atol=256 * eps, err_msg=primitive.name)
+
+
+def numbers(*shape: int, dtype: str = "float32") -> np.ndarray:
+    return (2 * np.random.default_rng(0).normal(size=shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_labels_that_repeat_and_labellings_that_are_impossible(dtype):
+    labels = np.array([[1, 1, 2, 1], [2, 2, 2, 2], [1, 2, 1, 3], [3, 0, 3, 1]])
+    check(numbers(4, 7, 4, dtype=dtype), labels, [4, 4, 0, 3], [7, 6, 5, 7])
+
+
+@pytest.mark.parametrize("width", [1, 31, 32, 40])
+def test_as_many_labels_as_lanes_and_more(width):
+    labels = np.random.default_rng(1).integers(0, 4, (2, width))
+    check(numbers(2, 2 * width, 5), labels, [width, max(width - 1, 0)], [2 * width, width], blank=4)
+
+
+def test_what_is_out_of_range_is_nan_and_reads_nothing():
+    x = numbers(7, 4, 3)
+    x[4, 1, 2], x[5, 1, 0], x[6, 2] = np.nan, np.inf, -np.inf
+    labels = np.array([[1], [3], [1], [-1], [1], [1], [1]])
+    check(x, labels, [2, 1, -1, 1, 1, 1, 1], [4, 4, 4, 4, 4, 4, 4])
+    check(x[:2], labels[:2], [1, 0], [5, -1])
+
+
+def test_nothing():
+    check(numbers(0, 3, 2), np.zeros((0, 1), np.int64), [], [])
+    check(numbers(2, 3, 2), np.zeros((2, 0), np.int64), [0, 0], [3, 0])
