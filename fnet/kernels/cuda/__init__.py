@@ -11,6 +11,7 @@ _FAMILIES = (
     "copy",
     "crossentropy",
     "ctc",
+    "ctc_decode",
     "depthwise",
     "dropout",
     "edit_distance",

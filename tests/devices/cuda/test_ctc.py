@@ -1,4 +1,4 @@
-"""Connectionist temporal classification by CUDA kernels, thread by thread: losses and gradients of the CPU."""
+"""Connectionist temporal classification by CUDA kernels, thread by thread: losses, gradients and labels of the CPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnet.device
-from fnet.ops.ctc import _ctc, _ctc_gradient
+from fnet.ops.ctc import _ctc, _ctc_gradient, _greedy
 from tests.devices.cuda.unloaded import Unloaded
 
 
@@ -50,3 +50,16 @@ def test_what_is_out_of_range_is_nan_and_reads_nothing():
 def test_nothing():
     check(numbers(0, 3, 2), np.zeros((0, 1), np.int64), [], [])
     check(numbers(2, 3, 2), np.zeros((2, 0), np.int64), [0, 0], [3, 0])
+
+
+@pytest.mark.parametrize("frames", [0, 1, 31, 32, 33, 70])
+@pytest.mark.parametrize("merge", [False, True])
+def test_best_paths(frames, merge):
+    rng = np.random.default_rng(0)
+    logp, lengths = rng.integers(-3, 0, (4, frames, 3)).astype(np.float32), np.array([frames, frames // 2, -1, frames])
+    logp[3, frames // 2 :, 1] = np.nan
+    received = Unloaded().compute(_greedy, logp, lengths, blank=2, merge=merge)
+    for got, wanted in zip(
+        received, fnet.device.cpu().compute(_greedy, [logp, lengths], {"blank": 2, "merge": merge}), strict=True
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)

@@ -1,11 +1,11 @@
-"""Connectionist temporal classification: kernel calls for losses and gradients."""
+"""Connectionist temporal classification: kernel calls for losses, gradients and the best path."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import THREADS, WARP, rows_grid
+from fnet.devices.cuda.grids import THREADS, WARP, rows_grid, warps
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
@@ -32,6 +32,15 @@ def ctc_gradient(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank:
     occupied, links = emit.scratch(batch * width, _NUMBER), emit.scratch(2 * batch * width, _INTEGER)
     launch = cuda.ctc.ctc_loss_and_gradient[batch, block]
     emit.call(launch, *inputs, norms, alpha, beta, occupied, links, *outputs, sizes)
+
+
+@lowering()
+def ctc_greedy_decode(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, blank: int, merge: bool) -> None:
+    """The best class of each frame."""
+    batch = inputs[0].shape[0]
+    if batch:
+        launch = cuda.ctc_decode.greedy[warps(batch)]
+        emit.call(launch, *inputs, *outputs, *inputs[0].shape, blank, int(merge))
 
 
 def _begin(emit: Emitter, inputs: list[Ref], blank: int, rows: int) -> tuple[Ref, Ref, Ref, int]:
