@@ -118,6 +118,7 @@ def test_a_class_has_a_name_of_its_own():
         "Loss",
         "Metric",
         "Model",
+        "ModelCheckpoint",
         "Optimizer",
         "Variable",
         "Sequential",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import metrics
+from fnet.errors import StructureError
 from fnet.metrics.define import Metric as Functional
 from fnet.transfer import to_host
 
@@ -24,7 +25,12 @@ class Metric:
     0.5
     """
 
-    def __init__(self, functional: Functional, name: str | None = None) -> None:
+    def __init__(self, functional: Any = None, name: str | None = None, **others: Any) -> None:
+        if not isinstance(functional, Functional):
+            raise StructureError(
+                f"{type(self).__name__}: a metric of your own is a function (y_true, y_pred) in compile(metrics=[f]), "
+                f"or an fnet.metrics.Metric(init, update, result). fnet.keras has no metrics with weights."
+            )
         self.functional = functional if name is None else functional._replace(name=name)
         self.name = self.functional.name
         self._state: Any = self.functional.init()
@@ -66,7 +72,7 @@ def functional(given: Any) -> Any:
     if isinstance(given, dict):
         return {name: functional(one) for name, one in given.items()}
     if isinstance(given, type) and issubclass(given, Metric):
-        return given().functional  # type: ignore[call-arg]  # a class of a name knows its function
+        return given().functional
     return given.functional if isinstance(given, Metric) else given
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fnet.keras import Input, Sequential, layers, ops
+from fnet.errors import StructureError
+from fnet.keras import Input, Model, Sequential, layers, metrics, ops
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(8, 4)).astype("float32")
@@ -74,3 +75,19 @@ def test_operations_are_keras_own():
     assert ops.mean(ops.convert_to_numpy(X)).shape == ()
     with pytest.raises(AttributeError, match="has no attribute 'concatnate'. Did you mean 'concatenate'"):
         ops.concatnate  # noqa: B018
+
+
+def test_steps_and_metrics_of_ones_own_are_refused():
+    class Stepping(Model):
+        def train_step(self, data):
+            """Never called."""
+
+    class Counting(metrics.Metric):
+        def __init__(self, name="count", **options):
+            super().__init__(name=name, **options)
+
+    x = Input((4,))
+    with pytest.raises(StructureError, match=r"Stepping.train_step: fit of fnet.keras calls no steps of your own"):
+        Stepping(x, layers.Dense(1)(x)).compile("sgd", "mse")
+    with pytest.raises(StructureError, match="Counting: a metric of your own is a function"):
+        Counting()

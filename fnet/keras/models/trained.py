@@ -50,6 +50,11 @@ class Compilation:
     weighted_metrics: Any
 
 
+_OWN_STEPS = (
+    "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function",
+)  # fmt: skip
+
+
 class Trained(Layer):
     """The part of a model that is trained; the model itself says what is in it."""
 
@@ -78,6 +83,13 @@ class Trained(Layer):
         for option in others:
             if option not in ("run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"):
                 raise TypeError(f"compile() got an unexpected argument '{option}'.")
+        for step in _OWN_STEPS:
+            if hasattr(type(self), step):
+                raise StructureError(
+                    f"{type(self).__name__}.{step}: fit of fnet.keras calls no steps of your own. Leave it out; give "
+                    f"compile a loss, or add_loss in call; a loop of your own takes fnet.value_and_grad of "
+                    f"model.functional."
+                )
         own, watched = (
             optimizers.get(optimizer),
             (metric_functions(metrics or ()), metric_functions(weighted_metrics or ())),
