@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet.keras.held import HeldLayer
 from fnet.keras.layer import Layer
+from fnet.layers.constructor import entry_name
 
 
 def standard_layer(make: Callable[..., Any]) -> type[Layer]:
@@ -26,9 +27,13 @@ _SHARED = ("dtype", "input_shape", "input_dim", "batch_input_shape")
 
 
 def functional_of(given: Any) -> Any:
-    """A functional layer for a layer of Keras, within lists too; anything else as it is."""
+    """A functional layer for a layer of Keras, within lists too; anything else as it is.
+
+    Its name is not one that the session counted, so that weights in files fit into models of any session.
+    """
     if isinstance(given, Layer):
-        return given.functional
+        counted = given.functional
+        return counted if given.has_chosen_name else counted.relabel(entry_name(type(given).__name__), named=False)
     if isinstance(given, list | tuple) and any(isinstance(part, Layer) for part in given):
         return [functional_of(part) for part in given]
     return given

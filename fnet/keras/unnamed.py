@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fnet.keras.held import face_of
+from fnet.layers import TimeDistributed
 from fnet.layers.constructor import entry_name
 from fnet.networks.combinators import serial
 from fnet.networks.graph import rebuilt, wiring_of
@@ -25,6 +26,10 @@ def _layer(layer: Layer, known: dict[int, Layer]) -> Layer:
             made = rebuilt(wiring, lambda own: _layer(own, known))
         elif layer.kind == "serial":
             made = serial(*(_layer(child, known) for child in layer.children))
+        elif layer.kind == "TimeDistributed" and face_of(layer) is not None:
+            made = TimeDistributed(**{**layer.config, "layer": _layer(layer.children[0], known)}).relabel(
+                layer.name, layer.named
+            )
         else:
             made = layer
         face = face_of(layer)
@@ -38,7 +43,7 @@ def _layer(layer: Layer, known: dict[int, Layer]) -> Layer:
 
 def _renamed(net: Layer, made: Layer, values: Any) -> Any:
     """The tree of `net` with the names of `made`."""
-    if not net.children or net.kind not in ("serial", "graph"):
+    if not net.children or net.kind not in ("serial", "graph", "TimeDistributed"):
         return values
     names = dict(zip(net.entries, made.entries, strict=True))
     children = dict(zip(net.entries, zip(net.children, made.children, strict=True), strict=True))

@@ -69,6 +69,18 @@ def test_what_is_applied_to_every_step_is_in_files(tmp_path, suffix):
     np.testing.assert_array_equal(again.predict(STEPS), model.predict(STEPS))
 
 
+def test_weights_of_wrapped_layers_fit_into_another_model(tmp_path):
+    def make():
+        x = Input((6, 4))
+        both = layers.Bidirectional(layers.GRU(3, return_sequences=True))(layers.TimeDistributed(layers.Dense(3))(x))
+        return Model(x, layers.RNN([layers.GRUCell(2), layers.GRUCell(2)])(both))
+
+    first, second = make(), make()
+    first.save_weights(tmp_path / "first.weights.h5")
+    second.load_weights(tmp_path / "first.weights.h5")
+    np.testing.assert_array_equal(second.predict(STEPS), first.predict(STEPS))
+
+
 def test_what_cannot_be_applied_to_steps_is_explained():
     with pytest.raises(StructureError, match="expected a layer of fnet.keras, received int"):
         layers.TimeDistributed(3)
