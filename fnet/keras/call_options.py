@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, cast
 
 from fnet.errors import StructureError
@@ -20,8 +21,22 @@ def in_inference(layer: HeldLayer) -> HeldLayer:
         return layer.apply(params, state, x, key=key, train=False)
 
     made: HeldLayer = tuple.__new__(HeldLayer, (layer.init, cast(Apply, apply)))
-    made.__dict__.update(layer.__dict__)
+    made.__dict__.update(layer.__dict__, infers=True)
     return made
+
+
+def warn_of_inference(net: Functional) -> None:
+    """Warn that a file, a text or a clone of a network does not keep that a layer was called with training=False."""
+    left = list(net.children)
+    while left:
+        layer = left.pop()
+        if layer.__dict__.get("infers"):
+            warnings.warn(
+                f"{layer.name} was called with training=False, which is not kept: a model that is loaded or cloned "
+                f"trains it like the others. Build the model again, and load_weights.",
+                stacklevel=3,
+            )
+        left += layer.children
 
 
 def attention_inputs(who: str, core: Functional, x: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -322,6 +322,18 @@ def test_a_model_is_said_by_a_text_and_made_again():
         models.model_from_json("{")
 
 
+@pytest.mark.parametrize("kept", ["save", "to_json", "clone"])
+def test_what_is_not_kept_of_a_call_is_told(kept, tmp_path):
+    base = Sequential([Input((4,)), layers.BatchNormalization()])
+    x = Input((4,))
+    model = Model(x, layers.Dense(1)(base(x, training=False)))
+    with pytest.warns(UserWarning, match="sequential was called with training=False, which is not kept"):
+        if kept == "clone":
+            models.clone_model(model)
+        else:
+            model.save(tmp_path / "model.keras") if kept == "save" else model.to_json()
+
+
 def test_optimizers_are_named_by_class_too():
     model = small(optimizer=optimizers.RMSprop)
     model.fit(X, Y, verbose=0)
