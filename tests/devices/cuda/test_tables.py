@@ -11,7 +11,6 @@ import pytest
 import fnet
 from fnet import device, tree
 from fnet.devices.cuda.device import Cuda
-from fnet.errors import StructureError
 from tests.devices.cuda.emulated import Emulated
 from tests.losses.table import LOSSES, LossCase
 from tests.tables import LAYERS, Row, inputs
@@ -55,11 +54,6 @@ def test_every_layer(row: Row):
         return layer.apply(params, state, x, key=key, train=True)
 
     arguments = params, state, x, fnet.random.key(3)
-    try:
-        received = run(*there(arguments))
-    except StructureError as error:
-        if "has no lowering rule on cuda" not in str(error):
-            raise
-        pytest.skip(str(error))
+    received = run(*there(arguments))
     for got, expected in zip(tree.leaves(received), tree.leaves(run(*arguments)), strict=True):
         np.testing.assert_allclose(fnet.to_host(got), expected, rtol=1e-4, atol=1e-5)
