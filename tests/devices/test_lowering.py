@@ -23,9 +23,6 @@ from fnet.transforms.primitive import Primitive
 PACKAGE = importlib.import_module("fnet.devices")
 DEVICES = sorted(module.name for module in pkgutil.iter_modules(PACKAGE.__path__) if module.ispkg)
 X = np.array([1.0, 2.0], np.float32)
-MISSING_ON_CUDA = {  # what has no rule there yet, by family: a rule that is written takes its name out
-    "ctc": "ctc_beam_search_decode",
-}
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -81,10 +78,7 @@ def test_primitives_and_lowering_rules_belong_together(device, primitives):
         for name, value in vars(family).items()
         if isinstance(value, Lowering)
     }
-    missing = {(family, name) for family, names in MISSING_ON_CUDA.items() for name in names.split()}
-    missing = missing if device == "cuda" else set()
-    assert not missing & set(rules)
-    assert set(rules) | missing == {(p.lowered, p.name) for p in primitives if p.lowered is not None}
+    assert set(rules) == {(p.lowered, p.name) for p in primitives if p.lowered is not None}
     names = {p.name for p in primitives}
     for rule in rules.values():
         assert set(rule.absorbs) <= names and rule.masks_behind in names | {""}

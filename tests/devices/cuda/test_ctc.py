@@ -7,7 +7,7 @@ import pytest
 
 import fnet.device
 from fnet.devices.cuda.lower import ctc as lower
-from fnet.ops.ctc import _ctc, _ctc_gradient, _greedy
+from fnet.ops.ctc import _beam, _ctc, _ctc_gradient, _greedy
 from tests.devices.cuda.unloaded import Unloaded
 
 
@@ -73,3 +73,43 @@ def test_best_paths(frames, merge):
         received, fnet.device.cpu().compute(_greedy, [logp, lengths], {"blank": 2, "merge": merge}), strict=True
     ):
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+def check_beam(logp: np.ndarray, lengths: list[int], **params: int) -> None:
+    operands = [logp, np.array(lengths, np.int64)]
+    received = Unloaded().compute(_beam, *operands, **params)
+    for got, wanted in zip(received, fnet.device.cpu().compute(_beam, operands, params), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def log_shares(*shape: int, scale: float = 2.0, dtype: str = "float32") -> np.ndarray:
+    x = scale * np.random.default_rng(3).normal(size=shape)
+    return (x - np.log(np.exp(x).sum(-1, keepdims=True))).astype(dtype)
+
+
+@pytest.mark.parametrize(("classes", "width", "paths"), [(2, 1, 1), (3, 4, 4), (4, 9, 3), (9, 5, 2)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_best_labellings(classes, width, paths, dtype):
+    check_beam(log_shares(3, 7, classes, dtype=dtype), [7, 5, 0], width=width, paths=paths, blank=classes - 1)
+
+
+def test_labellings_of_equal_scores_and_more_paths_than_labellings():
+    check_beam(np.full((2, 4, 3), -1.0, np.float32), [4, 1], width=12, paths=12, blank=0)
+
+
+@pytest.mark.parametrize("seed", [14, 30, 47])
+def test_labellings_that_leave_the_beam_and_come_back(seed):
+    rng = np.random.default_rng(seed)
+    classes, width, frames = int(rng.integers(3, 6)), int(rng.integers(2, 7)), 20
+    x = rng.normal(size=(2, frames, classes)) * rng.choice([1, 3])
+    x += (3 * rng.normal(size=(3, classes)))[(np.arange(frames) // int(rng.integers(2, 6))) % 3]
+    x = (x - np.log(np.exp(x).sum(-1, keepdims=True))).astype(np.float32)
+    check_beam(x, [frames, frames], width=width, paths=width, blank=0)
+
+
+def test_labellings_of_frames_out_of_range_and_without_finite_numbers():
+    x = log_shares(5, 3, 3)
+    x[2, 2, 1], x[3, 1, 0], x[4, 1] = np.nan, -np.inf, -np.inf
+    check_beam(x, [-1, 4, 3, 3, 3], width=4, paths=2, blank=0)
+    check_beam(x[2:3], [2], width=4, paths=1, blank=0)
+    check_beam(x[:0], [], width=2, paths=1, blank=0)

@@ -66,6 +66,7 @@ KERNELS: dict[str, Row] = {
         _both("x i8 i8 i8 f8 f8 f8 f8 i8 x x i8"), shuffles=True, float64=True, registers=160
     ),
     "ctc.frame_norms": Row(_both("x f8 n n"), shuffles=True, float64=True),
+    "ctc_decode.beam_search": Row(_both("x i8 i8 x i8 f8 i8"), shuffles=True, float64=True, registers=160),
     "ctc_decode.greedy": Row(_both("x i8 i8 x n n n n n"), shuffles=True, float64=True),
     "depthwise.channel_products": Row(_both("x x x i8"), registers=72),
     "depthwise.gather_channels": Row(_both("x x x x i8"), vector=True, registers=112),

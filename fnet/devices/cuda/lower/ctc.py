@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: kernel calls for losses, gradients and the best path."""
+"""Connectionist temporal classification: kernel calls for losses, gradients, the best path and the best labellings."""
 
 from __future__ import annotations
 
@@ -41,6 +41,23 @@ def ctc_greedy_decode(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, b
     if batch:
         launch = cuda.ctc_decode.greedy[warps(batch)]
         emit.call(launch, *inputs, *outputs, *inputs[0].shape, blank, int(merge))
+
+
+@lowering()
+def ctc_beam_search_decode(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, width: int, paths: int, blank: int
+) -> None:
+    """A block for each sample, which has a tree of labellings in scratch memory."""
+    batch, frames, classes = inputs[0].shape
+    if batch:
+        integers, numbers = cuda.ctc_decode.beam_scratch(frames, classes, width)
+        work = emit.scratch(batch * integers, _INTEGER), emit.scratch(batch * numbers, _NUMBER)
+        block = min(THREADS, WARP * -(-width * (classes + 1) // WARP))
+        sizes = cuda.ctc_decode.BEAM_SIZES.array(
+            batch=batch, frames=frames, classes=classes, width=width, paths=paths, blank=blank
+        )
+        launch = cuda.ctc_decode.beam_search[batch, block]
+        emit.call(launch, *inputs, *outputs, *work, emit.constant(sizes))
 
 
 def _begin(emit: Emitter, inputs: list[Ref], blank: int, rows: int) -> tuple[Ref, Ref, Ref, int]:
