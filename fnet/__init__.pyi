@@ -55,6 +55,7 @@ from fnet.precision import precision as precision
 from fnet.spec import ArraySpec as ArraySpec
 from fnet.threads import get_num_threads as get_num_threads
 from fnet.threads import set_num_threads as set_num_threads
+from fnet.train.adapt import adapt as adapt
 from fnet.train.bagging import bagging as bagging
 from fnet.train.bootstrap import bootstrap as bootstrap
 from fnet.train.cross_validation import k_fold as k_fold

@@ -10,8 +10,8 @@ from fnet.keras.layer import Layer
 from fnet.layers.constructor import entry_name
 
 
-def standard_layer(make: Callable[..., Any]) -> type[Layer]:
-    """The class of Keras' name for a constructor of `fnet.layers`."""
+def standard_layer(make: Callable[..., Any], base: type[Layer] = Layer) -> type[Layer]:
+    """The class of Keras' name for a constructor of `fnet.layers`; `base` says what its objects can do."""
     kind = make.__name__
 
     def begin(self: Layer, *args: Any, name: str | None = None, trainable: bool = True, **options: Any) -> None:
@@ -20,7 +20,7 @@ def standard_layer(make: Callable[..., Any]) -> type[Layer]:
         made = make(*map(functional_of, args), **{key: functional_of(value) for key, value in options.items()})
         self._core = HeldLayer.of(made, self)
 
-    return type(kind, (Layer,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
+    return type(kind, (base,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
 
 
 _SHARED = ("dtype", "input_shape", "input_dim", "batch_input_shape")

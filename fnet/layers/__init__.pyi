@@ -32,6 +32,7 @@ from fnet.layers.depthwise import SeparableConv2D as SeparableConv2D
 from fnet.layers.dropout import Dropout as Dropout
 from fnet.layers.einsum_dense import EinsumDense as EinsumDense
 from fnet.layers.embedding import Embedding as Embedding
+from fnet.layers.learned_scale import Normalization as Normalization
 from fnet.layers.masking import Masking as Masking
 from fnet.layers.merge import Add as Add
 from fnet.layers.merge import Average as Average

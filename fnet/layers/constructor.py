@@ -14,9 +14,12 @@ from fnet.errors import StructureError
 from fnet.masking import Masked, is_array, unmasked
 from fnet.names import Names
 from fnet.networks.layer import Layer, Masks
+from fnet.networks.learning import Learning
 from fnet.ops.promotion import lift
 
 Pair = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]]]
+Learner = tuple[Callable[..., tuple[Any, Any]], Callable[..., tuple[Any, Any]], Learning | None]
+"""``(init, apply, learning)`` of a layer that learns its state from data; None where it has been told the state."""
 
 P = ParamSpec("P")
 LAYERS: Names[Callable[..., Layer]] = Names("layer", package="fnet.layers")
@@ -31,8 +34,10 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 
 def layer_constructor(
     masks: Masks = "dropped", several: bool = False, **weights: str
-) -> Callable[[Callable[P, Pair | Layer]], Callable[P, Layer]]:
+) -> Callable[[Callable[P, Pair | Learner | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
+
+    A layer that learns from data has a third part, see `Learner`.
 
     All constructors take ``activity_regularizer=``, ``trainable=``, ``name=``, and a regularizer and a constraint for
     each of their `weights`. A function lists these arguments behind its own, for readers and type checkers, and leaves
@@ -45,15 +50,16 @@ def layer_constructor(
     shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
     shared |= {"trainable": True, "name": None}
 
-    def decorate(make: Callable[P, Pair | Layer]) -> Callable[P, Layer]:
+    def decorate(make: Callable[P, Pair | Learner | Layer]) -> Callable[P, Layer]:
         kind, parameters = make.__name__, inspect.signature(make).parameters
         own = {key: parameter.default for key, parameter in parameters.items() if key not in shared}
 
-        def finish(made: Pair | Layer, recipe: Recipe) -> Layer:
+        def finish(made: Pair | Learner | Layer, recipe: Recipe) -> Layer:
             arguments = recipe.kwargs
             given = {key: arguments[key] for key, default in shared.items() if arguments[key] is not default}
             name, trainable = given.pop("name", None), given.get("trainable", True)
-            made = made if several or isinstance(made, Layer) else (made[0], _of_one_input(kind, made[1]))
+            if not (several or isinstance(made, Layer)):
+                made = (made[0], _of_one_input(kind, made[1]), *made[2:])
             config = {key: arguments[key] for key in own} | given
             layer = _layer(kind, own, made, config, masks, weights, recipe._replace(kwargs=config))
             layer = layer if trainable else layer.with_trainable(False)
@@ -76,14 +82,15 @@ def entry_name(kind: str) -> str:
 def _layer(
     kind: str,
     own: Mapping[str, Any],
-    made: Pair | Layer,
+    made: Pair | Learner | Layer,
     config: dict[str, Any],
     masks: Masks,
     weights: dict[str, str],
     recipe: Recipe,
 ) -> Layer:
     """The Layer of this pair, or of a given Layer, with the penalties and constraints that `config` says."""
-    init, apply = made
+    init, apply = made[:2]
+    learning = made[2] if len(made) == 3 else None
     activity = regularizers.get(config.get("activity_regularizer"))
     if activity is not None:
         apply = _reporting(apply, activity)
@@ -104,6 +111,7 @@ def _layer(
         masks=masks,
         recipe=recipe,
         container=children is not None and children.container,
+        learning=learning,
     )
 
 

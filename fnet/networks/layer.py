@@ -13,6 +13,7 @@ from fnet.configured import Recipe, make_again
 from fnet.errors import StructureError, TracingError
 from fnet.masking import handing_on, without_masks
 from fnet.networks.functions import Apply, Frame, Init, Tree, checked_apply, checked_init, float_dtype, known_shape
+from fnet.networks.learning import Learning
 from fnet.networks.samples import ShapeLike, output_shape
 from fnet.random import key as make_key
 from fnet.spec import ArraySpec
@@ -97,6 +98,7 @@ class Layer(tuple[Init, Apply]):
     shown: Mapping[str, Any]  # the arguments that repr shows
     recipe: Recipe | None
     shape: Any  # of inputs, where the layer knows it
+    learning: Learning | None  # of its state from data, None for a layer that learns by gradients or not at all
     container: bool  # whether it calls its children through `Members`
     depth: int  # of the layers within each other, 1 without any
     origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
@@ -120,6 +122,7 @@ class Layer(tuple[Init, Apply]):
         recipe: tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]] | None = None,
         container: bool = False,
         shape: Any = None,
+        learning: Learning | None = None,
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
@@ -148,6 +151,7 @@ class Layer(tuple[Init, Apply]):
             recipe=None if recipe is None else Recipe(*recipe),
             container=container,
             shape=shape,
+            learning=learning,
             depth=depth,
             origin=object(),
             marks=own.union(*(child.marks for child in children)),

@@ -116,6 +116,7 @@ of_every_kind: list[fnet.Layer] = [
     layers.Flatten(),
     layers.Permute((2, 1)),
     layers.RepeatVector(3),
+    layers.Normalization(axis=[1, -1], mean=[0.1, 0.2], variance=[1.0, 2.0], invert=True),
     layers.Rescaling(1 / 255, [0.1, 0.2]),
     layers.Reshape((4, -1)),
     layers.TimeDistributed(Dense(3)),
