@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, cast
+from typing import Any
 
 from fnet.errors import StructureError
 from fnet.keras.held import HeldLayer
 from fnet.layers.constructor import LAYERS
-from fnet.networks.functions import Apply
 from fnet.networks.layer import Layer as Functional
 
 ATTENTION_OPTIONS = ("use_causal_mask", "attention_mask", "return_attention_scores")
-
-
-def in_inference(layer: HeldLayer) -> HeldLayer:
-    """The layer as in inference, also where the network around it is trained: ``base(x, training=False)``."""
-
-    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        return layer.apply(params, state, x, key=key, train=False)
-
-    made: HeldLayer = tuple.__new__(HeldLayer, (layer.init, cast(Apply, apply)))
-    made.__dict__.update(layer.__dict__, infers=True)
-    return made
-
-
-def warn_of_inference(net: Functional) -> None:
-    """Warn that a file, a text or a clone of a network does not keep that a layer was called with training=False."""
-    left = list(net.children)
-    while left:
-        layer = left.pop()
-        if layer.__dict__.get("infers"):
-            warnings.warn(
-                f"{layer.name} was called with training=False, which is not kept: a model that is loaded or cloned "
-                f"trains it like the others. Build the model again, and load_weights.",
-                stacklevel=3,
-            )
-        left += layer.children
 
 
 def attention_inputs(who: str, core: Functional, x: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -9,7 +9,6 @@ from fnet import tree
 from fnet.errors import FileError
 from fnet.io.keras.config import Config
 from fnet.io.keras.networks import read_model
-from fnet.keras.call_options import warn_of_inference
 from fnet.keras.from_functional import from_functional
 from fnet.keras.models.model import Model
 from fnet.keras.seeds import next_key
@@ -25,7 +24,6 @@ def clone_model(model: Model) -> Model:
     >>> clone_model(model).output_shape
     (None, 2)
     """
-    warn_of_inference(model.functional)
     net, _, _ = unnamed(model.functional, model.params, model.state)
     shape = _shapes(model)
     return from_functional(net, *net.init(next_key(), shape), shape)

@@ -10,7 +10,7 @@ import numpy as np
 from fnet import constraints, initializers, ops, regularizers, tree
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, StructureError, did_you_mean, scope
-from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, in_inference, with_options
+from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, with_options
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
 from fnet.keras.masked import computable
@@ -252,17 +252,16 @@ class Layer(Weighted):
                 f"behind Embedding(mask_zero=True) or Masking."
             )
         self.build_for(tree.map(lambda node: node.samples, x))
-        made = self._called_with(training is False, options)(x)
+        made = self._called_with(options)(x, train=training)
         self.symbolic_calls.append((x, made))
         return list(made) if isinstance(made, tuple) else made
 
-    def _called_with(self, infers: bool, options: dict[str, Any]) -> HeldLayer:
+    def _called_with(self, options: dict[str, Any]) -> HeldLayer:
         """The functional layer of a call: the layer's own, or one of its weights for the arguments of the call."""
-        how = infers, *options.items()
+        how = tuple(options.items())
         core, made = self._variants.get(how, (None, None))
         if made is None or core is not self._core:
             made = with_options(self.functional, options)
-            made = in_inference(made) if infers else made
             self._variants[how] = self.functional, made
         return made
 
@@ -276,7 +275,7 @@ class Layer(Weighted):
             x = Masked(x, mask)
         self.build_for(tree.map(_samples, unmasked(x)))
         key = next_key() if run is None and train else None if run is None else run.next_key()
-        y, state = self._called_with(False, options).apply(self.params, self.state, x, key=key, train=bool(train))
+        y, state = self._called_with(options).apply(self.params, self.state, x, key=key, train=bool(train))
         if train or run is not None:
             self.take(self.params, state)
         y = computable(y) if run is not None else unmasked(y)

@@ -53,6 +53,7 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     outputs: their form is that of the output. A list gives a tuple, a list of one node gives its value alone.
     Params are keyed by layer, in the order of the calls from inputs to outputs. A Layer that is called twice has one
     entry, at its first use, also where one of the calls is in another graph. A graph is a Layer: call it on nodes.
+    A call ``layer(x, train=False)`` is as in inference, also where the network is trained.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -83,16 +84,17 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     )
 
 
-def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any]], outputs: Any) -> Layer:
+def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any, bool]], outputs: Any) -> Layer:
     """The graph that `Wiring.listed` has listed.
 
-    inputs: a tree of (samples, name). calls: (layer, numbers of the nodes that it takes, samples that it gives).
-    outputs: a tree of numbers. Nodes are numbered in this order: the inputs, then the outputs of call after call.
+    inputs: a tree of (samples, name). calls: (layer, numbers of the nodes that it takes, samples that it gives, whether
+    it is as in inference). outputs: a tree of numbers. Nodes are numbered in this order: the inputs, then the outputs
+    of call after call.
     """
     made = tree.map(lambda declared: SymbolicNode(None, *declared), inputs, is_leaf=_is_declared)
     nodes: list[SymbolicNode] = tree.leaves(made)
-    for layer, numbers, samples in calls:
-        call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples)
+    for layer, numbers, samples, infers in calls:
+        call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples, infers)
         nodes += tree.leaves(call.outputs)
     return graph(made, tree.map(nodes.__getitem__, outputs))
 
@@ -125,6 +127,7 @@ class Wiring:
                 call.layer,
                 tree.map(lambda node: numbers[id(node)], call.inputs),
                 tree.map(lambda node: node.samples, call.outputs),
+                call.infers,
             )
             for call in self.calls
         ]
@@ -158,7 +161,7 @@ class Wiring:
         fitted = map(_fitted, self.inputs, self.input_names, self._arranged(x))
         values = dict(zip(map(id, self.inputs), fitted, strict=True))
         for i, call in enumerate(self.calls):
-            y = run(i, tree.map(lambda node: values[id(node)], call.inputs))
+            y = run(i, tree.map(lambda node: values[id(node)], call.inputs), train and not call.infers)
             values.update(zip(map(id, tree.leaves(call.outputs)), call.parts(y), strict=True))
         return tree.map(lambda node: values[id(node)], self.outputs), run.state
 
@@ -203,7 +206,7 @@ class Wiring:
 def rebuilt(wiring: Wiring, changed: Callable[[Layer], Layer]) -> Layer:
     """The graph with other layers in the same places."""
     inputs, calls, outputs = wiring.listed(wiring.given, wiring.given_outputs)
-    return _connected(inputs, [(changed(layer), numbers, samples) for layer, numbers, samples in calls], outputs)
+    return _connected(inputs, [(changed(layer), *call) for layer, *call in calls], outputs)
 
 
 def wiring_of(net: Layer) -> Wiring | None:

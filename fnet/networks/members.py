@@ -103,18 +103,20 @@ class Application:
         self.members, self.params, self.key, self.train = members, params, key, train
         self.state = dict(state)
 
-    def __call__(self, i: int, x: Any) -> Any:
+    def __call__(self, i: int, x: Any, train: bool | None = None) -> Any:
+        """The output of layer i; `train` where the call says it, and not the network."""
         name, layer = self.members.names[i], self.members.layers[i]
+        train = self.train if train is None else train
         key = None if self.key is None else fold_in(self.key, i)
         if in_force().jit_level is not None:  # no place to note, nobody to tell
             with scope(name, layer):
                 params, state = self.params.get(name, {}), self.state.get(name, {})
-                y, state = layer.apply(params, state, x, key=key, train=self.train)
+                y, state = layer.apply(params, state, x, key=key, train=train)
                 self._keep(name, state)
             return y
         with self.entry(i) as entry:
             params, state = entry.params, entry.state
-            y, entry.state = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=self.train))
+            y, entry.state = watched(name, layer, x, lambda: layer.apply(params, state, x, key=key, train=train))
         return y
 
     @contextmanager

@@ -41,9 +41,9 @@ class SymbolicNode:
     def ndim(self) -> int:
         return len(self.shape)
 
-    def feed(self, layer: Layer, inputs: Any) -> Any:
-        """The outputs of the layer called on `inputs`, a tree of nodes."""
-        return LayerCall(layer, as_tuples(checked_nodes(layer.kind, inputs))).outputs
+    def feed(self, layer: Layer, inputs: Any, infers: bool = False) -> Any:
+        """The outputs of the layer called on `inputs`, a tree of nodes; `infers` as in `LayerCall`."""
+        return LayerCall(layer, as_tuples(checked_nodes(layer.kind, inputs)), infers=infers).outputs
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a node of a graph is read-only, '{name}' cannot be set.")
@@ -130,10 +130,13 @@ class SymbolicNode:
 
 
 class LayerCall:
-    """A layer called on nodes: `inputs` and `outputs` are trees of them; `made` says what it returns, if known."""
+    """A layer called on nodes: `inputs` and `outputs` are trees of them; `made` says what it returns, if known.
 
-    def __init__(self, layer: Layer, inputs: Any, made: Any = None) -> None:
-        self.layer, self.inputs = layer, inputs
+    infers: whether this call is as in inference also where the network around it is trained.
+    """
+
+    def __init__(self, layer: Layer, inputs: Any, made: Any = None, infers: bool = False) -> None:
+        self.layer, self.inputs, self.infers = layer, inputs, infers
         made = self._evaluated() if made is None else made
         self.outputs = tree.map(lambda samples: SymbolicNode(self, samples), made)
 

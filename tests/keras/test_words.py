@@ -25,6 +25,7 @@ from fnet.keras import (
     utils,
 )
 from fnet.masking import unmasked
+from fnet.networks.graph import wiring_of
 from tests.tables import LAYERS, inputs
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
@@ -322,16 +323,20 @@ def test_a_model_is_said_by_a_text_and_made_again():
         models.model_from_json("{")
 
 
-@pytest.mark.parametrize("kept", ["save", "to_json", "clone"])
-def test_what_is_not_kept_of_a_call_is_told(kept, tmp_path):
+@pytest.mark.parametrize("kept", ["keras", "h5", "to_json", "clone"])
+def test_a_call_in_inference_is_kept(kept, tmp_path):
     base = Sequential([Input((4,)), layers.BatchNormalization()])
     x = Input((4,))
-    model = Model(x, layers.Dense(1)(base(x, training=False)))
-    with pytest.warns(UserWarning, match="sequential was called with training=False, which is not kept"):
-        if kept == "clone":
-            models.clone_model(model)
-        else:
-            model.save(tmp_path / "model.keras") if kept == "save" else model.to_json()
+    model = Model(x, layers.Dense(1)(layers.add([base(x, training=False), base(x)])))
+    if kept == "clone":
+        again = models.clone_model(model)
+    elif kept == "to_json":
+        again = models.model_from_json(model.to_json())
+    else:
+        model.save(tmp_path / f"model.{kept}")
+        again = models.load_model(tmp_path / f"model.{kept}")
+    found = [call.infers for call in wiring_of(again.functional).calls if call.layer.kind != "Add"]
+    assert found == [True, False, False]
 
 
 def test_optimizers_are_named_by_class_too():

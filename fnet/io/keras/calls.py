@@ -42,7 +42,8 @@ class TracedCall:
     """A layer called on a tree of tensors; an input has no layer.
 
     path: of the layer's entry in params and state, the same for all calls of a shared layer; None for a layer that a
-    combinator stands for. name: what the path says, for a name in Keras.
+    combinator stands for. name: what the path says, for a name in Keras. infers: whether the call is as in inference
+    where the network is trained.
     """
 
     layer: Layer | None
@@ -51,6 +52,7 @@ class TracedCall:
     inputs: Any = ()
     outputs: Any = ()
     operation: Any = None  # the same for all calls of one layer
+    infers: bool = False
 
     def parents(self) -> Iterable[TracedCall]:
         tensors = leaves(self.inputs)
@@ -93,12 +95,12 @@ class Calls:
         return [grouped[operation] for operation in order]
 
     def chain(self) -> list[TracedCall] | None:
-        """The calls of a Sequential model, or None where this is no chain of different layers."""
+        """The calls of a Sequential model, or None where this is no chain of different layers, called as it is."""
         at = self.inputs
         if not isinstance(at, Tensor) or not self.calls:
             return None
         for call in self.calls:
-            if call.inputs is not at or not isinstance(call.outputs, Tensor):
+            if call.inputs is not at or not isinstance(call.outputs, Tensor) or call.infers:
                 return None
             at = call.outputs
         different = len({call.operation for call in self.calls}) == len(self.calls)
@@ -133,6 +135,7 @@ class _Walk:
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
         self.trail = Trail()
+        self.infers = False
 
     def input(self, name: str, samples: Samples | None) -> Tensor:
         call = TracedCall(None, None, name, operation=object())
@@ -151,7 +154,7 @@ class _Walk:
         if layer.kind in ("WithMask", "WithoutMask"):
             return self._seen(layer, x)
         x = self._beside_states(layer, name, x) if self.evaluates and isinstance(x, tuple) else x
-        call = TracedCall(layer, path, name, x, operation=operation)
+        call = TracedCall(layer, path, name, x, operation=operation, infers=self.infers)
         if not self.evaluates:
             made: Any = None
         else:
@@ -245,7 +248,9 @@ class _Walk:
             parts = list(x)
         values = dict(zip(map(id, wiring.inputs), parts, strict=True))
         for call, entry in zip(wiring.calls, wiring.members.names, strict=True):
+            outside, self.infers = self.infers, self.infers or call.infers
             y = self.run(call.layer, joined(path, entry), tree.map(lambda node: values[id(node)], call.inputs))
+            self.infers = outside
             nodes = leaves(call.outputs)
             values.update(zip(map(id, nodes), [y] * len(nodes) if isinstance(y, Tensor) else leaves(y), strict=True))
         return tree.map(lambda node: values[id(node)], wiring.outputs)

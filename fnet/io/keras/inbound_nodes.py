@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from fnet import tree
 from fnet.errors import FileError, plain
-from fnet.io.keras import masks, values
+from fnet.io.keras import inference, masks, values
 from fnet.io.keras.config import TEXT, Config, ValueKind, integers, several, wrong
 from fnet.io.keras.translation import Translation
+from fnet.networks.layer import DEEPEST
 
 _TENSORS = ("initial_state", "query", "value", "key", *masks.KEYWORDS)  # keywords that are inputs
 _ANY = ValueKind(lambda value, path: value)
@@ -30,10 +31,23 @@ def place_of(items: Any, path: str) -> Place:
     return Place(TEXT.read(name, path), integer.read(call, path), integer.read(output, path))
 
 
-def call_of(node: Any, path: str) -> Any:
-    """The arguments and keywords of a call, with a `Place` for every tensor."""
+def call_of(node: Any, class_name: str, path: str) -> Any:
+    """The arguments and keywords of a call, with a `Place` for every tensor.
+
+    The keyword ``training`` is there as False where the call is as in inference, and nowhere else.
+    """
+    arguments, keywords = _said(node, path)
+    own = {key: value for key, value in keywords.items() if key != inference.KEYWORD}
+    infers = inference.infers(keywords, class_name, isinstance(node, list), path)
+    return arguments, {**own, inference.KEYWORD: False} if infers else own
+
+
+def _said(node: Any, path: str) -> Any:
     if isinstance(node, Mapping) and "args" in node:
-        return values.read(node["args"], _tensor, path), values.read(node.get("kwargs") or {}, _tensor, path)
+        arguments, keywords = (values.read(part, _tensor, path) for part in (node["args"], node.get("kwargs") or {}))
+        if not isinstance(keywords, dict):
+            raise wrong(path, "keywords of a call", keywords)
+        return arguments, keywords
     if isinstance(node, Mapping):
         return [{name: _older(part, path)[0] for name, part in node.items()}], {}
     if not isinstance(node, list) or not node:
@@ -53,11 +67,15 @@ def _older(part: Any, path: str) -> tuple[Place, Any]:
     return place_of(part[:3], path), {key: _older_keyword(value, path) for key, value in keywords.items()}
 
 
-def _older_keyword(value: Any, path: str) -> Any:
+def _older_keyword(value: Any, path: str, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        raise FileError(f"{path}: keywords of a call are nested deeper than {DEEPEST} levels.")
     if isinstance(value, list):
         if len(value) == 3 and isinstance(value[0], str):
             return place_of(value, path)
-        return [_older_keyword(part, path) for part in value]
+        return [_older_keyword(part, path, depth + 1) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _older_keyword(part, path, depth + 1) for key, part in value.items()}
     return value
 
 
@@ -71,7 +89,7 @@ def call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[st
     for _, keywords in calls:
         own: dict[str, Any] = {}
         for key, value in keywords.items():
-            if _says_nothing(value) or key in _TENSORS:
+            if _says_nothing(value) or key in _TENSORS:  # training=False is of the node
                 continue
             argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
             if argument is None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.io.keras import values
+from fnet.io.keras import inference, values
 from fnet.io.keras.calls import Calls, Tensor, TracedCall
 from fnet.io.keras.members import CLASSES, at_path, unique_names
 from fnet.io.keras.operation_layers import layer_for
@@ -165,7 +165,13 @@ def _node(call: TracedCall, place: Callable[[Tensor], list[Any]], layout: Layout
     )
     tensors = arguments[0] if isinstance(arguments[0], list) else [arguments[0]]
     simple = len(arguments) == 1 and all(value is True for value in keywords.values())
-    if layout == "legacy" and simple and all(isinstance(tensor, Tensor) for tensor in tensors):
+    simple = simple and all(isinstance(tensor, Tensor) for tensor in tensors)
+    older = layout == "legacy"
+    if call.infers and operation is None:
+        keywords = {**keywords, inference.KEYWORD: False}
+        inference.check_older_form(call.layer, simple)
+        older = older or inference.needs_older_form(call.layer)
+    if older and simple:
         return [[*place(tensor), keywords] for tensor in tensors]
     said = tree.map(lambda part: _tensor(part, place) if isinstance(part, Tensor) else part, (arguments, keywords))
     return {"args": said[0], "kwargs": said[1]}

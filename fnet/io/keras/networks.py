@@ -13,6 +13,7 @@ from fnet import tree
 from fnet.errors import FileError, FnetError, plain
 from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
 from fnet.io.keras.inbound_nodes import Place, call_fields, call_of, inputs_of, place_of
+from fnet.io.keras.inference import KEYWORD
 from fnet.io.keras.masks import Trail, applied
 from fnet.io.keras.members import Member, nested
 from fnet.io.keras.operations import OperationRow, from_keras, row_of_operation
@@ -113,7 +114,9 @@ class _Functional:
                 self.made[name] = [[self.inputs[name]]]
                 self.members.append(Member(name, _INPUT, Variables()))
                 continue
-            calls = [call_of(node, f"{entry.path} ({plain(name)})") for node in nodes]
+            registered = entry.raw("registered_name")
+            own_name = registered if isinstance(registered, str) else entry.read("class_name", TEXT)
+            calls = [call_of(node, own_name, f"{entry.path} ({plain(name)})") for node in nodes]
             operation = row_of_operation(entry)
             if operation is not None:
                 self.made[name], self.pending[name] = [], (_operated(operation, entry, name), calls)
@@ -156,7 +159,7 @@ class _Functional:
         def make(call: Any) -> Any:
             ends = row is not None and row.inputs == "states" and not self.older
             x = applied(self.trail, inputs_of(row, call, path), call[1], ends, path)
-            made = layer(x)
+            made = layer(x, train=call[1].get(KEYWORD))
             self.trail.note(layer, x, made)
             return made
 

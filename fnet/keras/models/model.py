@@ -9,7 +9,6 @@ from fnet import tree
 from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.model_config import model_config
-from fnet.keras.call_options import warn_of_inference
 from fnet.keras.held import HeldLayer, face_of
 from fnet.keras.layer import Layer, check_called, of_shapes
 from fnet.keras.models.trained import Trained
@@ -111,7 +110,6 @@ class Model(Trained, Layer):
     def to_json(self) -> str:
         """The text that says the layers, as Keras writes it; `fnet.keras.models.model_from_json` is the way back."""
         net, params, state = self.functional, self.params, self.state
-        warn_of_inference(net)
         samples = [node.samples for node in self.inputs]
         calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples))
         return json.dumps(model_config(calls, trainable(net, params), "archive", self.name))

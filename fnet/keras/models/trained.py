@@ -15,7 +15,6 @@ from fnet.device_array import DeviceArray
 from fnet.errors import FileError, StructureError
 from fnet.io import models, weights
 from fnet.keras import optimizers
-from fnet.keras.call_options import warn_of_inference
 from fnet.keras.callbacks import Adapted, adapted, around
 from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
@@ -241,7 +240,6 @@ class Trained(Layer):
         Raises `FileError` for a file that is there, unless it may be replaced (`overwrite`).
         """
         _check_free(filepath, overwrite)
-        warn_of_inference(self.functional)
         trained = (self._trainer, self._ts) if include_optimizer and self._ts is not None else (None, None)
         if trained[0] is not None:
             trained = self._training()
