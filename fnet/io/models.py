@@ -70,7 +70,9 @@ def save_model(
     a Sequential model, anything else a Functional one. The file replaces one that is at `path`, after it was read back
     and compared.
     shape: of the inputs without the batch axis, where neither the network (a graph knows its own) nor the parameters
-    tell it. trainer, train_state: a `fnet.Trainer` and its state, which `fnet.load_training` and Keras go on with.
+    tell it. A call ``layer(x, train=False)`` of a graph is Keras' ``training=False``, which ``fit`` of ``tf.keras`` 2
+    and of fnet keeps, and that of Keras 3 passes over. trainer, train_state: a `fnet.Trainer` and its state, which
+    `fnet.load_training` and Keras go on with.
     Raises `StructureError` with the path of a layer that Keras does not have, or for trees that are not those
     of `net`, `FileError` where `path` is no regular file, `OSError` where it cannot be written.
     Source: Keras ``Model.save``.
