@@ -18,7 +18,11 @@ import pytest
 import fnet
 
 ROOT = Path(__file__).parents[1]
-STUBS = sorted((ROOT / "fnet").rglob("__init__.pyi"))
+STUBS = sorted(
+    stub
+    for stub in (ROOT / "fnet").rglob("__init__.pyi")
+    if "on_first_use" in stub.with_suffix(".py").read_text("utf-8")
+)
 PACKAGES = [".".join(stub.parent.relative_to(ROOT).parts) for stub in STUBS]
 
 THREADS = """

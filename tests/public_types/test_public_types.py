@@ -18,6 +18,7 @@ import pytest
 import fnet
 from fnet.losses.define import DefinedLoss
 from fnet.losses.rule import LossRule
+from tests.public_types import keras_layers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -53,6 +54,11 @@ def test_mypy_refuses_wrong_calls_and_takes_right_ones(tmp_path: Path) -> None:
     found = checked(wrong, *RIGHT, tour, cache=tmp_path)
     assert {error for error in found if error[2] != "no-untyped-def"} == expected(wrong)
     assert {file for file, _, code in found if code == "no-untyped-def"} == {"tour.py"}  # which has no annotations
+
+
+def test_the_list_of_the_layers_of_keras_is_that_of_the_constructors() -> None:
+    written = keras_layers.STUB.read_text(encoding="utf-8")
+    assert written == keras_layers.stub(), "run python -m tests.public_types.keras_layers"
 
 
 def constructors() -> Iterator[Any]:

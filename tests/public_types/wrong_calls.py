@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import fnet
-from fnet import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fnet import callbacks, initializers, keras, layers, losses, metrics, optimizers, regularizers, schedules
 from fnet.layers import LSTM, Conv2D, Dense, Dropout, Embedding
 
 Array = np.ndarray[tuple[Any, ...], np.dtype[Any]]
@@ -13,6 +13,14 @@ key = fnet.random.key(0)
 net = fnet.serial(Dense(3))
 params, state = net.init(key, (4,))
 x = np.zeros((2, 4), np.float32)
+
+# Layers in Keras' words.
+keras.layers.Dense("three")  # E: arg-type
+keras.layers.Dense(3, kernle_regularizer="l2")  # E: call-arg
+keras.layers.Dense(3, input_shape="four")  # E: arg-type
+keras.layers.Embedding(input_dim=10)  # E: call-arg
+keras.layers.Dens(3)  # E: attr-defined
+keras.layers.add(use_bias=True)  # E: call-arg
 
 # Layers.
 Dense("three")  # E: arg-type

@@ -46,12 +46,21 @@ class Model(Trained, Layer):
 
     def _connect(self, inputs: Any, outputs: Any) -> None:
         check_called(self.name, (inputs, outputs))
+        self.check_call(Model)
         net = graph(inputs, outputs)
         wiring = wiring_of(net)
         assert wiring is not None
         self._layer_graph = LayerGraph(wiring)
         self._given = inputs, outputs
         self._core, self.built = HeldLayer.of(net, self), True
+
+    def check_call(self, kind: type[Model]) -> None:
+        """Refuse a `call` of the user's own where layers that are connected say what is computed."""
+        if type(self).call is not kind.call:
+            raise StructureError(
+                f"{type(self).__name__} defines call, but its connected layers say what it computes. Derive it from "
+                f"Model, hold the layers or a {kind.__name__} as attributes, and use them in call."
+            )
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of this shape, with None for the batch; several inputs have a list of shapes."""

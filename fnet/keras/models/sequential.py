@@ -35,6 +35,7 @@ class Sequential(Model):
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         Layer.__init__(self, name=unique_name("sequential") if name is None else name, trainable=trainable)
         self.has_chosen_name = name is not None
+        self.check_call(Sequential)
         self._chain: list[Layer] = []
         self._start: SymbolicNode | None = None
         self._end: SymbolicNode | None = None

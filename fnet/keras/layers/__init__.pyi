@@ -1,0 +1,1625 @@
+# Written by tests/public_types/keras_layers.py.
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, Unpack
+
+from fnet.activations import ActivationLike
+from fnet.constraints import ConstraintLike
+from fnet.initializers import InitializerLike
+from fnet.keras.input import Input as Input
+from fnet.keras.input import InputLayer as InputLayer
+from fnet.keras.layer import Layer as Layer
+from fnet.keras.learned import NormalizationLayer
+from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
+from fnet.layers.resample import Sides
+from fnet.ops.window import Sizes
+from fnet.regularizers import RegularizerLike
+
+class Options(TypedDict, total=False):
+    dtype: str | None
+    input_shape: Sequence[int | None] | None
+    batch_input_shape: Sequence[int | None] | None
+
+class OptionsAndWidth(Options, total=False):
+    input_dim: int | None
+
+class Activation(Layer):
+    r"""``activation(x)``, for a name known to `fnet.activations` or a function."""
+
+    def __init__(
+        self,
+        activation: ActivationLike,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ActivityRegularization(Layer):
+    r"""``x``, with the penalty ``(l1 sum |x| + l2 sum x^2) / N`` on it, see `fnet.apply_with_penalty`."""
+
+    def __init__(
+        self,
+        l1: float = ...,
+        l2: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Add(Layer):
+    r"""``x_1 + x_2 + ...`` of a tuple of inputs."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdditiveAttention(Layer):
+    r"""As `Attention`, with ``score[t, s] = sum over features d of scale[d] tanh(query[t, d] + key[s, d])``."""
+
+    def __init__(
+        self,
+        use_scale: bool = ...,
+        dropout: float = ...,
+        seed: int | None = ...,
+        causal: bool = ...,
+        return_attention_scores: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AlphaDropout(Layer):
+    r"""In training, each element is replaced by selu's limit at -inf, s, with probability `rate`, and all are rescaled."""
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Attention(Layer):
+    r"""``y[t] = sum over s of softmax_s(score[t, s]) value[s]`` with ``score[t, s] = scale query[t] . key[s]``."""
+
+    def __init__(
+        self,
+        use_scale: bool = ...,
+        score_mode: str = ...,
+        dropout: float = ...,
+        seed: int | None = ...,
+        causal: bool = ...,
+        return_attention_scores: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Average(Layer):
+    r"""``(x_1 + ... + x_k) / k`` of a tuple of inputs."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AveragePooling1D(Layer):
+    r"""The mean of `pool_size` steps; padding is not counted."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AveragePooling2D(Layer):
+    r"""The mean of the pixels in each window; padding is not counted."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AveragePooling3D(Layer):
+    r"""The mean of the voxels in each window; padding is not counted."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class BatchNormalization(Layer):
+    r"""``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with one mean and variance for each entry of `axis`."""
+
+    def __init__(
+        self,
+        axis: int = ...,
+        momentum: float = ...,
+        epsilon: float = ...,
+        center: bool = ...,
+        scale: bool = ...,
+        beta_initializer: InitializerLike = ...,
+        gamma_initializer: InitializerLike = ...,
+        moving_mean_initializer: InitializerLike = ...,
+        moving_variance_initializer: InitializerLike = ...,
+        *,
+        beta_regularizer: RegularizerLike = ...,
+        gamma_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        beta_constraint: ConstraintLike = ...,
+        gamma_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Bidirectional(Layer):
+    r"""`layer` from the beginning and another of its kind from the end, their outputs merged."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        merge_mode: str | None = ...,
+        backward_layer: Layer | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Concatenate(Layer):
+    r"""A tuple of inputs joined along `axis`, which counts the batch axis; the other sizes must be equal."""
+
+    def __init__(
+        self,
+        axis: int = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv1D(Layer):
+    r"""``y[n, i, f] = activation(sum over t, c of x[n, i strides + t dilation_rate, c] K[t, c, f] + b[f])``."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        groups: int = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv1DTranspose(Layer):
+    r"""``activation(y + b)`` with ``y[n, i strides + t dilation_rate - before, f] += x[n, i, c] K[t, f, c]``."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        output_padding: Sizes | None = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv2D(Layer):
+    r"""``y[n, i, j, f] = activation(sum over s, t, c of x[n, i + s, j + t, c] K[s, t, c, f] + b[f])``."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        groups: int = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv2DTranspose(Layer):
+    r"""The transpose of a convolution over height and width."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        output_padding: Sizes | None = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv3D(Layer):
+    r"""``y = activation(x * K + b)`` over depth, height and width."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        groups: int = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Conv3DTranspose(Layer):
+    r"""The transpose of a convolution over depth, height and width."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        output_padding: Sizes | None = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Cropping1D(Layer):
+    r"""Without the first and the last steps: (N, T, C) -> (N, T - before - after, C)."""
+
+    def __init__(
+        self,
+        cropping: Sides = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Cropping2D(Layer):
+    r"""The inside of an image: (N, H, W, C) -> (N, H - top - bottom, W - left - right, C)."""
+
+    def __init__(
+        self,
+        cropping: Sides = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Cropping3D(Layer):
+    r"""The inside of a volume, (N, D, H, W, C); `cropping` as for `Cropping2D`."""
+
+    def __init__(
+        self,
+        cropping: Sides = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Dense(Layer):
+    r"""``y = activation(x K + b)`` on the last axis."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class DepthwiseConv1D(Layer):
+    r"""``y[n, i, c M + m] = activation(sum over t of x[n, i strides + t dilation_rate, c] K[t, c, m] + b[c M + m])``."""
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        depth_multiplier: int = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        depthwise_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        depthwise_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        depthwise_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class DepthwiseConv2D(Layer):
+    r"""A convolution over height and width of every channel for itself."""
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        depth_multiplier: int = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        depthwise_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        depthwise_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        depthwise_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Dot(Layer):
+    r"""``y[n, i, j] = sum_k a[n, i, k] b[n, j, k]``: two inputs contracted over one axis of each, sample by sample."""
+
+    def __init__(
+        self,
+        axes: int | tuple[int, int],
+        normalize: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Dropout(Layer):
+    r"""In training, each element is 0 with probability `rate`, the fraction dropped, else divided by ``1 - rate``."""
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ELU(Layer):
+    r"""``x`` where ``x >= 0``, else ``alpha (e^x - 1)``."""
+
+    def __init__(
+        self,
+        alpha: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class EinsumDense(Layer):
+    r"""``y = activation(einsum(equation, x, K) + b)``, a product of the input and a kernel summed over any axes."""
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: int | Sequence[int | None],
+        activation: ActivationLike = ...,
+        bias_axes: str | None = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Embedding(Layer):
+    r"""``y[..., :] = E[x[...]]``: row x of a table, for integers x from 0 to ``input_dim - 1``."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: InitializerLike = ...,
+        mask_zero: bool = ...,
+        weights: Any = ...,
+        *,
+        embeddings_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        embeddings_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[Options],
+    ) -> None: ...
+
+class Flatten(Layer):
+    r"""All axes of a sample as one, row-major: (N, ...) -> (N, D), and (N,) -> (N, 1)."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GRU(Layer):
+    r"""Gated recurrent unit: ``h_t = z h_{t-1} + (1 - z) g``, the last h or all of them."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        implementation: int = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        unroll: bool = ...,
+        zero_output_for_mask: bool = ...,
+        reset_after: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GRUCell(Layer):
+    r"""One step of `GRU`: ``(x_t, h) -> (h', h')``, x_t: (N, D), h: (N, units)."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        reset_after: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GaussianDropout(Layer):
+    r"""In training, ``x (1 + z sqrt(rate / (1 - rate)))`` with standard normal z for each element, for a rate below 1."""
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GaussianNoise(Layer):
+    r"""In training, ``x + stddev z`` with standard normal z for each element."""
+
+    def __init__(
+        self,
+        stddev: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalAveragePooling1D(Layer):
+    r"""The mean over all steps, ``mean_t x[n, t, c]``, or over those that count in the mask of x."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalAveragePooling2D(Layer):
+    r"""The mean over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalAveragePooling3D(Layer):
+    r"""The mean over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalMaxPooling1D(Layer):
+    r"""The largest over all steps, ``max_t x[n, t, c]``; the gradient goes to the first one."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalMaxPooling2D(Layer):
+    r"""The largest over all pixels: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with `keepdims`."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GlobalMaxPooling3D(Layer):
+    r"""The largest over all voxels: (N, D, H, W, C) -> (N, C), or (N, 1, 1, 1, C) with `keepdims`."""
+
+    def __init__(
+        self,
+        data_format: str | None = ...,
+        keepdims: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GroupNormalization(Layer):
+    r"""``y = (x - mean) gamma / sqrt(variance + epsilon) + beta``, statistics of each sample over a group of channels."""
+
+    def __init__(
+        self,
+        groups: int = ...,
+        axis: int = ...,
+        epsilon: float = ...,
+        center: bool = ...,
+        scale: bool = ...,
+        beta_initializer: InitializerLike = ...,
+        gamma_initializer: InitializerLike = ...,
+        *,
+        beta_regularizer: RegularizerLike = ...,
+        gamma_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        beta_constraint: ConstraintLike = ...,
+        gamma_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class GroupQueryAttention(Layer):
+    r"""`MultiHeadAttention` in which groups of neighbouring query heads share one head of keys and values."""
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = ...,
+        use_bias: bool = ...,
+        causal: bool = ...,
+        masked: bool = ...,
+        rotary: bool = ...,
+        return_attention_scores: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Identity(Layer):
+    r"""``x``."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class LSTM(Layer):
+    r"""Long short-term memory: ``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)``, the last h or all of them."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        unit_forget_bias: bool = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        implementation: int = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        unroll: bool = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class LSTMCell(Layer):
+    r"""One step of `LSTM`: ``(x_t, h, c) -> (h', h', c')``, x_t: (N, D), h and c: (N, units)."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        unit_forget_bias: bool = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Lambda(Layer):
+    r"""``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions."""
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class LayerNormalization(Layer):
+    r"""``y = (x - mean) gamma / sqrt(variance + epsilon) + beta`` with the statistics of each sample over `axis`."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = ...,
+        epsilon: float = ...,
+        center: bool = ...,
+        scale: bool = ...,
+        beta_initializer: InitializerLike = ...,
+        gamma_initializer: InitializerLike = ...,
+        *,
+        beta_regularizer: RegularizerLike = ...,
+        gamma_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        beta_constraint: ConstraintLike = ...,
+        gamma_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class LeakyReLU(Layer):
+    r"""``x`` where positive, else ``negative_slope x``."""
+
+    def __init__(
+        self,
+        negative_slope: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Masking(Layer):
+    r"""Steps whose features all are `mask_value`, which may be NaN, do not count from here on, and are set to 0."""
+
+    def __init__(
+        self,
+        mask_value: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class MaxPooling1D(Layer):
+    r"""The largest of `pool_size` steps, ``y[n, i, c] = max_p x[n, i strides + p, c]``, NaN where there is one."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class MaxPooling2D(Layer):
+    r"""The largest of the pixels in each window, NaN where there is one."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class MaxPooling3D(Layer):
+    r"""The largest of the voxels in each window, NaN where there is one."""
+
+    def __init__(
+        self,
+        pool_size: Sizes = ...,
+        strides: Sizes | None = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Maximum(Layer):
+    r"""The largest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Minimum(Layer):
+    r"""The smallest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class MultiHeadAttention(Layer):
+    r"""Every position of the query gathers values from the positions whose keys resemble it, once for each head."""
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = ...,
+        dropout: float = ...,
+        use_bias: bool = ...,
+        output_shape: int | Sequence[int] | None = ...,
+        causal: bool = ...,
+        masked: bool = ...,
+        rotary: bool = ...,
+        return_attention_scores: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Multiply(Layer):
+    r"""``x_1 x_2 ...`` of a tuple of inputs, element by element; a masked entry is a factor of 1."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Normalization(NormalizationLayer):
+    r"""``y = (x - mean) / max(sqrt(variance), 1e-7)`` with a mean and a variance for each entry of `axis`."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = ...,
+        mean: float | Sequence[float] | None = ...,
+        variance: float | Sequence[float] | None = ...,
+        invert: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class PReLU(Layer):
+    r"""``x`` where positive, else ``alpha x``, with a learned ``alpha`` for every element of a sample."""
+
+    def __init__(
+        self,
+        alpha_initializer: InitializerLike = ...,
+        shared_axes: int | Sequence[int] | None = ...,
+        *,
+        alpha_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        alpha_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Permute(Layer):
+    r"""The axes of each sample in another order: axis i of the result is axis ``dims[i]`` of x, counted from 1."""
+
+    def __init__(
+        self,
+        dims: Sequence[int],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class PositionEmbedding(Layer):
+    r"""A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``."""
+
+    def __init__(
+        self,
+        sequence_length: int,
+        initializer: InitializerLike = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RMSNormalization(Layer):
+    r"""``y = x scale / sqrt(mean(x^2) + epsilon)`` with the mean over `axis` of each sample."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = ...,
+        epsilon: float = ...,
+        *,
+        scale_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        scale_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RNN(Layer):
+    r"""``(y_t, *states) = cell((x_t, *states))`` for every step of a sequence, the last y or all of them."""
+
+    def __init__(
+        self,
+        cell: Layer | Sequence[Layer],
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        unroll: bool = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ReLU(Layer):
+    r"""`max_value` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``."""
+
+    def __init__(
+        self,
+        max_value: float | None = ...,
+        negative_slope: float = ...,
+        threshold: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RepeatVector(Layer):
+    r"""Each sample `n` times, as steps: (N, D) -> (N, n, D)."""
+
+    def __init__(
+        self,
+        n: int,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Rescaling(Layer):
+    r"""``y = x scale + offset``, as for bytes of images in [0, 1]: ``Rescaling(1 / 255)``."""
+
+    def __init__(
+        self,
+        scale: float | Sequence[float],
+        offset: float | Sequence[float] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Reshape(Layer):
+    r"""Each sample in another shape, row-major: (N, ...) -> (N, *target_shape); one size may be -1."""
+
+    def __init__(
+        self,
+        target_shape: Sequence[int],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RotaryEmbedding(Layer):
+    r"""Features rotated by the position, see `rotate_by_position`: (N, T, ..., F) -> (N, T, ..., F), F even."""
+
+    def __init__(
+        self,
+        max_wavelength: float = ...,
+        scaling_factor: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SeparableConv1D(Layer):
+    r"""A depthwise convolution, then a product with a matrix at every step: ``activation(depthwise(x, K) P + b)``."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        depth_multiplier: int = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        depthwise_initializer: InitializerLike = ...,
+        pointwise_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        depthwise_regularizer: RegularizerLike = ...,
+        pointwise_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        depthwise_constraint: ConstraintLike = ...,
+        pointwise_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SeparableConv2D(Layer):
+    r"""A depthwise convolution over height and width, then a product with a matrix at every pixel."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        depth_multiplier: int = ...,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        depthwise_initializer: InitializerLike = ...,
+        pointwise_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        *,
+        depthwise_regularizer: RegularizerLike = ...,
+        pointwise_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        depthwise_constraint: ConstraintLike = ...,
+        pointwise_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SimpleRNN(Layer):
+    r"""``h_t = activation(x_t K + h_{t-1} R + b)``, the last h or all of them."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        unroll: bool = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SimpleRNNCell(Layer):
+    r"""One step of `SimpleRNN`: ``(x_t, h) -> (h', h')``, x_t: (N, D), h: (N, units)."""
+
+    def __init__(
+        self,
+        units: int,
+        activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SinePositionEncoding(Layer):
+    r"""Waves of the position, to be added: ``y[n, t, 2i] = sin(t / w^(2i/F))`` and ``y[n, t, 2i+1] = cos`` of the same."""
+
+    def __init__(
+        self,
+        max_wavelength: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Softmax(Layer):
+    r"""``e^x / sum(e^x)`` with the sum over `axis`, which counts the batch axis."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SpatialDropout1D(Layer):
+    r"""In training, each channel of a sample is 0 in all steps with probability `rate`, else divided by ``1 - rate``."""
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SpatialDropout2D(Layer):
+    r"""In training, each channel of a sample is 0 in all pixels with probability `rate`, else divided by ``1 - rate``."""
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SpatialDropout3D(Layer):
+    r"""In training, each channel of a sample is 0 in all voxels with probability `rate`, else divided by ``1 - rate``."""
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class StackedRNNCells(Layer):
+    r"""Cells on top of each other as one: each gets the output of the one before as its x_t."""
+
+    def __init__(
+        self,
+        cells: Sequence[Layer],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Subtract(Layer):
+    r"""``x_1 - x_2`` of two inputs."""
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class UnitNormalization(Layer):
+    r"""``y = x / sqrt(max(sum(x^2), 1e-24))`` with the sum over `axis` of each sample, so that vectors have length 1."""
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class UpSampling1D(Layer):
+    r"""Each step `size` times in a row: (N, T, C) -> (N, size T, C)."""
+
+    def __init__(
+        self,
+        size: Sizes = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class UpSampling2D(Layer):
+    r"""An image of more pixels: (N, H, W, C) -> (N, size H, size W, C), with one size or one for each axis."""
+
+    def __init__(
+        self,
+        size: Sizes = ...,
+        data_format: str | None = ...,
+        interpolation: str = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class UpSampling3D(Layer):
+    r"""Each voxel repeated on every axis: (N, D, H, W, C) -> (N, size D, size H, size W, C)."""
+
+    def __init__(
+        self,
+        size: Sizes = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ZeroPadding1D(Layer):
+    r"""Zeros before and after the steps: (N, T, C) -> (N, before + T + after, C)."""
+
+    def __init__(
+        self,
+        padding: Sides = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ZeroPadding2D(Layer):
+    r"""Zeros around an image: (N, H, W, C) -> (N, top + H + bottom, left + W + right, C)."""
+
+    def __init__(
+        self,
+        padding: Sides = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ZeroPadding3D(Layer):
+    r"""Zeros around a volume, (N, D, H, W, C); `padding` as for `ZeroPadding2D`."""
+
+    def __init__(
+        self,
+        padding: Sides = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+def add(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def average(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def concatenate(
+    inputs: Sequence[Any],
+    axis: int = ...,
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def dot(
+    inputs: Sequence[Any],
+    axes: int | tuple[int, int],
+    normalize: bool = ...,
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def maximum(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def minimum(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def multiply(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+def subtract(
+    inputs: Sequence[Any],
+    *,
+    activity_regularizer: RegularizerLike = ...,
+    trainable: bool = ...,
+    name: str | None = ...,
+) -> Any: ...
+
+AvgPool1D = AveragePooling1D
+AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+Convolution1D = Conv1D
+Convolution1DTranspose = Conv1DTranspose
+Convolution2D = Conv2D
+Convolution2DTranspose = Conv2DTranspose
+Convolution3D = Conv3D
+Convolution3DTranspose = Conv3DTranspose
+GlobalAvgPool1D = GlobalAveragePooling1D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+MaxPool1D = MaxPooling1D
+MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
