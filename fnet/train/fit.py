@@ -19,7 +19,7 @@ from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import Pass, assign, write
 from fnet.train.position import RunPosition
-from fnet.train.progress import Progress
+from fnet.train.progress import Progress, progress_of
 from fnet.train.run import Run
 from fnet.train.sources.source import Batch, Epoch, Source
 from fnet.train.state import TrainState, copied
@@ -83,7 +83,7 @@ class Fit:
             self.carry = self.carry._replace(ts=self._holding(self.given))
         self.safe = self.carry.ts
         self.run = self._view(first, last)
-        progress = Progress(verbose, last, self.source.steps)
+        progress = progress_of(verbose, last, self.source.steps)
         with self.interrupt as interrupt:
             try:
                 self._call("on_train_begin", {})

@@ -89,8 +89,16 @@ class Progress:
         return self._all or epoch + 1 == self._epochs or time.perf_counter() - self._shown >= SECONDS_BETWEEN
 
 
-def verbosity(verbose: Any) -> bool | int | str:
+def progress_of(verbose: Any, epochs: int, steps: int | None) -> Progress:
+    """What shows the progress; `verbose` may be a function of the numbers of epochs and steps that makes it."""
+    made: Progress = verbose(epochs, steps) if callable(verbose) else Progress(verbose, epochs, steps)
+    return made
+
+
+def verbosity(verbose: Any) -> Any:
     """The argument of `fit` itself, or a `ValueRangeError` where it is none of those that `Progress` takes."""
+    if callable(verbose):
+        return verbose
     if isinstance(verbose, bool | np.bool_) or (is_integer(verbose) and verbose in (0, 1, 2)) or verbose == "auto":
         return verbose
     raise ValueRangeError(

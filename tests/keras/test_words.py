@@ -170,7 +170,7 @@ def test_several_inputs_and_outputs_by_list_and_by_name():
     model.compile("sgd", {"size": "mse", "kind": "sparse_categorical_crossentropy"}, metrics={"kind": "accuracy"})
     by_list = model.evaluate([X, X[:, :2]], [Y, kinds], return_dict=True)
     by_name = model.evaluate({"left": X, "right": X[:, :2]}, {"kind": kinds, "size": Y}, return_dict=True)
-    assert by_list == by_name and list(by_list) == ["loss", "size_loss", "kind_loss", "kind_accuracy"]
+    assert by_list == by_name and list(by_list) == ["kind_accuracy", "kind_loss", "loss", "size_loss"]
     size, kind = model.predict([X, X[:, :2]])
     assert size.shape == (32, 1) and kind.shape == (32, 2)
     assert [layer.name for layer in model.layers] == ["left", "dense", "right", "concatenate", "size", "kind"]

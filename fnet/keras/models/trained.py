@@ -19,6 +19,7 @@ from fnet.keras.callbacks import Adapted, adapted, around
 from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
+from fnet.keras.progress import Bar, Count, Epochs, in_keras_order
 from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
 from fnet.networks.graph import output_names
@@ -154,19 +155,24 @@ class Trained(Layer):
             validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
         trainer, ts = self._training()
         self.stop_training = False
+        steps: list[int | None] = []
+
+        def shown(epochs: int, number: int | None) -> Epochs:
+            steps.append(number)
+            return Epochs(verbose, rates, epochs, number)
+
         called = adapted(callbacks, self, validation_data is not None or validation_split > 0)
         rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
         try:
             ts, record = trainer.fit(
                 ts, x, y, batch_size, epochs, validation_split, validation_data, shuffle,
-                sample_weight, verbose, initial_epoch, called, class_weight, steps_per_epoch,
+                sample_weight, shown, initial_epoch, called, class_weight, steps_per_epoch,
                 validation_steps,
             )  # fmt: skip
         finally:
             self._keep(ts)
-        params = {"verbose": verbose, "epochs": epochs, "steps": steps_per_epoch}
-        numbers = {name: values for name, values in record.history.items() if rates or name != "learning_rate"}
-        self.history = History(numbers, record.epoch, params, self)
+        params = {"verbose": verbose, "epochs": epochs, "steps": steps[0]}
+        self.history = History(in_keras_order(record.history, rates), record.epoch, params, self)
         return self.history
 
     def evaluate(
@@ -180,18 +186,23 @@ class Trained(Layer):
         callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """The loss, or a list of the loss and the metrics; with `return_dict` a dict by name. Nothing is shown.
+        """The loss, or a list of the loss and the metrics; with `return_dict` a dict by name.
 
-        Source: Keras ``Model.evaluate``.
+        verbose: 0 prints nothing, 2 a line, anything else a line with a bar. Source: Keras ``Model.evaluate``.
         """
         x = self._built_on(x)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         trainer, ts = self._training()
+        count = Count(x, batch_size, steps)
+        bar = Bar(verbose)
         found = around(
-            "test", callbacks, self, lambda: dict(trainer.evaluate(ts, x, y, batch_size, sample_weight, steps).items())
-        )
+            "test", callbacks, self,
+            lambda: dict(trainer.evaluate(ts, count.data, y, batch_size, sample_weight, steps).items()),
+        )  # fmt: skip
+        bar.advance(count.batches, found)
+        bar.end(in_keras_order(found))
         if return_dict:
-            return found
+            return in_keras_order(found)
         values = list(found.values())
         return values[0] if len(values) == 1 else values
 
@@ -203,15 +214,19 @@ class Trained(Layer):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for the samples, in inference mode: an array, or a list or dict of them. Nothing is shown.
+        """The outputs for the samples, in inference mode: an array, or a list or dict of them.
 
-        Source: Keras ``Model.predict``.
+        verbose: 0 prints nothing, 2 a line, anything else a line with a bar. Source: Keras ``Model.predict``.
         """
         x, _, _ = self._arranged(self._built_on(x))
+        count = Count(x, batch_size, steps)
+        bar = Bar(verbose)
         found = around(
             "predict", callbacks, self,
-            lambda: {"outputs": self._predictor().predict(self._as_state(), x, batch_size, steps)},
+            lambda: {"outputs": self._predictor().predict(self._as_state(), count.data, batch_size, steps)},
         )  # fmt: skip
+        bar.advance(count.batches, {})
+        bar.end({})
         made = found["outputs"]
         return list(made) if isinstance(made, tuple) else made
 
@@ -230,7 +245,7 @@ class Trained(Layer):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        return self.predict(x, _count(x))
+        return self.predict(x, _count(x), verbose=0)
 
     # Files.
 
