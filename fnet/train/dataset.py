@@ -11,6 +11,7 @@ from fnet import tree
 from fnet.data.frames import is_frame
 from fnet.device_array import DeviceArray
 from fnet.errors import FileError
+from fnet.train.mapped import check_mapped
 from fnet.transforms.tracer import Tracer
 
 _IN_MEMORY = ("__array_interface__", "__array_struct__", "__dlpack__", "__cuda_array_interface__")
@@ -19,7 +20,7 @@ _IN_MEMORY = ("__array_interface__", "__array_struct__", "__dlpack__", "__cuda_a
 class Dataset:
     """The samples `begin` to ``end - 1`` of a data set, which errors call `name`; slices are parts of it, unread.
 
-    Raises `FileError` where the data set cannot be read.
+    Raises `FileError` where the data set cannot be read, or where the file of an `np.memmap` was cut off before.
     """
 
     def __init__(self, name: str, data: Any, begin: int = 0, end: int | None = None) -> None:
@@ -51,26 +52,31 @@ class Dataset:
         return Dataset(self.name, self._data, self.begin + begin, self.begin + end)
 
     def read(self, begin: int = 0, end: int | None = None) -> Any:
-        """The samples of these numbers, as the data set gives them."""
-        first, last = self.begin + begin, self.begin + (len(self) if end is None else end)
+        """The samples of these numbers, as the data set gives them; a copy of what is mapped into memory."""
+        found = self._found(self.begin + begin, self.begin + (len(self) if end is None else end))
+        return np.array(found) if isinstance(found, np.memmap) else found
+
+    def read_into(self, out: np.ndarray, begin: int) -> None:
+        """Fill `out`, of the same dtype, with the samples from number `begin` on."""
+        first, last = self.begin + begin, self.begin + begin + len(out)
+        if not hasattr(self._data, "read_direct"):
+            out[...] = self._found(first, last)
+            return
+        try:
+            self._data.read_direct(out, np.s_[first:last])
+        except Exception as error:
+            raise self._failed(error, first, last) from error
+
+    def _found(self, first: int, last: int) -> Any:
         try:
             found = self._data[first:last] if self._shape else self._data[()]
+            if isinstance(found, np.memmap):
+                check_mapped(found)
         except Exception as error:
             raise self._failed(error, first, last) from error
         if self._shape and np.shape(found)[:1] != (last - first,):
             raise self._failed(f"they came with the shape {np.shape(found)}", first, last)
         return found
-
-    def read_into(self, out: np.ndarray, begin: int) -> None:
-        """Fill `out`, of the same dtype, with the samples from number `begin` on."""
-        if not hasattr(self._data, "read_direct"):
-            out[...] = self.read(begin, begin + len(out))
-            return
-        first, last = self.begin + begin, self.begin + begin + len(out)
-        try:
-            self._data.read_direct(out, np.s_[first:last])
-        except Exception as error:
-            raise self._failed(error, first, last) from error
 
     def _failed(self, error: object, first: int = 0, last: int = 0) -> FileError:
         """The error for samples that cannot be read."""

@@ -190,7 +190,9 @@ class Trainer:
         x, y and sample_weight, or leaves of them, may be data sets that stay in a file, as those of h5py, `np.memmap`,
         or whatever has a shape, a dtype and slices. Where they have more than 32 MB, they are read in windows of that
         size, the next one in a thread while the present one trains. Samples are shuffled by blocks of 1 MB, or what the
-        file keeps together, and then within a window; the order derives from ``ts.key`` and the number of updates.
+        file keeps together, and then within a window; the order derives from ``ts.key`` and the number of updates. A
+        file that became shorter is a `FileError`; an `np.memmap` of one that is cut off while it is read ends the
+        process, which Python cannot catch.
 
         x may also be batches, a generator or an iterable of (x, y) or (x, y, sample_weight), and `validation_data` too:
         each is made ready in a thread while the one before trains, in the order in which they come, and may have a
