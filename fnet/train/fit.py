@@ -52,7 +52,7 @@ class Fit:
     shuffle: bool
     empty: Totals
     results: Callable[[Totals], dict[str, float]]
-    validate: Callable[[Any, Any, Interrupt], dict[str, float] | None] | None
+    validate: Callable[[Any, Any, Interrupt, bool], dict[str, float] | None] | None
     explain: Callable[[TrainState, Batch], str]
     rates: Callable[[], Rates]
     schedule: Callable[[Any], Any] | None
@@ -198,7 +198,7 @@ class Fit:
         if self.held:
             logs.setdefault("learning_rate", self.rates().now(self.carry.ts.opt_state))
         if self.validate is not None:
-            values = self.validate(self.carry.ts.params, self.carry.ts.state, self.interrupt)
+            values = self.validate(self.carry.ts.params, self.carry.ts.state, self.interrupt, epoch + 1 < self.run.last)
             if values is None:
                 return None
             logs |= {f"val_{name}": value for name, value in values.items()}
@@ -210,7 +210,7 @@ class Fit:
         totals = self.carry.totals if self.begin else self.empty
         if not self.begin:
             self.began = copied(ts.key), int(ts.step)
-        self.epoch = self.source.training(*self.began, self.shuffle)
+        self.epoch = self.source.training(*self.began, self.shuffle, more=epoch + 1 < run.last)
         self.at, self.begin = self.begin, 0
         if self.at and run.stopping:
             return

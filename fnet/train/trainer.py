@@ -345,16 +345,18 @@ class Trainer:
         return self._examiner.once(("rates", specs(ts.params)), find)
 
     def _evaluation(self, ts: TrainState, source: Source, used: ExitStack) -> Callable[..., dict[str, float] | None]:
-        """The function ``(params, state, interrupt=None) -> results`` over data, None where it was interrupted.
+        """The function ``(params, state, interrupt=None, more=False) -> results`` over data, None where interrupted.
 
-        used: ends when the function has been called for the last time.
+        more: whether it is called again. used: ends when the function has been called for the last time.
         """
         measures, empty = self._examiner.measures(ts, source.sample)
         start = compiled.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
         passes = self._pass(compiled.evaluation_step, measures, source.sample, used)
 
-        def evaluate(params: Any, state: Any, interrupt: Interrupt | None = None) -> dict[str, float] | None:
-            totals, chunks = start.totals, source.in_order().chunks(0, interrupt=interrupt)
+        def evaluate(
+            params: Any, state: Any, interrupt: Interrupt | None = None, more: bool = False
+        ) -> dict[str, float] | None:
+            totals, chunks = start.totals, source.in_order(more).chunks(0, interrupt=interrupt)
             with closing(passes.run(start._replace(params=params, state=state), chunks)) as done:
                 for _, carry in done:
                     totals = carry.totals

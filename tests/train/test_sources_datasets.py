@@ -159,6 +159,63 @@ def test_two_windows_are_read_at_most(trainer, ts, windows):
     assert sum(end - begin for begin, end in x.rows[1:]) == 100
 
 
+def test_the_first_window_of_an_epoch_is_read_in_the_one_before(trainer, ts, problem, same, windows):
+    """Each sample is read once an epoch, in training and validation; none ahead of an epoch that does not come."""
+    x, y = problem
+    expected, record = fit(trainer, ts, Asked(x), y, epochs=3, validation_data=problem)
+    large, other = Asked(x), Asked(x)
+    ahead = []
+
+    def look(epoch, logs):
+        ahead.append(tuple(sum(end - begin for begin, end in data.rows[1:]) - 23 * epoch for data in (large, other)))
+
+    options = {"epochs": 3, "validation_data": (other, y), "callbacks": LambdaCallback(on_epoch_end=look)}
+    result, history = fit(trainer, ts, large, y, **options)
+    assert same(result, expected) and history.history == record.history
+    assert ahead == [(23 + WINDOW, 23 + WINDOW), (23 + WINDOW, 23 + WINDOW), (23, 23)]
+    order = Windows(23, BLOCK, WINDOW, epoch_key(ts.key, 5))
+    at = next(i for i in range(len(large.rows)) if sum(e - b for b, e in large.rows[1 : i + 1]) == 23)
+    assert large.rows[at + 1 : at + 1 + len(order.stretches(0))] == order.stretches(0)
+
+
+class Again(Callback):
+    """Begins the second epoch with another state."""
+
+    def __init__(self, ts):
+        self.ts = ts
+
+    def on_epoch_begin(self, run):
+        if run.epoch == 1:
+            run.replace(self.ts)
+
+
+def test_what_was_read_ahead_is_left_where_the_order_is_another(trainer, ts, problem, same, windows):
+    x, y = problem
+    for steps in (None, 1, 2, 4):
+        once, _ = fit(trainer, ts, Asked(x), y, epochs=1, steps_per_epoch=steps)
+        other = once._replace(key=once.key + 1)
+        expected, _ = fit(trainer, other, Asked(x), y, epochs=2, steps_per_epoch=steps)
+        result, _ = fit(trainer, ts, Asked(x), y, epochs=3, steps_per_epoch=steps, callbacks=Again(other))
+        assert same(result, expected)
+
+
+def test_an_error_of_the_next_epoch_is_raised_in_it(trainer, ts, problem, windows):
+    """Not at the end of the epoch before, whose last callbacks are called first."""
+    x, y = problem
+
+    class Once(Asked):
+        def __getitem__(self, part):
+            if sum(end - begin for begin, end in self.rows[1:]) >= 23:
+                raise OSError("gone")
+            return super().__getitem__(part)
+
+    done = []
+    seen = LambdaCallback(on_epoch_begin=lambda epoch, logs: done.append(epoch))
+    with pytest.raises(FileError, match="samples .* of x cannot be read: OSError: gone"):
+        fit(trainer, ts, Once(x), y, callbacks=seen)
+    assert done == [0, 1]
+
+
 def test_blocks_are_what_the_file_keeps_together(trainer, ts, problem, file, windows):
     x = file.create_dataset("x", data=problem[0], chunks=(4, 3))
     source = trainer._data.source(ts, (x, problem[1], None), 5, None)

@@ -38,7 +38,7 @@ class Arrays:
         """All the data."""
         return self.sample
 
-    def training(self, key: Any, step: int, shuffle: bool) -> ArraysEpoch:
+    def training(self, key: Any, step: int, shuffle: bool, more: bool = False) -> ArraysEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
         order = epoch_order(self._order_key(key), step, self.count, shuffle)
         if self.room > self.count:
@@ -56,7 +56,7 @@ class Arrays:
     def pass_over(self, steps: int) -> None:
         """Nothing: the order of an epoch needs those before it for no more than its key."""
 
-    def in_order(self) -> ArraysEpoch:
+    def in_order(self, more: bool = False) -> ArraysEpoch:
         """An epoch without training."""
         return ArraysEpoch(self)
 

@@ -67,7 +67,7 @@ class BatchSource:
             return self.end
         return len(self.given) if isinstance(self.given, Sized) else None
 
-    def training(self, key: Any, step: int, shuffle: bool) -> BatchesEpoch:
+    def training(self, key: Any, step: int, shuffle: bool, more: bool = False) -> BatchesEpoch:
         """The batches in their order: who makes them shuffles them."""
         return BatchesEpoch(self, self._begin(), REMEMBERED)
 
@@ -78,7 +78,7 @@ class BatchSource:
                 if next(self._items, self) is self:
                     raise self.ended(number)
 
-    def in_order(self) -> BatchesEpoch:
+    def in_order(self, more: bool = False) -> BatchesEpoch:
         """An epoch without training."""
         return BatchesEpoch(self, self._begin())
 

@@ -1,9 +1,13 @@
-"""Data sets larger than memory: an epoch is read window by window, the next one while the present one trains."""
+"""Data sets larger than memory: an epoch is read window by window, the next one while the present one trains.
+
+The first window of an epoch is read while the last one of the epoch before trains.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -54,6 +58,7 @@ class Datasets:
         wanted = max(1, BLOCK_BYTES // row)
         self.block = min(max(wanted // chunk, 1) * chunk, self.window)
         self._spare: list[tuple[Buffers, Buffers]] = []
+        self._begun: tuple[Windows, tuple[Buffers, Buffers]] | None = None
 
     @property
     def content(self) -> Data:
@@ -61,16 +66,19 @@ class Datasets:
         made = {} if self.data.get("sample_weight") is not None else {"sample_weight": self.sample.get("sample_weight")}
         return self.data | made
 
-    def training(self, key: Any, step: int, shuffle: bool) -> DatasetsEpoch:
+    def training(self, key: Any, step: int, shuffle: bool, more: bool = False) -> DatasetsEpoch:
         """The epoch that begins at update number `step`, in an order that is pure in all three."""
-        return DatasetsEpoch(self, self._windows(epoch_key(to_host(key), step) if shuffle else None), is_ordered=True)
+        own = to_host(key)
+        now, then = (self._windows(epoch_key(own, at) if shuffle else None) for at in (step, step + self.steps))
+        return DatasetsEpoch(self, now, then if more else None, is_ordered=True)
 
     def pass_over(self, steps: int) -> None:
         """Nothing: the order of an epoch needs those before it for no more than its key."""
 
-    def in_order(self) -> DatasetsEpoch:
+    def in_order(self, more: bool = False) -> DatasetsEpoch:
         """An epoch without training."""
-        return DatasetsEpoch(self, self._windows(None), is_ordered=False)
+        windows = self._windows(None)
+        return DatasetsEpoch(self, windows, windows if more else None, is_ordered=False)
 
     def batches(self) -> Generator[Data, None, None]:
         """The batches in their order, as views of memory that the batches after the next window take."""
@@ -116,6 +124,18 @@ class Datasets:
         """These windows are no longer in use."""
         self._spare.append(pair)
 
+    def begin(self, windows: Windows, pair: tuple[Buffers, Buffers]) -> None:
+        """The first of these windows is in the first one of these buffers, for the next epoch."""
+        self._begun = windows, pair
+
+    def begun(self, windows: Windows) -> tuple[Buffers, Buffers] | None:
+        """The buffers of which the first one has the first of these windows; None where it is not read yet."""
+        begun, self._begun = self._begun, None
+        if begun is None or np.array_equal(begun[0].key, windows.key):
+            return None if begun is None else begun[1]
+        self.give_back(begun[1])
+        return None
+
     def _windows(self, key: Any) -> Windows:
         return Windows(self.count, self.block, self.window, key)
 
@@ -145,10 +165,15 @@ def is_large(*data: Any) -> bool:
 
 
 class DatasetsEpoch:
-    """A pass over data sets. is_ordered: whether the compiled step takes an order of the samples of a window."""
+    """A pass over data sets.
 
-    def __init__(self, source: Datasets, windows: Windows, is_ordered: bool) -> None:
-        self._source, self._windows, self._is_ordered, self.steps = source, windows, is_ordered, source.steps
+    then: the windows of the pass that follows, None for none. is_ordered: whether the compiled step takes an order of
+    the samples of a window.
+    """
+
+    def __init__(self, source: Datasets, windows: Windows, then: Windows | None, is_ordered: bool) -> None:
+        self._source, self._windows, self._then = source, windows, then
+        self._is_ordered, self.steps = is_ordered, source.steps
 
     def chunks(
         self,
@@ -160,11 +185,18 @@ class DatasetsEpoch:
         """For each window the full batches, in the last one then the rest."""
         source, size, window = self._source, self._source.batch_size, self._windows.window
         last = self.steps if limit is None else min(at + limit, self.steps)
-        pair = source.buffers()
+        numbers = range(at * size // window, -(-last * size // window))
+        begun = source.begun(self._windows) if at == 0 and limit is None else None
+        pair = begun or source.buffers()
         feed = source.home.feed()
-        ahead = Prefetch(self._read(range(at * size // window, -(-last * size // window)), pair, feed), interrupt)
+        then = self._then if limit is None else None
+        ahead = Prefetch(self._read(numbers, pair, feed, begun is not None, then), interrupt)
+        goes_on = False
         try:
             for number, sent in ahead:
+                if number == numbers.stop:
+                    goes_on = True
+                    break
                 inputs = feed.receive(sent)
                 start = number * window // size
                 full, rest = divmod(self._windows.size(number), size)
@@ -176,8 +208,11 @@ class DatasetsEpoch:
                     yield Chunk(rest, 1, full * size, inputs)
         finally:
             if ahead.close():
-                source.give_back(pair)
                 feed.close()
+                if goes_on and then is not None:
+                    source.begin(then, pair if numbers.stop % 2 == 0 else pair[::-1])
+                else:
+                    source.give_back(pair)
 
     def has(self, number: int) -> bool:
         """Whether there is a step of this number."""
@@ -191,14 +226,24 @@ class DatasetsEpoch:
         data = self._source.read([(sample, sample + 1) for sample in picked.tolist()])
         return Batch(to_device(data, self._source.home.name), self._source.first + picked)
 
-    def _read(self, numbers: Iterable[int], pair: tuple[Buffers, Buffers], feed: Feed) -> Iterator[tuple[int, Any]]:
-        """The windows of these numbers, by turns in two pieces of memory, on their way to be inputs of a step."""
+    def _read(
+        self, numbers: range, pair: tuple[Buffers, Buffers], feed: Feed, begun: bool, then: Windows | None
+    ) -> Iterator[tuple[int, Any]]:
+        """The windows of these numbers, by turns in two pieces of memory, on their way to be inputs of a step.
+
+        begun: whether the first one is there. Behind the last one comes None, when the first one of `then` is there.
+        """
         for number in numbers:
             buffers = pair[number % 2]
-            self._source.fill(buffers, self._windows.stretches(number))
+            if number or not begun:
+                self._source.fill(buffers, self._windows.stretches(number))
             if not self._is_ordered:
                 yield number, feed.send(buffers)
                 continue
             order = np.zeros(len(buffers[0]), np.int64)
             order[: self._windows.size(number)] = self._windows.order(number)
             yield number, feed.send([order, *buffers])
+        if then is not None:
+            with suppress(Exception):  # the epoch that follows reads it again, and says so
+                self._source.fill(pair[numbers.stop % 2], then.stretches(0))
+                yield numbers.stop, None

@@ -92,16 +92,19 @@ class Source(Protocol):
     @property
     def count(self) -> int | None: ...
 
-    def training(self, key: Any, step: int, shuffle: bool) -> Epoch:
-        """The epoch of training that begins at update number `step`: its order is pure in all three."""
+    def training(self, key: Any, step: int, shuffle: bool, more: bool = False) -> Epoch:
+        """The epoch of training that begins at update number `step`: its order is pure in all three.
+
+        more: whether the next epoch is to follow, so that data for it may be read at the end of this one.
+        """
         ...
 
     def pass_over(self, steps: int) -> None:
         """Leave out the batches of so many steps of earlier epochs, which another process did."""
         ...
 
-    def in_order(self) -> Epoch:
-        """An epoch without training, whose inputs have no order."""
+    def in_order(self, more: bool = False) -> Epoch:
+        """An epoch without training, whose inputs have no order; more: as for `training`."""
         ...
 
     def batches(self) -> Generator[Data, None, None]:
