@@ -87,9 +87,10 @@ def k_fold(
     """Train `k` networks, each without one k-th of the samples, and test each on the samples that it has not seen.
 
     Each fold has fresh parameters and a key of its own, which derive from `key`: the result depends on the arguments
-    alone, to the bit. trainer: what all folds share, also what is compiled: once for full batches, whatever the sizes
-    of folds, and for each size of a last, smaller batch. x, y, sample_weight: arrays, or trees of arrays, with the
-    samples first. stratify: True gives each fold the same share of each class in `y`; an array has the classes itself.
+    alone, to the bit. trainer: what all folds share, also what is compiled: once, whatever the sizes of folds and of
+    their last, smaller batches, but for a last batch of one sample. x, y, sample_weight: arrays, or trees of arrays,
+    with the samples first; data sets of a file, too, which are read by windows where they are large, as in
+    `Trainer.fit`. stratify: True gives each fold the same share of each class in `y`; an array has the classes itself.
     groups: a label for each sample; samples of one group are tested together. repeats: do all of it with other folds
     again. shuffle: without it, each fold is a stretch of neighbours. epochs, batch_size, class_weight, callbacks,
     verbose: as for `Trainer.fit`; dtype: of the parameters.
@@ -107,8 +108,7 @@ def k_fold(
     judge = Judge("k_fold", trainer, x, y, sample_weight, epochs, batch_size, class_weight, callbacks, verbose, dtype)
     if integer("k_fold", "repeats", repeats) > 1 and not shuffle:
         raise ValueRangeError(f"k_fold: repeats={repeats} without shuffle would do the same again. Shuffle.")
-    classes = judge.y if stratify is True else None if stratify is False else stratify
-    folds = []
+    classes, folds = judge.classes(stratify), []
     for repeat in range(repeats):
         numbers = fold_numbers(key_of(key, SPLIT, repeat), judge.n, k, classes, groups, shuffle)
         for number in range(k):

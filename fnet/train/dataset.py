@@ -72,6 +72,8 @@ class Dataset:
             found = self._data[first:last] if self._shape else self._data[()]
             if isinstance(found, np.memmap):
                 check_mapped(found)
+        except FileError:  # of the data set that it is a part of
+            raise
         except Exception as error:
             raise self._failed(error, first, last) from error
         if self._shape and np.shape(found)[:1] != (last - first,):

@@ -151,8 +151,7 @@ def validation_curve(
 
 
 def _folds(key: Any, judge: Judge, k: int, stratify: Any, groups: Any) -> np.ndarray:
-    classes = judge.y if stratify is True else None if stratify is False else stratify
-    return fold_numbers(key_of(key, SPLIT, 0), judge.n, k, classes, groups)
+    return fold_numbers(key_of(key, SPLIT, 0), judge.n, k, judge.classes(stratify), groups)
 
 
 def _judged(judge: Judge, key: Any, train: np.ndarray, test: np.ndarray) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ import pytest
 import fnet
 from fnet import device, random, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layers import Dense, Dropout
+from fnet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
 from fnet.train.sources.rows import Rows
 from tests.devices.recording import Recording
 
@@ -79,6 +79,20 @@ def test_folds_of_any_size_share_the_programs_of_full_batches(problem):
         ts, _ = alone.fit(alone.init(key, (3,)), x, y, batch_size=4, epochs=2, verbose=False)
         assert tree.all_equal(ts, fold.ts)
         assert alone.evaluate(ts, *(part[fold.test] for part in problem), 4) == fold.results
+
+
+def test_steps_of_all_sizes_call_the_same_kernels():
+    """So nothing is compiled for the folds after the first one, but for a last batch of one sample."""
+    x = np.random.default_rng(0).normal(size=(48, 4, 4, 1)).astype("float32")
+    net = fnet.serial(Conv2D(2, 3, activation="relu"), BatchNormalization(), Flatten(), Dropout(0.5), Dense(1))
+    trainer = fnet.Trainer(net, "mse", metrics=["mae"])
+    fnet.k_fold(trainer, KEY, x, x[:, :1, 0, 0], k=3, batch_size=8, groups=np.repeat([0, 1, 2], [13, 14, 21]))
+    called: dict[str, list[tuple]] = {"training_step": [], "evaluation_step": []}
+    for (make, *_), step in trainer._compiled.items():
+        plans = [made.program.plan for made in step._compiled.values()]
+        called[make.__name__] += [tuple(call.kernel for call in plan.calls) for plan in plans]
+    assert [len(several) for several in called.values()] == [3, 3]  # 8, and the last of 35, 34, 27 and of 13, 14, 21
+    assert [len(set(several)) for several in called.values()] == [1, 1]
 
 
 def test_class_weights_count_in_training_only(problem):
