@@ -77,6 +77,8 @@ class Judge:
         y = self._data["y"]
         if stratify is not True or not isinstance(y, Dataset):
             return y if stratify is True else None if stratify is False else stratify
+        if len(y.shape) > 2:
+            label_of_each(self._who, "stratify", np.broadcast_to(np.zeros((), y.dtype), y.shape), self.n)
         step = max(datasets.WINDOW_BYTES // y[:1].nbytes, 1)
         parts = [y[begin : begin + step] for begin in range(0, self.n, step)]
         return np.concatenate([label_of_each(self._who, "stratify", part.read(), len(part)) for part in parts])
