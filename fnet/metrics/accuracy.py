@@ -17,6 +17,7 @@ from fnet.metrics.checks import classes_of_rows, probabilities_at, zero_or_one
 from fnet.metrics.define import METRICS, Metric, metric_constructor
 from fnet.metrics.reduction import mean_of
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -116,7 +117,7 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
     *lead, classes = spec.shape
     starts = np.arange(math.prod(lead)).reshape(lead) * classes
     known = ops.logical_and(ops.greater_equal(y_true, 0), ops.less(y_true, classes))
-    place = ops.where(known, ops.add(y_true, starts), spec.size)  # behind the end, where there are only NaNs
+    place = ops.where(known, ops.add(y_true, beside(starts, y_true)), spec.size)  # behind the end, where there are only NaNs
     score = ops.reshape(ops.take(ops.reshape(y_pred, (-1,)), ops.reshape(place, (-1,))), tuple(lead))
     above = ops.sum(ops.astype(ops.greater(y_pred, ops.expand_dims(score, -1)), spec.dtype), axis=-1)
     return ops.logical_and(ops.less(above, k), ops.logical_not(ops.isnan(score)))

@@ -15,6 +15,7 @@ from fnet.metrics.checks import zero_or_one
 from fnet.metrics.define import METRICS, Metric, State, accumulate, metric_constructor, ratio
 from fnet.metrics.thresholds import Counts, by_bucket, counts, two_classes
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 CURVE_METRICS = (
@@ -79,14 +80,16 @@ def auc(
         if importance is not None and shape[-1:] != importance.shape:
             raise ShapeError(f"{name}: label_weights {importance.shape} do not fit y_pred {shape}: give one per label.")
         if importance is not None and not multi_label:
-            weights = ops.multiply(weights, importance)
+            weights = ops.multiply(weights, beside(importance, weights))
         return {"weights": by_bucket(edges, y_true, ops.clip(y_pred, 0, 1), weights, multi_label)}
 
     def result(state: State) -> Any:
         areas = _area(counts(state["weights"]), curve, summation)
         if not multi_label:
             return areas
-        return ops.mean(areas) if importance is None else ratio(ops.sum(areas * importance), np.sum(importance))
+        if importance is None:
+            return ops.mean(areas)
+        return ratio(ops.sum(areas * beside(importance, areas)), np.sum(importance))
 
     shape = (2, len(edges) + 1, num_labels or 1) if multi_label else (2, len(edges) + 1)
     outputs = None if from_logits else outputs_of("sigmoid")

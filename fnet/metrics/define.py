@@ -17,7 +17,7 @@ from fnet.masking import join_mask, split_mask
 from fnet.names import Names
 from fnet.ops.promotion import lift
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import known_value
+from fnet.transforms.operand import beside, known_value
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.stage import eval_shape
 
@@ -184,11 +184,11 @@ def _kept(counts: Any, x: Any) -> Any:
     return ops.where(own, x, 0) if fits else x
 
 
-def full_weights(name: str, sample_weight: Any, shape: Shape) -> Any:
-    """Float64 weights for values of this shape; ones without `sample_weight`."""
+def full_weights(name: str, sample_weight: Any, shape: Shape, like: Any) -> Any:
+    """Float64 weights for values of this shape; ones without `sample_weight`, on the device of `like`."""
     ones = np.broadcast_to(np.float64(1), shape)
     if sample_weight is None:
-        return np.ones(shape)
+        return beside(np.ones(shape), like)
     return ops.broadcast_to(weights_for(name, sample_weight, ones), shape)
 
 

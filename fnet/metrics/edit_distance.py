@@ -13,6 +13,7 @@ from fnet.masking import split_mask
 from fnet.metrics.define import METRICS, Metric, State, accumulate, full_weights, metric_constructor, ratio
 from fnet.metrics.reduction import ZEROS
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -37,7 +38,7 @@ def edit_distance(
 
     def sums(y_true: Any, y_pred: Any, sample_weight: Any) -> State:
         true, predicted = _sequences(name, y_true, y_pred, blank_index, merge_repeated)
-        weights = full_weights(name, sample_weight, true.shape[:1])
+        weights = full_weights(name, sample_weight, true.shape[:1], true)
         labels = ops.sum(ops.astype(ops.greater_equal(true, 0), np.float64), axis=1)
         distances = ops.astype(ops.edit_distance(predicted, true), np.float64)
         count = ops.sum(ops.multiply(weights, labels) if normalize else weights)
@@ -60,7 +61,7 @@ def _padded(y_pred: Any, blank: int) -> Any:
     if len(shape) < 3:
         return ops.where(mask, values, -1)
     certain = np.where(np.arange(shape[-1]) == blank % shape[-1], 0, -np.inf)
-    return ops.where(ops.expand_dims(mask, -1), values, certain.astype(values.dtype))
+    return ops.where(ops.expand_dims(mask, -1), values, beside(certain.astype(values.dtype), values))
 
 
 def _sequences(name: str, y_true: Any, y_pred: Any, blank: int, merge: bool) -> tuple[Any, Any]:

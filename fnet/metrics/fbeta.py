@@ -44,7 +44,7 @@ def fbeta_score(
         shape = y_pred.shape
         if len(shape) < 2:
             raise ShapeError(f"{name}: expected y_true and y_pred of shape (batch, classes), received {shape}.")
-        weights, axes = full_weights(name, sample_weight, shape), tuple(range(len(shape) - 1))
+        weights, axes = full_weights(name, sample_weight, shape, y_pred), tuple(range(len(shape) - 1))
         right, positive = ops.astype(y_true, np.float64), _positive(y_pred, threshold)
 
         def total(wanted: Any, given: Any) -> Any:

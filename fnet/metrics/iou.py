@@ -25,7 +25,7 @@ from fnet.metrics.define import (
     ratio,
 )
 from fnet.ops.promotion import lift
-from fnet.transforms.operand import known_value
+from fnet.transforms.operand import beside, known_value
 
 
 @METRICS.named()
@@ -180,7 +180,7 @@ def _from_table(
             hint = "Say what is one-hot or scores: sparse_y_true=, sparse_y_pred=."
             raise ShapeError(f"{name}: labels y_true {shape} and y_pred {y_pred.shape} do not fit. {hint}")
         _check_range(name, "y_pred", y_pred, classes, None)
-        return {"weights": _table(y_true, y_pred, full_weights(name, sample_weight, shape), classes, ignored)}
+        return {"weights": _table(y_true, y_pred, full_weights(name, sample_weight, shape, y_true), classes, ignored)}
 
     def result(state: State) -> Any:
         table = state["weights"]
@@ -241,7 +241,7 @@ def _inside(labels: Any, classes: int) -> Any:
 
 
 def _mean_overlap(table: Any, targets: np.ndarray) -> Any:
-    both = ops.take(ops.reshape(table, (-1,)), targets * (table.shape[0] + 1))
-    either = ops.take(ops.add(ops.sum(table, axis=0), ops.sum(table, axis=1)), targets) - both
+    both = ops.take(ops.reshape(table, (-1,)), beside(targets * (table.shape[0] + 1), table))
+    either = ops.take(ops.add(ops.sum(table, axis=0), ops.sum(table, axis=1)), beside(targets, table)) - both
     occurring = ops.sum(ops.astype(ops.greater(either, 0), np.float64))
     return ratio(ops.sum(ratio(both, either)), occurring)

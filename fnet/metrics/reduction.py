@@ -150,7 +150,7 @@ def sum(name: str = "sum") -> Metric:
     """
 
     def sums(_: Any, values: Any, sample_weight: Any) -> State:
-        weights = full_weights(name, sample_weight, values.shape)
+        weights = full_weights(name, sample_weight, values.shape, values)
         return {"total": ops.sum(ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights)))}
 
     metric = accumulate(name, {"total": ()}, sums, lambda state: ops.add(state["total"], 0))

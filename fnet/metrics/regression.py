@@ -135,7 +135,7 @@ def _moments(name: str, y_true: Any, y_pred: Any, sample_weight: Any) -> State:
     shape = y_pred.shape
     if len(shape) < 2:
         raise ShapeError(f"{name}: expected y_true and y_pred of shape (batch, outputs), received {shape}.")
-    weights, axes = full_weights(name, sample_weight, shape), tuple(range(len(shape) - 1))
+    weights, axes = full_weights(name, sample_weight, shape, y_pred), tuple(range(len(shape) - 1))
     y_true, y_pred = (ops.where(ops.equal(weights, 0), 0, ops.astype(x, np.float64)) for x in (y_true, y_pred))
     count = ops.sum(weights, axis=axes)
     mean = ratio(ops.sum(ops.multiply(weights, y_true), axis=axes), count)

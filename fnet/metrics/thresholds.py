@@ -18,6 +18,7 @@ from fnet.errors import ShapeError
 from fnet.losses.align import pair
 from fnet.metrics.checks import probabilities_at, zero_or_one
 from fnet.metrics.define import METRICS, Direction, Metric, State, accumulate, full_weights, metric_constructor, ratio
+from fnet.transforms.operand import beside
 
 Thresholds = float | Sequence[float] | None
 
@@ -51,10 +52,10 @@ def by_bucket(thresholds: np.ndarray, y_true: Any, y_pred: Any, weights: Any, pe
     """
     buckets, shape = len(thresholds) + 1, y_pred.shape
     labels = shape[-1] if per_label else 1
-    bucket = ops.searchsorted(thresholds.astype(y_pred.dtype), y_pred)
+    bucket = ops.searchsorted(beside(thresholds.astype(y_pred.dtype), y_pred), y_pred)
     index = ops.add(bucket, ops.multiply(ops.astype(ops.not_equal(y_true, 0), np.int64), buckets))
     if per_label:
-        index = ops.add(ops.multiply(index, labels), np.arange(labels))
+        index = ops.add(ops.multiply(index, labels), beside(np.arange(labels), index))
     unknown = ops.logical_and(ops.isnan(y_pred), ops.not_equal(weights, 0))
     table = ops.bincount(index, ops.where(unknown, np.nan, weights), 2 * buckets * labels)
     return ops.reshape(table, (2, buckets, labels) if per_label else (2, buckets))
@@ -62,7 +63,7 @@ def by_bucket(thresholds: np.ndarray, y_true: Any, y_pred: Any, weights: Any, pe
 
 def _at_one(threshold: np.ndarray, y_true: Any, y_pred: Any, weights: Any) -> Any:
     """`by_bucket` for a single threshold, (2, 2): four sums in one pass instead of four places looked up."""
-    above = ops.logical_not(ops.less_equal(y_pred, threshold.astype(y_pred.dtype)))
+    above = ops.logical_not(ops.less_equal(y_pred, beside(threshold.astype(y_pred.dtype), y_pred)))
     unknown = ops.logical_and(ops.isnan(y_pred), ops.not_equal(weights, 0))
     weights = ops.where(unknown, np.nan, weights)
     table = [
@@ -97,7 +98,7 @@ def two_classes(
         if len(shape) < 2 or not 0 <= class_id < shape[-1]:
             raise ShapeError(f"{name}: class_id {class_id} needs y_pred of shape (..., classes), received {shape}.")
         y_true, y_pred = (x[..., class_id : class_id + 1] for x in (y_true, y_pred))
-    return y_true, y_pred, full_weights(name, sample_weight, y_pred.shape)
+    return y_true, y_pred, full_weights(name, sample_weight, y_pred.shape, y_pred)
 
 
 def _only_largest(name: str, y_pred: Any, k: int) -> Any:
@@ -107,8 +108,8 @@ def _only_largest(name: str, y_pred: Any, k: int) -> Any:
         raise ShapeError(f"{name}: top_k {k} needs rows of at least {k} classes, received y_pred {shape}.")
     rows = math.prod(shape[:-1])
     _, places = ops.top_k(ops.reshape(y_pred, (rows, shape[-1])), k)
-    places = ops.add(places, np.arange(rows)[:, None] * shape[-1])
-    chosen = ops.reshape(ops.bincount(places, np.ones((rows, k)), rows * shape[-1]), shape)
+    places = ops.add(places, beside(np.arange(rows)[:, None] * shape[-1], places))
+    chosen = ops.reshape(ops.bincount(places, beside(np.ones((rows, k)), places), rows * shape[-1]), shape)
     return ops.where(ops.greater(chosen, 0), y_pred, -np.inf)
 
 
@@ -136,7 +137,8 @@ def _at_thresholds(
         return {"weights": _at_one(edges, *elements) if len(edges) == 1 else by_bucket(edges, *elements)}
 
     def result(state: State) -> Any:
-        values = ops.take(value(counts(state["weights"])), places)
+        values = value(counts(state["weights"]))
+        values = ops.take(values, beside(places, values))
         return ops.reshape(values, ()) if len(asked) == 1 else values
 
     outputs = probabilities_at(asked) if top_k is None else None

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device import device_of
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError, DtypeError, IndexRangeError, TracingError, ValueRangeError
 from fnet.ops.arithmetic import add, equal, greater_equal, less, logical_or, minimum, multiply, where
 from fnet.ops.promotion import astype, lift
 from fnet.ops.shape import basic_slice, expand_dims, normalize_axis, reshape
 from fnet.spec import ArraySpec
-from fnet.transforms.operand import beside, is_known, is_operand
+from fnet.transforms.operand import array_behind, beside, is_known, is_operand
 from fnet.transforms.primitive import Primitive, spec_of
 
 
@@ -52,6 +53,7 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
     >>> take(np.array([10.0, 20.0, 30.0]), np.array([2, 0]))
     array([30., 10.])
     """
+    given = index
     x, index = lift(x), lift(index)
     axis = normalize_axis(axis, x.ndim, "take")
     if index.dtype.kind not in "iu":
@@ -62,6 +64,8 @@ def take(x: Any, index: Any, axis: int = 0) -> Any:
         if wrong.size:
             value = np.reshape(index, -1)[wrong[0]]
             raise ValueRangeError(f"take: position {value} (element {wrong[0]}) is outside axis {axis} of size {size}.")
+    if not isinstance(given, np.ndarray):  # lists are Python's numbers, which go anywhere
+        index = beside(index, x)
     # Kernels read int32, too: a copy of it would lie in the caches of one core, while others need it.
     return _take(x, index if index.dtype == np.int32 else _positions(index), axis=axis)
 
@@ -89,7 +93,8 @@ def one_hot(labels: Any, classes: int, dtype: Any = "float32") -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """``x[index]``: integers, slices, None and Ellipsis as in NumPy, and integer arrays on neighbouring axes."""
-    parts = _expand(index if isinstance(index, tuple) else (index,), x.shape)
+    given = index if isinstance(index, tuple) else (index,)
+    parts = _expand(given, x.shape)
     if not any(_is_array(p) for p in parts):
         return basic_slice(x, tuple(_basic(p) for p in parts))
     arrays = [i for i, p in enumerate(parts) if _is_array(p)]
@@ -98,6 +103,8 @@ def getitem(x: Any, index: Any) -> Any:
             "indexing with arrays works on neighbouring axes, with slices elsewhere. "
             "Use fnet.ops.take(x, index, axis) once for each axis, or reshape first."
         )
+    if any(isinstance(p, np.ndarray) for p in given):  # of the host, whatever becomes of it
+        device_of([array_behind(x), *(p for p in given if isinstance(p, np.ndarray))])
     x = basic_slice(x, tuple(slice(None) if _is_array(p) else _basic(p) for p in parts))
     first = arrays[0] - sum(isinstance(p, int | np.integer) for p in parts[: arrays[0]])
     return _gather(x, [lift(parts[i]) for i in arrays], first)
@@ -117,11 +124,11 @@ def _gather(x: Any, indices: list[Any], axis: int) -> Any:
         if index.dtype.kind not in "iu":
             raise DtypeError(f"take: positions must be integers, received {spec_of(index)}. Use .astype('int64').")
     if len(indices) == 1:
-        return take(x, _checked(indices[0], shape[axis]), axis)
+        return take(x, beside(_checked(indices[0], shape[axis]), x), axis)
     position: Any = 0
     outside: Any = False
     for index, size in zip(indices, shape[axis:], strict=False):
-        index = _positions(_checked(index, size))
+        index = _positions(beside(_checked(index, size), x))
         index = where(less(index, 0), add(index, size), index)
         position = add(multiply(position, size), index)
         if not is_known(index):

@@ -68,8 +68,14 @@ def is_only_shape(x: Any) -> bool:
     return isinstance(x, Tracer) and getattr(x.trace, "shapes_only", False)
 
 
+def array_behind(x: Any) -> Any:
+    """The array that `x` stands for inside a derivative, or `x`; None where there is none, as under jit."""
+    while isinstance(x, Tracer):
+        x = getattr(x, "primal", None)
+    return x
+
+
 def beside(x: Any, like: Any) -> Any:
     """`x` on the device of `like`, which may stand for an array there: there an operation of `x` alone runs, too."""
-    while isinstance(like, Tracer):
-        like = getattr(like, "primal", None)
+    like = array_behind(like)
     return like.home.operand(x) if isinstance(like, DeviceArray) and is_known(x) else x

@@ -1,4 +1,7 @@
-"""The calls that a card would get, run by the checker of kernels on NumPy arrays, with no device between."""
+"""The calls that a card would get, run by the checker of kernels on NumPy arrays, with no device between.
+
+With ``-m gpu`` the same calls are run on the machine's card; see `conftest`.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,22 @@ from fnet.compile.emit import Emitter, Ref
 from fnet.compile.loops import Loops
 from fnet.compile.recording import Layout, Recording, record
 from fnet.devices.cuda.copying import emit_copy, emit_fill
+from fnet.devices.cuda.driver import Argument, Driver
 from fnet.devices.cuda.loops import emit_loops
+from fnet.devices.cuda.memory import ALIGNMENT
 from fnet.devices.lowering import Rules
 from fnet.kernels.cuda.runtime.kernel import Launch
 from fnet.testing.cuda import run_kernel
 
 
 class Unloaded:
-    """The part of `fnet.device.Device` that rules ask; launched: how often each kernel was run."""
+    """The part of `fnet.device.Device` that rules ask; launched: how often each kernel was run.
+
+    driver: the card that runs the calls; None for the checker.
+    """
 
     name = "cuda"
+    driver: Driver | None = None
 
     def __init__(self) -> None:
         self.launched: Counter[str] = Counter()
@@ -43,9 +52,13 @@ class Unloaded:
     def run(self, recording: Recording, memory: list[np.ndarray]) -> None:
         """Run the recorded calls; memory: the flat arrays of arguments and results."""
         memory = [*memory, *(_memory(extra) for extra in recording.extra)]
-        for launch, args in recording.calls:
+        for launch, _ in recording.calls:
             assert isinstance(launch, Launch)
             self.launched[launch.__name__] += 1
+        if self.driver is not None:
+            _run_there(self.driver, recording, memory)
+            return
+        for launch, args in recording.calls:
             given = [_window(memory, a) if isinstance(a, Ref) else a for a in args]
             run_kernel(launch.kernel, launch.grid, launch.block, *given, shared_bytes=launch.shared_bytes)
 
@@ -73,6 +86,31 @@ def copied(array: np.ndarray) -> np.ndarray:
     made = aligned(array.shape, array.dtype)
     made[...] = array
     return made
+
+
+def _run_there(driver: Driver, recording: Recording, memory: list[np.ndarray]) -> None:
+    """Run the calls on a card: copies of the arrays lie there as they lie here, relative to multiples of 256 bytes."""
+    stream, begins, addresses = driver.stream(), [], []
+    for array in memory:
+        begins.append(driver.allocate(array.nbytes + ALIGNMENT))
+        addresses.append(begins[-1] + array.__array_interface__["data"][0] % ALIGNMENT)
+        if array.nbytes:
+            driver.copy_in(addresses[-1], array, stream)
+
+    def argument(arg: Ref | int) -> Argument:
+        if not isinstance(arg, Ref):
+            return int(arg)
+        window = _window(memory, arg)
+        return addresses[arg.buffer] + arg.offset * memory[arg.buffer].itemsize, window.size, window.dtype
+
+    for launch, args in recording.calls:
+        driver.launch(launch, list(map(argument, args)), stream)
+    for array, address in zip(memory, addresses, strict=True):
+        if array.nbytes:
+            driver.copy_out(array, address, stream)
+    driver.synchronize(stream)
+    for begin in begins:
+        driver.free(begin)
 
 
 def _memory(extra: tuple[int, np.dtype] | np.ndarray) -> np.ndarray:
