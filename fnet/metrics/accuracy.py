@@ -117,7 +117,9 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
     *lead, classes = spec.shape
     starts = np.arange(math.prod(lead)).reshape(lead) * classes
     known = ops.logical_and(ops.greater_equal(y_true, 0), ops.less(y_true, classes))
-    place = ops.where(known, ops.add(y_true, beside(starts, y_true)), spec.size)  # behind the end, where there are only NaNs
+    place = ops.where(
+        known, ops.add(y_true, beside(starts, y_true)), spec.size
+    )  # behind the end, where there are only NaNs
     score = ops.reshape(ops.take(ops.reshape(y_pred, (-1,)), ops.reshape(place, (-1,))), tuple(lead))
     above = ops.sum(ops.astype(ops.greater(y_pred, ops.expand_dims(score, -1)), spec.dtype), axis=-1)
     return ops.logical_and(ops.less(above, k), ops.logical_not(ops.isnan(score)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fnet import ops, random, tree
+from fnet.device import cpu, device_of
 from fnet.errors import FnetError
 from fnet.masking import Masked, split_mask
 from fnet.networks.layer import Layer
@@ -37,6 +38,10 @@ def cause(net: Layer, measures: BoundMeasures, ts: TrainState, of: Batch) -> str
             place = f"sample {sample if of.whole is not None else samples[sample]}{of.of}"
             return f"{path} holds NaN or infinities ({int(np.sum(~whole))}), first in {place}: clean the data."
     key = random.fold_in(random.fold_in(ts.key, STEP), ts.step)
+    if device_of(tree.leaves((ts, batch))) is not cpu():
+        refused = _refused(net, measures, *to_host((ts, batch, key)))
+        if refused:
+            return f"In the batch of the samples {_shown(samples)}{of.of}: {refused}"
     watch = _Watch()
     try:
         with watching(watch), np.errstate(all="ignore"):
@@ -51,6 +56,17 @@ def cause(net: Layer, measures: BoundMeasures, ts: TrainState, of: Batch) -> str
     with np.errstate(all="ignore"):
         backward = _backward(net, measures, batch, ts, key, watch.outputs)
     return f"{backward}{ADVICE}"
+
+
+def _refused(net: Layer, measures: BoundMeasures, ts: TrainState, batch: dict[str, Any], key: Any) -> str:
+    """What is wrong with labels and positions, which nobody looks at on a device; empty where nothing is."""
+    try:
+        with np.errstate(all="ignore"):
+            y, _ = net.apply(ts.params, ts.state, batch["x"], key=key, train=True)
+        measures.check_targets(batch, tree.map(spec_of, y))
+    except FnetError as error:
+        return str(error)
+    return ""
 
 
 def _backward(

@@ -9,6 +9,7 @@ from typing import Any
 from fnet import tree
 from fnet.arguments import integer
 from fnet.device import Device, device_of
+from fnet.device_array import DeviceArray
 from fnet.errors import ShapeError, StructureError, scope
 from fnet.networks.layer import Layer
 from fnet.train.checks import (
@@ -27,7 +28,7 @@ from fnet.train.sources.datasets import Datasets, is_large
 from fnet.train.sources.rows import Rows
 from fnet.train.sources.source import Data, Source
 from fnet.train.state import TrainState
-from fnet.transfer import to_device
+from fnet.transfer import to_device, to_host
 
 BATCH_SIZE = 32
 
@@ -185,6 +186,12 @@ class GivenData:
                 batch = to_device(tree.map(lambda leaf: leaf[:batch_size], data), _home(ts).name)
                 bound.check_outputs(batch, self._net.apply(ts.params, ts.state, batch["x"])[0])
         return data
+
+    def look_again(self, ts: TrainState, x: Any, y: Any, sample_weight: Any) -> None:
+        """Refuse labels and positions out of range that made a loss NaN: on a device nobody looked at them."""
+        given = x, y, sample_weight
+        if any(isinstance(leaf, DeviceArray) for leaf in tree.leaves(given)):
+            self.arrays(to_host(ts), 1, *to_host(given))
 
     def forward(self, ts: TrainState, x: Any, name: str) -> Forward:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
@@ -279,6 +280,8 @@ class Trainer:
         with ExitStack() as used:
             values = self._evaluation(ts, source, used)(ts.params, ts.state)
         assert values is not None
+        if math.isnan(values["loss"]):
+            self._data.look_again(ts, *given)
         return Results(values)
 
     def gradients(self, ts: TrainState, x: Any, y: Any, sample_weight: Any = None) -> Any:

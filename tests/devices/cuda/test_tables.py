@@ -108,7 +108,7 @@ def test_every_optimizer(rule: Rule, cuda: Cuda):
     def trained(place: Any) -> Any:
         jitted, carry = fnet.jit(step, donate=("params", "state")), place((params, optimizer.init(params)))
         for k in range(3):
-            carry = jitted(*carry, place(tree.map(lambda p: np.cos(p + k), params)))
+            carry = jitted(*carry, place(tree.map(lambda p, k=k: np.cos(p + k), params)))
         return carry
 
     close(trained(there), trained(lambda values: tree.map(np.copy, values)), rtol=1e-4, atol=1e-5)
