@@ -92,7 +92,7 @@ def save_model(
     if not isinstance(net, Layer):
         raise StructureError(f"expected a Layer as the second argument, received a {type(net).__name__}.")
     check_trees(net, params, state)
-    calls = calls_of(net, params, state, input_samples(net, params, state, shape))
+    calls = calls_of(net, params, state, _wide_samples(input_samples(net, params, state, shape), params))
     trained = trainable(net, params)
     described = model_config(calls, trained, layout, net.name)
     training = _training(trainer, train_state)
@@ -165,6 +165,14 @@ def read_training_file(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any, S
     saved, training = _read(Path(path), Path(path), with_training=True)
     assert training is not None
     return saved.net, saved.params, saved.state, training
+
+
+def _wide_samples(samples: Any, params: Any) -> Any:
+    """The samples of inputs, those of floats in float64 where all parameters are: Keras casts what it is given."""
+    kinds = {np.dtype(leaf.dtype) for leaf in tree.leaves(params)}
+    if kinds != {np.dtype(np.float64)}:
+        return samples
+    return tree.map(lambda own: replace(own, dtype=np.dtype("float64")) if own.dtype.kind == "f" else own, samples)
 
 
 def _layout(path: str | os.PathLike[str]) -> Layout:

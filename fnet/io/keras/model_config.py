@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
+
 from fnet import tree
 from fnet.errors import StructureError, scope
 from fnet.io.keras import inference, values
@@ -21,13 +23,13 @@ Layout = Literal["legacy", "archive"]
 """Configs as in ``.h5`` files, which ``tf.keras`` 2 reads, too, or as in ``.keras`` archives."""
 
 
-def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[str, Any]:
+def model_config(calls: Calls, trained: Any, layout: Layout, name: str, sequential: bool = True) -> dict[str, Any]:
     """The object that says the model.
 
-    trained: the tree of bools that says which parameters are trained. name: of the model. Raises `StructureError` with
-    the path of a layer that Keras does not have.
+    trained: the tree of bools that says which parameters are trained. name: of the model. sequential: whether it may be
+    a Sequential one. Raises `StructureError` with the path of a layer that Keras does not have.
     """
-    names, chain = unique_names(calls), calls.chain()
+    names, chain = unique_names(calls), calls.chain() if sequential else None
     batch = next((size for call in calls.calls if (size := _batch_size(call.layer)) is not None), None)
     described: dict[Any, dict[str, Any]] = {}
     for of_layer in calls.operations():
@@ -58,7 +60,10 @@ def model_config(calls: Calls, trained: Any, layout: Layout, name: str) -> dict[
         }
         for of_layer in calls.operations()
     ]
-    ends = {"input_layers": _places(calls.inputs, place), "output_layers": _places(calls.outputs, place)}
+    ends = {
+        key: _places(tensors, place, layout)
+        for key, tensors in (("input_layers", calls.inputs), ("output_layers", calls.outputs))
+    }
     return _object("Functional", {**shared, "layers": entries, **ends}, layout, "keras.src.models.functional")
 
 
@@ -96,9 +101,10 @@ def _call_object(call: TracedCall, calls: Calls, trained: Any, name: str, layout
     """The object of the layer or operation that is called."""
     assert call.layer is not None
     operation = operation_of(call.layer)
+    wide = any(tensor.samples.dtype == np.float64 for tensor in tree.leaves(call.outputs) if tensor is not None)
     if operation is None:
         layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, name)
-        return _layer_object(layer, name, layout)
+        return _of_dtype(_layer_object(layer, name, layout), wide)
     if layout == "legacy":
         stand_in = layer_for(operation, call.inputs)
         if any(calls.trail.of(tensor) is not None for tensor in tree.leaves(call.inputs)):
@@ -106,7 +112,7 @@ def _call_object(call: TracedCall, calls: Calls, trained: Any, name: str, layout
                 f"Keras' layer for '{operation.function}' in an .h5 file hands on the mask of its input, which ends at "
                 f"the operation. Save the model as .keras."
             )
-        return _layer_object(stand_in, name, layout)
+        return _of_dtype(_layer_object(stand_in, name, layout), wide)
     row, config, _ = to_keras(operation)
     module = f"keras.src.ops.{row.module}"
     return {
@@ -136,6 +142,19 @@ def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
         if config.get("score_mode") == "dot":  # the default, which Keras 3 takes for its layer of this name
             del config["score_mode"]
     return _object(class_name, config, layout)
+
+
+def _of_dtype(described: Any, wide: bool) -> Any:
+    """The object of a layer, and of all layers in it, with the dtype in which it computes."""
+    if not wide:
+        return described
+    if isinstance(described, list):
+        return [_of_dtype(part, wide) for part in described]
+    if not isinstance(described, dict):
+        return described
+    is_layer = "trainable" in described or "sparse" in described
+    own = {"dtype": "float64"} if is_layer and described.get("dtype") == "float32" else {}
+    return {key: _of_dtype(part, wide) for key, part in described.items()} | own
 
 
 def _object(class_name: str, config: dict[str, Any], layout: Layout, module: str = "keras.layers") -> dict[str, Any]:
@@ -191,13 +210,13 @@ def _tensor(tensor: Tensor, place: Callable[[Tensor], list[Any]]) -> dict[str, A
     return {"class_name": "__keras_tensor__", "config": {**config, "keras_history": place(tensor)}}
 
 
-def _places(tensors: Any, place: Callable[[Tensor], list[Any]], within: bool = False) -> Any:
-    """Where the ends of a model are; one alone is a list of one."""
+def _places(tensors: Any, place: Callable[[Tensor], list[Any]], layout: Layout) -> Any:
+    """Where the ends of a model are; to ``tf.keras`` 2 one alone is a list of one."""
     if isinstance(tensors, Tensor):
-        return place(tensors) if within else [place(tensors)]
+        return [place(tensors)] if layout == "legacy" else place(tensors)
     if isinstance(tensors, dict):
-        return {name: _places(part, place, True) for name, part in tensors.items()}
-    return [_places(part, place, True) for part in tensors]
+        return {name: _places(part, place, "archive") for name, part in tensors.items()}
+    return [_places(part, place, "archive") for part in tensors]
 
 
 def _as_trained(layer: Layer, trained: Any, name: str) -> Layer:
