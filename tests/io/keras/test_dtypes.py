@@ -30,7 +30,7 @@ def config_of(path):
         with zipfile.ZipFile(path) as file:
             return json.loads(file.read("config.json"))
     with h5py.File(path) as file:
-        return json.loads(bytes(file.attrs["model_config"]))
+        return json.loads(file.attrs["model_config"])
 
 
 def dtypes(part):
