@@ -19,6 +19,7 @@ from fnet.io import arrays, manifest
 from fnet.io.arrays import Leaf
 from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
+from fnet.io.keras.calls import calls_of
 from fnet.io.keras.checksums import Checked
 from fnet.io.keras.members import view
 from fnet.io.keras.variables import Variable, same
@@ -29,11 +30,12 @@ from fnet.spec import check_dtype
 WEIGHTS = manifest.FileKind("fnet weights", "network", (legacy.GROUP, variables_file.GROUP, "vars"))
 
 
-def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any) -> None:
+def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any, *, nested: bool = False) -> None:
     """Write the arrays of `params` and `state` to an HDF5 file, which replaces one that is at `path`.
 
     Keras loads the file into a model of the same layers: a file ``*.weights.h5`` as one of Keras 3, any other ``*.h5``
-    or ``*.hdf5`` as one of the older layout, which ``tf.keras`` 2 reads, too.
+    or ``*.hdf5`` as one of the older layout, which ``tf.keras`` 2 reads, too. nested: whether a `serial` or `graph`
+    within the network is a model within that model, as those of `fnet.keras` are; else their layers are its own.
     The file is read back and compared before it takes its place; after a failure the old one is still there.
     Raises `StructureError` for trees that are not those of `net` and for paths that HDF5 cannot hold, `FileError` where
     `path` is no regular file, `OSError` where it cannot be written.
@@ -55,14 +57,15 @@ def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     for name, leaf in leaves.items():
         with scope(name):
             check_dtype(leaf.array.dtype)
-    arrays.save(path, leaves, WEIGHTS, _keras_view(os.fspath(path), net, params, state))
+    arrays.save(path, leaves, WEIGHTS, _keras_view(os.fspath(path), net, params, state, nested))
 
 
 def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: Any) -> tuple[Any, Any]:
     """``(params, state)`` from a file of weights; the arguments say what is expected and are not changed.
 
     path: a file of `save_weights`, or one that Keras wrote: ``*.weights.h5``, the older ``*.h5`` with weights or a
-    whole model, a ``*.keras`` archive. What Keras does not keep, such as counters, is as in `state`.
+    whole model, a ``*.keras`` archive. What Keras does not keep, such as counters, is as in `state`. Weights of models
+    within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone.
 
     params, state: trees of arrays as ``net.init`` makes them: structure, shapes and dtypes must be those of the file.
     Raises `FileError` for files that are damaged, hostile or of another network, `OSError` where there is none, or
@@ -89,11 +92,11 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     return tree.map(lambda leaf: next(values), (params, state))
 
 
-def _keras_view(path: str, net: Layer, params: Any, state: Any) -> Callable[[Any], None] | None:
+def _keras_view(path: str, net: Layer, params: Any, state: Any, nested: bool) -> Callable[[Any], None] | None:
     """The function that gives the arrays in a file the names of Keras as well, None where Keras has none for them."""
     if not path.endswith((".h5", ".hdf5")) or not tree.leaves((params, state)):
         return None
-    members = view(net, params, state)
+    members = view(net, params, state, nested)
     if members is None:
         return None
 
@@ -127,10 +130,14 @@ def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[s
     templates = {name: leaf.array for name, leaf in template.items()}
     checked = Checked(file)
     group = legacy.is_there(file)
+    chain = calls_of(net).chain() is not None
     if group is None:
-        found = variables_file.read(file, variables_file.nearest(file, (flat, nested)), templates, checked.numbers)
+        nearest = variables_file.nearest(file, (flat, nested))
+        found = variables_file.read_chain(file, flat, templates, checked.numbers) if chain and nearest is flat else None
+        found = variables_file.read(file, nearest, templates, checked.numbers) if found is None else found
     else:
-        found = legacy.read(file, group, legacy.nearest(file, group, (flat, nested)), templates, checked.numbers)
+        nearest = legacy.nearest(file, group, (flat, nested))
+        found = legacy.read(file, group, nearest, templates, checked.numbers, chain and nearest is flat)
     checked.all_compared(with_training=False)
     return {name: found.get(name, array) for name, array in templates.items()}
 

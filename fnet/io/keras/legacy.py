@@ -13,8 +13,8 @@ import numpy as np
 
 from fnet.errors import FileError, plain
 from fnet.io import hdf5
-from fnet.io.keras.members import Member, Numbers, filled
-from fnet.io.keras.variables import Variable
+from fnet.io.keras.members import Member, Numbers, filled, nested
+from fnet.io.keras.variables import Variable, Variables
 
 GROUP = "model_weights"
 _LARGEST = 64512  # bytes of a list of names in one attribute
@@ -37,15 +37,23 @@ def write(group: Any, members: Sequence[Member], put: Callable[[Any, str, Variab
 
 
 def read(
-    file: Any, path: str, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers
+    file: Any,
+    path: str,
+    members: Sequence[Member],
+    templates: Mapping[str, Any],
+    numbers: Numbers,
+    chain: bool = False,
 ) -> dict[str, np.ndarray]:
     """The arrays of the layers by their paths in ``{"params": ..., "state": ...}``, matched by their order.
 
-    path: of the group, "" for the file itself. A `FileError` lists all differences.
+    path: of the group, "" for the file itself. chain: whether the layers follow one another, so that those of a model
+    in the file are some of them in a row. A `FileError` lists all differences.
     """
     group = hdf5.group(file, path)
     own = [member for member in members if member.variables.flat()]
     there = [(name, names) for name in hdf5.names(group, "layer_names") if (names := _weights(file, path, name))]
+    if chain and len(own) > len(there):
+        own = _joined_members(own, [len(names) for _, names in there]) or own
     if len(own) != len(there):
         raise FileError(
             f"it has the weights of another network: {len(there)} layers with weights "
@@ -54,7 +62,7 @@ def read(
         )
     wanted, differ = list[tuple[str, Variable]](), list[str]()
     for member, (name, names) in zip(own, there, strict=True):
-        flat = member.variables.flat()
+        flat = _in_order(member.variables, names)
         if len(flat) != len(names):
             differ.append(f"'{plain(name)}' has {len(names)} weights, expected {len(flat)} for '{member.name}'")
         wanted += [(_joined(path, name, weight), variable) for weight, (_, variable) in zip(names, flat, strict=False)]
@@ -65,6 +73,40 @@ def read(
     return filled(
         templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file),
     )  # fmt: skip
+
+
+def _joined_members(members: Sequence[Member], counts: Sequence[int]) -> list[Member] | None:
+    """Members of so many variables each, made of members that follow one another; None where that cannot be."""
+    left, made = list(members), list[Member]()
+    for count in counts:
+        parts = list[Member]()
+        while left and sum(len(part.variables.flat()) for part in parts) < count:
+            parts.append(left.pop(0))
+        names = f"{parts[0].name} to {parts[-1].name}" if len(parts) > 1 else ""
+        made += [Member(names, "", nested(parts))] if names else parts
+    fits = [len(member.variables.flat()) for member in made] == list(counts)
+    return made if fits and not left else None
+
+
+def _in_order(variables: Variables, names: Sequence[str]) -> list[tuple[str, Variable]]:
+    """The variables in the order of the file, which depends on what was frozen when it was written.
+
+    It is the order in which their names, such as ``kernel``, are those of the file; that of the network where none is.
+    """
+    every = list(variables.ordered())
+    by_kind = [[pair for pair in every if pair[1].path.startswith("params/") is kind] for kind in (True, False)]
+    orders = (variables.flat(), [*by_kind[0], *by_kind[1]], every)
+    own = [_last(name) for name in names]
+    return next((order for order in orders if [_last(name) for name, _ in order] == own), orders[0])
+
+
+def _last(name: str) -> str:
+    """The last part of a name, without the number of an output of TensorFlow.
+
+    >>> _last("dense/kernel:0")
+    'kernel'
+    """
+    return name.rpartition("/")[2].partition(":")[0]
 
 
 def nearest(file: Any, path: str, views: Sequence[list[Member]]) -> list[Member]:

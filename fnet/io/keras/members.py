@@ -138,7 +138,7 @@ def filled(
     lists all that is missing or has another shape, before anything is read.
     """
     wanted = list(wanted)
-    forms = {path: variable.to_keras(_hollow(templates[variable.path])) for path, variable in wanted}
+    forms = {path: variable.to_keras(hollow(templates[variable.path])) for path, variable in wanted}
     missing = [path for path in forms if found(path) is None]
     other = {path: found(path) for path, form in forms.items() if path not in missing and found(path) != form.shape}
     if missing or other:
@@ -157,6 +157,6 @@ def filled(
     }
 
 
-def _hollow(template: Any) -> np.ndarray:
+def hollow(template: Any) -> np.ndarray:
     """An array of this shape and dtype that takes no memory."""
     return np.broadcast_to(np.zeros((), template.dtype), template.shape)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnet.io import hdf5
+from fnet.io.keras.flattened import assigned
 from fnet.io.keras.members import Member, Numbers, element_names, filled
 from fnet.io.keras.variables import Variable
 
@@ -35,6 +36,21 @@ def read(file: Any, members: Sequence[Member], templates: Mapping[str, Any], num
     )  # fmt: skip
 
 
+def read_chain(
+    file: Any, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers
+) -> dict[str, np.ndarray] | None:
+    """The arrays as in `read` for the layers of a chain, which are in models within models in the file.
+
+    None where they are not, see `flattened.assigned`.
+    """
+    if all(hdf5.shape(file, path) is not None for path, _ in _wanted(file, members)):
+        return None
+    wanted = assigned(file, _top(file), members, templates)
+    if wanted is None:
+        return None
+    return filled(templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file))
+
+
 def nearest(file: Any, views: Sequence[list[Member]]) -> list[Member]:
     """Of several views of a network, the one of which the file has most; the first of several."""
 
@@ -45,12 +61,16 @@ def nearest(file: Any, views: Sequence[list[Member]]) -> list[Member]:
 
 
 def _wanted(file: Any, members: Sequence[Member]) -> list[tuple[str, Variable]]:
-    top = GROUP if hdf5.is_group(file, GROUP) else _OLDER
+    top = _top(file)
     return [
         pair
         for name, member in zip(element_names(members), members, strict=True)
         for pair in member.variables.by_path(f"{top}/{name}/")
     ]
+
+
+def _top(file: Any) -> str:
+    return GROUP if hdf5.is_group(file, GROUP) else _OLDER
 
 
 def is_there(file: Any) -> bool:

@@ -264,7 +264,7 @@ class Trained(Layer):
         """Write the weights to a file, see `fnet.save_weights`."""
         _check_free(filepath, overwrite)
         net, params, state = unnamed(self.functional, self.params, self.state)
-        weights.save_weights(filepath, net, params, state)
+        weights.save_weights(filepath, net, params, state, nested=True)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Take the weights from a file of fnet or of Keras, see `fnet.load_weights`."""
