@@ -12,7 +12,7 @@ from fnet.io.keras import flattened
 from fnet.keras import Sequential
 from fnet.keras import layers as keras_layers
 from fnet.layers import LSTM, Add, BatchNormalization, Bidirectional, Dense, Dropout, Flatten
-from tests.io.test_models import any_weights, of_models
+from tests.io.test_models import of_models
 
 SUFFIXES = ["weights.h5", "h5"]
 
@@ -33,10 +33,20 @@ def chain():
     return serial(*(layer for part in layers() for layer in part))
 
 
+def distinct(net, shape):
+    """Params and state of which no two arrays are alike."""
+    rng = np.random.default_rng(0)
+    made = (
+        tree.map(lambda leaf: rng.uniform(0.1, 1, leaf.shape).astype(leaf.dtype), part)
+        for part in net.init(random.key(0), shape)
+    )
+    return tuple(made)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_weights_of_nested_models_are_those_of_a_chain(tmp_path, suffix):
     net, flat, shape = nested_net(), chain(), (3, 7)
-    params, state = any_weights(net, shape)
+    params, state = distinct(net, shape)
     of_models(tmp_path / f"w.{suffix}", net, params, state)
     start = flat.init(random.key(0), shape)
     found = load_weights(tmp_path / f"w.{suffix}", flat, *start)
@@ -46,7 +56,7 @@ def test_weights_of_nested_models_are_those_of_a_chain(tmp_path, suffix):
 
 def test_an_order_that_the_file_does_not_tell_is_refused(tmp_path):
     net, flat = serial(serial(Dense(4), Dense(4)), Dense(4)), serial(Dense(4), Dense(4), Dense(4))
-    of_models(tmp_path / "w.weights.h5", net, *any_weights(net, (4,)))
+    of_models(tmp_path / "w.weights.h5", net, *distinct(net, (4,)))
     with pytest.raises(FileError, match=r"several orders in which they fit this network.*Build the network of netw"):
         load_weights(tmp_path / "w.weights.h5", flat, *flat.init(random.key(0), (4,)))
 
@@ -64,7 +74,7 @@ def test_an_order_that_the_file_does_not_tell_is_refused(tmp_path):
 )
 def test_weights_of_other_layers_are_refused(tmp_path, suffix, other):
     net = serial(serial(Dense(4), Dense(3)), Dense(4))
-    of_models(tmp_path / f"w.{suffix}", net, *any_weights(net, (4,)))
+    of_models(tmp_path / f"w.{suffix}", net, *distinct(net, (4,)))
     with pytest.raises(FileError, match="it has the weights of another network"):
         load_weights(tmp_path / f"w.{suffix}", other, *other.init(random.key(0), (4,)))
 
@@ -72,14 +82,14 @@ def test_weights_of_other_layers_are_refused(tmp_path, suffix, other):
 def test_a_search_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(flattened, "_MOST_STEPS", 3)
     net, flat = serial(serial(Dense(4), Dense(3)), Dense(4)), serial(Dense(4), Dense(3), Dense(4))
-    of_models(tmp_path / "w.weights.h5", net, *any_weights(net, (4,)))
+    of_models(tmp_path / "w.weights.h5", net, *distinct(net, (4,)))
     with pytest.raises(FileError, match="it has the weights of another network: missing"):
         load_weights(tmp_path / "w.weights.h5", flat, *flat.init(random.key(0), (4,)))
 
 
 def test_a_link_within_a_model_is_refused(tmp_path):
     net, flat = serial(serial(Dense(4)), Dense(3)), serial(Dense(4), Dense(3))
-    of_models(tmp_path / "w.weights.h5", net, *any_weights(net, (4,)))
+    of_models(tmp_path / "w.weights.h5", net, *distinct(net, (4,)))
     with h5py.File(tmp_path / "w.weights.h5", "r+") as file:
         file["layers/sequential/layers/other"] = h5py.ExternalLink("elsewhere.h5", "/x")
     with pytest.raises(FileError, match="other"):
@@ -89,7 +99,7 @@ def test_a_link_within_a_model_is_refused(tmp_path):
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_weights_are_written_as_those_of_nested_models(tmp_path, suffix):
     net, path = nested_net(), tmp_path / f"w.{suffix}"
-    params, state = any_weights(net, (3, 7))
+    params, state = distinct(net, (3, 7))
     save_weights(path, net, params, state, nested=True)
     with h5py.File(path) as file:
         if suffix == "h5":
@@ -114,7 +124,7 @@ def test_models_of_keras_write_their_weights_nested(tmp_path, suffix):
 def test_weights_of_a_frozen_model_are_in_the_order_of_its_layers(tmp_path):
     """Keras lists what is not trained after all that is; a frozen model has its weights layer by layer."""
     net = serial(serial(BatchNormalization(), BatchNormalization()), Dense(3))
-    params, state = any_weights(net, (4,))
+    params, state = distinct(net, (4,))
     of_models(tmp_path / "w.h5", net.with_trainable(False), params, state)
     with h5py.File(tmp_path / "w.h5") as file:
         names = [name.decode().rpartition("/")[2] for name in file["serial"].attrs["weight_names"]]
