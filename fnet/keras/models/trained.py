@@ -157,7 +157,7 @@ class Trained(Layer):
         self.stop_training = False
         steps: list[int | None] = []
 
-        def shown(epochs: int, number: int | None) -> Epochs:
+        def shown(epochs: int, number: int | None) -> Any:
             steps.append(number)
             return Epochs(verbose, rates, epochs, number)
 
