@@ -2,65 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from fnet import metrics
+from fnet import initializers, metrics
 from fnet.errors import StructureError
+from fnet.keras.running import Values
+from fnet.keras.seeds import next_key
+from fnet.keras.variable import Variable
+from fnet.layers.constructor import entry_name
 from fnet.metrics.define import Metric as Functional
 from fnet.transfer import to_host
+from fnet.transforms.operand import is_operand, known_value
 
 
 class Metric:
     """A metric with a state: `update_state` with a batch, `result`, `reset_state`. `functional` is the pure one.
 
-    Source: Keras ``Metric``.
+    One of your own asks for its variables by `add_variable`, and defines `update_state` and `result` with
+    `fnet.keras.ops` or NumPy; in `fit` they are compiled with the step. Source: Keras ``Metric``.
 
     >>> from fnet.keras import metrics
     >>> accuracy = metrics.BinaryAccuracy()
     >>> accuracy.update_state([[1.0], [0.0]], [[0.9], [0.8]])
     >>> float(accuracy.result())
     0.5
+
+    >>> class Largest(metrics.Metric):
+    ...     def __init__(self, name="largest"):
+    ...         super().__init__(name=name)
+    ...         self.largest = self.add_variable(shape=(), initializer="zeros", name="largest")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.largest.assign(np.maximum(self.largest, abs(y_pred - y_true).max()))
+    ...     def result(self):
+    ...         return self.largest
+    >>> float(Largest()([1.0, 5.0], [2.0, 3.0]))
+    2.0
     """
 
-    def __init__(self, functional: Any = None, name: str | None = None, **others: Any) -> None:
-        if not isinstance(functional, Functional):
+    trainable = False
+
+    def __init__(self, functional: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        own = type(self)
+        known = functional if isinstance(functional, Functional) else None
+        if known is None and (own.update_state is Metric.update_state or own.result is Metric.result):
             raise StructureError(
-                f"{type(self).__name__}: a metric of your own is a function (y_true, y_pred) in compile(metrics=[f]), "
-                f"or an fnet.metrics.Metric(init, update, result). fnet.keras has no metrics with weights."
+                f"{own.__name__}: a metric of your own defines update_state and result, or is a function "
+                f"(y_true, y_pred) in compile(metrics=[f]), or an fnet.metrics.Metric(init, update, result)."
             )
-        self.functional = functional if name is None else functional._replace(name=name)
-        self.name = self.functional.name
-        self._state: Any = self.functional.init()
+        self._known = known
+        self.name = name or (entry_name(own.__name__) if known is None else known.name)
+        self._counted: Any = None if known is None else known.init()
+        self._initial: dict[str, np.ndarray] = {}
+        self.values = Values({}, {})
+        self.variables: list[Variable] = []
+        self._turns = threading.RLock()
+
+    @property
+    def functional(self) -> Functional:
+        """The metric as `fnet.Trainer` takes it."""
+        own = type(self)
+        if self._known is not None and own.update_state is Metric.update_state and own.result is Metric.result:
+            return self._known._replace(name=self.name)
+        return Functional(self._first, self._updated, self._result_of, self.name)
+
+    def add_variable(
+        self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """Make a number, or an array, that `update_state` may assign to, and return it."""
+        entry = name or f"variable_{len(self.variables)}"
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
+        value = initializers.get(initializer)(next_key(), sizes, np.dtype(dtype or "float32"))
+        self._initial[entry] = np.asarray(value)
+        self.values.state[entry] = np.array(value)
+        self.variables.append(Variable(self, f"state/{entry}", entry, False))
+        return self.variables[-1]
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """As `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name)
 
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Count a batch in."""
+        assert self._known is not None
         pair = (y_true, y_true) if y_pred is None else (y_true, y_pred)
-        self._state = self.functional.update(self._state, *map(np.asarray, pair), sample_weight=sample_weight)
+        self._counted = self._known.update(self._counted, *map(_as_array, pair), sample_weight=sample_weight)
 
     def result(self) -> Any:
         """The metric over all batches since the last `reset_state`."""
-        return np.asarray(to_host(self.functional.result(self._state)), np.float32)
+        assert self._known is not None
+        found = self._known.result(self._counted)
+        return np.asarray(to_host(found), np.float32) if known_value(found) is not None else found
 
     def reset_state(self) -> None:
         """Forget all batches."""
-        self._state = self.functional.init()
+        self._counted, self.values.state = self._first()
 
     def __call__(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> Any:
-        self.update_state(y_true, y_pred, sample_weight)
-        return self.result()
+        given = (y_true,) if y_pred is None else (_as_array(y_true), _as_array(y_pred))
+        self.update_state(*given, **({} if sample_weight is None else {"sample_weight": sample_weight}))
+        found = self.result()
+        return np.asarray(found.value if isinstance(found, Variable) else found, np.float32)
+
+    # As pure functions: the state is given to the object, and taken from it.
+
+    def _first(self) -> tuple[Any, dict[str, Any]]:
+        counted = None if self._known is None else self._known.init()
+        return counted, {name: np.array(value) for name, value in self._initial.items()}
+
+    def _updated(self, state: Any, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        with self._holding(state):
+            self.update_state(y_true, y_pred, **({} if sample_weight is None else {"sample_weight": sample_weight}))
+            return self._counted, self.values.state
+
+    def _result_of(self, state: Any) -> Any:
+        with self._holding(state):
+            found = self.result()
+            return found.value if isinstance(found, Variable) else found
+
+    @contextmanager
+    def _holding(self, state: Any) -> Iterator[None]:
+        """Hold the values of a function's arguments inside."""
+        with self._turns:
+            own = self._counted, self.values.state
+            self._counted, self.values.state = state[0], dict(state[1])
+            try:
+                yield
+            finally:
+                self._counted, self.values.state = own
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _as_array(x: Any) -> Any:
+    return x if is_operand(x) else np.asarray(x)
 
 
 def standard_metric(name: str, make: Callable[..., Functional]) -> type[Metric]:
     """The class of this name for a constructor of `fnet.metrics`."""
 
     def begin(self: Metric, *args: Any, name: str | None = None, dtype: Any = None, **options: Any) -> None:
-        Metric.__init__(self, make(*args, **options), name)
+        Metric.__init__(self, make(*args, **options), name, dtype)
 
     return type(name, (Metric,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
 

@@ -14,6 +14,7 @@ from fnet.transforms.operand import Holder
 from fnet.transforms.primitive import spec_of
 
 if TYPE_CHECKING:
+    from fnet.keras.metrics import Metric
     from fnet.keras.weighted import Weighted
 
 
@@ -33,7 +34,7 @@ class Variable(Holder, NDArrayOperatorsMixin):
 
     def __init__(
         self,
-        layer: Weighted,
+        layer: Weighted | Metric,
         place: str,
         name: str,
         trainable: bool = True,
@@ -114,6 +115,15 @@ class Variable(Holder, NDArrayOperatorsMixin):
 
     def __matmul__(self, other: Any) -> Any:
         return self.value @ _value(other)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
 
     def __len__(self) -> int:
         return self.shape[0]
