@@ -213,6 +213,16 @@ def batch_size_of(given: Any, data: tuple[Any, Any, Any], validation_data: Any =
     return size
 
 
+def steps_of(argument: str, value: Any) -> int | None:
+    """A number of steps; None for all."""
+    return None if value is None else count_of(argument, value)
+
+
+def count_of(argument: str, value: Any, least: int = 1) -> int:
+    """A number of epochs or steps."""
+    return integer(argument, argument, value, least, "expected an integer of at least {least}")
+
+
 def _home(ts: TrainState) -> Device:
     """The device of a state, on which its steps run."""
     return device_of(tree.leaves(ts.params))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import optimizers, random, tree
-from fnet.arguments import integer, number
+from fnet.arguments import number
 from fnet.device import device_of
 from fnet.errors import StructureError
 from fnet.losses.names import LossLike
@@ -27,7 +27,7 @@ from fnet.train.checks import check_optimizer, check_state
 from fnet.train.diagnosis import cause
 from fnet.train.examine import Examiner, specs
 from fnet.train.fit import Fit
-from fnet.train.given import GivenData, batch_size_of
+from fnet.train.given import GivenData, batch_size_of, count_of, steps_of
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
 from fnet.train.loop import CompiledLoop, Pass
@@ -208,17 +208,17 @@ class Trainer:
         check_state(ts)
         self._rebinding.check("fit", ts)
         size = batch_size_of(batch_size, (x, y, sample_weight), validation_data)
-        epochs = _count("epochs", epochs)
-        initial_epoch = _count("initial_epoch", initial_epoch, least=0)
+        epochs = count_of("epochs", epochs)
+        initial_epoch = count_of("initial_epoch", initial_epoch, least=0)
         verbose, called = verbosity(verbose), Callbacks(callbacks)
         source, validation = self._data.sources(
             ts,
             (x, y, sample_weight),
             size,
-            _steps("steps_per_epoch", steps_per_epoch),
+            steps_of("steps_per_epoch", steps_per_epoch),
             validation_data,
             validation_split,
-            _steps("validation_steps", validation_steps),
+            steps_of("validation_steps", validation_steps),
             class_weight,
         )
         data = source.sample
@@ -276,7 +276,7 @@ class Trainer:
         check_state(ts)
         self._rebinding.check("evaluate", ts)
         given = x, y, sample_weight
-        source = self._data.source(ts, given, batch_size_of(batch_size, given), _steps("steps", steps))
+        source = self._data.source(ts, given, batch_size_of(batch_size, given), steps_of("steps", steps))
         with ExitStack() as used:
             values = self._evaluation(ts, source, used)(ts.params, ts.state)
         assert values is not None
@@ -316,7 +316,7 @@ class Trainer:
         """
         check_state(ts)
         self._rebinding.check("predict", ts)
-        steps = _steps("steps", steps)
+        steps = steps_of("steps", steps)
         source = self._data.inputs(ts, x, batch_size_of(batch_size, (x, None, None)), steps)
         structure = tree.structure(source.sample["x"])
         like, outputs = tree.flatten(unmasked(self._data.forward(ts, source.sample["x"], "x").output))
@@ -393,11 +393,3 @@ class Trainer:
         if key not in self._compiled:
             self._compiled[key] = jit(make(), donate=0)
         return self._compiled[key]
-
-
-def _steps(argument: str, value: Any) -> int | None:
-    return None if value is None else _count(argument, value)
-
-
-def _count(argument: str, value: Any, least: int = 1) -> int:
-    return integer(argument, argument, value, least, "expected an integer of at least {least}")

@@ -157,16 +157,17 @@ class Trained(Layer):
         self.stop_training = False
         steps: list[int | None] = []
 
-        def shown(epochs: int, number: int | None) -> Any:
+        def shown(epochs: int, number: int | None) -> Epochs:
             steps.append(number)
             return Epochs(verbose, rates, epochs, number)
 
+        show: Any = shown  # in place of a number
         called = adapted(callbacks, self, validation_data is not None or validation_split > 0)
         rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
         try:
             ts, record = trainer.fit(
                 ts, x, y, batch_size, epochs, validation_split, validation_data, shuffle,
-                sample_weight, shown, initial_epoch, called, class_weight, steps_per_epoch,
+                sample_weight, show, initial_epoch, called, class_weight, steps_per_epoch,
                 validation_steps,
             )  # fmt: skip
         finally:
