@@ -7,16 +7,17 @@ classes (``he_normal()``, ``HeNormal()``); layers take one, or its name in any o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from fnet import random
-from fnet.arguments import known_word, not_negative, number
+from fnet.arguments import known_word, not_negative, number, one_of
 from fnet.configured import configurable
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
+from fnet.spectra import check_window, fourier_kernel
 from fnet.transforms.operand import beside
 from fnet.transforms.tracer import Tracer
 
@@ -196,6 +197,44 @@ def orthogonal(gain: float = 1.0) -> Initializer:
     """`gain` times a random orthogonal matrix (see `fnet.random.orthogonal`)."""
     number("orthogonal", "gain", gain)
     return lambda key, shape, dtype: random.orthogonal(key, shape, gain, dtype)
+
+
+@INITIALIZERS.named()
+@configurable
+def stft(
+    side: str = "real",
+    window: str | Sequence[float] | np.ndarray | None = "hann",
+    scaling: str | None = "density",
+    periodic: bool = False,
+) -> Initializer:
+    """``w[t] cos(2 pi t f / F)``, or ``-w[t] sin(2 pi t f / F)``: a Fourier transform as the kernel of a convolution.
+
+    shape: (T, 1, F / 2 + 1), for T samples and the lower half of F frequencies. side: ``"real"`` for cosines,
+    ``"imag"`` for sines. window, periodic: see `fnet.spectra.window_values`; None is a window of ones.
+    scaling: divide by ``sqrt(sum w^2)`` ("density"), by ``sum |w|`` ("spectrum"), or not (None).
+    Raises `ValueRangeError` for other words, `ShapeError` for a window that is not (T,). Source: Keras ``STFT``.
+
+    >>> stft("real", None)(random.key(0), (4, 1, 3), "float64")[:, 0].round(9) + 0.0
+    array([[ 1.,  1.,  1.],
+           [ 1.,  0., -1.],
+           [ 1., -1.,  1.],
+           [ 1.,  0., -1.]])
+    """
+    one_of("stft", "side", side, ("real", "imag"))
+    known_word("stft", "scaling", scaling, (None, "density", "spectrum"))
+    check_window("stft", window)
+
+    def init(key: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+        if len(shape) != 3 or shape[1] != 1 or shape[2] < 2:
+            expected = "expected a shape (time, 1, frequencies) with two frequencies or more"
+            raise ShapeError(f"initializer stft: {expected}, received {tuple(shape)}.")
+        values = fourier_kernel("stft", side, shape[0], 2 * (shape[2] - 1), window, scaling, periodic)
+        return beside(values[:, None].astype(dtype), key)
+
+    return init
+
+
+STFT = STFTInitializer = stft
 
 
 class KernelShape(tuple):

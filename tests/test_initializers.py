@@ -175,12 +175,14 @@ def test_arguments_are_remembered() -> None:
 
 
 def test_all_are_deterministic_and_traceable() -> None:
-    assert set(CLASSES.values()) | {"zero", "one", "normal", "uniform"} == set(INITIALIZERS)
+    assert set(CLASSES.values()) | {"zero", "one", "normal", "uniform", "stft"} == set(INITIALIZERS)
     for name in INITIALIZERS:
-        init = get(name)
-        first = init(KEY, (4, 3), "float64")
-        np.testing.assert_array_equal(first, init(KEY, (4, 3), "float64"))
-        traced = fnet.jit(lambda key, init=init: init(key, (4, 3), "float64"), static=("init",))(KEY)
+        init, shape = get(name), (4, 1, 3) if name == "stft" else (4, 3)
+        first = init(KEY, shape, "float64")
+        np.testing.assert_array_equal(first, init(KEY, shape, "float64"))
+        traced = fnet.jit(lambda key, init=init, shape=shape: init(key, shape, "float64"), static=("init", "shape"))(
+            KEY
+        )
         np.testing.assert_allclose(traced, first, rtol=1e-13)
 
 

@@ -2,6 +2,12 @@ from fnet.layers.activation import Activation as Activation
 from fnet.layers.activation import ActivityRegularization as ActivityRegularization
 from fnet.layers.activation import Identity as Identity
 from fnet.layers.activation import Lambda as Lambda
+from fnet.layers.adaptive_pooling import AdaptiveAveragePooling1D as AdaptiveAveragePooling1D
+from fnet.layers.adaptive_pooling import AdaptiveAveragePooling2D as AdaptiveAveragePooling2D
+from fnet.layers.adaptive_pooling import AdaptiveAveragePooling3D as AdaptiveAveragePooling3D
+from fnet.layers.adaptive_pooling import AdaptiveMaxPooling1D as AdaptiveMaxPooling1D
+from fnet.layers.adaptive_pooling import AdaptiveMaxPooling2D as AdaptiveMaxPooling2D
+from fnet.layers.adaptive_pooling import AdaptiveMaxPooling3D as AdaptiveMaxPooling3D
 from fnet.layers.advanced_activations import ELU as ELU
 from fnet.layers.advanced_activations import LeakyReLU as LeakyReLU
 from fnet.layers.advanced_activations import PReLU as PReLU
@@ -21,6 +27,9 @@ from fnet.layers.constructor import layer_constructor as layer_constructor
 from fnet.layers.conv import Conv1D as Conv1D
 from fnet.layers.conv import Conv2D as Conv2D
 from fnet.layers.conv import Conv3D as Conv3D
+from fnet.layers.conv_lstm import ConvLSTM1D as ConvLSTM1D
+from fnet.layers.conv_lstm import ConvLSTM2D as ConvLSTM2D
+from fnet.layers.conv_lstm import ConvLSTM3D as ConvLSTM3D
 from fnet.layers.conv_transpose import Conv1DTranspose as Conv1DTranspose
 from fnet.layers.conv_transpose import Conv2DTranspose as Conv2DTranspose
 from fnet.layers.conv_transpose import Conv3DTranspose as Conv3DTranspose
@@ -97,6 +106,9 @@ from fnet.layers.reshape import RepeatVector as RepeatVector
 from fnet.layers.reshape import Reshape as Reshape
 from fnet.layers.rnn import RNN as RNN
 from fnet.layers.sequence import reset_state as reset_state
+from fnet.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
+from fnet.layers.spectrogram import MelSpectrogram as MelSpectrogram
+from fnet.layers.spectrogram import STFTSpectrogram as STFTSpectrogram
 from fnet.layers.time_distributed import TimeDistributed as TimeDistributed
 from fnet.networks.graph import Input as Input
 

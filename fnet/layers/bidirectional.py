@@ -9,6 +9,7 @@ from fnet import ops
 from fnet.arguments import known_word
 from fnet.errors import StructureError
 from fnet.layers.constructor import LAYERS, layer_constructor
+from fnet.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from fnet.layers.recurrent import GRU, LSTM, SimpleRNN
 from fnet.layers.rnn import RNN
 from fnet.layers.sequence import is_several
@@ -24,7 +25,9 @@ _MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "mul": ops.multiply,
     "ave": lambda a, b: 0.5 * (a + b),
 }
-_WRAPPED: dict[str, Callable[..., Layer]] = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU, "RNN": RNN}
+_WRAPPED: dict[str, Callable[..., Layer]] = {
+    make.__name__: make for make in (SimpleRNN, LSTM, GRU, RNN, ConvLSTM1D, ConvLSTM2D, ConvLSTM3D)
+}
 
 
 @LAYERS.named()
@@ -44,7 +47,7 @@ def Bidirectional(
     x: (N, T, D), or (x, *forward states, *backward states) -> for ``"concat"`` (N, 2 units), or (N, T, 2 units) where
     `layer` returns sequences; for ``"sum"``, ``"mul"`` and ``"ave"`` (N, units) or (N, T, units); for None the tuple of
     both. Where `layer` returns its state: the tuple (y, *forward states, *backward states).
-    layer: a SimpleRNN, LSTM, GRU or RNN; backward_layer: one for the other direction, by default like `layer`.
+    layer: a SimpleRNN, LSTM, GRU, RNN or ConvLSTM; backward_layer: one for the other direction, like `layer` if None.
     In sequences the output of a masked step is 0, as if `layer` had ``zero_output_for_mask=True``, and the sequence
     returned has the mask of x. Params and state: ``forward_<name>`` and ``backward_<name>``.
     Source: M. Schuster and K. Paliwal 1997 (Keras ``Bidirectional``).

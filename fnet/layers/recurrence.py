@@ -94,6 +94,10 @@ class Recurrence:
     def states(self) -> tuple[tuple[int, ...], ...]:
         return ((self.units,),) * self.kind.states
 
+    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Those of h, and for an LSTM of c."""
+        return self.states
+
     def init(self, key: Any, shape: tuple[int | None, ...], dtype: Any) -> tuple[Any, Any]:
         """Kernel, recurrent kernel and bias for steps of shape (D,)."""
         if len(shape) != 1:

@@ -94,14 +94,18 @@ class Stack:
     def __init__(self, name: str, cells: tuple[Layer, ...]) -> None:
         self.readers = [_reader(cell) for cell in cells]
         self.members = Members(name, cells)
-        self.states = tuple(shape for reader in self.readers for shape in reader.states)
+        self.states = tuple(cell_states(cell) for cell in cells)
+
+    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Those of all cells, one cell after the other."""
+        return tuple(shape for own in self.states for shape in own)
 
     def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         run = self.members.start(params, state, reading.key, reading.train)
         waiting, read = reading.states, ReadResult(reading.x, reading.x, (), {})
         made: list[Any] = []
         for i, reader in enumerate(self.readers):
-            count = len(reader.states)
+            count = len(self.states[i])
             given, waiting = (waiting[:count], waiting[count:]) if waiting else (None, None)
             key = None if reading.key is None else fold_in(reading.key, i)
             with run.entry(i) as entry:
@@ -117,6 +121,10 @@ class Steps:
 
     def __init__(self, cell: Layer) -> None:
         self.cell, self.states = cell, cell_states(cell)
+
+    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """Those that the cell says."""
+        return self.states
 
     def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         x, dtype = clean(reading.x, reading.mask), _dtype(params, reading.x)

@@ -61,25 +61,31 @@ class ReadResult(NamedTuple):
 class Reader(Protocol):
     """Something that reads sequences."""
 
-    @property
-    def states(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of its states, without the batch axis."""
+    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+        """The shapes of its states for steps of a shape, all without the batch axis."""
 
     def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
         """The sequence, step by step."""
 
 
-def recurrent_layer(name: str, init_for_steps: Callable[..., tuple[Any, Any]], reader: Reader, manner: Manner) -> Pair:
+def recurrent_layer(
+    name: str,
+    init_for_steps: Callable[..., tuple[Any, Any]],
+    reader: Reader,
+    manner: Manner,
+    axes: str = "features",
+) -> Pair:
     """The pair of functions of a layer that reads sequences.
 
-    init_for_steps: makes params and state from a key, the shape of one step and a dtype.
+    init_for_steps: makes params and state from a key, the shape of one step and a dtype. axes: of one step.
     """
-    inputs = _Inputs(name, reader.states)
-    keeper = _Keeper(name, reader.states, manner)
+    inputs = _Inputs(name, reader, axes)
+    keeper = _Keeper(name, manner)
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
-        params, state = init_for_steps(key, inputs.step_shape(shape), dtype)
-        return params, state | keeper.zeros(key, dtype)
+        step = inputs.step_shape(shape)
+        params, state = init_for_steps(key, step, dtype)
+        return params, (state | keeper.zeros(key, reader.state_shapes(step), dtype) if manner.stateful else state)
 
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         x, mask, given = inputs.parts(x)
@@ -122,17 +128,20 @@ def is_several(x: Any) -> bool:
 class _Inputs:
     """A sequence, or a tuple of it and the initial states."""
 
-    def __init__(self, name: str, states: tuple[tuple[int, ...], ...]) -> None:
-        self.name, self.states = name, states
+    def __init__(self, name: str, reader: Reader, axes: str) -> None:
+        self.name, self.reader, self.axes = name, reader, axes
 
     def step_shape(self, shape: Any) -> tuple[int | None, ...]:
         """The shape of one step, from that of the sequence, which those of initial states may follow."""
         sequence, *given = (shape,) if is_single(shape) or not isinstance(shape, tuple) else shape
         fits = isinstance(sequence, tuple) and is_single(sequence) and len(sequence) >= 2
-        if fits and tuple(given) in ((), self.states):
+        if fits and not given:
             return sequence[1:]
-        expected = ", ".join(["(time, features)", *map(str, self.states)])
-        raise ShapeError(f"{self.name} expects the shape (time, features), or ({expected}), received {shape}.")
+        states = self.reader.state_shapes(sequence[1:] if fits else ())
+        if fits and tuple(given) == states:
+            return sequence[1:]
+        expected = ", ".join([f"(time, {self.axes})", *map(str, states)])
+        raise ShapeError(f"{self.name} expects the shape (time, {self.axes}), or ({expected}), received {shape}.")
 
     def parts(self, x: Any) -> tuple[Any, Any, States]:
         """The sequence, its mask or None, and the initial states, none if they are not given."""
@@ -140,18 +149,19 @@ class _Inputs:
         if several and not x:
             raise StructureError(f"{self.name}: expected a sequence, received an empty tuple.")
         x, *given = x if several else (x,)
-        if several and len(given) != len(self.states):
-            raise StructureError(
-                f"{self.name}: expected a sequence, or a tuple of it and {len(self.states)} initial state(s), received "
-                f"{len(given)} behind the sequence."
-            )
         x, mask = split_mask(x)
         x, initial = lift(x), tuple(lift(split_mask(state)[0]) for state in given)
         shape = x.shape
         if len(shape) < 3:
             hint = " Add a batch axis: x[None]." if len(shape) == 2 else ""
-            raise ShapeError(f"{self.name}: expected an input (batch, time, features), received {shape}.{hint}")
-        for state, sizes in zip(initial, self.states, strict=False):
+            raise ShapeError(f"{self.name}: expected an input (batch, time, {self.axes}), received {shape}.{hint}")
+        states = self.reader.state_shapes(shape[2:])
+        if several and len(given) != len(states):
+            raise StructureError(
+                f"{self.name}: expected a sequence, or a tuple of it and {len(states)} initial state(s), received "
+                f"{len(given)} behind the sequence."
+            )
+        for state, sizes in zip(initial, states, strict=False):
             if state.shape != (shape[0], *sizes):
                 expected = (shape[0], *sizes)
                 raise ShapeError(f"{self.name}: expected an initial state {expected}, received {state.shape}.")
@@ -167,8 +177,8 @@ class _Inputs:
 class _Keeper:
     """The states that a stateful layer keeps from one call to the next."""
 
-    def __init__(self, name: str, states: tuple[tuple[int, ...], ...], manner: Manner) -> None:
-        self.name, self.states, self.batch = name, states, None
+    def __init__(self, name: str, manner: Manner) -> None:
+        self.name, self.batch = name, None
         if manner.stateful and manner.batch_size is None:
             raise StructureError(
                 f"{name}: stateful=True keeps the states of each sequence in a batch, so say how many there are: "
@@ -178,9 +188,9 @@ class _Keeper:
             batch = positive_integer(name, "batch_size", manner.batch_size)
             self.batch = batch if manner.stateful else None
 
-    def zeros(self, key: Any, dtype: Any) -> dict[str, Any]:
-        """The entry in the state of the layer, {} where it keeps nothing."""
-        return self.entry(tuple(filled(key, (self.batch or 0, *sizes), dtype, 0) for sizes in self.states))
+    def zeros(self, key: Any, states: tuple[tuple[int, ...], ...], dtype: Any) -> dict[str, Any]:
+        """The entry in the state of the layer, at first."""
+        return self.entry(tuple(filled(key, (self.batch or 0, *sizes), dtype, 0) for sizes in states))
 
     def entry(self, states: States) -> dict[str, Any]:
         return {} if self.batch is None else {KEPT: states}

@@ -79,7 +79,7 @@ def compare(row: Row) -> Iterator[tuple[str, float]]:
     model = keras.Model(list(keras.tree.flatten(sent)), called(made, layer, sent))
     variables = mine.variables(layer)
     leaves = dict(tree.leaves_with_path({"params": params, "state": state}))
-    made.set_weights([v.to_keras(np.asarray(leaves[v.path])) for _, v in variables.flat()])
+    made.set_weights([v.to_keras(np.asarray(leaves[v.path])) for _, v in variables.ordered()])
     x = inputs(row, "float32")
     if layer.config.get("masked"):
         x = (*x[:-1], (x[-1] > -0.5).astype("float32"))
@@ -90,7 +90,7 @@ def compare(row: Row) -> Iterator[tuple[str, float]]:
     said = json.loads(json.dumps(keras.saving.serialize_keras_object(made)))
     beside = {key: layer.config[key] for key in (*mine.in_call, "batch_size") if key in layer.config}
     again = read_layer(Config({**said, "config": said["config"] | beside}, "layer"))
-    found = {v.path: v.from_keras(w) for (_, v), w in zip(mine.variables(again).flat(), given, strict=True)}
+    found = {v.path: v.from_keras(w) for (_, v), w in zip(mine.variables(again).ordered(), given, strict=True)}
     trees = tree.map_with_path(lambda path, leaf: found.get(path, leaf), {"params": params, "state": state})
     if layer.config.get("stateful"):
         made.reset_state()

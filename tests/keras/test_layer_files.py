@@ -19,6 +19,8 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
+ROUGH = {"mel-spectrogram": 1e-4}  # Keras computes the bands of the mel scale in float32
+
 
 @pytest.fixture(scope="module")
 def compared():
@@ -39,6 +41,7 @@ def compared():
 def test_a_layer_computes_the_same_on_both_sides(compared, name):
     found = compared[name]
     assert "error" not in found, found["error"]
-    assert found["written"] < 1e-5
+    tolerance = ROUGH.get(name, 1e-5)
+    assert found["written"] < tolerance
     assert found["stored"] == 0
-    assert found["read"] < 1e-5
+    assert found["read"] < tolerance

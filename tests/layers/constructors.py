@@ -10,7 +10,18 @@ CONSTRUCTORS = {
     made.__name__: made for name, made in vars(layers).items() if name[0].isupper() and hasattr(made, "__wrapped__")
 }
 # Modules of layers of several inputs, or with a memory, or of another layer.
-OTHERS = ("merge", "recurrent", "bidirectional", "time_distributed", "rnn", "cells", "stacked", "sequence")
+OTHERS = (
+    "merge",
+    "recurrent",
+    "bidirectional",
+    "time_distributed",
+    "rnn",
+    "cells",
+    "stacked",
+    "sequence",
+    "conv_lstm",
+    "spectral_normalization",
+)
 
 
 def kinds(layer: Layer) -> set[str]:

@@ -63,6 +63,7 @@ made: list[Callable[[Any, tuple[int, ...], Any], Any]] = [
     initializers.zeros(),
     initializers.Ones(),
     initializers.Constant(0.1),
+    initializers.STFT("imag", [0.5, 1.0, 0.5], None, periodic=True),
     initializers.identity(2.0),
     initializers.RandomNormal(stddev=0.1),
     initializers.random_uniform(-1.0, 1.0),

@@ -13,13 +13,13 @@ from fnet import activations, constraints, initializers, regularizers
 from fnet.configured import Configured
 from fnet.errors import FileError, FnetError, StructureError, plain
 from fnet.io.keras import registry
-from fnet.io.keras.config import NUMBER, TEXT, Config, ValueKind, either, integers, several, wrong
+from fnet.io.keras.config import FLAG, NUMBER, TEXT, Config, ValueKind, either, integers, optional, several, word, wrong
 from fnet.io.keras.objects import read_object, written_value
 from fnet.names import Names, snake_case
 
 _RANDOM = ["random_normal", "random_uniform", "truncated_normal", "variance_scaling", "orthogonal"]
 _RANDOM += [f"{rule}_{shape}" for rule in ("glorot", "he", "lecun") for shape in ("normal", "uniform")]
-_CLASSES = {"l1_l2": "L1L2", "orthogonal_regularizer": "OrthogonalRegularizer"}
+_CLASSES = {"l1_l2": "L1L2", "orthogonal_regularizer": "OrthogonalRegularizer", "stft": "STFT"}
 _SEEDED: Mapping[str, Mapping[str, Any]] = {name: {"seed": None} for name in _RANDOM}
 _UNTRANSLATED = ("binary_step",)  # activations that Keras does not have
 
@@ -27,6 +27,12 @@ _ARGUMENT = either(
     ValueKind(lambda value, path: (TEXT if isinstance(value, str) else NUMBER).read(value, path)),
     several(integers(-100), 1, 100),
 )
+_READ_WINDOW = optional(either(TEXT, several(NUMBER, 1, 10**6)))
+WINDOW = ValueKind(_READ_WINDOW.read, lambda value: value if value is None else _plain_window(value))
+"""A window of a spectrum: its name, its numbers, or None."""
+WINDOW_SCALING = word("density", "spectrum", None)
+_KINDS: Mapping[str, ValueKind] = {"window": WINDOW, "scaling": WINDOW_SCALING, "periodic": FLAG}
+"""Arguments that are no numbers, words or lists of integers."""
 
 
 def keras_object(
@@ -64,7 +70,7 @@ def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapp
         given = said.arguments
         takes = [key for key in inspect.signature(make).parameters if key in given]
         try:
-            made = make(**{key: given.read(key, _ARGUMENT) for key in takes})
+            made = make(**{key: given.read(key, _KINDS.get(key, _ARGUMENT)) for key in takes})
         except FileError:
             raise
         except (FnetError, TypeError) as error:
@@ -84,11 +90,18 @@ def _objects(what: str, names: Names[Any], get: Callable[[Any], Any], more: Mapp
                 f"Keras has no {word} {plain(repr(value))}. Take {article} {word} of fnet.{what}, or make the network "
                 f"again with one and keep the weights alone: fnet.save_weights."
             )
-        config = {**more.get(made.name, {}), **{key: _listed(item) for key, item in made.config.items()}}
+        config = {
+            **more.get(made.name, {}),
+            **{key: _KINDS[key].write(item) if key in _KINDS else _listed(item) for key, item in made.config.items()},
+        }
         name = "orthogonal_regularizer" if (what, made.name) == ("regularizers", "orthogonal") else made.name
         return keras_object(f"keras.{what}", _CLASSES.get(name, _camel_case(name)), config)
 
     return ValueKind(read, write)
+
+
+def _plain_window(value: Any) -> Any:
+    return value if isinstance(value, str) else np.asarray(value, np.float64).tolist()
 
 
 def _listed(item: Any) -> Any:

@@ -35,6 +35,7 @@ FAMILIES = (
     "recurrent",
     "regularization",
     "reshape",
+    "spectrogram",
     "wrappers",
 )
 """The modules of `fnet.io.keras.layers`."""

@@ -15,6 +15,7 @@ _WINDOW = (
     Field("data_format", DATA_FORMAT),
 )
 _GLOBAL = (Field("data_format", DATA_FORMAT), Field("keepdims", FLAG))
+_ADAPTIVE = (Field("output_size", SIZES), Field("data_format", DATA_FORMAT))
 
 
 def _row(what: str, rank: int, takes: tuple[Field, ...]) -> Translation:
@@ -25,4 +26,9 @@ def _row(what: str, rank: int, takes: tuple[Field, ...]) -> Translation:
 ROWS = (
     *(_row(what, rank, _WINDOW) for what in ("MaxPooling", "AveragePooling") for rank in (1, 2, 3)),
     *(_row(what, rank, _GLOBAL) for what in ("GlobalMaxPooling", "GlobalAveragePooling") for rank in (1, 2, 3)),
+    *(
+        layer_row(f"Adaptive{what}Pooling{rank}D", _ADAPTIVE, nothing)
+        for what in ("Average", "Max")
+        for rank in (1, 2, 3)
+    ),
 )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from fnet.io.keras.config import FLAG, INTEGER, NUMBER
+from fnet.io.keras.config import FLAG, INTEGER, NUMBER, SIZES, word
 from fnet.io.keras.fields import Field, fields, layer_row
-from fnet.io.keras.parts import ACTIVATION, INITIALIZER
+from fnet.io.keras.parts import ACTIVATION, DATA_FORMAT, INITIALIZER
 from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import Variables, params
 from fnet.networks.layer import Layer
 
-MANNER = fields(FLAG, "return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
+_OF_IMAGES = fields(FLAG, "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask")
+MANNER = (*_OF_IMAGES, Field("unroll", FLAG))
 """How any recurrent layer reads a sequence."""
 
 _RECURRENCE = (
@@ -24,6 +25,13 @@ _MORE = {
     "LSTM": (Field("recurrent_activation", ACTIVATION), Field("unit_forget_bias", FLAG)),
     "GRU": (Field("recurrent_activation", ACTIVATION), Field("reset_after", FLAG)),
 }
+_CONVOLUTION = (
+    Field("filters", INTEGER),
+    *fields(SIZES, "kernel_size", "strides", "dilation_rate"),
+    Field("padding", word("valid", "same")),
+    Field("data_format", DATA_FORMAT),
+    *(field for field in (*_RECURRENCE, *_MORE["LSTM"]) if field.argument != "units"),
+)
 _WEIGHTS = ("kernel", "recurrent", "bias")
 
 
@@ -53,7 +61,19 @@ def _cell(kind: str, more: tuple[Field, ...]) -> Translation:
     return layer_row(f"{kind}Cell", (*_RECURRENCE, *more), _cell_variables, weights=_WEIGHTS, inputs="states")
 
 
+def _of_images(rank: int) -> Translation:
+    return layer_row(
+        f"ConvLSTM{rank}D",
+        (*_CONVOLUTION, *_OF_IMAGES),
+        _variables,
+        weights=_WEIGHTS,
+        beside=("batch_size",),
+        inputs="states",
+    )
+
+
 ROWS = (
     *(_whole(kind, more) for kind, more in _MORE.items()),
     *(_cell(kind, more) for kind, more in _MORE.items()),
+    *(_of_images(rank) for rank in (1, 2, 3)),
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from fnet.errors import StructureError, scope
-from fnet.io.keras.config import Config, sequence, word, wrong
+from fnet.io.keras.config import INTEGER, Config, sequence, word, wrong
 from fnet.io.keras.fields import Child, Field, children_variables, layer_row, made
 from fnet.io.keras.layers.recurrent import MANNER
 from fnet.io.keras.parts import REGULARIZER
 from fnet.io.keras.translation import Translation, read_layer, write_layer
-from fnet.io.keras.variables import Variables
+from fnet.io.keras.variables import Variables, state
 from fnet.layers.constructor import entry_name
 from fnet.networks.layer import Layer
 
@@ -46,6 +47,10 @@ def _stack_variables(layer: Layer) -> Variables:
     return children_variables(layer, attributes)
 
 
+def _normalized_variables(layer: Layer) -> Variables:
+    return replace(children_variables(layer, ["layer"]), own=state("vector_u"))
+
+
 ROWS = (
     layer_row(
         "Bidirectional",
@@ -57,6 +62,12 @@ ROWS = (
         inputs="states",
     ),
     layer_row("TimeDistributed", (), children=(Child("layer", "layer"),)),
+    layer_row(
+        "SpectralNormalization",
+        (Field("power_iterations", INTEGER),),
+        _normalized_variables,
+        children=(Child("layer", "layer"),),
+    ),
     layer_row("RNN", MANNER, children=(Child("cell", "cell"),), beside=("batch_size",), inputs="states"),
     Translation("StackedRNNCells", _write_stack, _read_stack, _stack_variables, "StackedRNNCells", inputs="states"),
 )
