@@ -7,7 +7,7 @@ classes (``he_normal()``, ``HeNormal()``); layers take one, or its name in any o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from fnet.arguments import known_word, not_negative, number, one_of
 from fnet.configured import configurable
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.names import Names, snake_case
-from fnet.spectra import check_window, fourier_kernel
+from fnet.spectra import WindowLike, check_window, fourier_kernel
 from fnet.transforms.operand import beside
 from fnet.transforms.tracer import Tracer
 
@@ -203,7 +203,7 @@ def orthogonal(gain: float = 1.0) -> Initializer:
 @configurable
 def stft(
     side: str = "real",
-    window: str | Sequence[float] | np.ndarray | None = "hann",
+    window: WindowLike = "hann",
     scaling: str | None = "density",
     periodic: bool = False,
 ) -> Initializer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ _COSINES = {
     "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
     "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
 }
+WindowLike = str | Sequence[float] | np.ndarray | None
+"""What stands for a window: a name of `WINDOWS`, its numbers, or None for ones."""
 WINDOWS = (*_COSINES, "bartlett", "cosine")
 
 

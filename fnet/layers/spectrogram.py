@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift, promote
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
-from fnet.spectra import check_window, fourier_kernel, mel_matrix, window_values
+from fnet.spectra import WindowLike, check_window, fourier_kernel, mel_matrix, window_values
 from fnet.transforms.operand import beside
 
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
@@ -31,7 +30,7 @@ def STFTSpectrogram(
     frame_length: int = 256,
     frame_step: int | None = None,
     fft_length: int | None = None,
-    window: str | Sequence[float] | np.ndarray | None = "hann",
+    window: WindowLike = "hann",
     periodic: bool = False,
     scaling: str | None = "density",
     padding: str = "valid",
@@ -124,7 +123,7 @@ def MelSpectrogram(
     fft_length: int = 2048,
     sequence_stride: int = 512,
     sequence_length: int | None = None,
-    window: str | Sequence[float] | np.ndarray | None = "hann",
+    window: WindowLike = "hann",
     sampling_rate: int = 16000,
     num_mel_bins: int = 128,
     min_freq: float = 20.0,

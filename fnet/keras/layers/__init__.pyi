@@ -13,6 +13,7 @@ from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.layers.resample import Sides
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
+from fnet.spectra import WindowLike
 
 class Options(TypedDict, total=False):
     dtype: str | None
@@ -42,6 +43,90 @@ class ActivityRegularization(Layer):
         self,
         l1: float = ...,
         l2: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveAveragePooling1D(Layer):
+    r"""The means over `output_size` windows, ``x[floor(i T / output_size) : ceil((i + 1) T / output_size)]``."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveAveragePooling2D(Layer):
+    r"""The means over windows: (N, H, W, C) -> (N, *output_size, C), one size or one for each axis."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveAveragePooling3D(Layer):
+    r"""The means over windows: (N, D, H, W, C) -> (N, *output_size, C), one size or one for each axis."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveMaxPooling1D(Layer):
+    r"""The largest in each of `output_size` windows, NaN where there is one."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveMaxPooling2D(Layer):
+    r"""The largest in each window: (N, H, W, C) -> (N, *output_size, C), one size or one for each axis."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AdaptiveMaxPooling3D(Layer):
+    r"""The largest in each window: (N, D, H, W, C) -> (N, *output_size, C), one size or one for each axis."""
+
+    def __init__(
+        self,
+        output_size: Sizes,
+        data_format: str | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -379,6 +464,123 @@ class Conv3DTranspose(Layer):
         bias_regularizer: RegularizerLike = ...,
         activity_regularizer: RegularizerLike = ...,
         kernel_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ConvLSTM1D(Layer):
+    r"""``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)`` for images of one axis, the last h or all of them."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        unit_forget_bias: bool = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ConvLSTM2D(Layer):
+    r"""As `ConvLSTM1D` for images of two axes: x is (N, T, H, W, C), a state (N, H', W', filters)."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        unit_forget_bias: bool = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
+        bias_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ConvLSTM3D(Layer):
+    r"""As `ConvLSTM1D` for images of three axes: x is (N, T, D, H, W, C), a state (N, D', H', W', filters)."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sizes,
+        strides: Sizes = ...,
+        padding: str = ...,
+        data_format: str | None = ...,
+        dilation_rate: Sizes = ...,
+        activation: ActivationLike = ...,
+        recurrent_activation: ActivationLike = ...,
+        use_bias: bool = ...,
+        kernel_initializer: InitializerLike = ...,
+        recurrent_initializer: InitializerLike = ...,
+        bias_initializer: InitializerLike = ...,
+        unit_forget_bias: bool = ...,
+        dropout: float = ...,
+        recurrent_dropout: float = ...,
+        return_sequences: bool = ...,
+        return_state: bool = ...,
+        go_backwards: bool = ...,
+        stateful: bool = ...,
+        batch_size: int | None = ...,
+        zero_output_for_mask: bool = ...,
+        *,
+        kernel_regularizer: RegularizerLike = ...,
+        recurrent_regularizer: RegularizerLike = ...,
+        bias_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        kernel_constraint: ConstraintLike = ...,
+        recurrent_constraint: ConstraintLike = ...,
         bias_constraint: ConstraintLike = ...,
         trainable: bool = ...,
         name: str | None = ...,
@@ -1018,6 +1220,31 @@ class Maximum(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class MelSpectrogram(Layer):
+    r"""Sounds as the power in bands of the mel scale over time, ``sum_f |X[n, t, f]|^mag_exp M[f, m]``, in decibels."""
+
+    def __init__(
+        self,
+        fft_length: int = ...,
+        sequence_stride: int = ...,
+        sequence_length: int | None = ...,
+        window: WindowLike = ...,
+        sampling_rate: int = ...,
+        num_mel_bins: int = ...,
+        min_freq: float = ...,
+        max_freq: float | None = ...,
+        power_to_db: bool = ...,
+        top_db: float = ...,
+        mag_exp: float = ...,
+        min_power: float = ...,
+        ref_power: float = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Minimum(Layer):
     r"""The smallest of a tuple of inputs, element by element; NaN where one of them is; masked entries do not count."""
 
@@ -1234,6 +1461,28 @@ class RotaryEmbedding(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class STFTSpectrogram(Layer):
+    r"""The short-time Fourier transform X of each channel, ``X[n, t, f] = sum_s x[n, t frame_step + s] K[s, f]``."""
+
+    def __init__(
+        self,
+        mode: str = ...,
+        frame_length: int = ...,
+        frame_step: int | None = ...,
+        fft_length: int | None = ...,
+        window: WindowLike = ...,
+        periodic: bool = ...,
+        scaling: str | None = ...,
+        padding: str = ...,
+        expand_dims: bool = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class SeparableConv1D(Layer):
     r"""A depthwise convolution, then a product with a matrix at every step: ``activation(depthwise(x, K) P + b)``."""
 
@@ -1414,6 +1663,20 @@ class SpatialDropout3D(Layer):
         self,
         rate: float,
         seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class SpectralNormalization(Layer):
+    r"""`layer` with the kernel ``W / sigma`` in training; ``sigma = v W u^T`` estimates its largest singular value."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        power_iterations: int = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
