@@ -248,6 +248,10 @@ class Device(Protocol):
     def wait(self) -> None:
         """Return when all that was begun on the device is done."""
 
+    def beside(self, name: str) -> Device:
+        """A device in the same place, whose work is done beside that of this one; `DeviceError` where none can be."""
+        ...
+
 
 KINDS = ("cpu", "cuda")
 """The kinds of devices: packages of `fnet.devices`."""
@@ -263,8 +267,17 @@ def cpu() -> Device:
 
 
 def device_named(name: str) -> Device:
-    """The device of a name: its kind, with a number behind a colon where there are several; see `device_names`."""
-    name = name.removesuffix(":0")
+    """The device of a name: its kind, with a number behind a colon where there are several; see `device_names`.
+
+    "cuda#1", "cuda:1#2", ...: a card again, with a stream and memory of its own, beside the others.
+    """
+    place, mark, lane = name.partition("#")
+    place = place.removesuffix(":0")
+    name = f"{place}#{int(lane)}" if mark and lane.isascii() and lane.isdecimal() and int(lane) else place
+    if mark and name == place and lane != "0":
+        raise DeviceError(f"behind the # of {place + mark + lane!r} stands the number of a stream: '{place}#1'.")
+    if name not in FOUND and name != place:
+        FOUND.setdefault(name, device_named(place).beside(name))
     if name not in FOUND:
         kind, _, number = name.partition(":")
         if kind not in KINDS or name not in _module(kind).names():

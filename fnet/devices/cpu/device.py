@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fnet.devices.cpu import results
 from fnet.devices.cpu.blocks import ALIGNMENT, allocate
 from fnet.devices.cpu.executor import Executor
 from fnet.devices.lowering import Rules
+from fnet.errors import DeviceError
 from fnet.spec import check_array
 
 
@@ -168,6 +169,9 @@ class Cpu:
 
     def wait(self) -> None:
         """Kernels have run when their calls return."""
+
+    def beside(self, name: str) -> NoReturn:
+        raise DeviceError(f"there is no device {name!r}: work on the CPU is done by the threads that call.")
 
 
 class Here:

@@ -38,10 +38,11 @@ class Cuda:
     array: type[Any] = DeviceArray
     alignment = ALIGNMENT
 
-    def __init__(self, name: str, driver: Driver) -> None:
+    def __init__(self, name: str, driver: Driver, pools: list[Pool] | None = None) -> None:
         self.name, self.driver = name, driver
         self.stream, self.capturing, self.lock = driver.stream(), driver.stream(), threading.Lock()
-        self.pool = Pool(driver, self.stream, name)
+        self._pools: list[Pool] = [] if pools is None else pools  # of all streams of the card
+        self.pool = Pool(driver, self.stream, name, self._pools)
         self._rules = Rules(KIND, "fnet.devices.cuda.lower")
         self._numbers: dict[tuple[np.dtype, bytes], DeviceArray] = {}
         self.feeds: list[Feed] = []  # that nobody uses, with their memory
@@ -237,6 +238,9 @@ class Cuda:
 
     def wait(self) -> None:
         self.driver.synchronize(self.stream)
+
+    def beside(self, name: str) -> Cuda:
+        return Cuda(name, self.driver, self._pools)
 
 
 def names() -> list[str]:

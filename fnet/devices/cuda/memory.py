@@ -81,10 +81,13 @@ class Pool:
 
     What was returned may still be in use by work that has begun. It is given to others at once, because all work of
     the device is done in the order of one stream. returned: stretches that nobody holds, which any thread may add to:
-    their addresses, sizes, and whether other libraries have used them.
+    their addresses, sizes, and whether other libraries have used them. pools: those of the card, to which this one is
+    added; where the card has no room, what the others keep goes back to it.
     """
 
-    def __init__(self, driver: Driver, stream: int, device: str) -> None:
+    def __init__(self, driver: Driver, stream: int, device: str, pools: list[Pool] | None = None) -> None:
+        self._pools = [] if pools is None else pools
+        self._pools.append(self)
         self.returned: deque[tuple[int, int, bool]] = deque()
         self._driver, self._stream, self._device = driver, stream, device
         self._lock = threading.Lock()
@@ -103,6 +106,8 @@ class Pool:
         address = self._take(size)
         if not address:  # what is part of a circle of references is still held
             gc.collect()
+            for pool in self._pools:
+                pool.release()
             address = self._take(size)
         if not address:
             if not isinstance(what, str):

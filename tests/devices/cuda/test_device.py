@@ -192,9 +192,14 @@ def test_a_number_is_updated_in_place(card: Emulated):
 
 def test_repeat_replays(card: Emulated):
     jitted = fnet.jit(step, donate="state")
-    state, loss = jitted.repeat(10, there(start()), there(X))
+    x = there(X)
+    state, loss = jitted.repeat(10, there(start()), x)
     assert float(state["n"]) == 10 and float(loss) == 12 * X.sum()
     assert card.seen["replayed"] == 9
+    before = card.seen.copy()
+    state, loss = jitted.repeat(50, state, x)
+    assert card.seen - before == {"replayed": 50, "copied": 1}  # the loss: no allocation, no wait, no other launch
+    assert float(state["n"]) == 60 and float(loss) == 62 * X.sum()
 
 
 def test_the_walker_records_nothing(card: Emulated):
