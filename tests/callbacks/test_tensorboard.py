@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from fnet import random, schedules, tree
+from fnet import keras, random, schedules, tree
 from fnet.arguments import described
 from fnet.callbacks import TensorBoard
 from fnet.callbacks.event_file import EventFile
@@ -65,6 +65,19 @@ def test_tags_and_steps_are_those_of_keras(trainer, ts, problem, tmp_path):
         assert numbers(validation, f"evaluation_{name}_vs_iterations") == numbers(validation, f"epoch_{name}")
     assert numbers(train, "batch_loss")[4] == numbers(train, "epoch_loss")[1]
     np.testing.assert_allclose(numbers(train, "epoch_learning_rate"), 0.001, rtol=1e-6)
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_words_of_keras_log_to_a_folder_of_any_kind(relative, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = keras.Sequential([keras.layers.Dense(2, input_shape=(3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    logs = keras.callbacks.TensorBoard("./logs" if relative else str(tmp_path / "logs"), histogram_freq=1)
+    record = model.fit(*problem, epochs=2, verbose=0, callbacks=[logs])
+    found = read(tmp_path / "logs" / "train")
+    np.testing.assert_allclose(numbers(found, "epoch_loss"), record.history["loss"], rtol=1e-6)
+    histograms = steps(found, "histograms")
+    assert len(histograms) >= 4 and all(epochs == [0, 1] for epochs in histograms.values())
 
 
 def test_a_schedule_gives_the_learning_rate(problem, tmp_path):

@@ -18,7 +18,7 @@ RUN = sorted(
     for page in DOCS.rglob("*.md")
     if PAGES["blocks"](page) and page.parent.name not in ("ko", "reference")
 )
-NEEDS: dict[str, str] = {}
+NEEDS = {"tour/tensorboard.md": "tensorboardX", "tour/generalisation.md": "matplotlib", "tour/ctc.md": "matplotlib"}
 PLAIN = ("tour/losses.md", "how_to/own_loss.md")  # quick ones, which show in the plain run that the pages are alive
 TOUR = sorted(path.name for path in (DOCS / "tour").glob("*.md"))
 
@@ -32,6 +32,7 @@ def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
     shown = PAGES["pictures"](DOCS / page)
     if shown:
         PAGES["draw_alike"]()
+    fnet.keras.backend.clear_session()
     PAGES["run"](DOCS / page, lambda: "cuda" in fnet.devices())
     assert {f"pictures/{path.name}" for path in (tmp_path / "pictures").iterdir()} == shown
     assert all((DOCS / name).is_file() for name in shown), f"run python docs/pages.py docs/{page}"
