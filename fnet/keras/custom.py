@@ -31,20 +31,27 @@ class Weight:
     constraint: Callable[[Any], Any] | None
 
 
-def build_parts(layer: Layer, samples: Any) -> None:
+Call = Callable[["Layer", Any, bool], Any]
+
+
+def build_parts(layer: Layer, samples: Any, call: Call | None = None) -> None:
     """Run `call` on values without numbers, so that the layers in it make their weights."""
+    call = called if call is None else call
     shapes, dtypes = tree.map(lambda s: s.shape, samples), tree.map(lambda s: s.dtype, samples)
     for train in (False, True):
 
         def apply(params: Any, state: Any, x: Any, train: bool = train) -> tuple[Any, Any]:
             with running(Running(train, random.key(0))):
-                return unmasked(called(layer, x, train)), state
+                return unmasked(call(layer, x, train)), state
 
         output_samples(apply, {}, {}, shapes, dtypes)
 
 
-def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
-    """The pair ``(init, apply)`` of an object that is built for these samples."""
+def functional_layer(
+    layer: Layer, samples: Any, call: Call | None = None, config: dict[str, Any] | None = None
+) -> HeldLayer:
+    """The pair ``(init, apply)`` of an object that is built for these samples; `call` says how it is called."""
+    call = called if call is None else call
     weights, parts = layer.asked_weights, layer.parts()
     places = list(layer.placed())
 
@@ -64,7 +71,7 @@ def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
         run = Running(train, key)
         run.bind(layer, params, state)
         with running(run):
-            y = called(layer, x, train)
+            y = call(layer, x, train)
             for loss in run.losses:
                 regularizers.report_loss(loss)
             return y, layer.state
@@ -81,6 +88,7 @@ def functional_layer(layer: Layer, samples: Any) -> HeldLayer:
             constraints={name: w.constraint for name, w in weights.items() if w.constraint is not None},
             masks="used",
             shape=tree.map(lambda s: s.shape, samples),
+            config=config,
         ),
         layer,
     )

@@ -9,6 +9,7 @@ from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import NormalizationLayer
+from fnet.keras.own_cells import OwnCells
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.layers.resample import Sides
 from fnet.ops.window import Sizes
@@ -1372,7 +1373,7 @@ class RMSNormalization(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RNN(Layer):
+class RNN(OwnCells):
     r"""``(y_t, *states) = cell((x_t, *states))`` for every step of a sequence, the last y or all of them."""
 
     def __init__(
