@@ -76,6 +76,8 @@ class Layer(Weighted):
         for _, part in self.parts():
             part.trainable = trains
 
+    dtype = compute_dtype = variable_dtype = "float32"
+
     @property
     def kind(self) -> str:
         """The name of its class, as Keras shows it."""

@@ -23,11 +23,13 @@ class OwnCells(Layer):
     ``call`` returns the output of a step, and the list of the new states. State sizes are integers, or shapes.
     """
 
+    _over_own_cell = False
+
     def __init__(self, cell: Any, *args: Any, **options: Any) -> None:
         several = cell if isinstance(cell, list | tuple) else (cell,)
         self._over_own_cell = any(isinstance(one, Layer) and one._core is None for one in several)
         if not self._over_own_cell:
-            super().__init__(cell, *args, **options)
+            super().__init__(cell, *args, **options)  # type: ignore[call-arg]  # of a standard layer
             return
         if len(several) > 1:
             raise StructureError(

@@ -28,7 +28,11 @@ class StandardLayer(Layer):
     def __init__(self, *args: Any, name: str | None = None, trainable: bool = True, **options: Any) -> None:
         kind = _standard_class(type(self))
         takes = inspect.signature(kind.make).parameters
+        if "batch_shape" in options:
+            options["batch_input_shape"] = options.pop("batch_shape")
         shared = {key: options.pop(key) for key in _SHARED if key in options and key not in takes}
+        if options.get("stateful") and "batch_input_shape" in shared:
+            options.setdefault("batch_size", shared["batch_input_shape"][0])
         super().__init__(name=name, trainable=trainable, **shared)
         if any(getattr(type(self), method) is not getattr(kind, method) for method in _OVERRIDDEN):
             self.standard = kind(*args, name=entry_name(kind.__name__), trainable=trainable, **options)

@@ -20,6 +20,7 @@ class Options(TypedDict, total=False):
     dtype: str | None
     input_shape: Sequence[int | None] | None
     batch_input_shape: Sequence[int | None] | None
+    batch_shape: Sequence[int | None] | None
 
 class OptionsAndWidth(Options, total=False):
     input_dim: int | None

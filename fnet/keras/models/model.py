@@ -16,7 +16,8 @@ from fnet.keras.models.wiring import LayerGraph
 from fnet.keras.naming import unique_name
 from fnet.keras.summary import print_summary
 from fnet.networks.graph import graph, wiring_of
-from fnet.networks.parameters import trainable
+from fnet.networks.parameters import penalty, trainable
+from fnet.transforms.operand import is_operand
 
 
 class Model(Trained, Layer):
@@ -122,6 +123,39 @@ class Model(Trained, Layer):
         samples = [node.samples for node in self.inputs]
         calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples))
         return json.dumps(model_config(calls, trainable(net, params), "archive", self.name))
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` makes a model of the same layers from; for a class with a call, its arguments."""
+        if self._core is None or not self._core.container:
+            return super().get_config()
+        described: dict[str, Any] = json.loads(self.to_json())["config"]
+        return described
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A model of the layers that `get_config` says, with fresh weights; a class with a call takes arguments."""
+        if "layers" not in config or cls.call is not Layer.call:
+            return cls(**config)
+        from fnet.keras.copying import model_from_json
+
+        kind = "Functional" if "input_layers" in config else "Sequential"
+        return model_from_json(json.dumps({"class_name": kind, "config": config}))
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalty that the regularizers say of the weights as they are, where there are any."""
+        found = penalty(self.functional, self.params)
+        return [found] if is_operand(found) else []
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the numbers that `evaluate` returns; known once the model has been trained or evaluated."""
+        if not self.known_numbers:
+            raise StructureError(f"{self.name}: fit or evaluate it first; its numbers are named then.")
+        return list(self.known_numbers)
+
+    def reset_metrics(self) -> None:
+        """Nothing: each epoch, and each call of `evaluate`, begins to count anew."""
 
     @property
     def is_chain(self) -> bool:

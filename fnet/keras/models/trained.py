@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,7 @@ class Trained(Layer):
     """The part of a model that is trained; the model itself says what is in it."""
 
     stop_training = False
+    known_numbers: Sequence[str] = ()
     history: History | None = None
     _compiled: Compilation | None = None
     _trainer: Trainer | None = None
@@ -173,6 +174,7 @@ class Trained(Layer):
         finally:
             self._keep(ts)
         params = {"verbose": verbose, "epochs": epochs, "steps": steps[0]}
+        self.known_numbers = [name for name in record.history if not name.startswith(("val_", "learning_rate"))]
         self.history = History(in_keras_order(record.history, rates), record.epoch, params, self)
         return self.history
 
@@ -202,6 +204,7 @@ class Trained(Layer):
         )  # fmt: skip
         bar.advance(count.batches, found)
         bar.end(in_keras_order(found))
+        self.known_numbers = tuple(found)
         if return_dict:
             return in_keras_order(found)
         values = list(found.values())
