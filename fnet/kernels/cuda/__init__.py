@@ -8,6 +8,7 @@ _FAMILIES = (
     "attention",
     "cholesky",
     "conv",
+    "conv_tiled",
     "copy",
     "crossentropy",
     "ctc",
@@ -21,6 +22,7 @@ _FAMILIES = (
     "normalize_columns",
     "normalize_groups",
     "orthogonal",
+    "parts",
     "permutation",
     "philox",
     "pooling",
@@ -31,6 +33,7 @@ _FAMILIES = (
     "reduce",
     "search",
     "softmax",
+    "window_operand",
 )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cuda.activation import activated
+from fnet.kernels.cuda.block_tile import tile_of_block
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.sizes import Sizes
 
@@ -53,13 +54,14 @@ def _source(leads, sizes, target, tap):
 def gather(x, w, added, y, leads, sizes):
     """``y[target, f] = act(added[f] + sum over tap, c of x[source(target, tap), c] w[tap, c, f])`` in each group.
 
-    Targets are x of the grid, columns y, and groups z.
+    Tiles of targets and columns are x of the grid (`fnet.kernels.cuda.block_tile`), groups z.
     """
     left, right = cuda.shared.array(_ELEMENTS, x.dtype), cuda.shared.array(_SHARED, x.dtype)
     tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
-    target, column = np.int64(cuda.blockIdx.x) * TILE + ty, np.int64(cuda.blockIdx.y) * TILE + tx
     depth, columns = sizes[DEPTH], sizes[COLUMNS]
     targets, k = sizes[SAMPLES] * sizes[LINES] * sizes[LINE], sizes[TAPS] * depth
+    down, across = tile_of_block((targets + TILE - 1) // TILE, (columns + TILE - 1) // TILE)
+    target, column = down * TILE + ty, across * TILE + tx
     of_group = group * sizes[GROUP_STEP] + column * sizes[COLUMN_STEP]
     value = added[group * columns + column] if sizes[BIAS] != 0 and column < columns else x.dtype.type(0)
     p = np.int64(0)
@@ -89,15 +91,16 @@ def gather(x, w, added, y, leads, sizes):
 def weight_gradient(x, g, partial, leads, sizes):
     """``partial[part, tap, c, f] = sum over the targets of a part of x[source(target, tap), c] g[target, f]``.
 
-    Rows of weights, which are (tap, c), are x of the grid, columns y, and (part, group) z.
+    Tiles of rows of weights, which are (tap, c), and of columns are x of the grid, (part, group) z.
     """
     left, right = cuda.shared.array(_SHARED, x.dtype), cuda.shared.array(_SHARED, x.dtype)
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
     groups, depth, columns = sizes[GROUPS], sizes[DEPTH], sizes[COLUMNS]
     part = _quotient(cuda.blockIdx.z, groups)
     group = cuda.blockIdx.z - part * groups
-    read, row = np.int64(cuda.blockIdx.x) * TILE + tx, np.int64(cuda.blockIdx.x) * TILE + ty
-    column, rows = np.int64(cuda.blockIdx.y) * TILE + tx, sizes[TAPS] * depth
+    rows = sizes[TAPS] * depth
+    down, across = tile_of_block((rows + TILE - 1) // TILE, (columns + TILE - 1) // TILE)
+    read, row, column = down * TILE + tx, down * TILE + ty, across * TILE + tx
     tap = _quotient(read, depth)
     channel = group * depth + read - tap * depth
     p = part * sizes[PART]
@@ -119,15 +122,3 @@ def weight_gradient(x, g, partial, leads, sizes):
         p += TILE
     if row < rows and column < columns:
         partial[((part * rows + row) * groups + group) * columns + column] = value
-
-
-@kernel(threads=256)
-def sum_parts(partial, total, parts, n):
-    """``total[i] = sum over parts of partial[part, i]``; n: elements of each."""
-    i = cuda.grid(1)
-    while i < n:
-        value = partial[i]
-        for part in range(1, parts):
-            value += partial[part * n + i]
-        total[i] = value
-        i += cuda.gridsize(1)

@@ -1,11 +1,13 @@
 """Matrix products: a block computes a tile of the product from tiles of the operands in shared memory.
 
 A thread has one element, summed in the order of k by products and sums that are rounded once, from the bias where there
-is one. Operands lie at any strides. Tiles of rows are x of the grid, tiles of columns y, and the products of a stack z.
+is one. Operands lie at any strides. Tiles are x of the grid (`fnet.kernels.cuda.block_tile`), the products of a stack
+z. Where `whole` is less than batch * k, the last product of a stack has a shorter k: the stack is one product in parts.
 """
 
 from __future__ import annotations
 
+from fnet.kernels.cuda.block_tile import tile_of_block
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.scalars import relu, sigmoid, tanh
 from fnet.kernels.sizes import Sizes
@@ -16,16 +18,29 @@ _PITCH = TILE + 1  # a column more, so that the elements of a column lie in diff
 _SHARED = TILE * (TILE + 1)
 
 (
-    M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, BATCH, A_BATCH, B_BATCH, BIAS,
-) = SIZES = Sizes("m n k a_row a_column b_row b_column batch a_batch b_batch bias")  # fmt: skip
+    M, N, K, A_ROW, A_COLUMN, B_ROW, B_COLUMN, BATCH, A_BATCH, B_BATCH, WHOLE, BIAS,
+) = SIZES = Sizes("m n k a_row a_column b_row b_column batch a_batch b_batch whole bias")  # fmt: skip
+
+
+@device_function
+def depth_of(sizes, sample):
+    """The length k of a product of the stack."""
+    return min(sizes[K], sizes[WHOLE] - sample * sizes[K])
+
+
+@device_function
+def _row_and_column(sizes):
+    """The row and the column of the element of a thread."""
+    down, across = tile_of_block((sizes[M] + TILE - 1) // TILE, (sizes[N] + TILE - 1) // TILE)
+    return down * TILE + cuda.threadIdx.y, across * TILE + cuda.threadIdx.x
 
 
 @device_function
 def _element(a, b, c, added, sizes, sample, left, right):
     """The element of a thread in the product number `sample`, 0 outside of it; left, right: shared tiles."""
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    row, column = cuda.blockIdx.x * TILE + ty, cuda.blockIdx.y * TILE + tx
-    m, n, k = sizes[M], sizes[N], sizes[K]
+    row, column = _row_and_column(sizes)
+    m, n, k = sizes[M], sizes[N], depth_of(sizes, sample)
     first_a, first_b = sample * sizes[A_BATCH] + row * sizes[A_ROW], sample * sizes[B_BATCH] + column * sizes[B_COLUMN]
     value = added[column] if sizes[BIAS] != 0 and column < n else c.dtype.type(0)
     p = 0
@@ -45,7 +60,7 @@ def _element(a, b, c, added, sizes, sample, left, right):
 @device_function
 def _place(sizes, sample):
     """Where the element of a thread belongs, -1 outside of the product."""
-    row, column = cuda.blockIdx.x * TILE + cuda.threadIdx.y, cuda.blockIdx.y * TILE + cuda.threadIdx.x
+    row, column = _row_and_column(sizes)
     inside = row < sizes[M] and column < sizes[N]
     return (sample * sizes[M] + row) * sizes[N] + column if inside else -1
 

@@ -10,6 +10,8 @@ import pytest
 from fnet.compile.emit import Ref
 from fnet.compile.recording import Recording
 from fnet.devices.cuda.lower import conv as rules
+from fnet.devices.cuda.tiling import Tiling
+from fnet.kernels.cuda.window_operand import multiplier
 from fnet.ops.conv import _conv, _conv_input, _conv_weight
 from fnet.taps import Axes, Axis
 from tests.devices.cuda.unloaded import Unloaded, aligned, copied
@@ -49,7 +51,7 @@ def numbers(*shape: int, dtype: Any = np.float32, seed: int = 0) -> np.ndarray:
 
 def of_case(case: str, dtype: Any = np.float32) -> tuple[np.ndarray, np.ndarray, np.ndarray, Axes, int]:
     """Input, kernel, and gradient of the output."""
-    axes, samples, groups, depth, columns = CASES[case]
+    axes, samples, groups, depth, columns = {**CASES, **TILED}[case]
     x = numbers(samples, *(a.size for a in axes), groups * depth, dtype=dtype)
     w = numbers(*(a.kernel for a in axes), depth, groups * columns, dtype=dtype, seed=1)
     g = numbers(samples, *(a.outputs for a in axes), groups * columns, dtype=dtype, seed=2)
@@ -65,6 +67,69 @@ def test_a_convolution_and_its_gradients(case: str):
         expected = getattr(reference, primitive.name)(*operands, axes, groups)
         assert received.shape == expected.shape
         np.testing.assert_allclose(received, expected, rtol=1e-5, atol=2e-5, err_msg=primitive.name)
+
+
+SLOW = pytest.mark.slow
+COPIES = {"copy_rows", "copy_strided", "copy_transposed"}
+TILED: dict[str, tuple[Axes, int, int, int, int]] = {
+    "channels in fours": ((window(4, 3, before=1, after=1), window(5, 2, before=1)), 2, 1, 4, 6),
+    "three channels": ((window(4, 3, 2, before=1, after=1), window(7, 3, 2, before=1, after=2)), 2, 1, 3, 5),
+    "three channels, dilation": ((window(6, 3, 1, 2), window(7, 3, 1, 2, before=1, after=2)), 1, 1, 3, 5),
+    "beyond a tile of 64": ((window(9, 2), window(9, 3, before=1, after=1)), 1, 1, 12, 68),
+    "beyond a tile of 128": ((window(12, 2), window(12, 1)), 1, 1, 5, 130),
+    "full tiles of 64": ((window(8, 2, before=1), window(8, 2, before=1)), 1, 1, 16, 64),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tile", "case"),
+    [
+        (64, "one axis"),
+        pytest.param(64, "three channels", marks=SLOW),
+        pytest.param(64, "channels in fours", marks=SLOW),
+        pytest.param(128, "padding beyond the input", marks=SLOW),
+    ],
+)
+def test_register_tiles_have_the_bits_of_plain_ones(tile: int, case: str, monkeypatch: pytest.MonkeyPatch):
+    x, w, g, axes, groups = of_case(case)
+    for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
+        found = []
+        for size in (tile, 16):
+            monkeypatch.setattr(rules, "tiling", lambda m, n, k, *_, size=size: Tiling(size, k, 1))
+            device = Unloaded()
+            found += device.compute(primitive, *operands, axes=axes, groups=groups, precision="highest")
+            names = {"gather", "weight_gradient"} if size == 16 else {f"gather_{tile}", f"weight_gradient_{tile}"}
+            assert names & device.launched.keys() and device.launched.keys() <= names | COPIES
+        np.testing.assert_array_equal(*found, err_msg=primitive.name)
+
+
+@pytest.mark.slow
+def test_parts_of_a_weight_gradient_in_register_tiles(monkeypatch: pytest.MonkeyPatch):
+    x, _, g, axes, groups = of_case("groups")
+    device, targets = Unloaded(), g.size // g.shape[-1]
+    monkeypatch.setattr(rules, "tiling", lambda *_: Tiling(64, 5, -(-targets // 5)))
+    (received,) = device.compute(_conv_weight, x, g, axes=axes, groups=groups, precision="highest")
+    assert dict(device.launched) == {"weight_gradient_64": 1, "sum_parts": 1}
+    np.testing.assert_allclose(received, reference.conv_weight(x, g, axes, groups), rtol=1e-5, atol=2e-5)
+
+
+def test_a_kernel_of_one_pixel_is_a_matrix():
+    axes = (window(3, 1), window(5, 1))
+    x, w, g = numbers(2, 3, 5, 4), numbers(1, 1, 4, 6, seed=1), numbers(2, 3, 5, 6, seed=2)
+    for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
+        device = Unloaded()
+        (received,) = device.compute(primitive, *operands, axes=axes, groups=1, precision="highest")
+        assert dict(device.launched) == {"gemm": 1}
+        expected = getattr(reference, primitive.name)(*operands, axes, 1)
+        np.testing.assert_allclose(received, expected, rtol=1e-5, atol=2e-5, err_msg=primitive.name)
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 3, 7, 64, 641, 65537, 2**31 - 1])
+def test_a_division_by_multiplying(divisor: int):
+    factor, shift = multiplier(divisor)
+    assert factor < 1 << 32
+    for n in {0, 1, divisor - 1, divisor, divisor + 1, 2**31 - 1, (2**31 - 1) // divisor * divisor - 1, 123456789}:
+        assert n >> 31 or n * factor >> shift == n // divisor
 
 
 def test_parts_of_a_weight_gradient(monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,11 @@ import pytest
 from fnet.compile.emit import Ref
 from fnet.compile.recording import Recording
 from fnet.devices.cuda.lower import linalg
+from fnet.devices.cuda.tiling import Tiling, tiling
+from fnet.kernels.cuda.block_tile import tile_of_block
+from fnet.kernels.cuda.runtime.kernel import kernel
 from fnet.ops import linalg as of_linalg
+from fnet.testing.cuda import run_kernel
 from tests.devices.cuda.unloaded import Unloaded, aligned, copied
 
 EDGES = [(1, 1, 1), (16, 16, 16), (17, 3, 33), (5, 40, 15), (33, 17, 1), (2, 0, 3)]  # m, k, n
@@ -85,7 +89,15 @@ OF_ORDER = {"rows": (False, False), "left": (True, False), "right": (False, True
 
 def in_tiles(tile: int, monkeypatch: pytest.MonkeyPatch, *operands: Any, activation: str = "linear") -> np.ndarray:
     """A product, or a stack of them, with a bias where there is a third operand, by blocks of this size."""
-    monkeypatch.setattr(linalg, "tile_of", lambda *_: tile)
+    monkeypatch.setattr(linalg, "tiling", lambda m, n, k, *_: Tiling(tile, k, 1))
+    c, device = product_of(*operands, activation=activation)
+    suffix = "_f64" if c.dtype == np.float64 else ""
+    assert next(iter(device.launched)).startswith("gemm" if tile == 16 else f"gemm_{tile}{suffix}")
+    return c
+
+
+def product_of(*operands: Any, activation: str = "linear") -> tuple[np.ndarray, Unloaded]:
+    """The same, by blocks of the size that the rule says; and what ran it."""
     a, b, *bias = operands
     device, c = Unloaded(), aligned((*a.shape[:-1], b.shape[-1]), a.dtype)
     emit = Recording(device, len(operands) + 1)
@@ -98,9 +110,7 @@ def in_tiles(tile: int, monkeypatch: pytest.MonkeyPatch, *operands: Any, activat
     else:
         linalg.matmul(emit, refs[:-1], refs[-1:], activation=activation)
     device.run(emit, [*(copied(x).reshape(-1) for x in (*flat, *bias)), c.reshape(-1)])
-    suffix = "_f64" if a.dtype == np.float64 else ""
-    assert next(iter(device.launched)).startswith("gemm" if tile == 16 else f"gemm_{tile}{suffix}")
-    return c
+    return c, device
 
 
 def turned(x: np.ndarray, is_turned: bool) -> np.ndarray:
@@ -155,17 +165,76 @@ def test_a_stack_in_registers(tile: int, dtype: Any, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("m", "n", "k", "count", "dtype", "tile"),
+    ("tile", "part", "activation"),
+    [(16, 32, "tanh"), (64, 32, "linear"), pytest.param(128, 32, "relu", marks=SLOW), (16, 96, "linear")],
+)
+def test_parts_of_k_are_summed_in_their_order(tile: int, part: int, activation: str, monkeypatch: pytest.MonkeyPatch):
+    a, b, bias = numbers(5, 75), turned(numbers(75, 6, seed=1), tile == 64), numbers(6, seed=2)
+    parts = -(-75 // part)
+    cut = Tiling(tile, part, parts) if parts > 1 else Tiling(tile, 75, 1)
+    monkeypatch.setattr(linalg, "tiling", lambda *_: cut)
+    received, device = product_of(a, b, bias, activation=activation)
+    assert device.launched["sum_parts"] == (parts > 1)
+    expected = sum_in_parts(a, b, part) + bias
+    meaning = {"linear": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[activation]
+    close(received, a, b, meaning(expected.astype("f8")))
+    if activation == "linear" and parts > 1:
+        np.testing.assert_array_equal(received, expected)
+
+
+def sum_in_parts(a: np.ndarray, b: np.ndarray, part: int) -> np.ndarray:
+    """The sums of the products of each part, rounded as kernels do, in the order of the parts."""
+    total = np.zeros((a.shape[0], b.shape[1]), np.float32)
+    for first in range(0, a.shape[1], part):
+        of_part = np.zeros_like(total)
+        for k in range(first, min(first + part, a.shape[1])):
+            of_part += np.outer(a[:, k], b[k])
+        total = of_part if first == 0 else total + of_part
+    return total
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "count", "dtype", "cut"),
     [
-        (4096, 4096, 4096, 1, np.float32, 128),
-        (4096, 4096, 4096, 1, np.float64, 64),
-        (1024, 1024, 64, 1, np.float32, 64),
-        (1024, 1024, 64, 8, np.float32, 128),
-        (1024, 32, 1024, 64, np.float32, 16),
-        (256, 256, 256, 1, np.float32, 16),
-        (4096, 4096, 1 << 31, 1, np.float32, 16),
-        (4096, 4096, 4096, 1, np.int64, 16),
+        (4096, 4096, 4096, 1, np.float32, (128, 4096, 1)),
+        (4096, 4096, 4096, 1, np.float64, (64, 4096, 1)),
+        (1024, 1024, 64, 1, np.float32, (64, 64, 1)),
+        (1024, 1024, 4096, 1, np.float32, (128, 1024, 4)),
+        (1024, 1024, 64, 8, np.float32, (128, 64, 1)),
+        (1024, 32, 1024, 64, np.float32, (64, 1024, 1)),
+        (256, 256, 256, 1, np.float32, (16, 256, 1)),
+        (256, 256, 8192, 1, np.float32, (64, 608, 14)),
+        (784, 10, 60000, 1, np.float32, (16, 12000, 5)),
+        (784, 10, 60000, 2, np.float32, (16, 60000, 1)),
+        (4096, 4096, 1 << 31, 1, np.float32, (16, 1 << 31, 1)),
+        (4096, 4096, 4096, 1, np.int64, (16, 4096, 1)),
+        (16, 16, 4096, 1, np.int64, (16, 4096, 1)),
+        (0, 16, 4096, 1, np.float32, (16, 256, 16)),
     ],
 )
-def test_the_tile_that_sizes_have(m: int, n: int, k: int, count: int, dtype: Any, tile: int):
-    assert linalg.tile_of(m, n, k, count, np.dtype(dtype)) == tile
+def test_how_sizes_are_cut(m: int, n: int, k: int, count: int, dtype: Any, cut: tuple[int, int, int]):
+    assert tiling(m, n, k, count, np.dtype(dtype)) == cut
+    assert cut[1] * (cut[2] - 1) < k <= cut[1] * cut[2]
+
+
+def test_columns_beyond_what_the_second_axis_of_a_grid_can_be():
+    a, b = numbers(1, 1), numbers(1, 1 << 21, seed=1)
+    recording = Recording(Unloaded(), 3)
+    c = np.empty((1, 1 << 21), np.float32)
+    linalg.matmul(
+        recording, [Ref.whole(0, a.dtype, a.shape), Ref.whole(1, b.dtype, b.shape)], [Ref.whole(2, c.dtype, c.shape)]
+    )
+    ((launch, _),) = recording.calls
+    assert launch.grid == (1 << 17, 1, 1)
+
+
+def test_every_tile_has_one_block():
+    @kernel
+    def places(found, down, across):
+        row, column = tile_of_block(down, across)
+        found[row * across + column] += 1
+
+    for down, across in ((1, 1), (8, 3), (9, 2), (17, 5), (3, 40)):
+        found = np.zeros(down * across, np.int64)
+        run_kernel(places, down * across, 1, found, down, across)
+        assert (found == 1).all()

@@ -3,76 +3,167 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import spread
-from fnet.devices.cuda.lower.linalg import EPILOGUES
+from fnet.devices.cuda.lower.linalg import EPILOGUES, emit_product, emit_sum_of_parts
+from fnet.devices.cuda.tiling import SMALLEST, Tiling, tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 from fnet.taps import Axes, Axis
 
-BLOCKS = 1024  # of a weight gradient that are enough
+PLAIN = (SMALLEST, SMALLEST)
+BLOCKS = 1024  # of a weight gradient in plain tiles that are enough
 PART = 256  # pixels that are worth a block
 
 
 @lowering(absorbs=EPILOGUES)
-def conv(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str) -> None:
+def conv(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, activation: str = "linear",
+    precision: str = "highest",
+) -> None:  # fmt: skip
     """Targets are output pixels, and the columns filters."""
-    depth, filters = inputs[1].shape[-2:]
-    sizes = {
-        **_window(inputs[0].shape[0], axes, groups, depth, filters // groups, False),
-        "group_step": filters // groups, "tap_step": depth * filters, "row_step": filters, "column_step": 1,
-    }  # fmt: skip
-    _gather(emit, inputs, outputs[0], _lines(axes[:-1], False), sizes, **params)
+    (x, w, *bias), (y,) = inputs, outputs
+    depth, filters = w.shape[-2:]
+    if _is_matrix(axes, groups):
+        emit_product(emit, x, w, y, bias[0] if bias else None, (_pixels(y), depth, filters), (1, 0, 0), activation)
+        return
+    window = _window(x.shape[0], axes, groups, depth, filters // groups, False)
+    _gather(emit, inputs, y, _lines(axes[:-1], False), window, (filters // groups, filters, 1), activation)
 
 
 @lowering(absorbs=EPILOGUES)
-def conv_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str) -> None:
+def conv_input(
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, activation: str = "linear",
+    precision: str = "highest",
+) -> None:  # fmt: skip
     """Targets are input pixels, and the columns channels."""
-    channels, filters = inputs[1].shape[-2:]
-    sizes = {
-        **_window(inputs[0].shape[0], axes, groups, filters // groups, channels, True),
-        "group_step": filters // groups, "tap_step": channels * filters, "row_step": 1, "column_step": filters,
-    }  # fmt: skip
-    _gather(emit, inputs, outputs[0], _lines(axes[:-1], True), sizes, **params)
+    (g, w, *bias), (y,) = inputs, outputs
+    channels, filters = w.shape[-2:]
+    if _is_matrix(axes, groups):
+        turned = w.viewed(np.swapaxes, axis1=-1, axis2=-2)
+        emit_product(
+            emit, g, turned, y, bias[0] if bias else None, (_pixels(y), filters, channels), (1, 0, 0), activation
+        )
+        return
+    window = _window(g.shape[0], axes, groups, filters // groups, channels, True)
+    _gather(emit, inputs, y, _lines(axes[:-1], True), window, (filters // groups, 1, filters), activation)
 
 
 @lowering()
 def conv_weight(
-    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, **params: str
+    emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes, groups: int, precision: str = "highest"
 ) -> None:
     """Blocks sum over parts of the output pixels, then the parts are summed."""
     (x, g), (dw,) = inputs, outputs
     if dw.size == 0:
         return
     depth, columns = dw.shape[-2], dw.shape[-1] // groups
-    rows, targets = dw.size // dw.shape[-1], math.prod(g.shape[:-1])
-    tiles = _tiles(rows), _tiles(columns)
-    part, parts = _parts(targets, math.prod(tiles) * groups)
-    partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
+    rows, targets = dw.size // dw.shape[-1], _pixels(g)
+    if _is_matrix(axes, groups):
+        turned = Ref.whole(x.buffer, x.dtype, (targets, depth)).viewed(np.transpose)
+        emit_product(emit, replace(turned, offset=x.offset), g, dw, None, (depth, targets, columns), (1, 0, 0))
+        return
     window = _window(x.shape[0], axes, groups, depth, columns, False)
-    sizes, leads = cuda.conv.WEIGHT_SIZES.array(**window, part=part), _lines(axes[:-1], False)
-    launch = cuda.conv.weight_gradient[(*tiles, groups * parts), (cuda.conv.TILE, cuda.conv.TILE)]
-    emit.call(launch, x, g, partial, emit.constant(leads), emit.constant(sizes))
+    cut = _tiling(rows, columns, targets, groups, dw.dtype)
+    part, parts = cut.part, cut.parts
+    if cut.tile == SMALLEST:
+        part, parts = _parts(targets, tiles(rows, SMALLEST) * tiles(columns, SMALLEST) * groups)
+        kernel, block = cuda.conv.weight_gradient, PLAIN
+        sizes = cuda.conv.WEIGHT_SIZES.array(**window, part=part)
+    else:
+        kernel, block = getattr(cuda.conv_tiled, f"weight_gradient_{cut.tile}"), cuda.conv_tiled.THREADS
+        sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part)
+    partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
+    launch = kernel[_grid(rows, columns, cut.tile, groups * parts), block]
+    emit.call(launch, x, g, partial, emit.constant(_lines(axes[:-1], False)), emit.constant(sizes))
     if parts > 1:
-        emit.call(cuda.conv.sum_parts[spread(dw.size)], partial, dw, parts, dw.size)
+        emit_sum_of_parts(emit, partial, dw, parts)
 
 
 def _gather(
-    emit: Emitter, inputs: list[Ref], y: Ref, leads: np.ndarray, sizes: dict[str, int], activation: str = "linear",
-    precision: str = "highest",
+    emit: Emitter, inputs: list[Ref], y: Ref, leads: np.ndarray, window: dict[str, int], steps: tuple[int, int, int],
+    activation: str,
 ) -> None:  # fmt: skip
-    """Emit a product; sizes: of the window and of the weights."""
+    """Emit a product of windows and weights; steps: of the weights, from one group, row and column to the next."""
     x, w, *bias = inputs
     if y.size == 0:
         return
-    grid = _tiles(math.prod(y.shape[:-1])), _tiles(sizes["columns"]), sizes["groups"]
-    values = cuda.conv.SIZES.array(**sizes, bias=int(bool(bias)), act=activation_code(activation))
-    launch = cuda.conv.gather[grid, (cuda.conv.TILE, cuda.conv.TILE)]
-    emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(leads), emit.constant(values))
+    targets, columns, groups = _pixels(y), window["columns"], window["groups"]
+    epilogue = {"bias": int(bool(bias)), "act": activation_code(activation)}
+    cut = _tiling(targets, columns, window["taps"] * window["depth"], groups, y.dtype)
+    group_step, row_step, column_step = steps
+    if cut.tile == SMALLEST:
+        tap_step = w.shape[-2] * w.shape[-1]
+        sizes = cuda.conv.SIZES.array(
+            **window, group_step=group_step, tap_step=tap_step, row_step=row_step, column_step=column_step, **epilogue
+        )
+        kernel, block = cuda.conv.gather, PLAIN
+    else:
+        if column_step != 1:
+            w, group_step, row_step = _turned(emit, w, groups)
+        sizes = cuda.conv_tiled.SIZES.array(
+            **_divided(_in_runs(window)), part=0, group_step=group_step, k_step=row_step, **epilogue
+        )
+        kernel, block = getattr(cuda.conv_tiled, f"gather_{cut.tile}"), cuda.conv_tiled.THREADS
+    launch = kernel[_grid(targets, columns, cut.tile, groups), block]
+    emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(leads), emit.constant(sizes))
+
+
+def _turned(emit: Emitter, w: Ref, groups: int) -> tuple[Ref, int, int]:
+    """A copy of weights with the axes group, tap, filter, channel; its steps from one group and filter to the next."""
+    *_, channels, filters = w.shape
+    taps = w.size // (channels * filters)
+    by_group = Ref.whole(w.buffer, w.dtype, (taps, channels, groups, filters // groups))
+    turned = replace(by_group, offset=w.offset).viewed(np.transpose, axes=(2, 0, 3, 1))
+    made = emit.scratch(w.size, w.dtype)
+    made = replace(Ref.whole(made.buffer, made.dtype, turned.shape), offset=made.offset)
+    emit.device.copy(turned, made, emit)
+    return replace(made, shape=(w.size,), strides=(1,)), w.size // groups, channels
+
+
+def _is_matrix(axes: Axes, groups: int) -> bool:
+    """Whether each pixel of the output is the product of one pixel of the input and one matrix."""
+    return groups == 1 and all(a.kernel == a.stride == 1 and a.before == 0 and a.outputs == a.size for a in axes)
+
+
+def _tiling(rows: int, columns: int, k: int, groups: int, dtype: np.dtype) -> Tiling:
+    """Only products of float32 have larger tiles here."""
+    cut = tiling(rows, columns, k, groups, dtype)
+    return cut if dtype == np.float32 else Tiling(SMALLEST, k, 1)
+
+
+def _in_runs(window: dict[str, int]) -> dict[str, int]:
+    """The same window with one channel, whose last axis runs over pixels and channels, where it can be seen so.
+
+    Taps side by side read what lies side by side, so that four elements need no pixel of their own.
+    """
+    depth = window["depth"]
+    if window["groups"] > 1 or window["step"] != 1 or window["divisor"] != 1 or depth % 4 == 0:
+        return window
+    longer = ("pixels", "taps", "last_taps", "scale", "offset", "limit")
+    return {**window, "depth": 1, **{name: depth * window[name] for name in longer}}
+
+
+def _divided(window: dict[str, int]) -> dict[str, int]:
+    """The window, and by what to multiply and shift instead of dividing by its numbers."""
+    found = dict(window)
+    for name in cuda.window_operand.DIVISORS:
+        found[f"{name}_by"], found[f"{name}_shift"] = cuda.window_operand.multiplier(max(1, window[name]))
+    return found
+
+
+def _pixels(image: Ref) -> int:
+    """The pixels of all samples."""
+    return math.prod(image.shape[:-1])
+
+
+def _grid(rows: int, columns: int, tile: int, layers: int) -> tuple[int, int, int]:
+    """A block for each tile of a product, in so many layers."""
+    return tiles(rows, tile) * tiles(columns, tile), 1, layers
 
 
 def _window(samples: int, axes: Axes, groups: int, depth: int, columns: int, transposed: bool) -> dict[str, int]:
@@ -119,7 +210,3 @@ def _parts(targets: int, blocks: int) -> tuple[int, int]:
     wanted = min(-(-BLOCKS // blocks), targets // PART)
     part = -(-targets // max(wanted, 1))
     return part, max(1, -(-targets // max(part, 1)))
-
-
-def _tiles(n: int) -> int:
-    return -(-n // cuda.conv.TILE)

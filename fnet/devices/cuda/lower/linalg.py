@@ -9,12 +9,13 @@ import numpy as np
 
 from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
+from fnet.devices.cuda.grids import spread
+from fnet.devices.cuda.tiling import tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
 EPILOGUES = activation_codes.NAMES[1:]
 MOST_SAMPLES = 1024  # of a grid, which goes on until all are done
-MULTIPROCESSORS = 108  # of a card, each of which should have a block at least
 
 
 @lowering(strided=True, absorbs=EPILOGUES)
@@ -29,9 +30,9 @@ def matmul(
     """One GEMM, with bias and activation in its epilogue; transposes are only other strides."""
     a, b, *bias = inputs
     (c,) = outputs
-    added = contiguous(bias[0], emit) if bias else c
+    added = contiguous(bias[0], emit) if bias else None
     shape = (*a.shape, b.shape[1])
-    _product(emit, *_forwards(emit, a, b), c, added, bool(bias), shape, (1, 0, 0), activation)
+    emit_product(emit, *_forwards(emit, a, b), c, added, shape, (1, 0, 0), activation)
 
 
 @lowering(strided=True)
@@ -40,7 +41,7 @@ def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, prec
     a, b = _forwards(emit, *inputs)
     (c,) = outputs
     count, m, k = a.shape
-    _product(emit, a, b, c, c, False, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]))
+    emit_product(emit, a, b, c, None, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]))
 
 
 @lowering()
@@ -50,16 +51,15 @@ def product_of_integers(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) ->
     (c,) = outputs
     *lead, m, k = a.shape
     n = b.shape[-1]
-    _product(emit, a, b, c, c, False, (m, k, n), (math.prod(lead), m * k, k * n))
+    emit_product(emit, a, b, c, None, (m, k, n), (math.prod(lead), m * k, k * n))
 
 
-def _product(
+def emit_product(
     emit: Emitter,
     a: Ref,
     b: Ref,
     c: Ref,
-    added: Ref,
-    has_bias: bool,
+    bias: Ref | None,
     shape: Sequence[int],
     batch: Sequence[int],
     activation: str = "linear",
@@ -68,32 +68,37 @@ def _product(
     (m, k, n), (count, a_step, b_step) = shape, batch
     if c.size == 0:
         return
+    cut, act = tiling(m, n, k, count, c.dtype), activation_codes.code(activation)
     (a_row, a_column), (b_row, b_column) = a.strides[-2:], b.strides[-2:]
+    target, added, whole = c, bias, count * k
+    if cut.parts > 1:  # a stack of the products of the parts
+        count, a_step, b_step, whole = cut.parts, cut.part * a_column, cut.part * b_row, k
+        target, added, activation = emit.scratch(count * c.size, c.dtype), None, "linear"
     sizes = {
-        "m": m, "n": n, "k": k, "a_row": a_row, "a_column": a_column, "b_row": b_row, "b_column": b_column,
-        "batch": count, "a_batch": a_step, "b_batch": b_step, "bias": int(has_bias),
+        "m": m, "n": n, "k": cut.part, "a_row": a_row, "a_column": a_column, "b_row": b_row, "b_column": b_column,
+        "batch": count, "a_batch": a_step, "b_batch": b_step, "whole": whole, "bias": int(added is not None),
     }  # fmt: skip
-    tile = tile_of(m, n, k, count, c.dtype)
-    grid = -(-m // tile), -(-n // tile), min(count, MOST_SAMPLES)
-    if tile == cuda.gemm.TILE:
+    grid = tiles(m, cut.tile) * tiles(n, cut.tile), 1, min(count, MOST_SAMPLES)
+    if cut.tile == cuda.gemm.TILE:
         kernel = cuda.gemm.gemm if activation == "linear" else getattr(cuda.gemm, f"gemm_{activation}")
-        launch, numbers = kernel[grid, (tile, tile)], cuda.gemm.SIZES.array(**sizes)
+        launch, numbers = kernel[grid, (cut.tile, cut.tile)], cuda.gemm.SIZES.array(**sizes)
     else:
         family = cuda.gemm_tiled
-        kernel = family.gemm_64_f64 if c.dtype == np.float64 else getattr(family, f"gemm_{tile}")
+        kernel = family.gemm_64_f64 if c.dtype == np.float64 else getattr(family, f"gemm_{cut.tile}")
         launch = kernel[grid, family.THREADS]
         numbers = family.SIZES.array(**sizes, act=activation_codes.code(activation))
-    emit.call(launch, a, b, c, added, emit.constant(numbers))
+    emit.call(launch, a, b, target, target if added is None else added, emit.constant(numbers))
+    if cut.parts > 1:
+        emit_sum_of_parts(emit, target, c, cut.parts, bias, act)
 
 
-def tile_of(m: int, n: int, k: int, count: int, dtype: np.dtype) -> int:
-    """The rows and columns that a block computes: the larger, the less is read, if the blocks occupy a card."""
-    widest = {np.dtype(np.float32): 128, np.dtype(np.float64): 64}.get(dtype, cuda.gemm.TILE)
-    for tile in (128, 64):
-        fits = min(m, n) > tile // 2 and max(m, n, k) < 1 << 31
-        if tile <= widest and fits and -(-m // tile) * -(-n // tile) * count >= MULTIPROCESSORS:
-            return tile
-    return cuda.gemm.TILE
+def emit_sum_of_parts(
+    emit: Emitter, partial: Ref, total: Ref, parts: int, bias: Ref | None = None, act: int = 0
+) -> None:
+    """Emit the second stage of a sum; partial: as many as `parts` of `total`."""
+    columns = total.shape[-1] if bias is not None else 0
+    launch = cuda.parts.sum_parts[spread(total.size)]
+    emit.call(launch, partial, total if bias is None else bias, total, parts, total.size, columns, act)
 
 
 def _forwards(emit: Emitter, a: Ref, b: Ref) -> tuple[Ref, Ref]:

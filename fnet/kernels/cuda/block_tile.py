@@ -1,0 +1,30 @@
+"""Which tile of a product a block computes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function
+
+BAND = 8  # rows of tiles
+
+
+@device_function
+def _quotient(a, b):
+    """``a // b`` of two numbers in [0, 2**32)."""
+    return np.uint32(np.uint32(a) // np.uint32(b))
+
+
+@device_function
+def tile_of_block(down, across):
+    """The row and the column of the tile that a block has, of so many rows and columns of tiles.
+
+    All tiles are x of the grid, the only axis that a card lets be long. Blocks go down the rows of a band, then on to
+    its next column: blocks that run together read the same parts of both operands, from the cache.
+    """
+    number = np.uint32(cuda.blockIdx.x)
+    band = _quotient(number, BAND * across)
+    number = np.uint32(number - band * BAND * across)
+    height = min(BAND, down - band * BAND)
+    column = _quotient(number, height)
+    return np.int64(band * BAND + number - column * height), np.int64(column)

@@ -1,0 +1,132 @@
+"""Convolutions as products in tiles of registers, whose left operand is read in place.
+
+What is computed is that of `fnet.kernels.cuda.conv`, with the same order of sums; the tiles are those of
+`fnet.kernels.cuda.register_tiles`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cuda.block_tile import tile_of_block
+from fnet.kernels.cuda.matrix_operand import matrix_four, matrix_operand
+from fnet.kernels.cuda.register_tiles import (
+    SHARED_64,
+    SHARED_128,
+    SUMS_64,
+    SUMS_128,
+    THREADS,
+    TILE,
+    begin,
+    finish,
+    place_in_tile,
+    product,
+)
+from fnet.kernels.cuda.runtime.access import BYTES, is_aligned
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.window_operand import (
+    COLUMNS,
+    DEPTH,
+    GROUPS,
+    LINE,
+    LINES,
+    NAMES,
+    PART,
+    SAMPLES,
+    TAPS,
+    four_of_taps,
+    four_of_targets,
+    rows_of_taps,
+    rows_of_targets,
+)
+from fnet.kernels.sizes import Sizes
+
+# Where weights lie: the steps from one group to the next and from one k to the next; a column is one element further.
+(*_, GROUP_STEP, K_STEP, BIAS, ACT) = SIZES = Sizes(f"{NAMES} group_step k_step bias act")
+WEIGHT_SIZES = Sizes(NAMES)
+
+_add_windows, _add_patches = product(four_of_targets, matrix_four), product(four_of_taps, matrix_four)
+
+
+@device_function
+def targets_of(sizes):
+    """The number of targets."""
+    return sizes[SAMPLES] * sizes[LINES] * sizes[LINE]
+
+
+@device_function
+def first_places(rows, columns, size):
+    """The first row and column of the tile of a block; size: of a tile."""
+    down, across = tile_of_block((rows + size - 1) // size, (columns + size - 1) // size)
+    return np.int32(down * size), np.int32(across * size)
+
+
+@device_function
+def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
+    """The tile of a block of a convolution, or of an input gradient; groups are z of the grid."""
+    group = np.int32(cuda.blockIdx.z)
+    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], TILE * parts)
+    side, deep = place_in_tile(True, parts)
+    left = rows_of_targets(x, leads, sizes, group, first_row + side, deep)
+    side, deep = place_in_tile(False, parts)
+    k, group_step = sizes[TAPS] * sizes[DEPTH], sizes[GROUP_STEP]
+    right = matrix_operand(
+        w, group * group_step, first_column + side, sizes[COLUMNS], deep, k, 1, sizes[K_STEP], group_step, False
+    )
+    bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
+    begin(sums, added, bias, first_column, np.int32(sizes[COLUMNS]), x.dtype.type(0), parts)
+    _add_windows(left, right, np.int32(k), True, False, tiles, sums, parts)
+    n = sizes[COLUMNS]
+    first_row, first_column = first_places(targets_of(sizes), n, TILE * parts)  # registers are dear in between
+    result = y, group * n, sizes[GROUPS] * n, targets_of(sizes), n, n & 3 == 0 and is_aligned(y)
+    finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts)
+
+
+@device_function
+def _weight_gradient(x, g, partial, leads, sizes, tiles, sums, parts):
+    """The tile of a block of a weight gradient, from a part of the targets; (part, group) is z of the grid."""
+    groups, rows, columns = sizes[GROUPS], sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS]
+    part = np.int32(cuda.blockIdx.z // groups)
+    group = np.int32(cuda.blockIdx.z - part * groups)
+    first_row, first_column = first_places(rows, columns, TILE * parts)
+    side, deep = place_in_tile(False, parts)
+    first = part * sizes[PART]
+    k = min(targets_of(sizes) - first, sizes[PART])
+    left = rows_of_taps(x, leads, sizes, group, np.int32(first_row + side), first, deep)
+    step = groups * columns
+    place = first * step + group * columns
+    right = matrix_operand(g, place, first_column + side, columns, deep, k, 1, step, columns, False)
+    begin(sums, g, np.int64(-1), first_column, np.int32(columns), x.dtype.type(0), parts)
+    _add_patches(left, right, np.int32(k), False, False, tiles, sums, parts)
+    first_row, first_column = first_places(rows, columns, TILE * parts)
+    wide = columns & 3 == 0 and is_aligned(partial)
+    result = partial, part * rows * step + group * columns, step, rows, columns, wide
+    finish(sums, tiles, result, first_row, first_column, np.int64(0), parts)
+
+
+@kernel(threads=THREADS, blocks=2)
+def gather_64(x, w, added, y, leads, sizes):
+    """See `fnet.kernels.cuda.conv.gather`; in tiles of 64 x 64."""
+    tiles = cuda.shared.array(SHARED_64, x.dtype, alignment=BYTES)
+    _gather(x, w, added, y, leads, sizes, tiles, cuda.local.array(SUMS_64, x.dtype), 1)
+
+
+@kernel(threads=THREADS, blocks=2)
+def gather_128(x, w, added, y, leads, sizes):
+    """See `fnet.kernels.cuda.conv.gather`; in tiles of 128 x 128."""
+    tiles = cuda.shared.array(SHARED_128, x.dtype, alignment=BYTES)
+    _gather(x, w, added, y, leads, sizes, tiles, cuda.local.array(SUMS_128, x.dtype), 2)
+
+
+@kernel(threads=THREADS, blocks=2)
+def weight_gradient_64(x, g, partial, leads, sizes):
+    """See `fnet.kernels.cuda.conv.weight_gradient`; in tiles of 64 x 64."""
+    tiles = cuda.shared.array(SHARED_64, x.dtype, alignment=BYTES)
+    _weight_gradient(x, g, partial, leads, sizes, tiles, cuda.local.array(SUMS_64, x.dtype), 1)
+
+
+@kernel(threads=THREADS, blocks=2)
+def weight_gradient_128(x, g, partial, leads, sizes):
+    """See `fnet.kernels.cuda.conv.weight_gradient`; in tiles of 128 x 128."""
+    tiles = cuda.shared.array(SHARED_128, x.dtype, alignment=BYTES)
+    _weight_gradient(x, g, partial, leads, sizes, tiles, cuda.local.array(SUMS_128, x.dtype), 2)
