@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnet.kernels.cuda.runtime import held
+
 WARP = 32
 THREADS = 256  # of a block, at most
 LONG = 1024  # elements of a row for which a warp takes too long
@@ -24,6 +26,23 @@ def warps(rows: int) -> tuple[int, tuple[int, int]]:
 def rows_grid(rows: int, columns: int) -> tuple[int, tuple[int, int]]:
     """A grid for kernels whose rows are the work of a warp, or of a block where they are long."""
     return warps(rows) if columns <= LONG else (rows, (THREADS, 1))
+
+
+def held_grid(rows: int, columns: int) -> tuple[int, tuple[int, int]]:
+    """A grid for kernels that hold rows in registers: 4 to 32 lanes are x, rows are y; or a block has a long row.
+
+    A thread has at least four elements, and `held.HELD` of them before a row is given more threads than a warp.
+    """
+    lanes = min(WARP, _power_of_two(max(4, -(-columns // 4))))
+    if columns > WARP * held.HELD:
+        lanes = min(held.THREADS, _power_of_two(-(-columns // held.HELD)))
+    many = max(1, (THREADS if rows * lanes > WARP * BLOCKS else WARP) // lanes)
+    return -(-rows // many), (lanes, many)
+
+
+def _power_of_two(number: int) -> int:
+    """The smallest one that is not below a number."""
+    return 1 << (number - 1).bit_length()
 
 
 def channels_grid(samples: int, positions: int, channels: int) -> tuple[tuple[int, int], tuple[int, int, int]]:

@@ -21,6 +21,7 @@ _FAMILIES = (
     "index",
     "normalize_columns",
     "normalize_groups",
+    "normalize_rows",
     "orthogonal",
     "parts",
     "permutation",

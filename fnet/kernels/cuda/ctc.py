@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
-from fnet.kernels.cuda.runtime.rows import WARPS, row_of_thread, row_sum
+from fnet.kernels.cuda.runtime.rows import WARPS, row_max, row_of_thread, row_sum
 from fnet.kernels.cuda.scalars import exp, log, logaddexp
-from fnet.kernels.cuda.softmax import row_shift
+from fnet.kernels.cuda.softmax import finite_or_zero
 from fnet.kernels.sizes import Sizes
 
 THREADS = 256
@@ -35,8 +35,12 @@ def frame_norms(logits, norms, rows, classes):
     row = row_of_thread()
     if row < rows:
         first = row * classes
-        shift = np.float64(row_shift(logits, first, classes, shifts))
-        total = _0
+        top, total = logits.dtype.type(-np.float32(_INF)), _0
+        k = cuda.threadIdx.x
+        while k < classes:
+            top = logits[first + k] if logits[first + k] > top else top
+            k += cuda.blockDim.x
+        shift = np.float64(finite_or_zero(row_max(top, shifts)))
         k = cuda.threadIdx.x
         while k < classes:
             total += exp(np.float64(logits[first + k]) - shift)

@@ -1,19 +1,20 @@
-"""Normalisation of groups of neighbouring columns of a sample, and of rows, which are groups of all columns of one row.
+"""Group normalisation: a group of channels of one sample by itself, and the gradient in it.
 
-x: (samples, rows, groups * width) is flat. A group is the work of a warp, or of a block, which goes over it once for
-its mean, once for its squared distances from that, and once to write. Sums are in float64. The gradients of scale and
-offset are sums over columns (`fnet.kernels.cuda.normalize_columns`).
+A group is the work of a warp or a block, which goes over it twice; sums are those of `normalize_rows`. The gradients of
+scale and offset are sums over columns (`fnet.kernels.cuda.normalize_columns`).
 
-Source: Y. Wu and K. He 2018; J. Ba, J. Kiros and G. Hinton 2016; B. Zhang and R. Sennrich 2019.
+Source: Y. Wu and K. He 2018.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cuda.normalize_rows import of_pivot
 from fnet.kernels.cuda.runtime.arithmetic import sqrt
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.runtime.rows import WARPS, row_of_thread, row_sum
+from fnet.kernels.cuda.softmax import finite_or_zero
 
 THREADS = 256
 
@@ -33,43 +34,26 @@ def _next(row, column, width):
     return (row + 1, column - width) if column >= width else (row, column)
 
 
-@device_function
-def _mean(x, start, rows, width, columns, shared):
-    total = np.float64(0)
-    row, column = _first(width)
-    while row < rows:
-        total += np.float64(x[start + row * columns + column])
-        row, column = _next(row, column, width)
-    return row_sum(total, shared) / np.float64(rows * width)
-
-
-@device_function
-def _variance(x, center, start, rows, width, columns, shared):
-    total = np.float64(0)
-    row, column = _first(width)
-    while row < rows:
-        gap = np.float64(x[start + row * columns + column]) - np.float64(center)
-        total += gap * gap
-        row, column = _next(row, column, width)
-    return row_sum(total, shared) / np.float64(rows * width)
-
-
 @kernel(threads=THREADS)
-def group_norm(x, gamma, beta, epsilon, y, mean, inverse, count, rows, width, groups, centered):
-    """``y = (x - mean) inverse gamma + beta`` and ``inverse = 1 / sqrt(variance + epsilon)`` of each of `count` groups.
-
-    Where `centered` is 0 the mean is taken as 0, which is root-mean-square normalisation.
-    """
+def group_norm(x, gamma, beta, epsilon, y, mean, inverse, count, rows, width, groups):
+    """``y = (x - mean) inverse gamma + beta``, ``inverse = 1 / sqrt(variance + epsilon)`` of each of `count` groups."""
     shared = cuda.shared.array(WARPS, np.float64)
     task = row_of_thread()
     if task < count:
         sample, columns = task // groups, width * groups
         first = (task - sample * groups) * width
         start = sample * rows * columns + first
-        center = x.dtype.type(0)
-        if centered:
-            center = x.dtype.type(_mean(x, start, rows, width, columns, shared))
-        variance = _variance(x, center, start, rows, width, columns, shared)
+        pivot = finite_or_zero(x[start]) if rows > 0 else x.dtype.type(0)
+        total, squares = np.float64(0), np.float64(0)
+        row, column = _first(width)
+        while row < rows:
+            gap = np.float64(x[start + row * columns + column]) - np.float64(pivot)
+            total += gap
+            squares += gap * gap
+            row, column = _next(row, column, width)
+        total, squares = row_sum(total, shared), row_sum(squares, shared)
+        exact_center, variance = of_pivot(total, squares, np.float64(rows * width), pivot, True)
+        center = x.dtype.type(exact_center)
         scale = x.dtype.type(np.float64(1) / sqrt(variance + np.float64(epsilon[0])))
         if cuda.threadIdx.x == 0:
             mean[task], inverse[task] = center, scale
@@ -81,7 +65,7 @@ def group_norm(x, gamma, beta, epsilon, y, mean, inverse, count, rows, width, gr
 
 
 @kernel(threads=THREADS)
-def group_norm_vjp(x, gamma, mean, inverse, g, dx, count, rows, width, groups, centered):
+def group_norm_vjp(x, gamma, mean, inverse, g, dx, count, rows, width, groups):
     """The gradient of `group_norm` in x, for the gradient g of its y."""
     shared = cuda.shared.array(WARPS, np.float64)
     task = row_of_thread()
@@ -99,7 +83,7 @@ def group_norm_vjp(x, gamma, mean, inverse, g, dx, count, rows, width, groups, c
             row, column = _next(row, column, width)
         size = np.float64(rows * width)
         total, moment = row_sum(total, shared), row_sum(moment, shared)
-        offset = x.dtype.type(total / size) if centered else x.dtype.type(0)
+        offset = x.dtype.type(total / size)
         slope = x.dtype.type(moment * np.float64(scale) * np.float64(scale) / size)
         row, column = _first(width)
         while row < rows:

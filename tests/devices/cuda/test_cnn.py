@@ -37,6 +37,6 @@ def test_a_network_of_convolutions_is_trained_there(count: int, filters: int, mo
     there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), there, here)
     assert card.seen["replayed"] > 0
-    assert {"column_products", "max_pool_vjp", "average_pool_vjp", "group_norm_vjp", "channel_products"} <= set(
+    assert {"column_products", "max_pool_vjp", "average_pool_vjp", "row_norm_vjp", "channel_products"} <= set(
         card.kernels
     )

@@ -9,10 +9,12 @@ import pytest
 
 import fnet.device
 from fnet.devices.cuda import grids
+from fnet.kernels.cuda import softmax
 from fnet.ops import nn
-from tests.devices.cuda.unloaded import Unloaded
+from fnet.testing.cuda import run_kernel
+from tests.devices.cuda.unloaded import Unloaded, aligned
 
-COLUMNS = [1, 2, 31, 32, 33, 127, 129]
+COLUMNS = [1, 2, 12, 31, 32, 33, 127, 128, 129]
 
 
 def check(primitive: Any, *arrays: np.ndarray) -> None:
@@ -61,23 +63,46 @@ def test_rows_of_a_warp(columns):
     check_all(numbers(5, columns))
 
 
-def test_rows_of_a_block(monkeypatch):
-    monkeypatch.setattr(grids, "LONG", 16)
-    monkeypatch.setattr(grids, "THREADS", 64)
-    for columns in (63, 65, 200):
-        check_all(numbers(3, columns))
+@pytest.mark.parametrize("columns", [260, 516])
+def test_rows_of_a_block(columns):
+    check_all(numbers(2, columns))
+
+
+@pytest.mark.parametrize("columns", [63, 64, 132, 133])
+def test_rows_that_registers_do_not_hold(columns, monkeypatch):
+    monkeypatch.setattr(grids, "WARP", 4)
+    monkeypatch.setattr(grids.held, "THREADS", 4 if columns < 100 else 32)
+    check_all(numbers(9, columns))
 
 
 def test_float64():
     check_all(numbers(3, 33, "float64"))
 
 
-def test_rows_without_finite_numbers():
-    x = numbers(7, 34)
+@pytest.mark.parametrize("lanes", [32, 4])
+def test_rows_without_finite_numbers(lanes, monkeypatch):
+    monkeypatch.setattr(grids, "WARP", lanes)
+    monkeypatch.setattr(grids.held, "THREADS", lanes)
+    x = numbers(9, 37)
     x[0], x[1, 3], x[2, 33], x[3, 5] = -np.inf, np.nan, np.inf, -np.inf
+    x[6, :36], x[7, 32:], x[8, 35] = -np.inf, -np.inf, np.nan
     x[4] = 1e38
     x[5, 0], x[5, 1] = np.inf, np.nan
     check_all(x)
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmax_vjp"])
+@pytest.mark.parametrize("columns", [12, 48])
+def test_sums_do_not_depend_on_addresses(name, columns):
+    kernel, count, results = getattr(softmax, name), 2 + (name == "softmax_vjp"), []
+    arrays = [numbers(3, columns, seed=seed).reshape(-1) for seed in range(count)]
+    for shift in (0, 1):
+        given = [aligned((x.size + shift,), x.dtype)[shift:] for x in arrays]
+        for to, x in zip(given, arrays, strict=True):
+            to[:] = x
+        run_kernel(kernel, 1, (4, 8), *given, 3, columns)
+        results.append(given[-1].copy())
+    np.testing.assert_array_equal(*results)
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 127, 128, 130])

@@ -96,15 +96,32 @@ def test_columns_with_nan_and_infinities():
     check(normalization._batch, x, gamma, beta, epsilon=EPSILON)
 
 
-@pytest.mark.parametrize("columns", [1, 2, 31, 32, 33, 65])
+@pytest.mark.parametrize("columns", [1, 2, 8, 31, 33, 65, 132])
 def test_rows_of_a_warp(columns):
     check_rows((3, 3, columns))
 
 
-def test_rows_of_a_block(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(grids, "LONG", 16)
-    monkeypatch.setattr(grids, "THREADS", 64)
-    check_rows((3, 150), mean=100.0)
+@pytest.mark.parametrize("columns", [260, 261])
+def test_rows_of_a_block(columns):
+    check_rows((2, columns), mean=10.0)
+
+
+@pytest.mark.parametrize("columns", [132, 133])
+def test_rows_that_registers_do_not_hold(columns, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grids, "WARP", 4)
+    monkeypatch.setattr(grids.held, "THREADS", 32)
+    check_rows((3, columns))
+    monkeypatch.setattr(grids.held, "THREADS", 4)
+    check_rows((3, columns), mean=-10.0)
+
+
+def test_rows_and_groups_with_nan_and_infinities():
+    x, gamma, beta, _ = operands((6, 8), "float32")
+    x[2, 0], x[0, 0], x[3, 2], x[4, 5] = np.nan, np.inf, -np.inf, np.nan
+    for centered in (True, False):
+        check(normalization._rows, x, gamma, beta, epsilon=EPSILON, centered=centered)
+    x[np.isinf(x)] = np.nan
+    check(normalization._groups, x, gamma, beta, epsilon=EPSILON, groups=2)
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,16 @@ def test_the_largest_of_long_rows(monkeypatch):
     x = RNG.integers(-9, 9, (3, 150)).astype(np.float32)
     x[0, [3, 149]], x[1, 70], x[2] = np.nan, np.inf, -np.inf
     np.testing.assert_array_equal(*both(search._top, x, k=4))
+
+
+def test_the_largest_of_rows_are_all_in_one_share():
+    x = np.zeros((2, 300), np.float32)
+    x[0, 5::32], x[1, :200:32] = 1, 2
+    np.testing.assert_array_equal(*both(search._top, x, k=12))
+
+
+def test_the_largest_of_rows_are_in_a_share_longer_than_a_warp(monkeypatch):
+    monkeypatch.setattr(grids, "LONG", 2100)
+    x = np.zeros((1, 2100), np.float32)
+    x[0, 7::32] = np.arange(66)
+    np.testing.assert_array_equal(*both(search._top, x, k=4))

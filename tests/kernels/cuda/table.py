@@ -60,10 +60,12 @@ KERNELS: dict[str, Row] = {
     "copy.copy_strided": Row(_both("x x i8 n", "? ? i8 n")),
     "copy.copy_transposed": Row(_both("x x i8", "? ? i8")),
     "copy.fill": Row(_both("x x n", "? ? n", "i8 i8 n"), vector=True),
-    "crossentropy.categorical_crossentropy": Row(_both("x x x n n"), shuffles=True),
-    "crossentropy.categorical_crossentropy_vjp": Row(_both("x x x x n n"), shuffles=True),
-    "crossentropy.sparse_crossentropy": Row(_both("x i8 x n n", "f4 i4 f4 n n"), shuffles=True),
-    "crossentropy.sparse_crossentropy_vjp": Row(_both("x i8 x x n n", "f4 i4 f4 f4 n n"), shuffles=True),
+    "crossentropy.categorical_crossentropy": Row(_both("x x x n n"), vector=True, shuffles=True, registers=120),
+    "crossentropy.categorical_crossentropy_vjp": Row(_both("x x x x n n"), vector=True, shuffles=True, registers=120),
+    "crossentropy.sparse_crossentropy": Row(_both("x i8 x n n", "f4 i4 f4 n n"), vector=True, shuffles=True),
+    "crossentropy.sparse_crossentropy_vjp": Row(
+        _both("x i8 x x n n", "f4 i4 f4 f4 n n"), vector=True, shuffles=True, registers=88
+    ),
     "ctc.ctc_loss": Row(_both("x i8 i8 i8 f8 f8 x i8"), shuffles=True, float64=True, registers=96),
     "ctc.ctc_loss_and_gradient": Row(
         _both("x i8 i8 i8 f8 f8 f8 f8 i8 x x i8"), shuffles=True, float64=True, registers=160
@@ -94,8 +96,14 @@ KERNELS: dict[str, Row] = {
     "normalize_columns.merge_moments": Row(_both("x f8 x x n n n"), shuffles=True, float64=True, registers=72),
     "normalize_columns.merge_products": Row(_both("f8 x x x x x x n n n"), shuffles=True, float64=True, registers=72),
     "normalize_columns.scale_columns": Row(_both("x x x x x x x n n n"), vector=True, registers=80),
-    "normalize_groups.group_norm": Row(_both("x x x x x x x n n n n n"), shuffles=True, float64=True),
-    "normalize_groups.group_norm_vjp": Row(_both("x x x x x x n n n n n"), shuffles=True, float64=True),
+    "normalize_groups.group_norm": Row(_both("x x x x x x x n n n n"), shuffles=True, float64=True),
+    "normalize_groups.group_norm_vjp": Row(_both("x x x x x x n n n n"), shuffles=True, float64=True),
+    "normalize_rows.row_norm": Row(
+        _both("x x x x x x x n n n"), vector=True, shuffles=True, float64=True, registers=88
+    ),
+    "normalize_rows.row_norm_vjp": Row(
+        _both("x x x x x x n n n"), vector=True, shuffles=True, float64=True, registers=120
+    ),
     "orthogonal.orthonormalize_rows": Row(("f8 n n",), shuffles=True, registers=80),
     "parts.sum_parts": Row(_both("x x x n n n n"), vector=True),
     "permutation.exchanges": Row(("u4 i8 n",)),
@@ -127,11 +135,11 @@ KERNELS: dict[str, Row] = {
     "reduce.argmin": Row(_both("x i8 n n", "? i8 n n", "i8 i8 n n"), shuffles=True),
     "search.searchsorted": Row(_both("x x i8 n n n", "i8 i8 i8 n n n")),
     "search.top_k": Row(_both("x i8 n n n", "i8 i8 n n n"), shuffles=True),
-    "softmax.log_softmax": Row(_both("x x n n"), shuffles=True),
-    "softmax.log_softmax_vjp": Row(_both("x x x n n"), shuffles=True),
-    "softmax.logsumexp": Row(_both("x x n n"), shuffles=True),
-    "softmax.softmax": Row(_both("x x n n"), shuffles=True),
-    "softmax.softmax_vjp": Row(_both("x x x n n"), shuffles=True),
+    "softmax.log_softmax": Row(_both("x x n n"), vector=True, shuffles=True, registers=96),
+    "softmax.log_softmax_vjp": Row(_both("x x x n n"), vector=True, shuffles=True, registers=104),
+    "softmax.logsumexp": Row(_both("x x n n"), vector=True, shuffles=True),
+    "softmax.softmax": Row(_both("x x n n"), vector=True, shuffles=True, registers=80),
+    "softmax.softmax_vjp": Row(_both("x x x n n"), vector=True, shuffles=True, registers=96),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import rows_grid, spread
+from fnet.devices.cuda.grids import held_grid, spread
 from fnet.devices.lowering import Lowering, lowering
 from fnet.kernels import cuda
 
@@ -17,7 +17,7 @@ def _rows(family: str, kernel: str) -> Lowering:
         *lead, columns = inputs[0].shape
         rows = math.prod(lead)
         if rows:
-            launch = getattr(getattr(cuda, family), kernel)[rows_grid(rows, columns)]
+            launch = getattr(getattr(cuda, family), kernel)[held_grid(rows, columns)]
             emit.call(launch, *inputs, *outputs, rows, columns)
 
     return Lowering(emits)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import BLOCKS, THREADS, channels_grid, rows_grid, warps
+from fnet.devices.cuda.grids import BLOCKS, THREADS, channels_grid, held_grid, rows_grid, warps
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
@@ -86,72 +86,56 @@ def _lines(rows: int, columns: int) -> tuple:
 def layer_normalization(
     emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, centered: bool
 ) -> None:
-    """A row is a group of its own."""
+    """Each row by itself."""
     *lead, columns = inputs[0].shape
-    _normalize(emit, inputs, outputs, (math.prod(lead), 1, columns), 1, epsilon, centered)
+    rows = math.prod(lead)
+    if rows:
+        launch, small = cuda.normalize_rows.row_norm[held_grid(rows, columns)], _small(epsilon, inputs[0], emit)
+        emit.call(launch, *inputs, small, *outputs, rows, columns, int(centered))
 
 
 @lowering()
 def layer_normalization_vjp(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, centered: bool) -> None:
     """Each row by itself; then the gradients of scale and offset, in parts of the rows."""
     *lead, columns = inputs[0].shape
-    _gradients(emit, inputs, outputs, (math.prod(lead), 1, columns), 1, centered)
+    rows = math.prod(lead)
+    if rows * columns:
+        launch = cuda.normalize_rows.row_norm_vjp[held_grid(rows, columns)]
+        emit.call(launch, *inputs, outputs[0], rows, columns, int(centered))
+    _vector_gradients(emit, inputs, outputs, rows, 1, columns)
 
 
 @lowering()
 def group_normalization(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, groups: int) -> None:
     """Each group of each sample by itself."""
     samples, *inner, columns = inputs[0].shape
-    _normalize(emit, inputs, outputs, (samples, math.prod(inner), columns), groups, epsilon, True)
+    samples, rows, width = _parts_of((samples, math.prod(inner), columns), groups)
+    if samples:
+        launch = cuda.normalize_groups.group_norm[rows_grid(samples * groups, rows * width)]
+        small = _small(epsilon, inputs[0], emit)
+        emit.call(launch, *inputs, small, *outputs, samples * groups, rows, width, groups)
 
 
 @lowering()
 def group_normalization_vjp(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, groups: int) -> None:
     """Each group of each sample by itself; then the gradients of scale and offset, in parts of the rows."""
     samples, *inner, columns = inputs[0].shape
-    _gradients(emit, inputs, outputs, (samples, math.prod(inner), columns), groups, True)
-
-
-def _normalize(
-    emit: Emitter,
-    inputs: list[Ref],
-    outputs: list[Ref],
-    shape: tuple[int, int, int],
-    groups: int,
-    epsilon: float,
-    centered: bool,
-) -> None:
-    """Emit the normalisation of samples, rows and columns; shape: how many there are."""
-    samples, rows, width = _parts_of(shape, groups)
-    if samples:
-        launch = cuda.normalize_groups.group_norm[rows_grid(samples * groups, rows * width)]
-        small = _small(epsilon, inputs[0], emit)
-        emit.call(launch, *inputs, small, *outputs, samples * groups, rows, width, groups, int(centered))
-
-
-def _gradients(
-    emit: Emitter,
-    inputs: list[Ref],
-    outputs: list[Ref],
-    shape: tuple[int, int, int],
-    groups: int,
-    centered: bool,
-) -> None:
-    """Emit the gradients of a normalisation of samples, rows and columns."""
-    (samples, rows, width), columns = _parts_of(shape, groups), shape[2]
-    x, gamma, mean, inverse, g = inputs
-    dx, dgamma, dbeta = outputs
-    if not columns:
-        return
-    if dx.size:
+    samples, rows, width = _parts_of((samples, math.prod(inner), columns), groups)
+    if outputs[0].size:
         launch = cuda.normalize_groups.group_norm_vjp[rows_grid(samples * groups, rows * width)]
-        emit.call(launch, x, gamma, mean, inverse, g, dx, samples * groups, rows, width, groups, int(centered))
-    lines = samples * rows
-    grid, parts, work = _column_work(lines, columns, emit)
-    emit.call(
-        cuda.normalize_columns.group_products[grid], x, mean, inverse, g, work, lines, columns, max(rows, 1), width
-    )
-    emit.call(cuda.normalize_columns.merge_group_products[warps(columns)], work, dgamma, dbeta, columns, parts)
+        emit.call(launch, *inputs, outputs[0], samples * groups, rows, width, groups)
+    _vector_gradients(emit, inputs, outputs, samples * rows, max(rows, 1), width)
+
+
+def _vector_gradients(emit: Emitter, inputs: list[Ref], outputs: list[Ref], lines: int, rows: int, width: int) -> None:
+    """Emit the gradients of scale and offset; rows, width: how many lines share moments, and how many columns."""
+    x, _, mean, inverse, g = inputs
+    columns = outputs[1].size
+    if columns:
+        grid, parts, work = _column_work(lines, columns, emit)
+        launch = cuda.normalize_columns.group_products[grid]
+        emit.call(launch, x, mean, inverse, g, work, lines, columns, rows, width)
+        emit.call(cuda.normalize_columns.merge_group_products[warps(columns)], work, *outputs[1:], columns, parts)
 
 
 def _parts_of(shape: tuple[int, int, int], groups: int) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """Sums and maxima over the lanes of a warp, and over the threads of a block that share a row.
 
-The threads of a row are those of one ``threadIdx.y``: a warp, with other rows beside it in its block, or all of a
-block of one row. Every thread gets the result, the same bits. All of them must come.
+The threads of a row are those of one ``threadIdx.y``: a warp or 2, 4, 8 or 16 of its lanes, with other rows beside them
+in the block, or all of a block of one row. Every thread gets the result, the same bits. All of a warp must come.
 """
 
 from __future__ import annotations
@@ -9,27 +9,29 @@ from __future__ import annotations
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function
 
 WARP = 32
-WARPS = 8  # of a block, at most: elements of the shared array that a row of several warps needs
+WARPS = 16  # of a block, at most: elements of the shared array that a row of several warps needs
 ALL = 0xFFFFFFFF
 
 
 @device_function
 def warp_sum(value):
-    """The sum over the lanes of a warp."""
+    """The sum over the lanes of a warp that share a row."""
     step = WARP // 2
     while step > 0:
-        value += cuda.shfl_xor_sync(ALL, value, step)
+        if step < cuda.blockDim.x:
+            value += cuda.shfl_xor_sync(ALL, value, step)
         step >>= 1
     return value
 
 
 @device_function
 def warp_max(value):
-    """The largest over the lanes of a warp; a NaN counts only where all are NaN."""
+    """The largest over the lanes of a warp that share a row; a NaN counts only where all are NaN."""
     step = WARP // 2
     while step > 0:
-        other = cuda.shfl_xor_sync(ALL, value, step)
-        value = other if other > value or value != value else value
+        if step < cuda.blockDim.x:
+            other = cuda.shfl_xor_sync(ALL, value, step)
+            value = other if other > value or value != value else value
         step >>= 1
     return value
 
