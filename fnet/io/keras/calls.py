@@ -8,6 +8,7 @@ from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
+from fnet.io.keras import unused
 from fnet.io.keras.masks import Trail
 from fnet.io.keras.translation import MODELS, row_of
 from fnet.layers import Add, Average, Concatenate, Identity, Maximum, Multiply
@@ -153,6 +154,8 @@ class _Walk:
     def call(self, layer: Layer, path: str | None, name: str, operation: Any, x: Any) -> Any:
         if layer.kind in ("WithMask", "WithoutMask"):
             return self._seen(layer, x)
+        if layer.kind == unused.KIND:
+            return x[0]
         x = self._beside_states(layer, name, x) if self.evaluates and isinstance(x, tuple) else x
         call = TracedCall(layer, path, name, x, operation=operation, infers=self.infers)
         if not self.evaluates:

@@ -13,6 +13,7 @@ from fnet.io.keras.translation import Translation
 from fnet.networks.layer import DEEPEST
 
 _TENSORS = ("initial_state", "query", "value", "key", *masks.KEYWORDS)  # keywords that are inputs
+_CONSTANT = "_CONSTANT_VALUE"
 _ANY = ValueKind(lambda value, path: value)
 
 
@@ -57,14 +58,16 @@ def _said(node: Any, path: str) -> Any:
     return [parts[0][0] if len(parts) == 1 else [part[0] for part in parts]], keywords
 
 
-def _older(part: Any, path: str) -> tuple[Place, Any]:
-    """A tensor in the older form: the name of the layer, two numbers, and the keywords of the call."""
+def _older(part: Any, path: str) -> tuple[Any, Any]:
+    """A tensor in the older form, or a constant: the name of the layer, two numbers, and the keywords of the call."""
     if not isinstance(part, list) or len(part) not in (3, 4):
         raise wrong(path, "the name of a layer with two numbers", part)
+    is_constant = part[:2] == [_CONSTANT, -1]
     keywords = part[3] if len(part) == 4 else {}
     if not isinstance(keywords, Mapping):
         raise wrong(path, "keywords of a call", keywords)
-    return place_of(part[:3], path), {key: _older_keyword(value, path) for key, value in keywords.items()}
+    given = _older_keyword(part[2], path) if is_constant else place_of(part[:3], path)
+    return given, {key: _older_keyword(value, path) for key, value in keywords.items()}
 
 
 def _older_keyword(value: Any, path: str, depth: int = 0) -> Any:
@@ -120,6 +123,8 @@ def inputs_of(row: Translation | None, call: Any, path: str) -> Any:
         mask = row.in_call.get("masked")
         parts += [keywords[mask]] if mask and keywords.get(mask) is not None else []
         return parts[0] if len(parts) == 1 else tuple(parts)
+    if row is not None and row.registered is not None and len(arguments) > 1:
+        return tuple(arguments)
     if len(arguments) != 1:
         raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
     given = arguments[0]

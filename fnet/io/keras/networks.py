@@ -16,13 +16,14 @@ from fnet.io.keras.inbound_nodes import Place, call_fields, call_of, inputs_of, 
 from fnet.io.keras.inference import KEYWORD
 from fnet.io.keras.masks import Trail, applied
 from fnet.io.keras.members import Member, nested
-from fnet.io.keras.operations import OperationRow, from_keras, row_of_operation
+from fnet.io.keras.operation_calls import maker_of
 from fnet.io.keras.translation import Translation, row_of_object
+from fnet.io.keras.unused import with_unused
 from fnet.io.keras.variables import Variables
 from fnet.networks.combinators import serial
 from fnet.networks.graph import Input, graph
 from fnet.networks.layer import DEEPEST, Layer
-from fnet.networks.node import SymbolicNode, operation_call
+from fnet.networks.node import SymbolicNode
 from fnet.networks.samples import Samples
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -117,9 +118,9 @@ class _Functional:
             registered = entry.raw("registered_name")
             own_name = registered if isinstance(registered, str) else entry.read("class_name", TEXT)
             calls = [call_of(node, own_name, f"{entry.path} ({plain(name)})") for node in nodes]
-            operation = row_of_operation(entry)
+            operation = maker_of(entry, name)
             if operation is not None:
-                self.made[name], self.pending[name] = [], (_operated(operation, entry, name), calls)
+                self.made[name], self.pending[name] = [], (operation, calls)
                 continue
             row = None if _is_model(entry) else row_of_object(entry)
             layer, member = _layer(entry, call_fields(row, calls, entry.path), batch)
@@ -133,7 +134,9 @@ class _Functional:
         nodes = tree.leaves(inputs)
         if any(node.call is not None for node in nodes):
             raise FileError(f"{self.own.path}/input_layers: expected layers of the class InputLayer.")
-        return Model(graph(inputs, outputs), tree.map(lambda node: node.samples, inputs), self.members)
+        return Model(
+            graph(inputs, with_unused(inputs, outputs)), tree.map(lambda node: node.samples, inputs), self.members
+        )
 
     def _run(self) -> None:
         """Make all calls; a call whose inputs are not there yet waits for the next round."""
@@ -286,14 +289,3 @@ def _is_model(entry: Config) -> bool:
 def _is_part(part: Any) -> bool:
     """Whether it is no list of others, nor a dict."""
     return isinstance(part, Place) or not isinstance(part, list | tuple | dict)
-
-
-def _operated(row: OperationRow, entry: Config, name: str) -> Callable[[Any], Any]:
-    """The function that makes the nodes of an operation for the arguments and keywords of its call."""
-
-    def make(call: Any) -> Any:
-        own = Config(entry.object("config").fields, f"{entry.path} ({row.class_name} {plain(repr(name))})")
-        layer, inputs = operation_call(*from_keras(row, own, call))
-        return _named(layer, name, entry.path)(inputs)
-
-    return make

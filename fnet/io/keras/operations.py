@@ -27,6 +27,7 @@ _OPTIONAL_AXIS = optional(_AXIS)
 _DTYPE = ValueKind(lambda value, path: _known_dtype(value, path), lambda value: np.dtype(value).name)
 _PAIRS = several(several(integers(0), 2, 2), 1, 100)
 _BOUND = NUMBER
+_SIDES = several(several(_AXIS, 1, 100), 2, 2)
 _SECTIONS = either(integers(1), several(integers(0), 1, 10_000))
 
 Options = Mapping[str, tuple[str, ValueKind]]
@@ -95,7 +96,7 @@ def from_keras(row: OperationRow, config: Config, call: Any) -> tuple[str, tuple
         if len(arguments) != 2:
             raise FileError(f"{config.path}: expected a tensor and an index, received {len(arguments)} arguments.")
         return row.function, (arguments[0], _index(arguments[1], config.path)), {}
-    return row.function, tuple(_operand(part, config.path) for part in arguments), given
+    return row.function, tuple(operand(part, config.path) for part in arguments), given
 
 
 def row_of_operation(entry: Config) -> OperationRow | None:
@@ -104,22 +105,28 @@ def row_of_operation(entry: Config) -> OperationRow | None:
     Layers and operations have the same names: Keras' module tells them apart, and in ``.h5`` files, which have none,
     whether there is the field ``trainable``, as in layers. Raises `FileError` for an operation that fnet does not have.
     """
-    class_name, module, fields = entry.read("class_name", TEXT), entry.raw("module"), entry.raw("config")
+    class_name = entry.read("class_name", TEXT)
     known = _by_class().get(class_name)
+    if known is None and isinstance(entry.raw("module"), str) and has_form_of_operation(entry):
+        raise FileError(
+            f"{entry.path}: fnet has no operation {plain(repr(class_name))}. Build the network in fnet, and load "
+            f"the weights alone: fnet.load_weights."
+        )
+    return known if has_form_of_operation(entry) else None
+
+
+def has_form_of_operation(entry: Config) -> bool:
+    """Whether a file has no layer there, if it has an operation of this name."""
+    module, fields = entry.raw("module"), entry.raw("config")
     if isinstance(module, str):
-        if ".ops." in module and known is None:
-            raise FileError(
-                f"{entry.path}: fnet has no operation {plain(repr(class_name))}. Build the network in fnet, and load "
-                f"the weights alone: fnet.load_weights."
-            )
-        return known if ".ops." in module else None
-    return None if not isinstance(fields, Mapping) or "trainable" in fields else known
+        return ".ops." in module
+    return isinstance(fields, Mapping) and "trainable" not in fields
 
 
-def _operand(value: Any, path: str) -> Any:
+def operand(value: Any, path: str) -> Any:
     """A tensor, a number, an array, or a list of them."""
     if isinstance(value, list):
-        return [_operand(part, path) for part in value]
+        return [operand(part, path) for part in value]
     if value is None or isinstance(value, str | slice | Mapping) or value is Ellipsis:
         raise FileError(f"{path}: expected tensors or numbers as inputs, received {plain(repr(value))}.")
     return value
@@ -221,7 +228,16 @@ ROWS = (
     OperationRow("Gelu", "nn", "gelu", only={"approximate": False}),
     OperationRow("Gelu", "nn", "activations.gelu", {"approximate": ("approximate", FLAG)}),
     OperationRow("Glu", "nn", "activations.glu", _axes(_AXIS)),
-    OperationRow("SoftShrink", "nn", "activations.soft_shrink", {"threshold": ("threshold", _BOUND)}),
+    *(OperationRow(f"{c.capitalize()}Shrink", "nn", f"activations.{c}_shrink", {"threshold": ("threshold", _BOUND)})
+      for c in ("soft", "hard")),
+    OperationRow(
+        "Threshold", "nn", "activations.threshold",
+        {key: (key, _BOUND) for key in ("threshold", "default_value")},
+    ),
+    OperationRow("SparsePlus", "nn", "activations.sparse_plus"),
+    OperationRow("Squareplus", "nn", "activations.squareplus", {"b": ("b", _BOUND)}),
+    OperationRow("TopK", "math", "top_k", {"k": ("k", integers())}, {"sorted": True}),
+    OperationRow("Tensordot", "numpy", "tensordot", {"axes": ("axes", either(integers(0), _SIDES))}),
     *(OperationRow("Softmax", "nn", name, _axes(_AXIS)) for name in ("softmax", "activations.softmax")),
     *(OperationRow("LogSoftmax", "nn", name, _axes(_AXIS)) for name in ("log_softmax", "activations.log_softmax")),
 )  # fmt: skip
