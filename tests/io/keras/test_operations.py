@@ -125,7 +125,7 @@ def changed(tmp_path, change):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda e: e.update(class_name="Tile"), "fnet has no operation 'Tile'"),
+        (lambda e: e.update(class_name="Cumprod"), "fnet has no operation 'Cumprod'"),
         (lambda e: e["config"].update(axis="all"), "axis: expected an integer >= -100, received 'all'"),
         (lambda e: e["config"].update(axis=7), "mean"),
         (lambda e: e["inbound_nodes"][0].update(args=[1.0]), "expected nodes among the arguments of mean"),
