@@ -79,6 +79,17 @@ def test_scatter_sums_in_the_order_of_the_indices(outer, size, count, inner, dty
     np.testing.assert_array_equal(scatter(g, index, size), expected)
 
 
+@pytest.mark.parametrize("dtype", ["i8", "i4", "u1", "?"])
+def test_scatter_of_integers(dtype):
+    rng = np.random.default_rng(0)
+    for inner in (1, 3, 70):
+        g, index = rng.integers(0, 2, (2, 40, inner)).astype(dtype), rng.integers(0, 5, 40)
+        expected = np.zeros((2, 5, inner), dtype)
+        for c, i in enumerate(index):
+            expected[:, i] += g[:, c]
+        np.testing.assert_array_equal(scatter(g, index, 5), expected)
+
+
 def test_nan_stays_in_its_row():
     g = np.ones((1, 3, 70), np.float32)
     g[0, 1, 5] = np.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numba import types
 from numba.core import config
 from numba.extending import intrinsic
 
-from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors, vector_code
+from fnet.kernels.cpu.vector.simd import INT, Loop, Vectors
 
 _BYTE, _FLAG, _INT32 = ir.IntType(8), ir.IntType(1), ir.IntType(32)
 _BLOCK = 4  # vectors that are added, or lines that are copied, together
@@ -133,7 +133,29 @@ def _copy_fetching(typing, target, source, later_target, later_source, count):
     return types.void(target, source, later_target, later_source, types.int64), generate
 
 
-def _write_add(simd: Vectors, values: Sequence[ir.Value]) -> None:
+@intrinsic
+def _add(typing, target, source, count):
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        element = context.get_data_type(target.dtype)
+        if isinstance(target.dtype, types.Float):
+            _add_vectors(Vectors(builder, element), values)
+        else:
+            _add_elements(builder, element, builder.or_ if target.dtype == types.boolean else builder.add, values)
+        return context.get_dummy_value()
+
+    return types.void(target, source, types.int64), generate
+
+
+def _add_elements(builder: ir.IRBuilder, element: ir.Type, add: Callable, values: Sequence[ir.Value]) -> None:
+    """Integers one by one: the compiler makes vectors of them."""
+    target, source, count = values
+    loop = Loop(builder, count, [])
+    place, other = (builder.gep(a, [loop.index], source_etype=element) for a in (target, source))
+    builder.store(add(builder.load(place, typ=element), builder.load(other, typ=element)), place)
+    loop.close([])
+
+
+def _add_vectors(simd: Vectors, values: Sequence[ir.Value]) -> None:
     target, source, count = values
     builder, done = simd.builder, INT(0)
 
@@ -181,4 +203,4 @@ copy: Any = _copy_in_python if config.DISABLE_JIT else _copy
 # The same for whole blocks of `BLOCK_BYTES`; it fetches the source of a later run, and the lines that one will write.
 copy_fetching: Any = _copy_fetching_in_python if config.DISABLE_JIT else _copy_fetching
 fetch: Any = _fetch_in_python if config.DISABLE_JIT else _fetch
-add = vector_code(_write_add, _add_in_python)  # floating-point elements only
+add: Any = _add_in_python if config.DISABLE_JIT else _add

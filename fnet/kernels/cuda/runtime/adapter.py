@@ -8,7 +8,9 @@ from __future__ import annotations
 import functools
 import importlib
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -76,16 +78,17 @@ def compiled(kernel: Kernel, signature: Signature, capability: Capability) -> Co
 def _ptx(kernel: Kernel, signature: Signature, capability: Capability) -> str:
     """The text of a kernel for the assembler."""
     numba = _numba(capability)
-    library, _ = numba.compiler._compile_pyfunc_with_fixup(
-        _compilable(kernel.py_func, capability),
-        tuple(numba.typed(dtype) for dtype in signature),
-        device=False,
-        abi="numba",
-        cc=capability,
-        launch_bounds=kernel.threads and (kernel.threads, kernel.blocks),
-    )
-    library._nvvm_options["fma"] = kernel.contract
-    (ptx,) = library.get_asm_strs(cc=capability)
+    with _as_current(capability):
+        library, _ = numba.compiler._compile_pyfunc_with_fixup(
+            _compilable(kernel.py_func, capability),
+            tuple(numba.typed(dtype) for dtype in signature),
+            device=False,
+            abi="numba",
+            cc=capability,
+            launch_bounds=kernel.threads and (kernel.threads, kernel.blocks),
+        )
+        library._nvvm_options["fma"] = kernel.contract
+        (ptx,) = library.get_asm_strs(cc=capability)
     return ptx
 
 
@@ -125,9 +128,7 @@ class _Numba:
         self.cuda: Any = importlib.import_module("numba.cuda")
         self.compiler: Any = importlib.import_module("numba.cuda.compiler")
         self._types: Any = importlib.import_module("numba.types")
-        # Numba asks the current card for which capability it compiles what kernels call.
-        dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
-        dispatcher.get_current_device = lambda: _Card(capability)
+        _watch_current_device()
 
     def typed(self, dtype: np.dtype | None) -> Any:
         if dtype is None:
@@ -142,6 +143,36 @@ class _Card:
     id: int = 0
     name: str = "compiler"
     uuid: str = "compiler"
+
+
+class _Asked(threading.local):
+    """For which card this thread compiles."""
+
+    card: _Card | None = None
+
+
+_asked = _Asked()
+
+
+@functools.cache
+def _watch_current_device() -> None:
+    """Numba asks the current device for which capability it compiles what kernels call: there it learns ours.
+
+    That is for the thread that compiles, while it does: everyone else gets the device that is there.
+    """
+    dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
+    of_numba = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: _asked.card or of_numba()
+
+
+@contextmanager
+def _as_current(capability: Capability) -> Iterator[None]:
+    """Compile for this capability; a compilation within another one ends before it."""
+    before, _asked.card = _asked.card, _Card(capability)
+    try:
+        yield
+    finally:
+        _asked.card = before
 
 
 @functools.lru_cache(maxsize=1)

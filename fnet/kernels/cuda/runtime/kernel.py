@@ -68,16 +68,14 @@ class _Text:
 class Kernel(_Text):
     """A function that all threads of a grid run: ``kernel[grid, block]`` is a `Launch` of it.
 
-    py_func: the function; threads: how many a block has at most, None where any number; registers: how many a thread
-    may take; contract: whether a product and the sum behind it may be rounded once; blocks: for how many of `threads`
-    a multiprocessor must have registers.
+    py_func: the function; threads: how many a block has at most, None where any number; contract: whether a product
+    and the sum behind it may be rounded once; blocks: for how many of `threads` a multiprocessor must have registers,
+    which is what limits those of a thread.
     """
 
-    def __init__(
-        self, function: FunctionType, threads: int | None, registers: int, contract: bool, blocks: int = 1
-    ) -> None:
+    def __init__(self, function: FunctionType, threads: int | None, contract: bool, blocks: int = 1) -> None:
         super().__init__(function)
-        self.threads, self.registers, self.contract, self.blocks = threads, registers, contract, blocks
+        self.threads, self.contract, self.blocks = threads, contract, blocks
 
     def __getitem__(self, how: tuple[Any, ...]) -> Launch:
         """The launch of ``grid, block`` or ``grid, block, shared_bytes``; each of the first is one to three numbers."""
@@ -112,7 +110,7 @@ class OfItsType(DeviceFunction):
 
 @functools.cache
 def _of_user(function: FunctionType) -> Kernel:
-    return Kernel(function, None, 255, True)
+    return Kernel(function, None, True)
 
 
 def launch_of(kernel: Any) -> Launch:
@@ -131,13 +129,12 @@ def kernel(
     function: Callable | None = None,
     *,
     threads: int | None = None,
-    registers: int = 255,
     contract: bool = True,
     blocks: int = 1,
 ) -> Any:
     """Mark a function as a kernel: it takes flat arrays and int64 numbers, writes into its outputs, and gives nothing.
 
-    threads, registers, contract, blocks: see `Kernel`.
+    threads, contract, blocks: see `Kernel`.
 
     >>> @kernel(threads=256)
     ... def double(x):
@@ -148,8 +145,8 @@ def kernel(
     (256, 1, 1)
     """
     if function is None:
-        return functools.partial(kernel, threads=threads, registers=registers, contract=contract, blocks=blocks)
-    return Kernel(_plain(function), threads, registers, contract, blocks)
+        return functools.partial(kernel, threads=threads, contract=contract, blocks=blocks)
+    return Kernel(_plain(function), threads, contract, blocks)
 
 
 def device_function(function: Callable) -> DeviceFunction:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
+
 import numpy as np
 import pytest
 
@@ -67,7 +70,7 @@ def test_a_product_and_a_sum_are_rounded_twice_where_the_kernel_says_so():
 @compiles
 def test_the_assembler_is_told_how_many_blocks_need_registers():
     assert ".minnctapersm 1" in adapter.compiled(bend, (F4, F4, None), (9, 0)).ptx
-    of_two = Kernel(bend.py_func, 128, 255, True, blocks=2)
+    of_two = Kernel(bend.py_func, 128, True, blocks=2)
     assert ".minnctapersm 2" in adapter.compiled(of_two, (F4, F4, None), (9, 0)).ptx
 
 
@@ -75,3 +78,31 @@ def test_the_assembler_is_told_how_many_blocks_need_registers():
 def test_what_cannot_be_compiled_raises():
     with pytest.raises(Exception, match="nothing"):
         adapter.compiled(unknown, (F4,), (9, 0))
+
+
+@compiles
+def test_only_the_thread_that_compiles_sees_the_card_that_it_compiles_for(monkeypatch):
+    dispatcher = importlib.import_module("numba.cuda.dispatcher")
+    adapter.compiled(bend, (F4, F4, None), (9, 0))
+    seen = []
+
+    def compilable(*args):
+        seen.append(dispatcher.get_current_device().compute_capability)
+        other = threading.Thread(target=lambda: seen.append(device_or_none()))
+        other.start()
+        other.join()
+        raise ValueError
+
+    def device_or_none():
+        try:
+            return dispatcher.get_current_device().compute_capability
+        except Exception:  # no driver
+            return None
+
+    there = device_or_none()
+    monkeypatch.setattr(adapter, "_compilable", compilable)
+    with pytest.raises(ValueError):
+        adapter.compiled.__wrapped__(bend, (F4, F4, None), (7, 7))
+    assert seen == [(7, 7), there]
+    assert there != (7, 7)
+    assert device_or_none() == there
