@@ -11,7 +11,15 @@ from fnet.networks.layer import Layer
 
 
 def any_weights(net: Layer, shape: Any) -> tuple[Any, Any]:
-    """Parameters and state as `net.init` makes them for inputs of `shape`, of random float32 numbers in [0, 1)."""
+    """Parameters and state as `net.init` makes them for inputs of `shape`, of random float32 numbers in [0, 1), of integers 0."""
     specs = eval_shape(lambda key: net.init(key, shape), random.key(0))
-    params, state = tree.map(lambda spec: np.random.default_rng(0).random(spec.shape, np.float32), specs)
+
+    def drawn(spec: Any) -> np.ndarray:
+        return (
+            np.random.default_rng(0)
+            .random(spec.shape, np.float32)
+            .astype(spec.dtype if spec.dtype.kind in "iu" else np.float32)
+        )
+
+    params, state = tree.map(drawn, specs)
     return params, state

@@ -57,7 +57,8 @@ def _check(net: Layer, params: Any, state: Any, path: str, further: set[str]) ->
                     _check(child, params.get(name, {}), state.get(name, {}), joined(path, name), further)
     elif (known := _known(net)) is not None:
         for what, sizes, own in zip(("params", "state"), known, (params, state), strict=True):
-            _compare(what, sizes, _shapes(own))
+            learns = what == "state" and net.learning is not None  # vocabularies have any size
+            _compare(what, {p: (None,) * len(s) for p, s in sizes.items()} if learns else sizes, _shapes(own))
 
 
 def _compare(what: str, expected: Sizes, found: Sizes) -> None:

@@ -31,6 +31,7 @@ from fnet.io.keras.networks import Model, read_model
 from fnet.io.keras.trained import SavedTraining
 from fnet.io.keras.training import Compiled
 from fnet.io.keras.variables import Variable
+from fnet.io.keras.vocabulary_files import with_vocabularies
 from fnet.io.written import Written
 from fnet.networks.layer import Layer
 from fnet.networks.parameters import trainable
@@ -38,7 +39,9 @@ from fnet.spec import check_dtype
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 _CONFIG = "model_config"
-_NO_SIZES = ("seed", "shared_object_id", "compile_config")
+_NO_SIZES = (
+    "seed", "shared_object_id", "compile_config", "vocabulary", "mask_token", "oov_token", "mask_value", "salt",
+)  # fmt: skip
 _ALWAYS = 1 << 20  # a size that may be in any file
 
 
@@ -94,7 +97,7 @@ def save_model(
     check_trees(net, params, state)
     calls = calls_of(net, params, state, _wide_samples(input_samples(net, params, state, shape), params))
     trained = trainable(net, params)
-    described = model_config(calls, trained, layout, net.name)
+    described = model_config(calls, trained, state, layout, net.name)
     training = _training(trainer, train_state)
     compiled = None if training is None else trained_files.compile_config(training, net)
     if compiled is not None and layout == "archive":
@@ -198,7 +201,7 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
     if path.is_file() and archive.is_archive(path):
         with scope(str(shown)), archive.opened(path) as packed:
             content = archive.config(packed)
-            model = _model(content, path.stat().st_size)
+            model = _model(content, path.stat().st_size, functools.partial(archive.text, packed))
             with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
                 checked = Checked(file)
                 checked.config(content)
@@ -246,8 +249,11 @@ def _parsed(content: bytes | None) -> Any:
         raise FileError(f"the config of the training is no JSON ({error}): the file is damaged.") from None
 
 
-def _model(content: bytes, in_file: int) -> Model:
-    """The model that a config says; no size in it is larger than what a file of so many bytes can hold."""
+def _model(content: bytes, in_file: int, asset: Callable[[str], str | None] = lambda name: None) -> Model:
+    """The model that a config says; no size in it is larger than what a file of so many bytes can hold.
+
+    asset: gives the text of a file beside the config, None where there is none.
+    """
     try:
         described = manifest.parsed(content)
     except (ValueError, RecursionError) as error:
@@ -255,7 +261,7 @@ def _model(content: bytes, in_file: int) -> Model:
     most = max(_ALWAYS, 1100 * in_file)
     if (largest := max(_integers(described), default=0)) > most:
         raise FileError(f"its config has the size {largest}, and a file of {in_file} bytes holds none beyond {most}.")
-    model = read_model(Config(described, "model"))
+    model = read_model(Config(with_vocabularies(described, asset), "model"))
     if model.samples is None:
         raise FileError("the model was saved before the shape of its inputs was known. Save it after a call.")
     return model

@@ -18,6 +18,7 @@ from fnet.layers.attention import MultiHeadAttention as MultiHeadAttention
 from fnet.layers.attention import decode_step as decode_step
 from fnet.layers.attention import key_value_cache as key_value_cache
 from fnet.layers.bidirectional import Bidirectional as Bidirectional
+from fnet.layers.category_encoding import CategoryEncoding as CategoryEncoding
 from fnet.layers.cells import GRUCell as GRUCell
 from fnet.layers.cells import LSTMCell as LSTMCell
 from fnet.layers.cells import SimpleRNNCell as SimpleRNNCell
@@ -38,9 +39,13 @@ from fnet.layers.depthwise import DepthwiseConv1D as DepthwiseConv1D
 from fnet.layers.depthwise import DepthwiseConv2D as DepthwiseConv2D
 from fnet.layers.depthwise import SeparableConv1D as SeparableConv1D
 from fnet.layers.depthwise import SeparableConv2D as SeparableConv2D
+from fnet.layers.discretization import Discretization as Discretization
 from fnet.layers.dropout import Dropout as Dropout
 from fnet.layers.einsum_dense import EinsumDense as EinsumDense
 from fnet.layers.embedding import Embedding as Embedding
+from fnet.layers.hashing import HashedCrossing as HashedCrossing
+from fnet.layers.hashing import Hashing as Hashing
+from fnet.layers.integer_lookup import IntegerLookup as IntegerLookup
 from fnet.layers.learned_scale import Normalization as Normalization
 from fnet.layers.masking import Masking as Masking
 from fnet.layers.merge import Add as Add
@@ -109,6 +114,8 @@ from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.spectral_normalization import SpectralNormalization as SpectralNormalization
 from fnet.layers.spectrogram import MelSpectrogram as MelSpectrogram
 from fnet.layers.spectrogram import STFTSpectrogram as STFTSpectrogram
+from fnet.layers.string_lookup import StringLookup as StringLookup
+from fnet.layers.text_vectorization import TextVectorization as TextVectorization
 from fnet.layers.time_distributed import TimeDistributed as TimeDistributed
 from fnet.networks.graph import Input as Input
 

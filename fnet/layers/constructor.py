@@ -33,7 +33,7 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 
 
 def layer_constructor(
-    masks: Masks = "dropped", several: bool = False, **weights: str
+    masks: Masks = "dropped", several: bool = False, on_host: bool = False, **weights: str
 ) -> Callable[[Callable[P, Pair | Learner | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
 
@@ -44,7 +44,8 @@ def layer_constructor(
     them to this decorator. The config of the layer holds its own arguments, and those of the others that are given.
     weights: which parameter such arguments mean: with ``recurrent="recurrent_kernel"`` this is the parameter of
     ``recurrent_regularizer=`` and ``recurrent_constraint=``. masks: see `Layer`. several: whether the layer takes
-    several inputs. A layer of one input refuses a tuple of arrays, which NumPy would make one array.
+    several inputs. A layer of one input refuses a tuple of arrays, which NumPy would make one array. on_host: see
+    `Layer`.
     """
     shared: dict[str, Any] = {f"{part}_regularizer": None for part in weights}
     shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
@@ -61,7 +62,7 @@ def layer_constructor(
             if not (several or isinstance(made, Layer)):
                 made = (made[0], _of_one_input(kind, made[1]), *made[2:])
             config = {key: arguments[key] for key in own} | given
-            layer = _layer(kind, own, made, config, masks, weights, recipe._replace(kwargs=config))
+            layer = _layer(kind, own, made, config, masks, on_host, weights, recipe._replace(kwargs=config))
             layer = layer if trainable else layer.with_trainable(False)
             return layer if name is None else layer.relabel(name, named=True)
 
@@ -85,6 +86,7 @@ def _layer(
     made: Pair | Learner | Layer,
     config: dict[str, Any],
     masks: Masks,
+    on_host: bool,
     weights: dict[str, str],
     recipe: Recipe,
 ) -> Layer:
@@ -112,6 +114,7 @@ def _layer(
         recipe=recipe,
         container=children is not None and children.container,
         learning=learning,
+        on_host=on_host,
     )
 
 

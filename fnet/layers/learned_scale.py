@@ -69,7 +69,10 @@ def Normalization(
             for part, value, sizes in (("variance", spread, expected), ("count", count, ())):
                 check_size("Normalization", part, value, sizes)
             if len(expected) != len(axes):
-                check_size("Normalization", "mean", centre, (None,) * len(axes))
+                raise ShapeError(
+                    f"Normalization: expected 'mean' with the sizes of {len(axes)} axes, received {expected}. Pass "
+                    f"what init of this network returned."
+                )
             x = astype(x, centre.dtype)
         else:
             centre, spread = (beside(np.asarray(part, x.dtype), x) for part in told)
@@ -99,7 +102,7 @@ def Normalization(
         return {
             "mean": np.asarray(summary.mean, dtype),
             "variance": np.asarray(summary.variance, dtype),
-            "count": np.asarray(summary.count, np.int64),
+            "count": np.asarray(summary.number, np.int64),
         }
 
     return init, apply, None if told is not None else Learning(lambda: None, update, finish)
@@ -108,18 +111,18 @@ def Normalization(
 class _Moments(NamedTuple):
     """Number, mean and variance of entries, in float64."""
 
-    count: int
+    number: int
     mean: np.ndarray
     variance: np.ndarray
 
     def joined(self, other: _Moments) -> _Moments:
         """Those of the entries of both. Source: T. Chan, G. Golub and R. LeVeque 1979."""
-        if not other.count:
+        if not other.number:
             return self
-        count = self.count + other.count
-        own, more, apart = self.count / count, other.count / count, other.mean - self.mean
+        number = self.number + other.number
+        own, more, apart = self.number / number, other.number / number, other.mean - self.mean
         variance = own * self.variance + more * other.variance + own * more * apart**2
-        return _Moments(count, self.mean + more * apart, variance)
+        return _Moments(number, self.mean + more * apart, variance)
 
 
 def _told(mean: Any, variance: Any, axes: int) -> tuple[np.ndarray, np.ndarray] | None:

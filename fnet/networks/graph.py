@@ -14,10 +14,10 @@ from fnet.masking import join_mask, split_mask
 from fnet.networks.layer import Layer, check_name
 from fnet.networks.members import Members
 from fnet.networks.node import LayerCall, SymbolicNode, as_tuples, checked_nodes
-from fnet.networks.samples import Samples, ShapeLike, check_shape, is_single
+from fnet.networks.samples import TEXT, Samples, ShapeLike, check_shape, input_dtype, is_single
 from fnet.ops.promotion import lift
 from fnet.ops.shape import expand_dims, squeeze
-from fnet.spec import check_dtype
+from fnet.transforms.operand import is_known
 from fnet.transforms.primitive import spec_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = Non
     """A symbolic input of a graph; layers called on it give further nodes.
 
     shape: that of a sample, without the batch axis; None is an axis of variable size. name: the key of this input
-    where inputs are given as a dict. Source: Keras ``Input``.
+    where inputs are given as a dict. dtype: of numbers, or "string" for texts, which layers take that run on the host.
+    Source: Keras ``Input``.
 
     >>> from fnet.layers import Dense, concatenate
     >>> x = Input((16,))
@@ -42,7 +43,7 @@ def Input(shape: ShapeLike, dtype: DTypeLike = "float32", name: str | None = Non
     sizes = check_shape(shape)
     if not is_single(sizes):
         raise ShapeError(f"Input has one shape, received {shape}. Make an Input for each.")
-    return SymbolicNode(None, Samples(sizes, check_dtype(dtype)), None if name is None else check_name(name))
+    return SymbolicNode(None, Samples(sizes, input_dtype(dtype)), None if name is None else check_name(name))
 
 
 def graph(inputs: Nodes, outputs: Nodes) -> Layer:
@@ -174,8 +175,8 @@ class Wiring:
             fits = len(given) == len(declared) and all(d in (None, g) for d, g in zip(declared, given, strict=True))
             if not fits:
                 raise ShapeError(f"graph: expected the shape {declared} for the input '{name}', received {given}.")
-            own = dtype if node.samples.dtype.kind == "f" else node.samples.dtype
-            found.append(Samples(given, np.dtype(own)))
+            own = np.dtype(dtype) if node.samples.dtype.kind == "f" else node.samples.dtype
+            found.append(Samples(given, own))
         return found
 
     def _arranged(self, x: Any, single: Callable[[Any], bool] = lambda x: False, what: str = "arrays") -> list[Any]:
@@ -288,6 +289,10 @@ def _numbered(inputs: Sequence[SymbolicNode]) -> tuple[str, ...]:
 def _fitted(node: SymbolicNode, name: str, x: Any) -> Any:
     """`x` in the declared shape: an axis of size 1 is added to (N,) or removed from (N, 1) where that makes it fit."""
     values, mask = split_mask(x)
+    if node.samples.dtype == TEXT:
+        values = np.asarray(values) if is_known(values) else values
+        shape, declared = values.shape, node.samples.shape
+        return _texts(values, declared) if len(shape) != len(declared) + 1 else values
     values = lift(values)
     shape, declared = spec_of(values).shape, node.samples.shape
     if declared == (1,) and len(shape) == 1:
@@ -297,6 +302,13 @@ def _fitted(node: SymbolicNode, name: str, x: Any) -> Any:
     elif len(shape) != len(declared) + 1 or any(d not in (None, n) for d, n in zip(declared, shape[1:], strict=True)):
         raise ShapeError(f"graph: expected {node.shape} for the input '{name}', None for any size, received {shape}.")
     return join_mask(values, mask)
+
+
+def _texts(values: Any, declared: tuple[int | None, ...]) -> Any:
+    """Texts with an axis of size 1 more or less, where that makes them fit."""
+    if declared == (1,) and len(values.shape) == 1 and is_known(values):
+        return values[:, None]
+    return values[:, 0] if declared == () and values.shape[1:] == (1,) and is_known(values) else values
 
 
 def _listed(names: Sequence[str]) -> str:

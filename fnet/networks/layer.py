@@ -99,6 +99,7 @@ class Layer(tuple[Init, Apply]):
     recipe: Recipe | None
     shape: Any  # of inputs, where the layer knows it
     learning: Learning | None  # of its state from data, None for a layer that learns by gradients or not at all
+    on_host: bool  # whether it runs on values of the host alone, never in compiled code
     container: bool  # whether it calls its children through `Members`
     depth: int  # of the layers within each other, 1 without any
     origin: object  # the same for all that `relabel` and `with_trainable` make of one layer
@@ -123,6 +124,7 @@ class Layer(tuple[Init, Apply]):
         container: bool = False,
         shape: Any = None,
         learning: Learning | None = None,
+        on_host: bool = False,
     ) -> Layer:
         for role, function in (("init", init), ("apply", apply)):
             if not callable(function):
@@ -152,6 +154,7 @@ class Layer(tuple[Init, Apply]):
             container=container,
             shape=shape,
             learning=learning,
+            on_host=on_host,
             depth=depth,
             origin=object(),
             marks=own.union(*(child.marks for child in children)),

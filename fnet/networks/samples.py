@@ -13,13 +13,29 @@ from fnet.arguments import is_integer
 from fnet.errors import AxisSizeError, BatchSizeError, ShapeError
 from fnet.masking import unmasked
 from fnet.networks.position import at, current
-from fnet.spec import ArraySpec, Unknown
+from fnet.spec import ArraySpec, Unknown, check_dtype
 from fnet.transforms.stage import eval_shape
 
 ShapeLike = tuple[Any, ...] | list[Any] | dict[str, Any]
 """The shape of a sample, with None for an axis of variable size; several inputs have a tuple, list or dict of them."""
 BATCH = Unknown(3, "batch")  # the size of the batch at which a layer is evaluated
 LARGEST, TRIES = 10**8, 40  # of the sizes of variable axes, and how many of them are tried
+
+
+TEXT = np.dtype(str)
+"""The dtype of texts, which layers take that run on the host."""
+
+
+def input_dtype(dtype: Any) -> np.dtype:
+    """The dtype of an input: of numbers, or `TEXT` for "string". Raises `DtypeError` for others."""
+    if isinstance(dtype, str) and dtype in ("string", "str"):
+        return TEXT
+    return TEXT if dtype is str or dtype == TEXT else check_dtype(dtype)
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """The name of the dtype of an input, as Keras has it."""
+    return "string" if dtype == TEXT else dtype.name
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ LATER = "not written yet"
 CONFIGS = "files say things by fnet.save_model; objects have no serialised form of their own"
 OTHERS = "of another library or backend"
 LAYERS = """
-AugMix AutoContrast CategoryEncoding CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Discretization
-Equalization HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness
-RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip
-RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
-RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing ReversibleEmbedding Solarization
-StringLookup TextVectorization InputSpec Wrapper
+AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes
+MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
+RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
+RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
+RandomZoom Resizing ReversibleEmbedding Solarization InputSpec Wrapper
 """
 REFUSED: dict[str, dict[str, str]] = {
     "layers": dict.fromkeys(LAYERS.split(), LATER)

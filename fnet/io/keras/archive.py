@@ -18,6 +18,7 @@ from fnet.errors import FileError, plain
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_CONFIG = 1 << 25  # bytes
+MOST_TEXT = 1 << 27
 _MOST_MEMBERS = 10_000
 _FLOOR, _EXPANSION = 1 << 28, 100  # a larger member that became so from less than a hundredth is refused
 _PIECE = 1 << 20
@@ -67,6 +68,22 @@ def config(file: zipfile.ZipFile) -> bytes:
         content = member.read(MOST_CONFIG + 1)
         member.read(1)  # at its end the checksum is compared
     return content
+
+
+def text(file: zipfile.ZipFile, name: str) -> str | None:
+    """The text of a member in UTF-8, None where there is none of this name."""
+    if name not in file.namelist():
+        return None
+    info = _member(file, name)
+    if info.file_size > MOST_TEXT:
+        raise FileError(f"'{plain(name)}' has {info.file_size} bytes, expected at most {MOST_TEXT}.")
+    with file.open(info) as member:
+        content = member.read(MOST_TEXT + 1)
+        member.read(1)  # at its end the checksum is compared
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise FileError(f"'{plain(name)}' is no text in UTF-8: it is damaged.") from None
 
 
 @contextmanager

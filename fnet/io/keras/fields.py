@@ -60,13 +60,15 @@ def layer_row(
     omits: tuple[str, ...] = (),
     aliases: tuple[str, ...] = (),
     inputs: Inputs = "one",
+    learnt: Callable[[Layer, Any], dict[str, Any]] | None = None,
 ) -> Translation:
     """The translation of a layer whose arguments are those of Keras under the same names.
 
     takes: the arguments. variables: those of a layer; without it, those of its `children`. weights: the parts that have
     a ``_regularizer`` and a ``_constraint``. only: the values that fields which fnet does not have may have in a file.
     lacks: what to do instead of arguments that Keras does not have.
-    in_call, beside, omits, aliases, inputs: see `Translation`. without_effect: arguments that a file need not keep.
+    in_call, beside, omits, aliases, inputs, learnt: see `Translation`. without_effect: arguments that a file need not
+    keep.
     """
     penalties = [f"{part}_regularizer" for part in weights] + ["activity_regularizer"]
     shared = (*fields(REGULARIZER, *penalties), *fields(CONSTRAINT, *(f"{part}_constraint" for part in weights)))
@@ -100,14 +102,14 @@ def layer_row(
         for child in children:
             if config.raw(child.argument) is not None:
                 arguments[child.argument] = read_layer(config.object(child.argument), child.prefix)
-        return made(kind, arguments, config)
+        return made(kind, arguments, config, "dtype" not in omits)
 
     def of_children(layer: Layer) -> Variables:
         attributes = [child.attribute for child in children]
         return children_variables(layer, attributes)
 
     own = of_children if variables is None else variables
-    return Translation(kind, to_config, from_config, own, kind, aliases, inputs, in_call, omits)
+    return Translation(kind, to_config, from_config, own, kind, aliases, inputs, in_call, omits, learnt=learnt)
 
 
 def children_variables(layer: Layer, attributes: Iterable[str]) -> Variables:
@@ -118,12 +120,12 @@ def children_variables(layer: Layer, attributes: Iterable[str]) -> Variables:
     })  # fmt: skip
 
 
-def made(kind: str, arguments: Mapping[str, Any], config: Config) -> Layer:
+def made(kind: str, arguments: Mapping[str, Any], config: Config, has_dtype: bool = True) -> Layer:
     """The layer of this kind with these arguments of a config, not trainable if the config says so.
 
-    What the constructor refuses is an error of the file.
+    What the constructor refuses is an error of the file. has_dtype: whether the config says that of parameters.
     """
-    if "dtype" in config:
+    if has_dtype and "dtype" in config:
         config.read("dtype", DTYPE)
     frozen = "trainable" in config and not config.read("trainable", FLAG)
     try:

@@ -11,9 +11,11 @@ from fnet.errors import FnetError, StructureError
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.members import at_path
 from fnet.networks.layer import Layer
-from fnet.networks.samples import Samples, check_shape, is_single
+from fnet.networks.samples import TEXT, Samples, check_shape, is_single
 
 _MOST_AXES = 4
+_OF_TEXTS = ("StringLookup", "TextVectorization")
+_OF_INTEGERS = ("CategoryEncoding", "Embedding", "Hashing", "IntegerLookup", "StringLookup")
 _RESHAPING = ("Flatten", "Reshape", "Permute", "RepeatVector", "Lambda")
 
 
@@ -26,21 +28,25 @@ def input_samples(net: Layer, params: Any, state: Any, shape: Any) -> Any:
         return tree.map(lambda node: node.samples, net.config["inputs"])
     shape = net.shape if shape is None else check_shape(shape)
     shape = _found(net, params, state) if shape is None else shape
-    return _as_samples(shape, _first_kinds(net))
+    return _as_samples(shape, _first_dtype(net))
 
 
-def _as_samples(shape: Any, integers: bool) -> Any:
+def _as_samples(shape: Any, dtype: np.dtype) -> Any:
     if is_single(shape):
-        return Samples(tuple(shape), np.dtype("int32" if integers else "float32"))
+        return Samples(tuple(shape), dtype)
     parts = shape.items() if isinstance(shape, dict) else enumerate(shape)
-    made = {key: _as_samples(part, False) for key, part in parts}
+    made = {key: _as_samples(part, np.dtype(np.float32)) for key, part in parts}
     return made if isinstance(shape, dict) else tuple(made.values())
 
 
-def _first_kinds(net: Layer) -> bool:
-    """Whether the first layer takes integers."""
+def _first_dtype(net: Layer) -> np.dtype:
+    """The dtype that the first layer takes."""
     calls = calls_of(net).calls
-    return bool(calls) and calls[0].layer is not None and calls[0].layer.kind == "Embedding"
+    first = calls[0].layer if calls else None
+    kind = "" if first is None else first.kind
+    if kind in _OF_TEXTS and not (first is not None and first.config.get("invert")):
+        return TEXT
+    return np.dtype("int32" if kind in _OF_INTEGERS else "float32")
 
 
 def _found(net: Layer, params: Any, state: Any) -> tuple[int | None, ...]:

@@ -18,16 +18,20 @@ from fnet.io.keras.parts import keras_object
 from fnet.io.keras.translation import Inputs, full_config, known_row
 from fnet.networks.layer import Layer
 from fnet.networks.operations import filled, operation_of
+from fnet.networks.samples import dtype_name
 
 Layout = Literal["legacy", "archive"]
 """Configs as in ``.h5`` files, which ``tf.keras`` 2 reads, too, or as in ``.keras`` archives."""
 
 
-def model_config(calls: Calls, trained: Any, layout: Layout, name: str, sequential: bool = True) -> dict[str, Any]:
+def model_config(
+    calls: Calls, trained: Any, state: Any, layout: Layout, name: str, sequential: bool = True
+) -> dict[str, Any]:
     """The object that says the model.
 
-    trained: the tree of bools that says which parameters are trained. name: of the model. sequential: whether it may be
-    a Sequential one. Raises `StructureError` with the path of a layer that Keras does not have.
+    trained: the tree of bools that says which parameters are trained. state: of the network, of which the config says
+    what Keras has no variables for; None where it is not known. name: of the model. sequential: whether it may be a Sequential one. Raises
+    `StructureError` with the path of a layer that Keras does not have.
     """
     names, chain = unique_names(calls), calls.chain() if sequential else None
     batch = next((size for call in calls.calls if (size := _batch_size(call.layer)) is not None), None)
@@ -40,7 +44,7 @@ def model_config(calls: Calls, trained: Any, layout: Layout, name: str, sequenti
             described[call.operation] = _object("InputLayer", config, layout)
         else:
             with scope(call.path or call.name):
-                described[call.operation] = _call_object(call, calls, trained, own, layout)
+                described[call.operation] = _call_object(call, calls, trained, state, own, layout)
     shared = {"name": name, "trainable": True}
     if chain is not None and not any(_keywords(call.layer) for call in chain):
         first = calls.inputs
@@ -97,13 +101,15 @@ def _masks(found: list[Any], inputs: Inputs) -> dict[str, Any]:
     return {"mask": found if inputs == "list" else found[0]}
 
 
-def _call_object(call: TracedCall, calls: Calls, trained: Any, name: str, layout: Layout) -> dict[str, Any]:
+def _call_object(call: TracedCall, calls: Calls, trained: Any, state: Any, name: str, layout: Layout) -> dict[str, Any]:
     """The object of the layer or operation that is called."""
     assert call.layer is not None
     operation = operation_of(call.layer)
     wide = any(tensor.samples.dtype == np.float64 for tensor in tree.leaves(call.outputs) if tensor is not None)
     if operation is None:
         layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, name)
+        if call.path is not None:
+            layer = known_row(layer).told(layer, None if state is None else at_path(state, call.path))
         return _of_dtype(_layer_object(layer, name, layout), wide)
     if layout == "legacy":
         stand_in = layer_for(operation, call.inputs)
@@ -167,7 +173,7 @@ def _object(class_name: str, config: dict[str, Any], layout: Layout, module: str
 def _input_config(tensor: Tensor, name: str, batch: int | None, layout: Layout) -> dict[str, Any]:
     assert tensor.samples is not None
     key = "batch_input_shape" if layout == "legacy" else "batch_shape"
-    shape, dtype = [batch, *tensor.samples.shape], tensor.samples.dtype.name
+    shape, dtype = [batch, *tensor.samples.shape], dtype_name(tensor.samples.dtype)
     return {key: shape, "dtype": dtype, "sparse": False, "name": name}
 
 
@@ -206,7 +212,7 @@ def _as_list(inputs: Any) -> Any:
 
 def _tensor(tensor: Tensor, place: Callable[[Tensor], list[Any]]) -> dict[str, Any]:
     assert tensor.samples is not None
-    config = {"shape": [None, *tensor.samples.shape], "dtype": tensor.samples.dtype.name}
+    config = {"shape": [None, *tensor.samples.shape], "dtype": dtype_name(tensor.samples.dtype)}
     return {"class_name": "__keras_tensor__", "config": {**config, "keras_history": place(tensor)}}
 
 

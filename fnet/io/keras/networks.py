@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fnet import tree
 from fnet.errors import FileError, FnetError, plain
 from fnet.io.keras.config import FLAG, TEXT, Config, ValueKind, integers, sequence, several, wrong
@@ -24,7 +22,7 @@ from fnet.networks.combinators import serial
 from fnet.networks.graph import Input, graph
 from fnet.networks.layer import DEEPEST, Layer
 from fnet.networks.node import SymbolicNode
-from fnet.networks.samples import Samples
+from fnet.networks.samples import Samples, input_dtype
 
 MODELS = ("Sequential", "Functional", "Model")
 MOST_LAYERS = 10_000
@@ -33,7 +31,7 @@ _SHAPE = several(integers(0, optional=True), 1, 32)
 _ANY = ValueKind(lambda value, path: value)
 _INPUT = "InputLayer"
 _DTYPES = {"float16": "float32", "bfloat16": "float32"} | {name: name for name in (
-    "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
+    "float32", "float64", "string", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
 )}  # fmt: skip
 
 
@@ -270,7 +268,7 @@ def _samples(batch_shape: tuple[int | None, ...], dtype: str) -> Samples:
         raise FileError(
             f"its inputs have the shape {shape}, and samples of more than {MOST_NUMBERS} numbers are refused."
         )
-    return Samples(shape, np.dtype(_DTYPES[dtype]))
+    return Samples(shape, input_dtype(_DTYPES[dtype]))
 
 
 def _batch_size(config: Config, own: Config) -> int | None:

@@ -36,6 +36,7 @@ FAMILIES = (
     "regularization",
     "reshape",
     "spectrogram",
+    "vocabularies",
     "wrappers",
 )
 """The modules of `fnet.io.keras.layers`."""
@@ -64,7 +65,8 @@ class Translation:
     a config, without its name. variables: those of a layer, in Keras' order.
     inputs: how Keras calls it. in_call: arguments of fnet's layer that are keywords of Keras' call, by their names; a
     config to be read has them, and the ``batch_size`` of a stateful layer, beside Keras' fields. What is true in
-    ``masked`` has its mask as the last input. omits: fields of all layers that this one does not take.
+    ``masked`` has its mask as the last input. learnt: the arguments that say what is in a layer's state, for a layer of
+    which Keras keeps that in its config. omits: fields of all layers that this one does not take.
     registered: the name of a layer that is not Keras' own, see `fnet.register`.
     """
 
@@ -78,6 +80,20 @@ class Translation:
     in_call: Mapping[str, str] = field(default_factory=dict)
     omits: tuple[str, ...] = ()
     registered: str | None = None
+    learnt: Callable[[Layer, Any], dict[str, Any]] | None = None
+
+    def told(self, layer: Layer, state: Any) -> Layer:
+        """The layer with what its state holds as arguments, where its config says that; None for an unknown state."""
+        if self.learnt is None:
+            return layer
+        if state is None:
+            raise StructureError(
+                f"{layer.kind}: what it has learnt is not kept in a file where another layer is around it. Put it before "
+                f"that layer, or into a serial or a graph."
+            )
+        made: Layer = LAYERS.find(layer.kind)(**{**layer.config, **self.learnt(layer, state)})
+        made = made if layer.trainable is True else made.with_trainable(layer.trainable)
+        return made.relabel(layer.name, layer.named)
 
     def call_keywords(self, layer: Layer) -> dict[str, bool]:
         """The keywords of Keras' call that this layer needs; a mask among its inputs is not in it."""
@@ -145,6 +161,7 @@ def full_config(layer: Layer, name: str) -> dict[str, Any]:
 def write_layer(layer: Layer, name: str | None = None) -> dict[str, Any]:
     """The object that says a layer within the config of another one, under a name."""
     row = known_row(layer)
+    row.told(layer, None)
     for argument in row.in_call:
         if layer.config[argument]:
             raise StructureError(

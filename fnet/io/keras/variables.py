@@ -20,7 +20,8 @@ class Variable:
     """One variable of Keras.
 
     name: Keras' name, as ``kernel``. path: of the leaf in ``{"params": ..., "state": ...}``. trainable: whether Keras
-    trains it, where its layer is trained. to_keras, from_keras: what is done to the array on the way.
+    trains it, where its layer is trained. to_keras, from_keras: what is done to the array on the way. key: what stands
+    for its number in ``.weights.h5`` files, of a variable that is in these files alone.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Variable:
     trainable: bool = True
     to_keras: Change = same
     from_keras: Change = same
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,14 +94,15 @@ class Variables:
     def by_path(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
         """The variables by their paths in a ``.weights.h5`` file."""
         for i, variable in enumerate(self.own):
-            yield f"{prefix}vars/{i}", variable
+            yield f"{prefix}vars/{variable.key or i}", variable
         for name, child in self.children.items():
             yield from child.by_path(f"{prefix}{name}/")
 
     def ordered(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
         """All variables after their names, layer by layer: the order of those of a frozen layer in Keras."""
         for variable in self.own:
-            yield f"{prefix}{variable.name}", variable
+            if variable.key is None:
+                yield f"{prefix}{variable.name}", variable
         for name, child in self.children.items():
             yield from child.ordered(f"{prefix}{name}/")
 

@@ -1,6 +1,8 @@
 # Written by tests/public_types/keras_layers.py.
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, Unpack
+from numpy import ndarray
+from os import PathLike
+from typing import Any, Literal, TypedDict, Unpack
 
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
@@ -12,6 +14,7 @@ from fnet.keras.learned import NormalizationLayer
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.layers.resample import Sides
+from fnet.layers.string_lookup import OutputMode
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
 from fnet.spectra import WindowLike
@@ -290,6 +293,20 @@ class Bidirectional(Layer):
         layer: Layer,
         merge_mode: str | None = ...,
         backward_layer: Layer | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class CategoryEncoding(Layer):
+    r"""Vectors of `num_tokens` numbers for integers from 0 to ``num_tokens - 1``."""
+
+    def __init__(
+        self,
+        num_tokens: int,
+        output_mode: Literal["one_hot", "multi_hot", "count"] = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -703,6 +720,22 @@ class DepthwiseConv2D(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class Discretization(Layer):
+    r"""The number of boundaries that are not above x: its bin, from 0 to their number."""
+
+    def __init__(
+        self,
+        bin_boundaries: Sequence[float] | None = ...,
+        num_bins: int | None = ...,
+        epsilon: float = ...,
+        output_mode: Literal["int", "one_hot", "multi_hot", "count"] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Dot(Layer):
     r"""``y[n, i, j] = sum_k a[n, i, k] b[n, j, k]``: two inputs contracted over one axis of each, sample by sample."""
 
@@ -1025,11 +1058,64 @@ class GroupQueryAttention(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class HashedCrossing(Layer):
+    r"""Combinations of several categories in `num_bins` bins, by the hash of their hashes."""
+
+    def __init__(
+        self,
+        num_bins: int,
+        output_mode: Literal["int", "one_hot"] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Hashing(Layer):
+    r"""Texts or integers in `num_bins` bins: FarmHash64, or with a `salt` SipHash under it, modulo `num_bins`."""
+
+    def __init__(
+        self,
+        num_bins: int,
+        mask_value: int | str | None = ...,
+        salt: int | Sequence[int] | None = ...,
+        output_mode: Literal["int", "one_hot", "multi_hot", "count"] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Identity(Layer):
     r"""``x``."""
 
     def __init__(
         self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class IntegerLookup(Layer):
+    r"""The number of each integer in a vocabulary: `StringLookup` for integers, which also runs in compiled code."""
+
+    def __init__(
+        self,
+        max_tokens: int | None = ...,
+        num_oov_indices: int = ...,
+        mask_token: int | None = ...,
+        oov_token: int = ...,
+        vocabulary: Sequence[int] | None = ...,
+        idf_weights: Sequence[float] | None = ...,
+        invert: bool = ...,
+        output_mode: OutputMode = ...,
+        pad_to_max_tokens: bool = ...,
+        oov_method: Literal["floormod", "farmhash"] = ...,
+        salt: int | Sequence[int] | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1699,11 +1785,59 @@ class StackedRNNCells(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class StringLookup(Layer):
+    r"""The number of each text in a vocabulary."""
+
+    def __init__(
+        self,
+        max_tokens: int | None = ...,
+        num_oov_indices: int = ...,
+        mask_token: str | None = ...,
+        oov_token: str = ...,
+        vocabulary: Sequence[str] | str | PathLike[str] | None = ...,
+        idf_weights: Sequence[float] | None = ...,
+        invert: bool = ...,
+        output_mode: OutputMode = ...,
+        pad_to_max_tokens: bool = ...,
+        encoding: str = ...,
+        salt: int | Sequence[int] | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Subtract(Layer):
     r"""``x_1 - x_2`` of two inputs."""
 
     def __init__(
         self,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class TextVectorization(Layer):
+    r"""The numbers of the tokens of each text: 0 where it has ended, 1 for tokens not in the vocabulary, then these."""
+
+    def __init__(
+        self,
+        max_tokens: int | None = ...,
+        standardize: Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"]
+        | Callable[[ndarray], Any]
+        | None = ...,
+        split: Literal["whitespace", "character"] | Callable[[ndarray], Any] | None = ...,
+        ngrams: int | Sequence[int] | None = ...,
+        output_mode: OutputMode = ...,
+        output_sequence_length: int | None = ...,
+        pad_to_max_tokens: bool = ...,
+        vocabulary: Sequence[str] | str | PathLike[str] | None = ...,
+        idf_weights: Sequence[float] | None = ...,
+        ragged: bool = ...,
+        encoding: str = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,

@@ -122,7 +122,7 @@ class Model(Trained, Layer):
         net, params, state = self.functional, self.params, self.state
         samples = [node.samples for node in self.inputs]
         calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples))
-        return json.dumps(model_config(calls, trainable(net, params), "archive", self.name))
+        return json.dumps(model_config(calls, trainable(net, params), state, "archive", self.name))
 
     def get_config(self) -> dict[str, Any]:
         """What `from_config` makes a model of the same layers from; for a class with a call, its arguments."""

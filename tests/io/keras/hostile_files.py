@@ -350,7 +350,10 @@ CONFIGS: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "a module's initializer": (with_fields(kernel_initializer=calling("popen")), "fnet has no initializer 'popen'"),
     "a module's regularizer": (with_fields(kernel_regularizer=calling("popen")), "fnet has no regularizer 'popen'"),
     "an escape": (said(class_name="\x1b[2J" + "x" * 10_000), r"fnet has no layer '\\x1b\[2Jxxx"),
-    "a file of words": (said(class_name="StringLookup", config={"vocabulary": "/etc/passwd"}), "fnet has no layer"),
+    "a file of words": (
+        said(class_name="StringLookup", config={"name": "words", "vocabulary": "/etc/passwd"}),
+        "vocabulary: expected a list of tokens, for no other file is read, received '/etc/passwd'",
+    ),
     "layers within layers": (edited(layers_within_layers), "nested deeper than 100 levels|is no JSON"),
     "models within models": (edited(models_within_models), "nested deeper than 100 levels|is no JSON"),
     "many layers": (edited(many_layers), "layers: expected a list of 0 to 10000 values"),

@@ -16,6 +16,7 @@ from fnet.io.keras.translation import REFUSED, full_config, keras_kinds, known_r
 from fnet.layers.constructor import LAYERS as CONSTRUCTORS
 from fnet.networks.layer import Layer
 from tests.io.keras.table import MORE
+from tests.layers.category_table import CATEGORIES
 from tests.tables import LAYERS, Row
 
 CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat")  # whose translation is that of networks
@@ -78,7 +79,7 @@ def object_of(layer: Layer) -> dict[str, Any]:
 def test_every_layer_is_said_or_refused():
     kinds = {CONSTRUCTORS[name].__name__ for name in CONSTRUCTORS}
     assert kinds - set(keras_kinds()) == set(REFUSED)
-    assert {row.make().kind for row in SAID} >= kinds - set(REFUSED)
+    assert {row.make().kind for row in (*SAID, *CATEGORIES)} >= kinds - set(REFUSED)
 
 
 @pytest.mark.parametrize("row", SAID, ids=lambda row: row.id)

@@ -32,7 +32,7 @@ def _write_graph(layer: Layer) -> dict[str, Any]:
     params, state = layer.parameter_specs()
     write = importlib.import_module("fnet.io.keras.model_config").model_config  # which has layers, too
     calls = calls_of(layer, params, state, samples)
-    config: dict[str, Any] = write(calls, trainable(layer, params), "archive", layer.name, sequential=False)["config"]
+    config: dict[str, Any] = write(calls, trainable(layer, params), None, "archive", layer.name, False)["config"]
     return config
 
 
