@@ -11,7 +11,7 @@ from fnet.networks.layer import Layer
 
 
 def any_weights(net: Layer, shape: Any) -> tuple[Any, Any]:
-    """Parameters and state as `net.init` makes them for inputs of `shape`, of random float32 numbers in [0, 1), of integers 0."""
+    """Parameters and state as `net.init` makes them for inputs of `shape`, of random numbers in [0, 1), or of 0."""
     specs = eval_shape(lambda key: net.init(key, shape), random.key(0))
 
     def drawn(spec: Any) -> np.ndarray:

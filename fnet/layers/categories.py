@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from fnet.transforms.operand import beside
 
 VECTORS = ("one_hot", "multi_hot", "count")
 MODES = ("int", *VECTORS)
+VectorMode = Literal["one_hot", "multi_hot", "count"]
+Mode = Literal["int", "one_hot", "multi_hot", "count"]
 
 
 def encoded(who: str, ids: Any, mode: str, depth: int, weights: Any = None) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from fnet.arguments import one_of, positive_integer
 from fnet.errors import StructureError, ValueRangeError
 from fnet.layers.activation import nothing
-from fnet.layers.categories import VECTORS, encoded
+from fnet.layers.categories import VECTORS, VectorMode, encoded
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.ops.promotion import astype, lift
 from fnet.regularizers import RegularizerLike
@@ -20,7 +20,7 @@ from fnet.transforms.operand import is_known
 @layer_constructor(several=True)
 def CategoryEncoding(
     num_tokens: int,
-    output_mode: Literal["one_hot", "multi_hot", "count"] = "multi_hot",
+    output_mode: VectorMode = "multi_hot",
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,

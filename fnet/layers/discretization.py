@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from fnet import ops
 from fnet.arguments import number, one_of, positive_integer, sequence
 from fnet.data.quantiles import Summary, boundaries, joined, summarised
 from fnet.errors import ShapeError, StructureError, ValueRangeError
-from fnet.layers.categories import MODES, encoded
+from fnet.layers.categories import MODES, Mode, encoded
 from fnet.layers.checks import entries
 from fnet.layers.constructor import LAYERS, Learner, layer_constructor
 from fnet.networks.learning import Learning
@@ -25,7 +25,7 @@ def Discretization(
     bin_boundaries: Sequence[float] | None = None,
     num_bins: int | None = None,
     epsilon: float = 0.01,
-    output_mode: Literal["int", "one_hot", "multi_hot", "count"] = "int",
+    output_mode: Mode = "int",
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,

@@ -11,11 +11,13 @@ from fnet.arguments import described, is_integer, one_of, positive_integer
 from fnet.data.fingerprint import cross_hash, farm_hash, sip_hash
 from fnet.errors import ArgumentError, DtypeError, ShapeError, StructureError
 from fnet.layers.activation import nothing
-from fnet.layers.categories import MODES, encoded
+from fnet.layers.categories import MODES, Mode, encoded
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.host_values import as_bytes, host_array
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import is_only_shape
+
+CrossMode = Literal["int", "one_hot"]
 
 
 @LAYERS.named()
@@ -24,7 +26,7 @@ def Hashing(
     num_bins: int,
     mask_value: int | str | None = None,
     salt: int | Sequence[int] | None = None,
-    output_mode: Literal["int", "one_hot", "multi_hot", "count"] = "int",
+    output_mode: Mode = "int",
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -65,7 +67,7 @@ def Hashing(
 @layer_constructor(several=True, on_host=True)
 def HashedCrossing(
     num_bins: int,
-    output_mode: Literal["int", "one_hot"] = "int",
+    output_mode: CrossMode = "int",
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,

@@ -21,6 +21,8 @@ from fnet.ops.promotion import astype, lift
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import beside, is_known, is_only_shape
 
+OovMethod = Literal["floormod", "farmhash"]
+
 
 @LAYERS.named()
 @layer_constructor()
@@ -34,7 +36,7 @@ def IntegerLookup(
     invert: bool = False,
     output_mode: OutputMode = "int",
     pad_to_max_tokens: bool = False,
-    oov_method: Literal["floormod", "farmhash"] = "floormod",
+    oov_method: OovMethod = "floormod",
     salt: int | Sequence[int] | None = None,
     *,
     activity_regularizer: RegularizerLike = None,

@@ -7,7 +7,6 @@ from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
-from numpy import ndarray
 
 from fnet.arguments import flag, is_integer, one_of, positive_integer
 from fnet.data import words as tokens_of
@@ -30,6 +29,8 @@ from fnet.transforms.operand import is_only_shape
 
 STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 SPLITS = ("whitespace", "character")
+Standard = Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"] | Callable[[Any], Any] | None
+Split = Literal["whitespace", "character"] | Callable[[Any], Any] | None
 _UNKNOWN = "[UNK]"
 
 
@@ -37,10 +38,8 @@ _UNKNOWN = "[UNK]"
 @layer_constructor(several=True, on_host=True)
 def TextVectorization(
     max_tokens: int | None = None,
-    standardize: Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"]
-    | Callable[[ndarray], Any]
-    | None = "lower_and_strip_punctuation",
-    split: Literal["whitespace", "character"] | Callable[[ndarray], Any] | None = "whitespace",
+    standardize: Standard = "lower_and_strip_punctuation",
+    split: Split = "whitespace",
     ngrams: int | Sequence[int] | None = None,
     output_mode: OutputMode = "int",
     output_sequence_length: int | None = None,

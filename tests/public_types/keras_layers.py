@@ -47,7 +47,9 @@ def stub() -> str:
     standard = {origins[name]: [] for name in used if not origins[name].startswith("fnet.")}
     for name in sorted(used):
         standard.get(origins[name], []).append(name)
-    ours = [(origins[name], f"from {origins[name]} import {name}") for name in used if origins[name] not in standard]
+    modules = {origins[name] for name in used} - standard.keys()
+    named = {module: sorted(name for name in used if origins[name] == module) for module in modules}
+    ours = [(module, f"from {module} import {', '.join(names)}") for module, names in named.items()]
     ours += [(module, f"from {module} import {name} as {name}") for module, name in _with_files_of_their_own()]
     head = [f"from {module} import {', '.join(names)}" for module, names in sorted(standard.items())]
     head += ["", *(line for _, line in sorted(ours)), ""]

@@ -30,8 +30,8 @@ def model_config(
     """The object that says the model.
 
     trained: the tree of bools that says which parameters are trained. state: of the network, of which the config says
-    what Keras has no variables for; None where it is not known. name: of the model. sequential: whether it may be a Sequential one. Raises
-    `StructureError` with the path of a layer that Keras does not have.
+    what Keras has no variables for; None where it is not known. name: of the model. sequential: whether it may be a
+    Sequential one. Raises `StructureError` with the path of a layer that Keras does not have.
     """
     names, chain = unique_names(calls), calls.chain() if sequential else None
     batch = next((size for call in calls.calls if (size := _batch_size(call.layer)) is not None), None)

@@ -88,8 +88,8 @@ class Translation:
             return layer
         if state is None:
             raise StructureError(
-                f"{layer.kind}: what it has learnt is not kept in a file where another layer is around it. Put it before "
-                f"that layer, or into a serial or a graph."
+                f"{layer.kind}: what it has learnt is not kept in a file where another layer is around it. Put it "
+                f"before that layer, or into a serial or a graph."
             )
         made: Layer = LAYERS.find(layer.kind)(**{**layer.config, **self.learnt(layer, state)})
         made = made if layer.trainable is True else made.with_trainable(layer.trainable)

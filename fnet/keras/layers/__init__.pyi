@@ -1,8 +1,7 @@
 # Written by tests/public_types/keras_layers.py.
 from collections.abc import Callable, Sequence
-from numpy import ndarray
 from os import PathLike
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
@@ -13,8 +12,12 @@ from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import NormalizationLayer
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
+from fnet.layers.categories import Mode, VectorMode
+from fnet.layers.hashing import CrossMode
+from fnet.layers.integer_lookup import OovMethod
 from fnet.layers.resample import Sides
 from fnet.layers.string_lookup import OutputMode
+from fnet.layers.text_vectorization import Split, Standard
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
 from fnet.spectra import WindowLike
@@ -306,7 +309,7 @@ class CategoryEncoding(Layer):
     def __init__(
         self,
         num_tokens: int,
-        output_mode: Literal["one_hot", "multi_hot", "count"] = ...,
+        output_mode: VectorMode = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -728,7 +731,7 @@ class Discretization(Layer):
         bin_boundaries: Sequence[float] | None = ...,
         num_bins: int | None = ...,
         epsilon: float = ...,
-        output_mode: Literal["int", "one_hot", "multi_hot", "count"] = ...,
+        output_mode: Mode = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1064,7 +1067,7 @@ class HashedCrossing(Layer):
     def __init__(
         self,
         num_bins: int,
-        output_mode: Literal["int", "one_hot"] = ...,
+        output_mode: CrossMode = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1080,7 +1083,7 @@ class Hashing(Layer):
         num_bins: int,
         mask_value: int | str | None = ...,
         salt: int | Sequence[int] | None = ...,
-        output_mode: Literal["int", "one_hot", "multi_hot", "count"] = ...,
+        output_mode: Mode = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1114,7 +1117,7 @@ class IntegerLookup(Layer):
         invert: bool = ...,
         output_mode: OutputMode = ...,
         pad_to_max_tokens: bool = ...,
-        oov_method: Literal["floormod", "farmhash"] = ...,
+        oov_method: OovMethod = ...,
         salt: int | Sequence[int] | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
@@ -1826,10 +1829,8 @@ class TextVectorization(Layer):
     def __init__(
         self,
         max_tokens: int | None = ...,
-        standardize: Literal["lower_and_strip_punctuation", "lower", "strip_punctuation"]
-        | Callable[[ndarray], Any]
-        | None = ...,
-        split: Literal["whitespace", "character"] | Callable[[ndarray], Any] | None = ...,
+        standardize: Standard = ...,
+        split: Split = ...,
         ngrams: int | Sequence[int] | None = ...,
         output_mode: OutputMode = ...,
         output_sequence_length: int | None = ...,
