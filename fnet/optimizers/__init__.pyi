@@ -30,6 +30,8 @@ from fnet.optimizers.partition import apply_if_finite as apply_if_finite
 from fnet.optimizers.partition import freeze as freeze
 from fnet.optimizers.partition import partition as partition
 from fnet.optimizers.rmsprop import rmsprop as rmsprop
+from fnet.optimizers.schedule_free import schedule_free_adamw as schedule_free_adamw
+from fnet.optimizers.schedule_free import schedule_free_params as schedule_free_params
 from fnet.optimizers.second_order.gauss_newton import gauss_newton as gauss_newton
 from fnet.optimizers.second_order.lbfgs import lbfgs as lbfgs
 from fnet.optimizers.second_order.levenberg_marquardt import levenberg_marquardt as levenberg_marquardt
@@ -58,4 +60,5 @@ Lion = lion
 Muon = muon
 Nadam = nadam
 RMSprop = rmsprop
+ScheduleFreeAdamW = schedule_free_adamw
 SGD = sgd

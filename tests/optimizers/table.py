@@ -41,6 +41,21 @@ def adam(
         change = -lr * np.sqrt(1 - b2**t) / (1 - b1**t) * m / (np.sqrt(largest) + eps) - lr * decay * w
 
 
+def schedule_free_adamw(
+    lr: float = 0.0025, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8, warmup: int = 0
+) -> Change:
+    x: Any = None
+    z, v, t, change = 0.0, 0.0, 0, None
+    while True:
+        w, g = yield change
+        t += 1
+        x, z = (w, w) if x is None else (x, z)
+        v = b2 * v + (1 - b2) * g * g
+        z = z - lr * min(1.0, t / max(1, warmup)) * g / (np.sqrt(v / (1 - b2**t)) + eps)
+        x = x + (z - x) / t
+        change = (1 - b1) * z + b1 * x - w
+
+
 def adamax(lr: float = 0.001, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-7) -> Change:
     m = u = 0.0
     t, change = 0, None
@@ -251,6 +266,25 @@ RULES = [
         MOMENTS,
         ("AdamW", {"lr": 0.01, "weight_decay": 0.1, "eps": 1e-9}),
         ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
+        still=False,
+    ),
+    Rule(
+        "schedule_free_adamw",
+        lambda: optim.schedule_free_adamw(0.05),
+        lambda: schedule_free_adamw(0.05),
+        {"velocity": 0.0},
+        keras=("ScheduleFreeAdamW", {"lr": 0.05}),
+        state=("momentum",),
+        still=False,
+        scale_free=lambda: optim.schedule_free_adamw(0.01, epsilon=TINY),
+    ),
+    Rule(
+        "schedule_free_adamw_warmup",
+        lambda: optim.schedule_free_adamw(0.05, 0.6, 0.9, 1e-4, 4),
+        lambda: schedule_free_adamw(0.05, 0.6, 0.9, 1e-4, 4),
+        {"velocity": 0.0},
+        keras=("ScheduleFreeAdamW", {"lr": 0.05, "beta_1": 0.6, "beta_2": 0.9, "epsilon": 1e-4, "warmup_steps": 4}),
+        state=("momentum",),
         still=False,
     ),
     Rule(

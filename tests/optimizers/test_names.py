@@ -53,6 +53,12 @@ def test_names_of_keras_are_those_of_the_rules(name):
         assert (opt.name, dict(opt.config)) == (name.lower(), dict(rule().config))
 
 
+def test_the_name_of_keras_for_the_rule_without_a_schedule():
+    assert optim.ScheduleFreeAdamW is optim.schedule_free_adamw
+    for given in ("ScheduleFreeAdamW", "schedulefreeadamw", "schedule_free_adamw"):
+        assert optim.get(given).name == "schedule_free_adamw"
+
+
 def test_every_rule_has_a_row():
     assert {make.__name__ for make in optim.OPTIMIZERS.values()} == {row.make().name for row in RULES}
 

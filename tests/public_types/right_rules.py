@@ -21,6 +21,7 @@ rules: list[optimizers.Optimizer] = [
     optimizers.Adam(schedules.cosine_decay(1e-3, 100), clipnorm=1.0),
     optimizers.adam(lambda step: 0.1 / (1 + step), use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=10),
     optimizers.adamw(weight_decay=0.01, gradient_accumulation_steps=4),
+    optimizers.ScheduleFreeAdamW(0.01, warmup_steps=100, use_ema=True),
     optimizers.adamax(),
     optimizers.ftrl(),
     optimizers.lamb(),

@@ -27,6 +27,7 @@ _GROUPS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "lamb": (("momentum", "velocity"),),
     "lion": (("momentum",),),
     "nadam": (("momentum", "velocity"),),
+    "schedule_free_adamw": (("momentum", "velocity"),),
     "rmsprop": (("velocity",), ("momentum",), ("average_gradient",)),
     "sgd": (("momentum",),),
 }

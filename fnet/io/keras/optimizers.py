@@ -17,7 +17,7 @@ from fnet.optimizers import OPTIMIZERS, Optimizer
 from fnet.schedules.schedule import SCHEDULES
 
 _NAMES = "Adadelta Adafactor Adagrad Adam Adamax AdamW Ftrl Lamb Lion Muon Nadam RMSprop SGD"
-CLASSES = {name.lower(): name for name in _NAMES.split()}
+CLASSES = {name.lower(): name for name in _NAMES.split()} | {"schedule_free_adamw": "ScheduleFreeAdamW"}
 """Keras' classes by the names of fnet's optimizers."""
 SCHEDULE_CLASSES = {
     "cosine_decay": "CosineDecay",
@@ -54,7 +54,8 @@ def read_optimizer(given: Any, path: str) -> Optimizer:
     """The optimizer that a name or an object in a config says."""
     named = read_object(given, path)
     known = {class_name: name for name, class_name in CLASSES.items()}
-    name = given.lower() if isinstance(given, str) else known.get(named.name, "")
+    lower = {class_name.lower(): name for class_name, name in known.items()}
+    name = lower.get(given.lower(), "") if isinstance(given, str) else known.get(named.name, "")
     if name not in CLASSES:
         raise FileError(f"{path}: fnet has no optimizer {plain(repr(named.name))}.{did_you_mean(named.name, known)}")
     make, config = OPTIMIZERS[name], named.arguments
