@@ -27,6 +27,8 @@ from fnet.losses.hinge import categorical_hinge as categorical_hinge
 from fnet.losses.hinge import hinge as hinge
 from fnet.losses.hinge import squared_hinge as squared_hinge
 from fnet.losses.names import get as get
+from fnet.losses.noisy_labels import CategoricalGeneralizedCrossEntropy as CategoricalGeneralizedCrossEntropy
+from fnet.losses.noisy_labels import categorical_generalized_cross_entropy as categorical_generalized_cross_entropy
 from fnet.losses.overlap import Dice as Dice
 from fnet.losses.overlap import Tversky as Tversky
 from fnet.losses.overlap import dice as dice

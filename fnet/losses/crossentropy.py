@@ -163,7 +163,7 @@ def _sparse_categorical_crossentropy(
     if from_logits:
         values = nn.sparse_crossentropy(y_pred, y_true, valid)
     else:
-        share = divide(_pick(y_pred, y_true), sum(y_pred, axis=-1))
+        share = divide(pick(y_pred, y_true), sum(y_pred, axis=-1))
         values = negative(log(clip(share, EPSILON, 1 - EPSILON)))
     return values if named is None else Masked(values, named)
 
@@ -293,7 +293,7 @@ def smooth(y_true: Any, amount: float, classes: int) -> Any:
     return y_true * float(1 - amount) + float(amount / classes) if amount else y_true
 
 
-def _pick(p: Any, chosen: Any) -> Any:
+def pick(p: Any, chosen: Any) -> Any:
     """``p[..., chosen]`` row by row, NaN for a label out of range; p: (..., C), chosen: (...) -> (...)."""
     *lead, classes = p.shape
     rows = math.prod(lead)

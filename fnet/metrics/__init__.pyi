@@ -27,7 +27,9 @@ from fnet.metrics.iou import one_hot_iou as one_hot_iou
 from fnet.metrics.iou import one_hot_mean_iou as one_hot_mean_iou
 from fnet.metrics.names import get as get
 from fnet.metrics.probabilistic import binary_crossentropy as binary_crossentropy
+from fnet.metrics.probabilistic import binary_focal_crossentropy as binary_focal_crossentropy
 from fnet.metrics.probabilistic import categorical_crossentropy as categorical_crossentropy
+from fnet.metrics.probabilistic import categorical_focal_crossentropy as categorical_focal_crossentropy
 from fnet.metrics.probabilistic import categorical_hinge as categorical_hinge
 from fnet.metrics.probabilistic import crossentropy as crossentropy
 from fnet.metrics.probabilistic import hinge as hinge

@@ -78,6 +78,45 @@ def categorical_crossentropy(
 
 @METRICS.named()
 @metric_constructor
+def binary_focal_crossentropy(
+    name: str = "binary_focal_crossentropy",
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Metric:
+    """The running mean of the loss `fnet.losses.binary_focal_crossentropy` with these options.
+
+    name: that of the metric.
+    """
+    options: dict[str, Any] = {"apply_class_balancing": apply_class_balancing, "alpha": alpha, "gamma": gamma}
+    options |= {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+    return of_loss(losses.binary_focal_crossentropy.configured(**options), name)
+
+
+@METRICS.named()
+@metric_constructor
+def categorical_focal_crossentropy(
+    name: str = "categorical_focal_crossentropy",
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Metric:
+    """The running mean of the loss `fnet.losses.categorical_focal_crossentropy` with these options.
+
+    name: that of the metric.
+    """
+    options: dict[str, Any] = {"alpha": alpha, "gamma": gamma, "from_logits": from_logits}
+    options |= {"label_smoothing": label_smoothing, "axis": axis}
+    return of_loss(losses.categorical_focal_crossentropy.configured(**options), name)
+
+
+@METRICS.named()
+@metric_constructor
 def crossentropy(name: str = "crossentropy", from_logits: bool = False) -> Metric:
     """The running mean of the loss `fnet.losses.crossentropy` with these options; name: that of the metric."""
     return of_loss(losses.crossentropy.configured(from_logits=from_logits), name)

@@ -239,6 +239,20 @@ LOSSES = [
         lambda y: saturated(one_hot(y, 4)),
     ),
     LossCase("ce", losses.crossentropy, _labels, lambda y, p: cce(one_hot(y, 4), p), lambda y: one_hot(y, 4)),
+    LossCase(
+        "generalized",
+        losses.categorical_generalized_cross_entropy,
+        _labels,
+        lambda y, p: (1 - (one_hot(y, 4) * p).sum(-1) ** 0.5) / 0.5,
+        lambda y: one_hot(y, 4),
+    ),
+    LossCase(
+        "generalized_q",
+        losses.CategoricalGeneralizedCrossEntropy(0.9),
+        _labels,
+        lambda y, p: (1 - (one_hot(y, 4) * p).sum(-1) ** 0.9) / 0.9,
+        lambda y: one_hot(y, 4),
+    ),
     LossCase("focal", losses.binary_focal_crossentropy, bits, focal),
     LossCase(
         "focal_logits",

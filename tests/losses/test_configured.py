@@ -34,6 +34,9 @@ ALIASES = {
     "categorical_hinge CategoricalHinge": losses.categorical_hinge,
     "binary_focal_crossentropy BinaryFocalCrossentropy": losses.binary_focal_crossentropy,
     "categorical_focal_crossentropy CategoricalFocalCrossentropy": losses.categorical_focal_crossentropy,
+    "categorical_generalized_cross_entropy CategoricalGeneralizedCrossEntropy": (
+        losses.categorical_generalized_cross_entropy
+    ),
     "dice Dice": losses.dice,
     "tversky Tversky": losses.tversky,
     "circle Circle": losses.circle,

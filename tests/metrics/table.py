@@ -383,6 +383,15 @@ METRICS = [
     _loss("binary_crossentropy", "BinaryCrossentropy", bits, bce, "bce BCE"),
     _loss("categorical_crossentropy", "CategoricalCrossentropy", classes, lambda y, p: surprise(y.argmax(-1), p)),
     _loss("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", sparse, surprise),
+    _case(
+        "binary_focal", "binary_focal_crossentropy", bits,
+        average(lambda y, p: (-abs(y - p) ** 2 * np.log(np.clip(1 - abs(y - p), EPSILON, 1))).mean(-1)), "down",
+        "binary_focal_crossentropy",
+    ),
+    _case(
+        "categorical_focal", "categorical_focal_crossentropy", classes,
+        average(lambda y, p: -(0.25 * (1 - p) ** 2 * y * np.log(p)).sum(-1)), "down", "categorical_focal_crossentropy",
+    ),
     _case("crossentropy", "crossentropy", sparse, average(surprise), "down", "crossentropy ce"),
     _case(
         "perplexity", "perplexity", sparse, lambda y, p, w: np.exp(average(surprise)(y, p, w)), "down",

@@ -29,6 +29,8 @@ losses.categorical_crossentropy(x, x, axis=-1)
 losses.crossentropy(labels, x)
 losses.binary_focal_crossentropy(x, x, gamma=1.0)
 losses.categorical_focal_crossentropy(x, x, alpha=[0.5, 0.5])
+losses.categorical_generalized_cross_entropy(labels, x, q=0.7)
+losses.CategoricalGeneralizedCrossEntropy(0.7, reduction="sum")
 losses.hinge(x, x)
 losses.squared_hinge(x, x, reduction="sum")
 losses.categorical_hinge(x, x)
@@ -121,6 +123,8 @@ of_metrics: list[metrics.Metric] = [
     metrics.CategoricalCrossentropy(label_smoothing=0.1),
     metrics.SparseCategoricalCrossentropy(ignore_class=-1),
     metrics.crossentropy(),
+    metrics.binary_focal_crossentropy(gamma=1.0),
+    metrics.categorical_focal_crossentropy(alpha=[0.5, 0.5]),
     metrics.ConfusionMatrix(num_classes=3),
     metrics.IoU(num_classes=3, target_class_ids=[0, 2]),
     metrics.OneHotIoU(3, (1,)),

@@ -20,6 +20,7 @@ _OPTIONS = {
     "CTC": (),
     "CategoricalCrossentropy": ("from_logits", "label_smoothing", "axis"),
     "CategoricalFocalCrossentropy": ("alpha", "gamma", "from_logits", "label_smoothing", "axis"),
+    "CategoricalGeneralizedCrossEntropy": ("q",),
     "CategoricalHinge": (),
     "Circle": ("gamma", "margin", "remove_diagonal"),
     "CosineSimilarity": ("axis",),
