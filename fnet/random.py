@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 Shape = int | Sequence[int]
+_PROPOSALS = 16  # of gamma numbers, of which each is accepted 19 times out of 20
+_COUNTED = 64  # trials that are drawn one by one
 
 
 def _draw(name: str) -> Primitive:
@@ -207,6 +209,101 @@ def categorical(key: np.ndarray, logits: Any, axis: int = -1) -> np.ndarray:
     # Uniform numbers with 53 bits: with 24, classes rarer than 1e-7 would get a wrong share.
     noise = _uniform(key, shape=spec.shape, dtype=np.dtype(np.float64))
     return ops.argmax(ops.subtract(logits, ops.log(ops.negative(ops.log(noise)))), axis=axis)
+
+
+def gamma(key: np.ndarray, alpha: Any, shape: Shape | None = None, dtype: DTypeLike = "float32") -> np.ndarray:
+    """Numbers of the gamma distribution with shape `alpha` > 0 and scale 1, of the given shape (that of `alpha`).
+
+    They have no gradient in `alpha`. Each takes the first of 16 proposals that is accepted: all are refused once in
+    1e20. Raises `ValueRangeError` for an `alpha` that is not positive. Source: G. Marsaglia and W. W. Tsang 2000.
+
+    >>> gamma(key(0), 2.0, (3, 2)).shape
+    (3, 2)
+    """
+    check_key(key)
+    kind, alpha = _floating(dtype, "gamma"), _positive("gamma", "alpha", alpha)
+    return astype(ops.exp(_log_gamma(key, alpha, spec_of(alpha).shape if shape is None else _sizes(shape))), kind)
+
+
+def beta(key: np.ndarray, a: Any, b: Any, shape: Shape | None = None, dtype: DTypeLike = "float32") -> np.ndarray:
+    """Numbers of the beta distribution with density ``x^(a-1) (1-x)^(b-1)``, of the given shape (that of a and b).
+
+    ``x / (x + y)`` of two numbers from `gamma`. Raises `ValueRangeError` for a or b that are not positive.
+
+    >>> bool(np.all(beta(key(0), 0.5, 0.5, 9) <= 1))
+    True
+    """
+    check_key(key)
+    kind, a, b = _floating(dtype, "beta"), _positive("beta", "a", a), _positive("beta", "b", b)
+    sizes = np.broadcast_shapes(spec_of(a).shape, spec_of(b).shape) if shape is None else _sizes(shape)
+    return astype(_beta(key, a, b, sizes), kind)
+
+
+def binomial(
+    key: np.ndarray, counts: Any, p: Any, shape: Shape | None = None, dtype: DTypeLike = "float32"
+) -> np.ndarray:
+    """How many of `counts` trials succeed, each with probability `p`, of the given shape (that of counts and p).
+
+    The place of one trial in the order of all, from `beta`, halves their number until 64 are left, which are counted.
+    counts: known integers, of at least 0. Raises `ValueRangeError` for others, and for a p outside [0, 1].
+    Source: L. Devroye 1986, Non-Uniform Random Variate Generation, X.4.4.
+
+    >>> bool(np.all(binomial(key(0), 10, 0.5, 9) <= 10))
+    True
+    """
+    check_key(key)
+    kind, p = _floating(dtype, "binomial"), lift(p)
+    if not is_known(counts):
+        raise TracingError("binomial: counts must be known outside of jit. Pass NumPy's integers.")
+    trials = np.asarray(counts)
+    if trials.dtype.kind not in "iu" or np.any(trials < 0):
+        raise ValueRangeError(f"binomial: expected counts as integers >= 0, received {_described(counts)}.")
+    if is_known(p) and not np.all((p >= 0) & (p <= 1)):
+        raise ValueRangeError(f"binomial: p is a probability, expected 0 <= p <= 1, received {p}.")
+    sizes = np.broadcast_shapes(trials.shape, spec_of(p).shape) if shape is None else _sizes(shape)
+    left: Any = beside(trials.astype(np.float64), key)
+    p, total, most, turn = astype(p, np.float64), 0.0, int(trials.max(initial=0)), 0
+    while most > _COUNTED:
+        middle = ops.floor(left / 2) + 1
+        place = _beta(fold_in(key, turn), middle, ops.maximum(left + 1 - middle, 0.5), sizes)
+        below, some = ops.less_equal(place, p), ops.greater(left, 0)
+        total = total + ops.where(ops.logical_and(below, some), middle, 0.0)
+        p = ops.clip(ops.where(below, (p - place) / (1 - place), p / place), 0, 1)
+        left = ops.where(some, ops.where(below, left - middle, middle - 1), 0.0)
+        most, turn = most // 2, turn + 1
+    number = beside(np.arange(most).reshape(-1, *(1,) * len(sizes)), key)
+    succeed = ops.less(_uniform(fold_in(key, turn), shape=(most, *sizes), dtype=np.dtype(np.float64)), p)
+    counted = ops.sum(astype(ops.logical_and(succeed, ops.less(number, left)), np.float64), 0)
+    return astype(counted + total, kind)
+
+
+def _beta(key: Any, a: Any, b: Any, sizes: tuple[int, ...]) -> Any:
+    x, y = (_log_gamma(fold_in(key, i), alpha, sizes) for i, alpha in enumerate((a, b)))
+    return ops.sigmoid(ops.subtract(x, y))
+
+
+def _log_gamma(key: Any, alpha: Any, sizes: tuple[int, ...]) -> Any:
+    """Logarithms of gamma numbers, float64: those of small `alpha` are too small for the numbers themselves."""
+    alpha = ops.broadcast_to(ops.stop_gradient(astype(alpha, np.float64)), sizes)
+    small = ops.less(alpha, 1)
+    d = ops.where(small, alpha + 1, alpha) - 1 / 3
+    z = _normal(fold_in(key, 0), shape=(_PROPOSALS, *sizes), dtype=np.dtype(np.float64))
+    u = _uniform(fold_in(key, 1), shape=(_PROPOSALS, *sizes), dtype=np.dtype(np.float64))
+    root = 1 + z / ops.sqrt(9 * d)
+    proper = ops.greater(root, 0)
+    v = ops.where(proper, root * root * root, 1)
+    accepted = ops.logical_and(proper, ops.less(ops.log(u), 0.5 * z * z + d * (1 - v + ops.log(v))))
+    number = beside(np.arange(_PROPOSALS).reshape(-1, *(1,) * len(sizes)), key)
+    first = ops.sum(ops.where(ops.equal(number, ops.argmax(accepted, axis=0)), v, 0), 0)
+    lower = ops.log(_uniform(fold_in(key, 2), shape=sizes, dtype=np.dtype(np.float64))) / alpha
+    return ops.log(d * first) + ops.where(small, lower, 0)
+
+
+def _positive(name: str, argument: str, value: Any) -> Any:
+    value = lift(value)
+    if is_known(value) and not np.all(value > 0):
+        raise ValueRangeError(f"{name}: expected {argument} > 0, received {value}.")
+    return value
 
 
 def orthogonal(key: np.ndarray, shape: Sequence[int], gain: float = 1.0, dtype: DTypeLike = "float32") -> np.ndarray:

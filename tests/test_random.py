@@ -154,6 +154,49 @@ def test_categorical_has_the_probabilities_of_softmax() -> None:
     assert along.shape == (5,)
 
 
+def follows(x: np.ndarray, below: Any) -> None:
+    """Whether numbers follow a distribution with this probability of numbers below."""
+    ranks = np.sort([below(float(v)) for v in x])
+    assert np.max(np.abs(ranks - (np.arange(len(x)) + 0.5) / len(x))) < 1.95 / math.sqrt(len(x))  # Kolmogorov, 0.1 %
+
+
+def test_gamma_of_whole_numbers_is_a_sum_of_waiting_times() -> None:
+    for shape in (1, 4):
+        x = random.gamma(KEY, float(shape), 3000, "float64")
+        follows(x, lambda v, k=shape: 1 - math.exp(-v) * sum(v**i / math.factorial(i) for i in range(k)))
+    half = random.gamma(KEY, 0.5, 3000, "float64")  # half the square of a normal number
+    follows(half, lambda v: math.erf(math.sqrt(v)))
+    large = random.gamma(KEY, np.full(3000, 1e6))
+    assert large.dtype == np.float32 and abs(large.astype("float64").mean() / 1e6 - 1) < 4e-3 / math.sqrt(3000)
+    tiny = random.gamma(KEY, 1e-3, 50)  # most are too small for float32
+    assert np.isfinite(tiny).all() and np.count_nonzero(tiny) < 25
+
+
+def test_beta() -> None:
+    follows(random.beta(KEY, 1.0, 1.0, 3000, "float64"), lambda v: v)
+    follows(random.beta(KEY, 0.5, 0.5, 3000, "float64"), lambda v: 2 / math.pi * math.asin(math.sqrt(v)))
+    follows(random.beta(KEY, 3.0, 1.0, 3000, "float64"), lambda v: v**3)
+    ends = random.beta(KEY, 1e-3, np.full(400, 1e-3), dtype="float64")
+    assert abs(np.mean(ends > 0.5) - 0.5) < 0.1 and np.isfinite(ends).all()
+
+
+@pytest.mark.parametrize(("count", "p"), [(1, 0.3), (64, 0.9), (65, 0.4), (1000, 0.02)])
+def test_binomial(count: int, p: float) -> None:
+    n = 3000
+    x = random.binomial(KEY, count, p, n).astype(int)
+    chances = np.array([math.comb(count, k) * p**k * (1 - p) ** (count - k) for k in range(count + 1)])
+    below = np.cumsum(np.bincount(x, minlength=count + 1)) / n
+    assert np.max(np.abs(below - np.cumsum(chances))) < 1.95 / math.sqrt(n)
+
+
+def test_binomial_at_the_ends_and_of_many_trials() -> None:
+    x = random.binomial(KEY, np.array([0, 7, 7, 300, 300]), np.array([0.5, 0.0, 1.0, 0.0, 1.0]))
+    assert x.tolist() == [0, 0, 7, 0, 300]
+    many = random.binomial(KEY, 10**9, 0.25, 500, "float64")
+    assert abs(many.mean() - 0.25e9) < 4 * math.sqrt(0.1875e9 / 500)
+    assert many.std() == pytest.approx(math.sqrt(0.1875e9), rel=0.15)
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (6, 3), (3, 6), (2, 3, 4), (1, 5), (5, 1)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_orthogonal(shape: tuple[int, ...], dtype: str) -> None:
@@ -183,6 +226,9 @@ DRAWS = {
     "permutation of rows": lambda k: random.permutation(k, np.arange(6.0).reshape(3, 2)),
     "categorical": lambda k: random.categorical(k, np.zeros((4, 3))),
     "orthogonal": lambda k: random.orthogonal(k, (3, 2)),
+    "gamma": lambda k: random.gamma(k, np.array([0.5, 2.0])),
+    "beta": lambda k: random.beta(k, 2.0, np.array([0.5, 3.0])),
+    "binomial": lambda k: random.binomial(k, np.array([100, 70]), 0.5),
 }
 
 
@@ -248,6 +294,11 @@ ERRORS: list[tuple[Any, type, str]] = [
         r"randint: the range \[0, .*does not fit in int64",
     ),
     (lambda: random.randint(KEY, (), 0, 0.5), DtypeError, r"randint: expected an integer, received float 0\.5"),
+    (lambda: random.gamma(KEY, 0.0), ValueRangeError, r"gamma: expected alpha > 0, received 0\.0"),
+    (lambda: random.beta(KEY, 1.0, [-1.0]), ValueRangeError, r"beta: expected b > 0, received \[-1\.\]"),
+    (lambda: random.binomial(KEY, 2.5, 0.5), ValueRangeError, r"binomial: expected counts as integers >= 0, received"),
+    (lambda: random.binomial(KEY, 2, 1.5), ValueRangeError, r"binomial: p is a probability, expected 0 <= p <= 1"),
+    (lambda: fnet.jit(lambda n: random.binomial(KEY, n, 0.5))(np.array(2)), TracingError, "counts must be known"),
     (lambda: random.categorical(KEY, 1.0), ShapeError, r"categorical: expected logits with at least one axis"),
     (
         lambda: random.orthogonal(KEY, (3,)),

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fnet import random
+from fnet import layers, ops, random
 from fnet.keras.seeds import next_key
+from fnet.ops.promotion import lift
 
 
 class SeedGenerator:
@@ -63,3 +64,33 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     """The same entries along an axis, in a random order."""
     order = random.permutation(_key(seed), np.shape(x)[axis])
     return np.take(np.asarray(x), order, axis)
+
+
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
+    """Class numbers with the probabilities ``softmax(logits)``: (B, C) -> (B, num_samples)."""
+    logits = lift(logits)
+    batch, classes = logits.shape
+    rows = ops.broadcast_to(ops.expand_dims(logits, 1), (batch, num_samples, classes))
+    return ops.astype(random.categorical(_key(seed), rows), dtype)
+
+
+def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Any:
+    """The inputs with a fraction of `rate` 0 and the others larger, so that the mean stays."""
+    shape = None if noise_shape is None else tuple(noise_shape)
+    return layers.Dropout(rate, shape).apply({}, {}, inputs, key=_key(seed), train=True)[0]
+
+
+def gamma(shape: Sequence[int], alpha: Any, dtype: Any = "float32", seed: Any = None) -> Any:
+    """Numbers of the gamma distribution with shape `alpha` and scale 1."""
+    return random.gamma(_key(seed), alpha, tuple(shape), dtype or "float32")
+
+
+def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = "float32", seed: Any = None) -> Any:
+    """Numbers of the beta distribution, between 0 and 1."""
+    return random.beta(_key(seed), alpha, beta, tuple(shape), dtype or "float32")
+
+
+def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = "float32", seed: Any = None) -> Any:
+    """How many of `counts` trials succeed."""
+    trials = np.asarray(counts)
+    return random.binomial(_key(seed), trials.astype(np.int64), probabilities, tuple(shape), dtype or "float32")
