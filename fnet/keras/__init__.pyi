@@ -15,6 +15,7 @@ from fnet.keras import saving as saving
 from fnet.keras import utils as utils
 from fnet.keras.from_functional import from_functional as from_functional
 from fnet.keras.input import Input as Input
+from fnet.keras.input_spec import InputSpec as InputSpec
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.losses import Loss as Loss
 from fnet.keras.metrics import Metric as Metric

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fnet import callbacks, tree
-from fnet.errors import StructureError
+from fnet.errors import StructureError, did_you_mean
 from fnet.train.callback import Callback as Functional
 from fnet.train.run import Run
 
@@ -79,6 +80,86 @@ class Callback:
 
     def on_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """As `on_train_batch_end`."""
+
+
+@dataclass
+class History(Callback):
+    """The record of a training, which `fit` returns: a list of numbers, one for each epoch, by their names."""
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    epoch: list[int] = field(default_factory=list)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    model: Any = field(default=None, repr=False)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.epoch = []
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class CallbackList:
+    """The hooks of several callbacks at once, for a loop of your own: ``callbacks.on_epoch_end(0, {"loss": 0.5})``.
+
+    Each hook of `Callback` is a function that calls those of all. add_history: with a `History` as the last one.
+    params: keywords, handed on by `set_params`. Source: Keras ``CallbackList``.
+
+    >>> several = CallbackList([], add_history=True, epochs=1)
+    >>> several.on_epoch_end(0, {"loss": 0.5})
+    >>> several.callbacks[-1].history
+    {'loss': [0.5]}
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        if add_progbar:
+            raise StructureError("CallbackList: only fit prints a bar. Leave add_progbar out, and print in a hook.")
+        self.callbacks: list[Callback] = []
+        for one in [*_several(callbacks), *([History()] if add_history else [])]:
+            self.append(one)
+        if model is not None:
+            self.set_model(model)
+        if params:
+            self.set_params(params)
+
+    def append(self, callback: Callback) -> None:
+        """Call this one, too, after the others."""
+        if not isinstance(callback, Callback):
+            raise StructureError(
+                f"CallbackList: expected callbacks of your own classes, received {type(callback).__name__}, whose "
+                f"hooks are those of fit. Give it to fit(callbacks=[...])."
+            )
+        self.callbacks.append(callback)
+
+    def set_model(self, model: Any) -> None:
+        """Tell all the model."""
+        for one in self.callbacks:
+            one.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Tell all the numbers of epochs and steps."""
+        for one in self.callbacks:
+            one.set_params(params)
+
+    def __getattr__(self, hook: str) -> Callable[..., None]:
+        if not hook.startswith("on_") or not hasattr(Callback, hook):
+            raise AttributeError(f"CallbackList has no attribute {hook!r}.{did_you_mean(hook, dir(Callback))}")
+        hooks = (hook, hook.replace("train_", "")) if hook.startswith("on_train_batch") else (hook,)
+
+        def call(*args: Any, **options: Any) -> None:
+            for one in self.callbacks:
+                for name in hooks:
+                    getattr(one, name)(*args, **options)
+
+        return call
 
 
 class Adapted(Functional):

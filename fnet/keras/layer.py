@@ -13,6 +13,7 @@ from fnet.errors import DtypeError, StructureError, did_you_mean, scope
 from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, with_options
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
+from fnet.keras.input_spec import check_inputs
 from fnet.keras.masked import computable
 from fnet.keras.naming import unique_name
 from fnet.keras.running import Values, now_running, outside, running
@@ -37,6 +38,7 @@ class Layer(Weighted):
     """
 
     supports_masking = False
+    input_spec: Any = None
     is_being_built = False
 
     def __init__(
@@ -202,6 +204,8 @@ class Layer(Weighted):
         x = self.joined(inputs, others)
         if options and self._core is not None:
             x, options = attention_inputs(self.name, self._core, x, options)
+        if self.input_spec is not None:
+            check_inputs(self.name, self.input_spec, unmasked(unwrapped(x)))
         if any(isinstance(leaf, SymbolicNode) for leaf in tree.leaves(x)):
             return self._of_nodes(x, training, mask, options)
         return self._of_values(x, training, mask, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
 from fnet.layers.constructor import entry_name
 from fnet.metrics.define import Metric as Functional
+from fnet.metrics.reduction import mean_of
 from fnet.transfer import to_host
 from fnet.transforms.operand import is_operand, known_value
 
@@ -139,6 +141,20 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+class MeanMetricWrapper(Metric):
+    """The running mean of ``fn(y_true, y_pred, **options)``, a number for each sample. Source: Keras.
+
+    >>> far = MeanMetricWrapper(lambda y_true, y_pred, limit: abs(y_pred - y_true) > limit, name="far", limit=1.0)
+    >>> far.update_state([[0.0], [0.0]], [[0.5], [2.0]])
+    >>> float(far.result())
+    0.5
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **options: Any) -> None:
+        label = name or getattr(fn, "__name__", "mean_metric_wrapper")
+        super().__init__(mean_of(functools.partial(fn, **options) if options else fn, label), label, dtype)
 
 
 def _as_array(x: Any) -> Any:

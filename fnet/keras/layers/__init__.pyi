@@ -8,10 +8,12 @@ from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
+from fnet.keras.input_spec import InputSpec as InputSpec
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import NormalizationLayer
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
+from fnet.keras.wrapper import Wrapper as Wrapper
 from fnet.layers.categories import Mode, VectorMode
 from fnet.layers.hashing import CrossMode
 from fnet.layers.integer_lookup import OovMethod

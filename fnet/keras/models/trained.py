@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from fnet.device_array import DeviceArray
 from fnet.errors import FileError, StructureError
 from fnet.io import models, weights
 from fnet.keras import optimizers
-from fnet.keras.callbacks import Adapted, adapted, around
+from fnet.keras.callbacks import Adapted, History, adapted, around
 from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
@@ -28,16 +28,6 @@ from fnet.networks.parameters import freeze
 from fnet.train.sources.batches import is_batches
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
-
-
-@dataclass
-class History:
-    """What `fit` returns: `history` has a list of numbers, one for each epoch, by the name of each loss and metric."""
-
-    history: dict[str, list[float]]
-    epoch: list[int]
-    params: dict[str, Any]
-    model: Any = field(repr=False)
 
 
 @dataclass(frozen=True)
