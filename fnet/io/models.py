@@ -201,7 +201,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
     if path.is_file() and archive.is_archive(path):
         with scope(str(shown)), archive.opened(path) as packed:
             content = archive.config(packed)
-            model = _model(content, path.stat().st_size, functools.partial(archive.text, packed))
+            asset = functools.partial(archive.text, packed)
+            model = _model(content, path.stat().st_size, archive.version(packed), asset)
             with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
                 checked = Checked(file)
                 checked.config(content)
@@ -215,8 +216,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
             raise FileError("there is no model in it, only weights. Build the network, then: fnet.load_weights.")
         checked = Checked(file)
         described = checked.text(_CONFIG) or b""
-        _check_version(file, described)
-        model, read = _model(described, hdf5.size(file)), functools.partial(legacy.read, file, legacy.GROUP)
+        version = hdf5.text(file, "keras_version", 100) or ""
+        model, read = _model(described, hdf5.size(file), version), functools.partial(legacy.read, file, legacy.GROUP)
         saved = _filled(model, hdf5.size(file), checked.numbers, read)
         config = _parsed(checked.text(trained_files.CONFIG)) if with_training else None
         return _with_training(file, checked, saved, config, with_training)
@@ -232,14 +233,15 @@ def _with_training(
     return saved, training
 
 
-def _check_version(file: Any, described: bytes) -> None:
-    """Refuse what an older Keras computes otherwise under the same name."""
-    version = hdf5.text(file, "keras_version", 100) or ""
-    if version.startswith(("1.", "2.")) and b'"hard_sigmoid"' in described:
+def _is_of_keras_2(version: str, described: bytes) -> bool:
+    """Whether an older Keras wrote the file; what it computes otherwise under the same name is refused."""
+    is_older = version.startswith(("1.", "2."))
+    if is_older and b'"hard_sigmoid"' in described:
         raise FileError(
             "Keras 2 wrote it, whose 'hard_sigmoid' has the slope 0.2, and that of Keras 3 1/6. Build the "
             "network with an activation of your own, and load the weights alone: fnet.load_weights."
         )
+    return is_older
 
 
 def _parsed(content: bytes | None) -> Any:
@@ -249,10 +251,11 @@ def _parsed(content: bytes | None) -> Any:
         raise FileError(f"the config of the training is no JSON ({error}): the file is damaged.") from None
 
 
-def _model(content: bytes, in_file: int, asset: Callable[[str], str | None] = lambda name: None) -> Model:
+def _model(content: bytes, in_file: int, version: str, asset: Callable[[str], str | None] = lambda name: None) -> Model:
     """The model that a config says; no size in it is larger than what a file of so many bytes can hold.
 
-    asset: gives the text of a file beside the config, None where there is none.
+    version: of the Keras that wrote it, "" where the file does not tell. asset: gives the text of a file beside the
+    config, None where there is none.
     """
     try:
         described = manifest.parsed(content)
@@ -261,7 +264,8 @@ def _model(content: bytes, in_file: int, asset: Callable[[str], str | None] = la
     most = max(_ALWAYS, 1100 * in_file)
     if (largest := max(_integers(described), default=0)) > most:
         raise FileError(f"its config has the size {largest}, and a file of {in_file} bytes holds none beyond {most}.")
-    model = read_model(Config(with_vocabularies(described, asset), "model"))
+    is_older = _is_of_keras_2(version, content)
+    model = read_model(Config(with_vocabularies(described, asset), "model"), is_older)
     if model.samples is None:
         raise FileError("the model was saved before the shape of its inputs was known. Save it after a call.")
     return model

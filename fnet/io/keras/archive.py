@@ -19,7 +19,7 @@ from fnet.errors import FileError, plain
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_CONFIG = 1 << 25  # bytes
 MOST_TEXT = 1 << 27
-_MOST_MEMBERS = 10_000
+_MOST_MEMBERS, _MOST_METADATA = 10_000, 1 << 16
 _FLOOR, _EXPANSION = 1 << 28, 100  # a larger member that became so from less than a hundredth is refused
 _PIECE = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -84,6 +84,19 @@ def text(file: zipfile.ZipFile, name: str) -> str | None:
         return content.decode()
     except UnicodeDecodeError:
         raise FileError(f"'{plain(name)}' is no text in UTF-8: it is damaged.") from None
+
+
+def version(file: zipfile.ZipFile) -> str:
+    """The version of Keras that wrote the archive, "" where it does not tell."""
+    content = text(file, METADATA)
+    if content is not None and len(content) > _MOST_METADATA:
+        raise FileError(f"'{METADATA}' has {len(content)} bytes, expected at most {_MOST_METADATA}.")
+    try:
+        described = None if content is None else json.loads(content)
+    except (ValueError, RecursionError):
+        raise FileError(f"'{METADATA}' is no JSON: it is damaged.") from None
+    found = described.get("keras_version") if isinstance(described, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from fnet.io.keras.inbound_nodes import Place, call_fields, call_of, inputs_of, 
 from fnet.io.keras.inference import KEYWORD
 from fnet.io.keras.masks import Trail, applied
 from fnet.io.keras.members import Member, nested
+from fnet.io.keras.older_merges import merged
 from fnet.io.keras.operation_calls import maker_of
 from fnet.io.keras.translation import Translation, row_of_object
 from fnet.io.keras.unused import with_unused
@@ -43,8 +44,8 @@ class Model(NamedTuple):
     members: list[Member]
 
 
-def read_model(config: Config) -> Model:
-    """The model that an object says."""
+def read_model(config: Config, keras_2: bool = False) -> Model:
+    """The model that an object says; `keras_2` tells that Keras 2 wrote it, whose merges treat masks otherwise."""
     class_name = config.read("class_name", TEXT)
     if class_name not in MODELS:
         raise FileError(f"{config.path}: expected a Sequential or Functional model, received {plain(class_name)}.")
@@ -57,7 +58,8 @@ def read_model(config: Config) -> Model:
     layers = own.read("layers", several(_ANY, 0, MOST_LAYERS))
     entries = [Config(entry, f"{own.path}/layers/{i}", own.depth) for i, entry in enumerate(layers)]
     try:
-        model = _sequential(own, entries) if class_name == "Sequential" else _Functional(own, entries).model()
+        chain = class_name == "Sequential"
+        model = _sequential(own, entries, keras_2) if chain else _Functional(own, entries, keras_2).model()
     except FileError:
         raise
     except (FnetError, TypeError) as error:
@@ -70,7 +72,7 @@ def read_model(config: Config) -> Model:
     return Model(net, model.samples, members)
 
 
-def _sequential(own: Config, entries: list[Config]) -> Model:
+def _sequential(own: Config, entries: list[Config], keras_2: bool) -> Model:
     samples, layers, members = None, list[Layer](), list[Member]()
     if own.raw("build_input_shape") is not None:
         samples = _samples(own.read("build_input_shape", _SHAPE), "float32")
@@ -84,7 +86,7 @@ def _sequential(own: Config, entries: list[Config]) -> Model:
         if i == 0 and first.raw("batch_input_shape") is not None:
             samples = _declared(entry)
         batch = None if samples is None else _batch_size(entries[0].object("config"), own)
-        layer, member = _layer(entry, {}, batch)
+        layer, member = _layer(entry, {}, batch, keras_2)
         layers.append(layer)
         members.append(member)
     return Model(serial(*layers), samples, members)
@@ -93,7 +95,8 @@ def _sequential(own: Config, entries: list[Config]) -> Model:
 class _Functional:
     """The calls of a functional model, which are made one after the other as soon as their inputs are there."""
 
-    def __init__(self, own: Config, entries: list[Config]) -> None:
+    def __init__(self, own: Config, entries: list[Config], keras_2: bool) -> None:
+        self.keras_2 = keras_2
         self.own, self.entries = own, {entry.read("name", TEXT): entry for entry in entries}
         if len(self.entries) < len(entries):
             raise FileError(f"{own.path}: two layers have the same name.")
@@ -121,7 +124,7 @@ class _Functional:
                 self.made[name], self.pending[name] = [], (operation, calls)
                 continue
             row = None if _is_model(entry) else row_of_object(entry)
-            layer, member = _layer(entry, call_fields(row, calls, entry.path), batch)
+            layer, member = _layer(entry, call_fields(row, calls, entry.path), batch, keras_2)
             self.members.append(member)
             self.made[name], self.pending[name] = [], (self._called(layer, row, entry.path), calls)
 
@@ -160,6 +163,9 @@ class _Functional:
         def make(call: Any) -> Any:
             ends = row is not None and row.inputs == "states" and not self.older
             x = applied(self.trail, inputs_of(row, call, path), call[1], ends, path)
+            older = merged(self.trail, layer, x, path) if self.keras_2 else None
+            if older is not None:
+                return older
             made = layer(x, train=call[1].get(KEYWORD))
             self.trail.note(layer, x, made)
             return made
@@ -228,11 +234,11 @@ class _Functional:
         return int(self.older and first is not None and first.raw("class_name") == _INPUT)
 
 
-def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None) -> tuple[Layer, Member]:
+def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, keras_2: bool) -> tuple[Layer, Member]:
     """The layer of an entry under its name, and what it has in the file."""
     class_name, own = entry.read("class_name", TEXT), entry.raw("config")
     if class_name in MODELS:
-        model = read_model(entry)
+        model = read_model(entry, keras_2)
         return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
     own = entry.object("config")
     row = row_of_object(entry)

@@ -6,14 +6,16 @@ import json
 import pickle
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 from fnet import Input, graph, load_model, random, save_model
-from fnet.errors import StructureError
+from fnet.errors import FileError, StructureError
 from fnet.io.keras.masks import with_mask, without_mask
-from fnet.layers import GRU, LSTM, Add, Bidirectional, Concatenate, Dense, Embedding, Masking
-from fnet.masking import unmasked
+from fnet.layers import GRU, LSTM, Add, Bidirectional, Concatenate, Dense, Embedding, Flatten, Masking, Maximum
+from fnet.masking import Masked, unmasked
+from tests.io.keras.hostile_files import without_checksums
 
 IDS = np.array([[3, 1, 0, 0], [2, 2, 5, 1], [0, 4, 0, 6]], "int32")
 STEPS = np.where(IDS[..., None] > 0, random.normal(random.key(3), (3, 4, 2)), 0).astype("float32")
@@ -115,3 +117,56 @@ def test_masks_that_are_merged_travel(tmp_path):
     save_model(tmp_path / "model.h5", net, params, state)
     loaded, *weights = load_model(tmp_path / "model.h5")
     np.testing.assert_array_equal(loaded.apply(*weights, IDS)[0], net.apply(params, state, IDS)[0])
+
+
+def of_keras_2(path, model):
+    """The file as if ``tf.keras`` 2 had written it."""
+    save_model(path, model, *model.init(random.key(0)))
+    with h5py.File(path, "r+") as file:
+        without_checksums(file)
+        file.attrs["keras_version"] = "2.15.0"
+
+
+def merged(merge, second):
+    ids, other = Input((4,), "int32", "ids"), Input((4,), "int32", "other")
+    x, y = Embedding(7, 2, mask_zero=True)(ids), Embedding(7, 2, mask_zero=second)(other)
+    return graph([ids, other], [GRU(2)(z := merge()([x, y])), Flatten()(z)])
+
+
+@pytest.mark.parametrize("second", [True, False])
+@pytest.mark.parametrize("merge", [Add, Maximum, Concatenate])
+def test_merges_of_keras_2_count_steps_that_count_in_all_inputs(tmp_path, merge, second):
+    net = merged(merge, second)
+    of_keras_2(tmp_path / "model.h5", net)
+    loaded, params, state = load_model(tmp_path / "model.h5")
+    other = np.array([[1, 0, 1, 2], [3, 0, 0, 1], [1, 1, 1, 1]], "int32")
+    states, values = unmasked(loaded.apply(params, state, (IDS, other))[0])
+    x, y = (params[name]["embeddings"][ids] for name, ids in (("embedding", IDS), ("embedding_1", other)))
+    plain = {Add: x + y, Maximum: np.maximum(x, y), Concatenate: np.concatenate([x, y], -1)}[merge]
+    counts = (IDS > 0) & ((other > 0) | (not second))
+    expected = GRU(2).apply(params["gru"], {}, Masked(plain, counts))[0]
+    np.testing.assert_allclose(unmasked(expected), states, rtol=1e-6)
+    np.testing.assert_allclose(values, plain.reshape(3, -1), rtol=1e-6)
+
+
+def test_masks_of_keras_2_that_several_layers_compute_are_refused(tmp_path):
+    ids, x = Input((4,), "int32"), Embedding(7, 2, mask_zero=True)
+    both = Concatenate(axis=1)([x(ids), x(ids)])
+    net = graph(ids, GRU(2)(Add()([both, Dense(2)(Concatenate(axis=1)([x(ids), x(ids)]))])))
+    of_keras_2(tmp_path / "model.h5", net)
+    with pytest.raises(FileError, match="Keras 2 wrote it, where a step counts in a merge if it does in all inputs"):
+        load_model(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"keras_version": 3}', b"[" * 1000, b" " * 100_000])
+def test_the_version_of_an_archive_is_read_with_care(tmp_path, content):
+    net = given()
+    save_model(tmp_path / "a.keras", net, *net.init(random.key(0)))
+    with zipfile.ZipFile(tmp_path / "a.keras") as old, zipfile.ZipFile(tmp_path / "b.keras", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, content if name == "metadata.json" else old.read(name))
+    if content.startswith(b'{"'):
+        assert load_model(tmp_path / "b.keras")[0].children
+        return
+    with pytest.raises(FileError, match=r"'metadata.json' (is no JSON|has 100000 bytes)"):
+        load_model(tmp_path / "b.keras")
