@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 from pathlib import Path
@@ -15,6 +16,8 @@ from fnet.callbacks.constructor import CALLBACKS, known_arguments
 from fnet.errors import ValueRangeError
 from fnet.train.callback import Callback
 from fnet.train.run import Run
+
+_BEGINNING = "epoch"
 
 
 @CALLBACKS.named()
@@ -41,13 +44,14 @@ class CSVLogger(Callback):
         self.append = flag("CSVLogger", "append", append)
         self.columns: list[str] | None = None
         self.length = 0  # of what is in the file for good, in bytes
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
+        self._is_begun = False  # whether the file has the beginning of a table, and nothing else
 
     def on_train_begin(self, run: Run) -> None:
         self._close()
         self.columns = None
-        self._file = self.filename.open("a", newline="", encoding="utf-8")
-        self.length = self._file.tell() if self.append else 0
+        self._file = open(self.filename, "wb", opener=_kept)  # noqa: SIM115  (it stays open during the training)
+        self.length = self._file.seek(0, os.SEEK_END) if self.append else 0
 
     def on_epoch_begin(self, run: Run) -> None:
         self._cut()
@@ -56,19 +60,21 @@ class CSVLogger(Callback):
         if self._file is None:
             return
         self._cut()
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self.separator)
         if self.columns is None:
             names = sorted(run.logs)
             validated = any(name.startswith("val_") for name in names)
             columns = names if validated else [*names, *(f"val_{name}" for name in names)]
             self.columns = (self._columns_there(names) if self.length else None) or columns
             if self.length and not self._ends_with_a_line():
-                self._file.write("\n")
-        writer = csv.writer(self._file, delimiter=self.separator)
+                text.write("\n")
         if not self.length:
-            writer.writerow(["epoch", *self.columns])
+            writer.writerow([_BEGINNING, *self.columns])
         writer.writerow([run.epoch, *(_shown(run.logs.get(name, "NA")) for name in self.columns)])
+        self._file.write(text.getvalue().encode())
         self._file.flush()
-        self.length = self._file.tell()
+        self.length, self._is_begun = self._file.tell(), False
 
     def on_train_end(self, run: Run) -> None:
         self._close()
@@ -77,7 +83,7 @@ class CSVLogger(Callback):
         """The columns of a file that has a header, None for one that has none."""
         with self.filename.open(newline="", encoding="utf-8", errors="replace") as file:
             first, *columns = next(csv.reader(file, delimiter=self.separator), [""])
-        if first != "epoch":
+        if first != _BEGINNING:
             return None
         lost = [name for name in names if name not in columns]
         if lost:
@@ -93,22 +99,43 @@ class CSVLogger(Callback):
             file.seek(self.length - 1)
             return file.read(1) in b"\r\n"
 
+    def _length_there(self, length: int) -> int:
+        """The length of what is in the file; of the mere beginning of a table it is 0."""
+        if length != len(_BEGINNING):
+            return length
+        return 0 if self.filename.read_bytes() == _BEGINNING.encode() else length
+
     def _cut(self) -> None:
-        """Remove what an earlier run wrote, or one that was killed after the moment from which this one goes on."""
-        if self._file is not None:
-            end = self._file.seek(0, os.SEEK_END)
-            if end > self.length:
-                self._file.truncate(self.length)
-                self._file.seek(self.length)
-            self.length = min(self.length, end)
+        """Remove what an earlier run wrote, or one that was killed after the moment from which this one goes on.
+
+        A new table keeps its first letters. Of a file that was cut to nothing, ext4 waits for the disk at its close.
+        """
+        if self._file is None:
+            return
+        end = self._length_there(self._file.seek(0, os.SEEK_END))
+        if end > self.length:
+            if not self.length:
+                self._file.seek(0)
+                self._file.write(_BEGINNING.encode())
+                self._is_begun = True
+            self._file.truncate(self.length or len(_BEGINNING))
+        self.length = min(self.length, end)
+        self._file.seek(self.length)
 
     def _close(self) -> None:
         if self._file is not None:
+            if self._is_begun:  # an epoch that did not end
+                self._file.truncate(0)
             self._file.close()
-            self._file = None
+            self._file, self._is_begun = None, False
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_file": None}
+        return self.__dict__ | {"_file": None, "_is_begun": False}
+
+
+def _kept(path: str, flags: int) -> int:
+    """Open a file to write, with what is in it."""
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
 
 
 def _shown(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import pickle
 
 import numpy as np
@@ -172,6 +173,30 @@ def test_what_is_remembered_goes_on_elsewhere(trainer, problem, tmp_path):
     rest = GoOn("loss", patience=3)
     _, after = fed(trainer, problem, logs, rest, initial_epoch=2)
     assert history.epoch == [0, 1, 2, 3] and after.epoch == [2, 3] and rest.stopped_epoch == whole.stopped_epoch == 3
+
+
+def test_a_new_table_keeps_the_first_letters_of_an_old_one_until_its_first_row(trainer, problem, tmp_path):
+    """And the file itself, which may have other names; after an error in the first epoch it is empty."""
+    path, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_text("epoch,loss\r\n" + "0,1.0\r\n" * 9)
+    os.link(path, other)
+    seen = []
+    look = LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(path.read_text()))
+    fed(trainer, problem, [{"loss": 2.0}, {"loss": 3.0}], CSVLogger(path), look)
+    assert seen == ["epoch", "epoch,loss,val_loss\n0,2.0,NA\n"]
+    assert other.read_text() == "epoch,loss,val_loss\n0,2.0,NA\n1,3.0,NA\n"
+
+    def fail(epoch, logs):
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fed(trainer, problem, [{"loss": 2.0}], CSVLogger(path), LambdaCallback(on_epoch_begin=fail))
+    assert other.read_text() == ""
+    for text in ("epoch", "", "0,5.0"):  # of a process that was killed in its first epoch; without a header
+        path.write_text(text)
+        fed(trainer, problem, [{"loss": 2.0}], CSVLogger(path, append=True))
+        rows = ["0,5.0", "0,2.0,NA"] if text == "0,5.0" else ["epoch,loss,val_loss", "0,2.0,NA"]
+        assert path.read_text().splitlines() == rows
 
 
 def test_a_table_while_it_is_written_is_pickled_without_its_file(trainer, problem, tmp_path):
