@@ -180,6 +180,7 @@ def _slots_of_adafactor(opt_state: Any, way: tuple[str, ...], trained: Sequence[
 def _filled(state: Any, slot: _Slot, place: int, fetch: Fetch) -> Any:
     """The state with one variable of the file in it."""
     if slot.unused is not None:
+        fetch(place, slot.unused.shape)
         return state
     if slot.variable is None:
         return _replaced(state, slot.way, lambda leaf: np.asarray(fetch(place, ()), leaf.dtype))

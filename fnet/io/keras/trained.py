@@ -1,6 +1,6 @@
 """What a training needs beside its network, in files of Keras: what it was compiled with, and the optimizer's state.
 
-fnet adds the key and the number of steps where Keras does not look.
+fnet adds the key, the number of steps and the exact numbers of the optimizer where Keras does not look.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fnet import random, tree
 from fnet.errors import FileError
 from fnet.io import hdf5
 from fnet.io.keras.config import Config
+from fnet.io.keras.exact_numbers import exact_numbers, with_exact_numbers
 from fnet.io.keras.legacy import write_names
 from fnet.io.keras.members import Member, Numbers
 from fnet.io.keras.optimizer_variables import read_state, write_state
@@ -27,6 +28,7 @@ from fnet.optimizers import get
 
 CONFIG = "training_config"
 _LEGACY, _ARCHIVE, _OWN = "optimizer_weights", "optimizer", "fnet_training"
+_NUMBERS = "numbers"  # of the optimizer, where files of older versions have none
 
 
 class NotTrainedError(FileError):
@@ -63,6 +65,8 @@ def write(file: Any, training: SavedTraining, config: dict[str, Any], members: I
     own = file.create_group(_OWN)
     store(own, "key", np.asarray(training.key))
     store(own, "step", np.asarray(training.step))
+    for path, number in exact_numbers(training.opt_state).items():
+        store(own, f"{_NUMBERS}/{path}", number)
 
 
 def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Member], numbers: Numbers) -> SavedTraining:
@@ -88,6 +92,12 @@ def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Memb
     if hdf5.is_group(file, _OWN):
         key = np.asarray(numbers(f"{_OWN}/key", (2,)), np.uint32)
         step = np.asarray(numbers(f"{_OWN}/step", ()), np.int64)
+
+        def find(path: str) -> np.ndarray | None:
+            place = f"{_OWN}/{_NUMBERS}/{path}"
+            return None if hdf5.shape(file, place) is None else numbers(place, ())
+
+        opt_state = with_exact_numbers(optimizer, trained, opt_state, find)
     elif names:
         step = np.asarray(numbers(f"{prefix}/{names[0]}", ()), np.int64)
     return SavedTraining(compiled, opt_state, key, step)
