@@ -183,7 +183,10 @@ class Trainer:
 
         callbacks: objects of `fnet.callbacks`, and functions ``(epoch, logs, ts)``, called after each epoch; one that
         returns "stop" or True ends the training. A learning rate that a callback changes is kept in ``ts.opt_state``,
-        and recorded as ``learning_rate``. class_weight: weights of the samples by their class, in training only.
+        and recorded as ``learning_rate``. As in Keras it is a part of the optimizer's state: the next `fit` goes on
+        with it, that of another trainer, too, whatever rate its optimizer was given. `with_learning_rate` sets another
+        one; `init_from` begins with a fresh optimizer and its own rate, as Keras' ``compile`` does.
+        class_weight: weights of the samples by their class, in training only.
 
         Frames and series of pandas and polars are the arrays of their columns. An index does not count, and what the
         library calls missing is an error, which names the column.

@@ -54,6 +54,22 @@ def test_a_rate_stays_in_the_state(problem, same):
     assert same(again.params, after.params)
 
 
+def test_the_rate_of_a_state_counts_in_another_trainer(problem, same):
+    """It is the state that goes on; a fresh optimizer has its own rate, as after Keras' compile."""
+    old, _ = trained(optimizers.sgd(0.5), problem, LearningRateScheduler(lambda epoch: 0.25))
+    new, history = trained(optimizers.sgd(0.125), problem, None, 2, old)
+    expected, _ = trained(optimizers.sgd(0.5), problem, None, 2, old)
+    assert history["learning_rate"] == [0.25, 0.25] and same(new, expected)
+    trainer = Trainer(Dense(1), "mse", optimizers.sgd(0.125))
+    assert (
+        trainer.learning_rate(old) == 0.25 and trainer.learning_rate(trainer.with_learning_rate(old, 0.0625)) == 0.0625
+    )
+    fresh = trainer.init_from(old.key, old.params, old.state)
+    assert trainer.learning_rate(fresh) == 0.125
+    _, history = trained(optimizers.sgd(0.125), problem, LearningRateScheduler(lambda epoch, rate: rate), 1, fresh)
+    assert history["learning_rate"] == [0.125]
+
+
 def test_without_such_a_callback_no_rate_is_in_the_state(problem):
     new, history = trained("adam", problem, None)
     assert "learning_rate" not in new.opt_state and list(history) == ["loss"]
