@@ -18,7 +18,9 @@ from fnet.losses import LOSSES
 from fnet.metrics import METRICS
 from fnet.names import snake_case
 from fnet.networks.layer import Layer
+from fnet.optimizers import OPTIMIZERS
 from fnet.regularizers import REGULARIZERS
+from fnet.schedules import SCHEDULES
 
 M = TypeVar("M", bound=Callable[..., Any])
 
@@ -28,12 +30,14 @@ def register(name: str, make: M) -> M:
 
     name: the same wherever such files are written and read. In Keras it is that of
     ``keras.saving.register_keras_serializable("lab", "Scale")``: ``"lab>Scale"``, where ``Scale`` is the class.
-    make: a constructor of layers (see `fnet.layers.layer_constructor`), of initializers, regularizers, constraints (see
-    `fnet.configured.configurable`), or of metrics (see `fnet.metrics.metric_constructor`). A file says the arguments,
-    and ``make(**arguments)`` makes the thing again where the file is read; lists come back for tuples. A loss, and a
-    function that is an activation or a metric, is said by its name.
+    make: a constructor of layers (see `fnet.layers.layer_constructor`), of initializers, regularizers, constraints,
+    schedules (see `fnet.configured.configurable`), of metrics (see `fnet.metrics.metric_constructor`), or of optimizers
+    (see `fnet.optimizers.optimizer_constructor`). A file says the arguments, and ``make(**arguments)`` makes the thing
+    again where the file is read; lists come back for tuples. A loss, and a function that is an activation, a metric or
+    a schedule, is said by its name. Files hold no callbacks.
     A layer's arrays are variables of Keras in the order of its params, and then of its state. A dict of arrays in them
-    is a layer in this layer, whose attribute has the name of the dict.
+    is a layer in this layer, whose attribute has the name of the dict. Those of an optimizer are the count ``step`` of
+    its state, the learning rate, what is like the parameters, one after the other, and then the rest.
     Raises `ValueRangeError` for a name that Keras or something else has. The same function may be given again, also
     where its module or its cell in a notebook has run again.
 
@@ -75,6 +79,6 @@ def register(name: str, make: M) -> M:
 
 def _is_of_keras(name: str, make: Any) -> bool:
     """Whether files mean something else by the name."""
-    tables = (ACTIVATIONS, INITIALIZERS, REGULARIZERS, CONSTRAINTS, LOSSES, METRICS)
+    tables = (ACTIVATIONS, INITIALIZERS, REGULARIZERS, CONSTRAINTS, LOSSES, METRICS, OPTIMIZERS, SCHEDULES)
     entries = [table[key] for table in tables for key in (name, snake_case(name)) if key in table]
     return name in (*MODELS, "InputLayer", *keras_layers()) or any(entry is not make for entry in entries)

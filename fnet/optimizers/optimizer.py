@@ -96,6 +96,11 @@ class Optimizer(tuple[Init, Update]):
     def config(self) -> Mapping[str, Any]:
         return MappingProxyType(self._config)
 
+    @property
+    def make(self) -> Callable[..., Optimizer] | None:
+        """The function that made it, None where it is not known."""
+        return None if self._recipe is None else self._recipe.make
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"an Optimizer is immutable: make a new one instead of setting '{name}'")
 

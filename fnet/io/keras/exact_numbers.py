@@ -12,18 +12,13 @@ from fnet.errors import FileError, StructureError
 from fnet.optimizers import Optimizer
 from fnet.optimizers.rates import Rates
 
-_INNER = ("", "optimizer/", "optimizer/optimizer/")
-_PLACES = frozenset(
-    f"{inner}{name}"
-    for inner in _INNER
-    for name in ("learning_rate", "muon/learning_rate", "adam/learning_rate", "momentum_product")
-)
-"""Where states have them: an optimizer within a mean of parameters, within an accumulation of gradients."""
+_NAMES = ("learning_rate", "momentum_product")
 
 
 def exact_numbers(opt_state: Any) -> dict[str, np.ndarray]:
     """The learning rates, where a state holds them, and the product of nadam, by their paths."""
-    return {path: np.asarray(leaf) for path, leaf in tree.leaves_with_path(opt_state) if path in _PLACES}
+    leaves = tree.leaves_with_path(opt_state)
+    return {path: np.asarray(leaf) for path, leaf in leaves if path.rpartition("/")[2] in _NAMES and not np.ndim(leaf)}
 
 
 def with_exact_numbers(

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import FileError, StructureError, plain
-from fnet.io.keras.optimizers import constant_rate
+from fnet.io.keras.optimizers import constant_rate, registered_name
 from fnet.io.keras.variables import Variable, same
 from fnet.optimizers import Optimizer
 from fnet.optimizers.rates import Rates
@@ -54,13 +54,14 @@ class _Slot(NamedTuple):
 
     name: what Keras calls it. way: the keys in the state that lead to the tree of the slot. variable: the parameter
     that it belongs to, None for a number of the whole optimizer. unused: what Keras keeps and never reads, in place of
-    a leaf of the state.
+    a leaf of the state. leaf: the path of an array of an optimizer of the user's own, which belongs to no parameter.
     """
 
     name: str
     way: tuple[str, ...]
     variable: Variable | None = None
     unused: np.ndarray | None = None
+    leaf: str | None = None
 
 
 def write_state(optimizer: Optimizer, opt_state: Any, trained: Sequence[Variable]) -> list[tuple[str, np.ndarray]]:
@@ -76,6 +77,8 @@ def write_state(optimizer: Optimizer, opt_state: Any, trained: Sequence[Variable
     for slot in _slots(optimizer, opt_state, trained):
         if slot.unused is not None:
             written.append((slot.name, slot.unused))
+        elif slot.leaf is not None:
+            written.append((slot.name, np.asarray(dict(tree.leaves_with_path(opt_state))[slot.leaf])))
         elif slot.variable is None:
             written.append((slot.name, np.asarray(_at(opt_state, slot.way), np.float32)))
         else:
@@ -117,7 +120,10 @@ def read_state(
             state = _filled(state, slot, place, fetch)
     elif count:
         raise FileError(f"the optimizer has done {count} steps, and the file has none of its slots. Use another file.")
-    state = _with_count(state, count, optimizer.config.get("gradient_accumulation_steps"))
+    if registered_name(optimizer) is None:
+        state = _with_count(state, count, optimizer.config.get("gradient_accumulation_steps"))
+    else:
+        state = _with_count(state, count, None, frozenset(["step"]))
     if old and optimizer.name == "nadam":
         state = _with_product(state, optimizer)
     return _with_rate(optimizer, state, params, fetch) if rated and len(names) > 1 else state
@@ -125,6 +131,9 @@ def read_state(
 
 def _slots(optimizer: Optimizer, opt_state: Any, trained: Sequence[Variable]) -> Iterator[_Slot]:
     """What Keras keeps beside the count of steps and the learning rate, in its order."""
+    if registered_name(optimizer) is not None:
+        yield from _slots_of_own(opt_state, trained)
+        return
     way: tuple[str, ...] = ()
     if optimizer.config.get("gradient_accumulation_steps") is not None:
         accumulated, way = (*way, "gradients"), (*way, "optimizer")
@@ -177,11 +186,41 @@ def _slots_of_adafactor(opt_state: Any, way: tuple[str, ...], trained: Sequence[
             yield _Slot(_named(v, "velocity"), (*way, "velocity"), v)
 
 
+def _slots_of_own(opt_state: Any, trained: Sequence[Variable]) -> Iterator[_Slot]:
+    """What an optimizer of the user's own keeps beside the count of steps and the learning rate.
+
+    First come the parts that are like the parameters, one parameter after the other, as Keras'
+    ``add_optimizer_variables`` has them.
+    """
+    places = {_place(v) for v in trained}
+
+    def parts(state: Any, way: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if isinstance(state, Mapping):
+            if set(tree.structure(state).paths()) == places:
+                yield way
+            else:
+                for key, part in state.items():
+                    yield from parts(part, (*way, key))
+
+    ways = list(parts(opt_state, ()))
+    yield from (_Slot(_named(v, way[-1]), way, v) for v in trained for way in ways)
+    inside = tuple("/".join((*way, "")) for way in ways)
+    for path in tree.structure(opt_state).paths():
+        name = path.rpartition("/")[2]
+        if not (path.startswith(inside) or path == "step" or name == "learning_rate"):
+            yield _Slot(name, (), leaf=path)
+
+
 def _filled(state: Any, slot: _Slot, place: int, fetch: Fetch) -> Any:
     """The state with one variable of the file in it."""
     if slot.unused is not None:
         fetch(place, slot.unused.shape)
         return state
+    if slot.leaf is not None:
+        path = slot.leaf
+        like = dict(tree.leaves_with_path(state))[path]
+        kept = np.ascontiguousarray(fetch(place, like.shape), like.dtype).reshape(like.shape)
+        return tree.map_with_path(lambda where, leaf: kept if where == path else leaf, state)
     if slot.variable is None:
         return _replaced(state, slot.way, lambda leaf: np.asarray(fetch(place, ()), leaf.dtype))
     where, variable = _place(slot.variable), slot.variable
@@ -217,12 +256,12 @@ def _by_old_names(names: Sequence[str], slots: Sequence[_Slot]) -> list[int]:
     return found
 
 
-def _with_count(state: Any, count: int, accumulated: int | None) -> Any:
+def _with_count(state: Any, count: int, accumulated: int | None, steps: frozenset[str] = _STEPS) -> Any:
     """The state after `count` calls; where gradients are accumulated, all but the first count is of updates."""
     updates = count // (accumulated or 1)
 
     def counted(path: str, leaf: Any) -> Any:
-        if path not in _STEPS:
+        if path not in steps:
             return leaf
         return np.array(count if path == "step" else updates, leaf.dtype)
 
@@ -243,7 +282,10 @@ def _with_rate(optimizer: Optimizer, state: Any, params: Any, fetch: Fetch) -> A
         raise FileError(f"the optimizer has the learning rate {found} in the file, expected a number >= 0.")
     if np.float32(found) == np.float32(constant_rate(optimizer) or 0.0):
         return state
-    rates = Rates(optimizer.init, optimizer.name, params)
+    try:
+        rates = Rates(optimizer.init, optimizer.name, params)
+    except StructureError as error:
+        raise FileError(str(error)) from None
     return rates.changed(rates.held(state), found)
 
 
@@ -255,7 +297,8 @@ def _counted(array: np.ndarray) -> int:
 
 
 def _count_of(opt_state: Any) -> Any:
-    return next(leaf for path, leaf in tree.leaves_with_path(opt_state) if path in _STEPS)
+    counts = (leaf for path, leaf in tree.leaves_with_path(opt_state) if path in _STEPS)
+    return next(counts, np.zeros((), np.int64))  # of the user's own without one
 
 
 def _is_rate(path: str) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fnet import optimizers, schedules
-from fnet.arguments import is_number
+from fnet.arguments import described, is_number
 from fnet.configured import Configured
 from fnet.errors import FileError, StructureError, did_you_mean, plain
+from fnet.io.keras import registry
 from fnet.io.keras.config import NUMBER, Config, wrong
-from fnet.io.keras.objects import arguments_of, made, read_object, written_value
-from fnet.io.keras.parts import keras_object
+from fnet.io.keras.objects import Named, arguments_of, made, plain_value, read_object, written_value
+from fnet.io.keras.parts import keras_object, own_object
 from fnet.optimizers import OPTIMIZERS, Optimizer
 from fnet.schedules.schedule import SCHEDULES
 
@@ -28,12 +29,16 @@ SCHEDULE_CLASSES = {
     "polynomial_decay": "PolynomialDecay",
 }
 _WITHOUT = "save the network without the trainer."
+_WITHOUT_EFFECT = ("name", "ema_momentum")  # what Keras says of every optimizer, which one of the user's may not take
 
 
 def write_optimizer(optimizer: Any) -> dict[str, Any]:
     """The object that says an optimizer, given as trainers take it."""
     found = optimizers.get(optimizer)
-    name = found.name
+    name, registered = found.name, registered_name(found)
+    if registered is not None:
+        config = {key: _written(key, value) for key, value in found.config.items()}
+        return own_object(registered, {"name": name} | config)
     if name not in CLASSES:
         raise StructureError(f"Keras has no optimizer {plain(name)}. Take one of {', '.join(CLASSES)}, or {_WITHOUT}")
     config = dict(found.config)
@@ -53,11 +58,16 @@ def write_optimizer(optimizer: Any) -> dict[str, Any]:
 def read_optimizer(given: Any, path: str) -> Optimizer:
     """The optimizer that a name or an object in a config says."""
     named = read_object(given, path)
+    if named.own is not None:
+        return _own(named)
     known = {class_name: name for name, class_name in CLASSES.items()}
     lower = {class_name.lower(): name for class_name, name in known.items()}
     name = lower.get(given.lower(), "") if isinstance(given, str) else known.get(named.name, "")
     if name not in CLASSES:
-        raise FileError(f"{path}: fnet has no optimizer {plain(repr(named.name))}.{did_you_mean(named.name, known)}")
+        nearest = did_you_mean(named.name, known)
+        raise FileError(
+            f"{path}: fnet has no optimizer {plain(repr(named.name))}.{nearest} {registry.hint(named.name)}"
+        )
     make, config = OPTIMIZERS[name], named.arguments
     if "relative_step" in config and config.raw("relative_step") is not True:
         raise FileError(f"{config.path}/relative_step: fnet's adafactor has relative steps only.")
@@ -73,9 +83,40 @@ def read_optimizer(given: Any, path: str) -> Optimizer:
     return optimizer
 
 
+def registered_name(optimizer: Optimizer) -> str | None:
+    """The name that a user has registered for what made an optimizer, None for none."""
+    return None if optimizer.make is None else registry.name_of(optimizer.make)
+
+
+def _own(named: Named) -> Optimizer:
+    """An optimizer of the user's own."""
+    assert named.own is not None
+    takes = inspect.signature(named.own).parameters
+    arguments = {}
+    for key in named.arguments:
+        value, path = named.arguments.raw(key), f"{named.arguments.path}/{key}"
+        if key in takes or (key not in _WITHOUT_EFFECT and value not in (None, False)):
+            arguments[key] = _read_rate(named.arguments, key) if key == "learning_rate" else plain_value(value, path)
+    optimizer = made(named.own, arguments, named.path)
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    raise FileError(
+        f"{named.path}: {plain(repr(named.name))} is registered for what makes {described(optimizer)}, expected an "
+        f"optimizer. Make it by fnet.optimizers.optimizer_constructor."
+    )
+
+
+def _written(key: str, value: Any) -> Any:
+    return _write_rate(value) if key == "learning_rate" else written_value(value)
+
+
 def _write_rate(rate: Any) -> Any:
     if is_number(rate):
         return float(rate)
+    registered = registry.name_of(rate.make if isinstance(rate, Configured) else rate)
+    if registered is not None:
+        own = rate.config if isinstance(rate, Configured) else None
+        return own_object(registered, None if own is None else {key: written_value(own[key]) for key in own})
     if isinstance(rate, Configured) and rate.name == "constant":
         return float(rate.config["value"])
     if not isinstance(rate, Configured) or rate.name not in SCHEDULE_CLASSES:
@@ -101,9 +142,12 @@ def _read_rate(config: Config, key: str) -> Any:
 
 def _read_schedule(given: Mapping[str, Any], path: str) -> Any:
     named = read_object(given, path)
+    if named.own is not None:
+        return named.thing()
     known = {class_name: name for name, class_name in SCHEDULE_CLASSES.items()}
     if named.name not in known:
-        raise FileError(f"{path}: fnet has no schedule {plain(repr(named.name))}.{did_you_mean(named.name, known)}")
+        nearest = did_you_mean(named.name, known)
+        raise FileError(f"{path}: fnet has no schedule {plain(repr(named.name))}.{nearest} {registry.hint(named.name)}")
     make = SCHEDULES[known[named.name]]
     arguments = arguments_of(make, named.arguments)
     for key, value in arguments.items():
@@ -113,6 +157,6 @@ def _read_schedule(given: Mapping[str, Any], path: str) -> Any:
 
 
 def constant_rate(optimizer: Optimizer) -> float | None:
-    """The learning rate of an optimizer, None for a schedule."""
-    rate = _write_rate(optimizer.config["learning_rate"])
+    """The learning rate of an optimizer, None for a schedule; 0 where one of the user's own has none."""
+    rate = _write_rate(optimizer.config.get("learning_rate", 0.0))
     return rate if isinstance(rate, float) else None

@@ -52,7 +52,7 @@ def write_training(compiled: Compiled, outputs: Outputs) -> dict[str, Any]:
 def as_legacy(config: Mapping[str, Any]) -> dict[str, Any]:
     """The ``training_config`` of an ``.h5`` file for a ``compile_config``."""
     rest = {key: config[key] for key in ("loss", "loss_weights", "metrics", "weighted_metrics")}
-    optimizer = {key: config["optimizer"][key] for key in ("class_name", "config")}
+    optimizer = _without_modules(config["optimizer"])
     return {**{key: _without_modules(value) for key, value in rest.items()}, "optimizer_config": optimizer}
 
 
