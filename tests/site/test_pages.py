@@ -18,7 +18,12 @@ RUN = sorted(
     for page in DOCS.rglob("*.md")
     if PAGES["blocks"](page) and page.parent.name not in ("ko", "reference")
 )
-NEEDS = {"tour/tensorboard.md": "tensorboardX", "tour/generalisation.md": "matplotlib", "tour/ctc.md": "matplotlib"}
+NEEDS = {
+    "tour/tensorboard.md": "tensorboardX",
+    "tour/generalisation.md": "matplotlib",
+    "tour/ctc.md": "matplotlib",
+    "how_to/tune.md": "sklearn",
+}
 PLAIN = ("tour/losses.md", "how_to/own_loss.md")  # quick ones, which show in the plain run that the pages are alive
 TOUR = sorted(path.name for path in (DOCS / "tour").glob("*.md"))
 
