@@ -8,11 +8,24 @@ import os
 import sys
 from collections.abc import Iterator
 
-from bench import files, fitting, growth, kernels, objectives, precision, roofline, rounding, scaling, streaming, words
+from bench import (
+    files,
+    fitting,
+    growth,
+    kernels,
+    objectives,
+    precision,
+    roofline,
+    rounding,
+    scaling,
+    streaming,
+    words,
+)
 from bench.machine import describe
 from bench.measure import Result, measure
 from bench.memory import memory_table
 from bench.peer import started
+from bench.picture import draw
 from bench.report import absent_list, peers_table, summary_table, write_page
 from bench.rows import PEERS, ROWS
 from bench.startup import compilers_table, imports_line, measure_imports, measure_startup, startup_table
@@ -58,6 +71,8 @@ def main() -> None:
         sections[title] = text
     if not options.dry:
         write_page(heading, sections)
+        if "Every peer" in sections:
+            draw()
     if "fnet" in options.peers and not all("fnet" in result.seconds for result in results):
         sys.exit("fnet itself is missing from a row")
 

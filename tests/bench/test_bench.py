@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import compilations, fitting, kernels, objectives, precision, protocol, report, streaming
+from bench import compilations, fitting, kernels, objectives, picture, precision, protocol, report, streaming
 from bench.machine import UnavailableError
 from bench.measure import Result, measure
 from bench.problems import MLP, Network, from_json
@@ -92,6 +92,28 @@ def test_the_tables_name_the_best_peer_and_its_target():
         "- other: why",
         f"- keras, {title}: absent today",
     ]
+
+
+def test_the_picture_of_the_peers_is_that_of_the_results():
+    page = """
+## Every peer
+
+| row | peer | median us | min us | peer / fnet | target |
+|---|---|---:|---:|---:|---:|
+| a, batch 1 | fnet | 2.0 | 2.0 |  |  |
+|  | jax | 5.0 | 5.0 | 2.5 | 15 |
+|  | keras_jax | 9.0 | 9.0 | 4.5 |  |
+|  | keras_tensorflow | 8.0 | 8.0 | 4.0 |  |
+| b | torch | 1.0 | 1.0 | 0.5 |  |
+
+## Starting
+
+| c | torch | 1.0 | 1.0 | 7 |  |
+"""
+    assert picture.ratios(page) == {"a, batch 1": {"JAX": 2.5, "Keras": 4.0}, "b": {"PyTorch": 0.5}}
+    assert ">0.5</text>" in picture.svg(picture.ratios(page)) and 'width="-' not in picture.svg(picture.ratios(page))
+    drawn = picture.svg(picture.ratios(report.PAGE.read_text()))
+    assert picture.PICTURE.read_text() == drawn, "run python -m bench.picture"
 
 
 def test_a_new_page_keeps_the_notes_and_what_was_not_measured(tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,9 @@ NEEDS = {
     "how_to/tune.md": "sklearn",
 }
 PLAIN = ("tour/losses.md", "how_to/own_loss.md")  # quick ones, which show in the plain run that the pages are alive
+COMMANDS = re.findall(
+    r"`python -m (pytest [^`]*)`", (DOCS / "explanation" / "guarantees.md").read_text(encoding="utf-8")
+)
 TOUR = sorted(path.name for path in (DOCS / "tour").glob("*.md"))
 
 
@@ -58,6 +63,32 @@ def test_the_korean_page_has_the_code_of_the_english_one(name):
     assert codes[0] == codes[1]
     assert PAGES["pictures"](english) == PAGES["pictures"](korean)
     assert len(re.findall("[가-힣]", korean.read_text(encoding="utf-8"))) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")))
+def test_names_of_fnet_on_a_page_are_there(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    names = set(re.findall(r"\bfnet((?:\.[A-Za-z_]\w*)+)(?![\w/])", text)) - {".cuda", ".py"}
+    lost = []
+    for name in names:
+        thing, module = fnet, "fnet"
+        for part in name[1:].split("."):
+            module += f".{part}"
+            thing = getattr(thing, part, None) or (find_spec(module) and importlib.import_module(module))
+        if thing is None:
+            lost.append(name)
+    assert lost == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_guarantee_names_tests_that_exist(command):
+    paths = [ROOT / word for word in command.split() if word.startswith("tests")]
+    assert paths and all(path.exists() for path in paths)
+    if chosen := re.search(r"-k \"?([\w ]+)", command):
+        texts = [path.read_text(encoding="utf-8") for path in paths]
+        for word in chosen[1].split(" or "):
+            assert any(re.search(rf"def test_\w*{word}", text) for text in texts), word
 
 
 def test_a_page_that_shows_something_else_is_found(tmp_path):
