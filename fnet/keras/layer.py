@@ -23,7 +23,7 @@ from fnet.keras.weighted import Weighted
 from fnet.layers.constructor import entry_name
 from fnet.masking import Masked, unmasked
 from fnet.networks.node import SymbolicNode
-from fnet.networks.samples import Samples, check_shape, output_samples
+from fnet.networks.samples import TEXT, Samples, check_shape, output_samples
 from fnet.ops.promotion import lift
 from fnet.transforms.operand import is_operand
 from fnet.transforms.primitive import spec_of
@@ -235,7 +235,7 @@ class Layer(Weighted):
 
     def joined(self, inputs: tuple[Any, ...], others: dict[str, Any]) -> Any:
         """The inputs as the functional layer takes them: one, or a tuple."""
-        for keyword in ("inputs", "query", "initial_state", "value", "key"):
+        for keyword in ("inputs", "query", "initial_state", "value", "key", "count_weights"):
             given = others.pop(keyword, None)
             if given is not None:
                 inputs = (*inputs, *(given if isinstance(given, list | tuple) else (given,)))
@@ -274,7 +274,7 @@ class Layer(Weighted):
     def _of_values(self, x: Any, training: bool | None, mask: Any, options: dict[str, Any]) -> Any:
         run = now_running()
         train = training if training is not None else run is not None and run.train
-        x = unwrapped(x)
+        x = unwrapped(tuple(map(as_texts, x)) if isinstance(x, tuple) else as_texts(x))
         if not _is_value(x) and not isinstance(x, tuple | dict):
             x = lift(x)
         if mask is not None:
@@ -360,7 +360,17 @@ def of_shapes(shapes: Any) -> Any:
     return tuple(of_shapes(shape) for shape in shapes)
 
 
+def as_texts(x: Any) -> Any:
+    """The array of texts for a text or lists of them; anything else as it is."""
+    first = x
+    while isinstance(first, list) and first:
+        first = first[0]
+    return np.array(x, object) if isinstance(first, str | bytes) else x
+
+
 def _samples(x: Any) -> Samples:
+    if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
+        return Samples(tuple(x.shape[1:]), TEXT)
     spec = spec_of(x)
     return Samples(tuple(spec.shape[1:]), spec.dtype)
 

@@ -10,8 +10,13 @@ import numpy as np
 
 from fnet.data.frames import as_plain
 from fnet.errors import StructureError
-from fnet.keras.layer import Layer
-from fnet.networks.samples import Samples
+from fnet.keras.held import HeldLayer
+from fnet.keras.layer import Layer, as_texts
+from fnet.keras.running import Values
+from fnet.layers.constructor import LAYERS
+from fnet.layers.string_lookup import tokens_in_state
+from fnet.layers.vocabulary import numbering_of
+from fnet.networks.samples import TEXT, Samples
 from fnet.train.adapt import adapt
 from fnet.train.sources.batches import is_batches, unpacked
 from fnet.transfer import to_host
@@ -26,14 +31,15 @@ class Learner(Layer):
         data: as for `fnet.adapt`. batch_size: has no meaning here. steps: how many batches are taken, all without it.
         Source: Keras ``adapt``.
         """
-        if isinstance(data, list) and data and hasattr(data[0], "shape"):  # batches, as in Keras
+        data = as_texts(data)
+        if isinstance(data, list) and data and isinstance(data[0], np.ndarray):  # batches, as in Keras
             data = _Again(data)
         if is_batches(data):
             data = data if steps is None else itertools.islice(data, steps)
             first, data = _first_of(data)
         else:
             first = data = data if hasattr(data, "shape") and hasattr(data, "dtype") else as_plain(data)
-        self.build_for(Samples(tuple(first.shape[1:]), np.dtype("float32")))
+        self.build_for(Samples(tuple(first.shape[1:]), TEXT if first.dtype.kind in "USO" else np.dtype("float32")))
         if self.functional.learning is None:
             raise StructureError(
                 f"{self.name}: what it knows was given to it as arguments, so it learns nothing. Leave adapt out."
@@ -65,6 +71,48 @@ class NormalizationLayer(Learner):
         return value.reshape(shape)
 
 
+class DiscretizationLayer(Learner):
+    """Its boundaries are seen as a list, learnt or told."""
+
+    @property
+    def bin_boundaries(self) -> list[float] | None:
+        """The boundaries; None before they are known."""
+        told = self.functional.config["bin_boundaries"]
+        edges = self.values.state.get("bin_boundaries", told)
+        known = None if edges is None else np.asarray(to_host(edges))
+        return None if known is None or not np.isfinite(known).all() else known.tolist()
+
+
+class VocabularyLayer(Learner):
+    """A layer with a vocabulary, which is seen and set as a list of tokens."""
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
+        """The tokens in the order of their numbers, with those for the mask and what is unknown in front."""
+        tokens = self._tokens()
+        if not include_special_tokens:
+            return tokens
+        plan, config = numbering_of(self.functional), self.functional.config
+        return [plan.mask] * plan.first_unknown + [config.get("oov_token", "[UNK]")] * plan.unknown + tokens
+
+    def vocabulary_size(self) -> int:
+        """The number of all numbers that tokens have."""
+        return len(self._tokens()) + numbering_of(self.functional).first
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Take tokens, or the path of a file of them, in place of what the layer knew."""
+        core = self.functional
+        given = vocabulary.tolist() if isinstance(vocabulary, np.ndarray) else vocabulary
+        made = LAYERS.find(core.kind)(**{**core.config, "vocabulary": given, "idf_weights": idf_weights})
+        params, state = made.init(np.zeros(2, np.uint32), ())
+        known = HeldLayer.of(made, self) if core.learning is None else core
+        self._core, self.held, self.built = known, Values(dict(params), dict(state)), True
+
+    def _tokens(self) -> list[Any]:
+        core = self.functional
+        state = self.values.state or core.init(np.zeros(2, np.uint32), ())[1]
+        return tokens_in_state(core, state)[0]
+
+
 class _Again:
     """The items of a list as batches."""
 
@@ -81,5 +129,5 @@ def _first_of(data: Any) -> tuple[Any, Any]:
     batch = next(items, None)
     if batch is None:
         raise StructureError("adapt: there are no batches in the data. Pass at least one.")
-    first = as_plain(unpacked(batch, "batch 0 of data: ")[0])
+    first = as_plain(as_texts(unpacked(batch, "batch 0 of data: ")[0]))
     return first, data if items is not data else itertools.chain([batch], items)

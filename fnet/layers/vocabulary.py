@@ -15,6 +15,7 @@ from fnet.arguments import flag, integer, one_of, positive_integer
 from fnet.errors import ShapeError, StructureError, ValueRangeError
 from fnet.layers.categories import MODES
 from fnet.layers.checks import entries
+from fnet.networks.layer import Layer
 from fnet.transfer import to_host
 
 LOOKUP_MODES = (*MODES, "tf_idf")
@@ -78,6 +79,20 @@ def numbering(
             f"unknown. Give at least {made.first + 1}."
         )
     return made
+
+
+def numbering_of(layer: Layer) -> Numbering:
+    """The numbering of a layer with a vocabulary."""
+    config = layer.config
+    is_text = layer.kind == "TextVectorization"
+    return numbering(
+        layer.kind,
+        config["output_mode"],
+        "" if is_text else config["mask_token"],
+        1 if is_text else config["num_oov_indices"],
+        config["max_tokens"],
+        config["pad_to_max_tokens"],
+    )
 
 
 def checked_tokens(plan: Numbering, given: Sequence[Any], oov_token: Any = None) -> list[Any]:

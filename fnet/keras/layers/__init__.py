@@ -10,13 +10,20 @@ from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
 from fnet.keras.layer import Layer as Layer
-from fnet.keras.learned import NormalizationLayer
+from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.standard import MERGES, merge_function, standard_layer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
 
-BASES: dict[str, type[Layer]] = {"Normalization": NormalizationLayer, "RNN": OwnCells}
+BASES: dict[str, type[Layer]] = {
+    "Discretization": DiscretizationLayer,
+    "IntegerLookup": VocabularyLayer,
+    "Normalization": NormalizationLayer,
+    "RNN": OwnCells,
+    "StringLookup": VocabularyLayer,
+    "TextVectorization": VocabularyLayer,
+}
 """What layers can do beside what all of them can, by the name of the layer."""
 
 

@@ -10,7 +10,7 @@ from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
 from fnet.keras.layer import Layer as Layer
-from fnet.keras.learned import NormalizationLayer
+from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
@@ -725,7 +725,7 @@ class DepthwiseConv2D(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class Discretization(Layer):
+class Discretization(DiscretizationLayer):
     r"""The number of boundaries that are not above x: its bin, from 0 to their number."""
 
     def __init__(
@@ -1105,7 +1105,7 @@ class Identity(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class IntegerLookup(Layer):
+class IntegerLookup(VocabularyLayer):
     r"""The number of each integer in a vocabulary: `StringLookup` for integers, which also runs in compiled code."""
 
     def __init__(
@@ -1790,7 +1790,7 @@ class StackedRNNCells(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class StringLookup(Layer):
+class StringLookup(VocabularyLayer):
     r"""The number of each text in a vocabulary."""
 
     def __init__(
@@ -1825,7 +1825,7 @@ class Subtract(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class TextVectorization(Layer):
+class TextVectorization(VocabularyLayer):
     r"""The numbers of the tokens of each text: 0 where it has ended, 1 for tokens not in the vocabulary, then these."""
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +10,18 @@ from typing import Any
 import numpy as np
 
 from fnet import losses, tree
-from fnet.device_array import DeviceArray
 from fnet.errors import FileError, StructureError
 from fnet.io import models, weights
 from fnet.keras import optimizers
 from fnet.keras.callbacks import Adapted, History, adapted, around
-from fnet.keras.layer import Layer
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
+from fnet.keras.models.data import ModelData
 from fnet.keras.progress import Bar, Count, Epochs, in_keras_order
 from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
-from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.parameters import freeze
-from fnet.train.sources.batches import is_batches
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
 
@@ -46,7 +42,7 @@ _OWN_STEPS = (
 )  # fmt: skip
 
 
-class Trained(Layer):
+class Trained(ModelData):
     """The part of a model that is trained; the model itself says what is in it."""
 
     stop_training = False
@@ -144,6 +140,8 @@ class Trained(Layer):
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         if isinstance(validation_data, tuple | list):
             validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
+        elif validation_data is not None:
+            validation_data = self.fed(validation_data)
         trainer, ts = self._training()
         self.stop_training = False
         steps: list[int | None] = []
@@ -296,8 +294,9 @@ class Trained(Layer):
                 known.weighted_metrics,
             )  # fmt: skip
         if self._ts is None:
-            self._ts = self._trainer.init_from(next_key(), self.params, self.state)
-        ts = self._ts._replace(params=self.params, state=self.state)
+            self._ts = self._trainer.init_from(next_key(), *self.trained_values())
+        params, state = self.trained_values()
+        ts = self._ts._replace(params=params, state=state)
         rate = known.optimizer.chosen_rate
         if rate is not None:
             ts = self._trainer.with_learning_rate(ts, rate)
@@ -306,7 +305,7 @@ class Trained(Layer):
     def _keep(self, ts: TrainState) -> None:
         """Hold what a training has made."""
         self._ts = ts
-        self.take(ts.params, ts.state)
+        self.take({**self.params, **ts.params}, {**self.state, **ts.state})
         optimizer = self._known().optimizer
         optimizer.iterations = int(ts.step)
         known = optimizer.learning_rate
@@ -320,59 +319,26 @@ class Trained(Layer):
         """The functional network, in which the layers that are not trainable are frozen."""
         frozen = ["/".join(path) for path, layer in self.placed() if not layer.trainable]
         if not frozen:
-            return self.functional
+            return self.trained_net
         if "" in frozen:
-            return freeze(self.functional)
-        return freeze(self.functional, lambda path: any(path == f or path.startswith(f"{f}/") for f in frozen))
+            return freeze(self.trained_net)
+        return freeze(self.trained_net, lambda path: any(path == f or path.startswith(f"{f}/") for f in frozen))
 
     def _predictor(self) -> Trainer:
         """A trainer to predict with, whether or not the model is compiled."""
         if self._trainer is not None:
             return self._trainer
         if self.__dict__.get("_only_predicts") is None:
-            self._only_predicts = Trainer(self.functional, losses.mean_squared_error, "sgd")
+            self._only_predicts = Trainer(self.trained_net, losses.mean_squared_error, "sgd")
         return self._only_predicts
 
     def _as_state(self) -> TrainState:
-        return TrainState(self.params, self.state, {}, next_key(), np.zeros((), np.int64))
-
-    def _built_on(self, x: Any) -> Any:
-        """The data; weights are made for the first of them, where there are none."""
-        if self.built or x is None:
-            return x
-        first = x
-        if is_batches(x):
-            rest = iter(x)
-            batch = next(rest)
-            first = batch[0] if isinstance(batch, tuple) else batch
-            x = itertools.chain([batch], rest) if rest is x else x  # a generator goes on
-        first, _, _ = self._arranged(first)
-        self(tree.map(lambda part: np.asarray(part[:1]), first))
-        return x
-
-    def _arranged(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
-        """The data as `fnet.Trainer` takes them: tuples in place of lists of arrays, outputs in their order."""
-        x, y, sample_weight = map(_as_tuple, (x, y, sample_weight))
-        if isinstance(x, tuple) and len(x) == 1:
-            x = x[0]
-        names = output_names(self.functional) if self.built else None
-        if isinstance(y, dict) and names is not None:
-            y = tuple(y[name] for name in names)
-        if isinstance(y, tuple) and len(y) == 1:
-            y = y[0]
-        return x, y, sample_weight
+        return TrainState(*self.trained_values(), {}, next_key(), np.zeros((), np.int64))
 
 
 def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and os.path.exists(path):
         raise FileError(f"{os.fspath(path)} is there already. Pass overwrite=True to replace it.")
-
-
-def _as_tuple(data: Any) -> Any:
-    """A tuple for a list of arrays; anything else as it is."""
-    if isinstance(data, list | tuple) and data and all(isinstance(part, np.ndarray | DeviceArray) for part in data):
-        return tuple(data)
-    return data
 
 
 def _count(x: Any) -> int:
