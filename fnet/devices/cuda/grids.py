@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from fnet.errors import ShapeError
 from fnet.kernels.cuda.runtime import held
 
 WARP = 32
 THREADS = 256  # of a block, at most
 LONG = 1024  # elements of a row for which a warp takes too long
 MOST_Y = 65535  # blocks of a grid in any direction but x
+MOST_ELEMENTS = 1 << 31  # of a sample whose places are numbers of 32 bits
 BLOCKS = 2112  # of a grid that goes on until all is done: enough for any card, 16 for each of 132 multiprocessors
 
 
@@ -54,3 +59,14 @@ def channels_grid(samples: int, positions: int, channels: int) -> tuple[tuple[in
     rows = min(THREADS // lanes, positions)
     layers = min(THREADS // (lanes * rows), samples, 64)
     return (-(-positions // rows), min(-(-samples // layers), MOST_Y)), (lanes, rows, layers)
+
+
+def check_samples(*shapes: Sequence[int]) -> None:
+    """Refuse arrays whose samples have more elements than kernels count in 32 bits."""
+    for shape in shapes:
+        size = math.prod(shape[1:])
+        if size >= MOST_ELEMENTS:
+            raise ShapeError(
+                f"an array of shape {tuple(shape)} has samples of {size} elements: expected fewer than 2**31 on cuda.\n"
+                "Split the images, or compute this layer on the CPU."
+            )

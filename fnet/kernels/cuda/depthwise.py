@@ -2,7 +2,8 @@
 
 Along each axis a tap reads ``(target * SCALE + tap * STEP + OFFSET) / DIVISOR`` for a target, if that is an integer in
 [0, SOURCES); so one kernel serves a convolution, whose targets are outputs, and its input gradient, whose targets are
-inputs. Threads are as in `fnet.kernels.cuda.pooling`: x for channels, y for targets, z for samples.
+inputs. Threads are as in `fnet.kernels.cuda.pooling`: x for channels, y for targets, z for samples; places in a sample
+are numbers of 32 bits.
 
 The weight gradient is summed in two stages, in an order that depends on the shape alone: a block sums the products of a
 tap over a part of the targets for some channels, then a warp adds up the parts.
@@ -40,21 +41,28 @@ def axis_geometry(axis: int, *sizes: int) -> dict[str, int]:
 
 
 @device_function
+def _of(geometry, number):
+    """One of the sizes."""
+    return np.int32(geometry[number])
+
+
+@device_function
 def _source(geometry, axis, target, tap):
     """What a tap reads for a target along an axis, or -1."""
-    place = target * geometry[AXIS * axis + SCALE] + tap * geometry[AXIS * axis + STEP] + geometry[AXIS * axis + OFFSET]
+    scaled = target * _of(geometry, AXIS * axis + SCALE) + tap * _of(geometry, AXIS * axis + STEP)
+    place = np.int32(scaled + _of(geometry, AXIS * axis + OFFSET))
     if place < 0:
-        return np.int64(-1)
+        return np.int32(-1)
     divisor = np.uint32(geometry[AXIS * axis + DIVISOR])
-    source = np.int64(np.uint32(np.uint32(place) // divisor))
-    inside = source * np.int64(divisor) == place and source < geometry[AXIS * axis + SOURCES]
-    return source if inside else np.int64(-1)
+    source = np.int32(np.uint32(place) // divisor)
+    inside = np.int32(source * divisor) == place and source < _of(geometry, AXIS * axis + SOURCES)
+    return source if inside else np.int32(-1)
 
 
 @device_function
 def _count(geometry, of):
     """How many there are on all axes together; of: `TARGETS`, `SOURCES` or `TAPS`."""
-    return geometry[of] * geometry[AXIS + of] * geometry[AXIS * 2 + of]
+    return np.int32(geometry[of] * geometry[AXIS + of] * geometry[AXIS * 2 + of])
 
 
 @device_function
@@ -63,7 +71,7 @@ def _on_axes(geometry, of, position):
     width, height = np.uint32(geometry[AXIS * 2 + of]), np.uint32(geometry[AXIS + of])
     row = np.uint32(np.uint32(position) // width)
     slab = np.uint32(row // height)
-    return np.int64(slab), np.int64(np.uint32(row - slab * height)), np.int64(np.uint32(position - row * width))
+    return np.int32(slab), np.int32(row - slab * height), np.int32(position - row * width)
 
 
 @device_function
@@ -83,45 +91,55 @@ def _activated(value, act):
 @device_function
 def _gathered(x, w, bias, first, c, geometry, i0, i1, i2, even):
     """The sum of four channels, or one, over the taps of a target; first: where a sample of x begins."""
-    channels, zero = geometry[CHANNELS], x.dtype.type(0)
+    channels, zero = _of(geometry, CHANNELS), x.dtype.type(0)
     p, q, r, s = zero, zero, zero, zero
     if geometry[BIAS] != 0:
         p, q, r, s = load(bias, c, even)
-    for t0 in range(geometry[TAPS]):
+    tap = c
+    for t0 in range(_of(geometry, TAPS)):
         source0 = _source(geometry, 0, i0, t0)
-        for t1 in range(geometry[AXIS + TAPS]):
+        for t1 in range(_of(geometry, AXIS + TAPS)):
             source1 = _source(geometry, 1, i1, t1)
-            if source0 >= 0 and source1 >= 0:
-                line = (source0 * geometry[AXIS + SOURCES] + source1) * geometry[AXIS * 2 + SOURCES]
-                taps = (t0 * geometry[AXIS + TAPS] + t1) * geometry[AXIS * 2 + TAPS]
-                for t2 in range(geometry[AXIS * 2 + TAPS]):
-                    source2 = _source(geometry, 2, i2, t2)
-                    if source2 >= 0:
-                        a, b, d, e = load(x, first + (line + source2) * channels + c, even)
-                        k, m, n, o = load(w, (taps + t2) * channels + c, even)
-                        p, q = multiply_add(a, k, p), multiply_add(b, m, q)
-                        r, s = multiply_add(d, n, r), multiply_add(e, o, s)
+            line = np.int32(source0 * _of(geometry, AXIS + SOURCES) + source1)
+            for t2 in range(_of(geometry, AXIS * 2 + TAPS)):
+                source2 = _source(geometry, 2, i2, t2)
+                if source0 >= 0 and source1 >= 0 and source2 >= 0:
+                    place = np.int32((line * _of(geometry, AXIS * 2 + SOURCES) + source2) * channels + c)
+                    a, b, d, e = load(x, first + place, even)
+                    k, m, n, o = load(w, tap, even)
+                    p, q = multiply_add(a, k, p), multiply_add(b, m, q)
+                    r, s = multiply_add(d, n, r), multiply_add(e, o, s)
+                tap = np.int32(tap + channels)
     return p, q, r, s
 
 
-@kernel(threads=THREADS)
+@device_function
+def _gather(x, w, bias, y, geometry, target, even):
+    """All samples and channels of a target."""
+    i0, i1, i2 = _on_axes(geometry, TARGETS, target)
+    channels, sources, targets = _of(geometry, CHANNELS), _count(geometry, SOURCES), _count(geometry, TARGETS)
+    sample, neighbours = np.int32(cuda.blockIdx.y * cuda.blockDim.z + cuda.threadIdx.z), np.int32(4 if even else 1)
+    while sample < _of(geometry, SAMPLES):
+        first = sample * sources * channels
+        c = np.int32(cuda.threadIdx.x * neighbours)
+        while c < channels:
+            p, q, r, s = _gathered(x, w, bias, first, c, geometry, i0, i1, i2, even)
+            act = _of(geometry, ACT)
+            p, q, r, s = _activated(p, act), _activated(q, act), _activated(r, act), _activated(s, act)
+            store(y, (sample * targets + target) * channels + c, (p, q, r, s), even)
+            c = np.int32(c + cuda.blockDim.x * neighbours)
+        sample = np.int32(sample + cuda.gridDim.y * cuda.blockDim.z)
+
+
+@kernel(threads=THREADS, blocks=4)
 def gather_channels(x, w, bias, y, geometry):
     """``y = act(sum over taps of x w + bias)`` for each channel; w: (taps, channels)."""
-    target, targets = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, _count(geometry, TARGETS)
-    if target < targets:
-        i0, i1, i2 = _on_axes(geometry, TARGETS, target)
-        channels, act = geometry[CHANNELS], geometry[ACT]
-        even = channels % 4 == 0 and is_aligned(x) and is_aligned(w) and is_aligned(bias) and is_aligned(y)
-        sample = cuda.blockIdx.y * cuda.blockDim.z + cuda.threadIdx.z
-        while sample < geometry[SAMPLES]:
-            first = sample * _count(geometry, SOURCES) * channels
-            c = cuda.threadIdx.x * (4 if even else 1)
-            while c < channels:
-                p, q, r, s = _gathered(x, w, bias, first, c, geometry, i0, i1, i2, even)
-                p, q, r, s = _activated(p, act), _activated(q, act), _activated(r, act), _activated(s, act)
-                store(y, (sample * targets + target) * channels + c, (p, q, r, s), even)
-                c += cuda.blockDim.x * (4 if even else 1)
-            sample += cuda.gridDim.y * cuda.blockDim.z
+    target = np.int32(cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y)
+    if target < _count(geometry, TARGETS):
+        if geometry[CHANNELS] % 4 == 0 and is_aligned(x) and is_aligned(w) and is_aligned(bias) and is_aligned(y):
+            _gather(x, w, bias, y, geometry, target, True)
+        else:
+            _gather(x, w, bias, y, geometry, target, False)
 
 
 # ----------------------------------------------------------------------------------------------- weight gradients

@@ -10,6 +10,7 @@ import pytest
 
 import fnet.device
 from fnet.devices.cuda import grids
+from fnet.errors import ShapeError
 from fnet.ops import pooling
 from fnet.ops.window import window_axes
 from tests.devices.cuda import unloaded
@@ -77,3 +78,11 @@ def test_channels_that_do_not_begin_at_multiples_of_16_bytes(monkeypatch: pytest
 def test_nothing(shape):
     axes = window_axes("pool", (4,), (2,), (2,), "valid", 1)
     check(pooling._max_pool, np.zeros(shape, np.float32), axes=axes)
+
+
+def test_samples_of_too_many_elements_are_refused():
+    grids.check_samples((9, 1 << 16, (1 << 15) - 1))
+    with pytest.raises(
+        ShapeError, match=r"^an array of shape \(1, 65536, 32768\) has samples of 2147483648 elements: ex"
+    ):
+        grids.check_samples((1, 2), (1, 1 << 16, 1 << 15))

@@ -8,7 +8,7 @@ import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import THREADS, channels_grid, warps
+from fnet.devices.cuda.grids import THREADS, channels_grid, check_samples, warps
 from fnet.devices.cuda.lower.linalg import EPILOGUES
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
@@ -35,6 +35,7 @@ def depthwise_conv_input(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *
 def _gather(emit: Emitter, inputs: list[Ref], y: Ref, axes: Axes, transposed: bool, activation: str = "linear") -> None:
     x, w, *bias = inputs
     samples, *targets, channels = y.shape
+    check_samples(x.shape, y.shape)
     if y.size:
         geometry = _geometry(axes, transposed, samples, channels, bool(bias), activation)
         launch = cuda.depthwise.gather_channels[channels_grid(samples, math.prod(targets), channels)]
@@ -48,6 +49,7 @@ def depthwise_conv_weight(emit: Emitter, inputs: list[Ref], outputs: list[Ref], 
     if not dw.size:
         return
     samples, *targets, channels = g.shape
+    check_samples(x.shape, g.shape)
     taps = dw.size // channels
     across = min(channels, CHANNELS)
     down, tiles = THREADS // across, -(-channels // across)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import channels_grid
+from fnet.devices.cuda.grids import channels_grid, check_samples
 from fnet.devices.lowering import Lowering
 from fnet.kernels import cuda
 from fnet.taps import Axes
@@ -18,6 +18,7 @@ def _rule(kernel: str) -> Lowering:
 
     def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axes: Axes) -> None:
         samples, *positions, channels = outputs[0].shape
+        check_samples(*(ref.shape for ref in (*inputs, *outputs)))
         if outputs[0].size:
             geometry = emit.constant(_geometry(samples, channels, axes))
             grid = channels_grid(samples, math.prod(positions), channels)
