@@ -81,9 +81,9 @@ def _table(names: Sequence[str], threads: int, rounds: int, burst: float, only: 
     with started([name for name in PEERS if name in names], threads) as (peers, _):
         fnet = [peer for peer in peers if peer.name == "fnet"]
         others = [peer.name for peer in peers if peer.name != "fnet"]
-        before = [_highest_rate(measure(row, fnet, rounds, burst)) for row in _CEILINGS]
+        before = [highest_rate(measure(row, fnet, rounds, burst)) for row in _CEILINGS]
         results = [measure(row, peers, rounds, burst) for row in rows() if only in row.key]
-        after = [_highest_rate(measure(row, fnet, rounds, burst)) for row in _CEILINGS]
+        after = [highest_rate(measure(row, fnet, rounds, burst)) for row in _CEILINGS]
     arithmetic, memory = map(max, before, after)
     head = f"| {threads} thread{'s' if threads > 1 else ''} | fnet us | rate | of the ceiling |"
     lines = [
@@ -94,13 +94,13 @@ def _table(names: Sequence[str], threads: int, rounds: int, burst: float, only: 
     ]
     for result in results:
         time = f"{result.median('fnet') * 1e6:.1f}" if "fnet" in result.seconds else ""
-        cells = [result.row.title, time, *_against(result, arithmetic, memory)]
+        cells = [result.row.title, time, *against(result, arithmetic, memory)]
         cells += [f"{result.ratio(name):.2f}" if {"fnet", name} <= set(result.seconds) else "" for name in others]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _against(result: Result, arithmetic: float, memory: float) -> tuple[str, str]:
+def against(result: Result, arithmetic: float, memory: float) -> tuple[str, str]:
     """The rate of fnet and its part of the ceiling: of arithmetic where operations are counted, else of memory."""
     work = _work(result.row)
     if not work or "fnet" not in result.seconds:
@@ -111,9 +111,9 @@ def _against(result: Result, arithmetic: float, memory: float) -> tuple[str, str
     return f"{rate / 1e9:.1f} GB/s", f"{100 * rate / memory:.0f} %"
 
 
-def _highest_rate(result: Result) -> float:
-    """Work a second in the best burst."""
-    return _work(result.row) / min(result.seconds.get("fnet", ()), default=math.inf)
+def highest_rate(result: Result, peer: str = "fnet") -> float:
+    """Work a second in the best burst of a peer."""
+    return _work(result.row) / min(result.seconds.get(peer, ()), default=math.inf)
 
 
 def _work(row: Row) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,10 +17,14 @@ from bench.rows import Row
 
 
 class Peer:
-    """One library in a process of its own; raises `UnavailableError` if it cannot start."""
+    """One library in a process of its own; raises `UnavailableError` if it cannot start.
 
-    def __init__(self, name: str, threads: int) -> None:
+    limit: seconds that an answer may take, after which the process is ended.
+    """
+
+    def __init__(self, name: str, threads: int, limit: float | None = None) -> None:
         self.name = name
+        self._limit = limit
         self._process = subprocess.Popen(
             [interpreter(name), "-m", "bench.worker", name, str(threads)],
             stdin=subprocess.PIPE,
@@ -54,8 +59,18 @@ class Peer:
         reply = self._ask(memory=True)
         return int(reply["now"]), int(reply["peak"])
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process goes on."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """End the process at once, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process when it has done what it does."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
@@ -72,13 +87,26 @@ class Peer:
 
     def _receive(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        with self._in_time():
+            line = self._process.stdout.readline()
         if not line:
             raise UnavailableError(f"its process ended with status {self._process.wait()}")
         reply: dict[str, Any] = json.loads(line)
         if "unavailable" in reply:
             raise UnavailableError(reply["unavailable"])
         return reply
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        if self._limit is None:
+            yield
+            return
+        timer = threading.Timer(self._limit, self._process.kill)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def interpreter(name: str) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
+from bench import device
 from bench.machine import bind
 from bench.protocol import UnavailableError, private_stdout, send, serve
 
 
 def main(peer: str, threads: int) -> None:
     """Say hello, or why not, then serve."""
-    bind(threads)
+    if device.chosen() == device.CPU:
+        bind(threads)
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    else:
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the card is everybody's
     pipe = private_stdout()
     try:
         module = importlib.import_module(f"bench.workers.{peer}")

@@ -7,6 +7,7 @@ import shutil
 from bench.problems import Network, Problem
 from bench.protocol import Run, UnavailableError
 from bench.workers import torch
+from bench.workers.torch.place import timed as timed
 
 
 def start(threads: int) -> str:

@@ -7,12 +7,13 @@ import numpy as np
 import fnet
 from bench.problems import Network, Objective, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
-from bench.workers.fnet import objectives, operations, steps
+from bench.workers.fnet import objectives, operations, place, steps
+from bench.workers.fnet.place import timed as timed
 
 
 def start(threads: int) -> str:
     """NUMBA_NUM_THREADS, which the parent set, is the number of threads; returns what this peer is."""
-    return f"fnet {fnet.__version__}"
+    return f"fnet {fnet.__version__}{place.start()}"
 
 
 def workload(do: str, problem: Problem) -> Run:

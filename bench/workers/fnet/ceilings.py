@@ -79,3 +79,15 @@ def copies(source: np.ndarray) -> Run:
         return calls
 
     return run
+
+
+def copies_on_card(source: Any) -> Run:
+    """Copies of an array of a card, made by its driver."""
+    target = source.copy()
+
+    def run(calls: int) -> int:
+        for _ in range(calls):
+            source.home.assign(target, source)
+        return calls
+
+    return run

@@ -14,6 +14,7 @@ from bench.problems import operations as kinds
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
 from bench.workers.fnet import ceilings
 from bench.workers.fnet.dtypes import floats_to
+from bench.workers.fnet.place import ON_CARD, there
 from fnet import layers, ops
 
 Function = Callable[..., Any]
@@ -21,11 +22,11 @@ Function = Callable[..., Any]
 
 def workload(do: str, operation: Operation) -> Run:
     """Calls of the operation, or of it and its gradients."""
-    arrays = operation.arrays()
+    arrays = there(operation.arrays())
     if isinstance(operation, kinds.MultiplyAdds):
         return ceilings.multiply_adds(operation.count)
     if isinstance(operation, kinds.Copy):
-        return ceilings.copies(*arrays)
+        return ceilings.copies_on_card(*arrays) if ON_CARD else ceilings.copies(*arrays)
     if isinstance(operation, kinds.AdamUpdate):
         return _adam(arrays)
     function = function_of(operation)
@@ -61,7 +62,7 @@ def _adam(arrays: tuple[np.ndarray, ...]) -> Run:
         updates, state = optimizer.update(gradients, state, parameters)
         return fnet.optimizers.apply_updates(parameters, updates), state
 
-    state = optimizer.init(parameters)
+    state = there(optimizer.init(parameters))
 
     def run(count: int) -> int:
         nonlocal parameters, state

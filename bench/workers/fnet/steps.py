@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from bench.protocol import Run
 from bench.workers.fnet.dtypes import floats_to
 from bench.workers.fnet.losses import loss_of
 from bench.workers.fnet.networks import network
+from bench.workers.fnet.place import ON_CARD, there, wait
 
 
 class Training:
@@ -34,8 +36,8 @@ class Training:
         self.step = step
         self.loss_fn = loss_fn
         self.read = read
-        self.x, self.t = problem.data()
-        self.carried = (params, state, optimizer.init(params))
+        self.x, self.t = there(problem.data())
+        self.carried = there((params, state, optimizer.init(params)))
 
     @property
     def arguments(self) -> tuple[Any, ...]:
@@ -72,8 +74,8 @@ class Training:
 def fit(problem: Network) -> Run:
     """Whole epochs."""
     trainer = fnet.Trainer(network(problem), loss=loss_of(problem), optimizer=fnet.optimizers.adam(1e-3))
-    x, t = problem.data(problem.epoch)
-    train_state = trainer.init(fnet.random.key(0), shapes_of(x))
+    x, t = there(problem.data(problem.epoch))
+    train_state = there(trainer.init(fnet.random.key(0), shapes_of(x)))
 
     def run(count: int) -> int:
         nonlocal train_state
@@ -85,19 +87,23 @@ def fit(problem: Network) -> Run:
 
 
 class Inference:
-    """One example at a time, the parameters held by the function."""
+    """One example at a time, the parameters held by the function; on a card they are handed to it."""
 
     def __init__(self, problem: Network) -> None:
         net = network(problem)
-        params, state = initial(net, problem)
-        self.apply = fnet.jit(lambda x: net.apply(params, state, x)[0])
-        self.x = fnet.tree.map(lambda a: np.ascontiguousarray(a[:1]), problem.data()[0])
+        params, state = there(initial(net, problem))
+        self.apply: Any = fnet.jit(lambda x: net.apply(params, state, x)[0])
+        if ON_CARD:
+            self.apply = functools.partial(fnet.jit(lambda *args: net.apply(*args)[0]), params, state)
+        self.x = there(fnet.tree.map(lambda a: np.ascontiguousarray(a[:1]), problem.data()[0]))
 
     def run(self, count: int) -> int:
         """Do `count` calls."""
         apply, x = self.apply, self.x
         for _ in range(count):
             apply(x)
+            if ON_CARD:
+                wait()
         return count
 
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 import jax
 import optax
 
+from bench import device
 from bench.problems import Network, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
 from bench.workers.jax import operations, steps
 
 
 def start(threads: int) -> str:
-    """The processors this process is bound to set the number of threads; returns what this peer is."""
-    return f"jax {jax.__version__}, optax {optax.__version__}"
+    """The processors this process is bound to set the number of threads; returns what this peer is.
+
+    On a card, products of float32 are computed in full precision, as on the CPU.
+    """
+    found = ""
+    if device.chosen() != device.CPU:
+        if device.chosen() == device.EMULATED or jax.default_backend() != "gpu":
+            raise UnavailableError("JAX sees no card")
+        jax.config.update("jax_default_matmul_precision", "highest")
+        found = f" on {jax.devices()[0].device_kind}"
+    return f"jax {jax.__version__}, optax {optax.__version__}{found}"
 
 
 def workload(do: str, problem: Problem) -> Run:

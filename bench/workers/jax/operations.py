@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jax import lax
 
+from bench import device
 from bench.problems import Operation
 from bench.problems import operations as kinds
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
@@ -21,7 +22,7 @@ Function = Callable[..., jax.Array]
 
 
 def workload(do: str, operation: Operation) -> Run:
-    """Calls of the operation, or of it and its gradients, each waited for."""
+    """Calls of the operation, or of it and its gradients, each waited for; on a card the last one is."""
     arrays = tuple(map(jnp.asarray, operation.arrays()))
     if isinstance(operation, kinds.AdamUpdate):
         return _adam(arrays)
@@ -36,9 +37,14 @@ def workload(do: str, operation: Operation) -> Run:
     jitted = jax.jit(function if do == "forward" else value_and_gradients)
     arguments = arrays if do == "forward" else (jnp.ones_like(function(*arrays)), *arrays)
 
+    waits = device.chosen() == device.CPU
+
     def run(count: int) -> int:
         for _ in range(count):
-            jax.block_until_ready(jitted(*arguments))
+            results = jitted(*arguments)
+            if waits:
+                jax.block_until_ready(results)
+        jax.block_until_ready(results)
         return count
 
     return run
@@ -74,6 +80,19 @@ def function_of(operation: Operation) -> Function:
 @function_of.register
 def _(operation: kinds.Gemm) -> Function:
     return jnp.matmul
+
+
+CHAINS: dict[str, Function] = {
+    "(x - y) / 3 + y * y": lambda x, y: (x - y) / 3.0 + y * y,
+    "gelu(x) * y": lambda x, y: jax.nn.gelu(x, approximate=False) * y,
+}
+
+
+@function_of.register
+def _(operation: kinds.Elementwise) -> Function:
+    if operation.chain not in CHAINS:
+        raise UnavailableError(NO_SUCH_ROW)
+    return CHAINS[operation.chain]
 
 
 @function_of.register

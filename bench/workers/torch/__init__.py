@@ -7,19 +7,20 @@ import torch
 
 from bench.problems import Network, Objective, Operation, Problem
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
-from bench.workers.torch import objectives, operations, steps
+from bench.workers.torch import objectives, operations, place, steps
+from bench.workers.torch.place import timed as timed
 
 
 def start(threads: int) -> str:
     """Set the number of threads; returns what this peer is."""
     torch.set_num_threads(threads)
-    return f"torch {torch.__version__}"
+    return f"torch {torch.__version__}{place.start()}"
 
 
 def workload(do: str, problem: Problem, compiled: bool = False, dtype: torch.dtype = torch.float32) -> Run:
     """Prepare what a row does."""
-    if isinstance(problem, Operation) and not compiled:
-        return operations.workload(do, problem, dtype)
+    if isinstance(problem, Operation) and (not compiled or place.DEVICE.type == "cuda"):
+        return operations.workload(do, problem, dtype, compiled)
     if isinstance(problem, Objective) and not compiled:
         return objectives.workload(problem)
     if not isinstance(problem, Network):

@@ -14,17 +14,27 @@ from torch.nn import functional
 from bench.problems import Operation
 from bench.problems import operations as kinds
 from bench.protocol import NO_SUCH_ROW, Run, UnavailableError
+from bench.workers.torch.place import DEVICE
 from bench.workers.torch.weights import load_one
 
 Function = Callable[..., torch.Tensor]
 
 
-def workload(do: str, operation: Operation, dtype: torch.dtype) -> Run:
+COMPILED = (kinds.Elementwise, kinds.Softmax)
+"""The operations for which `torch.compile` writes kernels of its own."""
+
+
+def workload(do: str, operation: Operation, dtype: torch.dtype, compiled: bool = False) -> Run:
     """Calls of the operation, or of it and its gradients."""
+    if compiled and not isinstance(operation, COMPILED):
+        raise UnavailableError(NO_SUCH_ROW)
     arrays = _tensors(operation, dtype)
     if isinstance(operation, kinds.AdamUpdate):
         return _adam(arrays)
     function, arguments = prepare(operation, *arrays)
+    if compiled:
+        torch.compiler.reset()
+        function = torch.compile(function)
     leaves = [x.requires_grad_() for x in arguments if x.is_floating_point()]
     with torch.no_grad():
         cotangent = torch.ones_like(function(*arguments))
@@ -47,11 +57,11 @@ def workload(do: str, operation: Operation, dtype: torch.dtype) -> Run:
 def result(operation: Operation, dtype: torch.dtype) -> np.ndarray:
     """The value of the operation in this floating dtype."""
     function, arguments = prepare(operation, *_tensors(operation, dtype))
-    return function(*arguments).double().numpy()
+    return function(*arguments).double().cpu().numpy()
 
 
 def _tensors(operation: Operation, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-    tensors = map(torch.from_numpy, operation.arrays())
+    tensors = (torch.from_numpy(x).to(DEVICE) for x in operation.arrays())
     return tuple(x.to(dtype) if x.is_floating_point() else x for x in tensors)
 
 
@@ -92,8 +102,8 @@ def _(operation: kinds.Convolution, x: torch.Tensor, kernel: torch.Tensor) -> An
 def _(operation: kinds.LSTM, x: torch.Tensor, *weights: torch.Tensor) -> Any:
     layer = nn.LSTM(operation.features, operation.units, batch_first=True)
     names = ("kernel", "recurrent_kernel", "bias")
-    load_one(layer, {name: weight.float().numpy() for name, weight in zip(names, weights, strict=True)})
-    layer.to(x.dtype)
+    load_one(layer, {name: weight.float().cpu().numpy() for name, weight in zip(names, weights, strict=True)})
+    layer.to(x.device, x.dtype)
     return lambda x, *weights: layer(x)[0], [x, *layer.parameters()]
 
 
@@ -129,6 +139,19 @@ def _(operation: kinds.MaxPool, x: torch.Tensor) -> Any:
 @prepare.register
 def _(operation: kinds.Embedding, table: torch.Tensor, words: torch.Tensor) -> Any:
     return lambda table, words: functional.embedding(words, table), [table, words.long()]
+
+
+CHAINS: dict[str, Function] = {
+    "(x - y) / 3 + y * y": lambda x, y: (x - y) / 3.0 + y * y,
+    "gelu(x) * y": lambda x, y: functional.gelu(x) * y,
+}
+
+
+@prepare.register
+def _(operation: kinds.Elementwise, *arrays: torch.Tensor) -> Any:
+    if operation.chain not in CHAINS:
+        raise UnavailableError(NO_SUCH_ROW)
+    return CHAINS[operation.chain], arrays
 
 
 @prepare.register

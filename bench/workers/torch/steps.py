@@ -12,20 +12,29 @@ from torch.nn import functional
 from bench.problems import Network
 from bench.protocol import Run
 from bench.workers.torch.networks import network
+from bench.workers.torch.place import DEVICE, wait
 from bench.workers.torch.weights import load
 
 
 class Training:
-    """A training loop on one batch: forward, loss, backward and Adam; `read` looks at every loss."""
+    """A training loop on one batch: forward, loss, backward and Adam.
+
+    read: look at every loss; captured: the steps can be recorded into a CUDA graph.
+    """
 
     def __init__(
-        self, problem: Network, compiled: bool = False, read: bool = False, dtype: torch.dtype = torch.float32
+        self,
+        problem: Network,
+        compiled: bool = False,
+        read: bool = False,
+        dtype: torch.dtype = torch.float32,
+        captured: bool = False,
     ) -> None:
         model = network(problem)
         load(model, problem.weights())
-        self.parameters = list(model.to(dtype).parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, 1e-3, eps=1e-7, fused=True)
-        self.read = read
+        self.parameters = list(model.to(DEVICE, dtype).parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, 1e-3, eps=1e-7, fused=True, capturable=captured)
+        self.read, self.keeps_gradients = read, captured
         loss = LOSSES[problem.loss]
         x, t = (_tensors(arrays, dtype) for arrays in problem.data())
 
@@ -40,7 +49,7 @@ class Training:
         """Do `count` steps."""
         optimizer, forward, read = self.optimizer, self.forward, self.read
         for _ in range(count):
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=not self.keeps_gradients)
             loss = forward()
             loss.backward()
             optimizer.step()
@@ -59,12 +68,12 @@ class Training:
 
     def gradients(self) -> list[np.ndarray]:
         """The gradients of the loss, in float64."""
-        return [g.double().numpy() for g in torch.autograd.grad(self.forward(), self.parameters)]
+        return [g.double().cpu().numpy() for g in torch.autograd.grad(self.forward(), self.parameters)]
 
 
 def inference(problem: Network, compiled: bool, dtype: torch.dtype) -> Run:
     """One example at a time."""
-    model = network(problem).eval().to(dtype)
+    model = network(problem).eval().to(DEVICE, dtype)
     model = torch.compile(model) if compiled else model
     x = tuple(tensor[:1] for tensor in _tensors(problem.data()[0], dtype))
 
@@ -72,6 +81,7 @@ def inference(problem: Network, compiled: bool, dtype: torch.dtype) -> Run:
         with torch.inference_mode():
             for _ in range(count):
                 model(*x)
+                wait()
         return count
 
     return run
@@ -81,7 +91,7 @@ def _tensors(arrays: Any, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """A tensor for each array, floats in `dtype`; images as channels-first views of channels-last memory."""
     found = []
     for array in arrays if isinstance(arrays, tuple) else (arrays,):
-        tensor = torch.from_numpy(array)
+        tensor = torch.from_numpy(array).to(DEVICE)
         tensor = tensor.long() if array.dtype == np.int32 else tensor.to(dtype)
         found.append(tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor)
     return tuple(found)

@@ -92,8 +92,9 @@ def _run_there(driver: Driver, recording: Recording, memory: list[np.ndarray]) -
     """Run the calls on a card: copies of the arrays lie there as they lie here, relative to multiples of 256 bytes."""
     stream, begins, addresses = driver.stream(), [], []
     for array in memory:
-        begins.append(driver.allocate(array.nbytes + ALIGNMENT))
-        addresses.append(begins[-1] + array.__array_interface__["data"][0] % ALIGNMENT)
+        skipped = array.__array_interface__["data"][0] % ALIGNMENT
+        begins.append(driver.allocate(skipped + array.nbytes or 1))  # nothing behind: a tool sees who goes on reading
+        addresses.append(begins[-1] + skipped)
         if array.nbytes:
             driver.copy_in(addresses[-1], array, stream)
 
