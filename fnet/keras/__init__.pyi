@@ -2,6 +2,7 @@ from fnet.keras import activations as activations
 from fnet.keras import backend as backend
 from fnet.keras import callbacks as callbacks
 from fnet.keras import constraints as constraints
+from fnet.keras import datasets as datasets
 from fnet.keras import initializers as initializers
 from fnet.keras import layers as layers
 from fnet.keras import losses as losses
@@ -9,6 +10,7 @@ from fnet.keras import metrics as metrics
 from fnet.keras import models as models
 from fnet.keras import ops as ops
 from fnet.keras import optimizers as optimizers
+from fnet.keras import preprocessing as preprocessing
 from fnet.keras import random as random
 from fnet.keras import regularizers as regularizers
 from fnet.keras import saving as saving

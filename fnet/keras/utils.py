@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from fnet import data, random
 from fnet.data import batches, windows
-from fnet.errors import ValueRangeError
+from fnet.errors import FileError, ValueRangeError
 from fnet.inspect import plot
 from fnet.keras.naming import clear_session as clear_session
 from fnet.keras.seeds import next_key
 from fnet.keras.seeds import set_random_seed as set_random_seed
+from fnet.keras.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fnet.networks.node import SymbolicNode
 
 if TYPE_CHECKING:
@@ -65,14 +66,20 @@ def timeseries_dataset_from_array(
     batch_size: int | None = 128,
     shuffle: bool = False,
     seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
 ) -> Any:
     """Batches of windows over a series, with targets or without, see `fnet.data.windows` and `fnet.data.batches`.
+
+    start_index, end_index: the part of the series and of the targets that is used.
 
     >>> x, y = next(iter(timeseries_dataset_from_array([1, 2, 3, 4], [3, 4], 2, batch_size=2)))
     >>> x.tolist(), y.tolist()
     ([[1, 2], [2, 3]], [3, 4])
     """
-    found = windows(data, sequence_length, sequence_stride, sampling_rate, targets)
+    begin, end = slice(start_index, end_index).indices(len(data))[:2]
+    own = targets if targets is None else targets[begin:end]
+    found = windows(data[begin:end], sequence_length, sequence_stride, sampling_rate, own)
     key = (random.key(seed) if seed is not None else next_key()) if shuffle else None
     count = len(found[0] if isinstance(found, tuple) else found)
     return batches(found, count if batch_size is None else batch_size, key)
@@ -105,6 +112,14 @@ def split_dataset(
     pieces = order[:left], order[left : left + right]
     made = [tuple(np.asarray(part)[piece] for part in parts) for piece in pieces]
     return (made[0], made[1]) if isinstance(dataset, tuple) else (made[0][0], made[1][0])
+
+
+def get_file(*args: Any, **options: Any) -> NoReturn:
+    """Raise a `FileError`: fnet downloads nothing."""
+    raise FileError(
+        "get_file: fnet downloads nothing. Fetch the file by a browser or a command of yours, and open it by its path; "
+        "fnet.keras.datasets lists small data sets that are installed already."
+    )
 
 
 def _number(size: Any, count: int) -> int:

@@ -1,0 +1,16 @@
+from fnet.keras.datasets.absent import boston_housing as boston_housing
+from fnet.keras.datasets.absent import california_housing as california_housing
+from fnet.keras.datasets.absent import cifar10 as cifar10
+from fnet.keras.datasets.absent import cifar100 as cifar100
+from fnet.keras.datasets.absent import fashion_mnist as fashion_mnist
+from fnet.keras.datasets.absent import imdb as imdb
+from fnet.keras.datasets.absent import mnist as mnist
+from fnet.keras.datasets.absent import reuters as reuters
+from fnet.keras.datasets.bundled import breast_cancer as breast_cancer
+from fnet.keras.datasets.bundled import co2 as co2
+from fnet.keras.datasets.bundled import diabetes as diabetes
+from fnet.keras.datasets.bundled import digits as digits
+from fnet.keras.datasets.bundled import iris as iris
+from fnet.keras.datasets.bundled import nile as nile
+from fnet.keras.datasets.bundled import sunspots as sunspots
+from fnet.keras.datasets.bundled import wine as wine
