@@ -89,7 +89,16 @@ def test_all_of_it_runs_on_a_card_without_a_card(tmp_path: Path):
     pages = {"bench.card": tmp_path / "bench.md", "tests.devices.cuda.on_card": tmp_path}
     options = {
         "bench.card": ["--dry", "--only", "mlp", "--rounds", "1", "--burst", "0.001"],
-        "tests.devices.cuda.on_card": ["--emulated", "--processes", "1", "--parts", "machine", "networks", "--seconds", "12"],
+        "tests.devices.cuda.on_card": [
+            "--emulated",
+            "--processes",
+            "1",
+            "--parts",
+            "machine",
+            "networks",
+            "--seconds",
+            "12",
+        ],
     }
     for module, page in pages.items():
         command = [sys.executable, "-m", module, "--out", str(page), *options[module]]
