@@ -6,6 +6,7 @@ from fnet.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from fnet.callbacks.learning_rate_scheduler import LearningRateScheduler as LearningRateScheduler
 from fnet.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from fnet.callbacks.reduce_on_plateau import ReduceLROnPlateau as ReduceLROnPlateau
+from fnet.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
 from fnet.callbacks.tensorboard import TensorBoard as TensorBoard
 from fnet.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 from fnet.train.callback import Callback as Callback

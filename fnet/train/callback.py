@@ -58,6 +58,10 @@ class Callback:
     def on_train_batch_end(self, run: Run) -> None:
         """After a step: ``run.batch`` steps of the epoch are done, ``run.logs`` are the means over them."""
 
+    def validation_params(self, run: Run) -> Any:
+        """The parameters with which an epoch is validated, in place of those that are trained; None for these."""
+        return None
+
     def on_non_finite(self, run: Run, error: NonFiniteError) -> bool:
         """Where a loss or a parameter is not finite: True ends the run with ``error.ts``, else the error is raised."""
         return False

@@ -19,6 +19,8 @@ Function = Callable[[int, dict[str, float], TrainState], Any]
 """Called as ``callback(epoch, logs, ts)`` after each epoch; returning "stop" or True ends the training."""
 CallbackLike = Callback | Function
 
+_HOOKS = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "validation_params", "on_non_finite")
+
 
 class Callbacks:
     """The callbacks of one run; None stands for none.
@@ -35,7 +37,7 @@ class Callbacks:
                 for callback in self._callbacks
                 if getattr(type(callback), name) is not getattr(Callback, name)
             ]
-            for name in ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_non_finite")
+            for name in _HOOKS
         }
         intervals = [(callback, callback.batch_interval) for callback in self._callbacks]
         self._batches = [
@@ -103,6 +105,11 @@ class Callbacks:
         """Let each of them go on from what `memories` gave."""
         for i, callback in enumerate(self._callbacks):
             callback.remember(memories[f"{i} {type(callback).__name__}"])
+
+    def validation_params(self, run: Run) -> Any:
+        """The parameters that the first of them says for the validation, None where none does."""
+        found = (hook(run) for hook in self._hooks["validation_params"])
+        return next((params for params in found if params is not None), None)
 
     def end_at(self, run: Run, error: NonFiniteError) -> bool:
         """Whether one of them ends the run where there is a NaN or an infinity."""

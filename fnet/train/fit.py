@@ -198,7 +198,10 @@ class Fit:
         if self.held:
             logs.setdefault("learning_rate", self.rates().now(self.carry.ts.opt_state))
         if self.validate is not None:
-            values = self.validate(self.carry.ts.params, self.carry.ts.state, self.interrupt, epoch + 1 < self.run.last)
+            self.run.moved(logs)
+            params = self.callbacks.validation_params(self.run)
+            params = self.carry.ts.params if params is None else params
+            values = self.validate(params, self.carry.ts.state, self.interrupt, epoch + 1 < self.run.last)
             if values is None:
                 return None
             logs |= {f"val_{name}": value for name, value in values.items()}

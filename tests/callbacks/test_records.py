@@ -19,6 +19,7 @@ from fnet.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    SwapEMAWeights,
     TerminateOnNaN,
 )
 from fnet.errors import DtypeError, NonFiniteError, ValueRangeError
@@ -149,6 +150,7 @@ MADE = [
     TerminateOnNaN(),
     LambdaCallback(on_train_end=print),
     BackupAndRestore("backup", save_freq=3),
+    SwapEMAWeights(swap_on_epoch=True),
 ]
 
 

@@ -39,8 +39,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "initializers": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
     "regularizers": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
     "constraints": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "SwapEMAWeights": LATER}
-    | {"OrbaxCheckpoint": OTHERS},
+    "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "OrbaxCheckpoint": OTHERS},
     "random": {},
 }
 

@@ -198,6 +198,7 @@ of_every_hook: list[callbacks.Callback] = [
     callbacks.ReduceLROnPlateau("loss", factor=0.5),
     callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2),
     callbacks.CSVLogger("log.csv", append=True),
+    callbacks.SwapEMAWeights(swap_on_epoch=True),
     callbacks.TerminateOnNaN(),
     callbacks.TensorBoard("logs", histogram_freq=1, update_freq="batch", hparams={"rate": 0.1, "kind": "relu"}),
     callbacks.TensorBoard("logs", histogram_freq=1, gradients=lambda ts: trainer.gradients(ts, x, labels)),

@@ -22,6 +22,7 @@ from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.parameters import freeze
+from fnet.optimizers import averaged_params
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
 
@@ -129,7 +130,8 @@ class Trained(ModelData):
         """Train for the epochs `initial_epoch` to ``epochs - 1``; the record is returned, and kept as `history`.
 
         x, y: arrays, lists or dicts of them for several inputs or outputs, or batches in x. The arguments are those of
-        `fnet.Trainer.fit`. Source: Keras ``Model.fit``.
+        `fnet.Trainer.fit`. In the end, the weights are the mean that an optimizer with ``use_ema=True`` has.
+        Source: Keras ``Model.fit``.
         """
         if validation_freq != 1 or validation_batch_size not in (None, batch_size):
             raise StructureError(
@@ -159,12 +161,20 @@ class Trained(ModelData):
                 sample_weight, show, initial_epoch, called, class_weight, steps_per_epoch,
                 validation_steps,
             )  # fmt: skip
+            ts = self._averaged(ts)
         finally:
             self._keep(ts)
         params = {"verbose": verbose, "epochs": epochs, "steps": steps[0]}
         self.known_numbers = [name for name in record.history if not name.startswith(("val_", "learning_rate"))]
         self.history = History(in_keras_order(record.history, rates), record.epoch, params, self)
         return self.history
+
+    def _averaged(self, ts: TrainState) -> TrainState:
+        """The state with the mean of the weights, of an optimizer that has one, as the weights."""
+        assert self._compiled is not None
+        if not self._compiled.optimizer.functional.config.get("use_ema"):
+            return ts
+        return ts._replace(params=tree.combine(averaged_params(ts.opt_state), ts.params))
 
     def evaluate(
         self,
