@@ -102,16 +102,20 @@ next();</script></body>"""
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_no_page_is_wider_than_a_phone(site, address, tmp_path):
+    """A page that is, put among them, is found."""
     pages = [name for name in pages_of(site) if name != "search.html"]
+    (site / "wide.html").write_text('<body style="margin:0"><div style="width:500px">wide</div></body>')
+    pages.append("wide.html")
     (site / "frames.html").write_text(FRAMES.format(width=PHONE, pages=json.dumps(pages)))
     command = [
         CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
         f"--user-data-dir={tmp_path}", "--virtual-time-budget=60000", "--dump-dom", f"{address}/frames.html",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS)
-    (site / "frames.html").unlink()
+    for name in ("frames.html", "wide.html"):
+        (site / name).unlink()
     (text,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout)
     widths = json.loads(html.unescape(text))
     assert set(widths) == set(pages)
     assert all(shown == PHONE for _, shown in widths.values())
-    assert {page: width for page, (width, _) in widths.items() if width > PHONE} == {}
+    assert {page: width for page, (width, _) in widths.items() if width > PHONE} == {"wide.html": 500}
