@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from typing import Any, ParamSpec
 from fnet import configured, constraints, regularizers, tree
 from fnet.configured import Recipe
 from fnet.errors import StructureError
+from fnet.layers.layer_activation import taking_layers, with_functions
 from fnet.masking import Masked, is_array, unmasked
 from fnet.names import Names
 from fnet.networks.layer import Layer, Masks
@@ -66,9 +66,13 @@ def layer_constructor(
             layer = layer if trainable else layer.with_trainable(False)
             return layer if name is None else layer.relabel(name, named=True)
 
-        return configured.constructor(finish, functools.partial(configured.bound_arguments, hints=_HINTS), shared)(make)
+        return configured.constructor(finish, _bound, shared)(taking_layers(make))
 
     return decorate
+
+
+def _bound(name: str, signature: inspect.Signature, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return with_functions(configured.bound_arguments(name, signature, args, kwargs, hints=_HINTS))
 
 
 def entry_name(kind: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from fnet.configured import is_default
 from fnet.errors import FileError, FnetError, StructureError, plain, scope
 from fnet.io.keras.config import FLAG, Config, ValueKind, integers
+from fnet.io.keras.layer_activations import with_activation
 from fnet.io.keras.parts import CONSTRAINT, DATA_FORMAT, DTYPE, REGULARIZER
 from fnet.io.keras.translation import Inputs, Translation, known_row, read_layer, write_layer
 from fnet.io.keras.variables import Variables
@@ -108,8 +109,10 @@ def layer_row(
         attributes = [child.attribute for child in children]
         return children_variables(layer, attributes)
 
-    own = of_children if variables is None else variables
-    return Translation(kind, to_config, from_config, own, kind, aliases, inputs, in_call, omits, learnt=learnt)
+    def of_layer(layer: Layer) -> Variables:
+        return of_children(layer) if variables is None else with_activation(variables(layer), layer)
+
+    return Translation(kind, to_config, from_config, of_layer, kind, aliases, inputs, in_call, omits, learnt=learnt)
 
 
 def children_variables(layer: Layer, attributes: Iterable[str]) -> Variables:

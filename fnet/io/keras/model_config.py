@@ -16,6 +16,7 @@ from fnet.io.keras.operation_layers import layer_for
 from fnet.io.keras.operations import to_keras
 from fnet.io.keras.parts import keras_object
 from fnet.io.keras.translation import Inputs, full_config, known_row
+from fnet.layers.layer_activation import ENTRY
 from fnet.networks.layer import Layer
 from fnet.networks.operations import filled, operation_of
 from fnet.networks.samples import dtype_name
@@ -110,7 +111,11 @@ def _call_object(call: TracedCall, calls: Calls, trained: Any, state: Any, name:
         layer = _as_trained(call.layer, at_path(trained, call.path) if call.path is not None else {}, name)
         if call.path is not None:
             layer = known_row(layer).told(layer, None if state is None else at_path(state, call.path))
-        return _of_dtype(_layer_object(layer, name, layout), wide)
+        described = _of_dtype(_layer_object(layer, name, layout), wide)
+        if ENTRY in layer.entries:  # Keras makes the variables of an activation of which it knows the input
+            built = {"input_shape": [None, *call.outputs.samples.shape]}
+            described["config"][ENTRY]["build_config"] = built
+        return described
     if layout == "legacy":
         stand_in = layer_for(operation, call.inputs)
         if any(calls.trail.of(tensor) is not None for tensor in tree.leaves(call.inputs)):
@@ -141,8 +146,7 @@ def _layer_object(layer: Layer, name: str, layout: Layout) -> dict[str, Any]:
                 f"{layer.kind}: Keras 3 loses axis={tuple(config['axis'])} when it reads an .h5 file. Save the model "
                 f"as .keras, or take one axis."
             )
-        if class_name == "LeakyReLU":  # tf.keras 2's name of it, which Keras 3 takes, too
-            config["alpha"] = config.pop("negative_slope")
+        config = _with_older_names({"class_name": class_name, "config": config})["config"]
         if class_name == "ZeroPadding1D":  # of which tf.keras 2 takes no order of axes
             del config["data_format"]
         if config.get("score_mode") == "dot":  # the default, which Keras 3 takes for its layer of this name
@@ -161,6 +165,18 @@ def _of_dtype(described: Any, wide: bool) -> Any:
     is_layer = "trainable" in described or "sparse" in described
     own = {"dtype": "float64"} if is_layer and described.get("dtype") == "float32" else {}
     return {key: _of_dtype(part, wide) for key, part in described.items()} | own
+
+
+def _with_older_names(part: Any) -> Any:
+    """The object of a layer, and those in it, with ``tf.keras`` 2's name of a field, which Keras 3 takes, too."""
+    if isinstance(part, list):
+        return [_with_older_names(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    made = {key: _with_older_names(item) for key, item in part.items()}
+    if made.get("class_name") == "LeakyReLU":
+        made["config"] = {"alpha" if key == "negative_slope" else key: item for key, item in made["config"].items()}
+    return made
 
 
 def _object(class_name: str, config: dict[str, Any], layout: Layout, module: str = "keras.layers") -> dict[str, Any]:

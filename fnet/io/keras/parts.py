@@ -120,11 +120,6 @@ def _read_activation(value: Any, path: str) -> Any:
     own = registry.found(value) if isinstance(value, str) else None
     if own is not None:
         return own
-    if isinstance(value, Mapping):
-        raise FileError(
-            f"{path}: the activation is {plain(repr(value.get('class_name')))}, and fnet's layers take a function of "
-            f"fnet.activations. Save the network with that layer behind this one."
-        )
     if not isinstance(value, str):
         raise wrong(path, "the name of an activation", value)
     if value not in activations.ACTIVATIONS or value in _UNTRANSLATED:

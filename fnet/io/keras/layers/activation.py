@@ -6,7 +6,8 @@ from typing import Any
 
 from fnet.io.keras.config import NUMBER, ValueKind, either, integers, optional, several
 from fnet.io.keras.fields import Field, fields, layer_row
-from fnet.io.keras.parts import ACTIVATION, INITIALIZER
+from fnet.io.keras.layer_activations import ACTIVATION
+from fnet.io.keras.parts import INITIALIZER
 from fnet.io.keras.variables import Variables, nothing, params
 from fnet.networks.layer import Layer
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fnet.io.keras.config import FLAG, INTEGER, SIZES, optional, word
 from fnet.io.keras.fields import Field, fields, layer_row
+from fnet.io.keras.layer_activations import ACTIVATION
 from fnet.io.keras.layers.dense import with_bias
-from fnet.io.keras.parts import ACTIVATION, DATA_FORMAT, INITIALIZER
+from fnet.io.keras.parts import DATA_FORMAT, INITIALIZER
 from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import Variables, params
 from fnet.networks.layer import Layer
