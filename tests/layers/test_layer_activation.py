@@ -46,7 +46,7 @@ def test_a_layer_in_the_place_of_a_function_acts_last():
 
 
 def test_its_parameters_are_trained_and_have_penalties():
-    params, state = weights()
+    params, _ = weights()
     assert float(fnet.penalty(net(), params)) == pytest.approx(
         0.01 * (params["conv1d"]["activation"]["alpha"] ** 2).sum()
     )
@@ -86,7 +86,7 @@ def test_layers_of_keras_take_layers():
         keras_layers.Activation(keras_layers.PReLU(alpha_initializer="ones")),
     ])  # fmt: skip
     assert [weight.path.rpartition("/")[2] for weight in model.weights] == ["kernel", "bias", "alpha"]
-    kernel, bias, alpha = model.get_weights()
+    kernel, bias, _ = model.get_weights()
     plain = X @ kernel + bias
     np.testing.assert_allclose(model.predict(X, verbose=0), np.where(plain > 0, plain, plain * 0.1), rtol=1e-5)
 

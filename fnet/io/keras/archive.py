@@ -88,11 +88,15 @@ def text(file: zipfile.ZipFile, name: str) -> str | None:
 
 def version(file: zipfile.ZipFile) -> str:
     """The version of Keras that wrote the archive, "" where it does not tell."""
-    content = text(file, METADATA)
-    if content is not None and len(content) > _MOST_METADATA:
-        raise FileError(f"'{METADATA}' has {len(content)} bytes, expected at most {_MOST_METADATA}.")
+    if METADATA not in file.namelist():
+        return ""
+    info = _member(file, METADATA)
+    if info.file_size > _MOST_METADATA:
+        raise FileError(f"'{METADATA}' has {info.file_size} bytes, expected at most {_MOST_METADATA}.")
+    with file.open(info) as member:
+        content = member.read(_MOST_METADATA)
     try:
-        described = None if content is None else json.loads(content)
+        described = json.loads(content)
     except (ValueError, RecursionError):
         raise FileError(f"'{METADATA}' is no JSON: it is damaged.") from None
     found = described.get("keras_version") if isinstance(described, dict) else None
