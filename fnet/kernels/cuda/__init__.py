@@ -34,6 +34,7 @@ _FAMILIES = (
     "reduce",
     "search",
     "softmax",
+    "sort",
     "window_operand",
 )
 

@@ -1,7 +1,7 @@
 """Gather and scatter along one axis; an index outside the table gives NaN (0 for integers), never a stray read.
 
 Sums of a scatter are made in the order of the positions, as on the CPU: the first position of a row of the table
-belongs to a warp, which looks for the others.
+belongs to a warp, which looks for the others; for many positions see `fnet.kernels.cuda.sort`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import numpy as np
 from fnet.kernels.cuda.runtime.access import is_aligned, load4, store4
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.runtime.rows import ALL, WARP, row_of_thread
+from fnet.kernels.cuda.sort import COLUMNS, WIDTH
 
 THREADS = 256
-COLUMNS = 4  # of a thread, which are WARP elements apart
-WIDTH = WARP * COLUMNS
 
 
 @device_function

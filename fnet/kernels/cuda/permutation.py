@@ -1,4 +1,8 @@
-"""Integers in a range and permutations, from the words of a key's stream: the CPU's, number by number."""
+"""Integers in a range and permutations, from the words of a key's stream: the CPU's, number by number.
+
+All exchanges of a permutation are looked through at once: `fnet.kernels.cuda.sort` brings those together that share a
+partner.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +48,34 @@ def exchanges(key, partner, n):
         b += cuda.gridsize(1)
 
 
-@kernel(threads=32)
-def permutation(partner, out, n):
-    """``out: (n,) int64``: 0 to n - 1 shuffled by one thread, each exchange after the one before.
+@kernel(threads=256)
+def link_exchanges(partners, order, before, last, n):
+    """What is known of an exchange once all are sorted by their partners.
 
+    partners, order: sorted, with the exchanges in their order where partners are the same. before[i]: the exchange
+    before i with its partner, -1 if none; last[p]: the last one with partner p, which keeps what it holds if none.
+    """
+    k = cuda.grid(1)
+    while k < n:
+        partner, i = partners[k], order[k]
+        before[i] = order[k - 1] if k > 0 and partners[k - 1] == partner else -1
+        if k == n - 1 or partners[k + 1] != partner:
+            last[partner] = i
+        k += cuda.gridsize(1)
+
+
+@kernel(threads=256)
+def permutation(partner, before, last, out, n):
+    """``out: (n,) int64``: 0 to n - 1 after all exchanges, in order: ``out[i] = out[partner[i]]; out[partner[i]] = i``.
+
+    A place holds the last i whose partner it was. Where there is none, it holds what was at partner[i] before its own
+    exchange i: the exchange before with that partner, else what that place held since its own exchange, and so on.
     Source: R. Durstenfeld, Algorithm 235: random permutation, CACM 1964, run upwards.
     """
-    if cuda.grid(1) == 0:
-        for i in range(n):
-            j = partner[i]
-            out[i] = i
-            out[i] = out[j]
-            out[j] = i
+    p = cuda.grid(1)
+    while p < n:
+        value, i = np.int64(last[p]), np.int64(p)
+        while value < 0:
+            value, i = np.int64(before[i]), np.int64(partner[i])
+        out[p] = value
+        p += cuda.gridsize(1)

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import fnet.device
+from fnet.devices.cuda.lower import index as lower
+from fnet.kernels.cuda import sort
+from fnet.kernels.cuda.runtime.rows import WARP
 from fnet.ops import index as of_index
 from tests.devices.cuda.unloaded import Unloaded
 
@@ -51,6 +54,23 @@ def test_other_types(dtype: Any):
 def test_sums_of_positions_in_several_warps(count: int):
     index = np.r_[np.zeros(count - 1, np.int64), 1]
     check(of_index._scatter_add, numbers((count, 2)), index, shape=(2, 2), axis=0)
+
+
+@pytest.mark.parametrize("size", [3, 200, 300])
+@pytest.mark.parametrize(("count", "rounds"), [(5, 1), (70, 2), (300, 1)])
+def test_sums_of_positions_that_are_sorted(size: int, count: int, rounds: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lower, "COMPARED", 0)
+    monkeypatch.setattr(sort, "ROUNDS", rounds)
+    monkeypatch.setattr(sort, "TILE", rounds * sort.THREADS)
+    monkeypatch.setattr(sort, "_STRETCH", rounds * WARP)
+    check(of_index._scatter_add, numbers((count, 2)), positions(size, count), shape=(size, 2), axis=0)
+
+
+def test_sums_of_long_segments_and_of_wide_rows(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lower, "COMPARED", 0)
+    index = np.r_[np.zeros(64, np.int32), np.full(33, -1, np.int32), 5, np.ones(32, np.int32)]
+    check(of_index._scatter_add, numbers((2, index.size, 3)), index, shape=(2, 4, 3), axis=1)
+    check(of_index._scatter_add, numbers((4, 130)), np.array([1, 0, 1, 1]), shape=(2, 130), axis=0)
 
 
 def test_nothing_to_take():

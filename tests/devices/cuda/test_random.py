@@ -46,7 +46,7 @@ def test_children_of_keys():
         np.testing.assert_array_equal(*both(random._fold_in, KEY, number))
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 65])
+@pytest.mark.parametrize("size", [1, 2, 3, 65, 300])
 def test_integers_and_permutations(size):
     np.testing.assert_array_equal(*both(random._randint, KEY, shape=(size,), low=-3, high=10**12, dtype=np.dtype("i8")))
     np.testing.assert_array_equal(*both(random._permutation, KEY, shape=(size,), dtype=np.dtype("i8")))

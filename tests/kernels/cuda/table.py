@@ -107,7 +107,8 @@ KERNELS: dict[str, Row] = {
     "orthogonal.orthonormalize_rows": Row(("f8 n n",), shuffles=True, registers=80),
     "parts.sum_parts": Row(_both("x x x n n n n"), vector=True),
     "permutation.exchanges": Row(("u4 i8 n",)),
-    "permutation.permutation": Row(("i8 i8 n",)),
+    "permutation.link_exchanges": Row(("i4 i4 i4 i4 n",)),
+    "permutation.permutation": Row(("i8 i4 i4 i8 n",)),
     "permutation.randint": Row(("u4 i8 n n n",)),
     "philox.fold_in": Row(("u4 i8 u4",)),
     "philox.normal_f32": Row(("u4 f4 n",), vector=True),
@@ -140,6 +141,11 @@ KERNELS: dict[str, Row] = {
     "softmax.logsumexp": Row(_both("x x n n"), vector=True, shuffles=True),
     "softmax.softmax": Row(_both("x x n n"), vector=True, shuffles=True, registers=80),
     "softmax.softmax_vjp": Row(_both("x x x n n"), vector=True, shuffles=True, registers=96),
+    "sort.add_up_counts": Row(("i4 n",)),
+    "sort.count_digits": Row(("i4 i4 n n",)),
+    "sort.keys_of_index": Row(("i8 i4 n n", "i4 i4 n n")),
+    "sort.place_digits": Row(("i4 i4 i4 i4 i4 n n",)),
+    "sort.sum_segments": Row(_both("x i4 i4 x n n n n"), shuffles=True, registers=80),
 }
 
 

@@ -8,8 +8,11 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.grids import WARP, rows_grid, spread, warps
+from fnet.devices.cuda.sorting import emit_sort
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
+
+COMPARED = 512  # positions, at most, that are compared with each other
 
 
 @lowering()
@@ -30,15 +33,20 @@ def take(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, axis: int) -> 
 
 @lowering()
 def scatter_add(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, shape: tuple[int, ...], axis: int) -> None:
-    """Sums in the order of the positions."""
+    """Sums in the order of the positions: few are compared with each other, more are sorted by rows of the table."""
     (g, index), (y,) = inputs, outputs
     if y.size:
         emit.device.fill(y, 0, emit)
-    if g.size:
-        outer, size, count, inner = _blocks(shape, axis, index.size)
-        grid, block = warps(outer * count)
-        columns = -(-inner // cuda.index.WIDTH)
-        emit.call(cuda.index.scatter_add[(grid, columns), block], g, index, y, outer, size, count, inner)
+    if not g.size:
+        return
+    sizes = outer, size, count, inner = _blocks(shape, axis, index.size)
+    grid, block = warps(outer * count)
+    columns = -(-inner // cuda.sort.WIDTH)
+    if count <= COMPARED:
+        emit.call(cuda.index.scatter_add[(grid, columns), block], g, index, y, *sizes)
+    else:
+        keys, order = emit_sort(index, size, emit)
+        emit.call(cuda.sort.sum_segments[(grid, columns), block], g, keys, order, y, *sizes)
 
 
 def _blocks(shape: tuple[int, ...], axis: int, count: int) -> tuple[int, int, int, int]:

@@ -8,8 +8,11 @@ import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.grids import THREADS, spread
+from fnet.devices.cuda.sorting import emit_sort
 from fnet.devices.lowering import Lowering, lowering
 from fnet.kernels import cuda
+
+_INTEGER = np.dtype(np.int32)
 
 
 def _philox(family: str) -> Lowering:
@@ -57,12 +60,15 @@ def random_randint(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, low:
 
 @lowering()
 def random_permutation(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    """All threads draw the exchanges; one makes them."""
-    (out,) = outputs
-    if out.size:
-        partner = emit.scratch(out.size, out.dtype)
-        emit.call(cuda.permutation.exchanges[spread(-(-out.size // 2))], inputs[0], partner, out.size)
-        emit.call(cuda.permutation.permutation[1, 32], partner, out, out.size)
+    """All exchanges at once, which are sorted by what they exchange with."""
+    (out,), n = outputs, outputs[0].size
+    if n:
+        partner, before, last = emit.scratch(n, out.dtype), emit.scratch(n, _INTEGER), emit.scratch(n, _INTEGER)
+        emit.call(cuda.permutation.exchanges[spread(-(-n // 2))], inputs[0], partner, n)
+        partners, order = emit_sort(partner, n, emit)
+        emit.device.fill(last, -1, emit)
+        emit.call(cuda.permutation.link_exchanges[spread(n)], partners, order, before, last, n)
+        emit.call(cuda.permutation.permutation[spread(n)], partner, before, last, out, n)
 
 
 @lowering()

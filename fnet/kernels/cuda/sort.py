@@ -1,0 +1,153 @@
+"""A stable sort of small integers, digit by digit, and what follows from it: sums of segments, and permutations.
+
+A pass sorts by 8 bits in three launches: each block counts the digits of its tile, one block adds up what is before
+every digit of every tile, each block writes its tile there. A warp has a stretch of the tile; lanes with one digit find
+each other by a vote. So positions of equal keys stay in their order, whatever the number of blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.rows import ALL, WARP, row_of_thread
+
+THREADS = 256
+BITS = 8
+DIGITS = 1 << BITS  # a thread of a block for each
+ROUNDS = 8  # elements of a thread
+TILE = THREADS * ROUNDS
+_WARPS = THREADS // WARP
+_STRETCH = TILE // _WARPS
+_COUNTERS = _WARPS * DIGITS
+COLUMNS = 4  # of a thread that adds up rows, which are WARP elements apart
+WIDTH = WARP * COLUMNS
+
+
+@kernel(threads=THREADS)
+def keys_of_index(index, keys, count, size):
+    """``keys[i]``: the row of a table of `size` rows that index[i] means, or `size` where there is none."""
+    i = cuda.grid(1)
+    while i < count:
+        k = index[i]
+        k = k + size if k < 0 else k
+        keys[i] = np.int32(k if 0 <= k < size else size)
+        i += cuda.gridsize(1)
+
+
+@device_function
+def _digit(keys, i, shift):
+    return np.int32((keys[i] >> shift) & (DIGITS - 1))
+
+
+@kernel(threads=THREADS)
+def count_digits(keys, counts, count, shift):
+    """``counts: (DIGITS, tiles) int32``: how often each digit comes in each tile; a block has a tile."""
+    seen = cuda.shared.array(DIGITS, np.int32)
+    seen[cuda.threadIdx.x] = 0
+    cuda.syncthreads()
+    i = cuda.blockIdx.x * TILE + cuda.threadIdx.x
+    end = min(count, (cuda.blockIdx.x + 1) * TILE)
+    while i < end:
+        cuda.atomic.add(seen, _digit(keys, i, shift), 1)
+        i += THREADS
+    cuda.syncthreads()
+    counts[cuda.threadIdx.x * cuda.gridDim.x + cuda.blockIdx.x] = seen[cuda.threadIdx.x]
+
+
+@kernel(threads=THREADS)
+def add_up_counts(counts, size):
+    """Each of `size` numbers becomes the sum of those before it; one block, a thread has neighbours."""
+    sums = cuda.shared.array(THREADS, np.int32)
+    t = cuda.threadIdx.x
+    piece = (size + THREADS - 1) // THREADS
+    first, last = min(size, t * piece), min(size, (t + 1) * piece)
+    total = np.int32(0)
+    for i in range(first, last):
+        total += counts[i]
+    sums[t] = total
+    cuda.syncthreads()
+    step = 1
+    while step < THREADS:
+        other = sums[t - step] if t >= step else np.int32(0)
+        cuda.syncthreads()
+        sums[t] += other
+        cuda.syncthreads()
+        step <<= 1
+    total = sums[t - 1] if t > 0 else np.int32(0)
+    for i in range(first, last):
+        own = counts[i]
+        counts[i] = total
+        total += own
+
+
+@kernel(threads=THREADS)
+def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift):
+    """Write keys and their positions in the order of a digit; order: before that, not read in the first pass."""
+    places = cuda.shared.array(_COUNTERS, np.int32)
+    t, lane = cuda.threadIdx.x, cuda.threadIdx.x % WARP
+    for warp in range(_WARPS):
+        places[warp * DIGITS + t] = 0
+    cuda.syncthreads()
+    own = t // WARP * DIGITS
+    first = cuda.blockIdx.x * TILE + t // WARP * _STRETCH + lane
+    for r in range(ROUNDS):
+        if first + r * WARP < count:
+            cuda.atomic.add(places, own + _digit(keys, first + r * WARP, shift), 1)
+    cuda.syncthreads()
+    place = counts[t * cuda.gridDim.x + cuda.blockIdx.x]
+    for warp in range(_WARPS):
+        many = places[warp * DIGITS + t]
+        places[warp * DIGITS + t] = place
+        place += many
+    cuda.syncthreads()
+    for r in range(ROUNDS):
+        i = first + r * WARP
+        digit = np.int32(DIGITS)  # of no element
+        if i < count:
+            digit = _digit(keys, i, shift)
+        same = np.uint32(cuda.match_any_sync(ALL, digit))
+        before = cuda.popc(np.uint32(same & np.uint32((np.uint64(1) << np.uint64(lane)) - np.uint64(1))))
+        if i < count:
+            at = places[own + digit] + before
+            sorted_keys[at] = keys[i]
+            sorted_order[at] = order[i] if shift > 0 else np.int32(i)
+        cuda.syncwarp()
+        if i < count and before == 0:
+            places[own + digit] += cuda.popc(same)
+        cuda.syncwarp()
+
+
+@kernel(threads=THREADS)
+def sum_segments(g, keys, order, y, outer, size, count, inner):
+    """``y[o, key, i] = the sum of g[o, position, i]`` over the positions of a key, in their order.
+
+    keys, order: sorted. A warp is for a place among them, if a key begins there, and `WIDTH` columns: y of the grid.
+    """
+    task, lane = row_of_thread(), cuda.threadIdx.x
+    if task < outer * count:
+        o = task // count
+        begin = task - o * count
+        key = keys[begin]
+        if key < size and (begin == 0 or keys[begin - 1] != key):
+            first = cuda.blockIdx.y * WIDTH + lane
+            sums = cuda.local.array(COLUMNS, g.dtype)
+            for n in range(COLUMNS):
+                sums[n] = 0
+            many = WARP
+            while many == WARP:
+                j = begin + lane
+                own, same = np.int32(0), False
+                if j < count:
+                    own, same = order[j], keys[j] == key
+                many = cuda.popc(np.uint32(cuda.ballot_sync(ALL, same)))
+                for k in range(many):
+                    row = (o * count + cuda.shfl_sync(ALL, own, k)) * inner
+                    for n in range(COLUMNS):
+                        if first + n * WARP < inner:
+                            sums[n] += g[row + first + n * WARP]
+                begin += WARP
+            target = (o * size + key) * inner
+            for n in range(COLUMNS):
+                if first + n * WARP < inner:
+                    y[target + first + n * WARP] = sums[n]
