@@ -8,6 +8,7 @@ from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.grids import spread
 from fnet.kernels import cuda
 
+ROUNDS = 8  # keys of a thread
 _INTEGER = np.dtype(np.int32)
 
 
@@ -16,15 +17,15 @@ def emit_sort(index: Ref, size: int, emit: Emitter) -> tuple[Ref, Ref]:
 
     Both int32, in scratch memory; `size` stands for an index outside of the table.
     """
-    count = index.size
-    tiles = -(-count // cuda.sort.TILE)
+    count, threads = index.size, cuda.sort.THREADS
+    tiles = -(-count // (threads * ROUNDS))
     keys, order, other_keys, other_order = (emit.scratch(count, _INTEGER) for _ in range(4))
     counts = emit.scratch(cuda.sort.DIGITS * tiles, _INTEGER)
     emit.call(cuda.sort.keys_of_index[spread(count)], index, keys, count, size)
-    threads = cuda.sort.THREADS
     for shift in range(0, max(1, size.bit_length()), cuda.sort.BITS):
-        emit.call(cuda.sort.count_digits[tiles, threads], keys, counts, count, shift)
+        emit.call(cuda.sort.count_digits[tiles, threads], keys, counts, count, shift, ROUNDS)
         emit.call(cuda.sort.add_up_counts[1, threads], counts, counts.size)
-        emit.call(cuda.sort.place_digits[tiles, threads], keys, order, counts, other_keys, other_order, count, shift)
+        placing, arrays = cuda.sort.place_digits[tiles, threads], (keys, order, counts, other_keys, other_order)
+        emit.call(placing, *arrays, count, shift, ROUNDS)
         keys, order, other_keys, other_order = other_keys, other_order, keys, order
     return keys, order

@@ -15,10 +15,7 @@ from fnet.kernels.cuda.runtime.rows import ALL, WARP, row_of_thread
 THREADS = 256
 BITS = 8
 DIGITS = 1 << BITS  # a thread of a block for each
-ROUNDS = 8  # elements of a thread
-TILE = THREADS * ROUNDS
 _WARPS = THREADS // WARP
-_STRETCH = TILE // _WARPS
 _COUNTERS = _WARPS * DIGITS
 COLUMNS = 4  # of a thread that adds up rows, which are WARP elements apart
 WIDTH = WARP * COLUMNS
@@ -41,13 +38,13 @@ def _digit(keys, i, shift):
 
 
 @kernel(threads=THREADS)
-def count_digits(keys, counts, count, shift):
-    """``counts: (DIGITS, tiles) int32``: how often each digit comes in each tile; a block has a tile."""
+def count_digits(keys, counts, count, shift, rounds):
+    """``counts: (DIGITS, tiles) int32``: how often each digit comes in each tile: a block, `rounds` keys a thread."""
     seen = cuda.shared.array(DIGITS, np.int32)
     seen[cuda.threadIdx.x] = 0
     cuda.syncthreads()
-    i = cuda.blockIdx.x * TILE + cuda.threadIdx.x
-    end = min(count, (cuda.blockIdx.x + 1) * TILE)
+    i = cuda.blockIdx.x * THREADS * rounds + cuda.threadIdx.x
+    end = min(count, (cuda.blockIdx.x + 1) * THREADS * rounds)
     while i < end:
         cuda.atomic.add(seen, _digit(keys, i, shift), 1)
         i += THREADS
@@ -82,7 +79,7 @@ def add_up_counts(counts, size):
 
 
 @kernel(threads=THREADS)
-def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift):
+def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, rounds):
     """Write keys and their positions in the order of a digit; order: before that, not read in the first pass."""
     places = cuda.shared.array(_COUNTERS, np.int32)
     t, lane = cuda.threadIdx.x, cuda.threadIdx.x % WARP
@@ -90,8 +87,8 @@ def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift):
         places[warp * DIGITS + t] = 0
     cuda.syncthreads()
     own = t // WARP * DIGITS
-    first = cuda.blockIdx.x * TILE + t // WARP * _STRETCH + lane
-    for r in range(ROUNDS):
+    first = (cuda.blockIdx.x * _WARPS + t // WARP) * WARP * rounds + lane
+    for r in range(rounds):
         if first + r * WARP < count:
             cuda.atomic.add(places, own + _digit(keys, first + r * WARP, shift), 1)
     cuda.syncthreads()
@@ -101,7 +98,7 @@ def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift):
         places[warp * DIGITS + t] = place
         place += many
     cuda.syncthreads()
-    for r in range(ROUNDS):
+    for r in range(rounds):
         i = first + r * WARP
         digit = np.int32(DIGITS)  # of no element
         if i < count:

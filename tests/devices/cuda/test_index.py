@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import fnet.device
+from fnet.devices.cuda import sorting
 from fnet.devices.cuda.lower import index as lower
-from fnet.kernels.cuda import sort
-from fnet.kernels.cuda.runtime.rows import WARP
 from fnet.ops import index as of_index
 from tests.devices.cuda.unloaded import Unloaded
 
@@ -60,9 +59,7 @@ def test_sums_of_positions_in_several_warps(count: int):
 @pytest.mark.parametrize(("count", "rounds"), [(5, 1), (70, 2), (300, 1)])
 def test_sums_of_positions_that_are_sorted(size: int, count: int, rounds: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lower, "COMPARED", 0)
-    monkeypatch.setattr(sort, "ROUNDS", rounds)
-    monkeypatch.setattr(sort, "TILE", rounds * sort.THREADS)
-    monkeypatch.setattr(sort, "_STRETCH", rounds * WARP)
+    monkeypatch.setattr(sorting, "ROUNDS", rounds)
     check(of_index._scatter_add, numbers((count, 2)), positions(size, count), shape=(size, 2), axis=0)
 
 

@@ -142,9 +142,9 @@ KERNELS: dict[str, Row] = {
     "softmax.softmax": Row(_both("x x n n"), vector=True, shuffles=True, registers=80),
     "softmax.softmax_vjp": Row(_both("x x x n n"), vector=True, shuffles=True, registers=96),
     "sort.add_up_counts": Row(("i4 n",)),
-    "sort.count_digits": Row(("i4 i4 n n",)),
+    "sort.count_digits": Row(("i4 i4 n n n",)),
     "sort.keys_of_index": Row(("i8 i4 n n", "i4 i4 n n")),
-    "sort.place_digits": Row(("i4 i4 i4 i4 i4 n n",)),
+    "sort.place_digits": Row(("i4 i4 i4 i4 i4 n n n",)),
     "sort.sum_segments": Row(_both("x i4 i4 x n n n n"), shuffles=True, registers=80),
 }
 
