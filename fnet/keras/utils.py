@@ -12,6 +12,7 @@ from fnet import data, random
 from fnet.data import batches, windows
 from fnet.errors import FileError, ValueRangeError
 from fnet.inspect import plot
+from fnet.keras.feature_space import FeatureSpace as FeatureSpace
 from fnet.keras.naming import clear_session as clear_session
 from fnet.keras.seeds import next_key
 from fnet.keras.seeds import set_random_seed as set_random_seed
