@@ -182,9 +182,12 @@ def test_a_checkpoint_of_tensorflow_is_refused_by_what_it_is(tmp_path):
         small().load_weights(path)
 
 
-def test_a_whole_model_goes_to_a_file(tmp_path):
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_whole_model_goes_to_a_file(epochs, tmp_path):
+    """Compiled as it is, trained before or not."""
     model = small(metrics=["mae"])
-    model.fit(X, Y, verbose=0)
+    if epochs:
+        model.fit(X, Y, epochs=epochs, verbose=0)
     path = tmp_path / "simple_model.h5"
     model.save(path)
     again = models.load_model(path)

@@ -257,9 +257,8 @@ class Trained(ModelData):
         Raises `FileError` for a file that is there, unless it may be replaced (`overwrite`).
         """
         _check_free(filepath, overwrite)
-        trained = (self._trainer, self._ts) if include_optimizer and self._ts is not None else (None, None)
-        if trained[0] is not None:
-            trained = self._training()
+        is_compiled = self._compiled is not None and self._compiled.loss is not None
+        trained = self._training() if include_optimizer and is_compiled else (None, None)
         models.save_model(filepath, self.functional, self.params, self.state, *trained, shape=self._input_shapes())
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
