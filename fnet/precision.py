@@ -9,6 +9,9 @@
 At "high" a single product of split numbers can be off by up to 5e-5; 5e-6 is what it comes to in the norm of a product
 of matrices, 1e-5 in that of recurrent layers and attention, where products follow each other.
 
+On a card both levels take tensor cores, with the same arithmetic: three products of split numbers, or one of rounded
+ones, with sums in float32. Numbers of a split product that come out infinite or NaN are computed in float32.
+
 It holds for matrix products, convolutions, the products of recurrent layers and those of attention; gates, states and
 softmax stay in float32. Results of recurrent layers and attention, and their gradients, keep the bounds relative to
 their norms.

@@ -17,6 +17,7 @@ _FAMILIES = (
     "dropout",
     "edit_distance",
     "gemm",
+    "gemm_tensor",
     "gemm_tiled",
     "index",
     "normalize_columns",

@@ -41,9 +41,10 @@ from fnet.kernels.cuda.window_operand import (
 )
 from fnet.kernels.sizes import Sizes
 
-# Where weights lie: the steps from one group to the next and from one k to the next; a column is one element further.
-(*_, GROUP_STEP, K_STEP, BIAS, ACT) = SIZES = Sizes(f"{NAMES} group_step k_step bias act")
-WEIGHT_SIZES = Sizes(NAMES)
+# Where the right operand lies: the steps from one k to the next, and of weights from one group to the next; a column is
+# one element further.
+(*_, K_STEP, GROUP_STEP, BIAS, ACT) = SIZES = Sizes(f"{NAMES} k_step group_step bias act")
+WEIGHT_SIZES = Sizes(f"{NAMES} k_step")
 
 _add_windows, _add_patches = product(four_of_targets, matrix_four), product(four_of_taps, matrix_four)
 
@@ -71,7 +72,7 @@ def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
     side, deep = place_in_tile(False, parts)
     k, group_step = sizes[TAPS] * sizes[DEPTH], sizes[GROUP_STEP]
     right = matrix_operand(
-        w, group * group_step, first_column + side, sizes[COLUMNS], deep, k, 1, sizes[K_STEP], group_step, False
+        w, group * group_step, first_column + side, sizes[COLUMNS], deep, k, sizes, -1, K_STEP, group_step, False
     )
     bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
     begin(sums, added, bias, first_column, np.int32(sizes[COLUMNS]), x.dtype.type(0), parts)
@@ -95,7 +96,7 @@ def _weight_gradient(x, g, partial, leads, sizes, tiles, sums, parts):
     left = rows_of_taps(x, leads, sizes, group, np.int32(first_row + side), first, deep)
     step = groups * columns
     place = first * step + group * columns
-    right = matrix_operand(g, place, first_column + side, columns, deep, k, 1, step, columns, False)
+    right = matrix_operand(g, place, first_column + side, columns, deep, k, sizes, -1, K_STEP, columns, False)
     begin(sums, g, np.int64(-1), first_column, np.int32(columns), x.dtype.type(0), parts)
     _add_patches(left, right, np.int32(k), False, False, tiles, sums, parts)
     first_row, first_column = first_places(rows, columns, TILE * parts)

@@ -48,15 +48,15 @@ _add_product = product(matrix_four, matrix_four)
 @device_function
 def left_operand(a, sizes, sample, k, row, deep, along_k):
     """The left operand of a product of the stack, for a thread that begins at this row and at k = `deep`."""
-    first, step = sample * sizes[A_BATCH], sizes[A_COLUMN]
-    return matrix_operand(a, first, row, sizes[M], deep, k, sizes[A_ROW], step, sizes[A_BATCH], along_k)
+    first, step = sample * sizes[A_BATCH], sizes[A_BATCH]
+    return matrix_operand(a, first, row, sizes[M], deep, k, sizes, A_ROW, A_COLUMN, step, along_k)
 
 
 @device_function
 def right_operand(b, sizes, sample, k, column, deep, along_k):
     """The right operand, for a thread that begins at this column and at k = `deep`."""
-    first, step = sample * sizes[B_BATCH], sizes[B_ROW]
-    return matrix_operand(b, first, column, sizes[N], deep, k, sizes[B_COLUMN], step, sizes[B_BATCH], along_k)
+    first, step = sample * sizes[B_BATCH], sizes[B_BATCH]
+    return matrix_operand(b, first, column, sizes[N], deep, k, sizes, B_COLUMN, B_ROW, step, along_k)
 
 
 @device_function

@@ -167,8 +167,7 @@ def product(left_four: DeviceFunction, right_four: DeviceFunction) -> DeviceFunc
 
     left_four, right_four: give, for an operand and a number k, the four elements of the operand that a thread fetches
     so much further than it begins: those of k to k + 3 in its row or column if they are fetched along k, else those at
-    k in four rows or columns; 0 for what lies outside. An operand begins at the thread's `place_in_tile`. It is a tuple
-    whose second and third members are the place of its first element, and the step of places from one k to the next.
+    k in four rows or columns; 0 for what lies outside. An operand begins at the thread's `place_in_tile`.
     """
 
     @device_function
@@ -180,17 +179,14 @@ def product(left_four: DeviceFunction, right_four: DeviceFunction) -> DeviceFunc
         right_side, right_deep = place_in_tile(right_along, parts)
         left_to = np.int32(left_deep * pitch + left_side)
         right_to = np.int32((2 * step + right_deep) * pitch + right_side)
-        left_place, right_place = left[1], right[1]
-        _keep(tiles, left_to, pitch, left_along, left_four(left, np.int32(0), left_place))
-        _keep(tiles, right_to, pitch, right_along, right_four(right, np.int32(0), right_place))
+        _keep(tiles, left_to, pitch, left_along, left_four(left, np.int32(0)))
+        _keep(tiles, right_to, pitch, right_along, right_four(right, np.int32(0)))
         cuda.syncthreads()
         p, now = np.int32(0), np.int32(0)
         while p < k:
             p = np.int32(p + step)
-            left_place += step * left[2]
-            right_place += step * right[2]
-            next_left = left_four(left, p, left_place)
-            next_right = right_four(right, p, right_place)
+            next_left = left_four(left, p)
+            next_right = right_four(right, p)
             for j in range(step):
                 for i in range(parts):
                     rows = load4(tiles, now + j * pitch + TILE * i + row)

@@ -130,13 +130,13 @@ def rows_of_targets(x, leads, sizes, group, target, deep):
     targets = sizes[SAMPLES] * sizes[LINES] * sizes[LINE]
     k = np.int32(sizes[TAPS] * sizes[DEPTH] - deep) if target < targets else np.int32(0)
     found = _target(sizes, np.int32(min(target, targets - 1)))
-    return x, np.int64(0), np.int32(0), leads, sizes, group, found, np.int32(deep), k, _is_wide(x, sizes)
+    return x, leads, sizes, group, found, np.int32(deep), k, _is_wide(x, sizes)
 
 
 @device_function
-def four_of_targets(operand, k, _place_of_matrices):
+def four_of_targets(operand, k):
     """The elements of k to k + 3 further than the operand begins, in the row of its target; 0 outside."""
-    x, _, _, leads, sizes, group, target, deep, left, wide = operand
+    x, leads, sizes, group, target, deep, left, wide = operand
     k, count = np.int32(k + deep), np.int32(left - k)
     if wide:
         return _at_once(x, leads, sizes, group, target, k, count)
@@ -153,8 +153,6 @@ def rows_of_taps(x, leads, sizes, group, row, first, deep):
     left = np.int32(min(targets - first, sizes[PART]) - deep)
     return (
         x,
-        np.int64(0),
-        np.int32(0),
         leads,
         sizes,
         group,
@@ -162,14 +160,14 @@ def rows_of_taps(x, leads, sizes, group, row, first, deep):
         np.int32(rows - row),
         np.int32(first + deep),
         left,
-        (_is_wide(x, sizes)),
+        _is_wide(x, sizes),
     )
 
 
 @device_function
-def four_of_taps(operand, k, _place_of_matrices):
+def four_of_taps(operand, k):
     """What four rows, which are taps and channels, read for the target k further than the operand begins; 0 outside."""
-    x, _, _, leads, sizes, group, row, rows, first, left, wide = operand
+    x, leads, sizes, group, row, rows, first, left, wide = operand
     count = rows if k < left else np.int32(0)
     target = _target(sizes, np.int32(first + (k if count > 0 else np.int32(0))))
     if wide:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fnet.testing.cuda.faults import UnwrittenError
+from fnet.testing.cuda.matrices import products
 from fnet.testing.cuda.order import WARP
 
 
@@ -13,6 +14,8 @@ def answers(kind: str, where: str, given: Mapping[int, tuple[Any, ...]]) -> list
     """The answer to each lane. given: the arguments behind the mask, by lane."""
     if kind == "syncwarp":
         return [None] * len(given)
+    if kind == "mma_sync":
+        return products(where, given)
     values = {lane: arguments[0] for lane, arguments in given.items()}
     if kind.startswith("shfl"):
         return [_shuffled(kind, where, lane, int(arguments[1]), values) for lane, arguments in given.items()]

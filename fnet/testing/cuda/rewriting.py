@@ -21,7 +21,7 @@ from fnet.errors import StructureError
 BARRIERS = {"syncthreads", "syncthreads_count", "syncthreads_and", "syncthreads_or"}
 EXCHANGES = {
     "syncwarp", "shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync", "ballot_sync", "any_sync", "all_sync",
-    "eq_sync", "match_any_sync",
+    "eq_sync", "match_any_sync", "mma_sync",
 }  # fmt: skip
 
 _THREAD = "_thread"

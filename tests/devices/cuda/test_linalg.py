@@ -19,6 +19,13 @@ from tests.devices.cuda.unloaded import Unloaded, aligned, copied
 
 EDGES = [(1, 1, 1), (16, 16, 16), (17, 3, 33), (5, 40, 15), (33, 17, 1), (2, 0, 3)]  # m, k, n
 
+MEANING = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+}
+
 
 def numbers(*shape: int, dtype: Any = np.float32, seed: int = 0) -> np.ndarray:
     return np.asarray(3 * np.random.default_rng(seed).normal(size=shape)).astype(dtype)
@@ -41,16 +48,8 @@ def test_a_product(m: int, k: int, n: int, order: str):
     close(received, a, b, a.astype("f8") @ b.astype("f8"))
 
 
-@pytest.mark.parametrize(
-    "activation, meaning",
-    [
-        ("linear", lambda x: x),
-        ("relu", lambda x: np.maximum(x, 0)),
-        ("tanh", np.tanh),
-        ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
-    ],
-)
-def test_bias_and_activation(activation: str, meaning: Any):
+@pytest.mark.parametrize("activation", MEANING)
+def test_bias_and_activation(activation: str):
     a, b, bias = numbers(18, 5), numbers(5, 20, seed=1), numbers(20, seed=2)
     device = Unloaded()
     emit = Recording(device, 4)
@@ -58,12 +57,12 @@ def test_bias_and_activation(activation: str, meaning: Any):
     c = aligned((18, 20), np.float32)
     linalg.matmul(emit, refs, [Ref.whole(3, c.dtype, c.shape)], activation=activation)
     device.run(emit, [*(copied(x).reshape(-1) for x in (a, b, bias)), c.reshape(-1)])
-    close(c, a, b, meaning(a.astype("f8") @ b.astype("f8") + bias))
+    close(c, a, b, MEANING[activation](a.astype("f8") @ b.astype("f8") + bias))
 
 
 @pytest.mark.parametrize("count, shape", [(1, (3, 4, 5)), (3, (17, 2, 18)), (5, (1, 2, 1))])
 def test_a_stack(count: int, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(linalg, "MOST_SAMPLES", 2)
+    monkeypatch.setattr(linalg, "MOST_Y", 2)
     m, k, n = shape
     a, b = numbers(count, m, k), numbers(count, k, n, seed=1)
     (received,) = Unloaded().compute(of_linalg._stacked, a, b, precision="highest")
@@ -96,7 +95,7 @@ def in_tiles(tile: int, monkeypatch: pytest.MonkeyPatch, *operands: Any, activat
     return c
 
 
-def product_of(*operands: Any, activation: str = "linear") -> tuple[np.ndarray, Unloaded]:
+def product_of(*operands: Any, activation: str = "linear", precision: str = "highest") -> tuple[np.ndarray, Unloaded]:
     """The same, by blocks of the size that the rule says; and what ran it."""
     a, b, *bias = operands
     device, c = Unloaded(), aligned((*a.shape[:-1], b.shape[-1]), a.dtype)
@@ -106,9 +105,9 @@ def product_of(*operands: Any, activation: str = "linear") -> tuple[np.ndarray, 
     for i, x in enumerate((a, b)):
         refs[i] = refs[i] if x.flags.c_contiguous else refs[i].viewed(np.swapaxes, axis1=-1, axis2=-2)
     if a.ndim == 3:
-        linalg.stacked_matmul(emit, refs[:-1], refs[-1:])
+        linalg.stacked_matmul(emit, refs[:-1], refs[-1:], precision=precision)
     else:
-        linalg.matmul(emit, refs[:-1], refs[-1:], activation=activation)
+        linalg.matmul(emit, refs[:-1], refs[-1:], activation=activation, precision=precision)
     device.run(emit, [*(copied(x).reshape(-1) for x in (*flat, *bias)), c.reshape(-1)])
     return c, device
 
@@ -158,10 +157,88 @@ def test_bias_and_activation_in_registers(tile: int, activation: str, monkeypatc
     [(64, np.float32), pytest.param(128, np.float32, marks=SLOW), pytest.param(64, np.float64, marks=SLOW)],
 )
 def test_a_stack_in_registers(tile: int, dtype: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(linalg, "MOST_SAMPLES", 1)
+    monkeypatch.setattr(linalg, "MOST_Y", 1)
     a, b = numbers(2, 3, 5, dtype=dtype), turned(numbers(2, 5, 4, seed=1, dtype=dtype), True)
     received = in_tiles(tile, monkeypatch, a, b)
     np.testing.assert_array_equal(received, in_tiles(16, monkeypatch, a, b))
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """To bfloat16, in float64; numbers that are neither infinite nor NaN."""
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32).astype("f8")
+
+
+def split_product(a: np.ndarray, b: np.ndarray, precision: str) -> np.ndarray:
+    """What a level computes, with sums in float64."""
+    high_a, high_b = rounded(a), rounded(b)
+    if precision == "medium":
+        return high_a @ high_b
+    low_a, low_b = (rounded(x - high.astype("f4")) for x, high in ((a, high_a), (b, high_b)))
+    return low_a @ high_b + high_a @ low_b + high_a @ high_b
+
+
+@pytest.mark.parametrize(
+    ("tile", "precision", "shape", "order", "activation"),
+    [
+        (64, "high", (3, 34, 5), "rows", "linear"),
+        (64, "medium", (5, 3, 9), "both", "tanh"),
+        pytest.param(64, "medium", (66, 33, 12), "left", "linear", marks=SLOW),
+        pytest.param(64, "high", (7, 20, 65), "right", "sigmoid", marks=SLOW),
+        pytest.param(128, "medium", (12, 17, 130), "right", "relu", marks=SLOW),
+        pytest.param(128, "high", (40, 18, 36), "left", "linear", marks=SLOW),
+    ],
+)
+def test_a_product_by_tensor_cores(
+    tile: int, precision: str, shape: tuple[int, int, int], order: str, activation: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(linalg, "tiling", lambda m, n, k, *_: Tiling(tile, k, 1))
+    m, k, n = shape
+    a, b = (turned(x, t) for x, t in zip((numbers(m, k), numbers(k, n, seed=1)), OF_ORDER[order], strict=True))
+    bias = numbers(n, seed=2)
+    received, device = product_of(a, b, bias, activation=activation, precision=precision)
+    assert dict(device.launched) == {f"{precision}_{tile}": 1}
+    expected = split_product(np.ascontiguousarray(a), np.ascontiguousarray(b), precision) + bias
+    close(received, a, b, MEANING[activation](expected))
+    if activation == "linear" and m * n > 500:  # which the norm is meant for
+        exact = a.astype("f8") @ b + bias
+        assert np.linalg.norm(received - exact) < {"medium": 8e-3, "high": 5e-6}[precision] * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("precision", [pytest.param("medium", marks=SLOW), pytest.param("high", marks=SLOW)])
+def test_a_stack_in_parts_by_tensor_cores(precision: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        linalg, "tiling", lambda m, n, k, count, *_: Tiling(64, 32, 2) if count == 1 else Tiling(64, k, 1)
+    )
+    a, b = numbers(2, 5, 40), numbers(2, 40, 3, seed=1)
+    for left, right in ((a[0], b[0]), (a[:, :, :3], b[:, :3])):
+        left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+        received, _ = product_of(left, right, precision=precision)
+        close(received, left, right, split_product(left, right, precision))
+
+
+@pytest.mark.parametrize("precision", ["medium", "high"])
+def test_numbers_that_are_infinite_or_none_pass_through_tensor_cores(precision: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(linalg, "tiling", lambda m, n, k, *_: Tiling(64, k, 1))
+    a, b = numbers(4, 3), np.abs(numbers(3, 6, seed=1)) + np.float32(1)
+    b[:, 1], b[2, 2] = 1, np.nan  # 1 is a number of bfloat16: what rounding leaves of it is 0
+    a[1, 0], a[2, 1], a[3, 2] = np.inf, -np.inf, 3e38
+    received, _ = product_of(a, b, precision=precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = a @ b
+    for of_both in (np.isnan, np.isposinf, np.isneginf):
+        np.testing.assert_array_equal(of_both(received), of_both(expected))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "precision", "kernel"),
+    [(np.float32, "high", "high_128"), (np.float32, "highest", "gemm_128"), (np.float64, "medium", "gemm_64_f64")],
+)
+def test_the_level_of_a_product(dtype: Any, precision: str, kernel: str):
+    recording = Recording(Unloaded(), 3)
+    refs = [Ref.whole(i, np.dtype(dtype), (1024, 1024)) for i in range(3)]
+    linalg.matmul(recording, refs[:2], refs[2:], precision=precision)
+    assert kernel in [launch.__name__ for launch, _ in recording.calls]
 
 
 @pytest.mark.parametrize(
@@ -176,8 +253,7 @@ def test_parts_of_k_are_summed_in_their_order(tile: int, part: int, activation: 
     received, device = product_of(a, b, bias, activation=activation)
     assert device.launched["sum_parts"] == (parts > 1)
     expected = sum_in_parts(a, b, part) + bias
-    meaning = {"linear": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[activation]
-    close(received, a, b, meaning(expected.astype("f8")))
+    close(received, a, b, MEANING[activation](expected.astype("f8")))
     if activation == "linear" and parts > 1:
         np.testing.assert_array_equal(received, expected)
 

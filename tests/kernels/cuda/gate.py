@@ -49,6 +49,7 @@ class Figures:
     float64: int
     wide: int
     shuffles: int
+    tensor: int = 0
 
     @classmethod
     def of(cls, code: Compiled) -> Figures:
@@ -63,6 +64,7 @@ class Figures:
             len(computing),
             wide,
             len(re.findall(r"\b(?:shfl|vote)\.", code.ptx)),
+            len(re.findall(r"\bmma\.sync\.", code.ptx)),
         )
 
     def occupancy(self, threads: int) -> int:
@@ -88,6 +90,7 @@ def faults(row: Row, signature: str, found: Figures) -> list[str]:
         f"{found.float64} instructions in float64": row.float64 or "f8" in signature or not found.float64,
         "no access of 16 bytes": not row.vector or "?" in signature.split()[:1] or found.wide > 0,
         "no shuffles": not row.shuffles or found.shuffles > 0,
+        "no products by tensor cores": row.tensor == (found.tensor > 0),
     }
     return [fault for fault, holds in checks.items() if not holds]
 

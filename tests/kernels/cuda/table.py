@@ -25,13 +25,15 @@ N = "n"
 class Row:
     """A kernel and what its machine code should be like, for each signature.
 
-    vector: it reads or writes 16 bytes at once; shuffles: lanes exchange values; float64: it computes in float64 though
+    vector: it reads or writes 16 bytes at once; shuffles: lanes exchange values; tensor: warps multiply matrices by
+    tensor cores; float64: it computes in float64 though
     its arrays have none; stack: bytes that a thread may keep there; registers: how many a thread may have.
     """
 
     signatures: tuple[str, ...]
     vector: bool = False
     shuffles: bool = False
+    tensor: bool = False
     float64: bool = False
     stack: int = 0
     registers: int = 64
@@ -82,6 +84,10 @@ KERNELS: dict[str, Row] = {
     "gemm.gemm_relu": Row(_both("x x x x i8")),
     "gemm.gemm_sigmoid": Row(_both("x x x x i8")),
     "gemm.gemm_tanh": Row(_both("x x x x i8")),
+    "gemm_tensor.high_128": Row(("f4 f4 f4 f4 i8",), vector=True, tensor=True, registers=168),
+    "gemm_tensor.high_64": Row(("f4 f4 f4 f4 i8",), vector=True, tensor=True, registers=128),
+    "gemm_tensor.medium_128": Row(("f4 f4 f4 f4 i8",), vector=True, tensor=True, registers=128),
+    "gemm_tensor.medium_64": Row(("f4 f4 f4 f4 i8",), vector=True, tensor=True, registers=128),
     "gemm_tiled.gemm_128": Row(("f4 f4 f4 f4 i8",), vector=True, registers=128),
     "gemm_tiled.gemm_64": Row(("f4 f4 f4 f4 i8",), vector=True, registers=80),
     "gemm_tiled.gemm_64_f64": Row(("f8 f8 f8 f8 i8",), vector=True, registers=128),

@@ -29,7 +29,9 @@ def conv(
     (x, w, *bias), (y,) = inputs, outputs
     depth, filters = w.shape[-2:]
     if _is_matrix(axes, groups):
-        emit_product(emit, x, w, y, bias[0] if bias else None, (_pixels(y), depth, filters), (1, 0, 0), activation)
+        emit_product(
+            emit, x, w, y, bias[0] if bias else None, (_pixels(y), depth, filters), (1, 0, 0), activation, precision
+        )
         return
     window = _window(x.shape[0], axes, groups, depth, filters // groups, False)
     _gather(emit, inputs, y, _lines(axes[:-1], False), window, (filters // groups, filters, 1), activation)
@@ -46,7 +48,15 @@ def conv_input(
     if _is_matrix(axes, groups):
         turned = w.viewed(np.swapaxes, axis1=-1, axis2=-2)
         emit_product(
-            emit, g, turned, y, bias[0] if bias else None, (_pixels(y), filters, channels), (1, 0, 0), activation
+            emit,
+            g,
+            turned,
+            y,
+            bias[0] if bias else None,
+            (_pixels(y), filters, channels),
+            (1, 0, 0),
+            activation,
+            precision,
         )
         return
     window = _window(g.shape[0], axes, groups, filters // groups, channels, True)
@@ -65,7 +75,17 @@ def conv_weight(
     rows, targets = dw.size // dw.shape[-1], _pixels(g)
     if _is_matrix(axes, groups):
         turned = Ref.whole(x.buffer, x.dtype, (targets, depth)).viewed(np.transpose)
-        emit_product(emit, replace(turned, offset=x.offset), g, dw, None, (depth, targets, columns), (1, 0, 0))
+        emit_product(
+            emit,
+            replace(turned, offset=x.offset),
+            g,
+            dw,
+            None,
+            (depth, targets, columns),
+            (1, 0, 0),
+            "linear",
+            precision,
+        )
         return
     window = _window(x.shape[0], axes, groups, depth, columns, False)
     cut = _tiling(rows, columns, targets, groups, dw.dtype)
@@ -76,7 +96,7 @@ def conv_weight(
         sizes = cuda.conv.WEIGHT_SIZES.array(**window, part=part)
     else:
         kernel, block = getattr(cuda.conv_tiled, f"weight_gradient_{cut.tile}"), cuda.conv_tiled.THREADS
-        sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part)
+        sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part, k_step=groups * columns)
     partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
     launch = kernel[_grid(rows, columns, cut.tile, groups * parts), block]
     emit.call(launch, x, g, partial, emit.constant(_lines(axes[:-1], False)), emit.constant(sizes))

@@ -9,13 +9,12 @@ import numpy as np
 
 from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
-from fnet.devices.cuda.grids import spread
+from fnet.devices.cuda.grids import MOST_Y, spread
 from fnet.devices.cuda.tiling import tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
 EPILOGUES = activation_codes.NAMES[1:]
-MOST_SAMPLES = 1024  # of a grid, which goes on until all are done
 
 
 @lowering(strided=True, absorbs=EPILOGUES)
@@ -32,7 +31,7 @@ def matmul(
     (c,) = outputs
     added = contiguous(bias[0], emit) if bias else None
     shape = (*a.shape, b.shape[1])
-    emit_product(emit, *_forwards(emit, a, b), c, added, shape, (1, 0, 0), activation)
+    emit_product(emit, *_forwards(emit, a, b), c, added, shape, (1, 0, 0), activation, precision)
 
 
 @lowering(strided=True)
@@ -41,7 +40,7 @@ def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, prec
     a, b = _forwards(emit, *inputs)
     (c,) = outputs
     count, m, k = a.shape
-    emit_product(emit, a, b, c, None, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]))
+    emit_product(emit, a, b, c, None, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]), precision=precision)
 
 
 @lowering()
@@ -63,6 +62,7 @@ def emit_product(
     shape: Sequence[int],
     batch: Sequence[int],
     activation: str = "linear",
+    precision: str = "highest",
 ) -> None:
     """Emit the products of a stack. shape: m, k and n; batch: how many, and the steps from one to the next."""
     (m, k, n), (count, a_step, b_step) = shape, batch
@@ -78,13 +78,18 @@ def emit_product(
         "m": m, "n": n, "k": cut.part, "a_row": a_row, "a_column": a_column, "b_row": b_row, "b_column": b_column,
         "batch": count, "a_batch": a_step, "b_batch": b_step, "whole": whole, "bias": int(added is not None),
     }  # fmt: skip
-    grid = tiles(m, cut.tile) * tiles(n, cut.tile), 1, min(count, MOST_SAMPLES)
+    grid = tiles(m, cut.tile) * tiles(n, cut.tile), 1, min(count, MOST_Y)
     if cut.tile == cuda.gemm.TILE:
         kernel = cuda.gemm.gemm if activation == "linear" else getattr(cuda.gemm, f"gemm_{activation}")
         launch, numbers = kernel[grid, (cut.tile, cut.tile)], cuda.gemm.SIZES.array(**sizes)
     else:
         family = cuda.gemm_tiled
-        kernel = family.gemm_64_f64 if c.dtype == np.float64 else getattr(family, f"gemm_{cut.tile}")
+        if c.dtype == np.float64:
+            kernel = family.gemm_64_f64
+        elif precision == "highest" or count > MOST_Y:
+            kernel = getattr(family, f"gemm_{cut.tile}")
+        else:
+            kernel = getattr(cuda.gemm_tensor, f"{precision}_{cut.tile}")
         launch = kernel[grid, family.THREADS]
         numbers = family.SIZES.array(**sizes, act=activation_codes.code(activation))
     emit.call(launch, a, b, target, target if added is None else added, emit.constant(numbers))

@@ -10,6 +10,10 @@ from numba.cuda.extending import intrinsic
 
 BYTES, FOUR = 16, 4
 _INDEX = ir.IntType(32)
+_PRODUCT = (
+    "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+    "{$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};"
+)
 
 
 def _library(name: str, arity: int) -> Any:
@@ -112,3 +116,54 @@ def _four(context: Any, builder: ir.IRBuilder, kind: Any, array: ir.Value, index
     vector = ir.VectorType(first.type.pointee, FOUR)
     size = context.get_abi_sizeof(first.type.pointee)
     return builder.bitcast(first, ir.PointerType(vector, first.type.addrspace)), min(BYTES, FOUR * size)
+
+
+@intrinsic
+def multiply_add_matrices(typing, a, b, c):
+    """A warp's product of 16 x 16 and 16 x 8 numbers in bfloat16, added to sums in float32."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        words = [
+            builder.extract_value(value, k) for value, many in zip(values, (4, 2, 4), strict=True) for k in range(many)
+        ]
+        kind = ir.FunctionType(ir.LiteralStructType([ir.FloatType()] * FOUR), [word.type for word in words])
+        text = ir.InlineAsm(kind, _PRODUCT, ",".join(["=f"] * 4 + ["r"] * 6 + ["f"] * 4), side_effect=True)
+        found = builder.call(text, words, attrs=("convergent",))  # not to be moved to where only some lanes come
+        return context.make_tuple(
+            builder, signature.return_type, [builder.extract_value(found, k) for k in range(FOUR)]
+        )
+
+    word, number = types.uint32, types.float32
+    sums = types.UniTuple(number, FOUR)
+    return sums(types.UniTuple(word, FOUR), types.UniTuple(word, 2), sums), generate
+
+
+@intrinsic
+def pair(typing, lower, upper):
+    """Two float32 numbers rounded to bfloat16, in a word."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        kind = ir.FunctionType(ir.IntType(32), [ir.FloatType()] * 2)
+        return builder.asm(kind, "cvt.rn.bf16x2.f32 $0, $1, $2;", "=r,f,f", [values[1], values[0]], side_effect=False)
+
+    return types.uint32(types.float32, types.float32), generate
+
+
+@intrinsic
+def number_of(typing, bits):
+    """The float32 number of these 32 bits."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        return builder.bitcast(values[0], ir.FloatType())
+
+    return types.float32(types.uint32), generate
+
+
+@intrinsic
+def bits_of(typing, number):
+    """The 32 bits of a float32 number."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        return builder.bitcast(values[0], ir.IntType(32))
+
+    return types.uint32(types.float32), generate
