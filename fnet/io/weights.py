@@ -6,6 +6,7 @@ links to the same data, so the file is no larger for it.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.errors import StructureError, scope
-from fnet.io import arrays, manifest
+from fnet.errors import FileError, StructureError, scope
+from fnet.io import arrays, hdf5, manifest
 from fnet.io.arrays import Leaf
 from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
@@ -24,6 +25,7 @@ from fnet.io.keras.checksums import Checked
 from fnet.io.keras.members import view
 from fnet.io.keras.variables import Variable, same
 from fnet.networks.layer import Layer, is_path_part
+from fnet.networks.parameters import placed_layers
 from fnet.networks.storage import Stored
 from fnet.spec import check_dtype
 
@@ -68,6 +70,7 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone.
 
     params, state: trees of arrays as ``net.init`` makes them: structure, shapes and dtypes must be those of the file.
+    What layers learn from data, as vocabularies, has the sizes of the file.
     Raises `FileError` for files that are damaged, hostile or of another network, `OSError` where there is none, or
     none that may be read.
     """
@@ -87,7 +90,9 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
             if _is_keras(file):
                 loaded = _from_keras(file, net, params, state, template)
             else:
-                loaded = arrays.read(file, arrays.entries(file, template, WEIGHTS), template, WEIGHTS)
+                found = arrays.entries(file, template, WEIGHTS)
+                template |= _learnt(net, template, found, hdf5.size(file))
+                loaded = arrays.read(file, found, template, WEIGHTS)
     values = iter(loaded.values())
     return tree.map(lambda leaf: next(values), (params, state))
 
@@ -114,6 +119,20 @@ def _keras_view(path: str, net: Layer, params: Any, state: Any, nested: bool) ->
             legacy.write(file.create_group(legacy.GROUP), members, put)
 
     return add
+
+
+def _learnt(net: Layer, template: dict[str, Leaf], found: dict[str, manifest.Entry], in_file: int) -> dict[str, Leaf]:
+    """The leaves of layers that learn from data, in the sizes of the file, as far as it can hold them."""
+    places = [place.path for place in placed_layers(net) if place.layer.learning is not None]
+    prefixes = tuple(f"state/{path}/" if path else "state/" for path in places)
+    sized: dict[str, Leaf] = {}
+    for name, leaf in template.items():
+        shape = found[name].shape if name in found and prefixes and name.startswith(prefixes) else leaf.array.shape
+        if shape != leaf.array.shape and len(shape) == leaf.array.ndim:
+            sized[name] = Leaf(np.broadcast_to(np.zeros((), leaf.array.dtype), shape), leaf.dtype)
+    if sum(math.prod(leaf.array.shape) * leaf.array.itemsize for leaf in sized.values()) > 1100 * in_file + (1 << 20):
+        raise FileError("its vocabularies are larger than a file of this size can hold: it is damaged or hostile.")
+    return sized
 
 
 def _is_keras(file: Any) -> bool:

@@ -15,7 +15,7 @@ import pytest
 import fnet
 from fnet import tree
 from fnet.errors import FileError, StructureError
-from fnet.layers import Dense, Discretization, StringLookup, TextVectorization, TimeDistributed
+from fnet.layers import Dense, Discretization, Normalization, StringLookup, TextVectorization, TimeDistributed
 from tests.layers.category_table import CATEGORIES, Row
 
 KEY = fnet.random.key(0)
@@ -112,8 +112,13 @@ def test_weights_alone_have_vocabularies_of_any_size(tmp_path: Path) -> None:
     params, state = net.init(KEY, (2,))
     learnt = fnet.adapt(net, params, state, np.array([["a", "b"], ["b", "c"]], object))
     fnet.save_weights(tmp_path / "net.weights.h5", net, params, learnt)
-    _, found = fnet.load_weights(tmp_path / "net.weights.h5", net, params, learnt)
-    assert tree.all_equal(found, learnt)
+    for known in (learnt, state):
+        _, found = fnet.load_weights(tmp_path / "net.weights.h5", net, params, known)
+        assert tree.all_equal(found, learnt)
+    scale = fnet.serial(Normalization(), Dense(1))
+    fnet.save_weights(tmp_path / "scale.h5", scale, *scale.init(KEY, (3,)))
+    with pytest.raises(FileError, match=r"'params/dense/kernel' is float32 \(3, 1\) in the manifest, expected"):
+        fnet.load_weights(tmp_path / "scale.h5", scale, *scale.init(KEY, (2,)))
 
 
 LEARNT = {"vocabulary": None}
