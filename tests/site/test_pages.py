@@ -24,6 +24,7 @@ NEEDS = {
     "tour/tensorboard.md": "tensorboardX",
     "tour/generalisation.md": "matplotlib",
     "tour/ctc.md": "matplotlib",
+    "tour/look.md": "sklearn",
     "how_to/tune.md": "sklearn",
 }
 PLAIN = ("tour/losses.md", "how_to/own_loss.md")  # quick ones, which show in the plain run that the pages are alive
