@@ -23,7 +23,7 @@ AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutM
 MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
 RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
 RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
-RandomZoom Resizing ReversibleEmbedding Solarization InputSpec Wrapper
+RandomZoom Resizing ReversibleEmbedding Solarization
 """
 REFUSED: dict[str, dict[str, str]] = {
     "layers": dict.fromkeys(LAYERS.split(), LATER)
