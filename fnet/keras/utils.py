@@ -14,10 +14,12 @@ from fnet.errors import FileError, ValueRangeError
 from fnet.inspect import plot
 from fnet.keras.feature_space import FeatureSpace as FeatureSpace
 from fnet.keras.naming import clear_session as clear_session
+from fnet.keras.py_dataset import PyDataset as PyDataset
 from fnet.keras.seeds import next_key
 from fnet.keras.seeds import set_random_seed as set_random_seed
 from fnet.keras.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fnet.networks.node import SymbolicNode
+from fnet.train.sources.batches import unpacked
 
 if TYPE_CHECKING:
     from fnet.keras.models.model import Model
@@ -113,6 +115,21 @@ def split_dataset(
     pieces = order[:left], order[left : left + right]
     made = [tuple(np.asarray(part)[piece] for part in parts) for piece in pieces]
     return (made[0], made[1]) if isinstance(dataset, tuple) else (made[0][0], made[1][0])
+
+
+Sequence = PyDataset  # its older name
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The batch of these parts: x alone, ``(x, y)`` or ``(x, y, sample_weight)``."""
+    if sample_weight is not None:
+        return x, y, sample_weight
+    return x if y is None and not isinstance(x, list | tuple) else (x,) if y is None else (x, y)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """``(x, y, sample_weight)`` of a batch, None for what it does not have."""
+    return unpacked(tuple(data) if isinstance(data, list) else data, "data: ")
 
 
 def get_file(*args: Any, **options: Any) -> NoReturn:

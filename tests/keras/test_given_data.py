@@ -67,6 +67,33 @@ def test_keras_parts_files_alike(folder: Path) -> None:
         assert (own.file_paths, own.class_names) == (paths, names)
 
 
+class Numbered(utils.PyDataset):
+    """Batches by number, which counts its passes."""
+
+    passes = 0
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, number: int) -> Any:
+        return np.full((2, 1), number, "float32"), np.ones(2, "float32")
+
+    def on_epoch_end(self) -> None:
+        self.passes += 1
+
+
+def test_batches_by_number() -> None:
+    data = Numbered()
+    model = Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.fit(data, epochs=2, verbose=0).history["loss"]) == 2
+    assert data.passes >= 2 and model.predict(Numbered(), verbose=0).shape == (6, 1)
+    with pytest.warns(UserWarning, match="PyDataset: workers has no effect without more than the one thread"):
+        utils.Sequence(workers=4)
+    assert utils.unpack_x_y_sample_weight(utils.pack_x_y_sample_weight(1, 2)) == (1, 2, None)
+    assert [utils.pack_x_y_sample_weight(*given) for given in ((1,), ([1],), (1, 2, 3))] == [1, ([1],), (1, 2, 3)]
+
+
 def test_windows_of_a_part_of_a_series() -> None:
     series = np.arange(10)
     made = utils.timeseries_dataset_from_array(series, series * 10, 3, start_index=2, end_index=8)
@@ -145,6 +172,10 @@ ERRORS = {
     "no words": (
         lambda folder: Tokenizer().texts_to_matrix(["a"]),
         r"^Tokenizer: give num_words, or show it texts first",
+    ),
+    "no batches": (
+        lambda folder: list(utils.PyDataset()),
+        r"^PyDataset: define __len__\(self\), the number of batches\.$",
     ),
     "no seed": (
         lambda folder: utils.text_dataset_from_directory(

@@ -25,6 +25,14 @@ RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGraysca
 RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
 RandomZoom Resizing ReversibleEmbedding Solarization
 """
+UTILS = """
+array_to_img audio_dataset_from_directory bounding_boxes image_dataset_from_directory img_to_array load_img save_img
+get_source_inputs Config
+"""
+OBJECTS = """
+CustomObjectScope custom_object_scope deserialize_keras_object get_custom_objects get_registered_name
+get_registered_object register_keras_serializable serialize_keras_object
+"""
 REFUSED: dict[str, dict[str, str]] = {
     "layers": dict.fromkeys(LAYERS.split(), LATER)
     | dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS)
@@ -41,6 +49,13 @@ REFUSED: dict[str, dict[str, str]] = {
     "constraints": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
     "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "OrbaxCheckpoint": OTHERS},
     "random": {},
+    "utils": dict.fromkeys(UTILS.split(), LATER)
+    | dict.fromkeys(OBJECTS.split(), CONFIGS)
+    | dict.fromkeys(("disable_interactive_logging", "enable_interactive_logging"), BY_FIT)
+    | {"is_interactive_logging_enabled": BY_FIT, "Progbar": BY_FIT, "legacy": CONFIGS, "standardize_dtype": OTHERS},
+    "datasets": {},
+    "preprocessing": {"image_dataset_from_directory": LATER},
+    "preprocessing.sequence": {},
 }
 
 
