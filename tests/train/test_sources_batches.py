@@ -227,3 +227,23 @@ def test_prefetched_items_are_the_items_and_at_most_one_is_made_ahead(items, tak
     ahead.close()
     assert seen == items[:taken]
     assert len(made) <= min(len(items), len(seen) + 1)
+
+
+def test_a_generator_may_write_each_batch_into_the_same_memory(trainer, ts, problem, same):
+    """A batch is made while the one before trains, and one that went wrong is looked at again."""
+    x, y = problem
+
+    def batches(into, count=6):
+        for number in range(count):
+            into[:] = x * number
+            yield (into, y)
+
+    expected, history = trainer.fit(
+        ts, iter([((x * number).astype("float32"), y) for number in range(6)]), epochs=2, steps_per_epoch=3, verbose=0
+    )
+    for into in (np.empty_like(x), np.empty((50, 3), "float32")[:23], np.empty((23, 3), ">f4")):
+        result, record = trainer.fit(ts, batches(into), epochs=2, steps_per_epoch=3, verbose=0)
+        assert same(result, expected) and record.history == history.history
+    into = np.empty_like(x)
+    outputs = trainer.predict(result, (batch for batch, _ in batches(into, 3)))
+    assert same(outputs, trainer.predict(result, np.concatenate([0 * x, x, 2 * x])))

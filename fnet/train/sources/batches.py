@@ -52,7 +52,7 @@ class BatchSource:
             raise self.ended(0)
         self._items = itertools.chain([first], items)
         self._is_fresh = True
-        self.sample = prepare(first, f"batch 0 of {name}: ")
+        self.sample = self._prepared(first, f"batch 0 of {name}: ")
         self.batch_size = len(tree.leaves(self.sample)[0])
 
     @property
@@ -88,7 +88,7 @@ class BatchSource:
 
     def checked(self, given: Any, number: int) -> Data:
         """A batch as arrays, like those of the first one but for sizes."""
-        data = self.prepare(given, f"batch {number} of {self.name}: ")
+        data = self._prepared(given, f"batch {number} of {self.name}: ")
         expected, received = tree.structure(self.sample), tree.structure(data)
         if expected != received:
             raise StructureError(
@@ -119,6 +119,11 @@ class BatchSource:
             f"{self.name} ended after {number} batches of an epoch, expected {self.limit}={self.end}. Pass "
             f"{self.limit}={number}, or let it go on."
         )
+
+    def _prepared(self, given: Any, of: str) -> Data:
+        """A batch as arrays of its own: who makes batches may write the next one into the memory of this one."""
+        data = self.prepare(given, of)
+        return tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, data)
 
     def _begin(self) -> Iterator[Any]:
         """The iterator of the next epoch; the first one began with the sample."""
