@@ -25,6 +25,8 @@ ORDER, STEP = 0, 1
 def as_arrays(name: str, data: Any, dtype: np.dtype, unread: bool = False) -> Any:
     """The tree `data` with its leaves as row-major arrays; floats are converted to `dtype`, other kinds kept.
 
+    Numbers in the other order of bytes, as of files, get that of the machine.
+
     Lists and tuples are containers where they hold arrays, else data: ``[[1, 2], [3, 4]]`` is one array (2, 2).
     unread: data sets that are not in memory become `Dataset`, and are not read.
     Raises `DtypeError` for what is no array of numbers, `ShapeError` for scalars and ragged lists; both name the leaf.
@@ -119,7 +121,9 @@ def _as_host_array(name: str, leaf: Any, dtype: np.dtype) -> np.ndarray:
                 f"{name} has numbers beyond the range of {dtype}, in which the network computes. Scale them, or make "
                 f"parameters in float64: trainer.init(key, shape, 'float64')."
             ) from None
-    elif array.dtype not in SUPPORTED:
+    elif array.dtype.newbyteorder("=") in SUPPORTED:
+        array = np.asarray(array, array.dtype.newbyteorder("="))
+    else:
         raise DtypeError(f"{name} must hold numbers or booleans, received {_not_numbers(name, leaf, array)}")
     # A read-only array is copied once here, since kernels take arrays as writeable ones.
     return array if array.flags.carray else np.array(array, order="C")

@@ -403,6 +403,23 @@ def test_parts_of_a_mapped_file_that_are_there(trainer, ts, problem, same, tmp_p
         trainer.predict(ts, x[2:13])
 
 
+def test_integers_in_the_other_order_of_bytes(same, file, monkeypatch):
+    """As of files of the format IDX: in memory and in a data set, which is read whole or by windows."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 7, (23, 2)), rng.integers(0, 2, 23)
+    trainer = Trainer(
+        serial(Embedding(7, 2), Flatten(), Dense(2, "softmax")), "sparse_categorical_crossentropy", "sgd", ["accuracy"]
+    )
+    ts = trainer.init(random.key(0), (2,))
+    expected, _ = fit(trainer, ts, x, y, shuffle=False)
+    others = x.astype(x.dtype.newbyteorder()), y.astype(y.dtype.newbyteorder())
+    given = [file.create_dataset(name, data=part) for name, part in zip("xy", others, strict=True)]
+    for size in (1 << 25, 16 * WINDOW):
+        monkeypatch.setattr(datasets, "WINDOW_BYTES", size)
+        for pair in (others, given):
+            assert same(fit(trainer, ts, *pair, shuffle=False)[0], expected)
+
+
 def test_a_file_that_another_thread_opened(trainer, ts, problem, same, tmp_path, windows):
     opened = []
 
