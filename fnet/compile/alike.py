@@ -143,7 +143,11 @@ def joined(works: list[Computation], alignment: int) -> Computation | None:
 
 
 def _is_one(refs: tuple[Ref, ...]) -> bool:
-    return all(ref == refs[0] for ref in refs)
+    """Whether all read one number; an array that all read is no such thing, as each reads it from its begin."""
+    first = refs[0]
+    return all(ref == first for ref in refs) and all(
+        n == 1 or s == 0 for n, s in zip(first.shape, first.strides, strict=True)
+    )
 
 
 def _lie_together(refs: tuple[Ref, ...], alignment: int) -> bool:

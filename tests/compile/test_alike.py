@@ -129,6 +129,31 @@ def test_arrays_that_read_each_other_see_the_old_values(shift, executor):
     assert tree.all_equal(tree.map(np.array, got), expected)
 
 
+@pytest.mark.parametrize("executor", ["walk", "native"])
+@pytest.mark.parametrize(
+    "shared",
+    [
+        lambda v: v[0],
+        lambda v: v,
+        lambda v: ops.cumsum(v[0]),
+        lambda v: ops.stack([ops.sum(v[:, i]) for i in range(5)]),
+        lambda v: v[:, :1] * 2.0,
+        lambda v: ops.sum(v),
+        lambda v: np.arange(5.0, dtype=np.float32),
+    ],
+    ids=["row", "array", "computed row", "stacked sums", "column", "number", "constant"],
+)
+def test_arrays_that_read_the_same_array_each_read_it_from_its_begin(shared, executor):
+    arrays = [np.full((3, 5), i, np.float32) for i in range(3)]
+    v = np.arange(15, dtype=np.float32).reshape(3, 5)
+    run = fnet.jit(lambda a, v: ([x + shared(v) for x in a],), donate=(0,), executor=executor)
+    got = arrays
+    for _ in range(2):
+        (got,) = run(got, v)
+    for i, array in enumerate(got):
+        np.testing.assert_array_equal(array, np.broadcast_to(i + 2 * np.asarray(shared(v)), (3, 5)))
+
+
 def test_a_gradient_that_is_a_result_too_keeps_its_place():
     params = parameters([(16,), (8,)])
 

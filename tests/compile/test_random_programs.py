@@ -179,3 +179,34 @@ def check_several_shapes(plan: list[tuple[int, int, int]]) -> None:
     f = mixed_program(plan)
     for value, want in zip(fnet.jit(f, executor="walk")(*arrays), f(*arrays), strict=True):
         np.testing.assert_allclose(value, want, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=4)
+@given(plan=steps, chosen=st.lists(st.integers(0, 9), min_size=3, max_size=3))
+def test_arrays_that_are_carried_and_treated_alike_equal_the_eager_ones(plan, chosen):
+    check_carried(plan, chosen)
+
+
+@pytest.mark.slow
+@settings(max_examples=30)
+@given(plan=steps, chosen=st.lists(st.integers(0, 9), min_size=3, max_size=3))
+def test_many_carried_arrays_equal_the_eager_ones(plan, chosen):
+    check_carried(plan, chosen)
+
+
+def check_carried(plan: list[tuple[int, int, int]], chosen: list[int]) -> None:
+    """Three arrays, each changed by a value of the program over the others and a shared one, or by the same value."""
+    f = program(plan, [0, *chosen])
+    x, y = arguments()
+
+    def step(carried: Any, shared: Any) -> Any:
+        first, *values = f(shared, carried[0] * 0.1)
+        return ([c + 0.1 * (v + first) for c, v in zip(carried, values, strict=True)],)
+
+    jitted = fnet.jit(step, donate=(0,))
+    got: Any = [y, y + 1.0, y * 2.0]
+    expected = got
+    for _ in range(2):
+        (got,), (expected,) = jitted(got, x), step(expected, x)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
