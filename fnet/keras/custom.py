@@ -7,13 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fnet import random, regularizers, tree
 from fnet.keras.held import HeldLayer
 from fnet.keras.running import Running, running
+from fnet.keras.variable import Variable
 from fnet.masking import join_mask, split_mask, unmasked
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.samples import output_samples
 from fnet.random import fold_in
+from fnet.transforms.operand import is_only_shape
 
 if TYPE_CHECKING:
     from fnet.keras.layer import Layer
@@ -42,7 +46,8 @@ def build_parts(layer: Layer, samples: Any, call: Call | None = None) -> None:
 
         def apply(params: Any, state: Any, x: Any, train: bool = train) -> tuple[Any, Any]:
             with running(Running(train, random.key(0))):
-                return unmasked(call(layer, x, train)), state
+                call(layer, x, train)
+            return unmasked(tree.leaves(x)[0]), state  # the shape of the output does not matter
 
         output_samples(apply, {}, {}, shapes, dtypes)
 
@@ -124,7 +129,7 @@ def called(layer: Layer, x: Any, train: bool) -> Any:
     given = [list(part) if isinstance(part, tuple) else part for part in values] if spread else [
         list(values) if isinstance(values, tuple) else values
     ]  # fmt: skip
-    y = layer.call(*given, **options)
+    y = _computed(layer, given, options, values)
     y = tuple(y) if isinstance(y, list) else y
     if split_mask(y)[1] is not None or isinstance(y, tuple | dict):
         return y
@@ -132,3 +137,21 @@ def called(layer: Layer, x: Any, train: bool) -> Any:
         given = list(values) if isinstance(values, tuple) else values
         return join_mask(y, layer.compute_mask(given, mask))
     return join_mask(y, mask if layer.supports_masking else None)
+
+
+def _computed(layer: Layer, given: list[Any], options: dict[str, Any], values: Any) -> Any:
+    """What `call` returns, without weights among it.
+
+    While shapes are found no masks are known: a `call` that does not do without one is given one then.
+    """
+    try:
+        y = layer.call(*given, **options)
+    except Exception:
+        if "mask" not in options or options["mask"] is not None or not is_only_shape(values):
+            raise
+        y = layer.call(*given, **options | {"mask": np.ones(values.shape[:2], bool)})
+    return tree.map(lambda leaf: leaf.value if isinstance(leaf, Variable) else leaf, y, is_leaf=_is_leaf)
+
+
+def _is_leaf(part: Any) -> bool:
+    return split_mask(part)[1] is not None or isinstance(part, Variable)

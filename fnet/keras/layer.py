@@ -282,8 +282,7 @@ class Layer(Weighted):
         self.build_for(tree.map(_samples, unmasked(x)))
         key = next_key() if run is None and train else None if run is None else run.next_key()
         y, state = self._called_with(options).apply(self.params, self.state, x, key=key, train=bool(train))
-        if train or run is not None:
-            self.take(self.params, state)
+        self.take(self.params, state)
         y = computable(y) if run is not None else unmasked(y)
         return list(y) if isinstance(y, tuple) else y
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from fnet import losses
+from fnet.losses.define import Loss as MadeLoss
 from fnet.losses.define import from_function
 
 
@@ -22,6 +24,8 @@ class Loss:
     1.0
     """
 
+    made: MadeLoss | None = None
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
@@ -30,15 +34,29 @@ class Loss:
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each sample, (N,), or of each number in it."""
-        raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred).")
+        if self.made is None:
+            raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred).")
+        return self.made.configured(reduction="none")(y_true, y_pred)
 
     @property
     def functional(self) -> Callable[..., Any]:
         """The loss as `fnet.Trainer` takes it."""
+        if self.made is not None and type(self).call is Loss.call:
+            return self.made
         return from_function(self.call).configured(reduction=self.reduction, name=self.name)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return self.functional(y_true, y_pred, sample_weight=sample_weight)
+
+
+def standard_loss(make: Callable[..., MadeLoss]) -> type[Loss]:
+    """The class of this name for a constructor of `fnet.losses`."""
+
+    def begin(self: Loss, *args: Any, dtype: Any = None, **options: Any) -> None:
+        self.made = make(*args, **options)
+        Loss.__init__(self, self.made.name, self.made.config["reduction"])
+
+    return type(make.__name__, (Loss,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
 
 
 def functional(given: Any) -> Any:
@@ -53,4 +71,8 @@ def functional(given: Any) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(losses, name)
+    found = getattr(losses, name)
+    if inspect.isfunction(found) and name[0].isupper():
+        found = standard_loss(found)
+        globals()[name] = found
+    return found

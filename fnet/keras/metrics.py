@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, metrics
-from fnet.errors import StructureError
+from fnet.errors import StructureError, ValueRangeError
+from fnet.keras.losses import Loss
 from fnet.keras.running import Values
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
@@ -176,9 +178,27 @@ def functional(given: Any) -> Any:
         return [functional(one) for one in given]
     if isinstance(given, dict):
         return {name: functional(one) for name, one in given.items()}
-    if isinstance(given, type) and issubclass(given, Metric):
-        return given().functional
-    return given.functional if isinstance(given, Metric) else given
+    if isinstance(given, type) and issubclass(given, Metric | Loss):
+        given = given()
+    made = given.functional if isinstance(given, Metric | Loss) else given
+    if isinstance(made, str) and made in metrics.METRICS:
+        made = metrics.get(made)
+    return _warning(made) if isinstance(made, Functional) and made.name in _OF_THRESHOLDS else made
+
+
+_OF_THRESHOLDS = ("acc", "accuracy", "binary_accuracy")
+
+
+def _warning(accuracy: Functional) -> Functional:
+    """The metric, which compares logits with 0.5, too, and says so: Keras does it without a word."""
+
+    def check(*args: Any, **options: Any) -> None:
+        try:
+            accuracy.check_outputs(*args, **options)
+        except ValueRangeError as error:
+            warnings.warn(f"{error} fnet.keras compares them with 0.5, as Keras does.", stacklevel=2)
+
+    return accuracy._replace(check_outputs=check)
 
 
 def __getattr__(name: str) -> Any:

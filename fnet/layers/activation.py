@@ -44,7 +44,7 @@ def Lambda(
     trainable: bool = True,
     name: str | None = None,
 ) -> Pair:
-    """``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions.
+    """``function(x)``, a pure function of a batch, or of a tuple of them, written with `fnet.ops` or NumPy functions.
 
     It may depend on x alone; a layer with parameters, state or random numbers is a `fnet.Layer`. A file does not
     hold code, so a network with a Lambda cannot be saved as a whole; its weights can. Source: Keras ``Lambda``.

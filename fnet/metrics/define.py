@@ -59,7 +59,7 @@ class ConfiguredMetric(Metric):
 
     def _replace(self, **fields: Any) -> ConfiguredMetric:
         made = ConfiguredMetric(*super()._replace(**fields))
-        made.recipe = self.recipe if fields.keys() <= {"name", "direction"} else None
+        made.recipe = self.recipe if fields.keys() <= {"name", "direction", "check_outputs"} else None
         return made
 
     def __copy__(self) -> ConfiguredMetric:

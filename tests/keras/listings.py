@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
-FOLDER = Path(__file__).with_name("listings")
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+FOLDER = Path(__file__).with_name("listings")  # of tutorials
+GUIDES = Path(__file__).with_name("guides")  # after the ideas of Keras' guides and examples
+PATHS = {path.stem: path for folder in (FOLDER, GUIDES) for path in sorted(folder.glob("*.py"))}
+NAMES = [name for name, path in PATHS.items() if path.parent == FOLDER]
 STEPS = 10
+DRAWS = ("dropout", "fraud", "quickstart", "vae", "xception_small")  # their training draws numbers
 
 
 class _Renamed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -79,7 +82,7 @@ def run(name: str, package: str) -> tuple[dict[str, Any], str]:
     """The global names of a listing after its run, and what it printed."""
     printed = io.StringIO()
     with keras_is(package), contextlib.redirect_stdout(printed):
-        found = runpy.run_path(str(FOLDER / f"{name}.py"))
+        found = runpy.run_path(str(PATHS[name]))
     return found, printed.getvalue()
 
 
@@ -117,9 +120,12 @@ def _single(parts: list[Any]) -> Any:
     return parts[0] if len(parts) == 1 else parts
 
 
-def behaviour(model: Any, weights: list[np.ndarray] | None, steps: bool) -> dict[str, Any]:
-    """The predictions of a model, and the losses of some steps of training, from given weights on."""
-    x, y = data_for(model)
+def behaviour(model: Any, weights: list[np.ndarray] | None, steps: bool, example: Any = None) -> dict[str, Any]:
+    """The predictions of a model, and the losses of some steps of training, from given weights on.
+
+    example: inputs and targets, where those that are drawn from the shapes of the model do not do.
+    """
+    x, y = data_for(model) if example is None else [[part] for part in example]
     if weights is not None:
         model.set_weights(weights)
     made = model.predict(_single(x), verbose=0)

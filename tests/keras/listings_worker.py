@@ -1,4 +1,4 @@
-"""Runs the listings with real Keras and writes what their models do to a file."""
+"""Runs listings with real Keras and writes what their models do to a file: ``listings_worker.py FILE NAME...``."""
 
 import os
 import pickle
@@ -12,14 +12,16 @@ if __name__ == "__main__":
     import keras
 
     result = {}
-    for name in listings.NAMES:
+    for name in sys.argv[2:]:
         keras.backend.clear_session()
         found, printed = listings.run(name, "keras")
         models = listings.models_of(found)
         result[name] = {
             "printed": printed,
             "models": {
-                label: listings.behaviour(model, None, steps=model.compiled and name != "dropout")
+                label: listings.behaviour(
+                    model, None, steps=model.compiled and name not in listings.DRAWS, example=found.get("example")
+                )
                 for label, model in models.items()
             },
         }

@@ -16,8 +16,6 @@ from fnet.errors import StructureError
 from fnet.keras import Input, Model, backend, layers
 from tests.keras import listings
 
-DRAWS = ("dropout",)
-
 
 @pytest.fixture(autouse=True)
 def fresh_names():
@@ -40,7 +38,12 @@ def with_keras(tmp_path_factory):
     path = tmp_path_factory.mktemp("keras") / "found.pickle"
     worker = Path(__file__).with_name("listings_worker.py")
     root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, worker, path], check=True, cwd=root, env=os.environ | {"PYTHONPATH": str(root)})
+    subprocess.run(
+        [sys.executable, worker, path, *listings.NAMES],
+        check=True,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
     return pickle.loads(path.read_bytes())
 
 
@@ -52,7 +55,7 @@ def test_a_listing_does_what_it_does_with_keras(name, with_keras):
     assert printed == expected["printed"]
     for label, model in listings.models_of(found).items():
         theirs = expected["models"][label]
-        ours = listings.behaviour(model, theirs["weights"], steps=model.compiled and name not in DRAWS)
+        ours = listings.behaviour(model, theirs["weights"], steps=model.compiled and name not in listings.DRAWS)
         for a, b in zip(ours["outputs"], theirs["outputs"], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
         if "after" in theirs and "after" in ours:  # steps from the same memory of the optimizer, none

@@ -38,8 +38,8 @@ def stub() -> str:
     parts += ["".join(_merge(name, kinds[name.capitalize()]) for name in MERGES)]
     parts += ["".join(f"{name} = {make.__name__}\n" for name, make in kinds.items() if name != make.__name__)]
     origins = {"Any": "typing", "TypedDict": "typing", "Unpack": "typing", "Sequence": "collections.abc"}
-    for make in kinds.values():
-        origins |= _imports(importlib.import_module(make.__module__))
+    for made_by in (*kinds.values(), *keras_layers.BASES.values()):
+        origins |= _imports(importlib.import_module(made_by.__module__))
     del origins["Layer"]  # the package's own, which comes with those that have files of their own
     origins |= {base.__name__: base.__module__ for base in keras_layers.BASES.values()}
     nodes = [node for part in [OPTIONS, *parts] for node in ast.walk(ast.parse(part))]
@@ -66,7 +66,11 @@ def _kind(name: str, make: Callable[..., Any]) -> str:
     summary = (inspect.getdoc(make) or "").split("\n\n")[0].replace("\n", " ").split(" Source: ")[0]
     base = keras_layers.BASES.get(name, keras_layers.Layer).__name__
     options = "Options" if "input_dim" in inspect.signature(make).parameters else "OptionsAndWidth"
-    arguments = ["self", *_arguments(make), f"**options: Unpack[{options}]"]
+    begin = vars(keras_layers.BASES.get(name, object)).get("__init__", make)
+    if begin is make or "args" in inspect.signature(begin).parameters:
+        arguments = ["self", *_arguments(make), f"**options: Unpack[{options}]"]
+    else:
+        arguments = _arguments(begin)
     lines = "".join(f"        {argument},\n" for argument in arguments)
     return f'class {name}({base}):\n    r"""{summary}"""\n\n    def __init__(\n{lines}    ) -> None: ...\n'
 
@@ -82,8 +86,9 @@ def _arguments(make: Callable[..., Any]) -> list[str]:
     for p in inspect.signature(make).parameters.values():
         if p.kind is p.KEYWORD_ONLY and not any(argument.startswith("*") for argument in written):
             written.append("*")
-        star = "*" if p.kind is p.VAR_POSITIONAL else ""
-        written.append(f"{star}{p.name}: {p.annotation}{'' if p.default is p.empty else ' = ...'}")
+        star = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        kind = "" if p.annotation is p.empty else f": {p.annotation}"
+        written.append(f"{star}{p.name}{kind}{'' if p.default is p.empty else ' = ...'}")
     return written
 
 

@@ -9,6 +9,7 @@ from fnet.errors import did_you_mean
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
+from fnet.keras.lambdas import LambdaLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
@@ -19,6 +20,7 @@ from fnet.keras.wrapper import Wrapper as Wrapper
 BASES: dict[str, type[Layer]] = {
     "Discretization": DiscretizationLayer,
     "IntegerLookup": VocabularyLayer,
+    "Lambda": LambdaLayer,
     "Normalization": NormalizationLayer,
     "RNN": OwnCells,
     "StringLookup": VocabularyLayer,

