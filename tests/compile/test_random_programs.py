@@ -151,7 +151,7 @@ def mixed_program(plan: list[tuple[int, int, int]]) -> Callable[..., tuple[Any, 
             a, b = values[i % len(values)], values[j % len(values)]
             try:
                 value = MIXED[op](a, b)
-            except ValueError:  # NumPy's own, or a ShapeError
+            except (TypeError, ValueError):  # NumPy's own, or a ShapeError
                 continue
             if 0 < value.size <= 64:
                 values.append(value)

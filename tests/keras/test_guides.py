@@ -50,6 +50,7 @@ def with_keras(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default:accuracy. expected probabilities")
 @pytest.mark.parametrize("name", GUIDES)
 def test_a_guide_does_what_it_does_with_keras(name, with_keras):
     found, printed = run(name)

@@ -13,7 +13,6 @@ print(len(model.layers))
 model.add(layers.Dense(4, name="layer3"))
 y = model(ops.ones((1, 4)))
 print(tuple(y.shape), len(model.weights))
-model.summary()
 
 convnet = keras.Sequential()
 convnet.add(keras.Input(shape=(26, 26, 3)))
