@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORD = re.compile(r"[^ \t\n\v\f\r]+")
 
 
-def lowered(text: str) -> str:
-    """The text with small letters for the capital ones from A to Z.
+def alike(lower: bool, strip_punctuation: bool) -> Callable[[str], str]:
+    """The function that gives a text small letters for the capital ones from A to Z, and no punctuation of ASCII.
 
-    >>> lowered("Über ALLES")
-    'Über alles'
+    >>> alike(True, True)("Don't stop, ÜBER alles!")
+    'dont stop Über alles'
     """
-    return text.translate(_LOWER)
-
-
-def unpunctuated(text: str) -> str:
-    """The text without the punctuation marks of ASCII.
-
-    >>> unpunctuated("don't stop, please!")
-    'dont stop please'
-    """
-    return text.translate(_NO_PUNCTUATION)
+    table: dict[int, int | None] = {}
+    if lower:
+        table.update(str.maketrans(string.ascii_uppercase, string.ascii_lowercase))
+    if strip_punctuation:
+        table.update(str.maketrans("", "", string.punctuation))
+    return lambda text: text.translate(table)
 
 
 def words(text: str) -> list[str]:

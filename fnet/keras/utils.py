@@ -95,12 +95,14 @@ def split_dataset(
     shuffle: bool = False,
     seed: int | None = None,
 ) -> tuple[Any, Any]:
-    """Two parts of an array, or of a tuple of arrays: sizes are numbers of samples, or fractions of them.
+    """Two parts of an array, or of a tuple or list of arrays: sizes are numbers of samples, or fractions of them.
 
     >>> left, right = split_dataset(np.arange(4), left_size=0.75)
     >>> left.tolist(), right.tolist()
     ([0, 1, 2], [3])
     """
+    if isinstance(dataset, list) and dataset and isinstance(dataset[0], np.ndarray):
+        dataset = tuple(dataset)
     parts = dataset if isinstance(dataset, tuple) else (dataset,)
     count = len(parts[0])
     if left_size is None and right_size is None:

@@ -26,6 +26,7 @@ LAYERS: Names[Callable[..., Layer]] = Names("layer", package="fnet.layers")
 
 _SHAPE_HINT = " A shape goes to init (or to fnet.Input): net.init(key, shape)."
 _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE_HINT) | {
+    "sparse": " All arrays are dense: leave it out.",
     "input_length": " Sequences may have any length: leave it out.",
     "dtype": " The dtype of parameters goes to init: net.init(key, shape, dtype).",
     "alpha": " Keras 2's 'alpha' of a rectifier is 'negative_slope'.",

@@ -102,7 +102,11 @@ def IntegerLookup(
         more = {"idf_weights": plan.idf(counts.idf(tokens), len(tokens))} if plan.mode == "tf_idf" else {}
         return _state_of(tokens) | more
 
-    return init, apply, None if told is not None else Learning(TokenCounts, update, finish)
+    return (
+        init,
+        apply,
+        None if told is not None else Learning(lambda: TokenCounts(plan.mode == "tf_idf"), update, finish),
+    )
 
 
 def _state_of(tokens: Sequence[int]) -> dict[str, np.ndarray]:

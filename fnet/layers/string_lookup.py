@@ -94,7 +94,9 @@ def StringLookup(
         given = texts("StringLookup", x, encoding)
         return counts.add(given.reshape(len(given), -1).tolist())
 
-    learning = Learning(TokenCounts, update, lambda counts, state: learnt(plan, counts, oov_token, state))
+    learning = Learning(
+        lambda: TokenCounts(plan.mode == "tf_idf"), update, lambda counts, state: learnt(plan, counts, oov_token, state)
+    )
     return init, apply, None if told is not None else learning
 
 

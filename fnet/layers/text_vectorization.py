@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Literal
@@ -10,7 +11,6 @@ import numpy as np
 
 from fnet.arguments import flag, is_integer, one_of, positive_integer
 from fnet.data import words as tokens_of
-from fnet.data.words import lowered, unpunctuated
 from fnet.errors import ArgumentError, ShapeError, StructureError
 from fnet.layers.constructor import LAYERS, Learner, layer_constructor
 from fnet.layers.host_values import texts
@@ -102,15 +102,13 @@ def TextVectorization(
         if is_only_shape(x):
             return _shape_alone(x, state), state
         rows = documents(x)
-        tokens = np.array([token for row in rows for token in row], object)
-        ids = token_ids(plan, state, tokens)
-        ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+        ids = token_ids(plan, state, np.array(list(itertools.chain.from_iterable(rows)), object))
+        sizes = np.array([len(row) for row in rows], np.int64)
         if plan.mode == "int" and ragged:
-            return _ragged(np.split(ids, ends[:-1]), length), state
-        longest = max(map(len, rows), default=0)
+            return _ragged(np.split(ids, np.cumsum(sizes)[:-1]), length), state
+        longest = int(sizes.max(initial=0))
         made = np.full((len(rows), max(longest, 1)), 0 if plan.mode == "int" else -1, np.int64)
-        for row, part_ids in zip(made, np.split(ids, ends[:-1]), strict=True):
-            row[: len(part_ids)] = part_ids
+        made[np.arange(made.shape[1]) < sizes[:, None]] = ids
         if plan.mode == "int":
             return (made[:, :longest] if length is None else _fitted(made, length)), state
         return numbers_or_vectors(plan, state, made), state
@@ -124,7 +122,7 @@ def TextVectorization(
         return numbers_or_vectors(plan, state, np.zeros((x.shape[0], length or 1), np.int64))
 
     learning = Learning(
-        TokenCounts,
+        lambda: TokenCounts(plan.mode == "tf_idf"),
         lambda counts, x: counts.add(documents(x)),
         lambda counts, state: learnt(plan, counts, _UNKNOWN, state),
     )
@@ -150,14 +148,11 @@ def _standard(given: Any) -> Callable[[np.ndarray], np.ndarray]:
     if callable(given):
         return lambda array: texts("TextVectorization: what standardize returns", given(array))
     one_of("TextVectorization", "standardize", given, STANDARDS)
-    steps = [step for word, step in (("lower", lowered), ("strip_punctuation", unpunctuated)) if word in given]
+    change = tokens_of.alike("lower" in given, "strip_punctuation" in given)
 
     def alike(array: np.ndarray) -> np.ndarray:
         made = np.empty(array.shape, object)
-        for place, text in enumerate(array.reshape(-1).tolist()):
-            for step in steps:
-                text = step(text)
-            made.reshape(-1)[place] = text
+        made.reshape(-1)[:] = [change(text) for text in array.reshape(-1).tolist()]
         return made
 
     return alike

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -121,18 +122,20 @@ def checked_tokens(plan: Numbering, given: Sequence[Any], oov_token: Any = None)
 
 @dataclass
 class TokenCounts:
-    """How often each token was seen, and in how many of the documents; a sample is a document."""
+    """How often each token was seen, and in how many of the documents, if these count; a sample is a document."""
 
+    of_documents: bool = True
     tokens: Counter[Any] = field(default_factory=Counter)
     documents: Counter[Any] = field(default_factory=Counter)
     number: int = 0
 
     def add(self, documents: Iterable[Sequence[Any]]) -> TokenCounts:
         """Count the tokens of some documents, too."""
-        for document in documents:
-            self.tokens.update(document)
-            self.documents.update(set(document))
-            self.number += 1
+        documents = list(documents)
+        self.number += len(documents)
+        self.tokens.update(itertools.chain.from_iterable(documents))
+        if self.of_documents:
+            self.documents.update(itertools.chain.from_iterable(map(set, documents)))
         return self
 
     def vocabulary(self, plan: Numbering, without: Sequence[Any]) -> list[Any]:

@@ -82,6 +82,11 @@ class Numbered(utils.PyDataset):
         self.passes += 1
 
 
+def test_a_list_of_arrays_is_split_sample_by_sample() -> None:
+    left, right = utils.split_dataset([np.arange(4), np.arange(4) * 2], left_size=0.75)
+    assert [part.tolist() for part in (*left, *right)] == [[0, 1, 2], [0, 2, 4], [3], [6]]
+
+
 def test_batches_by_number() -> None:
     data = Numbered()
     model = Sequential([layers.Dense(1)])
