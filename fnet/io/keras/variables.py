@@ -98,13 +98,23 @@ class Variables:
         for name, child in self.children.items():
             yield from child.by_path(f"{prefix}{name}/")
 
-    def ordered(self, prefix: str = "") -> Iterator[tuple[str, Variable]]:
-        """All variables after their names, layer by layer: the order of those of a frozen layer in Keras."""
+    def ordered(self) -> Iterator[tuple[str, Variable]]:
+        """All variables after their names, layer by layer: the order of those of a frozen layer in Keras.
+
+        One that a layer has, and a layer in it, too, comes once.
+        """
+        seen: set[str] = set()
+        for name, variable in self._named(""):
+            if variable.path not in seen:
+                yield name, variable
+            seen.add(variable.path)
+
+    def _named(self, prefix: str) -> Iterator[tuple[str, Variable]]:
         for variable in self.own:
             if variable.key is None:
                 yield f"{prefix}{variable.name}", variable
         for name, child in self.children.items():
-            yield from child.ordered(f"{prefix}{name}/")
+            yield from child._named(f"{prefix}{name}/")
 
     def flat(self) -> list[tuple[str, Variable]]:
         """All variables after their names, first what is trained: the order of ``.h5`` files and ``get_weights``."""

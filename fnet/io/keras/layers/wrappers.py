@@ -48,7 +48,10 @@ def _stack_variables(layer: Layer) -> Variables:
 
 
 def _normalized_variables(layer: Layer) -> Variables:
-    return replace(children_variables(layer, ["layer"]), own=state("vector_u"))
+    """Those of the layer within; Keras has its kernel among the wrapper's own, too."""
+    inner = children_variables(layer, ["layer"])
+    kernel = next((v for v in inner.children["layer"].own if v.name in ("kernel", "embeddings")), None)
+    return replace(inner, own=(*([] if kernel is None else [kernel]), *state("vector_u")))
 
 
 ROWS = (
