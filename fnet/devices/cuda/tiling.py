@@ -32,17 +32,25 @@ class Tiling(NamedTuple):
     parts: int
 
 
-def tiling(m: int, n: int, k: int, count: int, dtype: np.dtype) -> Tiling:
-    """How `count` products of (m, k) and (k, n) are cut; products of a stack are not summed in parts."""
-    widest = _WIDEST.get(dtype, SMALLEST)
+def tiling(m: int, n: int, k: int, count: int, dtype: np.dtype, in_parts: bool = True) -> Tiling:
+    """How `count` products of (m, k) and (k, n) are cut; in_parts: whether one product may be summed in parts."""
+    widest, in_parts = _WIDEST.get(dtype, SMALLEST), in_parts and count == 1
     for tile, least, most in _TILES:
         blocks = count * tiles(m, tile) * tiles(n, tile)
         if tile <= widest and min(m, n) >= least and max(m, n, k) < 1 << 31:
-            found = Tiling(tile, *_parts(k, blocks, most if count == 1 else 1))
+            found = Tiling(tile, *_parts(k, blocks, most if in_parts else 1))
             if blocks * found.parts >= ENOUGH:
                 return found
     blocks = count * tiles(m, SMALLEST) * tiles(n, SMALLEST)
-    return Tiling(SMALLEST, *_parts(k, blocks, 16 if count == 1 and widest > SMALLEST else 1))
+    return Tiling(SMALLEST, *_parts(k, blocks, 16 if in_parts and widest > SMALLEST else 1))
+
+
+def tensor_tiling(m: int, n: int, k: int, count: int, in_parts: bool) -> Tiling | None:
+    """The same in tiles of 128 only, for kernels of tensor cores that have no others: a quarter of a tile is enough."""
+    blocks = count * tiles(m, 128) * tiles(n, 128)
+    found = Tiling(128, *_parts(k, blocks, 4 if in_parts and count == 1 else 1))
+    fits = min(m, n) > 32 and max(m, n, k) < 1 << 31
+    return found if fits and blocks * found.parts >= ENOUGH else None
 
 
 def tiles(n: int, tile: int) -> int:

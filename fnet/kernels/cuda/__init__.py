@@ -8,6 +8,7 @@ _FAMILIES = (
     "attention",
     "cholesky",
     "conv",
+    "conv_tensor",
     "conv_tiled",
     "copy",
     "crossentropy",

@@ -63,6 +63,50 @@ def first_places(rows, columns, size):
 
 
 @device_function
+def weights_operand(w, sizes, group, column, deep):
+    """The right operand of a convolution, for a thread that begins at this column and at k = `deep`."""
+    k, step = sizes[TAPS] * sizes[DEPTH], sizes[GROUP_STEP]
+    return matrix_operand(w, group * step, column, sizes[COLUMNS], deep, k, sizes, -1, K_STEP, step, False)
+
+
+@device_function
+def image_result(y, sizes, group):
+    """What `finish` asks of the result of a convolution."""
+    n = sizes[COLUMNS]
+    return y, group * n, sizes[GROUPS] * n, np.int32(targets_of(sizes)), np.int32(n), n & 3 == 0 and is_aligned(y)
+
+
+@device_function
+def part_and_group(sizes):
+    """The part of the targets and the group of a block of a weight gradient: together they are z of the grid."""
+    part = np.int32(cuda.blockIdx.z // sizes[GROUPS])
+    return part, np.int32(cuda.blockIdx.z - part * sizes[GROUPS])
+
+
+@device_function
+def targets_of_part(sizes, part):
+    """The first target of a part, and how many there are."""
+    first = part * sizes[PART]
+    return first, min(targets_of(sizes) - first, sizes[PART])
+
+
+@device_function
+def gradients_operand(g, sizes, part, group, column, deep):
+    """The right operand of a weight gradient, for a thread that begins at this column and at k = `deep`."""
+    (first, k), columns = targets_of_part(sizes, part), sizes[COLUMNS]
+    place = first * sizes[K_STEP] + group * columns
+    return matrix_operand(g, place, column, columns, deep, k, sizes, -1, K_STEP, columns, False)
+
+
+@device_function
+def weights_result(partial, sizes, part, group):
+    """What `finish` asks of a part of a weight gradient."""
+    rows, n, step = sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], sizes[K_STEP]
+    wide = n & 3 == 0 and is_aligned(partial)
+    return partial, part * rows * step + group * n, step, np.int32(rows), np.int32(n), wide
+
+
+@device_function
 def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
     """The tile of a block of a convolution, or of an input gradient; groups are z of the grid."""
     group = np.int32(cuda.blockIdx.z)
@@ -70,39 +114,28 @@ def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
     side, deep = place_in_tile(True, parts)
     left = rows_of_targets(x, leads, sizes, group, first_row + side, deep)
     side, deep = place_in_tile(False, parts)
-    k, group_step = sizes[TAPS] * sizes[DEPTH], sizes[GROUP_STEP]
-    right = matrix_operand(
-        w, group * group_step, first_column + side, sizes[COLUMNS], deep, k, sizes, -1, K_STEP, group_step, False
-    )
+    right = weights_operand(w, sizes, group, first_column + side, deep)
     bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
     begin(sums, added, bias, first_column, np.int32(sizes[COLUMNS]), x.dtype.type(0), parts)
-    _add_windows(left, right, np.int32(k), True, False, tiles, sums, parts)
-    n = sizes[COLUMNS]
-    first_row, first_column = first_places(targets_of(sizes), n, TILE * parts)  # registers are dear in between
-    result = y, group * n, sizes[GROUPS] * n, targets_of(sizes), n, n & 3 == 0 and is_aligned(y)
-    finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts)
+    _add_windows(left, right, np.int32(sizes[TAPS] * sizes[DEPTH]), True, False, tiles, sums, parts)
+    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], TILE * parts)  # registers are dear above
+    finish(sums, tiles, image_result(y, sizes, group), first_row, first_column, sizes[ACT], parts)
 
 
 @device_function
 def _weight_gradient(x, g, partial, leads, sizes, tiles, sums, parts):
-    """The tile of a block of a weight gradient, from a part of the targets; (part, group) is z of the grid."""
-    groups, rows, columns = sizes[GROUPS], sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS]
-    part = np.int32(cuda.blockIdx.z // groups)
-    group = np.int32(cuda.blockIdx.z - part * groups)
+    """The tile of a block of a weight gradient, from a part of the targets."""
+    part, group = part_and_group(sizes)
+    rows, columns = sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS]
     first_row, first_column = first_places(rows, columns, TILE * parts)
     side, deep = place_in_tile(False, parts)
-    first = part * sizes[PART]
-    k = min(targets_of(sizes) - first, sizes[PART])
+    first, k = targets_of_part(sizes, part)
     left = rows_of_taps(x, leads, sizes, group, np.int32(first_row + side), first, deep)
-    step = groups * columns
-    place = first * step + group * columns
-    right = matrix_operand(g, place, first_column + side, columns, deep, k, sizes, -1, K_STEP, columns, False)
+    right = gradients_operand(g, sizes, part, group, first_column + side, deep)
     begin(sums, g, np.int64(-1), first_column, np.int32(columns), x.dtype.type(0), parts)
     _add_patches(left, right, np.int32(k), False, False, tiles, sums, parts)
-    first_row, first_column = first_places(rows, columns, TILE * parts)
-    wide = columns & 3 == 0 and is_aligned(partial)
-    result = partial, part * rows * step + group * columns, step, rows, columns, wide
-    finish(sums, tiles, result, first_row, first_column, np.int64(0), parts)
+    first_row, first_column = first_places(sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], TILE * parts)
+    finish(sums, tiles, weights_result(partial, sizes, part, group), first_row, first_column, np.int64(0), parts)
 
 
 @kernel(threads=THREADS, blocks=2)

@@ -73,6 +73,12 @@ def _place(leads, sizes, group, target, tap):
 
 
 @device_function
+def place_in_source(leads, sizes, group, target, k):
+    """Where the source has what k, a tap and a channel, reads for a target, -1 where it reads nothing."""
+    return _place(leads, sizes, group, _target(sizes, target), _tap(sizes, k))
+
+
+@device_function
 def _loaded(x, place):
     return x[np.uint64(place)] if place >= 0 else x.dtype.type(0)
 

@@ -10,7 +10,7 @@ import pytest
 from fnet.compile.emit import Ref
 from fnet.compile.recording import Recording
 from fnet.devices.cuda.lower import conv as rules
-from fnet.devices.cuda.tiling import Tiling
+from fnet.devices.cuda.tiling import Tiling, tensor_tiling
 from fnet.kernels.cuda.window_operand import multiplier
 from fnet.ops.conv import _conv, _conv_input, _conv_weight
 from fnet.taps import Axes, Axis
@@ -111,6 +111,52 @@ def test_parts_of_a_weight_gradient_in_register_tiles(monkeypatch: pytest.Monkey
     (received,) = device.compute(_conv_weight, x, g, axes=axes, groups=groups, precision="highest")
     assert dict(device.launched) == {"weight_gradient_64": 1, "sum_parts": 1}
     np.testing.assert_allclose(received, reference.conv_weight(x, g, axes, groups), rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "case", "bound"),
+    [
+        ("medium", "groups", 8e-3),
+        ("high", "one axis", 1e-5),
+    ],
+)
+def test_tensor_cores_keep_the_bounds_of_their_level(
+    precision: str, case: str, bound: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rules, "tensor_tiling", lambda m, n, k, count, in_parts: Tiling(128, k, 1))
+    x, w, g, axes, groups = of_case(case)
+    for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
+        device = Unloaded()
+        (received,) = device.compute(primitive, *operands, axes=axes, groups=groups, precision=precision)
+        assert {f"{precision}_gather", f"{precision}_weight_gradient"} & device.launched.keys()
+        expected = getattr(reference, primitive.name)(*operands, axes, groups)
+        scale = np.linalg.norm(expected)
+        assert np.linalg.norm(received - expected) < bound * scale, primitive.name
+        if precision == "medium":  # it does round
+            assert np.linalg.norm(received - expected) > 1e-4 * scale, primitive.name
+
+
+@pytest.mark.slow
+def test_what_is_infinite_in_a_split_convolution(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rules, "tensor_tiling", lambda m, n, k, count, in_parts: Tiling(128, k, 1))
+    x, w, g, axes, groups = of_case("one axis")
+    x[0, 4, 1], w[...], g[...] = np.inf, 1, 1
+    for primitive, operands in ((_conv, (x, w)), (_conv_weight, (x, g))):
+        found = [
+            Unloaded().compute(primitive, *operands, axes=axes, groups=groups, precision=precision)[0]
+            for precision in ("high", "highest")
+        ]
+        assert np.isinf(found[0]).any() and not np.isnan(found[0]).any()
+        np.testing.assert_allclose(*found, rtol=1e-4)
+
+
+def test_how_convolutions_are_cut_for_tensor_cores():
+    assert tensor_tiling(100352, 64, 576, 1, False) == (128, 576, 1)
+    assert tensor_tiling(576, 64, 100352, 1, True) is None
+    assert tensor_tiling(4608, 512, 6272, 1, True) == (128, 6272, 1)
+    assert tensor_tiling(2304, 256, 25088, 1, True) == (128, 6272, 4)
+    assert tensor_tiling(100352, 32, 576, 1, False) is None
 
 
 def test_a_kernel_of_one_pixel_is_a_matrix():

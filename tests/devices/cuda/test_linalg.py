@@ -243,7 +243,12 @@ def test_the_level_of_a_product(dtype: Any, precision: str, kernel: str):
 
 @pytest.mark.parametrize(
     ("tile", "part", "activation"),
-    [(16, 32, "tanh"), (64, 32, "linear"), pytest.param(128, 32, "relu", marks=SLOW), (16, 96, "linear")],
+    [
+        (16, 32, "tanh"),
+        pytest.param(64, 32, "linear", marks=SLOW),
+        pytest.param(128, 32, "relu", marks=SLOW),
+        (16, 96, "linear"),
+    ],
 )
 def test_parts_of_k_are_summed_in_their_order(tile: int, part: int, activation: str, monkeypatch: pytest.MonkeyPatch):
     a, b, bias = numbers(5, 75), turned(numbers(75, 6, seed=1), tile == 64), numbers(6, seed=2)
@@ -291,6 +296,7 @@ def sum_in_parts(a: np.ndarray, b: np.ndarray, part: int) -> np.ndarray:
 def test_how_sizes_are_cut(m: int, n: int, k: int, count: int, dtype: Any, cut: tuple[int, int, int]):
     assert tiling(m, n, k, count, np.dtype(dtype)) == cut
     assert cut[1] * (cut[2] - 1) < k <= cut[1] * cut[2]
+    assert tiling(m, n, k, count, np.dtype(dtype), in_parts=False).parts == 1
 
 
 def test_columns_beyond_what_the_second_axis_of_a_grid_can_be():

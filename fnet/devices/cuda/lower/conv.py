@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.lower.linalg import EPILOGUES, emit_product, emit_sum_of_parts
-from fnet.devices.cuda.tiling import SMALLEST, Tiling, tiles, tiling
+from fnet.devices.cuda.tiling import SMALLEST, Tiling, tensor_tiling, tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 from fnet.taps import Axes, Axis
@@ -34,7 +35,7 @@ def conv(
         )
         return
     window = _window(x.shape[0], axes, groups, depth, filters // groups, False)
-    _gather(emit, inputs, y, _lines(axes[:-1], False), window, (filters // groups, filters, 1), activation)
+    _gather(emit, inputs, y, _lines(axes[:-1], False), window, (filters // groups, filters, 1), activation, precision)
 
 
 @lowering(absorbs=EPILOGUES)
@@ -60,7 +61,7 @@ def conv_input(
         )
         return
     window = _window(g.shape[0], axes, groups, filters // groups, channels, True)
-    _gather(emit, inputs, y, _lines(axes[:-1], True), window, (filters // groups, 1, filters), activation)
+    _gather(emit, inputs, y, _lines(axes[:-1], True), window, (filters // groups, 1, filters), activation, precision)
 
 
 @lowering()
@@ -88,14 +89,14 @@ def conv_weight(
         )
         return
     window = _window(x.shape[0], axes, groups, depth, columns, False)
-    cut = _tiling(rows, columns, targets, groups, dw.dtype)
+    cut, family, level = _way(rows, columns, targets, groups, dw.dtype, precision, True)
     part, parts = cut.part, cut.parts
     if cut.tile == SMALLEST:
         part, parts = _parts(targets, tiles(rows, SMALLEST) * tiles(columns, SMALLEST) * groups)
         kernel, block = cuda.conv.weight_gradient, PLAIN
         sizes = cuda.conv.WEIGHT_SIZES.array(**window, part=part)
     else:
-        kernel, block = getattr(cuda.conv_tiled, f"weight_gradient_{cut.tile}"), cuda.conv_tiled.THREADS
+        kernel, block = getattr(family, level.format("weight_gradient")), cuda.conv_tiled.THREADS
         sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part, k_step=groups * columns)
     partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
     launch = kernel[_grid(rows, columns, cut.tile, groups * parts), block]
@@ -106,7 +107,7 @@ def conv_weight(
 
 def _gather(
     emit: Emitter, inputs: list[Ref], y: Ref, leads: np.ndarray, window: dict[str, int], steps: tuple[int, int, int],
-    activation: str,
+    activation: str, precision: str,
 ) -> None:  # fmt: skip
     """Emit a product of windows and weights; steps: of the weights, from one group, row and column to the next."""
     x, w, *bias = inputs
@@ -114,7 +115,8 @@ def _gather(
         return
     targets, columns, groups = _pixels(y), window["columns"], window["groups"]
     epilogue = {"bias": int(bool(bias)), "act": activation_code(activation)}
-    cut = _tiling(targets, columns, window["taps"] * window["depth"], groups, y.dtype)
+    k = window["taps"] * window["depth"]
+    cut, family, level = _way(targets, columns, k, groups, y.dtype, precision, False)
     group_step, row_step, column_step = steps
     if cut.tile == SMALLEST:
         tap_step = w.shape[-2] * w.shape[-1]
@@ -128,7 +130,7 @@ def _gather(
         sizes = cuda.conv_tiled.SIZES.array(
             **_divided(_in_runs(window)), part=0, group_step=group_step, k_step=row_step, **epilogue
         )
-        kernel, block = getattr(cuda.conv_tiled, f"gather_{cut.tile}"), cuda.conv_tiled.THREADS
+        kernel, block = getattr(family, level.format("gather")), cuda.conv_tiled.THREADS
     launch = kernel[_grid(targets, columns, cut.tile, groups), block]
     emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(leads), emit.constant(sizes))
 
@@ -150,10 +152,20 @@ def _is_matrix(axes: Axes, groups: int) -> bool:
     return groups == 1 and all(a.kernel == a.stride == 1 and a.before == 0 and a.outputs == a.size for a in axes)
 
 
-def _tiling(rows: int, columns: int, k: int, groups: int, dtype: np.dtype) -> Tiling:
-    """Only products of float32 have larger tiles here."""
-    cut = tiling(rows, columns, k, groups, dtype)
-    return cut if dtype == np.float32 else Tiling(SMALLEST, k, 1)
+def _way(
+    rows: int, columns: int, k: int, groups: int, dtype: np.dtype, precision: str, in_parts: bool
+) -> tuple[Tiling, ModuleType, str]:
+    """How a product is cut, and which kernel computes it: its family, and its name around that of what is computed.
+
+    Only products of float32 have other tiles than plain ones here.
+    """
+    if dtype != np.float32:
+        return Tiling(SMALLEST, k, 1), cuda.conv, "{}"
+    cut = None if precision == "highest" else tensor_tiling(rows, columns, k, groups, in_parts)
+    if cut is not None:
+        return cut, cuda.conv_tensor, f"{precision}_{{}}"
+    cut = tiling(rows, columns, k, groups, dtype, in_parts)
+    return cut, cuda.conv_tiled, f"{{}}_{cut.tile}"
 
 
 def _in_runs(window: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,139 @@
+"""Convolutions of float32 by tensor cores, in tiles of 128 x 128: rounded operands ("medium"), or split ones ("high").
+
+Sizes and results are those of `fnet.kernels.cuda.conv_tiled`; `fnet.kernels.cuda.tensor_tiles` says how.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnet.kernels.cuda.conv_tiled import (
+    ACT,
+    BIAS,
+    COLUMNS,
+    DEPTH,
+    GROUP_STEP,
+    K_STEP,
+    TAPS,
+    first_places,
+    gradients_operand,
+    image_result,
+    part_and_group,
+    targets_of,
+    targets_of_part,
+    weights_operand,
+    weights_result,
+)
+from fnet.kernels.cuda.matrix_operand import matrix_four
+from fnet.kernels.cuda.runtime.access import BYTES
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.tensor_tiles import (
+    SPLIT_WORDS_128,
+    SUMS_128,
+    THREADS,
+    WORDS_128,
+    finish,
+    place_in_tile,
+    product,
+)
+from fnet.kernels.cuda.window_operand import (
+    four_of_taps,
+    four_of_targets,
+    place_in_source,
+    rows_of_taps,
+    rows_of_targets,
+)
+
+_SIZE, _PARTS = 128, 2
+
+
+@device_function
+def _element(made_of, target, column):
+    """One element of a convolution, in float32."""
+    x, w, leads, sizes, group = made_of
+    value, place = np.float32(0), group * sizes[GROUP_STEP] + column
+    for k in range(sizes[TAPS] * sizes[DEPTH]):
+        source = place_in_source(leads, sizes, group, target, np.int32(k))
+        if source >= 0:
+            value += x[np.uint64(source)] * w[np.uint64(place)]
+        place += sizes[K_STEP]
+    return value
+
+
+@device_function
+def _element_of_weights(made_of, row, column):
+    """One element of a part of a weight gradient, in float32."""
+    x, g, leads, sizes, part, group = made_of
+    first, count = targets_of_part(sizes, part)
+    value, place = np.float32(0), first * sizes[K_STEP] + group * sizes[COLUMNS] + column
+    for k in range(count):
+        source = place_in_source(leads, sizes, group, np.int32(first + k), row)
+        if source >= 0:
+            value += x[np.uint64(source)] * g[np.uint64(place)]
+        place += sizes[K_STEP]
+    return value
+
+
+_sum_windows, _finish = product(four_of_targets, matrix_four), finish(_element)
+_sum_patches, _finish_weights = product(four_of_taps, matrix_four), finish(_element_of_weights)
+
+
+@device_function
+def _gather(x, w, added, y, leads, sizes, words, sums, products):
+    """The tile of a block of a convolution, or of an input gradient; groups are z of the grid."""
+    group = np.int32(cuda.blockIdx.z)
+    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], _SIZE)
+    side, deep = place_in_tile(True, _PARTS)
+    left = rows_of_targets(x, leads, sizes, group, first_row + side, deep)
+    side, deep = place_in_tile(False, _PARTS)
+    right = weights_operand(w, sizes, group, first_column + side, deep)
+    _sum_windows(left, right, np.int32(sizes[TAPS] * sizes[DEPTH]), True, False, words, sums, _PARTS, products)
+    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], _SIZE)  # registers are dear above
+    bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
+    result, made_of = image_result(y, sizes, group), (x, w, leads, sizes, group)
+    _finish(words, sums, result, made_of, first_row, first_column, added, bias, sizes[ACT], _PARTS, products)
+
+
+@device_function
+def _weight_gradient(x, g, partial, leads, sizes, words, sums, products):
+    """The tile of a block of a weight gradient, from a part of the targets."""
+    part, group = part_and_group(sizes)
+    first_row, first_column = first_places(sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], _SIZE)
+    side, deep = place_in_tile(False, _PARTS)
+    first, k = targets_of_part(sizes, part)
+    left = rows_of_taps(x, leads, sizes, group, np.int32(first_row + side), first, deep)
+    right = gradients_operand(g, sizes, part, group, first_column + side, deep)
+    _sum_patches(left, right, np.int32(k), False, False, words, sums, _PARTS, products)
+    first_row, first_column = first_places(sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], _SIZE)
+    result, made_of = weights_result(partial, sizes, part, group), (x, g, leads, sizes, part, group)
+    _finish_weights(
+        words, sums, result, made_of, first_row, first_column, g, np.int64(-1), np.int64(0), _PARTS, products
+    )
+
+
+@kernel(threads=THREADS)
+def medium_gather(x, w, added, y, leads, sizes):
+    """See `fnet.kernels.cuda.conv.gather`; operands are rounded to bfloat16."""
+    words = cuda.shared.array(WORDS_128, np.uint32, alignment=BYTES)
+    _gather(x, w, added, y, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 1)
+
+
+@kernel(threads=THREADS)
+def high_gather(x, w, added, y, leads, sizes):
+    """As `medium_gather`, of operands that are split in two: three products."""
+    words = cuda.shared.array(SPLIT_WORDS_128, np.uint32, alignment=BYTES)
+    _gather(x, w, added, y, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 3)
+
+
+@kernel(threads=THREADS)
+def medium_weight_gradient(x, g, partial, leads, sizes):
+    """See `fnet.kernels.cuda.conv.weight_gradient`; operands are rounded to bfloat16."""
+    words = cuda.shared.array(WORDS_128, np.uint32, alignment=BYTES)
+    _weight_gradient(x, g, partial, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 1)
+
+
+@kernel(threads=THREADS)
+def high_weight_gradient(x, g, partial, leads, sizes):
+    """As `medium_weight_gradient`, of operands that are split in two: three products."""
+    words = cuda.shared.array(SPLIT_WORDS_128, np.uint32, alignment=BYTES)
+    _weight_gradient(x, g, partial, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 3)
