@@ -60,6 +60,13 @@ def times_slope(g, code, y):
 
 
 @device_function
+def put_gates(x, place, units, values):
+    """Write the numbers of the gates of a unit, a tuple, which lie `units` apart."""
+    for gate in range(len(values)):
+        x[place + gate * units] = values[gate]
+
+
+@device_function
 def sample_of_thread():
     """The sample that a thread works on, if there are so many."""
     return cuda.blockIdx.x * TILE + cuda.threadIdx.y

@@ -24,15 +24,36 @@ from fnet.kernels.cuda.recurrent import (
     activate,
     product_back,
     products,
+    put_gates,
     sample_of_thread,
     times_slope,
     unit_of_thread,
 )
-from fnet.kernels.cuda.runtime.kernel import cuda, kernel
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 
-_GATES = 3
-_SAVED = 4
-_RIGHT = _GATES * THREADS
+GATES = 3
+SAVED = 4
+_RIGHT = GATES * THREADS
+
+
+@device_function
+def advance(z, at_z, units, bias, unit, sums, before, rec, act):
+    """A unit of one sample: z, r, g and q, and its state after a step; sums: the products of the gates."""
+    update = activate(rec, z[at_z] + (bias[unit] + sums[0]))
+    reset = activate(rec, z[at_z + units] + (bias[units + unit] + sums[1]))
+    q = bias[2 * units + unit] + sums[2]
+    g = activate(act, z[at_z + 2 * units] + reset * q)
+    return (update, reset, g, q), update * (before - g) + g
+
+
+@device_function
+def retreat(gates, place, units, dh, before, rec, act):
+    """A unit of one sample in a step back: the slopes of z, r, a, that of q, and what is left of dh."""
+    update, reset = gates[place], gates[place + units]
+    g, q = gates[place + 2 * units], gates[place + 3 * units]
+    da = times_slope(dh - dh * update, act, g)
+    d_update, d_reset = times_slope(dh * (before - g), rec, update), times_slope(da * q, rec, reset)
+    return (d_update, d_reset, da), da * reset, dh * update
 
 
 @kernel(threads=THREADS)
@@ -45,24 +66,16 @@ def step(z, recurrent, bias, h, mask, y, gates, sizes, depth, h_row):
     """
     left, right = cuda.shared.array(THREADS, z.dtype), cuda.shared.array(_RIGHT, z.dtype)
     n, units = sizes[N], sizes[UNITS]
-    of_z, of_r, of_q, _ = products(left, right, h, h_row, recurrent, n, units, depth, _GATES)
+    sums = products(left, right, h, h_row, recurrent, n, units, depth, GATES)
     sample, unit = sample_of_thread(), unit_of_thread()
     if sample < n and unit < units:
         at_z, before = sample * sizes[Z_ROW] + unit, h[sample * h_row + unit]
-        update = activate(sizes[REC], z[at_z] + (bias[unit] + of_z))
-        reset = activate(sizes[REC], z[at_z + units] + (bias[units + unit] + of_r))
-        q = bias[2 * units + unit] + of_q
-        g = activate(sizes[ACT], z[at_z + 2 * units] + reset * q)
-        new = update * (before - g) + g
+        four, new = advance(z, at_z, units, bias, unit, sums, before, sizes[REC], sizes[ACT])
         if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
             new = before
         y[sample * sizes[Y_ROW] + unit] = new
         if sizes[SAVING] != 0:
-            at_gates = sample * _SAVED * units + unit
-            gates[at_gates] = update
-            gates[at_gates + units] = reset
-            gates[at_gates + 2 * units] = g
-            gates[at_gates + 3 * units] = q
+            put_gates(gates, sample * SAVED * units + unit, units, four)
 
 
 @kernel(threads=THREADS)
@@ -77,23 +90,12 @@ def step_back(dz_behind, recurrent, carry, dy, mask, gates, h, dz_input, dz, siz
     total = product_back(left, right, dz_behind, recurrent, n, units, depth)
     sample, unit = sample_of_thread(), unit_of_thread()
     if sample < n and unit < units:
-        own, at_gates, place = sample * units + unit, sample * _SAVED * units + unit, sample * _GATES * units + unit
-        dh = carry[own] + total + dy[sample * sizes[DY_ROW] + unit]
-        if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
-            carry[own] = dh
-            for gate in range(_GATES):
-                dz_input[place + gate * units] = dz.dtype.type(0)
-                dz[place + gate * units] = dz.dtype.type(0)
-        else:
-            update, reset = gates[at_gates], gates[at_gates + units]
-            g, q = gates[at_gates + 2 * units], gates[at_gates + 3 * units]
-            da = times_slope(dh - dh * update, sizes[ACT], g)
-            d_update = times_slope(dh * (h[sample * h_row + unit] - g), sizes[REC], update)
-            d_reset = times_slope(da * q, sizes[REC], reset)
-            dz_input[place] = d_update
-            dz_input[place + units] = d_reset
-            dz_input[place + 2 * units] = da
-            dz[place] = d_update
-            dz[place + units] = d_reset
-            dz[place + 2 * units] = da * reset
-            carry[own] = dh * update
+        own, at_gates, place = sample * units + unit, sample * SAVED * units + unit, sample * GATES * units + unit
+        dh, zero = carry[own] + total + dy[sample * sizes[DY_ROW] + unit], dz.dtype.type(0)
+        three, of_q, left = (zero, zero, zero), zero, dh
+        if sizes[MASKED] == 0 or mask[sample * sizes[MASK_ROW]] != 0:
+            before = h[sample * h_row + unit]
+            three, of_q, left = retreat(gates, at_gates, units, dh, before, sizes[REC], sizes[ACT])
+        carry[own] = left
+        put_gates(dz_input, place, units, three)
+        put_gates(dz, place, units, (three[0], three[1], of_q))

@@ -23,14 +23,35 @@ from fnet.kernels.cuda.recurrent import (
     activate,
     product_back,
     products,
+    put_gates,
     sample_of_thread,
     times_slope,
     unit_of_thread,
 )
-from fnet.kernels.cuda.runtime.kernel import cuda, kernel
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 
-_GATES = 4
-_RIGHT = _GATES * THREADS
+GATES = 4
+_RIGHT = GATES * THREADS
+
+
+@device_function
+def advance(z, at_z, units, sums, before, rec, act):
+    """A unit of one sample: its gates, its cell and its state after a step; sums: the products of the gates."""
+    i, f = activate(rec, z[at_z] + sums[0]), activate(rec, z[at_z + units] + sums[1])
+    g, o = activate(act, z[at_z + 2 * units] + sums[2]), activate(rec, z[at_z + 3 * units] + sums[3])
+    after = f * before + i * g
+    return (i, f, g, o), after, o * activate(act, after)
+
+
+@device_function
+def retreat(gates, place, units, dh, dc, before, after, rec, act):
+    """A unit of one sample in a step back: the slopes of its gates, and its new dc; before, after: its cell."""
+    i, f = gates[place], gates[place + units]
+    g, o = gates[place + 2 * units], gates[place + 3 * units]
+    y = activate(act, after)
+    slope = dc + times_slope(dh * o, act, y)
+    di, df = times_slope(slope * g, rec, i), times_slope(slope * before, rec, f)
+    return (di, df, times_slope(slope * i, act, g), times_slope(dh * y, rec, o)), slope * f
 
 
 @kernel(threads=THREADS)
@@ -43,25 +64,17 @@ def step(z, recurrent, h, c, mask, y, cell, gates, sizes, depth, h_row, c_row):
     """
     left, right = cuda.shared.array(THREADS, z.dtype), cuda.shared.array(_RIGHT, z.dtype)
     n, units = sizes[N], sizes[UNITS]
-    z_i, z_f, z_g, z_o = products(left, right, h, h_row, recurrent, n, units, depth, _GATES)
+    sums = products(left, right, h, h_row, recurrent, n, units, depth, GATES)
     sample, unit = sample_of_thread(), unit_of_thread()
     if sample < n and unit < units:
-        at_z, own, rec, act = sample * sizes[Z_ROW] + unit, sample * units + unit, sizes[REC], sizes[ACT]
-        i, f = activate(rec, z[at_z] + z_i), activate(rec, z[at_z + units] + z_f)
-        g, o = activate(act, z[at_z + 2 * units] + z_g), activate(rec, z[at_z + 3 * units] + z_o)
-        before = c[sample * c_row + unit]
-        after = f * before + i * g
-        new = o * activate(act, after)
+        at_z, own, before = sample * sizes[Z_ROW] + unit, sample * units + unit, c[sample * c_row + unit]
+        four, after, new = advance(z, at_z, units, sums, before, sizes[REC], sizes[ACT])
         if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
             after, new = before, h[sample * h_row + unit]
         cell[own] = after
         y[sample * sizes[Y_ROW] + unit] = new
         if sizes[SAVING] != 0:
-            at_gates = sample * _GATES * units + unit
-            gates[at_gates] = i
-            gates[at_gates + units] = f
-            gates[at_gates + 2 * units] = g
-            gates[at_gates + 3 * units] = o
+            put_gates(gates, sample * GATES * units + unit, units, four)
 
 
 @kernel(threads=THREADS)
@@ -76,21 +89,13 @@ def step_back(dz_behind, recurrent, carry, dc, dy, mask, gates, c, cell, dz, siz
     total = product_back(left, right, dz_behind, recurrent, n, units, depth)
     sample, unit = sample_of_thread(), unit_of_thread()
     if sample < n and unit < units:
-        own, place, rec, act = sample * units + unit, sample * _GATES * units + unit, sizes[REC], sizes[ACT]
-        dh = carry[own] + total + dy[sample * sizes[DY_ROW] + unit]
-        zero = dz.dtype.type(0)
+        own, place = sample * units + unit, sample * GATES * units + unit
+        dh, zero = carry[own] + total + dy[sample * sizes[DY_ROW] + unit], dz.dtype.type(0)
         if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
             carry[own] = dh
-            for gate in range(_GATES):
-                dz[place + gate * units] = zero
+            put_gates(dz, place, units, (zero, zero, zero, zero))
         else:
             carry[own] = zero
-            i, f = gates[place], gates[place + units]
-            g, o = gates[place + 2 * units], gates[place + 3 * units]
-            y = activate(act, cell[own])
-            slope = dc[own] + times_slope(dh * o, act, y)
-            dz[place] = times_slope(slope * g, rec, i)
-            dz[place + units] = times_slope(slope * c[sample * c_row + unit], rec, f)
-            dz[place + 2 * units] = times_slope(slope * i, act, g)
-            dz[place + 3 * units] = times_slope(dh * y, rec, o)
-            dc[own] = slope * f
+            before = c[sample * c_row + unit]
+            four, dc[own] = retreat(gates, place, units, dh, dc[own], before, cell[own], sizes[REC], sizes[ACT])
+            put_gates(dz, place, units, four)

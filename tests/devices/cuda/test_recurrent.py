@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fnet.device
+from fnet.devices.cuda.lower import recurrent as lower
 from fnet.ops import recurrent_primitives
 from tests.devices.cuda.unloaded import Unloaded
 
@@ -77,8 +78,40 @@ def check_layer(
 @pytest.mark.parametrize(
     "started, masked, backwards", [(False, False, True), (True, True, False), (False, True, False), (True, False, True)]
 )
-def test_walks(name, started, masked, backwards):
-    check_layer(name, (2, 3, 2, 3), started=started, masked=masked, backwards=backwards)
+@pytest.mark.parametrize("samples", [2, 5])
+def test_walks(name, started, masked, backwards, samples, monkeypatch):
+    monkeypatch.setattr(lower, "SHARED_BYTES", 0 if samples == 2 else lower.SHARED_BYTES)
+    check_layer(name, (samples, 3, 2, 3), started=started, masked=masked, backwards=backwards)
+
+
+@pytest.mark.parametrize("name, units", [("simple", 18), ("lstm", 9), pytest.param("gru", 11, marks=pytest.mark.slow)])
+def test_walks_of_more_columns_than_a_warp_has_lanes(name, units):
+    check_layer(name, (5, 2, 1, units))
+
+
+@EACH
+def test_where_all_steps_are_one_launch(name, monkeypatch):
+    parameters = [np.zeros((1, 4, 2), np.float32), np.zeros((2, 40 * COLUMNS[name]), np.float32)]
+    parameters += [np.zeros((*[2] * (name == "gru"), 40 * COLUMNS[name]), np.float32)]
+    parameters += [np.zeros((40, 40 * COLUMNS[name]), np.float32)]
+    launched = []
+    needed = 4 * (40 * 40 * COLUMNS[name] + 4 * 40 + 4 * 40 * COLUMNS[name])
+    for room in (needed - 4, needed):
+        device = Unloaded()
+        monkeypatch.setattr(lower, "SHARED_BYTES", room)
+        monkeypatch.setattr(device, "run", lambda recording, memory: launched.append(recording.calls))
+        roles = {"act": "tanh"} if name == "simple" else {"rec": "sigmoid", "act": "tanh"}
+        device.compute(
+            getattr(recurrent_primitives, name), *parameters, started=False, masked=False, backwards=False,
+            precision="highest", **roles,
+        )  # fmt: skip
+    names = [[launch.__name__ for launch, _ in calls] for calls in launched]
+    assert [names[0].count("step"), names[0].count("walk"), names[1].count("step"), names[1].count("walk")] == [
+        4,
+        0,
+        0,
+        1,
+    ]
 
 
 SLOW = pytest.mark.slow
@@ -94,7 +127,8 @@ SLOW = pytest.mark.slow
         pytest.param("gru", (17, 2, 3, 18), marks=SLOW),
     ],
 )
-def test_edges_of_tiles(name, shape):
+def test_edges_of_tiles(name, shape, monkeypatch):
+    monkeypatch.setattr(lower, "SHARED_BYTES", 0)
     check_layer(name, shape)
 
 

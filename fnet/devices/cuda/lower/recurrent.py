@@ -1,4 +1,7 @@
-"""Recurrent layers: one product for the inputs of all steps, a launch a step, products for the gradients of weights."""
+"""Recurrent layers: one product for the inputs of all steps, then the steps, products for the gradients of weights.
+
+All steps are one launch where a block has room for the recurrent kernel; else each is one.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref, contiguous, contiguous_strides, copy
-from fnet.devices.cuda.grids import spread
+from fnet.devices.cuda.grids import WARP, spread
 from fnet.devices.cuda.lower import linalg
 from fnet.devices.lowering import Lowering
 from fnet.kernels import cuda
 
+SHARED_BYTES = 160 << 10  # of a block, at most: what cards of capability 8.0 have, and a reserve
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 
 
@@ -57,6 +61,27 @@ class _Walk:
             masked=self.masked, saving=saving, **self.activations,
         )  # fmt: skip
         return self.emit.constant(sizes)
+
+    def fits(self, *, back: bool) -> bool:
+        """Whether all steps can be one launch: a block has room for the recurrent kernel."""
+        return self.shared_bytes(back=back) <= SHARED_BYTES
+
+    def shared_bytes(self, *, back: bool) -> int:
+        """How much shared memory a block has in a launch of all steps."""
+        return cuda.recurrent_walk.shared_size(self.units, self.columns, back=back) * self.dtype.itemsize
+
+    def call_at_once(self, kernel: Any, *arguments: Ref, back: bool = False, **sizes: int) -> None:
+        """A launch of all steps; sizes: distances of rows and steps, whether gates are saved."""
+        if self.n and self.units and self.steps:
+            walk, grid = cuda.recurrent_walk, -(-self.n // cuda.recurrent_walk.SAMPLES)
+            block = min(walk.THREADS, WARP * -(-self.columns // WARP))
+            sizes = dict.fromkeys(("saving", "h_row", "h_step", "c_row", "dy_row", "dy_step"), 0) | sizes
+            numbers = walk.WALK_SIZES.array(
+                n=self.n, steps=self.steps, units=self.units, masked=self.masked, backwards=self.backwards,
+                **self.activations, **sizes,
+            )  # fmt: skip
+            launch = kernel[grid, block, self.shared_bytes(back=back)]
+            self.emit.call(launch, *arguments, self.emit.constant(numbers))
 
     def scratch(self, *shape: int) -> Ref:
         """An array in scratch memory."""
@@ -117,13 +142,46 @@ def _matrix(by_rows: Ref) -> Ref:
 # --------------------------------------------------------------------------------------------- the walk forward
 
 
+def _at_once(
+    walk: _Walk, operands: list[Ref], first: list[Ref], mask: Ref, ys: Ref, kept: list[Ref], saving: bool
+) -> list[Ref]:
+    """Emit one launch of all steps; returns the states behind the last one."""
+    layer, last = walk.layer, walk.times[-1]
+    more = {_LSTM: kept[::-1], _GRU: kept[:1], _SIMPLE: []}[layer]
+    rows = {"h_row": first[0].strides[0], "c_row": first[-1].strides[0], "saving": int(saving)}
+    kernel = getattr(cuda, f"{layer.family}_walk").walk
+    walk.call_at_once(kernel, *operands, *first, mask, ys, *more, **rows)
+    cells = kept[1:] if layer is _LSTM else []
+    return [_at(ys, last), *(_step(r, last) if saving else r for r in cells)]
+
+
+def _by_steps(
+    walk: _Walk, operands: list[Ref], first: list[Ref], mask: Ref, ys: Ref, kept: list[Ref], saving: bool
+) -> list[Ref]:
+    """Emit a launch for each step; returns the states behind the last one."""
+    (z, *beside), (h, *cells) = operands, first
+    sizes, depth = walk.step_sizes(z_row=walk.steps * walk.columns, saving=saving), walk.units if walk.started else 0
+    for t in walk.times:
+        own = [_step(r, t) for r in kept] if saving else [_at(z, t), *kept[1:]]
+        arguments = [h, *cells, _at(mask, t), _at(ys, t)]
+        strides = [h.strides[0], *(c.strides[0] for c in cells)]
+        if walk.layer is _LSTM:
+            gates, cell = own
+            arguments, cells = [*arguments, cell, gates], [cell]
+        elif walk.layer is _GRU:
+            arguments.append(own[0])
+        walk.call(getattr(cuda, walk.layer.family).step, _at(z, t), *beside, *arguments, sizes, depth, *strides)
+        h, depth = _at(ys, t), walk.units
+    return [h, *cells]
+
+
 def _forward(layer: _Layer, *, saving: bool) -> Lowering:
     """The rule of a layer that leaves, or does not leave, what the walk back needs."""
 
     def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
         x, kernel, bias, recurrent, *rest = inputs
         walk = _Walk(layer, emit, x, recurrent, **params)
-        n, steps, units = walk.n, walk.steps, walk.units
+        n, steps = walk.n, walk.steps
         first = walk.initial(rest[: layer.states * walk.started])
         mask, is_gru = walk.mask(inputs), layer is _GRU
         biases = [_step(bias, i) for i in range(2)] if is_gru else [bias]
@@ -131,23 +189,11 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
         walk.product(_matrix(walk.x), kernel, biases[0], _matrix(z))
         ys, *lasts = outputs[: 1 + layer.states]
         saved = outputs[1 + layer.states :]
-        sizes = walk.step_sizes(z_row=steps * walk.columns, saving=saving)
-        h, *cells = first
-        depth = units if walk.started else 0
         beside = [contiguous(biases[1], emit)] if is_gru else []
-        for t in walk.times:
-            own = [_step(r, t) for r in saved] if saving else [_at(z, t), *lasts[1:]]  # gates, cells
-            arguments = [h, *cells, _at(mask, t), _at(ys, t)]
-            strides = [h.strides[0], *(c.strides[0] for c in cells)]
-            if layer is _LSTM:
-                gates, cell = own
-                arguments, cells = [*arguments, cell, gates], [cell]
-            elif is_gru:
-                arguments.append(own[0])
-            step = getattr(cuda, layer.family).step
-            walk.call(step, _at(z, t), walk.recurrent, *beside, *arguments, sizes, depth, *strides)
-            h, depth = _at(ys, t), units
-        for before, last in zip([h, *cells], lasts, strict=True):
+        kept = saved if saving else [z, *lasts[1:]]  # gates (which nobody writes where they are not saved), cells
+        run = _at_once if walk.fits(back=False) and steps else _by_steps
+        ends = run(walk, [z, walk.recurrent, *beside], first, mask, ys, kept, saving)
+        for before, last in zip(ends, lasts, strict=True):
             if before is not last:
                 copy(before, last, emit)
         if saving and is_gru:
@@ -222,6 +268,24 @@ class _Back(_Walk):
 
     def walk(self, *results: Ref) -> None:
         """All steps back, the slopes that enter the recurrent product being the last of the results."""
+        if self.fits(back=True):
+            self._at_once(*results)
+        else:
+            self._by_steps(*results)
+        self.end(results[-1])
+
+    def _at_once(self, *results: Ref) -> None:
+        saved, sizes = self.saved[:1], {"dy_row": self.dys.strides[0], "dy_step": self.dys.strides[1]}
+        if self.layer is _GRU:
+            h = self.saved[1].viewed(lambda a: a[:, :, self.features + 1 :])
+            saved, sizes = [*saved, h], sizes | {"h_step": h.strides[0], "h_row": h.strides[1]}
+        elif self.layer is _LSTM:
+            saved, sizes = [*saved, self.firsts[1], self.saved[1]], sizes | {"c_row": self.firsts[1].strides[0]}
+        kernel = getattr(cuda, f"{self.layer.family}_walk").walk_back
+        arguments = [self.recurrent, *self.dstates, self.dys, self.seen, *saved, *results]
+        self.call_at_once(kernel, *arguments, back=True, **sizes)
+
+    def _by_steps(self, *results: Ref) -> None:
         step_back, sizes, dz = getattr(cuda, self.layer.family).step_back, self.back_sizes(), results[-1]
         for t, behind, before in self.steps_back():
             own, depth = _step(dz, t), 0 if behind is None else self.columns
@@ -231,7 +295,6 @@ class _Back(_Walk):
                 step_back, entered, self.recurrent, *self.dstates, _at(self.dys, t), _at(self.seen, t), *saved,
                 *(_step(r, t) for r in results), sizes, depth, *strides,
             )  # fmt: skip
-        self.end(dz)
 
     def _saved(self, t: int, before: int | None) -> tuple[list[Ref], list[int]]:
         """What the forward pass left of a step, and the distances of the rows of states before it."""
