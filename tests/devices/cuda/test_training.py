@@ -145,4 +145,4 @@ def test_an_lstm_is_trained_there(monkeypatch: pytest.MonkeyPatch):
 
     there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), there, here)
-    assert card.seen["replayed"] > 0 and card.kernels["step"] > 0 and card.kernels["step_back"] > 0
+    assert card.seen["replayed"] > 0 and card.kernels["walk"] > 0 and card.kernels["walk_back"] > 0
