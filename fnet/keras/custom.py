@@ -11,6 +11,7 @@ import numpy as np
 
 from fnet import random, regularizers, tree
 from fnet.keras.held import HeldLayer
+from fnet.keras.own_files import recipe_of
 from fnet.keras.running import Running, running
 from fnet.keras.variable import Variable
 from fnet.masking import join_mask, split_mask, unmasked
@@ -57,7 +58,7 @@ def functional_layer(
 ) -> HeldLayer:
     """The pair ``(init, apply)`` of an object that is built for these samples; `call` says how it is called."""
     call = called if call is None else call
-    weights, parts = layer.asked_weights, layer.parts()
+    weights, parts, recipe = layer.asked_weights, layer.parts(), recipe_of(layer)
     places = list(layer.placed())
 
     def init(key: Any, shape: Any, dtype: Any) -> tuple[Any, Any]:
@@ -93,7 +94,8 @@ def functional_layer(
             constraints={name: w.constraint for name, w in weights.items() if w.constraint is not None},
             masks="used",
             shape=tree.map(lambda s: s.shape, samples),
-            config=config,
+            config=config if recipe is None else recipe.kwargs,
+            recipe=recipe,
         ),
         layer,
     )

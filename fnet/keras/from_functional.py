@@ -6,11 +6,12 @@ from typing import Any
 
 from fnet import tree
 from fnet.keras import layers
-from fnet.keras.held import HeldLayer
+from fnet.keras.held import HeldLayer, face_of
 from fnet.keras.input import Input
 from fnet.keras.layer import Layer
 from fnet.keras.models.model import Model
 from fnet.keras.models.sequential import Sequential
+from fnet.keras.own_files import made_again
 from fnet.keras.running import Values
 from fnet.layers.constructor import LAYERS
 from fnet.networks.graph import wiring_of
@@ -66,6 +67,12 @@ def _face(layer: Functional, name: str, params: Any, state: Any) -> Layer:
         layer.kind == "serial" and len(set(map(id, layer.children))) == len(layer.children) > 0
     ):
         return from_functional(layer.relabel(name, named=True), params, state)
+    own = made_again(layer)
+    if own is not None:
+        own.name, own.has_chosen_name, own._trainable = name, layer.named, layer.trainable is not False
+        own._core = HeldLayer.of(own.functional, own)
+        own.take(params, state)
+        return own
     if layer.kind == "TimeDistributed":
         (entry,), (child,) = layer.entries, layer.children
         return layers.TimeDistributed.around(
@@ -81,6 +88,22 @@ def _face(layer: Functional, name: str, params: Any, state: Any) -> Layer:
         True,
     )
     return face
+
+
+def object_of(layer: Functional, name: str | None = None) -> Layer:
+    """The object of a layer that has no weights yet, under this name."""
+    own = face_of(layer)
+    if own is not None:
+        own.name, own.has_chosen_name = name or own.name, name is not None
+        return own
+    if layer.kind == "TimeDistributed":
+        inner, activity = object_of(layer.children[0]), layer.config.get("activity_regularizer")
+        return layers.TimeDistributed(inner, activity_regularizer=activity, name=name)
+    kind = getattr(layers, layer.kind)
+    made: Layer = object.__new__(kind)
+    Layer.__init__(made, name=name, trainable=layer.trainable is not False)
+    made._core = HeldLayer.of(layer, made)
+    return made
 
 
 def _graph(net: Functional, params: Any, state: Any) -> Model:

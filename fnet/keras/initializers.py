@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import initializers, random
+from fnet.io.keras.parts import INITIALIZER
+from fnet.keras.plain_data import words
 
 
 def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,6 +27,8 @@ def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
 
     return construct
 
+
+serialize, deserialize, get = words("initializers", INITIALIZER.write, INITIALIZER.read, initializers.get)
 
 _ALIASES = {"IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal"}
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet import losses
+from fnet.io.keras.losses import read_loss, write_loss
+from fnet.keras.plain_data import words
 from fnet.losses.define import Loss as MadeLoss
 from fnet.losses.define import from_function
 
@@ -68,6 +70,9 @@ def functional(given: Any) -> Any:
     if isinstance(given, type) and issubclass(given, Loss):
         return given().functional
     return given.functional if isinstance(given, Loss) else given
+
+
+serialize, deserialize, get = words("losses", lambda loss: write_loss(functional(loss)), read_loss, losses.get)
 
 
 def __getattr__(name: str) -> Any:

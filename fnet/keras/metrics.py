@@ -13,7 +13,9 @@ import numpy as np
 
 from fnet import initializers, metrics
 from fnet.errors import StructureError, ValueRangeError
+from fnet.io.keras.metrics import read_metric, write_metric
 from fnet.keras.losses import Loss
+from fnet.keras.plain_data import words
 from fnet.keras.running import Values
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
@@ -199,6 +201,13 @@ def _warning(accuracy: Functional) -> Functional:
             warnings.warn(f"{error} fnet.keras compares them with 0.5, as Keras does.", stacklevel=2)
 
     return accuracy._replace(check_outputs=check)
+
+
+def _known(given: Any) -> Any:
+    return given if isinstance(given, Metric) else Metric(metrics.get(given))
+
+
+serialize, deserialize, get = words("metrics", lambda metric: write_metric(functional(metric)), read_metric, _known)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from fnet.io.keras import inference, masks, values
 from fnet.io.keras.config import TEXT, Config, ValueKind, integers, several, wrong
 from fnet.io.keras.translation import Translation
 from fnet.networks.layer import DEEPEST
+from fnet.networks.node import SymbolicNode
 
 _TENSORS = ("initial_state", "query", "value", "key", *masks.KEYWORDS)  # keywords that are inputs
 _CONSTANT = "_CONSTANT_VALUE"
@@ -94,6 +95,8 @@ def call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[st
         for key, value in keywords.items():
             if _says_nothing(value) or key in _TENSORS:  # training=False is of the node
                 continue
+            if _is_of_ones_own(row) and isinstance(value, Place):
+                continue
             argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
             if argument is None:
                 raise FileError(
@@ -111,6 +114,15 @@ def _says_nothing(value: Any) -> bool:
     return value is None or value is False or (isinstance(value, list) and all(map(_says_nothing, value)))
 
 
+def _is_of_ones_own(row: Translation | None) -> bool:
+    return row is not None and row.registered is not None
+
+
+def _is_input(key: str, value: Any) -> bool:
+    """Whether a keyword of a call of a layer of one's own is one more input: ``layer(x, other=y)``."""
+    return isinstance(value, SymbolicNode) and key not in masks.KEYWORDS
+
+
 def inputs_of(row: Translation | None, call: Any, path: str) -> Any:
     """What fnet's layer is called on, without masks."""
     arguments, keywords = call
@@ -123,8 +135,10 @@ def inputs_of(row: Translation | None, call: Any, path: str) -> Any:
         mask = row.in_call.get("masked")
         parts += [keywords[mask]] if mask and keywords.get(mask) is not None else []
         return parts[0] if len(parts) == 1 else tuple(parts)
-    if row is not None and row.registered is not None and len(arguments) > 1:
-        return tuple(arguments)
+    if _is_of_ones_own(row):
+        arguments = [*arguments, *(value for key, value in keywords.items() if _is_input(key, value))]
+        if len(arguments) > 1:
+            return tuple(arguments)
     if len(arguments) != 1:
         raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
     given = arguments[0]

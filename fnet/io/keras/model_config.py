@@ -82,6 +82,8 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
     if "masked" in row.in_call and layer.config["masked"]:
         keywords[row.in_call["masked"]] = parts.pop()
     keywords |= _masks([part.mask if isinstance(part, Tensor) else None for part in parts], row.inputs)
+    if len(parts) > 1 and layer.recipe is not None and getattr(layer.recipe.make, "takes_several", False):
+        return parts, keywords
     if row.inputs == "each":
         return (parts * 2 if len(parts) == 1 else parts), keywords
     if row.inputs == "states" and row.kind.endswith(("Cell", "Cells")):

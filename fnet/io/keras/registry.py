@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 from fnet.errors import plain
 
 _made: dict[str, Callable[..., Any]] = {}
+_meanwhile: ContextVar[Mapping[str, Callable[..., Any]]] = ContextVar("meanwhile", default=MappingProxyType({}))
 
 
 def enter(name: str, make: Callable[..., Any]) -> None:
@@ -18,7 +21,18 @@ def enter(name: str, make: Callable[..., Any]) -> None:
 
 def found(name: str) -> Callable[..., Any] | None:
     """The thing of this name, None for none."""
-    return _made.get(name)
+    meanwhile = _meanwhile.get()
+    return meanwhile.get(name) or meanwhile.get(class_name(name)) or _made.get(name)
+
+
+@contextmanager
+def known(things: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Know things by these names, or by them behind a package, in the context."""
+    token = _meanwhile.set({**_meanwhile.get(), **things})
+    try:
+        yield
+    finally:
+        _meanwhile.reset(token)
 
 
 def name_of(make: Any) -> str | None:
@@ -46,7 +60,12 @@ def class_name(name: str) -> str:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two things are one, or functions of one definition that has run again."""
-    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)) or "<" in one.__qualname__:
+    """Whether two things are one, or functions or classes of one definition that has run again.
+
+    What makes objects of a class, which it names as `serializes`, is that class.
+    """
+    one, other = (getattr(own, "serializes", own) for own in (one, other))
+    kinds = FunctionType | type
+    if not (isinstance(one, kinds) and isinstance(other, kinds)) or "<" in one.__qualname__:
         return one is other
     return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from fnet import layers
@@ -28,9 +29,13 @@ BASES: dict[str, type[Layer]] = {
 }
 """What layers can do beside what all of them can, by the name of the layer."""
 
+_OF_SAVING = {"serialize": "serialize_keras_object", "deserialize": "deserialize_keras_object"}
+
 
 def __getattr__(name: str) -> Any:
-    if name in MERGES:
+    if name in _OF_SAVING:
+        value = getattr(importlib.import_module("fnet.keras.saving"), _OF_SAVING[name])
+    elif name in MERGES:
         value = merge_function(name, _named(name.capitalize()))
     elif name in layers.LAYERS:
         make = getattr(layers, name)

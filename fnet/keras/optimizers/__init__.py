@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from fnet import optimizers
 from fnet.errors import StructureError
+from fnet.io.keras import registry
+from fnet.io.keras.optimizers import read_optimizer, write_optimizer
 from fnet.optimizers import Optimizer as Functional
 
 
@@ -120,8 +122,28 @@ def standard_optimizer(name: str, make: Callable[..., Functional]) -> type[Optim
     return type(name, (Optimizer,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
 
 
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """The plain data that say an optimizer, as files have them, with its present learning rate."""
+    described = write_optimizer(optimizer.functional)
+    rate = optimizer.get_config().get("learning_rate")
+    if isinstance(rate, float):
+        described["config"]["learning_rate"] = rate
+    return described
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+    """The optimizer that plain data of `serialize` say, of fnet or of Keras. Raises `FileError` for what is none."""
+    with registry.known(custom_objects or {}):
+        return Optimizer(read_optimizer(config, "optimizers"))
+
+
 def get(identifier: Any) -> Optimizer:
-    """The optimizer of a name or a class, or the object itself. Raises `ValueRangeError` for an unknown name."""
+    """The optimizer of a name, a class or plain data, or the object itself.
+
+    Raises `ValueRangeError` for an unknown name.
+    """
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):

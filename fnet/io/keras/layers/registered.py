@@ -30,10 +30,12 @@ def row(name: str, make: Callable[..., Any]) -> Translation:
         return {key: _written(value, key) for key, value in layer.config.items() if key != "trainable"}
 
     def from_config(config: Config) -> Layer:
+        of_config = getattr(make, "of_config", None)  # of classes, which read their configs themselves
         arguments = {key: _read(value, f"{config.path}/{key}", config.depth) for key, value in config.fields.items()
-                     if key not in _OF_ALL and not (key == "activity_regularizer" and value is None)}  # fmt: skip
+                     if key not in _OF_ALL and not (key == "activity_regularizer" and value is None)
+                     and of_config is None}  # fmt: skip
         try:
-            layer = make(**arguments)
+            layer = make(**arguments) if of_config is None else of_config(dict(config.fields))
         except FileError:
             raise
         except Exception as error:  # whatever a function of the user's raises for what a file says
