@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from types import FunctionType, MappingProxyType
 from typing import Any
 
 from fnet.errors import plain
 
 _made: dict[str, Callable[..., Any]] = {}
-_meanwhile: ContextVar[Mapping[str, Callable[..., Any]]] = ContextVar("meanwhile", default=MappingProxyType({}))
+_meanwhile: list[Mapping[str, Callable[..., Any]]] = []
 
 
 def enter(name: str, make: Callable[..., Any]) -> None:
@@ -21,18 +20,22 @@ def enter(name: str, make: Callable[..., Any]) -> None:
 
 def found(name: str) -> Callable[..., Any] | None:
     """The thing of this name, None for none."""
-    meanwhile = _meanwhile.get()
-    return meanwhile.get(name) or meanwhile.get(class_name(name)) or _made.get(name)
+    for things in reversed(_meanwhile):
+        for key in (name, class_name(name)):
+            if key in things:
+                return things[key]
+    return _made.get(name)
 
 
 @contextmanager
 def known(things: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """Know things by these names, or by them behind a package, in the context."""
-    token = _meanwhile.set({**_meanwhile.get(), **things})
+    """Know things by these names, or by them behind a package, as long as the context lasts, in all threads."""
+    own = MappingProxyType(dict(things))
+    _meanwhile.append(own)
     try:
         yield
     finally:
-        _meanwhile.reset(token)
+        del _meanwhile[next(i for i, other in enumerate(_meanwhile) if other is own)]
 
 
 def name_of(make: Any) -> str | None:
