@@ -38,6 +38,14 @@ def test_a_wrapper_trains_the_layer_within():
         Twice(3)
 
 
+def test_a_layer_with_weights_is_not_normalised_spectrally():
+    inner = layers.Dense(1)
+    inner(X)
+    with pytest.raises(StructureError, match="SpectralNormalization: dense.* has weights already, and the wrapper"):
+        layers.SpectralNormalization(inner)
+    assert layers.SpectralNormalization(layers.Dense(1))(X).shape == (8, 1)
+
+
 class Checked(layers.Layer):
     def __init__(self, **spec):
         super().__init__(name="checked")

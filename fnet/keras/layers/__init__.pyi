@@ -13,6 +13,7 @@ from fnet.keras.lambdas import LambdaLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
+from fnet.keras.spectral_normalization import NormalizedLayer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
 from fnet.layers.categories import Mode, VectorMode
@@ -1763,7 +1764,7 @@ class SpatialDropout3D(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class SpectralNormalization(Layer):
+class SpectralNormalization(NormalizedLayer):
     r"""`layer` with the kernel ``W / sigma`` in training; ``sigma = v W u^T`` estimates its largest singular value."""
 
     def __init__(
