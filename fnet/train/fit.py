@@ -191,7 +191,7 @@ class Fit:
                 progress.advance(done, float(self.carry.totals.loss / self.carry.totals.count))
                 if self.interrupt.requested or self.run.stopping:
                     break
-        self._check_parameters(epoch)
+        self._check_parameters(f"the last one of epoch {epoch}")
         if self.interrupt.requested:
             return None
         logs = self.results(self.carry.totals)
@@ -249,11 +249,17 @@ class Fit:
         keep, interrupt = (self._mark, self.interrupt) if limit is None else (None, None)
         return self.passes.run(start, self.epoch.chunks(self.at, limit, keep, interrupt), pause)
 
-    def _mark(self) -> None:
-        """Keep the present state, because the data of the steps before it are gone."""
+    def _mark(self) -> bool:
+        """Keep the present state, because the data of the steps before it are to be gone; whether it is one to keep.
+
+        A state that the last update made NaN is not: the next loss shows it, and the state before explains it.
+        """
         if self.run.batch != self.at:
+            if _not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params)) is not None:
+                return False
             self._keep()
             self.at = self.run.batch
+        return True
 
     def _call(self, hook: str, logs: dict[str, Any]) -> None:
         """Call a hook of train or epoch, and do what it asks for."""
@@ -282,6 +288,8 @@ class Fit:
                 "changes_learning_rate = True in its class."
             )
         if self.run.batch:
+            if _not_finite(ts.params) is not None:  # a callback may also ask for a state that is
+                self._check_parameters(f"in epoch {self.run.epoch}")
             assign(self.carry.ts, ts)
             self._keep()
         else:
@@ -324,14 +332,14 @@ class Fit:
         else:
             self.safe, self.own = copied(self.carry.ts), True
 
-    def _check_parameters(self, epoch: int) -> None:
+    def _check_parameters(self, which: str) -> None:
         """Refuse parameters that the last update made NaN or infinite. The loss shows what earlier updates made."""
         step = int(self.carry.ts.step)
         path = _not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params))
         if path is not None:
             raise NonFiniteError(
-                f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), the last one of "
-                f"epoch {epoch}; the state given to fit is unchanged. {self._explained(step - 1)} {_KEPT}",
+                f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), {which}; "
+                f"the state given to fit is unchanged. {self._explained(step - 1)} {_KEPT}",
                 self._last_good(step),
                 self.history,
             )

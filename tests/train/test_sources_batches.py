@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fnet import random, tree
+from fnet import optimizers, random, tree
 from fnet.callbacks import BackupAndRestore, Callback, LambdaCallback
 from fnet.errors import DtypeError, NonFiniteError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Dense, GlobalAveragePooling1D
 from fnet.networks.combinators import serial
 from fnet.train import Trainer
+from fnet.train.sources import batches as source_of_batches
+from fnet.train.sources.batches import BatchesEpoch
 from fnet.train.sources.prefetch import Prefetch
 
 
@@ -126,8 +128,10 @@ def test_sequences_of_several_lengths_compile_once_each():
     assert sum(step.memory().programs for step in trainer._compiled.values()) == 3
 
 
-def test_nan_is_explained_though_the_batches_are_gone(trainer, ts, problem):
-    """Behind more batches than are remembered; the good state before is in the error."""
+@pytest.mark.parametrize("room", [1 << 26, 1])
+def test_nan_is_explained_though_the_batches_are_gone(trainer, ts, problem, monkeypatch, room):
+    """Behind more batches than are remembered, or larger ones; the good state before is in the error."""
+    monkeypatch.setattr(source_of_batches, "REMEMBERED_BYTES", room)
     x, y = (np.tile(part, (4, 1)) for part in problem)
     bad = x.copy()
     bad[4 * 18 + 1, 2] = np.nan
@@ -247,3 +251,29 @@ def test_a_generator_may_write_each_batch_into_the_same_memory(trainer, ts, prob
     into = np.empty_like(x)
     outputs = trainer.predict(result, (batch for batch, _ in batches(into, 3)))
     assert same(outputs, trainer.predict(result, np.concatenate([0 * x, x, 2 * x])))
+
+
+@pytest.mark.parametrize("number", [14, 15, 16])
+def test_an_update_that_makes_a_parameter_infinite_is_found_at_any_batch(number):
+    """Also the last one before batches are forgotten."""
+    trainer = Trainer(Dense(1, kernel_initializer="ones", use_bias=False), "mse", optimizers.sgd(1e12))
+    ts = trainer.init(random.key(0), (3,))
+    batches = iter([(X * (1e14 if i == number else 0), Y) for i in range(20)])
+    text = rf"infinite in epoch 0 at step {number + 1} .* The update before made the parameter 'kernel' NaN or infinite"
+    with pytest.raises(NonFiniteError, match=text) as caught:
+        trainer.fit(ts, batches, steps_per_epoch=20, verbose=0)
+    assert caught.value.ts.step == number and np.isfinite(caught.value.ts.params["kernel"]).all()
+
+
+def test_few_large_batches_are_remembered(trainer, ts, problem, monkeypatch):
+    x, y = problem
+    monkeypatch.setattr(source_of_batches, "REMEMBERED_BYTES", 3 * (x.nbytes + y.nbytes))
+    held = []
+
+    def remember(self, number, data, keep, given=BatchesEpoch._remember):
+        given(self, number, data, keep)
+        held.append(len(self._latest))
+
+    monkeypatch.setattr(BatchesEpoch, "_remember", remember)
+    trainer.fit(ts, iter([(x, y)] * 8), steps_per_epoch=8, verbose=0)
+    assert held == [1, 2, 3, 1, 2, 3, 1, 2]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fnet import Layer, optimizers, random, serial, tree
+from fnet.callbacks import Callback, TerminateOnNaN
 from fnet.errors import NonFiniteError
 from fnet.layers import Dense
 from fnet.train import Trainer, loop
@@ -152,6 +153,43 @@ def test_a_last_update_that_diverges_is_found_too(problem):
     trainer = Trainer(Dense(1), "mse", optimizers.sgd(1e30))
     with pytest.raises(NonFiniteError, match="the parameter 'kernel' became NaN or infinite at step 0 .*Lower"):
         trainer.fit(trainer.init(random.key(0), (3,)), x * 1e10, y, batch_size=23, verbose=False)
+
+
+class Rate(Callback):
+    """Sets the learning rate after every batch, or the state."""
+
+    changes_learning_rate = True
+
+    def __init__(self, good=None):
+        self.good = good
+
+    def on_train_batch_end(self, run):
+        run.learning_rate = 1e12
+        if self.good is not None:
+            run.replace(self.good(run.ts))
+
+
+@pytest.mark.parametrize("given", ["arrays", "batches"])
+def test_the_last_good_state_where_a_callback_asks_for_something_after_every_batch(given):
+    """The update of step 3 makes the parameters infinite; a callback may go back to good ones."""
+    x, y = np.zeros((20, 3), "float32"), np.zeros((20, 1), "float32")
+    x[6:8] = 1e14
+    trainer = Trainer(Dense(1, kernel_initializer="ones", use_bias=False), "mse", optimizers.sgd(1e12))
+    ts = trainer.init(random.key(0), (3,))
+
+    def fit(*callbacks):
+        data = (iter([(x[i : i + 2], y[i : i + 2]) for i in range(0, 20, 2)]),) if given == "batches" else (x, y)
+        size = {} if given == "batches" else {"batch_size": 2}
+        return trainer.fit(ts, *data, **size, steps_per_epoch=10, shuffle=False, verbose=False, callbacks=callbacks)
+
+    text = r"the parameter 'kernel' became NaN or infinite at step 3 \(counted from 0\), in epoch 0; the state given to"
+    with pytest.raises(NonFiniteError, match=text) as caught:
+        fit(Rate())
+    assert caught.value.ts.step == 3 and tree.all_equal(caught.value.ts.params, ts.params)
+    last, _ = fit(Rate(), TerminateOnNaN())
+    assert tree.all_equal(last, caught.value.ts)
+    last, _ = fit(Rate(lambda now: now if np.isfinite(now.params["kernel"]).all() else now._replace(params=ts.params)))
+    assert last.step == 10 and tree.all_equal(last.params, ts.params)
 
 
 @pytest.mark.parametrize(("sample", "step"), [(0, 10), (7, 11), (22, 14)])

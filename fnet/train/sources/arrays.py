@@ -76,7 +76,7 @@ class ArraysEpoch:
         self,
         at: int,
         limit: int | None = None,
-        keep: Callable[[], None] | None = None,
+        keep: Callable[[], bool] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Chunks:
         """The full batches, then the rest."""

@@ -16,7 +16,7 @@ from fnet.train.sources.prefetch import Prefetch
 from fnet.train.sources.source import Batch, Chunk, Chunks, Data, batches_of
 from fnet.transfer import to_device
 
-REMEMBERED = 16
+REMEMBERED, REMEMBERED_BYTES = 16, 1 << 26
 
 _CONTAINERS = (list, tuple, Mapping, str, bytes, range, memoryview)
 
@@ -134,7 +134,7 @@ class BatchSource:
 
 
 class BatchesEpoch:
-    """A pass over batches. remembered: how many of them can be asked for again, at least."""
+    """A pass over batches. remembered: how many of them can be asked for again, at most; of large ones fewer."""
 
     def __init__(self, source: BatchSource, items: Iterator[Any], remembered: int = 0) -> None:
         self.steps = source.end
@@ -147,7 +147,7 @@ class BatchesEpoch:
         self,
         at: int,
         limit: int | None = None,
-        keep: Callable[[], None] | None = None,
+        keep: Callable[[], bool] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Chunks:
         """A chunk for each batch; those before `at` are skipped, or were done and are remembered."""
@@ -179,9 +179,9 @@ class BatchesEpoch:
         data = self._moved(number)
         return Batch(data, np.arange(len(tree.leaves(data)[0])), None, f" of batch {number}")
 
-    def _remember(self, number: int, data: Data, keep: Callable[[], None] | None) -> None:
-        if len(self._latest) >= self._remembered and keep is not None:
-            keep()
+    def _remember(self, number: int, data: Data, keep: Callable[[], bool] | None) -> None:
+        size = (len(self._latest) + 1) * sum(leaf.nbytes for leaf in tree.leaves(data))
+        if (len(self._latest) >= self._remembered or size > REMEMBERED_BYTES) and keep is not None and keep():
             self._latest.clear()
         self._latest[number] = data
 

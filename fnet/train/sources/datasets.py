@@ -179,7 +179,7 @@ class DatasetsEpoch:
         self,
         at: int,
         limit: int | None = None,
-        keep: Callable[[], None] | None = None,
+        keep: Callable[[], bool] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Chunks:
         """For each window the full batches, in the last one then the rest."""

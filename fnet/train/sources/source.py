@@ -54,13 +54,14 @@ class Epoch(Protocol):
         self,
         at: int,
         limit: int | None = None,
-        keep: Callable[[], None] | None = None,
+        keep: Callable[[], bool] | None = None,
         interrupt: Interrupt | None = None,
     ) -> Chunks:
         """The steps from number `at` on, at most `limit`.
 
-        keep: is called before a chunk, when the steps before it cannot be asked for again. interrupt: ends the steps
-        where one is waited for. The iterator is to be closed: it may have a thread, which makes the next chunk.
+        keep: is called before a chunk, when the steps before it should be asked for no longer, and says whether they
+        are not needed. interrupt: ends the steps where one is waited for. The iterator is to be closed: it may have a
+        thread, which makes the next chunk.
         """
         ...
 
