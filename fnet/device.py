@@ -111,12 +111,14 @@ class Feed(Protocol):
 class Device(Protocol):
     """A place where arrays lie and kernels run. It owns its memory and its streams.
 
-    array: the class of its arrays; alignment: at multiples of how many bytes those in a block begin.
+    array: the class of its arrays; alignment: at multiples of how many bytes those in a block begin; alike_bytes: of
+    arrays that one loop updates, of each and of all together, see `fnet.compile.alike`.
     """
 
     name: str
     array: type[Any]
     alignment: int
+    alike_bytes: tuple[int, int]
 
     # Arrays.
 

@@ -22,9 +22,6 @@ from fnet.compile.graph import Graph, Node, Value
 from fnet.compile.loops import Computation
 from fnet.compile.memory import STATE
 
-# In larger arrays the call of one loop more is nothing, and a gradient that waits for the others leaves the cache.
-MOST_BYTES, MOST_BYTES_TOGETHER = 1 << 16, 1 << 18
-
 
 @dataclass(slots=True, eq=False)
 class Row:
@@ -50,20 +47,26 @@ class _Kind:
     made: tuple[Value, ...]
 
 
-def join_alike(regions: list[FusedRegion], graph: Graph, donated: frozenset[int]) -> list[FusedRegion | Row]:
-    """The regions, with each row of regions alike in the place of its last one; nothing in between reads the others."""
+def join_alike(
+    regions: list[FusedRegion], graph: Graph, donated: frozenset[int], most: tuple[int, int]
+) -> list[FusedRegion | Row]:
+    """The regions, with each row of regions alike in the place of its last one; nothing in between reads the others.
+
+    most: how many bytes an array has at most, and all arrays of a row that are donated in one place.
+    """
     places = {graph.inputs[i]: place for place, i in enumerate(sorted(donated))}
     readers, outputs = graph.consumers(), frozenset(graph.outputs)
     alike: dict[Hashable, list[tuple[_Kind, FusedRegion]]] = {}
     for region in regions:
-        kind = _kind(region, places, readers, outputs)
+        small = region.space and 4 * math.prod(region.space) <= most[0]
+        kind = _kind(region, places, readers, outputs) if small else None
         if kind is not None:
             alike.setdefault(kind.shared, []).append((kind, region))
     last: dict[FusedRegion, Row] = {}
     gone: set[FusedRegion] = set()
     position = {region: i for i, region in enumerate(regions)}
     for found in alike.values():
-        for run in _runs(sorted(found, key=lambda pair: pair[0].places)):
+        for run in _runs(sorted(found, key=lambda pair: pair[0].places), most[1]):
             members = [region for _, region in run]
             row = Row(members, list(zip(*(kind.made for kind, _ in run), strict=True)))
             last[max(members, key=position.__getitem__)] = row
@@ -75,7 +78,7 @@ def _kind(
     region: FusedRegion, places: dict[Value, int], readers: dict[Value, list[Node]], outputs: frozenset[Value]
 ) -> _Kind | None:
     """The kind of a region that can be in a row: it overwrites donated arrays, and only outputs leave it."""
-    if not region.space or region.folded is not None or 4 * math.prod(region.space) > MOST_BYTES:
+    if region.folded is not None:
         return None
     number: dict[Value, int] = {}
     shared: list[Hashable] = []
@@ -106,8 +109,8 @@ def _kind(
     return _Kind(tuple(shared), tuple(places[v] for v in own), tuple(made)) if own else None
 
 
-def _runs(found: list[tuple[_Kind, FusedRegion]]) -> list[list[tuple[_Kind, FusedRegion]]]:
-    """Two or more at a time whose donated arrays follow each other; no array belongs to two of them."""
+def _runs(found: list[tuple[_Kind, FusedRegion]], most: int) -> list[list[tuple[_Kind, FusedRegion]]]:
+    """Two or more at a time whose donated arrays follow each other, at most so many bytes; none belongs to two."""
     runs: list[list[tuple[_Kind, FusedRegion]]] = []
     used: set[int] = set()
     room = 0
@@ -122,7 +125,7 @@ def _runs(found: list[tuple[_Kind, FusedRegion]]) -> list[list[tuple[_Kind, Fuse
         else:
             runs.append([(kind, region)])
             used = set(kind.places)
-            room = MOST_BYTES_TOGETHER - size
+            room = most - size
     return [run for run in runs if len(run) > 1]
 
 

@@ -34,7 +34,7 @@ class _Builder:
     def __init__(self, graph: Graph, device: Device, fed: Mapping[int, int]) -> None:
         self.device = device
         self._graph = graph
-        self._regions = join_alike(fuse(graph), graph, frozenset(fed.values()))
+        self._regions = join_alike(fuse(graph), graph, frozenset(fed.values()), device.alike_bytes)
         self._places = Placement(graph, self._regions, fed, device.alignment)
         self._calls: list[KernelCall] = []
         self._label = ""

@@ -37,6 +37,8 @@ class Cuda:
 
     array: type[Any] = DeviceArray
     alignment = ALIGNMENT
+    # A launch takes as long as a loop over some megabytes; gradients wait for each other in memory, not in a cache.
+    alike_bytes = 1 << 23, 1 << 27
 
     def __init__(self, name: str, driver: Driver, pools: list[Pool] | None = None) -> None:
         self.name, self.driver = name, driver
