@@ -54,6 +54,10 @@ for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordi
 Unknown.__neg__ = lambda self: Unknown(-int(self))  # type: ignore[method-assign]
 
 
+class Varying(Unknown):
+    """A size that depends on the values of an input, as the longest of some texts: no number stands for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
     """Shape and dtype of an array; `weak` marks a Python number, whose type yields to that of any array."""

@@ -9,6 +9,8 @@ import numpy as np
 from fnet.arguments import described
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError, DtypeError, ShapeError, TracingError
+from fnet.spec import Varying
+from fnet.transforms import linear_maps
 from fnet.transforms.operand import is_known
 
 
@@ -44,6 +46,13 @@ def _text(who: str, part: Any, encoding: str) -> str:
     if isinstance(part, bytes):
         return part.decode(encoding, "surrogateescape")
     raise DtypeError(f"{who}: expected texts, received {described(part)}. Convert them: x.astype(str).")
+
+
+def rows_of_any_length(x: Any) -> Any:
+    """What stands for a row of integers for each sample of `x`, of which only the shape is asked: (batch, None)."""
+    batch = x.shape[0]
+    one = linear_maps.broadcast_to(linear_maps.reshape(x, shape=(batch, 1)), shape=(batch, Varying(9)))
+    return linear_maps.cast(one, dtype=np.dtype(np.int64))
 
 
 def as_bytes(array: np.ndarray, encoding: str = "utf-8") -> list[bytes]:

@@ -13,7 +13,7 @@ from fnet.arguments import flag, is_integer, one_of, positive_integer
 from fnet.data import words as tokens_of
 from fnet.errors import ArgumentError, ShapeError, StructureError
 from fnet.layers.constructor import LAYERS, Learner, layer_constructor
-from fnet.layers.host_values import texts
+from fnet.layers.host_values import rows_of_any_length, texts
 from fnet.layers.string_lookup import (
     OutputMode,
     given_tokens,
@@ -115,10 +115,7 @@ def TextVectorization(
 
     def _shape_alone(x: Any, state: Any) -> Any:
         if plan.mode == "int" and length is None:
-            raise StructureError(
-                f"{who}: within a network the length of its rows must be known. Give output_sequence_length, the "
-                f"number of tokens that are kept."
-            )
+            return rows_of_any_length(x)
         return numbers_or_vectors(plan, state, np.zeros((x.shape[0], length or 1), np.int64))
 
     learning = Learning(

@@ -13,7 +13,7 @@ from fnet.arguments import is_integer
 from fnet.errors import AxisSizeError, BatchSizeError, ShapeError
 from fnet.masking import unmasked
 from fnet.networks.position import at, current
-from fnet.spec import ArraySpec, Unknown, check_dtype
+from fnet.spec import ArraySpec, Unknown, Varying, check_dtype
 from fnet.transforms.stage import eval_shape
 
 ShapeLike = tuple[Any, ...] | list[Any] | dict[str, Any]
@@ -130,9 +130,11 @@ def _check_batch(spec: ArraySpec, batch: int) -> None:
 
 
 def joined_samples(*specs: ArraySpec) -> Samples:
-    """The samples of which arrays of these specs are batches. A size is None where the specs differ."""
+    """The samples of which arrays of these specs are batches. A size is None where it varies, or the specs differ."""
     axes = zip(*(spec.shape[1:] for spec in specs), strict=True)
-    return Samples(tuple(int(sizes[0]) if len(set(sizes)) == 1 else None for sizes in axes), specs[0].dtype)
+    known = (len(set(sizes)) == 1 and not isinstance(sizes[0], Varying) for sizes in axes)
+    shape = tuple(int(n) if is_known else None for n, is_known in zip(specs[0].shape[1:], known, strict=True))
+    return Samples(shape, specs[0].dtype)
 
 
 def is_single(shape: Any) -> bool:

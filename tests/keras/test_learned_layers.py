@@ -155,3 +155,18 @@ def test_texts_behind_trained_layers_are_refused() -> None:
         StructureError, match=r"inner has a layer within it that runs on the host\. Put that layer into"
     ):
         nested.fit(np.array([["a"]], object), np.ones(1), verbose=0)
+
+
+def test_texts_of_any_length_go_into_a_recurrent_layer(tmp_path: Path) -> None:
+    encoder = layers.TextVectorization(max_tokens=20)
+    encoder.adapt(TEXTS)
+    words = layers.Embedding(len(encoder.get_vocabulary()), 3, mask_zero=True)
+    model = Sequential([encoder, words, layers.LSTM(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(TEXTS, LABELS, batch_size=8, validation_data=(TEXTS[:4], LABELS[:4]), verbose=0)
+    assert encoder.output.shape == (None, None) and model.output_shape == (None, 1)
+    alone, together = model.predict(["a dog ran"], verbose=0), model.predict(TEXTS[:2], verbose=0)
+    np.testing.assert_allclose(alone[0], together[1], rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))

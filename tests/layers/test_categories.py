@@ -136,6 +136,16 @@ def test_texts_go_through_a_network_into_a_trainer() -> None:
     assert net.out_shape(()) == (1,)
 
 
+def test_rows_of_texts_may_have_any_length_in_a_network() -> None:
+    vectorize = TextVectorization(vocabulary=["the", "cat"])
+    net = fnet.serial(vectorize, Embedding(4, 2, mask_zero=True), fnet.layers.LSTM(3), Dense(1))
+    params, state = net.init(KEY, ())
+    assert vectorize.out_shape(()) == (None,) and net.out_shape(()) == (1,)
+    assert net.children[1].out_shape(vectorize.out_shape(())) == (None, 2)
+    one, _ = net.apply(params, state, TEXTS[:1])
+    np.testing.assert_allclose(one, net.apply(params, state, TEXTS)[0][:1], rtol=1e-6)
+
+
 def test_a_vocabulary_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("é\nb\n\n", "utf-8")
     layer = StringLookup(vocabulary=tmp_path / "words.txt")
@@ -268,11 +278,6 @@ ERRORS = {
     "ngrams": (
         lambda: TextVectorization(ngrams=0),
         r"^TextVectorization: ngrams is a positive integer or several, receiv",
-    ),
-    "length within a network": (
-        lambda: TextVectorization(vocabulary=["a"]).out_shape(()),
-        r"^TextVectorization: within a network the length of its rows must be known\. Give "
-        r"output_sequence_length",
     ),
     "another vocabulary": (
         lambda: StringLookup().apply({}, {"characters": np.zeros(3, "uint8"), "ends": np.array([9])}, ["a"]),
