@@ -14,9 +14,11 @@ import numpy as np
 from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import FileError, FnetError
+from fnet.io.keras.config import wrong
 from fnet.io.keras.translation import MODELS, row_of
 from fnet.masking import Masked, unmasked
 from fnet.networks.layer import Layer
+from fnet.networks.node import SymbolicNode
 from fnet.networks.operations import InputAt, operation_of
 from fnet.networks.samples import evaluated
 from fnet.spec import ArraySpec
@@ -122,6 +124,8 @@ def _by_number(keywords: Mapping[str, Any], count: int, path: str) -> dict[int, 
         value = keywords.get(key)
         for i, mask in enumerate(value if isinstance(value, list | tuple) else [value], start=number):
             if mask is not None:
+                if not isinstance(mask, SymbolicNode):
+                    raise wrong(path, "a tensor as the mask of an input", mask)
                 at = i if i < count else 0
                 if found.get(at, mask) is not mask:
                     raise FileError(f"{path}: one input of a call has two masks. Save the network without them.")

@@ -113,6 +113,7 @@ def deep(depth):
         ({"training": {"class_name": "__ellipsis__"}}, "training: expected True, False or null"),
         ({"training": deep(500)}, "nested deeper than 100 levels"),
         ({"mask": {"a": deep(500)}}, "nested deeper than 100 levels"),
+        ({"mask": 3}, "expected a tensor as the mask of an input, received 3."),
         ([1, 2], "expected keywords of a call, received"),
         ({f"k{i}": 1 for i in range(1000)}, "called without the keyword k0=1"),
     ],
