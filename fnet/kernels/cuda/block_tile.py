@@ -28,3 +28,10 @@ def tile_of_block(down, across):
     height = min(BAND, down - band * BAND)
     column = _quotient(number, height)
     return np.int64(band * BAND + number - column * height), np.int64(column)
+
+
+@device_function
+def first_places(rows, columns, size):
+    """The first row and column of the tile of a block; size: of a tile."""
+    down, across = tile_of_block((rows + size - 1) // size, (columns + size - 1) // size)
+    return np.int32(down * size), np.int32(across * size)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.conv_tiled import (
     ACT,
     BIAS,
@@ -15,7 +16,6 @@ from fnet.kernels.cuda.conv_tiled import (
     GROUP_STEP,
     K_STEP,
     TAPS,
-    first_places,
     gradients_operand,
     image_result,
     part_and_group,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cuda.block_tile import tile_of_block
+from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.matrix_operand import matrix_four, matrix_operand
 from fnet.kernels.cuda.register_tiles import (
     SHARED_64,
@@ -53,13 +53,6 @@ _add_windows, _add_patches = product(four_of_targets, matrix_four), product(four
 def targets_of(sizes):
     """The number of targets."""
     return sizes[SAMPLES] * sizes[LINES] * sizes[LINE]
-
-
-@device_function
-def first_places(rows, columns, size):
-    """The first row and column of the tile of a block; size: of a tile."""
-    down, across = tile_of_block((rows + size - 1) // size, (columns + size - 1) // size)
-    return np.int32(down * size), np.int32(across * size)
 
 
 @device_function

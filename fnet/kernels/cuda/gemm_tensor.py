@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.gemm import A_BATCH, A_COLUMN, A_ROW, B_BATCH, B_COLUMN, B_ROW, BIAS, M, N, depth_of
-from fnet.kernels.cuda.gemm_tiled import ACT, are_along_k, first_places, left_operand, right_operand
+from fnet.kernels.cuda.gemm_tiled import ACT, are_along_k, left_operand, right_operand
 from fnet.kernels.cuda.matrix_operand import matrix_four
 from fnet.kernels.cuda.runtime.access import BYTES, is_aligned
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cuda import gemm
-from fnet.kernels.cuda.block_tile import tile_of_block
+from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.gemm import (
     A_BATCH,
     A_COLUMN,
@@ -63,13 +63,6 @@ def right_operand(b, sizes, sample, k, column, deep, along_k):
 def are_along_k(sizes):
     """Whether the elements of the operands lie side by side along k."""
     return sizes[A_COLUMN] == 1, sizes[B_ROW] == 1 and sizes[B_COLUMN] != 1
-
-
-@device_function
-def first_places(m, n, size):
-    """The first row and column of the tile of a block; size: of a tile."""
-    down, across = tile_of_block((m + size - 1) // size, (n + size - 1) // size)
-    return np.int32(down * size), np.int32(across * size)
 
 
 @device_function

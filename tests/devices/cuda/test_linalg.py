@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -308,6 +309,13 @@ def test_columns_beyond_what_the_second_axis_of_a_grid_can_be():
     )
     ((launch, _),) = recording.calls
     assert launch.grid == (1 << 17, 1, 1)
+
+
+def test_steps_beyond_32_bits_are_for_plain_tiles():
+    recording, shape = Recording(Unloaded(), 3), (1024, 1024)
+    refs = [Ref.whole(i, np.dtype(np.float32), shape) for i in range(3)]
+    linalg.matmul(recording, [replace(refs[0], strides=(1 << 31, 1)), refs[1]], refs[2:])
+    assert [launch.__name__ for launch, _ in recording.calls] == ["gemm"]
 
 
 def test_every_tile_has_one_block():

@@ -10,7 +10,7 @@ import numpy as np
 from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.devices.cuda.grids import MOST_Y, spread
-from fnet.devices.cuda.tiling import tiles, tiling
+from fnet.devices.cuda.tiling import SMALLEST, Tiling, tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
@@ -68,8 +68,10 @@ def emit_product(
     (m, k, n), (count, a_step, b_step) = shape, batch
     if c.size == 0:
         return
-    cut, act = tiling(m, n, k, count, c.dtype), activation_codes.code(activation)
     (a_row, a_column), (b_row, b_column) = a.strides[-2:], b.strides[-2:]
+    reach = max(k, a_row, a_column, b_row, b_column)
+    cut = tiling(m, n, k, count, c.dtype) if reach < 1 << 31 else Tiling(SMALLEST, k, 1)
+    act = activation_codes.code(activation)
     target, added, whole = c, bias, count * k
     if cut.parts > 1:  # a stack of the products of the parts
         count, a_step, b_step, whole = cut.parts, cut.part * a_column, cut.part * b_row, k
@@ -79,7 +81,7 @@ def emit_product(
         "batch": count, "a_batch": a_step, "b_batch": b_step, "whole": whole, "bias": int(added is not None),
     }  # fmt: skip
     grid = tiles(m, cut.tile) * tiles(n, cut.tile), 1, min(count, MOST_Y)
-    if cut.tile == cuda.gemm.TILE:
+    if cut.tile == SMALLEST:
         kernel = cuda.gemm.gemm if activation == "linear" else getattr(cuda.gemm, f"gemm_{activation}")
         launch, numbers = kernel[grid, (cut.tile, cut.tile)], cuda.gemm.SIZES.array(**sizes)
     else:
