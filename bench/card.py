@@ -18,7 +18,7 @@ from pathlib import Path
 
 import fnet
 from bench import device
-from bench.card_rows import COPY, GEMM, NETWORKS, OPERATIONS, CardRow
+from bench.card_rows import COPY, GEMM, LOWER, NETWORKS, OPERATIONS, CardRow
 from bench.kernels import against, highest_rate
 from bench.measure import Result, measure
 from bench.peer import Peer
@@ -27,6 +27,7 @@ from bench.report import absent_list, peers_table, summary_table
 from bench.rows import Row
 
 PEERS = ("fnet", "torch", "torch_graphs", "torch_compile", "jax")
+LESS_PRECISE = ("fnet_high", "fnet_medium", "torch_medium")
 COMPILING = {"fnet": 7, "torch_compile": 4, "jax": 3}  # who compiles for long, and by how many processes beforehand
 FIRST = 8  # networks that are measured before the operations
 LIMIT = 60.0  # seconds for one answer of a peer
@@ -76,18 +77,30 @@ def main() -> None:
         sys.exit(f"no card: {fnet.devices().missing.get('cuda', 'none has the number 0')}.")
     end = time.monotonic() + options.seconds
     report = Report(options.out)
+    first, lower, later = (
+        [row for row in (_form(r, options.dry) for r in rows) if row is not None]
+        for rows in (
+            (COPY, GEMM, *_chosen(NETWORKS[:FIRST], options.only)),
+            _chosen(LOWER, options.only),
+            _chosen((*OPERATIONS, *NETWORKS[FIRST:]), options.only),
+        )
+    )
     with _caches(), ExitStack() as stack:
-        rows = [r for r in (*NETWORKS[:FIRST], *OPERATIONS, *NETWORKS[FIRST:]) if options.only in r.row.key]
-        wanted = [row for row in (_form(r, options.dry) for r in (COPY, GEMM, *rows)) if row is not None]
         if not options.dry:
-            _compile_beforehand(options.peers, wanted, options.seconds / 4)
+            _compile_beforehand(options.peers, [*first, *later], options.seconds / 4)
         peers = Peers(options.peers, stack)
         report.absent, report.heading = peers.absent, "; ".join(peer.version for peer in peers.alive())
-        for row in wanted:
-            if time.monotonic() > end:
-                report.left_out.append(row.title)
-                continue
-            report.add(peers.measure(row, options.rounds, options.burst))
+        less_precise = Peers(LESS_PRECISE if lower else (), stack)
+        for asked, rows, add in (
+            (peers, first, report.add),
+            (less_precise, lower, report.add_less_precise),
+            (peers, later, report.add),
+        ):
+            for row in rows:
+                if time.monotonic() < end:
+                    add(asked.measure(row, options.rounds, options.burst))
+                else:
+                    report.left_out.append(row.title)
     report.write()
     if any("fnet" not in result.seconds for result in report.results):
         sys.exit("fnet itself is missing from a row")
@@ -102,10 +115,17 @@ class Report:
         self.absent: dict[str, str] = {}
         self.results: list[Result] = []
         self.left_out: list[str] = []
+        self._less_precise: list[Result] = []
 
     def add(self, result: Result) -> None:
         """One more row."""
         self.results.append(result)
+        print(*peers_table([result]).splitlines()[2:], *result.absent.items(), sep="\n", flush=True)
+        self._keep()
+
+    def add_less_precise(self, result: Result) -> None:
+        """A row of peers that are not compared with fnet's full precision."""
+        self._less_precise.append(result)
         print(*peers_table([result]).splitlines()[2:], *result.absent.items(), sep="\n", flush=True)
         self._keep()
 
@@ -124,6 +144,8 @@ class Report:
         others = [result for result in self.results if result.row.key not in keys]
         parts = ["# On a card", self.heading, "## Networks", summary_table(networks), peers_table(networks)]
         parts += ["## Operations", _operations_table(others)]
+        if self._less_precise:
+            parts += ["## Lower levels of precision", peers_table(self._less_precise)]
         if self.left_out:
             parts.append("Not measured, for want of time: " + "; ".join(self.left_out) + ".")
         return "\n\n".join([*parts, absent_list(self.absent, self.results)]).strip()
@@ -178,6 +200,11 @@ def _caches() -> Iterator[None]:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         yield
+
+
+def _chosen(rows: Sequence[CardRow], only: str) -> list[CardRow]:
+    """The rows whose keys have this in them."""
+    return [row for row in rows if only in row.row.key]
 
 
 def _form(row: CardRow, is_dry: bool) -> Row | None:

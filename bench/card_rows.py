@@ -81,6 +81,14 @@ _BOTH: tuple[tuple[str, Operation, Operation | None], ...] = (
     ("embedding 100000 x 256, 128 x 100 words", kinds.Embedding(128, 100, 100_000, 256), None),
 )
 
+_LOWER: tuple[tuple[str, Operation, Operation | None], ...] = (
+    ("GEMM 8192 x 8192 x 8192, less precise", kinds.Gemm(8192, 8192, 8192), kinds.Gemm(3, 4, 5)),
+    ("convolution 3x3, 56x56x64 to 64, batch 64, less precise", kinds.Convolution(64, 56, 64, 64, 3), None),
+    ("convolution 3x3, 14x14x256 to 256, batch 64, less precise", kinds.Convolution(64, 14, 256, 256, 3), None),
+)
+LOWER = tuple(_operation(*row) for row in _LOWER)
+"""What is measured at lower levels of precision."""
+
 COPY = CardRow(Row("copy", "copying 512 MiB", "forward", kinds.Copy(1 << 27)), kinds.Copy(64))
 GEMM = CardRow(Row("gemm", "products of 8192 x 8192", "forward", kinds.Gemm(8192, 8192, 8192)), kinds.Gemm(3, 4, 5))
 OPERATIONS = (

@@ -66,8 +66,8 @@ def mean_loss(params: Any, pieces: Any) -> Any:
     return losses.sparse_categorical_crossentropy(pieces[:, 1:], logits, from_logits=True)
 
 
-def train(text: np.ndarray, steps: int) -> Any:
-    """The parameters after so many steps on random pieces of the text."""
+def train(text: np.ndarray, steps: int, device: str) -> Any:
+    """The parameters after so many steps on random pieces of the text, on a device."""
     optimizer = optimizers.adamw(schedules.warmup(schedules.cosine_decay(4e-3, steps), 50), weight_decay=0.01)
 
     @fnet.jit(donate=("params", "opt_state", "key"))
@@ -79,12 +79,13 @@ def train(text: np.ndarray, steps: int) -> Any:
         return optimizers.apply_updates(params, updates), opt_state, key, loss
 
     params, _ = NET.init(random.key(0), (LENGTH,))
-    opt_state, key = optimizer.init(params), random.key(1)
+    params, opt_state, key = fnet.to_device((params, optimizer.init(params), random.key(1)), device)
+    text = fnet.to_device(text, device)
     for done in range(100, steps + 1, 100):
         params, opt_state, key, loss = step.repeat(100, params, opt_state, key, text)
         if done % 500 == 0:
             print(f"step {done}: loss {float(loss):.3f}")
-    return fnet.tree.map(np.array, params)
+    return fnet.tree.map(np.array, fnet.to_host(params))
 
 
 def perplexity_of_bigrams(text: np.ndarray, pieces: np.ndarray) -> float:
@@ -127,11 +128,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--temperature", type=float, default=0.6)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
     options = parser.parse_args()
 
     text = encoded("\n".join(topics[name] for name in sorted(topics)))
     text, held_out = text[: len(text) * 9 // 10], text[len(text) * 9 // 10 :]
-    params = train(text, options.steps)
+    params = train(text, options.steps, options.device)
 
     pieces = held_out[: len(held_out) // (LENGTH + 1) * (LENGTH + 1)].reshape(-1, LENGTH + 1)
     perplexity = float(np.exp(mean_loss(params, pieces)))

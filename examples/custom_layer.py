@@ -12,10 +12,12 @@ Source of the idea: R. Srivastava et al., Highway Networks, 2015. Needs scikit-l
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import numba
 import numpy as np
+from numba import cuda
 from sklearn.datasets import load_wine
 from sklearn.model_selection import train_test_split
 
@@ -93,6 +95,45 @@ def push_kernel(vx, vc, x, c, y, rows, prototypes, size):  # type: ignore[no-unt
             y[i * prototypes + j] = total
 
 
+# The same for a card: a thread for each number, which it writes alone.
+THREADS = 128
+
+
+@cuda.jit
+def distances_on_card(x, c, y, rows, prototypes, size):  # type: ignore[no-untyped-def]
+    """y[i, j] = sum_k |x[i, k] - c[j, k]|."""
+    n = cuda.grid(1)
+    if n < rows * prototypes:
+        i, j = n // prototypes, n % prototypes
+        total = x[0] * 0
+        for k in range(size):
+            total += abs(x[i * size + k] - c[j * size + k])
+        y[n] = total
+
+
+@cuda.jit
+def pull_on_card(g, x, c, gx, gc, rows, prototypes, size):  # type: ignore[no-untyped-def]
+    """gx[i, k] = sum_j g[i, j] sign(x[i, k] - c[j, k]); gc[j, k] is minus the sum over i."""
+    n = cuda.grid(1)
+    k = n % size
+    if n < rows * size:
+        first, total = n // size * prototypes, x[0] * 0
+        for j in range(prototypes):
+            if x[n] > c[j * size + k]:
+                total += g[first + j]
+            elif x[n] < c[j * size + k]:
+                total -= g[first + j]
+        gx[n] = total
+    if n < prototypes * size:
+        total = x[0] * 0
+        for i in range(rows):
+            if x[i * size + k] > c[n]:
+                total -= g[i * prototypes + n // size]
+            elif x[i * size + k] < c[n]:
+                total += g[i * prototypes + n // size]
+        gc[n] = total
+
+
 def sizes(*specs: ArraySpec) -> tuple[int, int, int]:
     """The integers for the kernels; x and c are the last two inputs."""
     x, c = specs[-2:]
@@ -112,13 +153,25 @@ def vjp_of_pull(h: Any, y: Any, g: Any, x: Any, c: Any) -> tuple[Any, Any, Any]:
 
 # The cotangent g of an operation with several results is a tuple, with None for a result that nothing depends on.
 pull = fnet.primitive(
-    "pull", shape=lambda g, x, c: (x, c), kernel=pull_kernel, sizes=sizes, vjp=vjp_of_pull, multiple=True
+    "pull",
+    shape=lambda g, x, c: (x, c),
+    kernel=pull_kernel,
+    sizes=sizes,
+    vjp=vjp_of_pull,
+    multiple=True,
+    cuda=pull_on_card,
+    launch=lambda g, x, c: (-(-max(x.size, c.size) // THREADS), THREADS),
 )
 push = fnet.primitive(
     "push", shape=pairs, kernel=push_kernel, sizes=sizes, vjp=lambda g, y, vx, vc, x, c: (*pull(g, x, c), None, None)
 )
 distances = fnet.primitive(
-    "distances", shape=pairs, kernel=distances_kernel, sizes=sizes, vjp=lambda g, y, x, c: pull(g, x, c)
+    "distances",
+    shape=pairs,
+    kernel=distances_kernel,
+    sizes=sizes,
+    vjp=lambda g, y, x, c: pull(g, x, c),
+    cuda=distances_on_card,
 )
 
 
@@ -136,6 +189,10 @@ def Prototypes(units: int) -> Layer:  # noqa: N802 (a layer's name)
 
 def main() -> None:
     """Check, then train both layers together."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     rng = np.random.default_rng(0)
     x, c = rng.normal(size=(5, 4)), rng.normal(size=(3, 4))
     np.testing.assert_allclose(distances(x, c), np.abs(x[:, None] - c).sum(axis=-1), rtol=1e-12)
@@ -151,9 +208,10 @@ def main() -> None:
     net = serial(Highway(4), Prototypes(12), Dense(3))
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
     trainer = fnet.Trainer(net, loss, fnet.optimizers.adam(1e-2), metrics=["accuracy"])
-    ts = trainer.init(random.key(0), shape=(13,))
-    ts, _ = trainer.fit(ts, (x - mean) / deviation, y, batch_size=31, epochs=40, verbose=False)
-    accuracy = trainer.evaluate(ts, (x_test - mean) / deviation, y_test)["accuracy"]
+    ts = fnet.to_device(trainer.init(random.key(0), shape=(13,)), device)
+    known = fnet.to_device(((x - mean) / deviation, y), device)
+    ts, _ = trainer.fit(ts, *known, batch_size=31, epochs=40, verbose=False)
+    accuracy = trainer.evaluate(ts, *fnet.to_device(((x_test - mean) / deviation, y_test), device))["accuracy"]
     print(f"test accuracy {accuracy:.4f} on {len(y_test)} wines")
     assert accuracy >= 0.93
 

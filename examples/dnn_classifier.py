@@ -10,6 +10,8 @@ Needs scikit-learn: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
@@ -41,6 +43,10 @@ class EarlyStopping:
 
 def main() -> None:
     """Train until validation says so, then test."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     samples, benign = load_breast_cancer(return_X_y=True)
     x, x_test, y, y_test = train_test_split(samples, benign, test_size=0.25, stratify=benign, random_state=0)
     mean, deviation = x.mean(axis=0), x.std(axis=0)  # of the training data alone
@@ -49,15 +55,21 @@ def main() -> None:
 
     optimizer = fnet.optimizers.adam(5e-3)
     trainer = fnet.Trainer(NET, "binary_crossentropy", optimizer, metrics=["binary_accuracy", "auc"])
-    ts = trainer.init(random.key(1), shape=(30,))
+    ts = fnet.to_device(trainer.init(random.key(1), shape=(30,)), device)
     stopping = EarlyStopping(ts, patience=15, min_delta=1e-3)
     _, history = trainer.fit(
-        ts, x, y, batch_size=32, epochs=500, validation_split=0.2, callbacks=[stopping], verbose=False
+        ts,
+        *fnet.to_device((x, y), device),
+        batch_size=32,
+        epochs=500,
+        validation_split=0.2,
+        callbacks=[stopping],
+        verbose=False,
     )
     print(f"{len(history['loss'])} epochs, the best was number {stopping.epoch}: val_loss {stopping.least:.4f}")
 
-    result = trainer.evaluate(stopping.best, x_test, y_test)
-    wrong = (trainer.predict(stopping.best, x_test) > 0.5) != y_test
+    result = trainer.evaluate(stopping.best, *fnet.to_device((x_test, y_test), device))
+    wrong = (fnet.to_host(trainer.predict(stopping.best, fnet.to_device(x_test, device))) > 0.5) != y_test
     print(f"always the more frequent class: accuracy {max(y_test.mean(), 1 - y_test.mean()):.4f}")
     print(f"network: accuracy {result['binary_accuracy']:.4f}, area under the curve {result['auc']:.4f}")
     print(f"{wrong.sum()} of {len(wrong)} wrong, {(wrong & (y_test == 0)).sum()} of them malignant")

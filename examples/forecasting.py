@@ -11,6 +11,8 @@ Needs statsmodels: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from statsmodels.datasets import sunspots
 
@@ -42,18 +44,22 @@ def regression(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
     return rows_test @ np.linalg.lstsq(rows, y, rcond=None)[0]
 
 
-def forecast(net: Layer, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
-    """The forecasts (N, 1) of the network once it is trained."""
+def forecast(net: Layer, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, device: str) -> np.ndarray:
+    """The forecasts (N, 1) of the network once it is trained on a device."""
     epochs, batch_size = 100, 32
     rate = fnet.schedules.cosine_decay(5e-3, epochs * -(-len(x) // batch_size))
     trainer = fnet.Trainer(net, "mse", fnet.optimizers.adam(rate, global_clipnorm=1.0))
-    ts = trainer.init(random.key(0), shape=(WINDOW, 1))
+    ts, x, y, x_test = fnet.to_device((trainer.init(random.key(0), shape=(WINDOW, 1)), x, y, x_test), device)
     ts, _ = trainer.fit(ts, x, y, batch_size=batch_size, epochs=epochs, verbose=False)
-    return trainer.predict(ts, x_test)
+    return fnet.to_host(trainer.predict(ts, x_test))
 
 
 def main() -> None:
     """Compare the forecasts by the root mean square of their errors."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     data = sunspots.load().data
     year, number = data["YEAR"].to_numpy()[WINDOW:], data["SUNACTIVITY"].to_numpy()
     scale = 100.0
@@ -64,7 +70,7 @@ def main() -> None:
     forecasts = {"as last year": x_test[:, -1], "as eleven years ago": x_test[:, -CYCLE]}
     forecasts["linear regression"] = regression(x, y, x_test)
     for name, net in NETWORKS.items():
-        forecasts[name] = forecast(net, x, y, x_test)
+        forecasts[name] = forecast(net, x, y, x_test, device)
 
     errors = {name: scale * root_mean_square(made - y_test) for name, made in forecasts.items()}
     naive = min(errors["as last year"], errors["as eleven years ago"])

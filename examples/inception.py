@@ -10,6 +10,8 @@ Needs scikit-learn: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -41,6 +43,10 @@ NET = serial(
 
 def main() -> None:
     """Train, test, and look at a block from inside."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     pictures, labels = load_digits(return_X_y=True)
     x = pictures.reshape(-1, 8, 8, 1) / 16
     x, x_test, y, y_test = train_test_split(x, labels, test_size=0.2, stratify=labels, random_state=0)
@@ -50,7 +56,8 @@ def main() -> None:
     rate = fnet.schedules.cosine_decay(4e-3, epochs * -(-len(x) // batch_size))
     loss = losses.SparseCategoricalCrossentropy(from_logits=True)
     trainer = fnet.Trainer(NET, loss, fnet.optimizers.adam(rate), metrics=["accuracy"])
-    ts = trainer.init(random.key(0), shape=(8, 8, 1))
+    ts = fnet.to_device(trainer.init(random.key(0), shape=(8, 8, 1)), device)
+    x, y, x_test, y_test = fnet.to_device((x, y, x_test, y_test), device)
     ts, _ = trainer.fit(ts, x, y, batch_size=batch_size, epochs=epochs)
 
     parameters = sum(np.size(leaf) for leaf in fnet.tree.leaves(ts.params))

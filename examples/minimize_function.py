@@ -9,6 +9,7 @@ is frozen; the others come within 0.03 of the truth.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from typing import Any
 
@@ -27,8 +28,10 @@ RULES = {
 }
 
 
-def minimise(loss: Callable[[Any], Any], params: Any, optimizer: optimizers.Optimizer, steps: int) -> tuple[Any, float]:
-    """The parameters after so many steps, and the loss before the last one."""
+def minimise(
+    loss: Callable[[Any], Any], params: Any, optimizer: optimizers.Optimizer, steps: int, device: str
+) -> tuple[Any, float]:
+    """The parameters after so many steps on a device, and the loss before the last one."""
 
     def step(params: Any, state: Any) -> tuple[Any, Any, Any]:
         value, gradients = fnet.value_and_grad(loss)(params)
@@ -36,8 +39,8 @@ def minimise(loss: Callable[[Any], Any], params: Any, optimizer: optimizers.Opti
         return optimizers.apply_updates(params, updates), state, value
 
     compiled = fnet.jit(step, donate=("params", "state"))
-    params, _, value = compiled.repeat(steps, params, optimizer.init(params))
-    return params, float(value)
+    params, _, value = compiled.repeat(steps, *fnet.to_device((params, optimizer.init(params)), device))
+    return fnet.to_host(params), float(value)
 
 
 def rosenbrock(point: Any) -> Any:
@@ -54,9 +57,13 @@ def oscillation(params: Any, t: np.ndarray) -> Any:
 
 def main() -> None:
     """Do both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     print("Rosenbrock from (-1.2, 1), 5000 steps:")
     for name, optimizer in RULES.items():
-        point, value = minimise(rosenbrock, {"x": np.array(-1.2), "y": np.array(1.0)}, optimizer, steps=5000)
+        point, value = minimise(rosenbrock, {"x": np.array(-1.2), "y": np.array(1.0)}, optimizer, 5000, device)
         print(f"  {name:30} ({float(point['x']):.4f}, {float(point['y']):.4f}), value {value:.1e}")
 
     truth = {"amplitude": 2.0, "decay": 0.3, "frequency": 3.0, "phase": 0.5, "offset": 1.0}
@@ -69,7 +76,7 @@ def main() -> None:
     def misfit(params: Any) -> Any:
         return np.mean((oscillation(params, t) - samples) ** 2)
 
-    fitted, value = minimise(misfit, {name: np.array(x) for name, x in start.items()}, optimizer, steps=3100)
+    fitted, value = minimise(misfit, {name: np.array(x) for name, x in start.items()}, optimizer, 3100, device)
     print(f"damped oscillation, noise 0.1: root mean square misfit {value**0.5:.4f}")
     for name, expected in truth.items():
         print(f"  {name:10} {float(fitted[name]):8.4f}   true {expected}")

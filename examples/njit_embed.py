@@ -60,8 +60,8 @@ def loss_fn(params: Any, states: Any) -> Any:
     return error / ROLLOUT
 
 
-def train(seed: int, steps: int) -> tuple[Any, float]:
-    """The parameters after training on 256 short paths from random states, and the last loss."""
+def train(seed: int, steps: int, device: str) -> tuple[Any, float]:
+    """The parameters after training on 256 short paths from random states, on a device, and the last loss."""
     optimizer = fnet.optimizers.adam(fnet.schedules.exponential_decay(1e-2, steps // 6, 0.5))
 
     def update(params: Any, memory: Any, states: Any) -> tuple[Any, Any, Any]:
@@ -74,8 +74,8 @@ def train(seed: int, steps: int) -> tuple[Any, float]:
     starts = np.random.default_rng(seed).uniform([-2.5, -5], [2.5, 5], (256, 2))
     states = true_path(starts, ROLLOUT).astype(np.float32)
     params, _ = NET.init(random.key(seed), (2,))
-    params, _, loss = step.repeat(steps, params, optimizer.init(params), states)
-    return params, float(loss)
+    params, _, loss = step.repeat(steps, *fnet.to_device((params, optimizer.init(params), states), device))
+    return fnet.to_host(params), float(loss)
 
 
 def compiled_solver(velocity: Any) -> Any:
@@ -137,9 +137,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=3000, help="of training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
     options = parser.parse_args()
 
-    params, loss = train(options.seed, options.steps)
+    params, loss = train(options.seed, options.steps, options.device)
     print(f"trained for {options.steps} steps, loss {loss:.2e}")
 
     start, horizon = np.array([2.0, 0.0]), 200

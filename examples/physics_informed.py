@@ -11,6 +11,7 @@ Source of the idea: M. Raissi, P. Perdikaris, G. Karniadakis, Physics-informed n
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,10 @@ def loss_fn(params: Any, points: Any) -> Any:
 
 def main() -> None:
     """Train on fresh random points in every step, then compare on a grid."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     optimizer = optimizers.adam(schedules.cosine_decay(5e-3, STEPS))
 
     @fnet.jit(donate=("params", "opt_state", "key"))
@@ -77,14 +82,14 @@ def main() -> None:
         return optimizers.apply_updates(params, updates), opt_state, key, loss
 
     params, _ = NET.init(random.key(0), (2,))
-    opt_state, key = optimizer.init(params), random.key(1)
+    params, opt_state, key = fnet.to_device((params, optimizer.init(params), random.key(1)), device)
     for done in range(1000, STEPS + 1, 1000):
         params, opt_state, key, loss = step.repeat(1000, params, opt_state, key)  # in one call of compiled code
         print(f"after {done} steps: loss {float(loss):.2e}")
 
     t, x = np.meshgrid(np.linspace(0, 1, 51), np.linspace(0, 1, 51))
     grid = np.stack([t.ravel(), x.ravel()], axis=1).astype(np.float32)
-    error = np.abs(temperature(params, grid) - exact(grid)).max()
+    error = np.abs(temperature(fnet.to_host(params), grid) - exact(grid)).max()
     print(f"largest error on a grid of 51 x 51 points: {error:.5f} (temperatures are from 0 to 1)")
     assert error < 0.01
 

@@ -11,6 +11,7 @@ Needs scikit-learn: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ def training_step(optimizer: optimizers.Optimizer) -> Any:
 
 def main() -> None:
     """Train over shuffled batches, then test with the running means."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     pictures, labels = load_digits(return_X_y=True)
     x = (pictures.reshape(-1, 8, 8, 1) / 16).astype(np.float32)
     x, x_test, y, y_test = train_test_split(x, labels, test_size=0.2, stratify=labels, random_state=0)
@@ -67,16 +72,18 @@ def main() -> None:
     params, state = NET.init(random.key(0), (8, 8, 1))
     batches = len(x) // BATCH
     optimizer = optimizers.adam(schedules.cosine_decay(5e-3, EPOCHS * batches))
-    opt_state, step = optimizer.init(params), training_step(optimizer)
+    params, state, opt_state = fnet.to_device((params, state, optimizer.init(params)), device)
+    step = training_step(optimizer)
     for epoch in range(EPOCHS):
         order = random.permutation(random.fold_in(random.key(1), epoch), len(x))[: batches * BATCH]
         total = 0.0
         for chosen in order.reshape(batches, BATCH):
-            params, state, opt_state, loss = step(params, state, opt_state, x[chosen], y[chosen])
+            batch = fnet.to_device((x[chosen], y[chosen]), device)
+            params, state, opt_state, loss = step(params, state, opt_state, *batch)
             total += float(loss)
         print(f"epoch {epoch}: mean loss {total / batches:.4f}")
 
-    logits, _ = NET.apply(params, state, x_test)
+    logits, _ = NET.apply(*fnet.to_host((params, state)), x_test)
     accuracy = np.mean(logits.argmax(axis=-1) == y_test)
     print(f"test accuracy {accuracy:.4f}")
     assert accuracy >= 0.98

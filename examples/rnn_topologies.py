@@ -9,6 +9,8 @@ Needs scikit-learn: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -49,14 +51,19 @@ def tasks() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def main() -> None:
     """Train the five and compare each with a constant answer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     for name, (x, y) in tasks().items():
         x, x_test, y, y_test = train_test_split(x, y, test_size=0.25, random_state=0)
         trainer = fnet.Trainer(NETWORKS[name], "mse", fnet.optimizers.adam(5e-3))
-        ts = trainer.init(random.key(0), shape=x.shape[1:])
-        ts, _ = trainer.fit(ts, x, y, batch_size=32, epochs=12, verbose=False)
+        ts = fnet.to_device(trainer.init(random.key(0), shape=x.shape[1:]), device)
+        ts, _ = trainer.fit(ts, *fnet.to_device((x, y), device), batch_size=32, epochs=12, verbose=False)
 
-        error = trainer.evaluate(ts, x_test, y_test)["loss"]
         constant = np.mean((y_test - y.mean(axis=0)) ** 2)
+        x_test, y_test = fnet.to_device((x_test, y_test), device)
+        error = trainer.evaluate(ts, x_test, y_test)["loss"]
         print(f"{name:30} {x.shape[1:]} -> {y.shape[1:]}  error {error:.4f}, constant answer {constant:.4f}")
         assert trainer.predict(ts, x_test).shape == y_test.shape
         assert error < 0.8 * constant

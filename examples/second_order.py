@@ -54,8 +54,8 @@ def regression() -> None:
     assert digits(fit.params) > 7
 
 
-def adam(loss: Callable[[Any], Any], params: Any, steps: int) -> float:
-    """The loss after so many steps, their rate going to 0 along a cosine."""
+def adam(loss: Callable[[Any], Any], params: Any, steps: int, device: str) -> float:
+    """The loss after so many steps on a device, their rate going to 0 along a cosine."""
     opt = optimizers.adam(fnet.schedules.cosine_decay(0.01, steps))
 
     def update(params: Any, state: Any) -> Any:
@@ -64,12 +64,12 @@ def adam(loss: Callable[[Any], Any], params: Any, steps: int) -> float:
         return optimizers.apply_updates(params, updates), state, value
 
     step = fnet.jit(update, donate=("params", "state"))
-    params, state, value = step(params, opt.init(params))
+    params, state, value = step(*fnet.to_device((params, opt.init(params)), device))
     params, state, value = step.repeat(steps, params, state)
     return float(value)
 
 
-def network(iterations: int, seed: int) -> None:
+def network(iterations: int, seed: int, device: str) -> None:
     """Teach 31 parameters a damped oscillation, in float64."""
     x = np.linspace(-1, 1, 101)[:, None]
     y = np.sin(3 * np.pi * x) * np.exp(-x)
@@ -90,7 +90,7 @@ def network(iterations: int, seed: int) -> None:
     print(f"  Levenberg-Marquardt  {fit.value:.1e}  {work:7d} evaluations and products, {seconds:.1f} s")
 
     begin = time.perf_counter()
-    reached = adam(loss, params, 100 * work)
+    reached = adam(loss, params, 100 * work, device)
     print(f"  Adam                 {reached:.1e}  {100 * work:7d} evaluations, {time.perf_counter() - begin:.1f} s")
 
     begin, (vector, unravel) = time.perf_counter(), fnet.tree.ravel(params)
@@ -110,9 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--iterations", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="where Adam works: cpu, cuda, cuda:1, ...")
     options = parser.parse_args()
     regression()
-    network(options.iterations, options.seed)
+    network(options.iterations, options.seed, options.device)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ least 60 % of the departments (the most frequent one is right for less than 40 %
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import inspect
 import re
@@ -104,6 +105,10 @@ def network() -> fnet.Layer:
 
 def main() -> None:
     """Make the tickets, train on 80 % of them, judge the rest."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     everything = tickets()
     order = random.permutation(random.key(0), len(everything))
     split = len(order) * 4 // 5
@@ -131,9 +136,9 @@ def main() -> None:
         optimizer=fnet.optimizers.adam(3e-3),
     )
     ts = trainer.init(random.key(1), shape={name: leaf.shape[1:] for name, leaf in x.items()})
-    ts, _ = trainer.fit(ts, x, y, batch_size=32, epochs=8)
+    ts, _ = trainer.fit(*fnet.to_device((ts, x, y), device), batch_size=32, epochs=8)
 
-    answers = trainer.predict(ts, x_test)
+    answers = fnet.to_host(trainer.predict(ts, fnet.to_device(x_test, device)))
     urgent, department = answers["priority"] > 0, answers["department"].argmax(axis=-1)
     for i in range(5):
         ticket, guess = everything[order[split + i]], list(DEPARTMENTS)[department[i]]

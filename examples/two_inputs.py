@@ -10,6 +10,8 @@ Needs statsmodels: pip install fnet[examples].
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 from statsmodels.datasets import co2
 
@@ -58,6 +60,10 @@ def root_mean_square(errors: np.ndarray) -> float:
 
 def main() -> None:
     """Train on the years before, test on those from TEST_FROM."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="where it is trained: cpu, cuda, cuda:1, ...")
+    device = parser.parse_args().device
+
     years, inputs, change, naive = samples()
     train, test = years + AHEAD / YEAR < TEST_FROM, years >= TEST_FROM  # no target of training lies in the test years
     x, x_test = ({name: a[chosen] for name, a in inputs.items()} for chosen in (train, test))
@@ -66,8 +72,8 @@ def main() -> None:
     rate = fnet.schedules.cosine_decay(2e-3, epochs * -(-int(train.sum()) // batch_size))
     trainer = fnet.Trainer(network(), "mse", fnet.optimizers.adam(rate))
     ts = trainer.init(random.key(0), shape={"calendar": (16,), "history": (STEPS, WEEKS_A_STEP)})
-    ts, _ = trainer.fit(ts, x, change[train], batch_size=batch_size, epochs=epochs)
-    error = root_mean_square(trainer.predict(ts, x_test) - change[test])
+    ts, _ = trainer.fit(*fnet.to_device((ts, x, change[train]), device), batch_size=batch_size, epochs=epochs)
+    error = root_mean_square(fnet.to_host(trainer.predict(ts, fnet.to_device(x_test, device))) - change[test])
     naive_error = root_mean_square(naive[test] - change[test])
 
     print(f"{train.sum()} weeks to learn from, {test.sum()} to forecast, {AHEAD} weeks ahead")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+import fnet
+from fnet import device, tree
+from fnet.devices.cuda.device import Cuda
+from fnet.transforms.jit import Jitted
+from tests.devices.cuda.emulated import Emulated
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,3 +102,33 @@ def test_an_example_reaches_the_result_that_it_states(example, tmp_path):
         pytest.importorskip(package)
     assert re.search(printed, run(f"{example}.py", tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_takes_a_device(path):
+    assert 'add_argument("--device", default="cpu"' in path.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", ["custom_layer", "minimize_function"])
+def test_an_example_goes_through_on_a_card(example, tmp_path, monkeypatch):
+    """On one without a card, with few samples and steps, which do not reach the result."""
+    card = Emulated()
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    fit, evaluate, repeat = fnet.Trainer.fit, fnet.Trainer.evaluate, Jitted.repeat
+
+    def fitted(self: Any, ts: Any, x: Any, y: Any, **options: Any) -> Any:
+        return fit(self, ts, *few((x, y)), **(options | {"batch_size": 4, "epochs": 1}))
+
+    monkeypatch.setattr(fnet.Trainer, "fit", fitted)
+    monkeypatch.setattr(fnet.Trainer, "evaluate", lambda self, ts, *data: evaluate(self, ts, *few(data)))
+    monkeypatch.setattr(Jitted, "repeat", lambda self, count, *args: repeat(self, min(count, 2), *args))
+    monkeypatch.setattr(sys, "argv", [example, "--device", "cuda"])
+    monkeypatch.chdir(tmp_path)
+    with contextlib.suppress(AssertionError):
+        runpy.run_path(str(ROOT / "examples" / f"{example}.py"), run_name="__main__")
+    assert sum(card.kernels.values()) > 100
+
+
+def few(values: Any) -> Any:
+    return tree.map(lambda leaf: leaf[:4], values)

@@ -6,6 +6,7 @@ import fnet
 from bench.workers.fnet import losses as losses
 from bench.workers.fnet import results as results
 from bench.workers.fnet import start as start_fnet
+from bench.workers.fnet import timed as timed
 from bench.workers.fnet import workload as workload
 
 

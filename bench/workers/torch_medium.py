@@ -7,6 +7,7 @@ import torch
 from bench.workers.torch import losses as losses
 from bench.workers.torch import results as results
 from bench.workers.torch import start as start_torch
+from bench.workers.torch import timed as timed
 from bench.workers.torch import workload as workload
 
 

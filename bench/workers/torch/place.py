@@ -11,12 +11,12 @@ DEVICE = torch.device("cuda" if device.chosen() == device.CUDA else "cpu")
 
 
 def start() -> str:
-    """Full precision of float32 on the card, too; returns what it is, for the name of the peer."""
+    """Convolutions of float32 on the card as precise as products; returns what it is, for the name of the peer."""
     if device.chosen() == device.CPU:
         return ""
     if device.chosen() == device.EMULATED or not torch.cuda.is_available():
         raise UnavailableError("PyTorch sees no card")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.get_float32_matmul_precision() != "highest"
     return f" on {torch.cuda.get_device_name()}"
 
 

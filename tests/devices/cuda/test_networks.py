@@ -14,15 +14,14 @@ from tests.devices.cuda.conftest import is_real
 from tests.devices.cuda.networks import NETWORKS, begun, loss_of, step_of
 
 STEPS = 3
-each_network = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "mlp" else pytest.mark.slow) for name in NETWORKS]
-)
+each_network = pytest.mark.parametrize("name", NETWORKS)
 
 
 def there(values: Any) -> Any:
     return fnet.to_device(values, "cuda")
 
 
+@pytest.mark.slow
 @each_network
 def test_it_is_trained_there_as_on_the_cpu(name: str, cuda: Cuda):
     case = NETWORKS[name](is_real(cuda))
@@ -39,7 +38,9 @@ def test_it_is_trained_there_as_on_the_cpu(name: str, cuda: Cuda):
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=5e-3, atol=5e-4), received, expected)
 
 
-@each_network
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "mlp" else pytest.mark.slow) for name in NETWORKS]
+)
 def test_every_way_to_run_a_step_gives_the_same_bits(name: str, cuda: Cuda):
     """Launch by launch, as a graph, repeated by the device, and once more from the beginning."""
     case = NETWORKS[name](is_real(cuda))
@@ -60,6 +61,7 @@ def test_every_way_to_run_a_step_gives_the_same_bits(name: str, cuda: Cuda):
     assert tree.all_equal(after(graph, is_repeated=True), expected)
 
 
+@pytest.mark.slow
 @each_network
 def test_without_jit_a_loss_and_its_gradient_are_the_same_bits(name: str, cuda: Cuda):
     case = NETWORKS[name](is_real(cuda))
