@@ -142,6 +142,11 @@ class Configured(Generic[Q, R]):
         self.__dict__.update(_function=function, name=name, config=MappingProxyType(dict(config)), _make=make)
 
     @property
+    def function(self) -> Callable[Q, R]:
+        """The function alone."""
+        return self.__dict__["_function"]
+
+    @property
     def make(self) -> Callable[..., Configured[Q, R]] | None:
         """The function that made it, None where it is not known."""
         return self.__dict__["_make"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from fnet.arguments import described, is_number
 from fnet.callbacks.constructor import CALLBACKS, known_arguments
+from fnet.configured import Configured
 from fnet.errors import DtypeError, ValueRangeError
 from fnet.train.callback import Callback
 from fnet.train.run import Run
@@ -16,10 +17,10 @@ from fnet.train.run import Run
 class LearningRateScheduler(Callback):
     """The learning rate of an epoch is ``schedule(epoch, rate)``, with the rate of the epoch before.
 
-    schedule: a function of the epoch, counted from 0, and of the rate, or of the epoch alone. verbose: 1 prints the
-    rate. The history has the rate of each epoch as ``learning_rate``. A rate for each step is a schedule of the
-    optimizer (`fnet.schedules`). Raises `DtypeError` for what is no function, `ValueRangeError` for a rate that is no
-    number of at least 0, `StructureError` for an optimizer whose rate is a schedule.
+    schedule: a function of the epoch, counted from 0, and of the rate, or of the epoch alone, as those of
+    `fnet.schedules` are. verbose: 1 prints the rate. The history has the rate of each epoch as ``learning_rate``. A
+    rate for each step is a schedule of the optimizer. Raises `DtypeError` for what is no function, `ValueRangeError`
+    for a rate that is no number of at least 0, `StructureError` for an optimizer whose rate is a schedule.
     Source: Keras ``LearningRateScheduler``.
 
     >>> halved = LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)
@@ -53,7 +54,7 @@ class LearningRateScheduler(Callback):
 def _takes_two(schedule: Callable[..., float]) -> bool:
     """Whether it takes the rate, too; a function that does not say so does."""
     try:
-        inspect.signature(schedule).bind(0, 0.0)
+        inspect.signature(schedule.function if isinstance(schedule, Configured) else schedule).bind(0, 0.0)
     except TypeError:
         return False
     except ValueError:

@@ -43,6 +43,11 @@ def test_the_schedule_sees_the_rate_before(problem):
     assert given == [(0, 0.001), (1, np.float32(0.0005)), (2, np.float32(0.00025))]
 
 
+def test_a_schedule_of_fnet_is_one_of_epochs(problem):
+    _, history = trained("sgd", problem, LearningRateScheduler(schedules.exponential_decay(0.1, 1, 0.5)))
+    assert history["learning_rate"] == pytest.approx([0.1, 0.05, 0.025])
+
+
 def test_a_rate_stays_in_the_state(problem, same):
     """A later fit goes on with it, with callbacks or without; one call with two epochs does what two calls do."""
     reduce = ReduceLROnPlateau("loss", 0.5, 0, mode="max", min_delta=0.0)
