@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -51,6 +52,36 @@ class Loss:
         return self.functional(y_true, y_pred, sample_weight=sample_weight)
 
 
+class LossFunction:
+    """A loss as a function of arrays: a number for each sample, as in Keras; `functional` is that of `fnet.losses`.
+
+    >>> from fnet.keras import losses
+    >>> losses.mean_squared_error([[0.0], [1.0]], [[2.0], [1.0]])
+    array([4., 0.])
+    """
+
+    def __init__(self, functional: MadeLoss) -> None:
+        self.functional, self.__name__, self.__doc__ = functional, functional.kind, functional.__doc__
+
+    def __call__(self, y_true: Any, y_pred: Any, *args: Any, **options: Any) -> Any:
+        """The loss of each sample; arguments behind the predictions are the options in Keras' order."""
+        given = zip((name for name in self.functional.config if name != "reduction"), args, strict=False)
+        return self.functional(y_true, y_pred, reduction="none", **dict(given), **options)
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__}>"
+
+
+@functools.cache
+def _function_of(made: MadeLoss) -> LossFunction:
+    return LossFunction(made)
+
+
+def _known(given: Any) -> Any:
+    found = losses.get(functional(given))
+    return _function_of(found) if isinstance(found, MadeLoss) and isinstance(given, str) else found
+
+
 def standard_loss(make: Callable[..., MadeLoss]) -> type[Loss]:
     """The class of this name for a constructor of `fnet.losses`."""
 
@@ -69,10 +100,10 @@ def functional(given: Any) -> Any:
         return {name: functional(one) for name, one in given.items()}
     if isinstance(given, type) and issubclass(given, Loss):
         return given().functional
-    return given.functional if isinstance(given, Loss) else given
+    return given.functional if isinstance(given, Loss | LossFunction) else given
 
 
-serialize, deserialize, get = words("losses", lambda loss: write_loss(functional(loss)), read_loss, losses.get)
+serialize, deserialize, get = words("losses", lambda loss: write_loss(functional(loss)), read_loss, _known)
 
 
 def __getattr__(name: str) -> Any:
@@ -80,4 +111,4 @@ def __getattr__(name: str) -> Any:
     if inspect.isfunction(found) and name[0].isupper():
         found = standard_loss(found)
         globals()[name] = found
-    return found
+    return _function_of(found) if isinstance(found, MadeLoss) else found

@@ -14,12 +14,14 @@ import numpy as np
 from fnet import initializers, metrics
 from fnet.errors import StructureError, ValueRangeError
 from fnet.io.keras.metrics import read_metric, write_metric
-from fnet.keras.losses import Loss
+from fnet.keras import losses
+from fnet.keras.losses import Loss, LossFunction
 from fnet.keras.plain_data import words
 from fnet.keras.running import Values
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
 from fnet.layers.constructor import entry_name
+from fnet.losses.define import LOSSES
 from fnet.metrics.define import Metric as Functional
 from fnet.metrics.reduction import mean_of
 from fnet.transfer import to_host
@@ -182,7 +184,7 @@ def functional(given: Any) -> Any:
         return {name: functional(one) for name, one in given.items()}
     if isinstance(given, type) and issubclass(given, Metric | Loss):
         given = given()
-    made = given.functional if isinstance(given, Metric | Loss) else given
+    made = given.functional if isinstance(given, Metric | Loss | LossFunction) else given
     if isinstance(made, str) and made in metrics.METRICS:
         made = metrics.get(made)
     return _warning(made) if isinstance(made, Functional) and made.name in _OF_THRESHOLDS else made
@@ -212,6 +214,9 @@ serialize, deserialize, get = words("metrics", lambda metric: write_metric(funct
 
 def __getattr__(name: str) -> Any:
     made = getattr(metrics, name)
+    function = getattr(losses, name, None) if name in LOSSES else None
+    if isinstance(function, LossFunction):
+        return function
     if not name[:1].isupper():
         return made
     value = standard_metric(name, made)

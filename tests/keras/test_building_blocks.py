@@ -7,7 +7,7 @@ import pytest
 
 from fnet import keras
 from fnet.errors import ShapeError, StructureError
-from fnet.keras import callbacks, layers, metrics, ops, optimizers
+from fnet.keras import callbacks, layers, losses, metrics, ops, optimizers
 
 X = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 
@@ -111,6 +111,31 @@ def test_the_mean_of_a_function_is_a_metric():
     model = keras.Sequential([layers.Dense(1, input_shape=(4,))])
     model.compile("sgd", "mse", metrics=[metrics.MeanMetricWrapper(far, name="wide")])
     assert 0 <= model.evaluate(X, X[:, :1], verbose=0, return_dict=True)["wide"] <= 1
+
+
+def test_functions_of_losses_and_metrics_give_a_number_for_each_sample():
+    y, p = np.eye(3, dtype="float32"), np.full((3, 3), 0.25, "float32")
+    assert losses.mse(y, p) == pytest.approx([0.6875 / 3] * 3) and losses.mse is losses.mean_squared_error
+    assert metrics.mean_squared_error is losses.mse and metrics.mae(y, p) == pytest.approx([1.25 / 3] * 3)
+    smooth = losses.binary_crossentropy(y, p, False, 0.5)
+    np.testing.assert_allclose(smooth, losses.binary_crossentropy(0.5 * y + 0.25, p), rtol=1e-6)
+    images = np.full((2, 4, 4, 1), 0.5, "float32")
+    assert losses.binary_crossentropy(images, images).shape == (2, 4, 4)  # as that of a VAE is summed
+    assert losses.get("mse") is losses.mse and repr(losses.mse) == "<function mean_squared_error>"
+    model = keras.Sequential([layers.Dense(1, input_shape=(4,))])
+    model.compile("sgd", losses.mean_squared_error, metrics=[metrics.mean_squared_error, losses.mae])
+    found = model.evaluate(X, X[:, :1], verbose=0, return_dict=True)
+    assert found["loss"] == pytest.approx(found["mean_squared_error"], rel=1e-6) and "mean_absolute_error" in found
+
+    def doubled(y_true, y_pred):
+        return 2 * losses.mean_squared_error(y_true, y_pred)
+
+    model.compile("sgd", doubled)
+    weights = np.arange(8.0)
+    plain = losses.mse(X[:, :1], model.predict(X, verbose=0))
+    assert model.evaluate(X, X[:, :1], sample_weight=weights, verbose=0) == pytest.approx(
+        2 * np.mean(plain * weights), rel=1e-5
+    )
 
 
 def test_callbacks_of_a_loop_of_ones_own():
