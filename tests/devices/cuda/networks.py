@@ -17,7 +17,10 @@ loss_of = partial(losses.sparse_categorical_crossentropy, from_logits=True)
 
 @dataclass(frozen=True)
 class Case:
-    """A network of one size with random data: sequences of words below `words`, or floating samples of a shape."""
+    """A network of one size with random data: sequences of words below `words`, or floating samples of a shape.
+
+    rate: of learning, so small that what rounding changes stays small.
+    """
 
     net: fnet.Layer
     shape: tuple[int, ...]
@@ -54,7 +57,7 @@ def cnn(is_real: bool) -> Case:
         layers.Conv2D(filters, 1, activation="relu"), layers.Flatten(), layers.LayerNormalization(),
         layers.Dense(classes),
     )  # fmt: skip
-    return Case(net, (16, 16, 3), 256, 32, classes) if is_real else Case(net, (4, 4, 1), 4, 2, classes)
+    return Case(net, (16, 16, 3), 256, 32, classes, rate=1e-3) if is_real else Case(net, (4, 4, 1), 4, 2, classes)
 
 
 def lstm(is_real: bool) -> Case:
@@ -68,7 +71,8 @@ def transformer(is_real: bool) -> Case:
     words, width, heads, tokens = (65, 64, 4, 32) if is_real else (5, 4, 2, 3)
 
     def block() -> fnet.Layer:
-        attention = layers.MultiHeadAttention(heads, width // heads, causal=True)
+        # Without biases: that of the keys would have a gradient of rounding alone.
+        attention = layers.MultiHeadAttention(heads, width // heads, use_bias=False, causal=True)
         widen = serial(layers.LayerNormalization(), layers.Dense(2 * width, activation="gelu"), layers.Dense(width))
         return serial(residual(serial(layers.LayerNormalization(), attention)), residual(widen))
 
@@ -80,7 +84,7 @@ def transformer(is_real: bool) -> Case:
         layers.LayerNormalization(),
         layers.Dense(words),
     )
-    return Case(net, (tokens,), 128 if is_real else 4, 16 if is_real else 2, words, words)
+    return Case(net, (tokens,), 128 if is_real else 4, 16 if is_real else 2, words, words, rate=3e-3)
 
 
 NETWORKS: dict[str, Callable[[bool], Case]] = {"mlp": mlp, "cnn": cnn, "lstm": lstm, "transformer": transformer}
