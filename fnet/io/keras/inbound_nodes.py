@@ -143,6 +143,8 @@ def inputs_of(row: Translation | None, call: Any, path: str) -> Any:
         raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
     given = arguments[0]
     if isinstance(given, list):
+        if not given:
+            raise FileError(f"{path}: a layer is called without an input.")
         one = row is None or row.inputs == "list"
         return tuple(given) if len(given) > 1 or (one and row is not None) else given[0]
     return given

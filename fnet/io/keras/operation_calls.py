@@ -35,7 +35,8 @@ def _operated(row: OperationRow, entry: Config, name: str) -> Make:
     def make(call: Any) -> Any:
         own = Config(entry.object("config").fields, f"{entry.path} ({row.class_name} {plain(repr(name))})")
         function, args, kwargs = from_keras(row, own, call)
-        return called(function, *args, label=name, **kwargs)
+        with errors_of_file(own.path):
+            return called(function, *args, label=name, **kwargs)
 
     return make
 

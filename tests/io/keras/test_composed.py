@@ -175,6 +175,11 @@ def test_a_shape_of_tensorflow_goes_into_reshape():
         (of_keras("Diff", {"axis": 9}), "axis 9 of"),
         (of_keras("Rsqrt", {}, tensors=2.0), "Rsqrt 'own'): it cannot be called on its inputs"),
         (of_keras("Roll", {"shift": 1, "axis": None}), "it rolls over all axes"),
+        (
+            of_keras("Tensordot", {"axes": [[9], [0]]}, (WEIGHTS,)),
+            "Tensordot 'own'): it cannot be called on its in",
+        ),
+        (of_keras("Mean", {}, tensors=[]), "expected nodes among the arguments of mean, received none"),
         (of_keras("Cumprod", {"axis": 1}), "fnet has no operation 'Cumprod'"),
         (of_tensorflow("py_function", {}), "fnet has nothing for TensorFlow's 'py_function'. Build the network"),
         (of_tensorflow("math.add", {"y": 1.0, "z": 2}), "it cannot be called on its inputs"),

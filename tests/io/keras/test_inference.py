@@ -125,6 +125,12 @@ def test_other_keywords_are_refused(keywords, text, older):
     assert text in str(caught.value) and len(str(caught.value)) < 600
 
 
+def test_a_call_without_an_input_is_refused():
+    node = [{"args": [[]], "kwargs": {}}]
+    with pytest.raises(FileError, match="a layer is called without an input"):
+        read_model(Config(described("Dropout", {"rate": 0.5}, node), "model"))
+
+
 def test_what_no_node_can_say_is_refused(tmp_path):
     x, h, c = Input((3, 4)), Input((2,)), Input((2,))
     for rate in (0.0, 0.5):
