@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fnet.errors import DtypeError, NonFiniteError, ShapeError, StructureError, 
 from fnet.layers import Dense, GlobalAveragePooling1D
 from fnet.networks.combinators import serial
 from fnet.train import Trainer
+from fnet.train.loop import CompiledLoop
 from fnet.train.sources import batches as source_of_batches
 from fnet.train.sources.batches import BatchesEpoch
 from fnet.train.sources.prefetch import Prefetch
@@ -233,9 +235,15 @@ def test_prefetched_items_are_the_items_and_at_most_one_is_made_ahead(items, tak
     assert len(made) <= min(len(items), len(seen) + 1)
 
 
-def test_a_generator_may_write_each_batch_into_the_same_memory(trainer, ts, problem, same):
+def test_a_generator_may_write_each_batch_into_the_same_memory(trainer, ts, problem, same, monkeypatch):
     """A batch is made while the one before trains, and one that went wrong is looked at again."""
     x, y = problem
+
+    def load_late(self, values, load=CompiledLoop.load):
+        time.sleep(0.01)  # the next batch is there before the step begins
+        load(self, values)
+
+    monkeypatch.setattr(CompiledLoop, "load", load_late)
 
     def batches(into, count=6):
         for number in range(count):

@@ -52,8 +52,10 @@ class BatchSource:
             raise self.ended(0)
         self._items = itertools.chain([first], items)
         self._is_fresh = True
-        self.sample = self._prepared(first, f"batch 0 of {name}: ")
-        self.batch_size = len(tree.leaves(self.sample)[0])
+        leaves, self._structure = tree.flatten(prepare(first, f"batch 0 of {name}: "))
+        self._leaves = _copied(leaves)
+        self.sample = tree.unflatten(self._structure, self._leaves)
+        self.batch_size = len(leaves[0])
 
     @property
     def content(self) -> Data:
@@ -87,26 +89,30 @@ class BatchSource:
         return batches_of(self.in_order().chunks(0), self.sample)
 
     def checked(self, given: Any, number: int) -> Data:
-        """A batch as arrays, like those of the first one but for sizes."""
-        data = self._prepared(given, f"batch {number} of {self.name}: ")
-        expected, received = tree.structure(self.sample), tree.structure(data)
-        if expected != received:
+        """A batch as arrays of its own, like those of the first one but for sizes.
+
+        Who makes batches may write the next one into the memory of this one.
+        """
+        data = self.prepare(given, f"batch {number} of {self.name}: ")
+        leaves, structure = tree.flatten(data)
+        if structure != self._structure:
             raise StructureError(
                 f"batch {number} of {self.name} has the arrays {_listed(data)}, expected {_listed(self.sample)} as in "
                 f"batch 0. Yield the same tree of arrays every time."
             )
-        for path, like, leaf in zip(expected.paths(), tree.leaves(self.sample), tree.leaves(data), strict=True):
+        for i, (like, leaf) in enumerate(zip(self._leaves, leaves, strict=True)):
             if leaf.dtype != like.dtype:
+                path = structure.paths()[i]
                 raise DtypeError(
                     f"batch {number} of {self.name}: {path} has dtype {leaf.dtype}, expected {like.dtype} as in "
                     f"batch 0. Convert it: {path}.astype('{like.dtype}')."
                 )
             if leaf.ndim != like.ndim:
                 raise ShapeError(
-                    f"batch {number} of {self.name}: {path} has shape {leaf.shape}, expected {like.ndim} axes as in "
-                    f"batch 0, whose shape is {like.shape}. Give every batch the same axes."
+                    f"batch {number} of {self.name}: {structure.paths()[i]} has shape {leaf.shape}, expected "
+                    f"{like.ndim} axes as in batch 0, whose shape is {like.shape}. Give every batch the same axes."
                 )
-        return data
+        return tree.unflatten(structure, _copied(leaves))
 
     def ended(self, number: int) -> ValueRangeError:
         """The error for data that end before batch `number`, which an epoch needs."""
@@ -119,11 +125,6 @@ class BatchSource:
             f"{self.name} ended after {number} batches of an epoch, expected {self.limit}={self.end}. Pass "
             f"{self.limit}={number}, or let it go on."
         )
-
-    def _prepared(self, given: Any, of: str) -> Data:
-        """A batch as arrays of its own: who makes batches may write the next one into the memory of this one."""
-        data = self.prepare(given, of)
-        return tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, data)
 
     def _begin(self) -> Iterator[Any]:
         """The iterator of the next epoch; the first one began with the sample."""
@@ -205,6 +206,10 @@ class BatchesEpoch:
             if number >= at:
                 data = source.checked(given, number)
                 yield number, data, feed.send(tree.leaves(data))
+
+
+def _copied(leaves: list[Any]) -> list[Any]:
+    return [leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
 
 
 def _listed(data: Data) -> str:
