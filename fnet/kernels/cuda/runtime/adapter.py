@@ -24,6 +24,9 @@ Capability = tuple[int, int]
 Signature = tuple[np.dtype | None, ...]
 """For each argument the dtype of a flat array, or None for an int64 number."""
 
+LEAST: Capability = (8, 0)
+"""The first capability that kernels are written for: Ampere's."""
+
 PACKAGES = "numba-cuda, nvidia-cuda-nvrtc, nvidia-nvjitlink and nvidia-nvvm"
 
 
@@ -77,19 +80,25 @@ def compiled(kernel: Kernel, signature: Signature, capability: Capability) -> Co
 
 def _ptx(kernel: Kernel, signature: Signature, capability: Capability) -> str:
     """The text of a kernel for the assembler."""
-    numba = _numba(capability)
-    with _as_current(capability):
+    (ptx,) = _typed(kernel, signature).get_asm_strs(cc=capability)
+    return ptx
+
+
+@functools.lru_cache(maxsize=1)
+def _typed(kernel: Kernel, signature: Signature) -> Any:
+    """What Numba makes of a kernel, for any capability: most of the work, kept for the next one that is asked for."""
+    numba = _numba()
+    with _as_current(LEAST):
         library, _ = numba.compiler._compile_pyfunc_with_fixup(
-            _compilable(kernel.py_func, capability),
+            _compilable(kernel.py_func),
             tuple(numba.typed(dtype) for dtype in signature),
             device=False,
             abi="numba",
-            cc=capability,
+            cc=LEAST,
             launch_bounds=kernel.threads and (kernel.threads, kernel.blocks),
         )
-        library._nvvm_options["fma"] = kernel.contract
-        (ptx,) = library.get_asm_strs(cc=capability)
-    return ptx
+    library._nvvm_options["fma"] = kernel.contract
+    return library
 
 
 def _assembled(kernel: Kernel, ptx: str, capability: Capability) -> tuple[bytes, str]:
@@ -120,9 +129,9 @@ def _figure(pattern: str, log: str) -> int:
 
 
 class _Numba:
-    """Numba's compiler for one capability."""
+    """Numba's compiler."""
 
-    def __init__(self, capability: Capability) -> None:
+    def __init__(self) -> None:
         if not hasattr(np, "row_stack"):
             setattr(np, "row_stack", np.vstack)  # noqa: B010  (numba-cuda asks for it, NumPy 2.5 has it no more)
         self.cuda: Any = importlib.import_module("numba.cuda")
@@ -175,42 +184,42 @@ def _as_current(capability: Capability) -> Iterator[None]:
         _asked.card = before
 
 
-@functools.lru_cache(maxsize=1)
-def _numba(capability: Capability) -> _Numba:
-    return _Numba(capability)
+@functools.cache
+def _numba() -> _Numba:
+    return _Numba()
 
 
-def _compilable(function: FunctionType, capability: Capability) -> FunctionType:
+def _compilable(function: FunctionType) -> FunctionType:
     """The function with the real module, and with compiled functions, in the places of what stands for them."""
     scope = function.__globals__
     used = {name: scope[name] for name in function.__code__.co_names if name in scope}
-    names = {name: _meaning(value, capability) for name, value in used.items()}
-    cells = tuple(type(cell)(_meaning(cell.cell_contents, capability)) for cell in function.__closure__ or ())
+    names = {name: _meaning(value) for name, value in used.items()}
+    cells = tuple(type(cell)(_meaning(cell.cell_contents)) for cell in function.__closure__ or ())
     names["__name__"] = function.__module__
     made = FunctionType(function.__code__, names, function.__name__, function.__defaults__, cells)
     made.__module__, made.__qualname__ = function.__module__, function.__qualname__
     return made
 
 
-def _meaning(value: Any, capability: Capability) -> Any:
+def _meaning(value: Any) -> Any:
     if value is cuda:
-        return _numba(capability).cuda
-    return _device_function(value, capability) if isinstance(value, DeviceFunction) else value
+        return _numba().cuda
+    return _device_function(value) if isinstance(value, DeviceFunction) else value
 
 
 @functools.cache
-def _device_function(function: DeviceFunction, capability: Capability) -> Any:
+def _device_function(function: DeviceFunction) -> Any:
     if isinstance(function, Instruction):
         return getattr(importlib.import_module("fnet.kernels.cuda.runtime.intrinsics"), function.__name__)
     if isinstance(function, OfItsType):
-        return _of_its_type(function, capability)
-    python = _compilable(function.py_func, capability)
-    return _numba(capability).cuda.jit(python, device=True, forceinline=True)
+        return _of_its_type(function)
+    python = _compilable(function.py_func)
+    return _numba().cuda.jit(python, device=True, forceinline=True)
 
 
-def _of_its_type(function: OfItsType, capability: Capability) -> Any:
+def _of_its_type(function: OfItsType) -> Any:
     """A function that Numba replaces by the one for the type of its argument."""
-    single, double = (_device_function(one, capability) for one in (function.single, function.double))
+    single, double = (_device_function(one) for one in (function.single, function.double))
 
     def chosen(*args: Any) -> None: ...
 

@@ -21,10 +21,8 @@ import numpy as np
 
 from fnet.errors import DeviceError
 from fnet.kernels.cuda.runtime import kept
+from fnet.kernels.cuda.runtime.adapter import LEAST
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
-
-LEAST = (8, 0)
-"""The first capability that kernels are written for: Ampere's."""
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 STATIC_SHARED = 48 << 10  # a kernel must ask for more shared memory than that
