@@ -92,6 +92,16 @@ from fnet.layers.pooling import MaxPooling3D as MaxPooling3D
 from fnet.layers.position import PositionEmbedding as PositionEmbedding
 from fnet.layers.position import RotaryEmbedding as RotaryEmbedding
 from fnet.layers.position import SinePositionEncoding as SinePositionEncoding
+from fnet.layers.random_colors import RandomBrightness as RandomBrightness
+from fnet.layers.random_colors import RandomContrast as RandomContrast
+from fnet.layers.random_colors import RandomGrayscale as RandomGrayscale
+from fnet.layers.random_colors import RandomInvert as RandomInvert
+from fnet.layers.random_geometry import RandomCrop as RandomCrop
+from fnet.layers.random_geometry import RandomFlip as RandomFlip
+from fnet.layers.random_geometry import RandomRotation as RandomRotation
+from fnet.layers.random_geometry import RandomShear as RandomShear
+from fnet.layers.random_geometry import RandomTranslation as RandomTranslation
+from fnet.layers.random_geometry import RandomZoom as RandomZoom
 from fnet.layers.recurrent import GRU as GRU
 from fnet.layers.recurrent import LSTM as LSTM
 from fnet.layers.recurrent import SimpleRNN as SimpleRNN
@@ -109,6 +119,8 @@ from fnet.layers.reshape import Flatten as Flatten
 from fnet.layers.reshape import Permute as Permute
 from fnet.layers.reshape import RepeatVector as RepeatVector
 from fnet.layers.reshape import Reshape as Reshape
+from fnet.layers.resizing import CenterCrop as CenterCrop
+from fnet.layers.resizing import Resizing as Resizing
 from fnet.layers.rnn import RNN as RNN
 from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.spectral_normalization import SpectralNormalization as SpectralNormalization

@@ -31,6 +31,7 @@ FAMILIES = (
     "models",
     "normalization",
     "pooling",
+    "images",
     "preprocessing",
     "recurrent",
     "regularization",

@@ -1,7 +1,7 @@
 # Written by tests/public_types/keras_layers.py.
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
@@ -19,9 +19,12 @@ from fnet.keras.wrapper import Wrapper as Wrapper
 from fnet.layers.categories import Mode, VectorMode
 from fnet.layers.hashing import CrossMode
 from fnet.layers.integer_lookup import OovMethod
+from fnet.layers.random_geometry import Factor
 from fnet.layers.resample import Sides
+from fnet.layers.resizing import Method
 from fnet.layers.string_lookup import OutputMode
 from fnet.layers.text_vectorization import Split, Standard
+from fnet.layers.warp import FillMode, Interpolation
 from fnet.ops.window import Sizes
 from fnet.regularizers import RegularizerLike
 from fnet.spectra import WindowLike
@@ -314,6 +317,21 @@ class CategoryEncoding(Layer):
         self,
         num_tokens: int,
         output_mode: VectorMode = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class CenterCrop(Layer):
+    r"""The middle of images: x: (N, H, W, C) -> (N, height, width, C)."""
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        data_format: str | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1486,6 +1504,173 @@ class RNN(OwnCells):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class RandomBrightness(Layer):
+    r"""In training, `factor` times the range of values is added to each image, which stays within `value_range`."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomContrast(Layer):
+    r"""In training, ``y = mean + f (x - mean)`` with the mean of each channel of each image, within `value_range`."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomCrop(Layer):
+    r"""In training, a part of each image of `height` rows and `width` columns; in inference, the part in the middle."""
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomFlip(Layer):
+    r"""In training, each image is mirrored with probability 1/2: left to right, top to bottom, or each by itself."""
+
+    def __init__(
+        self,
+        mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomGrayscale(Layer):
+    r"""In training, all channels of an image are its luminance, with probability `factor`."""
+
+    def __init__(
+        self,
+        factor: float = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomInvert(Layer):
+    r"""In training, ``y = least + largest - x`` for each image with a probability."""
+
+    def __init__(
+        self,
+        factor: Factor = ...,
+        value_range: Sequence[float] = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomRotation(Layer):
+    r"""In training, each image is turned about its middle by an angle of `factor` times a full turn."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        fill_mode: FillMode = ...,
+        interpolation: Interpolation = ...,
+        seed: int | None = ...,
+        fill_value: float = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomShear(Layer):
+    r"""In training, rows of each image are moved by `x_factor` a row, and columns by `y_factor` a column, or back."""
+
+    def __init__(
+        self,
+        x_factor: Factor = ...,
+        y_factor: Factor = ...,
+        interpolation: Interpolation = ...,
+        fill_mode: FillMode = ...,
+        fill_value: float = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomTranslation(Layer):
+    r"""In training, each image is moved down by `height_factor` of its height and right by `width_factor` of its width."""
+
+    def __init__(
+        self,
+        height_factor: Factor,
+        width_factor: Factor,
+        fill_mode: FillMode = ...,
+        interpolation: Interpolation = ...,
+        seed: int | None = ...,
+        fill_value: float = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomZoom(Layer):
+    r"""In training, each image shows ``1 + height_factor`` times as many rows: above 0 it looks smaller, below 0 larger."""
+
+    def __init__(
+        self,
+        height_factor: Factor,
+        width_factor: Factor | None = ...,
+        fill_mode: FillMode = ...,
+        interpolation: Interpolation = ...,
+        seed: int | None = ...,
+        fill_value: float = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class ReLU(Layer):
     r"""`max_value` from there on, ``x`` above `threshold`, else ``negative_slope (x - threshold)``."""
 
@@ -1534,6 +1719,27 @@ class Reshape(Layer):
     def __init__(
         self,
         target_shape: Sequence[int],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Resizing(Layer):
+    r"""Images of `height` rows and `width` columns: x: (N, H, W, C) -> (N, height, width, C)."""
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: Method = ...,
+        crop_to_aspect_ratio: bool = ...,
+        pad_to_aspect_ratio: bool = ...,
+        fill_mode: Literal["constant"] = ...,
+        fill_value: float = ...,
+        antialias: bool = ...,
+        data_format: str | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
