@@ -20,9 +20,9 @@ BY_FIT = "fit prints by itself, as verbose says"
 NO_NETWORK = "fnet talks to no server: a callback of one's own sends what on_epoch_end gets"
 LAYERS = """
 AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes
-MixUp Pipeline RandAugment RandomColorDegeneration RandomColorJitter 
-RandomElasticTransform RandomErasing RandomGaussianBlur RandomHue 
-RandomPerspective RandomPosterization RandomSaturation RandomSharpness 
+MixUp Pipeline RandAugment RandomColorDegeneration RandomColorJitter
+RandomElasticTransform RandomErasing RandomGaussianBlur RandomHue
+RandomPerspective RandomPosterization RandomSaturation RandomSharpness
 ReversibleEmbedding Solarization
 """
 UTILS = """
