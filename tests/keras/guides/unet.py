@@ -26,10 +26,10 @@ def get_model(img_size, num_classes):
         residual = layers.Conv2D(filters, 1, padding="same")(residual)
         x = layers.add([x, residual])
         previous_block_activation = x
-    outputs = layers.Conv2D(num_classes, 3, activation="softmax", padding="same")(x)
+    outputs = layers.Conv2D(num_classes, 3, padding="same")(x)
     return keras.Model(inputs, outputs)
 
 
 model = get_model(img_size=(16, 16), num_classes=3)
-model.compile(optimizer=keras.optimizers.SGD(1e-2), loss="categorical_crossentropy")
+model.compile(optimizer=keras.optimizers.SGD(1e-2), loss=keras.losses.CategoricalCrossentropy(from_logits=True))
 model.summary()
