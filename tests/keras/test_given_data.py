@@ -106,6 +106,7 @@ def test_windows_of_a_part_of_a_series() -> None:
     assert (x[0].tolist(), x[-1].tolist(), y.tolist()) == ([2, 3, 4], [5, 6, 7], [20, 30, 40, 50])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast_cancer", "diabetes"])
 def test_bundled_samples(name: str) -> None:
     pytest.importorskip("sklearn")
@@ -116,6 +117,7 @@ def test_bundled_samples(name: str) -> None:
     assert x.dtype == np.float32 and (name != "digits" or x.shape[1:] == (8, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sunspots", "co2", "nile"])
 def test_bundled_series(name: str) -> None:
     pytest.importorskip("statsmodels")

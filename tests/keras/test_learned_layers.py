@@ -157,6 +157,7 @@ def test_texts_behind_trained_layers_are_refused() -> None:
         nested.fit(np.array([["a"]], object), np.ones(1), verbose=0)
 
 
+@pytest.mark.slow
 def test_texts_of_any_length_go_into_a_recurrent_layer(tmp_path: Path) -> None:
     encoder = layers.TextVectorization(max_tokens=20)
     encoder.adapt(TEXTS)
