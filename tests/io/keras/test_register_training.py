@@ -106,8 +106,10 @@ def saved(path, optimizer, callbacks=()):
     return trainer, ts
 
 
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [*((name, "keras") for name in OPTIMIZERS), ("own schedule", "h5"), ("odd", "h5"), ("sgd", "h5")],
+)
 def test_a_training_goes_on(tmp_path, table, name, suffix):
     trainer, ts = saved(tmp_path / f"m.{suffix}", OPTIMIZERS[name])
     found, loaded = fnet.load_training(tmp_path / f"m.{suffix}")
