@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -20,6 +22,7 @@ from tests.devices.cuda.emulated import Emulated
 from tests.devices.cuda.unloaded import Unloaded
 
 EMULATED, CARD = "emulated", "card"
+FEW = 2  # cases of a test that are not slow: thread by thread, the others take a third of the plain run
 
 
 def is_for_cards(config: pytest.Config) -> bool:
@@ -33,8 +36,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("place", [pytest.param(CARD, marks=pytest.mark.gpu)], indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a card, one test that says so stands for all that ask for one; none asks for it by accident."""
+    """Without a card, one test that says so stands for all that ask for one; none asks for it by accident.
+
+    Of many cases of a test, the first few are part of the plain run, the others are slow.
+    """
+    cases: Counter[Any] = Counter()
+    for item in items:
+        function = getattr(item, "function", None)
+        if Path(__file__).parent in item.path.parents and not is_for_cards(config):
+            cases[function] += 1
+            if cases[function] > FEW:
+                item.add_marker(pytest.mark.slow)
     asked = [item for item in items if item.get_closest_marker("gpu")]
     left_out = set(asked if not is_for_cards(config) else asked[1:] if why_not() else ())
     if left_out:

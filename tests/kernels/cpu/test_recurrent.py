@@ -459,7 +459,10 @@ print(t.simd.INSTRUCTION_SET, t.simd.config.DISABLE_JIT)
 
 @pytest.mark.parametrize(
     "setting",
-    [{"NUMBA_DISABLE_JIT": "1"}, {"FNET_SIMD": "avx2"}, pytest.param({"FNET_SIMD": "generic"}, marks=pytest.mark.slow)],
+    [
+        {"NUMBA_DISABLE_JIT": "1"},
+        *(pytest.param({"FNET_SIMD": s}, marks=pytest.mark.slow) for s in ("avx2", "generic")),
+    ],
 )
 def test_without_the_jit_compiler_and_with_narrower_vectors(setting):
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "0", **setting}
