@@ -11,6 +11,8 @@ import pytest
 import fnet
 from fnet import device, losses, optimizers, tree
 from fnet.devices.cuda.device import Cuda
+from fnet.devices.cuda.lower import conv, linalg
+from fnet.devices.cuda.tiling import Tiling
 from tests.devices.cuda.emulated import Emulated
 
 
@@ -40,3 +42,31 @@ def test_a_network_of_convolutions_is_trained_there(count: int, filters: int, mo
     assert {"column_products", "max_pool_vjp", "average_pool_vjp", "row_norm_vjp", "channel_products"} <= set(
         card.kernels
     )
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_by_tensor_cores(monkeypatch: pytest.MonkeyPatch):
+    card = Emulated()
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
+    monkeypatch.setattr(linalg, "tiling", lambda m, n, k, *_: Tiling(64, k, 1))
+    monkeypatch.setattr(conv, "tensor_tiling", lambda m, n, k, *_: Tiling(128, k, 1))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 6, 6, 3)).astype(np.float32), rng.integers(0, 3, 4)
+
+    def trained(place: Any, level: Any) -> Any:
+        layers = fnet.layers
+        net = fnet.serial(
+            layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+            layers.Conv2D(4, 2, groups=2, activation="tanh"), layers.Conv2D(3, 1), layers.Flatten(), layers.Dense(3),
+        )  # fmt: skip
+        loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
+        trainer = fnet.Trainer(net, loss, optimizer=optimizers.sgd(0.05))
+        with fnet.precision(level):
+            ts = place(trainer.init(fnet.random.key(0), (6, 6, 3)))
+            ts, _ = trainer.fit(ts, place(x), place(y), batch_size=2, epochs=1, verbose=False)
+        return fnet.to_host(ts.params)
+
+    there = trained(lambda values: fnet.to_device(values, "cuda"), "high")
+    here = trained(lambda values: values, "highest")
+    tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max()), there, here)
+    assert {"high_gather", "high_weight_gradient", "high_64"} <= card.kernels.keys()
