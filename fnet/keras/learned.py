@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet.data.frames import as_plain
-from fnet.errors import StructureError
+from fnet.errors import ShapeError, StructureError
 from fnet.keras.held import HeldLayer
 from fnet.keras.layer import Layer, as_texts
 from fnet.keras.running import Values
@@ -17,7 +17,7 @@ from fnet.layers.constructor import LAYERS
 from fnet.layers.string_lookup import tokens_in_state
 from fnet.layers.vocabulary import numbering_of
 from fnet.networks.samples import TEXT, Samples
-from fnet.train.adapt import adapt
+from fnet.train.adapt import adapt, as_leaf
 from fnet.train.sources.batches import is_batches, unpacked
 from fnet.transfer import to_host
 
@@ -38,7 +38,9 @@ class Learner(Layer):
             data = data if steps is None else itertools.islice(data, steps)
             first, data = _first_of(data)
         else:
-            first = data = data if hasattr(data, "shape") and hasattr(data, "dtype") else as_plain(data)
+            first = data = as_leaf(data)
+            if not first.shape:
+                raise ShapeError(f"{self.name}: adapt takes samples, received a single value. Give a list of it.")
         self.build_for(Samples(tuple(first.shape[1:]), TEXT if first.dtype.kind in "USO" else np.dtype("float32")))
         if self.functional.learning is None:
             raise StructureError(

@@ -89,6 +89,8 @@ def TextVectorization(
     def documents(x: Any) -> list[list[str]]:
         """The tokens of each text."""
         given = texts(who, x, encoding)
+        if given.ndim == 0:
+            raise ShapeError(f"{who}: expected texts (N,) or (N, 1), received a single one. Give a list of it: [text].")
         if split is not None and given.ndim > 1:
             if given.shape[1:] != (1,):
                 raise ShapeError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.data.frames import as_plain, is_frame
-from fnet.errors import StructureError, ValueRangeError, scope
+from fnet.errors import ShapeError, StructureError, ValueRangeError, scope
 from fnet.masking import unmasked
 from fnet.networks.layer import Layer
 from fnet.networks.learning import Learning
@@ -136,7 +136,7 @@ class _Pieces:
         self._data, self._given = data, is_batches(data)
         self._is_used = False
         if not self._given:
-            self._data = tree.map(_as_leaf, data, is_leaf=_is_samples)
+            self._data = tree.map(as_leaf, data, is_leaf=_is_samples)
 
     def __iter__(self) -> Iterator[Any]:
         if self._given:
@@ -153,12 +153,14 @@ class _Pieces:
         self._is_used = True
         for number, batch in enumerate(items):
             is_empty = False
-            yield tree.map(_as_leaf, unpacked(batch, f"batch {number} of data: ")[0], is_leaf=_is_samples)
+            yield tree.map(as_leaf, unpacked(batch, f"batch {number} of data: ")[0], is_leaf=_is_samples)
         if is_empty:
             raise ValueRangeError("adapt: there are no batches in the data. Pass at least one.")
 
     def _of_arrays(self) -> Iterator[Any]:
         leaves = tree.leaves(self._data)
+        if not all(len(leaf.shape) for leaf in leaves):
+            raise ShapeError("adapt: expected samples on the first axis of each array, received a single value.")
         count = len(leaves[0]) if leaves else 0
         if not count or any(len(leaf) != count for leaf in leaves):
             sizes = ", ".join(str(len(leaf)) for leaf in leaves) or "none"
@@ -174,11 +176,16 @@ def _is_samples(part: Any) -> bool:
     return isinstance(part, list) and not any(hasattr(leaf, "shape") for leaf in part)
 
 
-def _as_leaf(part: Any) -> Any:
+def as_leaf(part: Any) -> Any:
     """Samples that can be sliced, those in files unread."""
     if isinstance(part, list) and any(isinstance(leaf, str | bytes) for leaf in part):
         return np.array(part, object)
-    return part if hasattr(part, "shape") and hasattr(part, "dtype") and not is_frame(part) else as_plain(part)
+    if hasattr(part, "shape") and hasattr(part, "dtype") and not is_frame(part):
+        return part
+    try:
+        return as_plain(part)
+    except ValueError:
+        raise ShapeError("adapt: a list becomes an array if its rows have equally many entries.") from None
 
 
 def _part(state: Any, path: Path) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fnet.errors import StructureError
+from fnet.errors import ShapeError, StructureError
 from fnet.keras import Input, Model, Sequential, layers, models
 
 X = np.random.default_rng(0).normal(3.0, 2.0, (40, 3)).astype("float32")
@@ -37,6 +37,13 @@ def test_batches_teach_as_in_keras(form: str) -> None:
     else:
         layer.adapt(parts if form == "list" else iter(parts if form == "generator" else [(p, 1) for p in parts]))
     np.testing.assert_allclose(layer.mean[0], X.mean(0), rtol=1e-6)
+
+
+def test_a_single_text_is_no_data() -> None:
+    with pytest.raises(
+        ShapeError, match=r"^words: adapt takes samples, received a single value\. Give a list of it\.$"
+    ):
+        layers.StringLookup(name="words").adapt("abc")
 
 
 def test_a_layer_that_was_told_learns_nothing() -> None:

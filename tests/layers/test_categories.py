@@ -172,6 +172,10 @@ def told(layer: Any, x: Any) -> Any:
 
 
 ERRORS = {
+    "a single text": (
+        lambda: told(TextVectorization(vocabulary=["a"]), np.array("a b", object)),
+        r"^TextVectorization: expected texts \(N,\) or \(N, 1\), received a single one\. Give a list of it",
+    ),
     "sparse": (
         lambda: StringLookup(sparse=True),  # type: ignore[call-arg]
         r"^StringLookup\(\) got an unexpected argument 'sparse'\. All arrays are dense: leave it out\.$",

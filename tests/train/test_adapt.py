@@ -143,6 +143,14 @@ ERRORS = {
         r"^adapt: several layers learn, each by a pass over the data, but a generator is used up after one\. Pass "
         r"arrays, or an object whose __iter__ begins anew\.$",
     ),
+    "a single value": (
+        lambda: adapted(Normalization(), np.float32(1.0)),
+        r"^adapt: expected samples on the first axis of each array, received a single value\.$",
+    ),
+    "ragged rows": (
+        lambda: adapted(Normalization(), [[1.0, 2.0], [3.0]]),
+        r"^adapt: a list becomes an array if its rows have equally many entries\.$",
+    ),
     "no batches": (lambda: adapted(Normalization(), iter([])), r"^adapt: there are no batches in the data\."),
     "unequal": (
         lambda: adapted(fnet.parallel(Normalization(), Identity()), (X, X[:2]), ((3,), (3,))),
