@@ -54,7 +54,7 @@ def main() -> None:
     print(f"test loss {result['loss']:.4f}, test accuracy {result['accuracy']:.4f}")
 
     # The weights alone go to the file; the untrained ones say what shape they have.
-    fnet.save_weights(options.weights, net, *fnet.to_host((trained.params, trained.state)))
+    fnet.save_weights(options.weights, net, trained.params, trained.state)
     params, state = fnet.load_weights(options.weights, net, untrained.params, untrained.state)
     loaded = fnet.to_device(untrained._replace(params=params, state=state), options.device)
     scores, y_test = fnet.to_host((trainer.predict(loaded, x_test), y_test))

@@ -36,6 +36,7 @@ from fnet.io.written import Written
 from fnet.networks.layer import Layer
 from fnet.networks.parameters import trainable
 from fnet.spec import check_dtype
+from fnet.transfer import to_host
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 _CONFIG = "model_config"
@@ -95,6 +96,7 @@ def save_model(
     if not isinstance(net, Layer):
         raise StructureError(f"expected a Layer as the second argument, received a {type(net).__name__}.")
     check_trees(net, params, state)
+    params, state, train_state = to_host((params, state, train_state))
     calls = calls_of(net, params, state, _wide_samples(input_samples(net, params, state, shape), params))
     trained = trainable(net, params)
     described = model_config(calls, trained, state, layout, net.name)

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet import tree
+from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, FileError, StructureError, plain, scope
 from fnet.io import manifest
 from fnet.io.arrays import Leaf, same_names
 from fnet.io.atomic import replacing
 from fnet.networks.storage import FORMATS, Stored, restore
 from fnet.spec import ArraySpec, as_array, check_array, check_dtype
+from fnet.transfer import to_host
 
 SAFETENSORS = manifest.FileKind("fnet safetensors", "tree")
 _METADATA = "fnet"
@@ -183,7 +185,9 @@ def _leaves(of: Any) -> dict[str, Leaf]:
 
 def _leaf(value: Any) -> Leaf:
     if isinstance(value, Stored):
-        return Leaf(as_array(value.bits), value.format)
+        return Leaf(as_array(to_host(value.bits)), value.format)
+    if isinstance(value, DeviceArray):
+        value = to_host(value)
     if isinstance(value, ArraySpec):
         return Leaf(np.broadcast_to(np.zeros((), value.dtype), value.shape), value.dtype.name)
     if not hasattr(value, "dtype"):

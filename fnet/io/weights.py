@@ -28,6 +28,7 @@ from fnet.networks.layer import Layer, is_path_part
 from fnet.networks.parameters import placed_layers
 from fnet.networks.storage import Stored
 from fnet.spec import check_dtype
+from fnet.transfer import to_host
 
 WEIGHTS = manifest.FileKind("fnet weights", "network", (legacy.GROUP, variables_file.GROUP, "vars"))
 
@@ -55,6 +56,7 @@ def save_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     """
     _check_net(net)
     check_trees(net, params, state)
+    params, state = to_host((params, state))
     leaves = _leaves(params, state)
     for name, leaf in leaves.items():
         with scope(name):
@@ -75,6 +77,7 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
     none that may be read.
     """
     _check_net(net)
+    params, state = to_host((params, state))
     template = _leaves(params, state)
     place = Path(path)
     if place.is_file() and os.access(place, os.R_OK) and archive.is_archive(place):

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, FileError, scope
 from fnet.io import arrays, manifest, outline
 from fnet.io.arrays import Leaf
 from fnet.spec import ArraySpec, as_array, check_array, check_dtype
+from fnet.transfer import to_host
 from fnet.tree import flatten, unflatten
 
 CHECKPOINT = manifest.FileKind("fnet checkpoint", "tree")
@@ -30,7 +32,7 @@ def save(path: str | os.PathLike[str], tree: Any) -> None:
 
     The file is read back and compared before it takes its place; after a failure the old one is still there.
     tree: dicts with text or integers as keys, lists, tuples, named tuples as `fnet.TrainState`, None and registered
-    classes, of NumPy arrays and Python's numbers. Raises `DtypeError` that names a leaf of another kind,
+    classes, of arrays and Python's numbers. Raises `DtypeError` that names a leaf of another kind,
     `StructureError` for other keys, `FileError` where `path` is no regular file, `OSError` where it cannot be written.
 
     >>> import tempfile
@@ -83,6 +85,8 @@ def _leaf(value: Any) -> Leaf:
                 f"expected an integer of 64 bits with its sign, received one of {value.bit_length()} bits. "
                 f"Give it as an array of smaller ones."
             ) from None
+    if isinstance(value, DeviceArray):
+        value = to_host(value)
     check_array(value)
     array = as_array(value)
     return Leaf(array, check_dtype(array.dtype).name)
