@@ -87,7 +87,8 @@ def _arguments(make: Callable[..., Any]) -> list[str]:
         if p.kind is p.KEYWORD_ONLY and not any(argument.startswith("*") for argument in written):
             written.append("*")
         star = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
-        kind = "" if p.annotation is p.empty else f": {p.annotation}"
+        annotation = str(p.annotation).replace("'", '"')
+        kind = "" if p.annotation is p.empty else f": {annotation}"
         written.append(f"{star}{p.name}{kind}{'' if p.default is p.empty else ' = ...'}")
     return written
 

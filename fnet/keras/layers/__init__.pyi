@@ -1555,7 +1555,7 @@ class RandomFlip(Layer):
 
     def __init__(
         self,
-        mode: Literal['horizontal', 'vertical', 'horizontal_and_vertical'] = ...,
+        mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = ...,
         seed: int | None = ...,
         data_format: str | None = ...,
         *,
@@ -1736,7 +1736,7 @@ class Resizing(Layer):
         interpolation: Method = ...,
         crop_to_aspect_ratio: bool = ...,
         pad_to_aspect_ratio: bool = ...,
-        fill_mode: Literal['constant'] = ...,
+        fill_mode: Literal["constant"] = ...,
         fill_value: float = ...,
         antialias: bool = ...,
         data_format: str | None = ...,
