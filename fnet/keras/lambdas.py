@@ -29,4 +29,5 @@ class LambdaLayer(Layer):
                 "Lambda: it hands the mask of its input on. Write a Layer with compute_mask for another."
             )
         function = functools.partial(function, **arguments) if arguments else function
-        super().__init__(function, **options)  # type: ignore[arg-type]  # of a standard layer
+        begin: Any = super().__init__  # of a standard layer
+        begin(function, **options)

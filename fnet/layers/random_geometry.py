@@ -228,7 +228,7 @@ def RandomCrop(
             first = ops.minimum(first, float(all_ - some))
             own = np.arange(some, dtype=np.float32)
             places.append(first + beside(own[:, None] if i == 0 else own, x))
-        return sampled(x, *places, "nearest", "nearest", 0.0)
+        return sampled(x, places[0], places[1], "nearest", "nearest", 0.0)
 
     return augmenting("RandomCrop", changed, seed, lambda x: center_crop(x, size))
 

@@ -94,7 +94,7 @@ class Recurrence:
     def states(self) -> tuple[tuple[int, ...], ...]:
         return ((self.units,),) * self.kind.states
 
-    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    def state_shapes(self, step: tuple[int | None, ...]) -> tuple[tuple[int, ...], ...]:
         """Those of h, and for an LSTM of c."""
         return self.states
 

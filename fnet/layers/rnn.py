@@ -96,7 +96,7 @@ class Stack:
         self.members = Members(name, cells)
         self.states = tuple(cell_states(cell) for cell in cells)
 
-    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    def state_shapes(self, step: tuple[int | None, ...]) -> tuple[tuple[int, ...], ...]:
         """Those of all cells, one cell after the other."""
         return tuple(shape for own in self.states for shape in own)
 
@@ -122,7 +122,7 @@ class Steps:
     def __init__(self, cell: Layer) -> None:
         self.cell, self.states = cell, cell_states(cell)
 
-    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    def state_shapes(self, step: tuple[int | None, ...]) -> tuple[tuple[int, ...], ...]:
         """Those that the cell says."""
         return self.states
 

@@ -61,7 +61,7 @@ class ReadResult(NamedTuple):
 class Reader(Protocol):
     """Something that reads sequences."""
 
-    def state_shapes(self, step: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    def state_shapes(self, step: tuple[int | None, ...]) -> tuple[tuple[int, ...], ...]:
         """The shapes of its states for steps of a shape, all without the batch axis."""
 
     def read(self, params: Any, state: Any, reading: Reading) -> ReadResult:
