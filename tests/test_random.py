@@ -182,11 +182,12 @@ def test_beta() -> None:
 
 @pytest.mark.parametrize(("count", "p"), [(1, 0.3), (64, 0.9), (65, 0.4), (1000, 0.02)])
 def test_binomial(count: int, p: float) -> None:
-    n = 3000
+    n = 12000
     x = random.binomial(KEY, count, p, n).astype(int)
     chances = np.array([math.comb(count, k) * p**k * (1 - p) ** (count - k) for k in range(count + 1)])
     below = np.cumsum(np.bincount(x, minlength=count + 1)) / n
     assert np.max(np.abs(below - np.cumsum(chances))) < 1.95 / math.sqrt(n)
+    assert abs(x.mean() - count * p) < 4 * math.sqrt(count * p * (1 - p) / n)
 
 
 def test_binomial_at_the_ends_and_of_many_trials() -> None:

@@ -13,6 +13,7 @@ from fnet import layers, random, tree
 from fnet.errors import BatchSizeError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import ConvLSTM1D, ConvLSTM2D, reset_state
 from fnet.masking import Masked
+from fnet.networks.combinators import serial
 
 KEY = random.key(5)
 X = np.random.default_rng(0).normal(size=(2, 3, 4, 5, 2))
@@ -84,12 +85,17 @@ def test_masked_steps_change_nothing() -> None:
     layer = ConvLSTM2D(3, 2, return_sequences=True)
     params, state = made(layer)
     mask = np.array([[True, False, True], [False, True, True]])
-    y, _ = layer.apply(params, state, Masked(np.where(mask[..., None, None, None], X, np.nan), mask))
+    spoiled = Masked(np.where(mask[..., None, None, None], X, np.nan), mask)
+    y, _ = layer.apply(params, state, spoiled)
     for n in range(2):
         alone, _ = layer.apply(params, state, X[n : n + 1, mask[n]])
         np.testing.assert_allclose(y.values[n, mask[n]], alone[0], rtol=1e-12)
     np.testing.assert_array_equal(y.values[0, 1], y.values[0, 0])
     assert not y.values[1, 0].any() and y.mask is not None
+    spoiling = fnet.Layer(lambda key, shape, dtype: ({}, {}), lambda p, s, x, key=None, train=False: (spoiled, s))
+    net = serial(spoiling, layer)
+    g = fnet.grad(lambda p: np.sum(net.apply({"conv_lstm2d": p}, {}, X)[0].values))(params)
+    assert all(np.isfinite(leaf).all() for leaf in tree.leaves(g))
     zeros = ConvLSTM2D(3, 2, return_sequences=True, zero_output_for_mask=True)
     assert not zeros.apply(params, state, Masked(X, mask))[0].values[0, 1].any()
 
