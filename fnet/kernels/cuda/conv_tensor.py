@@ -11,11 +11,8 @@ from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.conv_tiled import (
     ACT,
     BIAS,
-    COLUMNS,
-    DEPTH,
     GROUP_STEP,
     K_STEP,
-    TAPS,
     gradients_operand,
     image_result,
     part_and_group,
@@ -25,18 +22,21 @@ from fnet.kernels.cuda.conv_tiled import (
     weights_result,
 )
 from fnet.kernels.cuda.matrix_operand import matrix_four
+from fnet.kernels.cuda.register_tiles import THREADS
 from fnet.kernels.cuda.runtime.access import BYTES
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.tensor_tiles import (
     SPLIT_WORDS_128,
     SUMS_128,
-    THREADS,
     WORDS_128,
     finish,
     place_in_tile,
     product,
 )
 from fnet.kernels.cuda.window_operand import (
+    COLUMNS,
+    DEPTH,
+    TAPS,
     four_of_taps,
     four_of_targets,
     place_in_source,

@@ -11,6 +11,7 @@ from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.gemm import A_BATCH, A_COLUMN, A_ROW, B_BATCH, B_COLUMN, B_ROW, BIAS, M, N, depth_of
 from fnet.kernels.cuda.gemm_tiled import ACT, are_along_k, left_operand, right_operand
 from fnet.kernels.cuda.matrix_operand import matrix_four
+from fnet.kernels.cuda.register_tiles import THREADS, TILE
 from fnet.kernels.cuda.runtime.access import BYTES, is_aligned
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.tensor_tiles import (
@@ -18,8 +19,6 @@ from fnet.kernels.cuda.tensor_tiles import (
     SPLIT_WORDS_128,
     SUMS_64,
     SUMS_128,
-    THREADS,
-    TILE,
     WORDS_64,
     WORDS_128,
     finish,
