@@ -12,6 +12,8 @@ from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import DtypeError
 from fnet.io.keras import registry
+from fnet.io.keras.members import Member, element_names
+from fnet.io.keras.variables import Variables
 from fnet.keras.held import HeldLayer, face_of
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.samples import Samples, is_single
@@ -41,6 +43,17 @@ class Maker:
 
     def __call__(self, **config: Any) -> HeldLayer:
         return unbuilt(self.serializes.from_config(config), self, config)
+
+    def paths(self, functional: Functional) -> dict[str, str]:
+        """Where Keras has the layers in a layer, by their entries: those in a list by their classes, numbered."""
+        found: dict[str, str] = {}
+        face = face_of(functional)
+        entries = set() if face is None else {entry for entry, _ in face.parts()}
+        for name, value in vars(face).items() if entries else ():
+            if isinstance(value, list | tuple) and value and {f"{name}_{i}" for i in range(len(value))} <= entries:
+                kinds = element_names([Member("", type(part).__name__, Variables()) for part in value])
+                found |= {f"{name}_{i}": f"{name}/{kind}" for i, kind in enumerate(kinds)}
+        return found
 
     def of_config(self, config: dict[str, Any]) -> HeldLayer:
         """The layer of a config as a file has it."""

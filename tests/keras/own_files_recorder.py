@@ -25,16 +25,23 @@ class Scale(keras.layers.Layer):
         super().__init__(**options)
         self.units, self.initial = units, initial
         self.inner = keras.layers.Dense(units)
+        self.blocks = [keras.layers.Dense(units), keras.layers.Dense(units, activation="tanh")]
 
     def build(self, shape):
         value = keras.initializers.Constant(self.initial)
         self.gain = self.add_weight(shape=(shape[-1],), initializer=value, name="gain", regularizer="l2")
         self.offset = self.add_weight(shape=(), initializer="ones", name="offset", trainable=False)
-        self.inner.build(shape)
+        if which == "keras":  # the older one builds them when they are called, under names of their own
+            self.inner.build(shape)
+            for block in self.blocks:
+                block.build((None, self.units))
         super().build(shape)
 
     def call(self, x):
-        return self.inner(x * self.gain) + self.offset
+        y = self.inner(x * self.gain) + self.offset
+        for block in self.blocks:
+            y = block(y)
+        return y
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "initial": self.initial}

@@ -47,7 +47,7 @@ class Scale(layers.Layer):
     def __init__(self, units=3, initial=1.0, **options):
         super().__init__(**options)
         self.units, self.initial = units, initial
-        self.inner = layers.Dense(units)
+        self.inner, self.blocks = layers.Dense(units), [layers.Dense(units), layers.Dense(units, activation="tanh")]
 
     def build(self, shape):
         value = initializers.Constant(self.initial)
@@ -55,7 +55,10 @@ class Scale(layers.Layer):
         self.offset = self.add_weight(shape=(), initializer="ones", name="offset", trainable=False)
 
     def call(self, x):
-        return self.inner(x * self.gain) + self.offset
+        y = self.inner(x * self.gain) + self.offset
+        for block in self.blocks:
+            y = block(y)
+        return y
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "initial": self.initial}

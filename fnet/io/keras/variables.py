@@ -81,11 +81,12 @@ class Variables:
         if self.leaves is None:
             return own
         found = list[tuple[list[str], Variable]]()
+        known = {variable.path for _, variable in own.ordered()}
         for tree in ("params", "state"):
             prefix = "/".join(part for part in (tree, self.leaves.path) if part) + "/"
             for path in paths:
                 parts = path.removeprefix(prefix).split("/")
-                if path.startswith(prefix) and parts[0] not in self.children:
+                if path.startswith(prefix) and parts[0] not in self.children and path not in known:
                     trains = tree == "params" and self.leaves.trainable
                     found.append((parts, Variable("/".join(parts), path, trains)))
         more = _by_attribute(found)

@@ -54,7 +54,11 @@ def row(name: str, make: Callable[..., Any]) -> Translation:
 def _variables(layer: Layer) -> Variables:
     """Those of the layers in it as Keras has them, and all other leaves."""
     inner = dict(zip(layer.entries, layer.children, strict=True))
-    children = {entry: known_row(child).variables(child).below(entry) for entry, child in inner.items()}
+    paths_of = getattr(layer.recipe.make, "paths", None) if layer.recipe is not None else None
+    paths = {} if paths_of is None else paths_of(layer)
+    children = {
+        paths.get(entry, entry): known_row(child).variables(child).below(entry) for entry, child in inner.items()
+    }
     return Variables(children=children, leaves=Leaves())
 
 
