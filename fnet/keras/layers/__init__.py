@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet import layers
 from fnet.errors import did_you_mean
+from fnet.keras.embedded import EmbeddingLayer
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
@@ -21,6 +22,7 @@ from fnet.keras.wrapper import Wrapper as Wrapper
 
 BASES: dict[str, type[Layer]] = {
     "Discretization": DiscretizationLayer,
+    "Embedding": EmbeddingLayer,
     "IntegerLookup": VocabularyLayer,
     "Lambda": LambdaLayer,
     "Normalization": NormalizationLayer,

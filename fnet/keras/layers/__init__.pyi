@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
+from fnet.keras.embedded import EmbeddingLayer
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
@@ -825,7 +826,7 @@ class EinsumDense(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class Embedding(Layer):
+class Embedding(EmbeddingLayer):
     r"""``y[..., :] = E[x[...]]``: row x of a table, for integers x from 0 to ``input_dim - 1``."""
 
     def __init__(
