@@ -1,4 +1,4 @@
-"""What older tutorials take from ``keras.backend``: settings, and operations, most of them those of `fnet.keras.ops`."""
+"""What older tutorials take from ``keras.backend``: settings, and operations, mostly those of `fnet.keras.ops`."""
 
 from __future__ import annotations
 
