@@ -56,11 +56,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Context:
-    """How this run is made: where files go, whether the card is emulated, how many processes run tests."""
+    """How this run is made: where files go, whether the card is emulated, how many processes run tests, a script."""
 
     out: Path
     is_emulated: bool
     processes: int
+    script: Path | None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,7 +75,8 @@ def main() -> None:
     if not options.emulated and (why := _why_not()):
         sys.exit(f"no card: {why}. Nothing was run.")
     options.out.mkdir(parents=True, exist_ok=True)
-    context = Context(options.out.resolve(), options.emulated, options.processes)
+    script = options.script and options.script.resolve()
+    context = Context(options.out.resolve(), options.emulated, options.processes, script)
     end, sections = time.monotonic() + options.seconds, ["# What a card shows"]
     for part in PARTS:
         if part.name not in options.parts:
@@ -140,11 +142,12 @@ def _sanitized(context: Context, seconds: float) -> str:
     if tool is None or context.is_emulated:
         return "compute-sanitizer was not found." if tool is None else "An emulated card has its own checker."
     files = [str(FOLDER / f"test_{name}.py") for name in SANITIZED]
+    few = [] if importlib.util.find_spec("xdist") is None else ["-n", "4"]  # one that is lost is replaced
     texts, end = [], time.monotonic() + seconds
     for number, name in enumerate(TOOLS):
         share = (end - time.monotonic()) / (len(TOOLS) - number)
         checked = [tool, "--tool", name, "--target-processes", "all", "--print-limit", "10", sys.executable]
-        texts.append(f"### {name}\n\n{_pytest(checked, ['-k', 'not drawn', *files], context, share)}")
+        texts.append(f"### {name}\n\n{_pytest(checked, [*few, '-k', 'not drawn', *files], context, share)}")
     return "\n\n".join(texts)
 
 
@@ -155,6 +158,14 @@ def _bench(context: Context, seconds: float) -> str:
     printed, how = _run(command, context, seconds, "bench")
     report = context.out / "bench.md"
     return f"{report.read_text() if report.exists() else printed[-3000:]}\n\n{how}"
+
+
+def _script(context: Context, seconds: float) -> str:
+    """What a program of the user's prints."""
+    if context.script is None:
+        return "None was given."
+    printed, how = _run([sys.executable, str(context.script)], context, seconds, "script")
+    return f"{printed.strip()}\n\n{how}"
 
 
 def _run(
@@ -201,6 +212,7 @@ PARTS = (
     Part("networks", 100, _tests(str(FOLDER / "test_networks.py"))),
     Part("tables", 130, _tests(str(FOLDER / "test_tables.py"))),
     Part("bench", 200, _bench),
+    Part("script", 60, _script),
     Part("mistakes, streams, other libraries", 50, _tests(*(str(FOLDER / f"test_{name}.py") for name in WHOLE[2:]))),
     Part("kernels", 80, _tests(*_kernel_tests())),
     Part("sanitizer", 120, _sanitized),
@@ -218,6 +230,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--processes", type=int, default=min(MOST_PROCESSES, os.cpu_count() or 1), help="that run tests"
     )
+    parser.add_argument("--script", type=Path, help="a Python program that is run as well, as a part of its own")
     parser.add_argument("--emulated", action="store_true", help="a card without a card, to try the command")
     return parser.parse_args()
 
