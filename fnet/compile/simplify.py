@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.graph import Graph, Node, Value, make_node
+from fnet.compile.static import static_key
 from fnet.device import Device
+from fnet.errors import StructureError
 
 
 def simplify(graph: Graph, device: Device) -> Graph:
@@ -36,7 +38,7 @@ def merge_common(graph: Graph) -> Graph:
             now[old.outputs[0]] = same
             continue
         primitive, inputs, params = _composed(old, inputs)
-        key = (primitive, tuple(inputs), tuple(sorted(params.items(), key=lambda item: item[0])))
+        key = _key(primitive, inputs, params)
         if key not in known:
             node = Node(primitive, inputs, params)
             node.outputs = [Value(value.spec, node) for value in old.outputs]
@@ -44,6 +46,17 @@ def merge_common(graph: Graph) -> Graph:
             known[key] = node.outputs
         now |= dict(zip(old.outputs, known[key], strict=True))
     return Graph(graph.inputs, nodes, [current(v) for v in graph.outputs])
+
+
+def _key(primitive: Any, inputs: list[Value], params: dict[str, Any]) -> Hashable:
+    """Equal for calls with the same results; equal to no other where a user's setting has no hash."""
+    settings = sorted(params.items(), key=lambda item: item[0])
+    if primitive.kernels is None:
+        return primitive, tuple(inputs), tuple(settings)
+    try:
+        return primitive, tuple(inputs), static_key(tuple(settings))  # 1 is not 1.0 for a user's rules
+    except StructureError:
+        return object()
 
 
 def _identity(node: Node, inputs: list[Value]) -> Value | None:

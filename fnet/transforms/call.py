@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.compile.static import static_key
 from fnet.device import Device, device_of
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError
@@ -16,7 +17,6 @@ from fnet.spec import ArraySpec
 from fnet.transforms.donation import Donated
 from fnet.transforms.primitive import spec_of
 from fnet.transforms.signature import Label, Signature
-from fnet.transforms.static import static_key
 from fnet.transforms.tracer import Tracer
 
 _NUMBERS = (Tracer, np.ndarray, DeviceArray, np.generic, bool, int, float)

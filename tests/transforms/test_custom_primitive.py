@@ -65,6 +65,24 @@ def test_a_kernel_in_every_transform():
     check_grads(cube, X, order=2)
 
 
+def filled_kernel(x, y, number):
+    y[:] = x + number
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [(1, 1.0, True), (True, 1), (0.0, -0.0), ((1, 0.0), (1.0, 0), (True, -0.0)), ([1], [2], [1]), ([], ())],
+    ids=str,
+)
+def test_settings_that_are_equal_but_not_the_same_are_told_apart_in_one_program(settings):
+    told = {repr(setting): number for number, setting in enumerate(settings)}
+    named = fnet.primitive(
+        "named", shape=lambda x, *, of: x, kernel=filled_kernel, sizes=lambda x, *, of: (told[repr(of)],)
+    )
+    for found, setting in zip(fnet.jit(lambda x: [named(x, of=of) for of in settings])(X), settings, strict=True):
+        np.testing.assert_array_equal(found, X + told[repr(setting)])
+
+
 def test_kernels_see_contiguous_memory_and_their_sizes():
     x = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(scaled(np.array([1.0, 2.0, 3.0])[::-1], x.T), x.T * [[3], [2], [1]])

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import fnet
 from fnet import ops
+from fnet.compile.static import static_key
 from fnet.errors import StructureError, TracingError, ValueRangeError
-from fnet.transforms.static import static_key
 
 X = np.array([1.0, 2.0, 3.0])
 

@@ -1,4 +1,4 @@
-"""Static arguments as keys: two are the same only if a function cannot tell them apart."""
+"""Settings as keys, such as static arguments: two are the same only if a function cannot tell them apart."""
 
 from __future__ import annotations
 
