@@ -70,7 +70,7 @@ class _Walk:
         """How much shared memory a block has in a launch of all steps."""
         return cuda.recurrent_walk.shared_size(self.units, self.columns, back=back) * self.dtype.itemsize
 
-    def call_at_once(self, kernel: Any, *arguments: Ref, back: bool = False, **sizes: int) -> None:
+    def call_at_once(self, kernel: Any, arguments: list[Ref], sizes: dict[str, int], *, back: bool) -> None:
         """A launch of all steps; sizes: distances of rows and steps, whether gates are saved."""
         if self.n and self.units and self.steps:
             walk, grid = cuda.recurrent_walk, -(-self.n // cuda.recurrent_walk.SAMPLES)
@@ -150,7 +150,7 @@ def _at_once(
     more = {_LSTM: kept[::-1], _GRU: kept[:1], _SIMPLE: []}[layer]
     rows = {"h_row": first[0].strides[0], "c_row": first[-1].strides[0], "saving": int(saving)}
     kernel = getattr(cuda, f"{layer.family}_walk").walk
-    walk.call_at_once(kernel, *operands, *first, mask, ys, *more, **rows)
+    walk.call_at_once(kernel, [*operands, *first, mask, ys, *more], rows, back=False)
     cells = kept[1:] if layer is _LSTM else []
     return [_at(ys, last), *(_step(r, last) if saving else r for r in cells)]
 
@@ -283,7 +283,7 @@ class _Back(_Walk):
             saved, sizes = [*saved, self.firsts[1], self.saved[1]], sizes | {"c_row": self.firsts[1].strides[0]}
         kernel = getattr(cuda, f"{self.layer.family}_walk").walk_back
         arguments = [self.recurrent, *self.dstates, self.dys, self.seen, *saved, *results]
-        self.call_at_once(kernel, *arguments, back=True, **sizes)
+        self.call_at_once(kernel, arguments, sizes, back=True)
 
     def _by_steps(self, *results: Ref) -> None:
         step_back, sizes, dz = getattr(cuda, self.layer.family).step_back, self.back_sizes(), results[-1]
