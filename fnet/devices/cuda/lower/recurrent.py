@@ -18,7 +18,7 @@ from fnet.devices.cuda.lower import linalg
 from fnet.devices.lowering import Lowering
 from fnet.kernels import cuda
 
-SHARED_BYTES = 160 << 10  # of a block, at most: what cards of capability 8.0 have, and a reserve
+SHARED_BYTES = 96 << 10  # of a block, at most: what every card since Ampere has (those of capability 8.6 and 8.9 99 KB)
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 
 
