@@ -131,7 +131,7 @@ def _gather(x, w, bias, y, geometry, target, even):
         sample = np.int32(sample + cuda.gridDim.y * cuda.blockDim.z)
 
 
-@kernel(threads=THREADS, blocks=4)
+@kernel(threads=THREADS)
 def gather_channels(x, w, bias, y, geometry):
     """``y = act(sum over taps of x w + bias)`` for each channel; w: (taps, channels)."""
     target = np.int32(cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y)

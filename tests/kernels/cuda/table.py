@@ -80,7 +80,7 @@ KERNELS: dict[str, Row] = {
     "ctc_decode.beam_search": Row(_both("x i8 i8 x i8 f8 i8"), shuffles=True, float64=True, registers=160),
     "ctc_decode.greedy": Row(_both("x i8 i8 x n n n n n"), shuffles=True, float64=True),
     "depthwise.channel_products": Row(_both("x x x i8")),
-    "depthwise.gather_channels": Row(_both("x x x x i8"), vector=True),
+    "depthwise.gather_channels": Row(_both("x x x x i8"), vector=True, registers=88),
     "depthwise.merge_channel_products": Row(_both("x x n n"), shuffles=True, registers=72),
     "dropout.dropout": Row(_both("x u4 x x n"), vector=True),
     "edit_distance.edit_distance": Row(("i8 i8 i8 i8 n n n",), shuffles=True, registers=80),
