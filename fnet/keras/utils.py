@@ -13,6 +13,11 @@ from fnet.data import batches, windows
 from fnet.errors import FileError, ValueRangeError
 from fnet.inspect import plot
 from fnet.keras.feature_space import FeatureSpace as FeatureSpace
+from fnet.keras.image_files import array_to_img as array_to_img
+from fnet.keras.image_files import image_dataset_from_directory as image_dataset_from_directory
+from fnet.keras.image_files import img_to_array as img_to_array
+from fnet.keras.image_files import load_img as load_img
+from fnet.keras.image_files import save_img as save_img
 from fnet.keras.naming import clear_session as clear_session
 from fnet.keras.py_dataset import PyDataset as PyDataset
 from fnet.keras.seeds import next_key

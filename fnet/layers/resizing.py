@@ -62,7 +62,7 @@ def Resizing(
         if crops:
             x = cut_to_ratio(x, size)
         elif pads:
-            x = _padded_to_ratio(x, size, fill)
+            x = padded_to_ratio(x, size, fill)
         return resized(x, size, interpolation, antialias), state
 
     return nothing, apply
@@ -114,7 +114,8 @@ def cut_to_ratio(x: Any, size: tuple[int, int]) -> Any:
     return x[:, top : top + rows, left : left + columns]
 
 
-def _padded_to_ratio(x: Any, size: tuple[int, int], fill: float) -> Any:
+def padded_to_ratio(x: Any, size: tuple[int, int], fill: float) -> Any:
+    """Images with `fill` around them, so that their sides have the ratio of `size`, in whole pixels."""
     height, width = x.shape[1:3]
     rows, columns = max(height, int(width * size[0] / size[1])), max(width, int(height * size[1] / size[0]))
     top, left = (rows - height) // 2, (columns - width) // 2

@@ -26,7 +26,7 @@ RandomPerspective RandomPosterization RandomSaturation RandomSharpness
 ReversibleEmbedding Solarization
 """
 UTILS = """
-array_to_img audio_dataset_from_directory bounding_boxes image_dataset_from_directory img_to_array load_img save_img
+audio_dataset_from_directory bounding_boxes
 get_source_inputs Config
 """
 OBJECTS = """
@@ -54,7 +54,7 @@ REFUSED: dict[str, dict[str, str]] = {
     | dict.fromkeys(("disable_interactive_logging", "enable_interactive_logging"), BY_FIT)
     | {"is_interactive_logging_enabled": BY_FIT, "Progbar": BY_FIT, "legacy": CONFIGS, "standardize_dtype": OTHERS},
     "datasets": {},
-    "preprocessing": {"image_dataset_from_directory": LATER},
+    "preprocessing": {},
     "preprocessing.sequence": {},
 }
 

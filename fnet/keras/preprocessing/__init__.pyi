@@ -1,3 +1,4 @@
+from fnet.keras.image_files import image_dataset_from_directory as image_dataset_from_directory
 from fnet.keras.preprocessing import image as image
 from fnet.keras.preprocessing import sequence as sequence
 from fnet.keras.preprocessing import text as text
