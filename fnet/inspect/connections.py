@@ -8,12 +8,14 @@ from typing import Any
 from fnet import activations
 from fnet.inspect.outline import Block, Outline
 
+BRANCHING = ("fanout", "parallel", "residual")
+
 
 class Connections:
     """The connections between the nodes of an outline.
 
-    The nodes are the inputs, the layers, and the merges of containers that are open. The root is open, and with
-    `expand` every container is; one that is not is a node.
+    The nodes are the inputs, the layers, and the merges of containers that are open. The root is open, and so are those
+    that branch, whose ways would not be seen; with `expand` every container is. One that is not is a node.
     """
 
     def __init__(self, found: Outline, expand: bool) -> None:
@@ -22,7 +24,7 @@ class Connections:
 
     def is_open(self, block: Block) -> bool:
         """Whether the layers in it are nodes, not the container."""
-        return bool(block.children) and (self.expand or block is self.root)
+        return bool(block.children) and (self.expand or block is self.root or block.layer.kind in BRANCHING)
 
     def edges(self) -> list[tuple[str, str]]:
         """Pairs of paths, each once: the node that gives and the node that takes; of a merge, `merge_of` it."""
@@ -40,7 +42,8 @@ class Connections:
                     yield from ((path, merge_of(block)) for path in self._ends(source))
 
     def _is_visible(self, block: Block) -> bool:
-        return self.expand or "/" not in block.path
+        above = block.path.split("/")[:-1]
+        return all(self.is_open(self.blocks["/".join(above[: i + 1])]) for i in range(len(above)))
 
     def _merged(self, block: Block) -> list[str]:
         """What a container joins in the end: outputs of its layers that none of them takes; for a skip its input."""

@@ -35,7 +35,13 @@ def test_a_graph() -> None:
 
 def test_a_chain_of_containers_closed_and_expanded() -> None:
     net = serial(fanout(Dense(3), named("deep", serial(Dense(4), Dense(3))), merge="add"), residual(Dense(3)), Dense(1))
-    assert edges(model_to_dot(net, (3,))) == {("/input", "fanout"), ("fanout", "residual"), ("residual", "dense")}
+    # Branches and skips are seen; the chain in a branch is one node.
+    assert edges(model_to_dot(net, (3,))) == {
+        ("/input", "fanout/dense"), ("/input", "fanout/deep"), ("fanout/dense", "fanout/"), ("fanout/deep", "fanout/"),
+        ("fanout/", "residual/dense"), ("fanout/", "residual/"), ("residual/dense", "residual/"),
+        ("residual/", "dense"),
+    }  # fmt: skip
+    assert "subgraph" not in model_to_dot(net, (3,)) and "subgraph" in model_to_dot(net, (3,), expand_nested=True)
     dot = model_to_dot(net, (3,), expand_nested=True)
     assert edges(dot) == {
         ("/input", "fanout/dense"),
@@ -94,7 +100,13 @@ def test_images_are_made_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_names_are_escaped() -> None:
     dot = model_to_dot(serial(Dense(2, name='a "b" <c>'), Flatten()), (3,))
-    assert '"a \\"b\\" <c>" [label=<<b>a &quot;b&quot; &lt;c&gt;</b> (Dense)>];' in dot
+    assert '"a \\"b\\" <c>" [label=<' in dot and "<b>a &quot;b&quot; &lt;c&gt;</b> (Dense)</td>" in dot
+
+
+def test_a_node_has_one_border_and_a_coloured_head() -> None:
+    dot = model_to_dot(Dense(2), (3,), show_shapes=True)
+    assert "node [shape=plain, " in dot and dot.count('border="0" cellborder="1"') == 2
+    assert dot.count('<td bgcolor="#dbe7f5">') == 2
 
 
 def test_errors() -> None:
