@@ -20,6 +20,13 @@ from fnet.keras.image_files import load_img as load_img
 from fnet.keras.image_files import save_img as save_img
 from fnet.keras.naming import clear_session as clear_session
 from fnet.keras.py_dataset import PyDataset as PyDataset
+from fnet.keras.saving import CustomObjectScope as CustomObjectScope
+from fnet.keras.saving import custom_object_scope as custom_object_scope
+from fnet.keras.saving import deserialize_keras_object as deserialize_keras_object
+from fnet.keras.saving import get_registered_name as get_registered_name
+from fnet.keras.saving import get_registered_object as get_registered_object
+from fnet.keras.saving import register_keras_serializable as register_keras_serializable
+from fnet.keras.saving import serialize_keras_object as serialize_keras_object
 from fnet.keras.seeds import next_key
 from fnet.keras.seeds import set_random_seed as set_random_seed
 from fnet.keras.text_dataset import text_dataset_from_directory as text_dataset_from_directory

@@ -29,28 +29,23 @@ UTILS = """
 audio_dataset_from_directory bounding_boxes
 get_source_inputs Config
 """
-OBJECTS = """
-CustomObjectScope custom_object_scope deserialize_keras_object get_custom_objects get_registered_name
-get_registered_object register_keras_serializable serialize_keras_object
-"""
 REFUSED: dict[str, dict[str, str]] = {
     "layers": dict.fromkeys(LAYERS.split(), LATER)
-    | dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS)
-    | dict.fromkeys(("serialize", "deserialize"), CONFIGS),
+    | dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS),
     "models": {},
     "optimizers": {"LossScaleOptimizer": NO_HALVES, "MultiOptimizer": BY_PATHS, "OptimizerMap": BY_PATHS}
-    | dict.fromkeys(("serialize", "deserialize", "legacy"), CONFIGS),
+    | {"legacy": CONFIGS},
     "optimizers.schedules": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "losses": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "metrics": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "activations": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "initializers": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "regularizers": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
-    "constraints": dict.fromkeys(("serialize", "deserialize"), CONFIGS),
+    "losses": {},
+    "metrics": {},
+    "activations": {},
+    "initializers": {},
+    "regularizers": {},
+    "constraints": {},
     "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "OrbaxCheckpoint": OTHERS},
     "random": {},
     "utils": dict.fromkeys(UTILS.split(), LATER)
-    | dict.fromkeys(OBJECTS.split(), CONFIGS)
+    | {"get_custom_objects": CONFIGS}
     | dict.fromkeys(("disable_interactive_logging", "enable_interactive_logging"), BY_FIT)
     | {"is_interactive_logging_enabled": BY_FIT, "Progbar": BY_FIT, "legacy": CONFIGS, "standardize_dtype": OTHERS},
     "datasets": {},
