@@ -234,7 +234,7 @@ def stft(
     return init
 
 
-STFT = STFTInitializer = stft
+STFT = stft
 
 
 class KernelShape(tuple):

@@ -30,7 +30,7 @@ def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
 
 serialize, deserialize, get = words("initializers", INITIALIZER.write, INITIALIZER.read, initializers.get)
 
-_ALIASES = {"IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal"}
+_ALIASES = {"IdentityInitializer": "Identity", "OrthogonalInitializer": "Orthogonal", "STFTInitializer": "STFT"}
 
 
 def __getattr__(name: str) -> Any:

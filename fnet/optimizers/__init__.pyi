@@ -61,4 +61,5 @@ Muon = muon
 Nadam = nadam
 RMSprop = rmsprop
 ScheduleFreeAdamW = schedule_free_adamw
+schedulefreeadamw = schedule_free_adamw
 SGD = sgd

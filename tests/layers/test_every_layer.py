@@ -12,6 +12,7 @@ import fnet
 from fnet import layers, random, tree
 from fnet.masking import Masked, unmasked
 from fnet.networks.combinators import serial
+from tests.layers.category_table import CATEGORIES
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
 from tests.tables import LAYERS, Row, inputs
 
@@ -20,7 +21,7 @@ ROWS = {row.id: row for row in LAYERS}
 
 
 def test_every_constructor_has_a_row_in_the_table() -> None:
-    tabled = set().union(*(kinds(row.make()) for row in LAYERS))
+    tabled = set().union(*(kinds(row.make()) for row in (*LAYERS, *CATEGORIES)))
     assert set(CONSTRUCTORS) - tabled == set()
 
 
