@@ -105,6 +105,7 @@ def test_all_of_it_runs_on_a_card_without_a_card(tmp_path: Path):
         done = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     table, report = (tmp_path / "bench.md").read_text(), (tmp_path / "report.md").read_text()
-    assert "| MLP 16-16-1, batch 32, in small | fnet |" in table and "torch: PyTorch sees no card" in table
+    assert "| MLP 16-16-1, batch 32, in small | fnet |" in table
+    assert "torch: PyTorch sees no card" in table or "torch: No module named 'torch'" in table
     assert "Emulated of capability (9, 0)" in report and "\n## networks\n\n" in report
     assert "passed" in report or "what follows it was not tried" in report  # as far as there was time

@@ -57,12 +57,17 @@ def test_a_network_with_its_loss():
     check(loss, params)
 
 
+HELD = ("spectral-normalization",)  # the vectors of its power iteration, as in the paper
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)
 def test_every_layer(row: Row):
     f, params = of_layer(row.make(), row.shape, inputs(row, "float64"))
     if not tree.leaves(params):
         pytest.skip("no parameters")
+    if row.id in HELD:
+        pytest.skip("its gradient holds something fixed that depends on the parameters: differences see it move")
     if row.forward:
         check(f, params)
         return
