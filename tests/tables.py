@@ -339,7 +339,7 @@ LAYERS = [
     Row("random-rotation", lambda: RandomRotation(0.2, "constant", fill_value=0.5), (4, 4, 3), random=True),
     Row("random-zoom", lambda: RandomZoom((-0.3, 0.3), fill_mode="wrap"), (4, 4, 3), random=True),
     Row("random-translation", lambda: RandomTranslation(0.4, (0.1, 0.3)), (4, 4, 3), random=True),
-    Row("random-shear", lambda: RandomShear(0.3, 0.2, "nearest", "mirror"), (4, 4, 3), random=True),
+    Row("random-shear", lambda: RandomShear(0.3, 0.2, "nearest", "wrap"), (4, 4, 3), random=True),
     Row("random-brightness", lambda: RandomBrightness(0.2, (-9.0, 9.0)), (4, 4, 3), random=True),
     Row("random-contrast", lambda: RandomContrast(0.4, (-9.0, 9.0)), (4, 4, 3), random=True),
     Row("random-invert", lambda: RandomInvert((0.9, 1.0), (-9.0, 9.0)), (4, 4, 3), random=True),

@@ -13,8 +13,8 @@ from fnet.arguments import known_word, number, positive_integer
 from fnet.layers.augmentation import augmenting, bounds, drawn
 from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
-from fnet.layers.resizing import center_crop
-from fnet.layers.warp import FILL_MODES, INTERPOLATIONS, Affine, FillMode, Interpolation, affine, sampled
+from fnet.layers.resizing import cut_to_ratio, resized
+from fnet.layers.warp import INTERPOLATIONS, LAYERS_MODES, Affine, FillMode, Interpolation, affine, sampled
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import beside
@@ -208,9 +208,11 @@ def RandomCrop(
     trainable: bool = True,
     name: str | None = None,
 ) -> Pair:
-    """In training, a part of each image of `height` rows and `width` columns; in inference, the part in the middle.
+    """In training, a part of each image of `height` rows and `width` columns.
 
-    x: (N, H, W, C) -> (N, height, width, C). Smaller images are resized. Source: Keras ``RandomCrop``.
+    In inference, and where images are smaller, as much of the middle as has that ratio is resized to it.
+    x: (N, H, W, C) -> (N, height, width, C). Source: Keras ``RandomCrop``, which in 3.15 gives the image as it is in
+    inference, unlike what it says.
 
     >>> RandomCrop(4, 6).out_shape((8, 8, 3))
     (4, 6, 3)
@@ -221,7 +223,7 @@ def RandomCrop(
     def changed(x: Any, key: Any) -> Any:
         n, rows, columns, _ = x.shape
         if rows < size[0] or columns < size[1]:
-            return center_crop(x, size)
+            return whole(x)
         places = []
         for i, (all_, some) in enumerate(((rows, size[0]), (columns, size[1]))):
             first = ops.floor(random.uniform(fold_in(key, i), (n, 1, 1), "float32", 0.0, float(all_ - some + 1)))
@@ -230,7 +232,10 @@ def RandomCrop(
             places.append(first + beside(own[:, None] if i == 0 else own, x))
         return sampled(x, places[0], places[1], "nearest", "nearest", 0.0)
 
-    return augmenting("RandomCrop", changed, seed, lambda x: center_crop(x, size))
+    def whole(x: Any) -> Any:
+        return resized(cut_to_ratio(x, size), size, "bilinear", False)
+
+    return augmenting("RandomCrop", changed, seed, whole)
 
 
 def _affine(
@@ -243,7 +248,7 @@ def _affine(
     data_format: str | None,
 ) -> Pair:
     """The pair of a layer that sees images through ``matrix(x, key)`` in training."""
-    known_word(kind, "fill_mode", fill_mode, FILL_MODES)
+    known_word(kind, "fill_mode", fill_mode, LAYERS_MODES)
     known_word(kind, "interpolation", interpolation, INTERPOLATIONS)
     check_data_format(kind, data_format)
     fill = number(kind, "fill_value", fill_value)

@@ -11,10 +11,11 @@ from fnet import ops
 from fnet.transforms.operand import beside
 
 Interpolation = Literal["nearest", "bilinear"]
-FillMode = Literal["constant", "nearest", "wrap", "mirror", "reflect"]
+FillMode = Literal["constant", "nearest", "wrap", "reflect"]
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+LAYERS_MODES = ("constant", "nearest", "wrap", "reflect")  # those of the layers, as in Keras
 
 Affine = tuple[Any, Any, Any, Any, Any, Any]
 

@@ -110,7 +110,7 @@ for suffix in ("keras", "h5"):
     layers = [Scale(2.0, "ones"), keras.layers.Dense(3, activation=bend, kernel_initializer=Halves(0.25))]
     wrapped = [keras.layers.Reshape((3, 1)), keras.layers.TimeDistributed(Scale(0.5)), keras.layers.Flatten()]
     model = keras.Sequential([keras.Input((4,)), *layers, *wrapped, keras.layers.Dense(2)])
-    model.compile(Shrink(Waves(0.02, 2), momentum=0.25), cubic, metrics=[cubic])
+    model.compile(Shrink(Waves(0.0002, 2), momentum=0.25), cubic, metrics=[cubic])
     model.fit(x, x[:, :2], batch_size=4, verbose=0)
     model.save(folder / f"theirs.{suffix}")
     np.save(folder / f"theirs.{suffix}.npy", model.predict(x, verbose=0))

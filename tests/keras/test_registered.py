@@ -88,7 +88,7 @@ def folder(tmp_path_factory):
             Scale(2.0, "ones"), Dense(3, bend, kernel_initializer=halves(0.25)), Reshape((3, 1)),
             TimeDistributed(Scale(0.5)), Flatten(), Dense(2),
         )  # fmt: skip
-        trainer = fnet.Trainer(net, cubic, Shrink(waves(0.02)), [cubic])
+        trainer = fnet.Trainer(net, cubic, Shrink(waves(0.0002)), [cubic])
         ts = trainer.init(random.key(0), (4,))
         ts, _ = trainer.fit(ts, X, X[:, :2], 4, verbose=0)
         for suffix in ("keras", "h5"):
@@ -116,7 +116,7 @@ def test_fnet_reads_files_of_keras(folder, suffix):
     trainer, ts = fnet.load_training(folder / f"theirs.{suffix}")
     losses = list(trainer.evaluate(ts, X, X[:, :2]).values())
     assert np.allclose(losses, np.load(folder / f"theirs.{suffix}.loss.npy"), atol=1e-5)
-    assert trainer.arguments[2].config == {"learning_rate": waves(0.02, 2), "momentum": 0.25}
+    assert trainer.arguments[2].config == {"learning_rate": waves(0.0002, 2), "momentum": 0.25}
     assert np.allclose(after(trainer, ts), np.load(folder / f"theirs.{suffix}.after.npy"), atol=1e-5)
 
 

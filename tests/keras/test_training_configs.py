@@ -70,7 +70,7 @@ RATE = optimizers.sgd(0.1, global_clipnorm=0.1)  # some losses of targets that a
 LOSSES = [
     *(loss for name, loss in losses.LOSSES.items() if name == loss.constructor and name not in
       ("Crossentropy", "GaussianNLL", "Contrastive", "Triplet", "TripletSemiHard", "CTC", "Circle",
-       "SparseCategoricalCrossentropy")),
+       "SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")),
     losses.Huber(delta=0.1, reduction="sum"),
     losses.BinaryCrossentropy(label_smoothing=0.2),
     losses.Tversky(alpha=0.3, beta=0.6),

@@ -1536,7 +1536,7 @@ class RandomContrast(Layer):
     ) -> None: ...
 
 class RandomCrop(Layer):
-    r"""In training, a part of each image of `height` rows and `width` columns; in inference, the part in the middle."""
+    r"""In training, a part of each image of `height` rows and `width` columns."""
 
     def __init__(
         self,
