@@ -29,6 +29,7 @@ UNABLE = {"attention-cross", "random-crop"} | ({"layer-norm-axes", "layer-norm-f
 # does not have, tensors among the keywords of calls, shapes in configs; hard_sigmoid is another function there.
 ONLY_KERAS_3 = ("activation-glu", "group-query", "grouped", "rms-norm", "multi-head", "-states", "-cell", "attention-")
 ONLY_KERAS_3 += ("attention.h5", f"operation-{EXPRESSIONS.index('hard_sigmoid(x)')}")
+ROUGH = {"mel-spectrogram": 1e-4}  # Keras computes the bands of the mel scale in float32
 OLD = os.environ.get("FNET_TF_KERAS")  # a Python that has tf_keras, which cannot be in one environment with ours
 
 pytestmark = pytest.mark.slow
@@ -78,9 +79,9 @@ def arrays(path: Path) -> list[np.ndarray]:
         return [file[f"arr_{i}"] for i in range(len(file.files))]
 
 
-def close(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+def close(one: list[np.ndarray], other: list[np.ndarray], tolerance: float = 1e-5) -> bool:
     return len(one) == len(other) and all(
-        np.allclose(a, b, rtol=1e-5, atol=1e-5) for a, b in zip(one, other, strict=True)
+        np.allclose(a, b, rtol=tolerance, atol=tolerance) for a, b in zip(one, other, strict=True)
     )
 
 
@@ -100,7 +101,7 @@ def exchange(folder: Path, suffix: str, python: str, which: str) -> None:
     problems = dict(json.loads((folder / "failed.json").read_text()))
     for name, own in expected.items():
         out = folder / f"{name}.{suffix}.out.npz"
-        if out.exists() and not close(arrays(out), own):
+        if out.exists() and not close(arrays(out), own, ROUGH.get(name, 1e-5)):
             problems[name] = "Keras predicts something else"
     again = sorted(p for p in folder.iterdir() if ".again." in p.name and ".weights." not in p.name)
     for path in again:
