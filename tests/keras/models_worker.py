@@ -85,7 +85,12 @@ def of_operations(keras: Any) -> dict[str, tuple[Any, list[np.ndarray]]]:
 
 
 def save(model: Any, path: Path, archive: bool) -> None:
-    model.save(f"{path}.again.h5")
+    try:
+        model.save(f"{path}.again.h5")
+    except TypeError as error:  # Keras 3.15 cannot write some layers that change images: they hold a module
+        if "cannot pickle 'module' object" not in str(error):
+            raise
+        Path(f"{path}.again.h5").unlink()
     if archive:
         model.save(f"{path}.again.keras")
         model.save_weights(f"{path}.again.weights.h5")
