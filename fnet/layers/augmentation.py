@@ -51,7 +51,7 @@ def bounds(kind: str, argument: str, given: Any, least: float, most: float) -> t
     return low, high
 
 
-def value_range(kind: str, given: Any) -> tuple[float, float]:
+def least_and_largest(kind: str, given: Any) -> tuple[float, float]:
     """The least and the largest value of images."""
     low, high = (number(kind, "value_range", part) for part in _two(kind, "value_range", given))
     if low >= high:

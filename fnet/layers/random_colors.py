@@ -10,7 +10,7 @@ import numpy as np
 
 from fnet import ops
 from fnet.errors import ShapeError
-from fnet.layers.augmentation import augmenting, bounds, drawn, value_range
+from fnet.layers.augmentation import augmenting, bounds, drawn, least_and_largest
 from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.random_geometry import Factor
@@ -42,7 +42,7 @@ def RandomBrightness(
     """
     between, (least, largest) = (
         bounds("RandomBrightness", "factor", factor, -1.0, 1.0),
-        _range("RandomBrightness", value_range),
+        least_and_largest("RandomBrightness", value_range),
     )
 
     def changed(x: Any, key: Any) -> Any:
@@ -73,7 +73,7 @@ def RandomContrast(
     """
     given = factor if isinstance(factor, list | tuple) else (factor, factor)
     below, above = (bounds("RandomContrast", "factor", (0.0, part), 0.0, math.inf)[1] for part in given)
-    least, largest = _range("RandomContrast", value_range)
+    least, largest = least_and_largest("RandomContrast", value_range)
 
     def changed(x: Any, key: Any) -> Any:
         f = drawn(key, x.shape[0], (1.0 - below, 1.0 + above), x)
@@ -103,7 +103,7 @@ def RandomInvert(
     >>> RandomInvert(0.5).out_shape((8, 8, 3))
     (8, 8, 3)
     """
-    chance, (least, largest) = _chance("RandomInvert", factor), _range("RandomInvert", value_range)
+    chance, (least, largest) = _chance("RandomInvert", factor), least_and_largest("RandomInvert", value_range)
     check_data_format("RandomInvert", data_format)
 
     def changed(x: Any, key: Any) -> Any:
@@ -140,10 +140,6 @@ def RandomGrayscale(
         return ops.where(_chosen(x, key, chance), ops.broadcast_to(grey, x.shape), x)
 
     return augmenting("RandomGrayscale", changed, seed)
-
-
-def _range(kind: str, given: Any) -> tuple[float, float]:
-    return value_range(kind, given)
 
 
 def _chance(kind: str, given: Any) -> tuple[float, float]:

@@ -13,8 +13,8 @@ from fnet.arguments import known_word, number, positive_integer
 from fnet.layers.augmentation import augmenting, bounds, drawn
 from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
-from fnet.layers.resizing import cut_to_ratio, resized
-from fnet.layers.warp import INTERPOLATIONS, LAYERS_MODES, Affine, FillMode, Interpolation, affine, sampled
+from fnet.layers.resizing import middle_resized
+from fnet.layers.warp import FILL_MODES, INTERPOLATIONS, Affine, FillMode, Interpolation, affine, sampled
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import beside
@@ -223,7 +223,7 @@ def RandomCrop(
     def changed(x: Any, key: Any) -> Any:
         n, rows, columns, _ = x.shape
         if rows < size[0] or columns < size[1]:
-            return whole(x)
+            return middle_resized(x, size)
         places = []
         for i, (all_, some) in enumerate(((rows, size[0]), (columns, size[1]))):
             first = ops.floor(random.uniform(fold_in(key, i), (n, 1, 1), "float32", 0.0, float(all_ - some + 1)))
@@ -232,10 +232,7 @@ def RandomCrop(
             places.append(first + beside(own[:, None] if i == 0 else own, x))
         return sampled(x, places[0], places[1], "nearest", "nearest", 0.0)
 
-    def whole(x: Any) -> Any:
-        return resized(cut_to_ratio(x, size), size, "bilinear", False)
-
-    return augmenting("RandomCrop", changed, seed, whole)
+    return augmenting("RandomCrop", changed, seed, lambda x: middle_resized(x, size))
 
 
 def _affine(
@@ -248,7 +245,7 @@ def _affine(
     data_format: str | None,
 ) -> Pair:
     """The pair of a layer that sees images through ``matrix(x, key)`` in training."""
-    known_word(kind, "fill_mode", fill_mode, LAYERS_MODES)
+    known_word(kind, "fill_mode", fill_mode, FILL_MODES)
     known_word(kind, "interpolation", interpolation, INTERPOLATIONS)
     check_data_format(kind, data_format)
     fill = number(kind, "fill_value", fill_value)

@@ -101,8 +101,13 @@ def center_crop(x: Any, size: tuple[int, int]) -> Any:
     """The middle of images (N, H, W, C), or where they are smaller a part of it that is resized."""
     over = x.shape[1] - size[0], x.shape[2] - size[1]
     if min(over) < 0:
-        return resized(cut_to_ratio(x, size), size, "bilinear", False)
+        return middle_resized(x, size)
     return x[:, over[0] // 2 : over[0] // 2 + size[0], over[1] // 2 : over[1] // 2 + size[1]]
+
+
+def middle_resized(x: Any, size: tuple[int, int]) -> Any:
+    """As much of the middle of images (N, H, W, C) as has the ratio of `size`, in that size."""
+    return resized(cut_to_ratio(x, size), size, "bilinear", False)
 
 
 def cut_to_ratio(x: Any, size: tuple[int, int]) -> Any:

@@ -14,8 +14,7 @@ Interpolation = Literal["nearest", "bilinear"]
 FillMode = Literal["constant", "nearest", "wrap", "reflect"]
 
 INTERPOLATIONS = ("nearest", "bilinear")
-FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
-LAYERS_MODES = ("constant", "nearest", "wrap", "reflect")  # those of the layers, as in Keras
+FILL_MODES = ("constant", "nearest", "wrap", "reflect")
 
 Affine = tuple[Any, Any, Any, Any, Any, Any]
 
@@ -38,7 +37,7 @@ def sampled(images: Any, rows: Any, columns: Any, interpolation: str, fill_mode:
 
     images: (N, H, W, C); rows, columns: (N, I, J), (1, I, J) or (I, J) floating -> (N, I, J, C).
     fill_mode: what is beyond the edges: "constant" has `fill_value`, "nearest" repeats the edge, "wrap" the image,
-    "reflect" mirrors it with the edge, "mirror" without.
+    "reflect" mirrors it with the edge.
     """
     if interpolation == "nearest":
         return _pixels(images, _rounded(rows), _rounded(columns), fill_mode, fill_value)
@@ -86,12 +85,6 @@ def _wrapped(index: Any, size: int) -> Any:
     return index % size
 
 
-def _mirrored(index: Any, size: int) -> Any:
-    """Without the edge: d c b | a b c d | c b a."""
-    last = size - 1
-    return ops.absolute((index + last) % (2 * last) - last) if last else index * 0
-
-
 def _reflected(index: Any, size: int) -> Any:
     """With the edge: c b a | a b c | c b a."""
     place = index % (2 * size)
@@ -102,6 +95,5 @@ _INSIDE: dict[str, Callable[[Any, int], Any]] = {
     "constant": _nearest,
     "nearest": _nearest,
     "wrap": _wrapped,
-    "mirror": _mirrored,
     "reflect": _reflected,
 }

@@ -7,7 +7,7 @@ from fnet.io.keras.fields import Field, fields, layer_row
 from fnet.io.keras.parts import DATA_FORMAT, SEED
 from fnet.io.keras.translation import Translation
 from fnet.io.keras.variables import nothing
-from fnet.layers.warp import INTERPOLATIONS, LAYERS_MODES
+from fnet.layers.warp import FILL_MODES, INTERPOLATIONS
 
 _FACTOR = either(NUMBER, several(NUMBER, 2, 2))
 _RANGE = Field("value_range", several(NUMBER, 2, 2))
@@ -19,7 +19,7 @@ _METHODS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
 
 
 def _warped(kind: str, *factors: Field) -> Translation:
-    seen = Field("fill_mode", word(*LAYERS_MODES)), Field("interpolation", word(*INTERPOLATIONS))
+    seen = Field("fill_mode", word(*FILL_MODES)), Field("interpolation", word(*INTERPOLATIONS))
     return layer_row(kind, (*factors, *seen, _SEED, Field("fill_value", NUMBER), _FORMAT), nothing)
 
 
