@@ -12,6 +12,7 @@ from fnet.arguments import positive_integer
 from fnet.errors import ShapeError, StructureError
 from fnet.keras.custom import build_parts, functional_layer
 from fnet.keras.held import HeldLayer
+from fnet.keras.inner import functional_of
 from fnet.keras.layer import Layer
 from fnet.keras.running import outside
 from fnet.networks.samples import Samples
@@ -56,7 +57,7 @@ class OwnCells(Layer):
                 raise ShapeError(f"{self.name}: expected (batch, time, ...), received {(None, *sequence.shape)}.")
             _build_cell(self.cell, Samples(sequence.shape[1:], sequence.dtype))
             args, options = self._arguments
-            self._core = HeldLayer.of(layers.RNN(self.cell.functional, *args, **options), self)
+            self._core = HeldLayer.of(layers.RNN(functional_of(self.cell), *args, **options), self)
             self.built, self.built_for = True, sequence.shape
         super().build_for(samples)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fnet.keras.held import HeldLayer
+from fnet.keras.inner import functional_of
 from fnet.keras.layer import Layer
 from fnet.layers.constructor import entry_name
 from fnet.masking import unmasked
@@ -90,19 +91,6 @@ def standard_layer(make: Callable[..., Any], also: type[Layer] | None = None) ->
 def _standard_class(kind: type[Layer]) -> type[StandardLayer]:
     """The class that `standard_layer` made, for one of the user's own that inherits from it."""
     return next(c for c in kind.__mro__ if "make" in vars(c))
-
-
-def functional_of(given: Any) -> Any:
-    """A functional layer for a layer of Keras, within lists too; anything else as it is.
-
-    Its name is not one that the session counted, so that weights in files fit into models of any session.
-    """
-    if isinstance(given, Layer):
-        counted = given.functional
-        return counted if given.has_chosen_name else counted.relabel(entry_name(type(given).__name__), named=False)
-    if isinstance(given, list | tuple) and any(isinstance(part, Layer) for part in given):
-        return [functional_of(part) for part in given]
-    return given
 
 
 def merge_function(name: str, kind: Callable[..., Layer]) -> Callable[..., Any]:

@@ -67,6 +67,16 @@ def test_cells_with_several_states_and_layers_in_them_are_trained():
     np.testing.assert_allclose(model.layers[0](X, training=True)[:, -1], a + 1, rtol=1e-5, atol=1e-6)
 
 
+def test_weights_fit_into_another_model_of_the_session(tmp_path):
+    def made():
+        return Sequential([Input((5, 3)), layers.RNN(Minimal(4))])
+
+    one, other = made(), made()
+    one.save_weights(tmp_path / "cell.weights.h5")
+    other.load_weights(tmp_path / "cell.weights.h5")
+    np.testing.assert_array_equal(other.predict(X, verbose=0), one.predict(X, verbose=0))
+
+
 def test_what_cannot_be_is_said():
     class Sizeless(layers.Layer):
         def call(self, inputs, states):
