@@ -39,6 +39,11 @@ def without_the_words_of_others(app: Sphinx, kind: str, name: str, thing: Any, s
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
+def language_of_page(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Browsers break lines and choose letters by the language that a page names."""
+    context["language"] = "ko" if page.startswith("ko/") else "en"
+
+
 class FoldersOfTheSources(SphinxPostTransform):
     """A link to a folder of the tree is its label: the site has the files that its pages link to, and no folders."""
 
@@ -55,5 +60,6 @@ class FoldersOfTheSources(SphinxPostTransform):
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_post_transform(FoldersOfTheSources)
+    app.connect("html-page-context", language_of_page)
     app.connect("autodoc-process-docstring", to_restructured_text)
     app.connect("autodoc-skip-member", without_the_words_of_others)

@@ -69,6 +69,12 @@ def test_the_reference_has_every_public_name(site):
     assert rooms - pages == set()
 
 
+def test_every_page_names_its_language(site):
+    for name in pages_of(site):
+        (language,) = re.findall(r'<html[^>]*\blang="(\w+)"', (site / name).read_text(encoding="utf-8"))
+        assert language == ("ko" if name.startswith("ko/") else "en"), name
+
+
 @pytest.fixture
 def address(site) -> Iterator[str]:
     """Where the site is served, on this machine only."""
