@@ -113,7 +113,7 @@ def _folds(rounds: int) -> list[str]:
             judge()
             seconds.append((PROCESSOR() - begin, least(judge, 1, 1)))
         first, again = (1e3 * min(times) for times in zip(*seconds, strict=True))
-        programs = sum(function.memory().programs for function in trainer._compiled.values())
+        programs = sum(function.memory().programs for function in trainer._programs.compiled.values())
         lines.append(f"| {name} | {first:.0f} | {again:.0f} | {programs} |")
     return lines
 

@@ -15,17 +15,17 @@ from fnet.networks.layer import Layer
 from fnet.optimizers.rates import Rates
 from fnet.train.callbacks import Callbacks
 from fnet.train.checks import check_alike
+from fnet.train.divergence import Divergence, not_finite
 from fnet.train.history import History
 from fnet.train.interrupt import Interrupt
-from fnet.train.loop import Pass, assign, write
+from fnet.train.loop import Pass, assign
 from fnet.train.position import RunPosition
 from fnet.train.progress import Progress, progress_of
 from fnet.train.run import Run
+from fnet.train.safe_state import KnownLeaves, SafeState
 from fnet.train.sources.source import Batch, Epoch, Source
 from fnet.train.state import TrainState, copied
 from fnet.train.steps import Totals, Training
-
-_KEPT = "The last good state is the error's ts, the record its history."
 
 
 @dataclass
@@ -38,8 +38,7 @@ class Fit:
     loss of a step NaN, for the state and the batch of the step. rates: finds the learning rates of the optimizer.
     schedule: its learning rate as a function of the number of updates, if it is one.
     directions: see `Run`. held: whether the state of the optimizer holds its learning rates. identity: of the run.
-    safe: a state of this epoch to which it can go back, in the end the one that is returned. own: whether `safe` has
-    arrays of its own, not those that `fit` was given. at: how many steps of the epoch were done at `safe`.
+    given: the state to begin with. safe: one of this epoch to go back to, in the end the one that is returned.
     epoch: the pass over the data. interrupt: Ctrl-C. done: how many steps of the run are done. logs: of the latest
     epoch. begin: at which step the next epoch begins, 0 but for one that another process began. began: the key and the
     number of updates with which the epoch began.
@@ -61,27 +60,23 @@ class Fit:
     held: bool
     identity: Callable[[], dict[str, str]]
     given: TrainState = field(init=False)
-    safe: TrainState = field(init=False)
+    safe: SafeState = field(init=False)
     run: Run = field(init=False)
     epoch: Epoch = field(init=False)
     interrupt: Interrupt = field(init=False, default_factory=Interrupt)
-    own: bool = field(init=False, default=False)
-    at: int = field(init=False, default=0)
     done: int = field(init=False, default=0)
     begin: int = field(init=False, default=0)
     began: tuple[Any, int] = field(init=False)
     logs: dict[str, Any] = field(init=False, default_factory=dict)
     history: History = field(init=False, default_factory=History)
-    kept: _Leaves = field(init=False, default_factory=lambda: _Leaves())
-    current: _Leaves = field(init=False, default_factory=lambda: _Leaves())
-    parameters: _Leaves = field(init=False, default_factory=lambda: _Leaves())
+    parameters: KnownLeaves = field(init=False, default_factory=KnownLeaves)
 
     def epochs(self, first: int, last: int, verbose: bool | int | str) -> tuple[TrainState, History]:
         """Do the epochs `first` to ``last - 1``; gives the state after the last completed step, and the record."""
         self.given = self.carry.ts
         if self.callbacks.change_learning_rate:
             self.carry = self.carry._replace(ts=self._holding(self.given))
-        self.safe = self.carry.ts
+        self.safe = SafeState(self.carry.ts)
         self.run = self._view(first, last)
         progress = progress_of(verbose, last, self.source.steps)
         with self.interrupt as interrupt:
@@ -104,7 +99,7 @@ class Fit:
             self._end(None)
         del self.run  # it refers to this, and the last state would wait for the collector of circles
         self.history.interrupted = interrupt.requested
-        return self.safe, self.history
+        return self.safe.ts, self.history
 
     def _first_epoch(self, first: int) -> int:
         """The epoch to begin with: `first`, or the one in which a run was that this one goes on from."""
@@ -163,9 +158,9 @@ class Fit:
             if run.stopping:
                 return False
         if self.done:
-            self._keep()
+            self.safe.keep(self.carry.ts)
         else:
-            self.safe = self.carry.ts
+            self.safe.hold(self.carry.ts)
         progress.begin(epoch)
         try:
             logs = self._numbers(epoch, progress)
@@ -214,8 +209,8 @@ class Fit:
         if not self.begin:
             self.began = copied(ts.key), int(ts.step)
         self.epoch = self.source.training(*self.began, self.shuffle, more=epoch + 1 < run.last)
-        self.at, self.begin = self.begin, 0
-        if self.at and run.stopping:
+        self.safe.at, self.begin = self.begin, 0
+        if self.safe.at and run.stopping:
             return
         sees = callbacks.see_batches
         if sees and self.epoch.has(run.batch):
@@ -224,7 +219,7 @@ class Fit:
             for done, carry in steps:
                 self.carry = carry
                 if self.carry.bad >= 0:
-                    raise self._diverged(epoch, int(self.carry.bad))
+                    raise self._divergence().of_loss(epoch, int(self.carry.bad))
                 self.done += done
                 run.batch += done
                 if sees:
@@ -244,21 +239,21 @@ class Fit:
         pause: Callable[[], int] | None = None,
         totals: Totals | None = None,
     ) -> Generator[tuple[int, Training], None, None]:
-        """The steps of the epoch from `ts` on, before which there were `at` of them; at most `limit`."""
+        """The steps of the epoch from `ts` on, before which there were ``safe.at`` of them; at most `limit`."""
         start = self.carry._replace(ts=ts, totals=totals or self.empty, bad=np.full((), -1))
         keep, interrupt = (self._mark, self.interrupt) if limit is None else (None, None)
-        return self.passes.run(start, self.epoch.chunks(self.at, limit, keep, interrupt), pause)
+        return self.passes.run(start, self.epoch.chunks(self.safe.at, limit, keep, interrupt), pause)
 
     def _mark(self) -> bool:
         """Keep the present state, because the data of the steps before it are to be gone; whether it is one to keep.
 
         A state that the last update made NaN is not: the next loss shows it, and the state before explains it.
         """
-        if self.run.batch != self.at:
-            if _not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params)) is not None:
+        if self.run.batch != self.safe.at:
+            if not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params)) is not None:
                 return False
-            self._keep()
-            self.at = self.run.batch
+            self.safe.keep(self.carry.ts)
+            self.safe.at = self.run.batch
         return True
 
     def _call(self, hook: str, logs: dict[str, Any]) -> None:
@@ -271,7 +266,7 @@ class Fit:
             return
         if self.held and not held:
             self.passes.renew()
-            self.own = False
+            self.safe.renew()
         self.carry = self.carry._replace(ts=ts)
 
     def _call_batch(self, call: Callable[[Run, int], None], logs: dict[str, Any] | None = None) -> None:
@@ -288,14 +283,14 @@ class Fit:
                 "changes_learning_rate = True in its class."
             )
         if self.run.batch:
-            if _not_finite(ts.params) is not None:  # a callback may also ask for a state that is
+            if not_finite(ts.params) is not None:  # a callback may also ask for a state that is
                 self._check_parameters(f"in epoch {self.run.epoch}")
             assign(self.carry.ts, ts)
-            self._keep()
+            self.safe.keep(self.carry.ts)
         else:
             self.carry = self.carry._replace(ts=ts)
-            self.safe, self.own = ts, False
-        self.at = self.run.batch
+            self.safe.hold(ts)
+        self.safe.at = self.run.batch
 
     def _asked(self) -> TrainState | None:
         """The state that callbacks ask for, None for the present one."""
@@ -322,79 +317,22 @@ class Fit:
         try:
             self._call("on_train_end", self.logs)
         finally:
-            self._keep()
-            self.carry = self.carry._replace(ts=self.safe)
-
-    def _keep(self) -> None:
-        """Keep the present state: to go back to it, or to return it."""
-        if self.own:
-            write(self.kept(self.safe), self.current(self.carry.ts))
-        else:
-            self.safe, self.own = copied(self.carry.ts), True
+            self.safe.keep(self.carry.ts)
+            self.carry = self.carry._replace(ts=self.safe.ts)
 
     def _check_parameters(self, which: str) -> None:
         """Refuse parameters that the last update made NaN or infinite. The loss shows what earlier updates made."""
-        step = int(self.carry.ts.step)
-        path = _not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params))
+        path = not_finite(self.carry.ts.params, self.parameters(self.carry.ts.params))
         if path is not None:
-            raise NonFiniteError(
-                f"the parameter '{path}' became NaN or infinite at step {step - 1} (counted from 0), {which}; "
-                f"the state given to fit is unchanged. {self._explained(step - 1)} {_KEPT}",
-                self._last_good(step),
-                self.history,
-            )
+            raise self._divergence().of_parameter(path, int(self.carry.ts.step), which)
 
-    def _diverged(self, epoch: int, step: int) -> NonFiniteError:
-        """The error for a loss that is not finite, of the update number `step`."""
-        path = _not_finite(self._repeated(step).params)
-        if path is None:
-            advice = self._explained(step)
-        elif step == int(self.given.step):
-            advice = f"Its parameter '{path}' is not finite already."
-        else:
-            advice = f"The update before made the parameter '{path}' NaN or infinite. {self._explained(step - 1)}"
-        return NonFiniteError(
-            f"the loss became NaN or infinite in epoch {epoch} at step {step} (both counted from 0); "
-            f"the state given to fit is unchanged. {advice} {_KEPT}",
-            self._last_good(step),
-            self.history,
-        )
-
-    def _explained(self, step: int) -> str:
-        """What is wrong with update number `step` of this epoch."""
-        before = self._repeated(step)
-        return self.explain(before, self.epoch.batch(self.at + step - int(self.safe.step)))
-
-    def _last_good(self, step: int) -> TrainState:
-        """The state before update number `step`, or the one before that if it is not finite."""
-        for candidate in (step, step - 1):
-            if candidate > int(self.safe.step):
-                ts = self._repeated(candidate)
-                if _not_finite((ts.params, ts.state)) is None:
-                    return ts
-        return copied(self.safe)
+    def _divergence(self) -> Divergence:
+        first = int(self.given.step)
+        return Divergence(self.safe, first, self.history, self._repeated, self.epoch.batch, self.explain)
 
     def _repeated(self, step: int) -> TrainState:
         """The state before update number `step`, by repeating the steps of the epoch up to there."""
-        ts = self.safe
-        for _, carry in self._pass(ts, step - int(ts.step)):
+        ts = self.safe.ts
+        for _, carry in self._pass(ts, step - self.safe.step):
             ts = carry.ts
         return copied(ts)
-
-
-class _Leaves:
-    """Gives the leaves of a tree; those of the same tree again need no walk."""
-
-    def __init__(self) -> None:
-        self._latest: tuple[Any, list[Any]] = None, []
-
-    def __call__(self, values: Any) -> list[Any]:
-        if values is not self._latest[0]:
-            self._latest = values, tree.leaves(values)
-        return self._latest[1]
-
-
-def _not_finite(values: Any, leaves: list[Any] | None = None) -> str | None:
-    """The path of the first leaf with a NaN or an infinity; `leaves` of the values, if they are known."""
-    finite = [bool(np.isfinite(leaf).all()) for leaf in (tree.leaves(values) if leaves is None else leaves)]
-    return None if all(finite) else tree.structure(values).paths()[finite.index(False)]

@@ -21,7 +21,6 @@ from fnet.networks.layer import Layer
 from fnet.networks.samples import ShapeLike
 from fnet.optimizers import Optimizer
 from fnet.optimizers.rates import Rates
-from fnet.train import steps as compiled
 from fnet.train.callbacks import CallbackLike, Callbacks
 from fnet.train.checks import check_optimizer, check_state
 from fnet.train.diagnosis import cause
@@ -29,17 +28,16 @@ from fnet.train.examine import Examiner, specs
 from fnet.train.fit import Fit
 from fnet.train.given import GivenData, batch_size_of, count_of, steps_of
 from fnet.train.history import History
-from fnet.train.interrupt import Interrupt
-from fnet.train.loop import CompiledLoop, Pass
-from fnet.train.measures import BoundMeasures, Measures
+from fnet.train.measures import Measures
 from fnet.train.position import identity
+from fnet.train.programs import Programs
 from fnet.train.progress import verbosity
 from fnet.train.rebinding import Rebinding
 from fnet.train.results import Results
 from fnet.train.sources.collected import Collected
 from fnet.train.sources.source import Source
 from fnet.train.state import TrainState, copied
-from fnet.transforms.jit import Jitted, jit
+from fnet.train.steps import Training, numbers, split_trained
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -91,8 +89,7 @@ class Trainer:
         self._measures = Measures(net, loss, loss_weights, metrics, weighted_metrics)
         self._examiner = Examiner(net, self._measures)
         self._data = GivenData(net, self._measures, self._examiner)
-        self._compiled: dict[Any, Jitted] = {}
-        self._idle: dict[tuple[Any, int | None], CompiledLoop] = {}
+        self._programs = Programs(net, self._optimizer)
         self._rebinding = Rebinding()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -126,7 +123,7 @@ class Trainer:
         >>> ts = Trainer(net, "mse").init_from(random.key(1), params, state)
         """
         params, state = copied((params, state))
-        opt_state = copied(self._optimizer.init(compiled.split_trained(self._net, params)[0]))
+        opt_state = copied(self._optimizer.init(split_trained(self._net, params)[0]))
         return TrainState(params, state, opt_state, copied(key), np.zeros((), np.int64))
 
     def learning_rate(self, ts: TrainState) -> float:
@@ -227,8 +224,8 @@ class Trainer:
         data = source.sample
         held = self._holds_rates(ts)
         measures, empty = self._examiner.measures(ts, data)
-        carry = compiled.Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
-        results, explain = functools.partial(compiled.numbers, measures), functools.partial(cause, self._net, measures)
+        carry = Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64))
+        results, explain = functools.partial(numbers, measures), functools.partial(cause, self._net, measures)
         rates, directions = functools.cache(functools.partial(self._rates, ts)), measures.directions
         schedule = self._optimizer.config.get("learning_rate")
         arguments = {
@@ -243,7 +240,7 @@ class Trainer:
         with ExitStack() as used:
             run = Fit(
                 self._net,
-                self._pass(compiled.training_step, measures, data, used),
+                self._programs.training(measures, data, used),
                 carry,
                 source,
                 shuffle,
@@ -303,12 +300,7 @@ class Trainer:
         self._rebinding.check("gradients", ts)
         data = self._data.arrays(ts, 1, x, y, sample_weight)
         measures, _ = self._examiner.measures(ts, data)
-        leaves, structure = tree.flatten(data)
-        key = (compiled.gradient_of_batch, measures.outputs, len(leaves[0]), structure)
-        if key not in self._compiled:
-            setup = compiled.Setup(self._net, measures, self._optimizer)
-            self._compiled[key] = jit(compiled.gradient_of_batch(setup, structure))
-        return self._compiled[key](ts, *leaves)
+        return self._programs.gradient(measures, data)(ts, *tree.leaves(data))
 
     def predict(self, ts: TrainState, x: Any, batch_size: int | None = None, steps: int | None = None) -> Any:
         """The outputs for the samples, in their order, in inference mode; a tree of arrays for a tree of outputs.
@@ -321,9 +313,8 @@ class Trainer:
         self._rebinding.check("predict", ts)
         steps = steps_of("steps", steps)
         source = self._data.inputs(ts, x, batch_size_of(batch_size, (x, None, None)), steps)
-        structure = tree.structure(source.sample["x"])
         like, outputs = tree.flatten(unmasked(self._data.forward(ts, source.sample["x"], "x").output))
-        predict = self._jitted(("predict", structure), lambda: compiled.prediction(self._net, structure))
+        predict = self._programs.prediction(source.sample["x"])
         collected = Collected(device_of(tree.leaves(ts.params)), source.count, like)
         network = (ts.params, ts.state)
         with closing(source.batches()) as batches:
@@ -336,7 +327,7 @@ class Trainer:
         """Whether the state of the optimizer holds its learning rates; refuse one of another optimizer."""
 
         def find() -> bool:
-            trained, _ = compiled.split_trained(self._net, ts.params)
+            trained, _ = split_trained(self._net, ts.params)
             return check_optimizer(self._optimizer.init, trained, ts.opt_state)
 
         return self._examiner.once(("optimizer", specs((ts.params, ts.opt_state))), find)
@@ -345,32 +336,14 @@ class Trainer:
         """Where the state of the optimizer holds its learning rates."""
 
         def find() -> Rates:
-            trained, _ = compiled.split_trained(self._net, ts.params)
+            trained, _ = split_trained(self._net, ts.params)
             return Rates(self._optimizer.init, self._optimizer.name, trained)
 
         return self._examiner.once(("rates", specs(ts.params)), find)
 
     def _evaluation(self, ts: TrainState, source: Source, used: ExitStack) -> Callable[..., dict[str, float] | None]:
-        """The function ``(params, state, interrupt=None, more=False) -> results`` over data, None where interrupted.
-
-        more: whether it is called again. used: ends when the function has been called for the last time.
-        """
-        measures, empty = self._examiner.measures(ts, source.sample)
-        start = compiled.Evaluation(ts.params, ts.state, np.zeros((), np.int64), empty)
-        passes = self._pass(compiled.evaluation_step, measures, source.sample, used)
-
-        def evaluate(
-            params: Any, state: Any, interrupt: Interrupt | None = None, more: bool = False
-        ) -> dict[str, float] | None:
-            totals, chunks = start.totals, source.in_order(more).chunks(0, interrupt=interrupt)
-            with closing(passes.run(start._replace(params=params, state=state), chunks)) as done:
-                for _, carry in done:
-                    totals = carry.totals
-                    if interrupt is not None and interrupt.requested:
-                        break
-            return None if interrupt is not None and interrupt.requested else compiled.numbers(measures, totals)
-
-        return evaluate
+        """See `Programs.evaluation`."""
+        return self._programs.evaluation(self._examiner.measures(ts, source.sample), ts, source, used)
 
     def _identity(
         self, ts: TrainState, source: Source, validation: Source | None, arguments: dict[str, Any]
@@ -380,19 +353,3 @@ class Trainer:
         held_out = None if validation is None else validation.content
         arrays = source.content | {"ts": ts._asdict(), "validation": held_out}
         return identity(dict(zip(words, self._given, strict=True)) | arguments, arrays)
-
-    def _pass(self, make: Callable[..., Any], measures: BoundMeasures, data: Any, used: ExitStack) -> Pass:
-        """Passes over data like these by the steps that `make` gives, until `used` ends."""
-        structure = tree.structure(data)
-
-        def step(size: int | None) -> Jitted:
-            setup = compiled.Setup(self._net, measures, self._optimizer)
-            return self._jitted((make, measures.outputs, size, structure), lambda: make(setup, size, structure))
-
-        return used.enter_context(closing(Pass(step, self._idle, (make, measures.outputs, structure))))
-
-    def _jitted(self, key: Any, make: Callable[[], Callable[..., Any]]) -> Jitted:
-        """The compiled function of this key; its first argument is carried."""
-        if key not in self._compiled:
-            self._compiled[key] = jit(make(), donate=0)
-        return self._compiled[key]

@@ -29,7 +29,9 @@ def test_members_run_the_same_programs_on_samples_of_their_own(trainer, bag):
     assert len(bag.states) == len(bag.rows) == len(bag.histories) == 4
     assert all(len(rows) == 20 and 8 < len(set(rows)) < 20 for rows in bag.rows)
     assert len({rows.tobytes() for rows in bag.rows}) == len({tuple(ts.key) for ts in bag.states}) == 4
-    assert sum(function.memory().programs for function in trainer._compiled.values()) <= 4  # two sizes; two of predict
+    assert (
+        sum(function.memory().programs for function in trainer._programs.compiled.values()) <= 4
+    )  # two sizes; two of predict
     start = trainer.init(random.fold_in(random.fold_in(KEY, 1), 2), (2,))
     ts, _ = trainer.fit(start, X[bag.rows[2]], LABELS[bag.rows[2]], epochs=3, batch_size=8, verbose=False)
     assert tree.all_equal(ts, bag.states[2])

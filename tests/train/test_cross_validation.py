@@ -32,7 +32,7 @@ def problem() -> tuple[np.ndarray, np.ndarray]:
 
 
 def programs(trainer: fnet.Trainer) -> int:
-    return sum(function.memory().programs for function in trainer._compiled.values())
+    return sum(function.memory().programs for function in trainer._programs.compiled.values())
 
 
 def test_each_sample_is_tested_once_by_a_network_that_has_not_seen_it(found):
@@ -88,7 +88,7 @@ def test_steps_of_all_sizes_call_the_same_kernels():
     trainer = fnet.Trainer(net, "mse", metrics=["mae"])
     fnet.k_fold(trainer, KEY, x, x[:, :1, 0, 0], k=3, batch_size=8, groups=np.repeat([0, 1, 2], [13, 14, 21]))
     called: dict[str, list[tuple]] = {"training_step": [], "evaluation_step": []}
-    for (make, *_), step in trainer._compiled.items():
+    for (make, *_), step in trainer._programs.compiled.items():
         plans = [made.program.plan for made in step._compiled.values()]
         called[make.__name__] += [tuple(call.kernel for call in plan.calls) for plan in plans]
     assert [len(several) for several in called.values()] == [3, 3]  # 8, and the last of 35, 34, 27 and of 13, 14, 21

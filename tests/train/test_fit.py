@@ -260,7 +260,7 @@ def test_walked_native_and_any_number_of_threads_give_the_same_bits(problem, sam
     net, results = serial(Dropout(0.25), Dense(1)), []
     ts = Trainer(net, "mse").init(random.key(1), (3,))
     for executor, threads in (("walk", 1), ("native", 2)):
-        monkeypatch.setattr("fnet.train.trainer.jit", functools.partial(jit, executor=executor))
+        monkeypatch.setattr("fnet.train.programs.jit", functools.partial(jit, executor=executor))
         set_num_threads(threads)
         results.append(Trainer(net, "mse").fit(ts, *problem, batch_size=23, epochs=3, verbose=False))
     assert all(same(after, results[0][0]) for after, _ in results)

@@ -98,7 +98,7 @@ def test_folds_of_data_sets_share_their_programs(windows):
     groups = [0] * 16 + [1] * 11 + [2] * 7 + [3] * 6
     fnet.k_fold(trainer, KEY, Asked(X), Asked(Y), 4, groups=groups, batch_size=5)
     # Training on 5, and on the last 4 of 24, 29 and 34 and 3 of 33. Tests on 5, and on the last 1 of 16, 11, 6 and 2.
-    assert sum(function.memory().programs for function in trainer._compiled.values()) == 6
+    assert sum(function.memory().programs for function in trainer._programs.compiled.values()) == 6
 
 
 def test_trees_of_data_sets(windows):

@@ -109,7 +109,11 @@ def test_threads_do_not_share_it(trainer, ts, problem, same):
 
 def test_it_is_given_back_with_the_programs(trainer, ts, problem):
     fitted(trainer, ts, problem)
-    waiting = [weakref.ref(leaf.base) for jitted in trainer._compiled.values() for leaf in tree.leaves(jitted.latest())]
+    waiting = [
+        weakref.ref(leaf.base)
+        for jitted in trainer._programs.compiled.values()
+        for leaf in tree.leaves(jitted.latest())
+    ]
     assert waiting
     fnet.clear_cache()
     gc.collect()

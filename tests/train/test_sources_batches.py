@@ -127,7 +127,7 @@ def test_sequences_of_several_lengths_compile_once_each():
     ts, history = fit(trainer, ts, iter(batches), epochs=2, steps_per_epoch=3)
     assert int(ts.step) == 6
     assert history["loss"][1] < history["loss"][0]
-    assert sum(step.memory().programs for step in trainer._compiled.values()) == 3
+    assert sum(step.memory().programs for step in trainer._programs.compiled.values()) == 3
 
 
 @pytest.mark.parametrize("room", [1 << 26, 1])
