@@ -14,6 +14,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import StructureError, did_you_mean, scope
+from fnet.networks.graph import wiring_of
 from fnet.networks.layer import Layer
 from fnet.networks.sharing import first_uses, joined
 from fnet.networks.storage import Stored
@@ -47,7 +48,7 @@ def _check(net: Layer, params: Any, state: Any, path: str, further: set[str]) ->
                 found = type(entries).__name__
                 raise StructureError(f"{what} of {net.kind} is a dict keyed by layer, received {found}.")
             for name in entries:
-                if name not in net.entries:
+                if name not in net.entries and not (what == "state" and _is_drawn_from(net, name)):
                     raise StructureError(
                         f"{what} of another network: {net.kind} has no layer '{name}'.{did_you_mean(name, net.entries)}"
                     )
@@ -59,6 +60,12 @@ def _check(net: Layer, params: Any, state: Any, path: str, further: set[str]) ->
         for what, sizes, own in zip(("params", "state"), known, (params, state), strict=True):
             learns = what == "state" and net.learning is not None  # vocabularies have any size
             _compare(what, {p: (None,) * len(s) for p, s in sizes.items()} if learns else sizes, _shapes(own))
+
+
+def _is_drawn_from(net: Layer, name: str) -> bool:
+    """Whether an entry of the state is that from which a graph draws random numbers."""
+    wiring = wiring_of(net)
+    return wiring is not None and wiring.draws is not None and wiring.draws.entry == name
 
 
 def _compare(what: str, expected: Sizes, found: Sizes) -> None:

@@ -114,9 +114,10 @@ def _graph(net: Functional, params: Any, state: Any) -> Model:
         samples: Samples = node.samples
         nodes[id(node)] = Input(samples.shape, dtype=samples.dtype, name=name)
     for call, face in zip(wiring.calls, _faces(net, params, state), strict=True):
-        training = False if call.infers else None
-        made = face(tree.map(lambda node: nodes[id(node)], call.inputs), training=training)
+        made = face(tree.map(lambda node: nodes[id(node)], call.inputs), training=call.train)
         for node, own in zip(tree.leaves(call.outputs), tree.leaves(made), strict=True):
             nodes[id(node)] = own
     inputs, outputs = (tree.map(lambda node: nodes[id(node)], net.config[end]) for end in ("inputs", "outputs"))
-    return Model(inputs, outputs, net.name if net.named else None)
+    model = Model(inputs, outputs, net.name if net.named else None)
+    model.draw_from(state)
+    return model

@@ -29,7 +29,8 @@ class Front:
 
     def behind(self, values: Any) -> dict[str, Any]:
         """The entries of params or state that are of the network behind it."""
-        return {name: own for name, own in values.items() if name in self.part.after.entries}
+        before, after = self.part.before.entries, self.part.after.entries
+        return {name: own for name, own in values.items() if name in after or name not in before}
 
     def fed(self, params: Any, state: Any, x: Any) -> Any:
         """What the network behind it takes for some inputs, or for batches of them."""

@@ -197,7 +197,8 @@ class Layer(Weighted):
     def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None, **others: Any) -> Any:
         """The outputs: symbolic ones for `Input` and what follows from it, arrays for arrays.
 
-        training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said.
+        training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said. In a
+        symbolic call it holds whatever the model does: with True a `Dropout` drops in `predict`, too.
         """
         check_called(self.name, (inputs, others))
         options = {name: others.pop(name) for name in ATTENTION_OPTIONS if name in others}
@@ -247,11 +248,6 @@ class Layer(Weighted):
         return inputs[0] if len(inputs) == 1 else inputs
 
     def _of_nodes(self, x: Any, training: bool | None, mask: Any, options: dict[str, Any]) -> Any:
-        if training:
-            raise StructureError(
-                f"{self.name}: in a symbolic call, training=True cannot be fixed. Say it where the model is called: "
-                f"model(x, training=True)."
-            )
         if mask is not None:
             raise StructureError(
                 f"{self.name}: a symbolic call takes no mask=, because the mask travels with the values. Leave it out, "

@@ -47,4 +47,7 @@ def _renamed(net: Layer, made: Layer, values: Any) -> Any:
         return values
     names = dict(zip(net.entries, made.entries, strict=True))
     children = dict(zip(net.entries, zip(net.children, made.children, strict=True), strict=True))
-    return {names[entry]: _renamed(*children[entry], part) for entry, part in values.items()}
+    return {
+        names.get(entry, entry): _renamed(*children[entry], part) if entry in names else part
+        for entry, part in values.items()
+    }

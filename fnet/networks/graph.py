@@ -11,6 +11,7 @@ from fnet import tree
 from fnet.configured import Recipe
 from fnet.errors import ShapeError, StructureError, did_you_mean
 from fnet.masking import join_mask, split_mask
+from fnet.networks.draws import Draws
 from fnet.networks.layer import Layer, check_name
 from fnet.networks.members import Members
 from fnet.networks.node import LayerCall, SymbolicNode, as_tuples, checked_nodes
@@ -54,7 +55,9 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     outputs: their form is that of the output. A list gives a tuple, a list of one node gives its value alone.
     Params are keyed by layer, in the order of the calls from inputs to outputs. A Layer that is called twice has one
     entry, at its first use, also where one of the calls is in another graph. A graph is a Layer: call it on nodes.
-    A call ``layer(x, train=False)`` is as in inference, also where the network is trained.
+    A call ``layer(x, train=False)`` is as in inference, also where the network is trained. A call ``layer(x,
+    train=True)`` is as in training, also in inference: where ``apply`` gets no key, the random numbers follow from the
+    entry "seed_generator" of the state, ``{"key", "count"}``, and the state that it returns counts one more.
     Raises `StructureError` for an input that is missing or unused, and for a cycle.
     Source: Keras ``Model(inputs, outputs)``.
 
@@ -85,17 +88,17 @@ def graph(inputs: Nodes, outputs: Nodes) -> Layer:
     )
 
 
-def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any, bool]], outputs: Any) -> Layer:
+def _connected(inputs: Any, calls: list[tuple[Layer, Any, Any, bool | None]], outputs: Any) -> Layer:
     """The graph that `Wiring.listed` has listed.
 
     inputs: a tree of (samples, name). calls: (layer, numbers of the nodes that it takes, samples that it gives, whether
-    it is as in inference). outputs: a tree of numbers. Nodes are numbered in this order: the inputs, then the outputs
-    of call after call.
+    it is as in training, or as in inference). outputs: a tree of numbers. Nodes are numbered in this order: the inputs,
+    then the outputs of call after call.
     """
     made = tree.map(lambda declared: SymbolicNode(None, *declared), inputs, is_leaf=_is_declared)
     nodes: list[SymbolicNode] = tree.leaves(made)
-    for layer, numbers, samples, infers in calls:
-        call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples, infers)
+    for layer, numbers, samples, train in calls:
+        call = LayerCall(layer, tree.map(nodes.__getitem__, numbers), samples, train)
         nodes += tree.leaves(call.outputs)
     return graph(made, tree.map(nodes.__getitem__, outputs))
 
@@ -116,6 +119,7 @@ class Wiring:
         self.keys = list(inputs) if isinstance(inputs, dict) else None
         self.calls = _ordered(tree.leaves(self.outputs), self.inputs)
         self.members = Members("graph", tuple(call.layer for call in self.calls))
+        self.draws = Draws(self.members.known) if any(call.train for call in self.calls) else None
         self.input_names = tuple(self.keys) if self.keys else _numbered(self.inputs)
         self._check_inputs()
 
@@ -128,7 +132,7 @@ class Wiring:
                 call.layer,
                 tree.map(lambda node: numbers[id(node)], call.inputs),
                 tree.map(lambda node: node.samples, call.outputs),
-                call.infers,
+                call.train,
             )
             for call in self.calls
         ]
@@ -154,17 +158,21 @@ class Wiring:
             self.members.init(i, params, state, key, tree.map(lambda s: s.shape, samples), dtype)
             made = self.members.out_samples(i, params, state, samples)
             known.update(zip(map(id, tree.leaves(call.outputs)), tree.leaves(made), strict=True))
+        if self.draws is not None:
+            state[self.draws.entry] = self.draws.first(key)
         return params, state
 
     def apply(self, params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         """The outputs, call by call."""
-        run = self.members.start(params, state, key, train)
+        rest, drawn, own = (state, {}, None) if self.draws is None else self.draws.split(state, key)
+        run = self.members.start(params, rest, key, train)
         fitted = map(_fitted, self.inputs, self.input_names, self._arranged(x))
         values = dict(zip(map(id, self.inputs), fitted, strict=True))
         for i, call in enumerate(self.calls):
-            y = run(i, tree.map(lambda node: values[id(node)], call.inputs), train and not call.infers)
+            inputs = tree.map(lambda node: values[id(node)], call.inputs)
+            y = run(i, inputs, train if call.train is None else call.train, own if call.train else None)
             values.update(zip(map(id, tree.leaves(call.outputs)), call.parts(y), strict=True))
-        return tree.map(lambda node: values[id(node)], self.outputs), run.state
+        return tree.map(lambda node: values[id(node)], self.outputs), run.state | drawn
 
     def _input_samples(self, shape: Any, dtype: Any) -> list[Samples]:
         """What init was told of the inputs, compared with what they were declared to be."""

@@ -249,14 +249,15 @@ class Layer(tuple[Init, Apply]):
         """The layer in a graph: its outputs for symbolic inputs, see `fnet.Input` and `fnet.graph`.
 
         train: False for a call that is as in inference also where the network around it is trained: nothing is dropped,
-        and moving statistics stay as they are. Source: Keras ``layer(x, training=False)``.
+        and moving statistics stay as they are. True for a call that is as in training also in inference, as dropout in
+        the manner of Monte Carlo; see `fnet.graph`. Source: Keras ``layer(x, training=False)``.
         """
-        for option in (*options, *(["train"] if train else [])):
+        for option in options:
             hint = _CALL_HINTS.get(option, "its configuration goes to its constructor.")
             raise TypeError(f"{self.kind}: a layer is called on its inputs alone, received {option}=: {hint}")
         for leaf in tree.leaves(inputs):
             if hasattr(leaf, "feed"):
-                return leaf.feed(self, inputs[0] if len(inputs) == 1 else inputs, train is not None)
+                return leaf.feed(self, inputs[0] if len(inputs) == 1 else inputs, train)
         raise TracingError(
             f"{self.kind}: a layer is called on symbolic inputs (fnet.Input) to build a graph, received "
             f"{type(inputs[0]).__name__ if inputs else 'nothing'}. For arrays: net.apply(params, state, x)."

@@ -103,11 +103,12 @@ class Application:
         self.members, self.params, self.key, self.train = members, params, key, train
         self.state = dict(state)
 
-    def __call__(self, i: int, x: Any, train: bool | None = None) -> Any:
-        """The output of layer i; `train` where the call says it, and not the network."""
+    def __call__(self, i: int, x: Any, train: bool | None = None, key: Any = None) -> Any:
+        """The output of layer i; `train` and `key` where the call says them, and not the network."""
         name, layer = self.members.names[i], self.members.layers[i]
         train = self.train if train is None else train
-        key = None if self.key is None else fold_in(self.key, i)
+        key = self.key if key is None else key
+        key = None if key is None else fold_in(key, i)
         if in_force().jit_level is not None:  # no place to note, nobody to tell
             with scope(name, layer):
                 params, state = self.params.get(name, {}), self.state.get(name, {})

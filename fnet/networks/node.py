@@ -41,9 +41,9 @@ class SymbolicNode:
     def ndim(self) -> int:
         return len(self.shape)
 
-    def feed(self, layer: Layer, inputs: Any, infers: bool = False) -> Any:
-        """The outputs of the layer called on `inputs`, a tree of nodes; `infers` as in `LayerCall`."""
-        return LayerCall(layer, as_tuples(checked_nodes(layer.kind, inputs)), infers=infers).outputs
+    def feed(self, layer: Layer, inputs: Any, train: bool | None = None) -> Any:
+        """The outputs of the layer called on `inputs`, a tree of nodes; `train` as in `LayerCall`."""
+        return LayerCall(layer, as_tuples(checked_nodes(layer.kind, inputs)), train=train).outputs
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a node of a graph is read-only, '{name}' cannot be set.")
@@ -132,11 +132,12 @@ class SymbolicNode:
 class LayerCall:
     """A layer called on nodes: `inputs` and `outputs` are trees of them; `made` says what it returns, if known.
 
-    infers: whether this call is as in inference also where the network around it is trained.
+    train: whether this call is as in training, or as in inference, whatever the network around it does; None for a call
+    that is as the network is.
     """
 
-    def __init__(self, layer: Layer, inputs: Any, made: Any = None, infers: bool = False) -> None:
-        self.layer, self.inputs, self.infers = layer, inputs, infers
+    def __init__(self, layer: Layer, inputs: Any, made: Any = None, train: bool | None = None) -> None:
+        self.layer, self.inputs, self.train = layer, inputs, train
         made = self._evaluated() if made is None else made
         self.outputs = tree.map(lambda samples: SymbolicNode(self, samples), made)
 

@@ -107,5 +107,5 @@ def test_files_between_fnet_and_keras(tmp_path, python):
         assert name != "theirs-integers" or found[0].dtype == wanted[0].dtype == "float32"
         if name == "theirs-inference":
             calls = wiring_of(loaded).calls
-            assert [call.infers for call in calls] == [True, False, False], path.name
+            assert [call.train for call in calls] == [False, None, None], path.name
     assert len(files) >= 17

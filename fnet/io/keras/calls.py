@@ -43,8 +43,8 @@ class TracedCall:
     """A layer called on a tree of tensors; an input has no layer.
 
     path: of the layer's entry in params and state, the same for all calls of a shared layer; None for a layer that a
-    combinator stands for. name: what the path says, for a name in Keras. infers: whether the call is as in inference
-    where the network is trained.
+    combinator stands for. name: what the path says, for a name in Keras. train: whether the call is as in training, or
+    as in inference, whatever the network does; None for a call that is as the network is.
     """
 
     layer: Layer | None
@@ -53,7 +53,7 @@ class TracedCall:
     inputs: Any = ()
     outputs: Any = ()
     operation: Any = None  # the same for all calls of one layer
-    infers: bool = False
+    train: bool | None = None
 
     def parents(self) -> Iterable[TracedCall]:
         tensors = leaves(self.inputs)
@@ -101,7 +101,7 @@ class Calls:
         if not isinstance(at, Tensor) or not self.calls:
             return None
         for call in self.calls:
-            if call.inputs is not at or not isinstance(call.outputs, Tensor) or call.infers:
+            if call.inputs is not at or not isinstance(call.outputs, Tensor) or call.train is not None:
                 return None
             at = call.outputs
         different = len({call.operation for call in self.calls}) == len(self.calls)
@@ -136,7 +136,7 @@ class _Walk:
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
         self.trail = Trail()
-        self.infers = False
+        self.train: bool | None = None
 
     def input(self, name: str, samples: Samples | None) -> Tensor:
         call = TracedCall(None, None, name, operation=object())
@@ -157,7 +157,7 @@ class _Walk:
         if layer.kind == unused.KIND:
             return x[0]
         x = self._beside_states(layer, name, x) if self.evaluates and isinstance(x, tuple) else x
-        call = TracedCall(layer, path, name, x, operation=operation, infers=self.infers)
+        call = TracedCall(layer, path, name, x, operation=operation, train=self.train)
         if not self.evaluates:
             made: Any = None
         else:
@@ -251,9 +251,9 @@ class _Walk:
             parts = list(x)
         values = dict(zip(map(id, wiring.inputs), parts, strict=True))
         for call, entry in zip(wiring.calls, wiring.members.names, strict=True):
-            outside, self.infers = self.infers, self.infers or call.infers
+            outside, self.train = self.train, self.train if call.train is None else call.train
             y = self.run(call.layer, joined(path, entry), tree.map(lambda node: values[id(node)], call.inputs))
-            self.infers = outside
+            self.train = outside
             nodes = leaves(call.outputs)
             values.update(zip(map(id, nodes), [y] * len(nodes) if isinstance(y, Tensor) else leaves(y), strict=True))
         return tree.map(lambda node: values[id(node)], wiring.outputs)

@@ -36,12 +36,12 @@ def place_of(items: Any, path: str) -> Place:
 def call_of(node: Any, class_name: str, path: str) -> Any:
     """The arguments and keywords of a call, with a `Place` for every tensor.
 
-    The keyword ``training`` is there as False where the call is as in inference, and nowhere else.
+    The keyword ``training`` is there where the call is as in training, or as in inference, and nowhere else.
     """
     arguments, keywords = _said(node, path)
     own = {key: value for key, value in keywords.items() if key != inference.KEYWORD}
-    infers = inference.infers(keywords, class_name, isinstance(node, list), path)
-    return arguments, {**own, inference.KEYWORD: False} if infers else own
+    train = inference.trains(keywords, class_name, isinstance(node, list), path)
+    return arguments, own if train is None else {**own, inference.KEYWORD: train}
 
 
 def _said(node: Any, path: str) -> Any:
@@ -93,7 +93,7 @@ def call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[st
     for _, keywords in calls:
         own: dict[str, Any] = {}
         for key, value in keywords.items():
-            if _says_nothing(value) or key in _TENSORS:  # training=False is of the node
+            if _says_nothing(value) or key in (*_TENSORS, inference.KEYWORD):  # training is of the node
                 continue
             if _is_of_ones_own(row) and isinstance(value, Place):
                 continue

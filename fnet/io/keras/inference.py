@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fnet.errors import FileError, StructureError, plain
+from fnet.errors import StructureError
 from fnet.io.keras.config import wrong
 from fnet.io.keras.translation import row_of
 from fnet.networks.layer import Layer
@@ -29,23 +29,17 @@ def is_defaulted(class_name: str) -> bool:
     return class_name not in _SAID
 
 
-def infers(keywords: Mapping[str, Any], class_name: str, older: bool, path: str) -> bool:
-    """Whether a call is as in inference where the network around it is trained.
+def trains(keywords: Mapping[str, Any], class_name: str, older: bool, path: str) -> bool | None:
+    """Whether a call is as in training, or as in inference, whatever the network around it does; None for neither.
 
-    older: whether the node has the older form. Raises `FileError` for a call that is as in training: fnet's predictions
-    draw no random numbers.
+    older: whether the node has the older form.
     """
     said = keywords.get(KEYWORD)
-    if said is None:
-        return False
+    if said is None or said is True:
+        return said
     if not isinstance(said, bool):
         raise wrong(f"{path}/{KEYWORD}", "True, False or null", said)
-    if said:
-        raise FileError(
-            f"{path}: {plain(class_name)} is called with training=True, in predictions, too, and fnet's draw no random "
-            f"numbers. Save the model without it, and draw by net.apply(params, state, x, key=key, train=True)."
-        )
-    return older or not is_defaulted(class_name)
+    return False if older or not is_defaulted(class_name) else None
 
 
 def needs_older_form(layer: Layer) -> bool:

@@ -210,10 +210,11 @@ def _node(call: TracedCall, place: Callable[[Tensor], list[Any]], layout: Layout
     simple = len(arguments) == 1 and all(value is True for value in keywords.values())
     simple = simple and all(isinstance(tensor, Tensor) for tensor in tensors)
     older = layout == "legacy"
-    if call.infers and operation is None:
-        keywords = {**keywords, inference.KEYWORD: False}
-        inference.check_older_form(call.layer, simple)
-        older = older or inference.needs_older_form(call.layer)
+    if call.train is not None and operation is None:
+        keywords = {**keywords, inference.KEYWORD: call.train}
+        if not call.train:
+            inference.check_older_form(call.layer, simple)
+            older = older or inference.needs_older_form(call.layer)
     if older and simple:
         return [[*place(tensor), keywords] for tensor in tensors]
     said = tree.map(lambda part: _tensor(part, place) if isinstance(part, Tensor) else part, (arguments, keywords))

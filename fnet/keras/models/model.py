@@ -6,6 +6,8 @@ import importlib
 import json
 from typing import Any
 
+import numpy as np
+
 from fnet import tree
 from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras.calls import calls_of
@@ -15,6 +17,8 @@ from fnet.keras.layer import Layer, check_called, of_shapes
 from fnet.keras.models.trained import Trained
 from fnet.keras.models.wiring import LayerGraph
 from fnet.keras.naming import unique_name
+from fnet.keras.running import Values
+from fnet.keras.seeds import next_key
 from fnet.keras.summary import print_summary
 from fnet.networks.graph import graph, wiring_of
 from fnet.networks.parameters import penalty, trainable
@@ -55,6 +59,20 @@ class Model(Trained, Layer):
         self._layer_graph = LayerGraph(wiring)
         self._given = inputs, outputs
         self._core, self.built = HeldLayer.of(net, self), True
+        if wiring.draws is not None:
+            self.held = Values({}, {wiring.draws.entry: wiring.draws.first(next_key())})
+
+    def draw_from(self, state: Any) -> None:
+        """Let calls with training=True draw their numbers as a state of the functional network says."""
+        for entry in self.held.state:
+            self.held.state[entry] = tree.map(np.array, state[entry])
+
+    def draw_anew(self) -> None:
+        """Let calls with training=True draw other numbers than before, after `predict` or `evaluate`."""
+        for _, part in self.placed():
+            wiring = None if part._core is None or not part.held.state else wiring_of(part._core)
+            if wiring is not None and wiring.draws is not None:
+                part.held.state[wiring.draws.entry] = wiring.draws.renewed(part.held.state)
 
     def check_call(self, kind: type[Model]) -> None:
         """Refuse a `call` of the user's own where layers that are connected say what is computed."""

@@ -200,6 +200,7 @@ class Trained(ModelData):
             "test", callbacks, self,
             lambda: dict(trainer.evaluate(ts, count.data, y, batch_size, sample_weight, steps).items()),
         )  # fmt: skip
+        self.draw_anew()
         bar.advance(count.batches, found)
         bar.end(in_keras_order(found))
         self.known_numbers = tuple(found)
@@ -227,6 +228,7 @@ class Trained(ModelData):
             "predict", callbacks, self,
             lambda: {"outputs": self._predictor().predict(self._as_state(), count.data, batch_size, steps)},
         )  # fmt: skip
+        self.draw_anew()
         bar.advance(count.batches, {})
         bar.end({})
         made = found["outputs"]
@@ -278,6 +280,9 @@ class Trained(ModelData):
         """Take a state of a training from elsewhere: the next `fit` goes on from there."""
         self._training()
         self._keep(ts)
+
+    def draw_anew(self) -> None:
+        """Let what draws random numbers in inference draw others from now on."""
 
     def _input_shapes(self) -> Any:
         """The shapes of the inputs, where the functional network does not know them."""

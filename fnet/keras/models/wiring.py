@@ -86,7 +86,7 @@ def _calls(wiring: Wiring, inputs: list[InputLayer]) -> tuple[Calls, dict[int, l
     calls = []
     for call in wiring.calls:
         given = tree.map(lambda node: made[id(node)], call.inputs)
-        traced = TracedCall(call.layer, None, call.layer.name, given, operation=call.layer, infers=call.infers)
+        traced = TracedCall(call.layer, None, call.layer.name, given, operation=call.layer, train=call.train)
         for i, node in enumerate(tree.leaves(call.outputs)):
             made[id(node)] = Tensor(traced, i, node.samples)
         traced.outputs = tree.map(lambda node: made[id(node)], call.outputs)

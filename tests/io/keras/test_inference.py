@@ -83,18 +83,20 @@ def called(keywords, older=False):
 
 
 @pytest.mark.parametrize(
-    ("class_name", "config", "node", "infers"),
+    ("class_name", "config", "node", "train"),
     [
-        ("Dropout", {"rate": 0.5}, called({"training": False}), False),  # what Keras 3 writes for each Dropout
-        ("Dropout", {"rate": 0.5}, called({"training": False}, older=True), True),
-        ("Dropout", {"rate": 0.5}, called({"training": None}, older=True), False),
-        ("BatchNormalization", {}, called({"training": False, "mask": None}), True),
-        ("BatchNormalization", {}, called({"training": None}), False),
+        ("Dropout", {"rate": 0.5}, called({"training": False}), None),  # what Keras 3 writes for each Dropout
+        ("Dropout", {"rate": 0.5}, called({"training": False}, older=True), False),
+        ("Dropout", {"rate": 0.5}, called({"training": None}, older=True), None),
+        ("Dropout", {"rate": 0.5}, called({"training": True}, older=True), True),
+        ("Dropout", {"rate": 0.5}, called({"training": True}), True),
+        ("BatchNormalization", {}, called({"training": False, "mask": None}), False),
+        ("BatchNormalization", {}, called({"training": None}), None),
     ],
 )
-def test_what_a_node_says(class_name, config, node, infers):
+def test_what_a_node_says(class_name, config, node, train):
     net = read_model(Config(described(class_name, config, node), "model")).net
-    assert [call.infers for call in wiring_of(net).calls] == [infers]
+    assert [call.train for call in wiring_of(net).calls] == [train]
 
 
 def deep(depth):
@@ -107,7 +109,6 @@ def deep(depth):
 @pytest.mark.parametrize(
     ("keywords", "text"),
     [
-        ({"training": True}, "Dropout is called with training=True, in predictions, too, and fnet's draw no random"),
         ({"training": "no"}, "/training: expected True, False or null, received 'no'."),
         ({"training": 0}, "/training: expected True, False or null, received 0."),
         ({"training": {"class_name": "__ellipsis__"}}, "training: expected True, False or null"),
@@ -153,6 +154,33 @@ def test_the_older_form_says_it_where_keras_3_writes_the_default(tmp_path):
     assert entries["Dropout"][1]["kwargs"] == {} and entries["BatchNormalization"][0]["kwargs"] == {"training": False}
 
 
-def test_a_call_in_training_is_refused():
-    with pytest.raises(TypeError, match=r"Dense: a layer is called on its inputs alone, received train=: net.apply\("):
-        Dense(2)(Input((3,)), train=True)
+def test_a_call_in_training_draws_in_inference():
+    x = Input((4,))
+    net = graph(x, Dropout(0.5)(x, train=True))
+    params, state = net.init(random.key(0))
+    first, after = net.apply(params, state, X)
+    np.testing.assert_array_equal(first, net.apply(params, state, X)[0])  # a pure function of the state
+    assert (first == 0).any() and (first != net.apply(params, after, X)[0]).any()
+    assert (int(state["seed_generator"]["count"]), int(after["seed_generator"]["count"])) == (0, 1)
+    given, kept = net.apply(params, state, X, key=KEY)
+    np.testing.assert_array_equal(given, net.apply(params, state, X, key=KEY, train=True)[0])
+    assert tree.all_equal(kept, state)
+    with pytest.raises(
+        StructureError, match=r"calls layer\(x, train=True\) has an entry 'seed_generator'. Pass what init"
+    ):
+        net.apply(params, {}, X)
+
+
+@pytest.mark.parametrize("kept", ["keras", "h5", "pickle"])
+def test_a_call_in_training_is_kept(tmp_path, kept):
+    x = Input((4,))
+    net = graph(x, Dropout(0.5)(Dense(3)(x), train=True))
+    weights = net.init(random.key(0))
+    if kept == "pickle":
+        again, *found = (pickle.loads(pickle.dumps(net)), *weights)
+    else:
+        save_model(tmp_path / f"model.{kept}", net, *weights)
+        again, *found = load_model(tmp_path / f"model.{kept}")
+    mine, theirs = net.apply(*weights, X, key=KEY)[0], again.apply(*found, X, key=KEY)[0]
+    np.testing.assert_array_equal(mine, theirs)
+    assert (mine == 0).any() and (again.apply(*found, X)[0] == 0).any()
