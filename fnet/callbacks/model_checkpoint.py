@@ -1,15 +1,18 @@
-"""Files with a network, or its weights, while it is trained."""
+"""Files with a training, or the weights of its network, while it is trained."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from fnet import tree
 from fnet.arguments import integer, number
 from fnet.callbacks.constructor import CALLBACKS, known_arguments
 from fnet.callbacks.monitor import Mode, Monitor
-from fnet.errors import ValueRangeError
+from fnet.errors import StructureError, ValueRangeError
+from fnet.io.keras.input_shape import input_samples
 from fnet.io.models import save_model
 from fnet.io.weights import save_weights
 from fnet.train.run import Run
@@ -17,15 +20,17 @@ from fnet.train.run import Run
 
 @CALLBACKS.named()
 class ModelCheckpoint(Monitor):
-    """Save the model, or its weights, after every epoch, or after every `save_freq` steps of the run.
+    """Save the training, or the weights of its network, after every epoch, or after every `save_freq` steps of the run.
 
-    filepath: the name of a file, ``*.keras`` or ``*.h5`` for whole models, ``*.weights.h5`` for weights; ``{epoch}``
+    filepath: the name of a file, ``*.keras`` or ``*.h5`` for trainings, ``*.weights.h5`` for weights; ``{epoch}``
     and ``{batch}``, counted from 1, and the names of the logs are replaced, as in
     ``"{epoch:02d}-{val_loss:.2f}.weights.h5"``. Folders are made. A file takes its place only when it is complete.
     save_best_only: only where `monitor` is better than before, in an earlier run of this callback, too;
     `initial_value_threshold` is the value to be better than at first. mode: "min" or "max" is better; "auto" as the
     metric says. verbose: 1 prints what it does. save_weights_only: weights, to be read by `fnet.load_weights`;
-    otherwise a model for `fnet.load_model`.
+    otherwise the network, what the trainer was made with and the state of the optimizer, for `fnet.load_training`,
+    whose next epoch has the bits that this run's has, and for `fnet.load_model`. Where Keras has no word for the loss,
+    a metric or the optimizer, it warns and saves the network alone: `fnet.register` gives it a name.
     Raises `ValueRangeError` for a name, mode or frequency that is not allowed, and warns of a monitor that is not
     there: then it saves all the same. Source: Keras ``ModelCheckpoint``.
 
@@ -49,6 +54,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
+        self._has_told = False
         self.filepath, self.verbose, self.save_best_only = os.fspath(filepath), verbose, save_best_only
         self.save_weights_only = save_weights_only
         if save_weights_only and not self.filepath.endswith(".weights.h5"):
@@ -96,8 +102,30 @@ class ModelCheckpoint(Monitor):
             print(f"epoch {run.epoch + 1}: saved {path}")
 
     def write(self, path: Path, run: Run) -> None:
-        """Write the model, or its weights, as they are now."""
-        (save_weights if self.save_weights_only else save_model)(path, run.net, *run.weights)
+        """Write the training, or the weights, as they are now."""
+        if self.save_weights_only:
+            self.write_weights(path, run)
+            return
+        try:
+            self.write_model(path, run, trained=True)
+        except StructureError as error:
+            self.write_model(path, run, trained=False)  # raises where the network is what cannot be written
+            if not self._has_told:
+                self._has_told = True
+                warnings.warn(
+                    f"{type(self).__name__} saves the network without its training: {error}",
+                    stacklevel=9,  # at the call of fit
+                )
+
+    def write_model(self, path: Path, run: Run, trained: bool) -> None:
+        """Write the network, and its training where that is asked for."""
+        ts = run.ts
+        training = (run.trainer, ts) if trained else ()
+        save_model(path, run.net, ts.params, ts.state, *training, shape=_untold_shape(run))
+
+    def write_weights(self, path: Path, run: Run) -> None:
+        """Write the weights of the network."""
+        save_weights(path, run.net, *run.weights)
 
     def _is_best(self, run: Run) -> bool:
         value = self.watched(run, depth=10)
@@ -117,3 +145,12 @@ class ModelCheckpoint(Monitor):
                 f"ModelCheckpoint: filepath={self.filepath!r} cannot be filled in ({error}); there are "
                 f"{', '.join(numbers)}."
             ) from None
+
+
+def _untold_shape(run: Run) -> Any:
+    """The shape of the inputs, where neither the network nor its parameters tell it; else None."""
+    try:
+        input_samples(run.net, run.ts.params, run.ts.state, None)
+    except StructureError:
+        return tree.map(lambda samples: samples.shape, run.inputs)
+    return None

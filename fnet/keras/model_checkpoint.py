@@ -20,7 +20,10 @@ class ModelCheckpoint(callbacks.ModelCheckpoint):
 
     model: Any = None  # set where `fit` begins
 
-    def write(self, path: Path, run: Run) -> None:
-        """Write the model, or its weights, as they are now."""
-        self.model.go_on(run.ts._replace(params=run.weights[0], state=run.weights[1]))
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+    def write_model(self, path: Path, run: Run, trained: bool) -> None:
+        self.model.go_on(run.ts)
+        self.model.save(path, include_optimizer=trained)
+
+    def write_weights(self, path: Path, run: Run) -> None:
+        self.model.go_on(run.ts)
+        self.model.save_weights(path)

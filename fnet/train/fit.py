@@ -32,10 +32,11 @@ from fnet.train.steps import Totals, Training
 class Fit:
     """One call of `fit`: what it works with, and where it has got to.
 
-    passes: the compiled steps. source: of the training data. carry: the tree that a step takes and returns. empty: the
-    totals at the beginning of an epoch. results: makes the numbers of an epoch of its totals. validate: makes those of
-    the validation data for ``(params, state, interrupt)``, None where Ctrl-C interrupts it. explain: says what made the
-    loss of a step NaN, for the state and the batch of the step. rates: finds the learning rates of the optimizer.
+    trainer: whose `fit` it is. passes: the compiled steps. source: of the training data. carry: the tree that a step
+    takes and returns. empty: the totals at the beginning of an epoch. results: makes the numbers of an epoch of its
+    totals. validate: makes those of the validation data for ``(params, state, interrupt)``, None where Ctrl-C
+    interrupts it. explain: says what made the loss of a step NaN, for the state and the batch of the step. rates: finds
+    the learning rates of the optimizer.
     schedule: its learning rate as a function of the number of updates, if it is one.
     directions: see `Run`. held: whether the state of the optimizer holds its learning rates. identity: of the run.
     given: the state to begin with. safe: one of this epoch to go back to, in the end the one that is returned.
@@ -45,6 +46,7 @@ class Fit:
     """
 
     net: Layer
+    trainer: Any
     passes: Pass
     carry: Training
     source: Source
@@ -134,6 +136,7 @@ class Fit:
     def _view(self, first: int, last: int) -> Run:
         return Run(
             net=self.net,
+            trainer=self.trainer,
             history=self.history,
             first=first,
             last=last,

@@ -24,15 +24,16 @@ from fnet.transfer import to_host
 class Run:
     """A training run, as a callback sees it: all are the numbers of the moment at which a hook is called.
 
-    net: the network. history: the record of the finished epochs. first, last: the run has the epochs `first` to
-    ``last - 1``, of `steps` steps of `batch_size` samples each; steps
-    is None where it is not known. directions: whether "up" or "down" is better, by the
-    name of a loss or metric; None where it is not known.
+    net: the network. trainer: the `Trainer` whose `fit` it is. history: the record of the finished epochs. first, last:
+    the run has the epochs `first` to ``last - 1``, of `steps` steps of `batch_size` samples each; steps is None where
+    it is not known. directions: whether "up" or "down" is better, by the name of a loss or metric; None where it is not
+    known.
     epoch: counted from 0. batch: how many steps of the epoch are done. interrupted: whether Ctrl-C ended the run.
     error: the error that ends it.
     """
 
     net: Layer
+    trainer: Any
     history: History
     first: int
     last: int

@@ -240,6 +240,7 @@ class Trainer:
         with ExitStack() as used:
             run = Fit(
                 self._net,
+                self,
                 self._programs.training(measures, data, used),
                 carry,
                 source,
