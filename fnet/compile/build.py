@@ -65,6 +65,9 @@ class _Builder:
     def constant(self, value: np.ndarray) -> Ref:
         return self._places.constant(value)
 
+    def counters(self, count: int) -> Ref:
+        return self._places.counters(count)
+
     # Regions.
 
     def _emit(self, region: FusedRegion | Row) -> None:

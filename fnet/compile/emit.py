@@ -114,6 +114,10 @@ class Emitter(Protocol):
         """Memory that holds `value`, to be read only."""
         ...
 
+    def counters(self, count: int) -> Ref:
+        """So many zeros, uint32, that each call leaves as zeros."""
+        ...
+
 
 def contiguous(ref: Ref, emit: Emitter) -> Ref:
     """The same elements in row-major order, through a copy into scratch memory where they are not."""

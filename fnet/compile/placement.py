@@ -50,6 +50,7 @@ class Placement:
         self.refs: dict[Value, Ref] = {}
         self._alignment = alignment
         self._constants: dict[tuple[np.dtype, bytes], Buffer] = {}
+        self._counters: Buffer | None = None
         self._last_use = last_uses(regions, graph.outputs)
         self._target: dict[Value, Buffer] = {}
         self._side_by_side: dict[Value, Ref] = {}
@@ -84,6 +85,15 @@ class Placement:
             self._constants[key] = Buffer(array.nbytes, FIXED, last=self.end, constant=kept)
             self.fixed.append(self._constants[key])
         return Ref.whole(self._constants[key], array.dtype, array.shape)
+
+    def counters(self, count: int) -> Ref:
+        """Zeros of the program's own. All calls have the same ones, since they leave them as they found them."""
+        if self._counters is None:
+            self._counters = Buffer(0, FIXED, last=self.end)
+            self.fixed.append(self._counters)
+        kind = np.dtype(np.uint32)
+        self._counters.nbytes = max(self._counters.nbytes, count * kind.itemsize)
+        return Ref.whole(self._counters, kind, (count,))
 
     def new(self, size: int, dtype: np.dtype, last: int) -> Ref:
         """So many elements in the arena, from the present position to `last`."""

@@ -54,6 +54,9 @@ class Recording:
         value = np.array(value, order="C")
         return self._more(value.reshape(-1), value.dtype, value.shape)
 
+    def counters(self, count: int) -> Ref:
+        return self.constant(np.zeros(count, np.uint32))
+
     def _more(self, memory: tuple[int, np.dtype] | np.ndarray, dtype: np.dtype, shape: Shape) -> Ref:
         self.extra.append(memory)
         return Ref.whole(self.known + len(self.extra) - 1, dtype, shape)

@@ -10,7 +10,8 @@ See `fnet.devices.cuda.loop_text` for the ways in which a kernel divides the wor
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from fnet.compile.loops import NEXT, SAME, STAYS, Write, accumulator
 from fnet.devices.cuda.grids import THREADS
@@ -25,7 +26,11 @@ _SHUFFLED = {"f4": "np.float32", "f8": "np.float64", "i8": "np.int64", "u8": "np
 
 @functools.cache
 def loop_kernel(loop: LoopKernel) -> Kernel:
-    """The kernel of a nest: its arguments are reads, writes or parts, sizes, strides, and the elements of a part."""
+    """The kernel of a nest: its arguments are reads, writes, sizes, strides.
+
+    One of parts takes before the sizes memory for the parts of each fold and counters of blocks, and at the end how many
+    elements a part has.
+    """
     return define("loop", loop_source(loop))
 
 
@@ -37,6 +42,8 @@ def loop_source(loop: LoopKernel) -> str:
     if "is_aligned(" in kernel:
         lines.append("from fnet.kernels.cuda.runtime.access import is_aligned, load4, store4")
     lines.append("from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel")
+    if loop.partial:
+        lines.append("from fnet.kernels.cuda.runtime.last_block import is_last_block")
     names = called(element + kernel)
     if names:
         lines.append(f"from fnet.kernels.cuda.scalars import {', '.join(names)}")
@@ -78,11 +85,9 @@ class _Writer(LoopText):
 
     def parameters(self) -> list[str]:
         names = [f"x{k}" for k in range(len(self.nest.reads))]
-        names += [
-            f"part{k}" if w.fold and self.loop.partial else f"y{k}"
-            for k, w in enumerate(self.nest.writes)
-            if w.overwrites is None
-        ]
+        names += [f"y{k}" for k, w in enumerate(self.nest.writes) if w.overwrites is None]
+        if self.loop.partial:
+            names += [*(f"part{k}" for k, _ in self.folds), "counters"]
         names += [f"n{d}" for d in range(len(self.nest.loops))] + [f"s{k}_{d}" for k, d in self.strided()]
         return [*names, "chunk"] if self.loop.partial else names
 
@@ -144,15 +149,24 @@ class _Writer(LoopText):
                 self.finish("o")
                 self.put(f"o = {self.whole('o + step')}")
         if tile:
-            for k, w in self.folds:
-                self.put(f"shared{k}[lane] = {_shuffled(w)}(f{k})")
-            self.put("cuda.syncthreads()")
-            with self.block("if cuda.threadIdx.y == 0 and o < total:"):
-                with self.block(f"for j in range(1, {TILE_ROWS}):"):
-                    for k, w in self.folds:
-                        value = f"{_name(w)}(shared{k}[j * {LANES} + cuda.threadIdx.x])"
-                        self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
-                self.finish("o")
+            self.combine_tile(self.loop.partial)
+            if self.loop.partial:
+                with self.last_block():
+                    with self.block("if o < total:"):
+                        self.parts("o", "cuda.threadIdx.y", str(TILE_ROWS))
+                    self.combine_tile(False)
+
+    def combine_tile(self, partial: bool) -> None:
+        """Fold what the threads of a column have, and store it."""
+        for k, w in self.folds:
+            self.put(f"shared{k}[lane] = {_shuffled(w)}(f{k})")
+        self.put("cuda.syncthreads()")
+        with self.block("if cuda.threadIdx.y == 0 and o < total:"):
+            with self.block(f"for j in range(1, {TILE_ROWS}):"):
+                for k, w in self.folds:
+                    value = f"{_name(w)}(shared{k}[j * {LANES} + cuda.threadIdx.x])"
+                    self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
+            self.finish("o", partial)
 
     def rows(self) -> None:
         """A row of neighbours for a warp or a block; thread t folds the elements 4t to 4t + 3, and so on."""
@@ -181,22 +195,34 @@ class _Writer(LoopText):
                         self.inside()
                         self.put(f"r = {self.whole('r + 1')}")
                 self.put(f"k = {self.whole(f'k + {4 * LANES}' if warp else 'k + cuda.blockDim.x * 4')}")
+        if warp:
+            self.shuffle()
+            with self.block("if cuda.threadIdx.x == 0 and row < total:"):
+                self.finish("row")
+            return
+        self.put(f"warp, lane = cuda.threadIdx.x // {LANES}, cuda.threadIdx.x % {LANES}")
+        self.combine_block(self.loop.partial)
+        if self.loop.partial:
+            with self.last_block():
+                self.parts("row", "cuda.threadIdx.x", "cuda.blockDim.x")
+                self.combine_block(False)
+
+    def combine_block(self, partial: bool) -> None:
+        """Fold what the threads of a block have, and store it."""
         self.shuffle()
-        if not warp:
-            self.put(f"warp, lane = cuda.threadIdx.x // {LANES}, cuda.threadIdx.x % {LANES}")
-            with self.block("if lane == 0:"):
+        with self.block("if lane == 0:"):
+            for k, w in self.folds:
+                self.put(f"shared{k}[warp] = {_shuffled(w)}(f{k})")
+        self.put("cuda.syncthreads()")
+        with self.block("if warp == 0:"):
+            for k, w in self.folds:
+                self.put(f"f{k} = {_name(w)}({first(w)})")
+            with self.block(f"if lane < cuda.blockDim.x // {LANES}:"):
                 for k, w in self.folds:
-                    self.put(f"shared{k}[warp] = {_shuffled(w)}(f{k})")
-            self.put("cuda.syncthreads()")
-            with self.block("if warp == 0:"):
-                for k, w in self.folds:
-                    self.put(f"f{k} = {_name(w)}({first(w)})")
-                with self.block(f"if lane < cuda.blockDim.x // {LANES}:"):
-                    for k, w in self.folds:
-                        self.put(f"f{k} = {_name(w)}(shared{k}[lane])")
-                self.shuffle()
-        with self.block("if cuda.threadIdx.x == 0 and row < total:"):
-            self.finish("row")
+                    self.put(f"f{k} = {_name(w)}(shared{k}[lane])")
+            self.shuffle()
+        with self.block("if cuda.threadIdx.x == 0:"):
+            self.finish("row", partial)
 
     # ---------------------------------------------------------------------------------------- parts of a kernel
 
@@ -292,10 +318,26 @@ class _Writer(LoopText):
                 other = f"{_name(w)}(cuda.shfl_xor_sync(0xFFFFFFFF, {_shuffled(w)}(f{k}), {step}))"
                 self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', other)}")
 
-    def finish(self, place: str) -> None:
-        """Store what was folded."""
+    @contextmanager
+    def last_block(self) -> Iterator[None]:
+        """What the last block does of those that have folded parts of the same outputs."""
+        with self.block("if is_last_block(counters, cuda.blockIdx.x, cuda.gridDim.y):"):
+            self.start()
+            yield
+
+    def parts(self, place: str, begin: str, step: str) -> None:
+        """Fold the parts of an output, those that are a thread's."""
+        self.put(f"r = {self.whole(begin)}")
+        with self.block("while r < cuda.gridDim.y:"):
+            for k, w in self.folds:
+                value = f"part{k}[{self.whole(f'r * total + {place}')}]"
+                self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
+            self.put(f"r = {self.whole(f'r + {step}')}")
+
+    def finish(self, place: str, partial: bool = False) -> None:
+        """Store what was folded, as a part if it is one."""
         for k, w in self.folds:
-            if self.loop.partial:
+            if partial:
                 self.put(f"part{k}[{self.whole(f'cuda.blockIdx.y * total + {place}')}] = f{k}")
             else:
                 self.put(f"{_target(k, w)}[{place}] = {type_name(w.dtype)}(f{k})")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fnet.compile.emit import Emitter, Ref, contiguous_strides
-from fnet.compile.loops import FOLDED, KEPT, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, Write, accumulator
+from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, Write, accumulator
 from fnet.devices.cuda.grids import THREADS, spread, warps
 from fnet.devices.cuda.loop_source import loop_kernel
 from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, THREAD, TILE, TILE_ROWS, WARP, LoopKernel
@@ -46,10 +46,8 @@ def emit_loops(loops: Loops, emit: Emitter) -> None:
     if parts == 1:
         _call(loops, kernel, emit, (groups, 1), block, [])
         return
-    folds = [(t, w) for t, w in zip(loops.targets, loops.writes, strict=True) if w.fold]
-    scratch = [emit.scratch(parts * total, accumulator(w)) for _, w in folds]
-    _call(loops, kernel, emit, (groups, parts), block, scratch, chunk)
-    emit_loops(_of_parts(folds, scratch, parts, total), emit)
+    scratch = [emit.scratch(parts * total, accumulator(w)) for w in loops.writes if w.fold]
+    _call(loops, kernel, emit, (groups, parts), block, [*scratch, emit.counters(groups)], chunk)
 
 
 def _without_folds(loops: Loops) -> Loops:
@@ -71,16 +69,12 @@ def _way(length: int, columns: int, total: int) -> str:
 
 
 def _chunk(length: int, groups: int, least: int) -> int:
-    """How many elements of an output a block folds, a multiple of four that depends on sizes only."""
-    parts = max(1, min(length // least, -(-FEW_BLOCKS // groups)))
+    """How many elements of an output a block folds, a multiple of four that depends on sizes only.
+
+    There are no more parts than a part has elements, since one block folds the parts.
+    """
+    parts = max(1, min(length // least, -(-FEW_BLOCKS // groups), math.isqrt(length)))
     return 4 * -(-length // (4 * parts))
-
-
-def _of_parts(folds: list[tuple[Ref, Write]], scratch: list[Ref], parts: int, total: int) -> Loops:
-    """The nest that folds the parts of all outputs."""
-    writes = [Write(k, write.dtype, write.fold) for k, (_, write) in enumerate(folds)]
-    sizes, kinds, strides = ([parts, total], FOLDED + KEPT, [total, 1]) if total > 1 else ([parts], FOLDED, [1])
-    return Loops(sizes, kinds, [strides] * len(folds), scratch, [], writes, [target for target, _ in folds])
 
 
 def _nest(loops: Loops) -> LoopNest:
@@ -104,12 +98,8 @@ def _is_wide(loops: Loops) -> bool:
 def _call(
     loops: Loops, kernel: LoopKernel, emit: Emitter, grid: Any, block: Any, scratch: list[Ref], *rest: int
 ) -> None:
-    parts = iter(scratch)
-    arguments: list[Any] = list(loops.reads)
-    for target, write in zip(loops.targets, loops.writes, strict=True):
-        if write.overwrites is None:
-            arguments.append(next(parts) if write.fold and kernel.partial else target)
-    arguments += loops.sizes
+    targets = [t for t, write in zip(loops.targets, loops.writes, strict=True) if write.overwrites is None]
+    arguments: list[Any] = [*loops.reads, *targets, *scratch, *loops.sizes]
     for read, strides in zip(kernel.nest.reads, loops.strides, strict=True):
         arguments += [s for step, s in zip(read.steps, strides, strict=True) if step == STRIDES]
     emit.call(loop_kernel(kernel)[grid, block], *arguments, *rest)

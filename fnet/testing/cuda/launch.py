@@ -14,7 +14,7 @@ from fnet.errors import StructureError
 from fnet.testing.cuda.exchange import answers
 from fnet.testing.cuda.faults import DivergenceError
 from fnet.testing.cuda.memory import Accesses, SharedArray, UncheckedArray
-from fnet.testing.cuda.order import WARP, Clock, meet
+from fnet.testing.cuda.order import WARP, Clock, meet, share
 from fnet.testing.cuda.rewriting import BARRIERS, python_function, rewritten, waits
 from fnet.testing.cuda.thread import Dim3, Memory, Thread, as_place, place
 
@@ -172,6 +172,7 @@ class _Launch:
             )
         for thread in threads:
             thread.clock.phase += 1
+        share([thread.clock for thread in threads])
         values = [bool(thread.request[2]) if len(thread.request) > 2 else False for thread in threads]
         vote = {"syncthreads_count": sum(values), "syncthreads_and": all(values), "syncthreads_or": any(values)}
         for thread in threads:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet.testing.cuda.faults import KernelIndexError, RaceError, UnwrittenError
-from fnet.testing.cuda.order import Clock, Moment
+from fnet.testing.cuda.order import Clock, Moment, Phases
 
 Key = tuple[int, ...]
 
@@ -101,12 +101,16 @@ class UncheckedArray(np.ndarray):
 
 
 class Accesses:
-    """Who was where last, by the address of an element; arrays in one piece of memory have them in common."""
+    """Who was where last, by the address of an element; arrays in one piece of memory have them in common.
+
+    told: what was known to those who have made atomic operations there.
+    """
 
     def __init__(self) -> None:
         self.writer: dict[int, Moment] = {}
         self.readers: dict[int, dict[Any, Moment]] = {}
         self.exchangers: dict[int, dict[Any, Moment]] = {}
+        self.told: dict[int, Phases] = {}
 
 
 class SharedArray(CheckedArray):
@@ -147,6 +151,7 @@ class SharedArray(CheckedArray):
         self._check(key, me, "changed", [seen.writer.get(place)], seen.readers.get(place))
         CheckedArray._read(self, key)
         self._note(seen.exchangers, place, me)
+        me.exchange(seen.told.setdefault(place, {}))
 
     def _place(self, key: Key) -> int:
         """The address of an element."""

@@ -1,5 +1,8 @@
 """Which of two accesses to memory comes first: by barriers of a block, and within a warp by vector clocks.
 
+Two blocks are ordered where a thread of one has made an atomic operation behind a fence, and a thread of the other makes
+one on the same element, and then a fence.
+
 Source: Flanagan and Freund, FastTrack: efficient and precise dynamic race detection (2009).
 """
 
@@ -11,6 +14,7 @@ from typing import NamedTuple
 WARP = 32
 
 Place = tuple[int, int, int]
+Phases = dict[Place, int]
 
 
 class Moment(NamedTuple):
@@ -29,13 +33,17 @@ class Clock:
     """What a thread knows of the time of its block and of the lanes of its warp.
 
     A stretch of a thread ends where it meets others of its warp. lanes[i] is the latest stretch of lane i that ended
-    before the present one of this thread began; its own entry is its present stretch.
+    before the present one of this thread began; its own entry is its present stretch. others[block] is a phase of that
+    block before which all that it did is known.
     """
 
     def __init__(self, block: Place, thread: int) -> None:
         self.block, self.thread, self.phase = block, thread, 0
         self.lanes = [0] * WARP
         self.lanes[thread % WARP] = 1
+        self.others: Phases = {}
+        self._met: Phases = {}  # what is known behind the next fence
+        self._fenced: Phases = {}  # what was known before the last one
 
     def now(self) -> Moment:
         return Moment(self.block, self.thread, self.phase, self.lanes[self.thread % WARP])
@@ -43,11 +51,22 @@ class Clock:
     def knows(self, before: Moment) -> bool:
         """Whether what happened at `before` is done, and to be seen by this thread."""
         if before.block != self.block:
-            return False
+            return self.others.get(before.block, 0) > before.phase
         if before.thread == self.thread or before.phase < self.phase:
             return True
         same_warp = before.thread // WARP == self.thread // WARP
         return same_warp and self.lanes[before.thread % WARP] >= before.stretch
+
+    def fence(self) -> None:
+        """What this thread knows by now is known to who finds its next atomic operations, behind a fence of its own."""
+        _learn(self.others, self._met)
+        self._met = {}
+        self._fenced = {**self.others, self.block: self.phase}
+
+    def exchange(self, told: Phases) -> None:
+        """An atomic operation on an element, where threads before have `told` what they knew."""
+        _learn(self._met, {block: phase for block, phase in told.items() if block != self.block})
+        _learn(told, self._fenced)
 
 
 def meet(clocks: Collection[Clock]) -> None:
@@ -57,3 +76,19 @@ def meet(clocks: Collection[Clock]) -> None:
         own = clock.thread % WARP
         clock.lanes = list(joined)
         clock.lanes[own] += 1
+    share(clocks)
+
+
+def share(clocks: Collection[Clock]) -> None:
+    """What each knows of other blocks is known to all."""
+    if any(clock.others for clock in clocks):
+        known: Phases = {}
+        for clock in clocks:
+            _learn(known, clock.others)
+        for clock in clocks:
+            clock.others = dict(known)
+
+
+def _learn(known: Phases, more: Phases) -> None:
+    for block, phase in more.items():
+        known[block] = max(phase, known.get(block, 0))

@@ -89,9 +89,13 @@ class Thread:
         return UncheckedArray.of(data, name)
 
     def threadfence(self) -> None:
-        """Nothing: writes are seen at once here, and no fence orders two threads by itself."""
+        """Writes are seen at once here, and no fence orders two threads by itself, but with atomic operations."""
+        self.clock.fence()
 
-    threadfence_block = threadfence_system = threadfence
+    threadfence_system = threadfence
+
+    def threadfence_block(self) -> None:
+        """Nothing: it is for no other block."""
 
     @staticmethod
     def popc(x: Any) -> int:

@@ -207,9 +207,9 @@ def loop_signature(loop: LoopKernel) -> str:
     """The signature of the kernel of a loop."""
     nest = loop.nest
     arrays = [read.dtype for read in nest.reads]
-    arrays += [
-        accumulator(w).str[1:] if w.fold and loop.partial else w.dtype for w in nest.writes if w.overwrites is None
-    ]
+    arrays += [w.dtype for w in nest.writes if w.overwrites is None]
+    if loop.partial:
+        arrays += [*(accumulator(w).str[1:] for w in nest.writes if w.fold), "u4"]
     numbers = len(nest.loops) + sum(read.steps.count("s") for read in nest.reads) + loop.partial
     return " ".join([*arrays, *[N] * numbers])
 
