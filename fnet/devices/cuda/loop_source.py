@@ -28,8 +28,8 @@ _SHUFFLED = {"f4": "np.float32", "f8": "np.float64", "i8": "np.int64", "u8": "np
 def loop_kernel(loop: LoopKernel) -> Kernel:
     """The kernel of a nest: its arguments are reads, writes, sizes, strides.
 
-    One of parts takes before the sizes memory for the parts of each fold and counters of blocks, and at the end how many
-    elements a part has.
+    One of parts takes memory for the parts of each fold and counters of blocks before the sizes, and the number of
+    elements of a part at the end.
     """
     return define("loop", loop_source(loop))
 
@@ -326,13 +326,17 @@ class _Writer(LoopText):
             yield
 
     def parts(self, place: str, begin: str, step: str) -> None:
-        """Fold the parts of an output, those that are a thread's."""
+        """Fold the parts of an output, those that are a thread's. So many are on their way at once."""
         self.put(f"r = {self.whole(begin)}")
         with self.block("while r < cuda.gridDim.y:"):
-            for k, w in self.folds:
-                value = f"part{k}[{self.whole(f'r * total + {place}')}]"
-                self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
-            self.put(f"r = {self.whole(f'r + {step}')}")
+            for j, q in enumerate(_QUARTERS):
+                self.put(f"i = {self.whole(f'r + {j} * {step}' if j else 'r')}")
+                for k, w in self.folds:
+                    value = f"part{k}[{self.whole(f'i * total + {place}')}]"
+                    self.put(f"{q}_{k} = {value} if i < cuda.gridDim.y else {_name(w)}({first(w)})")
+            for q in _QUARTERS:
+                self.fold(q)
+            self.put(f"r = {self.whole(f'r + {len(_QUARTERS)} * {step}')}")
 
     def finish(self, place: str, partial: bool = False) -> None:
         """Store what was folded, as a part if it is one."""

@@ -6,8 +6,8 @@ thread  a thread folds all elements of an output
 tile    a block folds 32 outputs side by side, several threads each, and combines these in shared memory
 warp    a warp folds a row of neighbours, by shuffles
 block   a block folds a row of neighbours, by shuffles and shared memory
-A block of the ways "block" and "tile" may fold a part of the elements. The kernel is then `partial`: a block stores what
-it has accumulated, and the last one of those that fold parts of the same outputs folds the parts, in their order.
+A block of the ways "block" and "tile" may fold a part of the elements. The kernel is then `partial`: a block stores
+what it has accumulated, and the last one of those that fold parts of the same outputs folds the parts, in their order.
 """
 
 from __future__ import annotations

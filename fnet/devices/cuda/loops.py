@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fnet.compile.emit import Emitter, Ref, contiguous_strides
-from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, Write, accumulator
+from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, accumulator
 from fnet.devices.cuda.grids import THREADS, spread, warps
 from fnet.devices.cuda.loop_source import loop_kernel
 from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, THREAD, TILE, TILE_ROWS, WARP, LoopKernel

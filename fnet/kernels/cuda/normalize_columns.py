@@ -1,8 +1,9 @@
 """Normalisation of the columns of a matrix, batch normalisation, and sums over columns of what other ones change.
 
-Sums over columns take two stages, in an order that depends on the shape alone: a block sums a part of the rows for some
-columns, then a warp adds up the parts of a column. They are made in float64, for moments of the differences from the
-first row, so that no large mean cancels. work: (2, columns, parts) holds the sums of the parts.
+Sums over columns have an order that depends on the shape alone: a block sums a part of the rows for some columns, and
+the last one of those with the same columns adds up the parts. They are made in float64, for moments of the differences
+from the first row, so that no large mean cancels. work: (2, parts, columns) holds the sums of the parts; counters:
+zeros, one for each block of columns, see `is_last_block`.
 
 Source: S. Ioffe and C. Szegedy 2015; T. Chan, G. Golub and R. LeVeque 1983.
 """
@@ -14,8 +15,8 @@ import numpy as np
 from fnet.kernels.cuda.runtime.access import is_aligned
 from fnet.kernels.cuda.runtime.arithmetic import multiply_add, sqrt
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.last_block import is_last_block
 from fnet.kernels.cuda.runtime.quads import load, store
-from fnet.kernels.cuda.runtime.rows import WARP, row_of_thread, warp_sum
 
 THREADS = 256
 _TWICE = 2 * THREADS
@@ -39,8 +40,8 @@ def _rows_of_part(rows):
 
 
 @device_function
-def _write_part(total, moment, work, columns, shared):
-    """Write the sums over the threads of each column; all threads of a block must come. shared: `_TWICE` elements."""
+def _add_up(total, moment, shared):
+    """Leave the sums over the threads of each column in `shared`, at x and at THREADS + x; all of a block must come."""
     place = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
     shared[place], shared[THREADS + place] = total, moment
     cuda.syncthreads()
@@ -52,29 +53,50 @@ def _write_part(total, moment, work, columns, shared):
             shared[THREADS + place] += shared[THREADS + place + half * cuda.blockDim.x]
         cuda.syncthreads()
         count = half
-    column = _column()
-    if cuda.threadIdx.y == 0 and column < columns:
-        work[column * cuda.gridDim.y + cuda.blockIdx.y] = shared[place]
-        work[(columns + column) * cuda.gridDim.y + cuda.blockIdx.y] = shared[THREADS + place]
 
 
 @device_function
-def _sum_of_parts(work, row, parts):
-    """The sum of a row of `parts` numbers, by a warp."""
-    total = np.float64(0)
-    part = cuda.threadIdx.x
+def _sum_of_parts(work, first, columns, parts):
+    """The sum of the parts of a column that are this thread's, four of which are on their way at once."""
+    total, part, step, none = np.float64(0), cuda.threadIdx.y, cuda.blockDim.y, np.float64(0)
     while part < parts:
-        total += work[row * parts + part]
-        part += WARP
-    return warp_sum(total)
+        second, third, fourth = part + step, part + 2 * step, part + 3 * step
+        a = work[first + part * columns]
+        b = work[first + second * columns] if second < parts else none
+        c = work[first + third * columns] if third < parts else none
+        d = work[first + fourth * columns] if fourth < parts else none
+        total += a
+        total += b
+        total += c
+        total += d
+        part += 4 * step
+    return total
+
+
+@device_function
+def _add_parts(total, moment, work, counters, columns, shared):
+    """As `_add_up`, over all rows; true for one thread of each column, in the last of the blocks that have it."""
+    _add_up(total, moment, shared)
+    part, parts, column, has_column = cuda.blockIdx.y, cuda.gridDim.y, _column(), _column() < columns
+    if parts > 1:
+        if cuda.threadIdx.y == 0 and has_column:
+            work[part * columns + column] = shared[cuda.threadIdx.x]
+            work[(parts + part) * columns + column] = shared[THREADS + cuda.threadIdx.x]
+        if not is_last_block(counters, cuda.blockIdx.x, parts):
+            return False
+        count = parts if has_column else 0
+        total = _sum_of_parts(work, column, columns, count)
+        moment = _sum_of_parts(work, parts * columns + column, columns, count)
+        _add_up(total, moment, shared)
+    return cuda.threadIdx.y == 0 and has_column
 
 
 # ----------------------------------------------------------------------------------------------------- batches
 
 
-@kernel(threads=THREADS)
-def column_moments(x, work, rows, columns):
-    """work = for each part the sums over rows of ``d = x - x[0]``, and of d^2."""
+@kernel(threads=THREADS, blocks=4)
+def column_moments(x, mean, variance, work, counters, rows, columns):
+    """Mean and variance of each column, by the sums of ``d = x - x[0]`` and of d^2. NaN where there are no rows."""
     shared = cuda.shared.array(_TWICE, np.float64)
     total, moment, column = np.float64(0), np.float64(0), _column()
     row, last = _rows_of_part(rows)
@@ -84,22 +106,13 @@ def column_moments(x, work, rows, columns):
             total += gap
             moment += gap * gap
             row += cuda.blockDim.y
-    _write_part(total, moment, work, columns, shared)
-
-
-@kernel(threads=THREADS)
-def merge_moments(x, work, mean, variance, rows, columns, parts):
-    """Mean and variance of each column from `column_moments`; a warp takes a column. NaN where there are no rows."""
-    column = row_of_thread()
-    if column < columns:
-        total, moment = _sum_of_parts(work, column, parts), _sum_of_parts(work, columns + column, parts)
+    if _add_parts(total, moment, work, counters, columns, shared):
         count = np.float64(rows)
-        gap = total / count
+        gap = shared[cuda.threadIdx.x] / count
         gap += gap - gap  # NaN of an infinity, as on the CPU
-        if cuda.threadIdx.x == 0:
-            mean[column] = np.float64(x[column] if rows > 0 else _0) + gap
-            spread = moment / count - gap * gap
-            variance[column] = np.float64(0) if spread < np.float64(0) else spread
+        mean[column] = np.float64(x[column] if rows > 0 else _0) + gap
+        spread = shared[THREADS + cuda.threadIdx.x] / count - gap * gap
+        variance[column] = np.float64(0) if spread < np.float64(0) else spread
 
 
 @device_function
@@ -149,9 +162,14 @@ def _passed(x, g, mean, scale, beta, relu):
     return g if not relu or multiply_add(x - mean, scale, beta) > _0 else g - g
 
 
-@kernel(threads=THREADS)
-def column_products(x, gamma, beta, mean, variance, epsilon, g, work, rows, columns, relu):
-    """work = for each part the sums over rows of the gradient g that relu lets through, and of g (x - mean)."""
+@kernel(threads=THREADS, blocks=4)
+def column_products(
+    x, gamma, beta, mean, variance, epsilon, g, dgamma, dbeta, slopes, work, counters, rows, columns, relu
+):
+    """The gradients of scale and offset, by sums of the gradient g that relu lets through, and of g (x - mean).
+
+    slopes: (2, columns), what the two change in the gradient of x.
+    """
     shared = cuda.shared.array(_TWICE, np.float64)
     total, moment, column = np.float64(0), np.float64(0), _column()
     row, last = _rows_of_part(rows)
@@ -164,20 +182,12 @@ def column_products(x, gamma, beta, mean, variance, epsilon, g, work, rows, colu
             total += h
             moment += h * np.float64(x[i] - center)
             row += cuda.blockDim.y
-    _write_part(total, moment, work, columns, shared)
-
-
-@kernel(threads=THREADS)
-def merge_products(work, gamma, variance, epsilon, dgamma, dbeta, slopes, rows, columns, parts):
-    """The gradients of scale and offset from `column_products`; slopes: (2, columns), what they change in that of x."""
-    column = row_of_thread()
-    if column < columns:
-        total, moment = _sum_of_parts(work, column, parts), _sum_of_parts(work, columns + column, parts)
-        if cuda.threadIdx.x == 0:
-            inverse = np.float64(1) / sqrt(np.float64(variance[column]) + np.float64(epsilon[0]))
-            scale = np.float64(gamma[column]) * inverse / np.float64(rows)
-            dgamma[column], dbeta[column] = inverse * moment, total
-            slopes[column], slopes[columns + column] = scale * inverse * inverse * moment, scale * total
+    if _add_parts(total, moment, work, counters, columns, shared):
+        total, moment = shared[cuda.threadIdx.x], shared[THREADS + cuda.threadIdx.x]
+        inverse = np.float64(1) / sqrt(np.float64(variance[column]) + np.float64(epsilon[0]))
+        scale = np.float64(gamma[column]) * inverse / np.float64(rows)
+        dgamma[column], dbeta[column] = inverse * moment, total
+        slopes[column], slopes[columns + column] = scale * inverse * inverse * moment, scale * total
 
 
 @kernel(threads=THREADS)
@@ -209,9 +219,9 @@ def gradient_columns(x, gamma, beta, mean, variance, epsilon, g, slopes, dx, row
 # -------------------------------------------------------------------------------------- groups of columns, and rows
 
 
-@kernel(threads=THREADS)
-def group_products(x, mean, inverse, g, work, rows, columns, height, width):
-    """work = for each part the sums over rows of g, and of ``g (x - mean) inverse``.
+@kernel(threads=THREADS, blocks=4)
+def group_products(x, mean, inverse, g, dgamma, dbeta, work, counters, rows, columns, height, width):
+    """The gradients of scale and offset: the sums over rows of ``g (x - mean) inverse``, and of g.
 
     A sample has `height` of the rows, a group `width` of the columns; each group has a mean and an inverse deviation.
     """
@@ -225,14 +235,5 @@ def group_products(x, mean, inverse, g, work, rows, columns, height, width):
             total += np.float64(g[i])
             moment += np.float64(g[i]) * np.float64((x[i] - mean[k]) * inverse[k])
             row += cuda.blockDim.y
-    _write_part(total, moment, work, columns, shared)
-
-
-@kernel(threads=THREADS)
-def merge_group_products(work, dgamma, dbeta, columns, parts):
-    """The gradients of scale and offset from `group_products`; a warp takes a column."""
-    column = row_of_thread()
-    if column < columns:
-        total, moment = _sum_of_parts(work, column, parts), _sum_of_parts(work, columns + column, parts)
-        if cuda.threadIdx.x == 0:
-            dgamma[column], dbeta[column] = moment, total
+    if _add_parts(total, moment, work, counters, columns, shared):
+        dgamma[column], dbeta[column] = shared[THREADS + cuda.threadIdx.x], shared[cuda.threadIdx.x]

@@ -1,7 +1,7 @@
 """Which of two accesses to memory comes first: by barriers of a block, and within a warp by vector clocks.
 
-Two blocks are ordered where a thread of one has made an atomic operation behind a fence, and a thread of the other makes
-one on the same element, and then a fence.
+Two blocks are ordered where a thread of one has made an atomic operation behind a fence, and a thread of the other
+makes one on the same element, and then a fence.
 
 Source: Flanagan and Freund, FastTrack: efficient and precise dynamic race detection (2009).
 """

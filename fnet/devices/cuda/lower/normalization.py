@@ -7,13 +7,12 @@ import math
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import BLOCKS, THREADS, channels_grid, held_grid, rows_grid, warps
+from fnet.devices.cuda.grids import BLOCKS, THREADS, channels_grid, held_grid, rows_grid
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
 COLUMNS = 32  # of a block that sums over rows
 _ROWS = 16  # of a thread, at least, where the rows are cut into parts
-_PARTS = 512
 
 _SIZE = np.dtype(np.float64)
 
@@ -30,15 +29,13 @@ def _small(epsilon: float, x: Ref, emit: Emitter) -> Ref:
 def batch_normalization(
     emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, activation: str = "linear"
 ) -> None:
-    """Two passes over columns: their moments, in parts of the rows, and what is made of them."""
+    """Two passes over columns: their moments, and what is made of them."""
     x, (y, mean, variance) = inputs[0], outputs
     rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
     if not columns:
         return
-    grid, parts, work = _column_work(rows, columns, emit)
-    emit.call(cuda.normalize_columns.column_moments[grid], x, work, rows, columns)
-    merge = cuda.normalize_columns.merge_moments[warps(columns)]
-    emit.call(merge, x, work, mean, variance, rows, columns, parts)
+    grid, *work = _column_work(rows, columns, emit)
+    emit.call(cuda.normalize_columns.column_moments[grid], x, mean, variance, *work, rows, columns)
     if rows:
         launch, small = cuda.normalize_columns.scale_columns[_lines(rows, columns)], _small(epsilon, x, emit)
         emit.call(launch, *inputs, mean, variance, small, y, rows, columns, int(activation == "relu"))
@@ -49,28 +46,27 @@ def batch_normalization_vjp(
     emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, epsilon: float, activation: str = "linear"
 ) -> None:
     """The kernels recompute what relu left out."""
-    x, gamma, _, _, variance, g = inputs
+    x, g = inputs[0], inputs[-1]
     dx, dgamma, dbeta = outputs
     rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
     if not columns:
         return
-    grid, parts, work = _column_work(rows, columns, emit)
+    grid, *work = _column_work(rows, columns, emit)
     small, slopes, relu = _small(epsilon, x, emit), emit.scratch(2 * columns, x.dtype), int(activation == "relu")
     before = *inputs[:-1], small, g
-    emit.call(cuda.normalize_columns.column_products[grid], *before, work, rows, columns, relu)
-    merge = cuda.normalize_columns.merge_products[warps(columns)]
-    emit.call(merge, work, gamma, variance, small, dgamma, dbeta, slopes, rows, columns, parts)
+    launch = cuda.normalize_columns.column_products[grid]
+    emit.call(launch, *before, dgamma, dbeta, slopes, *work, rows, columns, relu)
     if rows:
         launch = cuda.normalize_columns.gradient_columns[_lines(rows, columns)]
         emit.call(launch, *before, slopes, dx, rows, columns, relu)
 
 
-def _column_work(rows: int, columns: int, emit: Emitter) -> tuple[tuple, int, Ref]:
-    """The grid of sums over columns, in how many parts the rows are cut, and memory for the sums of the parts."""
+def _column_work(rows: int, columns: int, emit: Emitter) -> tuple[tuple, Ref, Ref]:
+    """The grid of sums over columns, and memory for the sums of parts of the rows and for who comes last."""
     across = min(columns, COLUMNS)
-    down = THREADS // across
-    parts = max(1, min(_PARTS, rows // (_ROWS * down)))
-    return ((-(-columns // across), parts), (across, down)), parts, emit.scratch(2 * columns * parts, _SIZE)
+    down, blocks = THREADS // across, -(-columns // across)
+    parts = max(1, min(rows // (_ROWS * down), math.isqrt(rows)))  # one block adds up the parts
+    return ((blocks, parts), (across, down)), emit.scratch(2 * columns * parts, _SIZE), emit.counters(blocks)
 
 
 def _lines(rows: int, columns: int) -> tuple:
@@ -132,10 +128,9 @@ def _vector_gradients(emit: Emitter, inputs: list[Ref], outputs: list[Ref], line
     x, _, mean, inverse, g = inputs
     columns = outputs[1].size
     if columns:
-        grid, parts, work = _column_work(lines, columns, emit)
+        grid, *work = _column_work(lines, columns, emit)
         launch = cuda.normalize_columns.group_products[grid]
-        emit.call(launch, x, mean, inverse, g, work, lines, columns, rows, width)
-        emit.call(cuda.normalize_columns.merge_group_products[warps(columns)], work, *outputs[1:], columns, parts)
+        emit.call(launch, x, mean, inverse, g, *outputs[1:], *work, lines, columns, rows, width)
 
 
 def _parts_of(shape: tuple[int, int, int], groups: int) -> tuple[int, int, int]:
