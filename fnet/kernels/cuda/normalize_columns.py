@@ -56,20 +56,16 @@ def _add_up(total, moment, shared):
 
 
 @device_function
-def _sum_of_parts(work, first, columns, parts):
-    """The sum of the parts of a column that are this thread's, four of which are on their way at once."""
-    total, part, step, none = np.float64(0), cuda.threadIdx.y, cuda.blockDim.y, np.float64(0)
+def _sum_of_parts(work, at, columns, parts):
+    """The sum of the parts of a column that are this thread's, two of which are on their way at once."""
+    total, part, step, none = np.float64(0), np.int32(cuda.threadIdx.y), np.int32(cuda.blockDim.y), np.float64(0)
+    at += part * columns
     while part < parts:
-        second, third, fourth = part + step, part + 2 * step, part + 3 * step
-        a = work[first + part * columns]
-        b = work[first + second * columns] if second < parts else none
-        c = work[first + third * columns] if third < parts else none
-        d = work[first + fourth * columns] if fourth < parts else none
+        a, b = work[at], work[at + step * columns] if part + step < parts else none
         total += a
         total += b
-        total += c
-        total += d
-        part += 4 * step
+        part = np.int32(part + 2 * step)
+        at += 2 * step * columns
     return total
 
 
@@ -84,7 +80,7 @@ def _add_parts(total, moment, work, counters, columns, shared):
             work[(parts + part) * columns + column] = shared[THREADS + cuda.threadIdx.x]
         if not is_last_block(counters, cuda.blockIdx.x, parts):
             return False
-        count = parts if has_column else 0
+        count = np.int32(parts if has_column else 0)
         total = _sum_of_parts(work, column, columns, count)
         moment = _sum_of_parts(work, parts * columns + column, columns, count)
         _add_up(total, moment, shared)
