@@ -301,6 +301,11 @@ def missing_devices() -> dict[str, str]:
     return {kind: why for kind in KINDS if (why := _module(kind).why_not())}
 
 
+def used_libraries() -> dict[str, str]:
+    """What is in use of the libraries that compute beside fnet's kernels, by their names, or why nothing is."""
+    return {name: said for kind in KINDS for name, said in _module(kind).libraries().items()}
+
+
 def device_of(values: Sequence[Any], name: Callable[[int], str] | None = None) -> Device:
     """The device on which functions of these values run: that of the device arrays, the CPU where there are none.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fnet import tree
-from fnet.device import cpu, device_named, device_names, missing_devices
+from fnet.device import cpu, device_named, device_names, missing_devices, used_libraries
 from fnet.device_array import DeviceArray
 from fnet.errors import DeviceError
 from fnet.ops import operators  # noqa: F401  (gives device arrays their operators)
@@ -27,6 +27,11 @@ class Devices(list[str]):
         super().__init__(device_names())
         self.missing = missing_devices()
 
+    @property
+    def libraries(self) -> dict[str, str]:
+        """What computes beside fnet's own kernels: "cublaslt" where there is a card, with its version, or why not."""
+        return used_libraries()
+
     def __repr__(self) -> str:
         reasons = "; ".join(f"no other '{kind}': {why}" for kind, why in self.missing.items())
         return f"{super().__repr__()} ({reasons})" if reasons else super().__repr__()
@@ -34,6 +39,8 @@ class Devices(list[str]):
 
 def devices() -> Devices:
     """The names of the devices that are there, for `to_device`; `missing` of the list says why there are no others.
+
+    `libraries` says what is in use of those that compute beside fnet's own kernels.
 
     >>> devices()[0]
     'cpu'

@@ -202,6 +202,11 @@ def why_not() -> str:
     return ""
 
 
+def libraries() -> dict[str, str]:
+    """All that computes here is fnet's own."""
+    return {}
+
+
 def device(number: int) -> Cpu:
     """The only device."""
     return _CPU

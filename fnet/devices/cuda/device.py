@@ -23,6 +23,7 @@ from fnet.devices.cuda.feed import Feed
 from fnet.devices.cuda.guard import ArrayGuard
 from fnet.devices.cuda.memory import ALIGNMENT, Pool, Stretch
 from fnet.devices.lowering import Rules
+from fnet.kernels.cuda.runtime.product import Product
 from fnet.spec import check_array
 
 NUMBERS = 256  # so many numbers are kept on the card
@@ -215,6 +216,10 @@ class Cuda:
 
         emit_fill(target, value, emit)
 
+    def multiplies(self, product: Product) -> bool:
+        """Whether a library computes a product here; rules of products ask."""
+        return self.driver.multiplies(product)
+
     def runner(self, plan: Plan, executor: str) -> Executor:
         return Executor(self, plan, executor)
 
@@ -257,6 +262,13 @@ def why_not() -> str:
     from fnet.kernels.cuda.runtime.driver import cards
 
     return cards()[1]
+
+
+def libraries() -> dict[str, str]:
+    """The libraries that compute beside fnet's kernels: what is in use, or why nothing is; none without a card."""
+    from fnet.kernels.cuda.runtime import cublaslt
+
+    return {"cublaslt": cublaslt.said()} if names() else {}
 
 
 def device(number: int) -> Cuda:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fnet.kernels.cuda.runtime.product import Product
+
 Argument = tuple[int, int, np.dtype] | int
 """What a kernel gets: an array, which is its address, its number of elements and their dtype, or an int64 number."""
 Graph = Any
@@ -64,10 +66,14 @@ class Driver(Protocol):
     def prepare(self, kernel: Any, arguments: Sequence[Argument]) -> None:
         """Compile and load a kernel for arguments of these kinds, so that its launch takes no longer than others."""
 
+    def multiplies(self, product: Product) -> bool:
+        """Whether the card has a library that computes a product; the same answer each time."""
+        ...
+
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         """Run a kernel: a `Launch` (`fnet.kernels.cuda.runtime.kernel`), or a user's configured ``@cuda.jit`` function.
 
-        The first launch for arguments of these kinds compiles it.
+        A `Product` that it `multiplies` is run as well. The first launch for arguments of these kinds compiles it.
         """
 
     # Order.

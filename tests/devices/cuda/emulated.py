@@ -19,6 +19,7 @@ import numpy as np
 from fnet.devices.cuda.driver import Argument
 from fnet.devices.cuda.memory import ALIGNMENT
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
+from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
@@ -41,15 +42,23 @@ class Graph:
 class Emulated:
     """See `fnet.devices.cuda.driver.Driver`.
 
-    capacity: bytes of memory; is_late: whether work waits in queues; is_checked: whether kernels are checked for races.
+    capacity: bytes of memory; is_late: whether work waits in queues; is_checked: whether kernels are checked for races;
+    library: what computes a `Product` of arrays; None where the card has no library.
     seen: how often it did what; kernels: how often it ran each.
     """
 
     def __init__(
-        self, capacity: int = 1 << 28, *, is_late: bool = False, is_checked: bool = False, number: int = 0
+        self,
+        capacity: int = 1 << 28,
+        *,
+        is_late: bool = False,
+        is_checked: bool = False,
+        number: int = 0,
+        library: Callable[..., None] | None = None,
     ) -> None:
         self.name, self.capability, self.number = "Emulated", (9, 0), number
         self.is_late, self.is_checked, self.capacity = is_late, is_checked, capacity
+        self.library = library
         self.seen: Counter[str] = Counter()
         self.kernels: Counter[str] = Counter()
         self._next = FIRST
@@ -125,17 +134,25 @@ class Emulated:
         self._do(stream, "zeroed", [(address, nbytes)], lambda: there.fill(0))
 
     def prepare(self, kernel: Any, arguments: Sequence[Argument]) -> None:
-        assert isinstance(launch_of(kernel), Launch)
+        assert isinstance(kernel, Product) or isinstance(launch_of(kernel), Launch)
         self.seen["prepared"] += 1
 
+    def multiplies(self, product: Product) -> bool:
+        return self.library is not None
+
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
-        kernel = launch_of(kernel)
-        _check_limits(kernel)
+        if not isinstance(kernel, Product):
+            kernel = launch_of(kernel)
+            _check_limits(kernel)
         given = [self._array(*arg) if isinstance(arg, tuple) else arg for arg in arguments]
         touched = [(arg[0], arg[1] * arg[2].itemsize) for arg in arguments if isinstance(arg, tuple) and arg[1]]
 
         def run() -> None:
             self.kernels[kernel.__name__] += 1
+            if isinstance(kernel, Product):
+                assert self.library is not None
+                self.library(kernel, *given)
+                return
             dims = kernel.kernel, kernel.grid, kernel.block
             run_kernel(*dims, *given, shared_bytes=kernel.shared_bytes, check=self.is_checked)
 

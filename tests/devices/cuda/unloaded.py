@@ -21,6 +21,7 @@ from fnet.devices.cuda.loops import emit_loops
 from fnet.devices.cuda.memory import ALIGNMENT
 from fnet.devices.lowering import Rules
 from fnet.kernels.cuda.runtime.kernel import Launch
+from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
 
 
@@ -48,6 +49,9 @@ class Unloaded:
 
     def fill(self, target: Ref, value: Any, emit: Emitter) -> None:
         emit_fill(target, value, emit)
+
+    def multiplies(self, product: Product) -> bool:
+        return False  # what runs here are fnet's own kernels
 
     def run(self, recording: Recording, memory: list[np.ndarray]) -> None:
         """Run the recorded calls; memory: the flat arrays of arguments and results."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.devices.cuda.grids import MOST_Y, spread
+from fnet.devices.cuda.products import product_of
 from fnet.devices.cuda.tiling import SMALLEST, Tiling, tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
+from fnet.kernels.cuda.runtime.product import Product
 
 EPILOGUES = activation_codes.NAMES[1:]
 
@@ -64,14 +67,22 @@ def emit_product(
     activation: str = "linear",
     precision: str = "highest",
 ) -> None:
-    """Emit the products of a stack. shape: m, k and n; batch: how many, and the steps from one to the next."""
+    """Emit the products of a stack. shape: m, k and n; batch: how many, and the steps from one to the next.
+
+    What a library computes has its bias there; an activation is a launch of its own behind it, which lets NaN through.
+    """
     (m, k, n), (count, a_step, b_step) = shape, batch
     if c.size == 0:
         return
-    (a_row, a_column), (b_row, b_column) = a.strides[-2:], b.strides[-2:]
+    act, along = activation_codes.code(activation), (a.strides[-2:], b.strides[-2:])
+    in_library = product_of(shape, batch, along, c.dtype, precision, bias is not None and activation == "linear")
+    home: Any = emit.device
+    if in_library is not None and home.multiplies(in_library):
+        _emit_product_of_library(emit, in_library, a, b, c, bias, act)
+        return
+    (a_row, a_column), (b_row, b_column) = along
     reach = max(k, a_row, a_column, b_row, b_column)
     cut = tiling(m, n, k, count, c.dtype) if reach < 1 << 31 else Tiling(SMALLEST, k, 1)
-    act = activation_codes.code(activation)
     target, added, whole = c, bias, count * k
     if cut.parts > 1:  # a stack of the products of the parts
         count, a_step, b_step, whole = cut.parts, cut.part * a_column, cut.part * b_row, k
@@ -97,6 +108,17 @@ def emit_product(
     emit.call(launch, a, b, target, target if added is None else added, emit.constant(numbers))
     if cut.parts > 1:
         emit_sum_of_parts(emit, target, c, cut.parts, bias, act)
+
+
+def _emit_product_of_library(
+    emit: Emitter, product: Product, a: Ref, b: Ref, c: Ref, bias: Ref | None, act: int
+) -> None:
+    scratch = emit.scratch(product.workspace, np.dtype(np.uint8))
+    added = bias if bias is not None and product.has_bias else c
+    touched = sum(ref.extent for ref in (a, b, c)) * c.dtype.itemsize
+    emit.call(product, a, b, c, added, scratch, touched=touched)
+    if act != activation_codes.LINEAR:  # of the sum of one part
+        emit_sum_of_parts(emit, c, c, 1, bias, act)
 
 
 def emit_sum_of_parts(

@@ -22,7 +22,9 @@ import numpy as np
 from fnet.errors import DeviceError
 from fnet.kernels.cuda.runtime import kept
 from fnet.kernels.cuda.runtime.adapter import LEAST
+from fnet.kernels.cuda.runtime.algorithms import Algorithms, started
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
+from fnet.kernels.cuda.runtime.product import Product
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 STATIC_SHARED = 48 << 10  # a kernel must ask for more shared memory than that
@@ -79,6 +81,8 @@ class Driver:
         self._call("starting the card", "cuInit", 0)
         self._context = int(self._call("opening the card", "cuDevicePrimaryCtxRetain", number))
         self._functions: dict[tuple[Any, ...], int] = {}
+        self._library: list[Algorithms | None] = []  # one, once somebody has asked for it
+        self._lock = threading.Lock()
         self._tables = threading.local()
 
     def stream(self) -> int:
@@ -123,9 +127,19 @@ class Driver:
         self._do("clearing memory", "cuMemsetD8Async", address, 0, nbytes, stream)
 
     def prepare(self, kernel: Any, arguments: Sequence[Any]) -> None:
-        self._function(launch_of(kernel), arguments)
+        if isinstance(kernel, Product):
+            self._multiplying(kernel).prepare(kernel, arguments)
+        else:
+            self._function(launch_of(kernel), arguments)
+
+    def multiplies(self, product: Product) -> bool:
+        algorithms = self._algorithms()
+        return algorithms is not None and algorithms.supports(product)
 
     def launch(self, kernel: Any, arguments: Sequence[Any], stream: int) -> None:
+        if isinstance(kernel, Product):
+            self._multiplying(kernel).run(kernel, arguments, stream)
+            return
         launch = launch_of(kernel)
         function, how = self._function(launch, arguments), (*launch.grid, *launch.block, launch.shared_bytes)
         self._do(launch.__name__, "cuLaunchKernel", function, *how, stream, self._pointers(arguments), 0)
@@ -165,6 +179,20 @@ class Driver:
 
     def finish(self) -> None:
         self._do("waiting for the card", "cuCtxSynchronize")
+
+    def _algorithms(self) -> Algorithms | None:
+        """The algorithms of a library for this card, None without one; enters the context of the card."""
+        self._enter()
+        with self._lock:
+            if not self._library:
+                self._library.append(started())
+            return self._library[0]
+
+    def _multiplying(self, product: Product) -> Algorithms:
+        """The same, for a product that the card `multiplies`."""
+        algorithms = self._algorithms()
+        assert algorithms is not None, product
+        return algorithms
 
     def _function(self, launch: Launch, arguments: Sequence[Any]) -> int:
         """The function of a kernel on the card, loaded once for arguments of these kinds."""
