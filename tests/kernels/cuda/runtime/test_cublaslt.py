@@ -7,6 +7,7 @@ makes descriptions without a card, where it is installed.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,6 +251,7 @@ def test_errors_say_what_was_multiplied(status: int, words: str):
 
 @needs_compiler
 def test_descriptions_end_with_what_they_are_for(monkeypatch: pytest.MonkeyPatch):
+    gc.collect()  # what other tests have left
     stand_in = StandIn()
     before = stand_in.number("alive")
     computing = stand_in.algorithms()
