@@ -28,7 +28,7 @@ from fnet.ops.promotion import lift, promote
 from fnet.transforms.primitive import Primitive
 
 
-def _function(name: str, template: str, rule: Rule, doc: str) -> Callable[[Any], Any]:
+def unary(name: str, template: str, rule: Rule, doc: str) -> Callable[[Any], Any]:
     """A documented function of one floating operand; integers become floating first."""
     primitive = elementwise(name, template, rule)
 
@@ -68,25 +68,21 @@ def _named(function: Callable, name: str, doc: str) -> Callable[[Any], Any]:
     return function
 
 
-exp = _function("exp", "exp_{t}({0})", lambda g, y, x: multiply(g, y), "``e^x``.")
-expm1 = _function(
-    "expm1", "expm1_{t}({0})", lambda g, y, x: multiply(g, y + 1), "``e^x - 1``, accurate for small ``x``."
-)
-log = _function("log", "log_{t}({0})", lambda g, y, x: divide(g, x), "Natural logarithm; -Inf at 0, NaN below.")
-log1p = _function(
-    "log1p", "log1p_{t}({0})", lambda g, y, x: divide(g, x + 1), "``log(1 + x)``, accurate for small ``x``."
-)
-sqrt = _function(
+exp = unary("exp", "exp_{t}({0})", lambda g, y, x: multiply(g, y), "``e^x``.")
+expm1 = unary("expm1", "expm1_{t}({0})", lambda g, y, x: multiply(g, y + 1), "``e^x - 1``, accurate for small ``x``.")
+log = unary("log", "log_{t}({0})", lambda g, y, x: divide(g, x), "Natural logarithm; -Inf at 0, NaN below.")
+log1p = unary("log1p", "log1p_{t}({0})", lambda g, y, x: divide(g, x + 1), "``log(1 + x)``, accurate for small ``x``.")
+sqrt = unary(
     "sqrt",
     "sqrt_{t}({0})",
     lambda g, y, x: divide(multiply(g, 0.5), y),
     "Square root; its derivative at 0 is Inf, as in calculus.",
 )
-sin = _function("sin", "sin_{t}({0})", lambda g, y, x: multiply(g, cos(x)), "Sine of ``x`` in radians.")
-cos = _function("cos", "cos_{t}({0})", lambda g, y, x: negative(multiply(g, sin(x))), "Cosine of ``x`` in radians.")
-tan = _function("tan", "tan_{t}({0})", lambda g, y, x: multiply(g, y * y + 1), "Tangent of ``x`` in radians.")
-arctan = _function("arctan", "arctan_{t}({0})", lambda g, y, x: divide(g, x * x + 1), "Inverse tangent, in radians.")
-tanh = _function("tanh", "tanh_{t}({0})", lambda g, y, x: multiply(g, 1 - y * y), "Hyperbolic tangent.")
+sin = unary("sin", "sin_{t}({0})", lambda g, y, x: multiply(g, cos(x)), "Sine of ``x`` in radians.")
+cos = unary("cos", "cos_{t}({0})", lambda g, y, x: negative(multiply(g, sin(x))), "Cosine of ``x`` in radians.")
+tan = unary("tan", "tan_{t}({0})", lambda g, y, x: multiply(g, y * y + 1), "Tangent of ``x`` in radians.")
+arctan = unary("arctan", "arctan_{t}({0})", lambda g, y, x: divide(g, x * x + 1), "Inverse tangent, in radians.")
+tanh = unary("tanh", "tanh_{t}({0})", lambda g, y, x: multiply(g, 1 - y * y), "Hyperbolic tangent.")
 logistic = elementwise("sigmoid", "sigmoid_{t}({0})", lambda g, y, x: multiply(g, y * (1 - y)))
 logistic.seen_through = True
 
@@ -96,20 +92,18 @@ def sigmoid(x: Any) -> Any:
     return activated(logistic, *promote(x, floating=True))
 
 
-sinh = _function("sinh", "sinh_{t}({0})", lambda g, y, x: multiply(g, cosh(x)), "Hyperbolic sine ``(e^x - e^-x) / 2``.")
-cosh = _function(
-    "cosh", "cosh_{t}({0})", lambda g, y, x: multiply(g, sinh(x)), "Hyperbolic cosine ``(e^x + e^-x) / 2``."
-)
-softplus = _function(
+sinh = unary("sinh", "sinh_{t}({0})", lambda g, y, x: multiply(g, cosh(x)), "Hyperbolic sine ``(e^x - e^-x) / 2``.")
+cosh = unary("cosh", "cosh_{t}({0})", lambda g, y, x: multiply(g, sinh(x)), "Hyperbolic cosine ``(e^x + e^-x) / 2``.")
+softplus = unary(
     "softplus", "softplus_{t}({0})", lambda g, y, x: multiply(g, sigmoid(x)), "``log(1 + e^x)``, without overflow."
 )
-erf = _function(
+erf = unary(
     "erf",
     "erf_{t}({0})",
     lambda g, y, x: multiply(g, multiply(exp(negative(x * x)), 2 / math.sqrt(math.pi))),
     "Gauss error function ``2/sqrt(pi) * integral of e^(-t^2) from 0 to x``.",
 )
-relu = _function(
+relu = unary(
     "relu", "relu_{t}({0})", lambda g, y, x: where(greater(y, 0), g, zeros_of(g)), "``max(x, 0)``; derivative 0 at 0."
 )
 floor = _rounding("floor", "The largest integer not above ``x``.")

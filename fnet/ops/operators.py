@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from fnet.device_array import DeviceArray
-from fnet.errors import DeviceError, DtypeError, FnetError, TracingError
+from fnet.errors import DeviceError, FnetError, TracingError
 from fnet.ops import arithmetic as ar
+from fnet.ops import bits, maths, powers, reduce
 from fnet.ops import linalg as la
-from fnet.ops import maths, powers, reduce
 from fnet.ops import shape as sh
 from fnet.ops.accumulate import cumsum
 from fnet.ops.index import getitem, take
@@ -198,21 +198,7 @@ FUNCTIONS: dict[Any, Callable] = {
 }
 
 
-_NEAR = {
-    "append": "concatenate",
-    "argsort": "top_k",
-    "average": "mean",
-    "column_stack": "stack",
-    "dstack": "concatenate",
-    "hstack": "concatenate",
-    "hypot": "norm",
-    "inner": "tensordot",
-    "partition": "top_k",
-    "select": "where",
-    "sort": "top_k",
-    "vdot": "dot",
-    "vstack": "concatenate",
-}
+_NEAR = {"ediff1d": "diff", "lexsort": "argsort", "partition": "sort", "unique": "sort"}
 
 
 def _ufunc(self: Tracer | DeviceArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -227,16 +213,24 @@ def _function(self: Any, function: Any, types: Any, args: tuple[Any, ...], kwarg
 
 def _answer(x: Any, table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = function.__name__
-    if function not in table:
+    answer = table.get(function) or _rarer(function)
+    if answer is None:
         raise _refused(x, f"np.{name} is not supported on {{}}. {_instead(name)}")
     given = {k: v for k, v in kwargs.items() if v is not np._NoValue and (v is not None or k == "axis")}
     try:
-        return table[function](*args, **given)
+        return answer(*args, **given)
     except FnetError:
         raise
     except TypeError as error:
         one = "a traced value" if isinstance(x, Tracer) else "an array of a device"
         raise _refused(x, f"np.{name} on {one} does not take these arguments: {error}.") from error
+
+
+def _rarer(function: Any) -> Callable | None:
+    """What answers a function that is not in the tables here."""
+    from fnet.ops.numpy_functions import TABLE
+
+    return TABLE.get(function)
 
 
 def _refused(x: Any, text: str) -> FnetError:
@@ -272,19 +266,6 @@ def _swapped(operation: Callable) -> Callable:
     return lambda self, other: operation(other, self)
 
 
-def _of_booleans(sign: str, operation: Callable) -> Callable:
-    """`operation` in the place of the bitwise operator, with which it agrees on booleans only."""
-
-    def checked(*args: Any) -> Any:
-        if any(spec_of(a).dtype.kind != "b" for a in args):
-            received = ", ".join(str(spec_of(a)) for a in args)
-            kind = "arrays of a device" if any(isinstance(a, DeviceArray) for a in args) else "traced values"
-            raise DtypeError(f"'{sign}' on {kind} takes booleans, received {received}.")
-        return operation(*args)
-
-    return checked
-
-
 def _reshape_method(self: Tracer, *shape: Any) -> Any:
     return sh.reshape(self, shape[0] if len(shape) == 1 else shape)
 
@@ -310,6 +291,11 @@ def _transpose_method(self: Tracer, *axes: Any) -> Any:
     return sh.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
+def _as_function(name: str) -> Callable:
+    """The method that does what NumPy's function of this name does."""
+    return lambda self, *args, **kwargs: getattr(np, name)(self, *args, **kwargs)
+
+
 _BINARY: dict[str, Callable[..., Any]] = {
     "add": _of_numbers(ar.add),
     "sub": _of_numbers(ar.subtract),
@@ -319,8 +305,11 @@ _BINARY: dict[str, Callable[..., Any]] = {
     "mod": _of_numbers(ar.remainder),
     "pow": _of_numbers(powers.power),
     "matmul": _matmul,
-    "and": _of_booleans("&", ar.logical_and),
-    "or": _of_booleans("|", ar.logical_or),
+    "and": bits.bitwise_and,
+    "or": bits.bitwise_or,
+    "xor": bits.bitwise_xor,
+    "lshift": bits.left_shift,
+    "rshift": bits.right_shift,
 }
 _COMPARE = {
     "eq": ar.equal,
@@ -350,13 +339,12 @@ _METHODS: dict[str, Callable] = {
     "ravel": sh.ravel,
     "flatten": sh.ravel,
     "clip": _clip,
-    "cumsum": lambda self, *args, **kwargs: np.cumsum(self, *args, **kwargs),
-    "round": lambda self, *args, **kwargs: np.round(self, *args, **kwargs),
     "item": _unknown_number,
     "tolist": _unknown_number,
     "dot": la.dot,
     "take": _take,
     "copy": lambda self: self,
+    **{name: _as_function(name) for name in ("cumsum", "cumprod", "round", "repeat", "trace", "diagonal", "argsort")},
 }
 
 
@@ -369,8 +357,7 @@ def _attach(kind: Any) -> None:
     for name, operation in _COMPARE.items():
         given[f"__{name}__"] = lambda self, other, f=operation: f(self, other)
     given |= _METHODS
-    inverted = _of_booleans("~", ar.logical_not)
-    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": inverted}.items():
+    for name, unary in {"neg": ar.negative, "pos": lift, "abs": maths.absolute, "invert": bits.bitwise_not}.items():
         given[f"__{name}__"] = _of_numbers(unary)
     for name, attribute in {"T": sh.transpose, "mT": lambda self: sh.swapaxes(self, -1, -2)}.items():
         given[name] = property(attribute)

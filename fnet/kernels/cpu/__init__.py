@@ -47,6 +47,7 @@ _FAMILIES = (
     "reduce",
     "search",
     "softmax",
+    "sort",
 )
 
 

@@ -23,6 +23,7 @@ from fnet.kernels.scalar import (
     half,
     instructions,
     integers,
+    inverse,
     logarithm,
     philox,
     quantile,
@@ -36,8 +37,11 @@ _INSTRUCTIONS: dict[Callable, Any] = {
     instructions.power: np.power, instructions.copysign: np.copysign, instructions.floor: np.floor,
     instructions.ceil: np.ceil, instructions.trunc: np.trunc, instructions.rint: np.rint, instructions.sin: np.sin,
     instructions.cos: np.cos, instructions.tan: np.tan, instructions.arctan: np.arctan, instructions.erfc: math.erfc,
+    instructions.arcsin: np.arcsin, instructions.arccos: np.arccos, instructions.arctan2: np.arctan2,
+    instructions.arcsinh: np.arcsinh, instructions.arccosh: np.arccosh, instructions.arctanh: np.arctanh,
+    instructions.cbrt: np.cbrt, instructions.hypot: np.hypot,
 }  # fmt: skip
-_ELEMENTARY = (arithmetic, error_function, exponential, half, integers, logarithm, quantile)
+_ELEMENTARY = (arithmetic, error_function, exponential, half, integers, inverse, logarithm, quantile)
 
 _loader = Loader(
     {**dict.fromkeys(_ELEMENTARY, elementary), sums: elementary(reassoc=True), philox: scalar, scaled: scalar},

@@ -17,6 +17,7 @@ from fnet.kernels.scalar import (
     half,
     instructions,
     integers,
+    inverse,
     logarithm,
     philox,
     quantile,
@@ -25,7 +26,19 @@ from fnet.kernels.scalar import (
 )
 from fnet.kernels.scalar.loading import Loader
 
-_FAMILIES = (arithmetic, error_function, exponential, half, integers, logarithm, philox, quantile, scaled, sums)
+_FAMILIES = (
+    arithmetic,
+    error_function,
+    exponential,
+    half,
+    integers,
+    inverse,
+    logarithm,
+    philox,
+    quantile,
+    scaled,
+    sums,
+)
 
 _loader = Loader(
     dict.fromkeys(_FAMILIES, device_function),

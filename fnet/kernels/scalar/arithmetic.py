@@ -8,6 +8,7 @@ from __future__ import annotations
 from fnet.kernels.scalar.constants import FLOAT, INFINITY, ONE, ZERO
 from fnet.kernels.scalar.instructions import arctan as _arctan
 from fnet.kernels.scalar.instructions import ceil as _ceil
+from fnet.kernels.scalar.instructions import copysign as _copysign
 from fnet.kernels.scalar.instructions import cos as _cos
 from fnet.kernels.scalar.instructions import erfc as _erfc
 from fnet.kernels.scalar.instructions import floor as _floor
@@ -41,6 +42,11 @@ def relu(x):
 def sign(x):
     """-1, 0 or 1, keeping NaN; 0 of a negative zero, as in NumPy."""
     return ONE if x > ZERO else (-ONE if x < ZERO else x + ZERO)
+
+
+def copysign(x, y):
+    """The size of x with the sign of y."""
+    return _copysign(x, y)
 
 
 def absolute(x):

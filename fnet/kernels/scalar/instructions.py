@@ -81,6 +81,46 @@ def arctan(x: Any) -> Any:
     return np.arctan(x)
 
 
+def arctan2(y: Any, x: Any) -> Any:
+    """The angle of the point (x, y)."""
+    return np.arctan2(y, x)
+
+
+def arcsin(x: Any) -> Any:
+    """Inverse sine, NaN outside [-1, 1]."""
+    return np.arcsin(x)
+
+
+def arccos(x: Any) -> Any:
+    """Inverse cosine, NaN outside [-1, 1]."""
+    return np.arccos(x)
+
+
+def arcsinh(x: Any) -> Any:
+    """Inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+def arccosh(x: Any) -> Any:
+    """Inverse hyperbolic cosine, NaN below 1."""
+    return np.arccosh(x)
+
+
+def arctanh(x: Any) -> Any:
+    """Inverse hyperbolic tangent, NaN outside [-1, 1]."""
+    return np.arctanh(x)
+
+
+def cbrt(x: Any) -> Any:
+    """Cube root."""
+    return np.cbrt(x)
+
+
+def hypot(x: Any, y: Any) -> Any:
+    """The square root of x^2 + y^2, without overflow."""
+    return np.hypot(x, y)
+
+
 def erfc(x: Any) -> Any:
     """1 - erf(x), accurate in the tail."""
     return math.erfc(x)

@@ -1,4 +1,4 @@
-"""The inverse of the standard normal distribution function, for random normal numbers.
+"""The inverse of the standard normal distribution function, for random normal numbers and for that of erf.
 
 Source: M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988): PPND7 in float32, PPND16 in float64.
 """
@@ -57,9 +57,14 @@ _F = floats(
 def normal_quantile(p):
     """The x with P(normal <= x) = p: infinite at 0 and 1, NaN outside."""
     q = p - HALF
+    return quantile_from_middle(q, p if q < ZERO else ONE - p)
+
+
+def quantile_from_middle(q, tail):
+    """The same, from ``q = p - 1/2`` and the smaller one of p and 1 - p."""
     r = multiply_add(-q, q, _CENTRAL_SQUARE)
     top, below = polynomial(r, _A) * abs(q), polynomial(r, _B)
-    s = sqrt(-log(p if q < ZERO else ONE - p))
+    s = sqrt(-log(tail))
     r = s - _MIDDLE
     middle_top, middle_below = polynomial(r, _C), polynomial(r, _D)
     r = s - _TAIL

@@ -20,3 +20,11 @@ def top_k(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, k: int) -> No
     """Each row by itself."""
     *lead, columns = inputs[0].shape
     emit.call(cpu.search.top_k, *inputs, *outputs, math.prod(lead), columns, k)
+
+
+@lowering()
+def argsort(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    """Each row by itself, merged to and fro between the result and a second array of positions."""
+    *lead, columns = inputs[0].shape
+    other = emit.scratch(inputs[0].size, outputs[0].dtype)
+    emit.call(cpu.sort.argsort, *inputs, *outputs, other, math.prod(lead), columns)

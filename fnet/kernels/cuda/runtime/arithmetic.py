@@ -91,6 +91,54 @@ def arctan(x):
 
 
 @instruction
+def arctan2(y, x):
+    """The angle of the point (x, y)."""
+    return np.arctan2(y, x)
+
+
+@instruction
+def arcsin(x):
+    """Inverse sine, NaN outside [-1, 1]."""
+    return np.arcsin(x)
+
+
+@instruction
+def arccos(x):
+    """Inverse cosine, NaN outside [-1, 1]."""
+    return np.arccos(x)
+
+
+@instruction
+def arcsinh(x):
+    """Inverse hyperbolic sine."""
+    return np.arcsinh(x)
+
+
+@instruction
+def arccosh(x):
+    """Inverse hyperbolic cosine, NaN below 1."""
+    return np.arccosh(x)
+
+
+@instruction
+def arctanh(x):
+    """Inverse hyperbolic tangent, NaN outside [-1, 1]."""
+    return np.arctanh(x)
+
+
+@instruction
+def cbrt(x):
+    """Cube root."""
+    return np.cbrt(x)
+
+
+@instruction
+def hypot(x, y):
+    """The square root of x^2 + y^2, without overflow."""
+    return np.hypot(x, y)
+
+
+@instruction
 def erfc(x):
     """1 - erf(x), accurate in the tail."""
     return math.erfc(x)

@@ -46,7 +46,9 @@ def _called(builder: ir.IRBuilder, name: str, *values: ir.Value) -> ir.Value:
 multiply_add = _library("fma", 3)
 sqrt, floor, ceil, trunc, rint = (_library(name, 1) for name in ("sqrt", "floor", "ceil", "trunc", "rint"))
 sin, cos, tan, arctan, erfc = (_library(name, 1) for name in ("sin", "cos", "tan", "atan", "erfc"))
-power, copysign = _library("pow", 2), _library("copysign", 2)
+arcsin, arccos, arcsinh, arccosh = (_library(name, 1) for name in ("asin", "acos", "asinh", "acosh"))
+arctanh, cbrt = _library("atanh", 1), _library("cbrt", 1)
+power, copysign, arctan2, hypot = (_library(name, 2) for name in ("pow", "copysign", "atan2", "hypot"))
 
 
 @intrinsic
