@@ -95,5 +95,6 @@ def _triangle(name: str, x: Any, k: int, kept: bool) -> Any:
     x = lift(x)
     if x.ndim < 2:
         raise ShapeError(f"{name}: expected matrices of shape (..., rows, columns), received {spec_of(x)}.")
-    lower = np.tri(*x.shape[-2:], k, dtype=bool)
+    rows, columns = x.shape[-2:]
+    lower = np.tri(rows, columns, k, dtype=bool)
     return where(beside(lower if kept else ~lower, x), x, np.zeros((), x.dtype))

@@ -145,7 +145,7 @@ def percentile(
     x: Any, q: float | Sequence[float], axis: Axes = None, method: str = "linear", keepdims: bool = False
 ) -> Any:
     """`quantile` with q in percent."""
-    return quantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)
+    return quantile(x, (np.asarray(q, np.float64) / 100).tolist(), axis, method, keepdims)
 
 
 def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""NumPy's functions on traced values: values are NumPy's, derivatives those of finite differences, on a card the same."""
+"""NumPy's functions on traced values: values are NumPy's, derivatives those of finite differences."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ROWS = [
     Row("take_along_axis", lambda x, y: np.take_along_axis(x, -1 - PLACES[:1], -1)),
     _of("median"), _of("median", axis=1), _of("quantile", 0.3), _of("quantile", [0.0, 0.5, 1.0], axis=1),
     _of("quantile", 0.7, axis=0, keepdims=True), _of("quantile", 0.4, method="nearest"), _of("percentile", 40.0),
-    _of("quantile", 0.4, method="lower"), _of("quantile", 0.4, method="higher"), _of("quantile", 0.4, method="midpoint"),
+    *[_of("quantile", 0.4, method=how) for how in ("lower", "higher", "midpoint")],
     _of("nan_to_num", nan=2.0), _of("diff"), _of("diff", 2, axis=0), _of("trapezoid", dx=0.5), _of("trapezoid", axis=0),
     Row("trapezoid", lambda x, y: np.trapezoid(x, np.cumsum(y**2, 1))), _of("gradient"), _of("gradient", 0.5, axis=1),
     Row("interp", lambda x, y: np.interp(x, np.sort(y[0]), y[1])), Row("vander", lambda x, y: np.vander(x[0], 3)),
@@ -84,15 +84,15 @@ ROWS = [
     Row("cross", lambda x, y: np.cross(x, y, axis=0)), _of("delete", 1, axis=0), _of("delete", [0, 3], axis=1),
     _of("fliplr"), _of("flipud"), Row("atleast_2d", lambda x, y: np.atleast_2d(x[0])), _of("atleast_3d"),
     Row("atleast_1d", lambda x, y: np.atleast_1d(x[0, 0])), _of("hsplit", 2), _of("vsplit", [1]), _of("real"),
-    Row("dsplit", lambda x, y: np.dsplit(np.stack([x, y], 2), 2)), Row("logical_xor", lambda x, y: np.logical_xor(x > 0, y > 0), smooth=False),
+    Row("dsplit", lambda x, y: np.dsplit(np.stack([x, y], 2), 2)),
+    Row("logical_xor", lambda x, y: np.logical_xor(x > 0, y > 0), smooth=False),
     _of("copy"), _of("conjugate"),
 ]  # fmt: skip
+SUMS = ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nanmedian", "nancumsum")
 MISSING = [
-    _of(name) for name in ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nanmedian", "nancumsum")
-] + [
-    *[_of(name, axis=1) for name in ("nansum", "nanmean", "nanvar", "nanmax", "nanmedian")], _of("nanvar", axis=0, ddof=1),
-    _of("nanquantile", 0.3), _of("nanpercentile", 60.0, axis=0), _of("nanargmax", smooth=False), _of("nanargmin", axis=0, smooth=False),
-    _of("nan_to_num"),
+    *map(_of, SUMS), *[_of(name, axis=1) for name in ("nansum", "nanmean", "nanvar", "nanmax", "nanmedian")],
+    _of("nanvar", axis=0, ddof=1), _of("nanquantile", 0.3), _of("nanpercentile", 60.0, axis=0), _of("nan_to_num"),
+    _of("nanargmax", smooth=False), _of("nanargmin", axis=0, smooth=False),
 ]  # fmt: skip
 BITS = ["bitwise_and", "bitwise_or", "bitwise_xor", "left_shift", "right_shift", "gcd", "lcm"]
 NEW_NAMES = {"trapezoid", "unstack", "trapz"}  # which not every NumPy has
@@ -207,22 +207,22 @@ def test_medians_of_infinities_and_of_what_is_not_a_number():
         (lambda: ops.diagonal(X[0]), ShapeError, "diagonal: expected 2 axes or more, received float64[4]"),
         (lambda: ops.diagonal(X, 0, 1, -1), ShapeError, "expected two different axes, received 1 twice"),
         (lambda: ops.diag(X[None]), ShapeError, "diag: expected a row or a matrix, received float64[1, 3, 4]"),
-        (lambda: ops.tril(X[0]), ShapeError, "tril: expected matrices of shape (..., rows, columns), received float64[4]"),
-        (lambda: ops.take_along_axis(X, PLACES[0], 1), ShapeError, "expected an index with 2 axes, received int64[4]"),
-        (lambda: ops.take_along_axis(X, PLACES[:2], 1), ShapeError, "expected axes of equal sizes, or of size 1, beside axis 1"),
+        (lambda: ops.tril(X[0]), ShapeError, "tril: expected matrices of shape (..., rows, columns), received"),
+        (lambda: ops.take_along_axis(X, PLACES[0], 1), ShapeError, "an index with 2 axes, received int64[4]"),
+        (lambda: ops.take_along_axis(X, PLACES[:2], 1), ShapeError, "axes of equal sizes, or of size 1, beside axis 1"),
         (lambda: ops.quantile(X, 1.5), ValueRangeError, "expected q within [0, 1], received 1.5"),
         (lambda: ops.quantile(X, 0.5, method="median"), ValueRangeError, "received 'median'"),
         (lambda: ops.quantile(X[:0], 0.5), ShapeError, "expected one element or more, received shape (0, 4)"),
         (lambda: ops.nanquantile(X, 2.0), ValueRangeError, "expected q as one number within [0, 1], received 2.0"),
         (lambda: ops.diff(X, -1), ValueRangeError, "diff: expected n >= 0, received -1"),
-        (lambda: ops.gradient(X[:1], axis=0), ShapeError, "expected 2 places or more along axis 0, received float64[1, 4]"),
+        (lambda: ops.gradient(X[:1], axis=0), ShapeError, "expected 2 places or more along axis 0, received"),
         (lambda: ops.gradient(X, 1.0, 2.0, 3.0), ValueRangeError, "expected one number as spacing, or 2 of them"),
         (lambda: ops.interp(X, X[0], X[0, :2]), ShapeError, "points and values of shape (P,), received (4,), (2,)"),
         (lambda: ops.correlate(X, X[0]), ShapeError, "expected two rows that are not empty, received float64[3, 4]"),
         (lambda: ops.select([X > 0], []), ShapeError, "expected a choice for each condition, received 1, 0"),
         (lambda: ops.average(X, weights=X[0]), ShapeError, "expected weights (3, 4), or a row as long as one axis"),
         (lambda: ops.cov(X[None]), ShapeError, "cov: expected a row or a matrix, received float64[1, 3, 4]"),
-        (lambda: ops.histogram(X, [0.0, 1.0]), ValueRangeError, "expected how many bins there are, received [0.0, 1.0]"),
+        (lambda: ops.histogram(X, [0.0, 1.0]), ValueRangeError, "how many bins there are, received [0.0, 1.0]"),
         (lambda: ops.cross(X, X), ShapeError, "expected vectors of 3 elements along axis -1, received (3, 4)"),
         (lambda: ops.bitwise_and(X, 1), DtypeError, "bitwise_and takes integers or booleans, received float64[3, 4]"),
     ],

@@ -41,6 +41,7 @@ _FAMILIES = (
     "search",
     "softmax",
     "sort",
+    "sort_rows",
     "window_operand",
 )
 

@@ -79,8 +79,8 @@ def add_up_counts(counts, size):
 
 
 @kernel(threads=THREADS)
-def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, rounds):
-    """Write keys and their positions in the order of a digit; order: before that, not read in the first pass."""
+def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, rounds, begun):
+    """Write keys and their positions in the order of a digit; order: before that, read once that has `begun`."""
     places = cuda.shared.array(_COUNTERS, np.int32)
     t, lane = cuda.threadIdx.x, cuda.threadIdx.x % WARP
     for warp in range(_WARPS):
@@ -108,7 +108,7 @@ def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, r
         if i < count:
             at = places[own + digit] + before
             sorted_keys[at] = keys[i]
-            sorted_order[at] = order[i] if shift > 0 else np.int32(i)
+            sorted_order[at] = order[i] if begun else np.int32(i)
         cuda.syncwarp()
         if i < count and before == 0:
             places[own + digit] += cuda.popc(same)

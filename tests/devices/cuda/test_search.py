@@ -9,7 +9,7 @@ import pytest
 
 import fnet.device
 from fnet.devices.cuda import grids
-from fnet.ops import accumulate, search
+from fnet.ops import accumulate, search, sorting
 from tests.devices.cuda.unloaded import Unloaded
 
 RNG = np.random.default_rng(0)
@@ -74,3 +74,16 @@ def test_the_largest_of_rows_are_in_a_share_longer_than_a_warp(monkeypatch):
     x = np.zeros((1, 2100), np.float32)
     x[0, 7::32] = np.arange(66)
     np.testing.assert_array_equal(*both(search._top, x, k=4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [("float32", (2, 33)), ("float64", (2, 5)), ("uint8", (300, 2)), ("int64", (1, 1)), ("uint64", (1, 40))],
+)
+def test_the_order_of_rows(dtype, shape):
+    x = (3 * RNG.normal(size=shape)).round().astype(dtype)
+    x.flat[0] = np.iinfo(dtype).max if dtype[0] != "f" else -0.0
+    if dtype[0] == "f":
+        x.flat[[1, 3, 5, 7, 9]] = np.nan, np.inf, -np.inf, -np.nan, 0.0
+    np.testing.assert_array_equal(*both(sorting._argsort, x))

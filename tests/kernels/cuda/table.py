@@ -157,7 +157,12 @@ KERNELS: dict[str, Row] = {
     "sort.add_up_counts": Row(("i4 n",)),
     "sort.count_digits": Row(("i4 i4 n n n",)),
     "sort.keys_of_index": Row(("i8 i4 n n", "i4 i4 n n")),
-    "sort.place_digits": Row(("i4 i4 i4 i4 i4 n n n",)),
+    "sort.place_digits": Row(("i4 i4 i4 i4 i4 n n n n",)),
+    "sort_rows.columns_of_order": Row(("i4 i8 n n",)),
+    "sort_rows.keys_of_narrow": Row(("i4 i4 n n", "u1 i4 n n")),
+    "sort_rows.keys_of_rows": Row(("i4 i4 n n",)),
+    "sort_rows.keys_of_wide": Row(("i8 i4 i4 n n n", "u8 i4 i4 n n n")),
+    "sort_rows.order_of_floats": Row(("f4 i4 n", "f8 i8 n")),
     "sort.sum_segments": Row(_both("x i4 i4 x n n n n"), shuffles=True, registers=80),
 }
 

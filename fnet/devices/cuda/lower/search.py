@@ -6,6 +6,7 @@ import math
 
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.grids import rows_grid, spread
+from fnet.devices.cuda.sorting import emit_argsort
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
@@ -26,3 +27,10 @@ def top_k(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, k: int) -> No
     rows = math.prod(lead)
     if rows * k:
         emit.call(cuda.search.top_k[rows_grid(rows, columns)], *inputs, *outputs, rows, columns, k)
+
+
+@lowering()
+def argsort(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+    """All rows together, digit by digit."""
+    if inputs[0].size:
+        emit_argsort(inputs[0], outputs[0], emit)
