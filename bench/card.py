@@ -18,7 +18,7 @@ from pathlib import Path
 
 import fnet
 from bench import device
-from bench.card_rows import COPY, GEMM, LOWER, NETWORKS, OPERATIONS, CardRow
+from bench.card_rows import COPY, GEMM, LOWER, NETWORKS, OPERATIONS, PRODUCTS, CardRow
 from bench.kernels import against, highest_rate
 from bench.measure import Result, measure
 from bench.peer import Peer
@@ -28,6 +28,7 @@ from bench.rows import Row
 
 PEERS = ("fnet", "torch", "torch_graphs", "torch_compile", "jax")
 LESS_PRECISE = ("fnet_high", "fnet_medium", "torch_medium")
+WITHOUT_LIBRARY = ("fnet", "fnet_own")  # what computes products in both
 COMPILING = {"fnet": 7, "torch_compile": 4, "jax": 3}  # who compiles for long, and by how many processes beforehand
 FIRST = 8  # networks that are measured before the operations
 LIMIT = 60.0  # seconds for one answer of a peer
@@ -77,11 +78,12 @@ def main() -> None:
         sys.exit(f"no card: {fnet.devices().missing.get('cuda', 'none has the number 0')}.")
     end = time.monotonic() + options.seconds
     report = Report(options.out)
-    first, lower, later = (
+    first, lower, products, later = (
         [row for row in (_form(r, options.dry) for r in rows) if row is not None]
         for rows in (
             (COPY, GEMM, *_chosen(NETWORKS[:FIRST], options.only)),
             _chosen(LOWER, options.only),
+            _chosen(PRODUCTS, options.only),
             _chosen((*OPERATIONS, *NETWORKS[FIRST:]), options.only),
         )
     )
@@ -91,14 +93,16 @@ def main() -> None:
         peers = Peers(options.peers, stack)
         report.absent, report.heading = peers.absent, "; ".join(peer.version for peer in peers.alive())
         less_precise = Peers(LESS_PRECISE if lower else (), stack)
-        for asked, rows, add in (
-            (peers, first, report.add),
-            (less_precise, lower, report.add_less_precise),
-            (peers, later, report.add),
+        both = Peers(WITHOUT_LIBRARY if products else (), stack)
+        for asked, rows, title in (
+            (peers, first, ""),
+            (less_precise, lower, "Lower levels of precision"),
+            (both, products, f"With cuBLASLt ({_library()}) and with fnet's own kernels"),
+            (peers, later, ""),
         ):
             for row in rows:
                 if time.monotonic() < end:
-                    add(asked.measure(row, options.rounds, options.burst))
+                    report.add(asked.measure(row, options.rounds, options.burst), title)
                 else:
                     report.left_out.append(row.title)
     report.write()
@@ -115,17 +119,11 @@ class Report:
         self.absent: dict[str, str] = {}
         self.results: list[Result] = []
         self.left_out: list[str] = []
-        self._less_precise: list[Result] = []
+        self._apart: dict[str, list[Result]] = {}
 
-    def add(self, result: Result) -> None:
-        """One more row."""
-        self.results.append(result)
-        print(*peers_table([result]).splitlines()[2:], *result.absent.items(), sep="\n", flush=True)
-        self._keep()
-
-    def add_less_precise(self, result: Result) -> None:
-        """A row of peers that are not compared with fnet's full precision."""
-        self._less_precise.append(result)
+    def add(self, result: Result, title: str = "") -> None:
+        """One more row; title: of its table, where it is of other peers than the rows of networks and operations."""
+        (self._apart.setdefault(title, []) if title else self.results).append(result)
         print(*peers_table([result]).splitlines()[2:], *result.absent.items(), sep="\n", flush=True)
         self._keep()
 
@@ -144,8 +142,8 @@ class Report:
         others = [result for result in self.results if result.row.key not in keys]
         parts = ["# On a card", self.heading, "## Networks", summary_table(networks), peers_table(networks)]
         parts += ["## Operations", _operations_table(others)]
-        if self._less_precise:
-            parts += ["## Lower levels of precision", peers_table(self._less_precise)]
+        for title, results in self._apart.items():
+            parts += [f"## {title}", peers_table(results)]
         if self.left_out:
             parts.append("Not measured, for want of time: " + "; ".join(self.left_out) + ".")
         return "\n\n".join([*parts, absent_list(self.absent, self.results)]).strip()
@@ -200,6 +198,11 @@ def _caches() -> Iterator[None]:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
         yield
+
+
+def _library() -> str:
+    """Which cuBLASLt computes products, or why none does."""
+    return fnet.devices().libraries.get("cublaslt", "not in use: no card")
 
 
 def _chosen(rows: Sequence[CardRow], only: str) -> list[CardRow]:

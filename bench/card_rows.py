@@ -19,6 +19,7 @@ class CardRow:
 
 
 AGAIN = "the same with gradients"
+_WIDE = MLP(1024, (4096, 4096, 4096, 10), loss="classes")
 TINY, PIXELS = Recurrent(2, "rnn", 2, 2, 2), kinds.Convolution(1, 3, 2, 2, 3)
 
 
@@ -34,7 +35,7 @@ def _operation(title: str, operation: Operation, small: Operation | None, do: st
 NETWORKS = (
     _step("mlp", "MLP 16-16-1, batch 32", SMALL, MLP(2, (3, 2, 1))),
     _step("digits", "MLP 784-300-100-10, batch 128", DIGITS),
-    _step("mlp_4096", "MLP 4096-4096-4096-10, batch 1024", MLP(1024, (4096, 4096, 4096, 10), loss="classes")),
+    _step("mlp_4096", "MLP 4096-4096-4096-10, batch 1024", _WIDE),
     _step("vgg", "VGG-like 32x32x3: conv 64-64-128-128 with BatchNorm, batch 32", VGG()),
     _step("vgg_512", "the same, batch 512", VGG(512)),
     _step("transformer", "2-block causal transformer, width 128, batch 16", Transformer()),
@@ -88,6 +89,20 @@ _LOWER: tuple[tuple[str, Operation, Operation | None], ...] = (
 )
 LOWER = tuple(_operation(*row) for row in _LOWER)
 """What is measured at lower levels of precision."""
+
+_SIZES = ((8192, 8192, 8192), (4096, 4096, 1024), (1024, 1024, 1024), (128, 300, 784), (784, 300, 128), (1, 4096, 4096))
+PRODUCTS = (
+    *(
+        _operation(
+            f"{m} x {k} times {k} x {n}, both ways", kinds.Gemm(m, n, k), kinds.Gemm(3, 4, 5) if m == 1 else None
+        )
+        for m, n, k in _SIZES
+    ),
+    _step("mlp_products", "MLP 784-300-100-10, batch 128, both ways", DIGITS, MLP(2, (3, 2, 1))),
+    _step("mlp_4096_products", "MLP 4096-4096-4096-10, batch 1024, both ways", _WIDE),
+    _step("transformer_products", "2-block causal transformer, width 128, batch 16, both ways", Transformer()),
+)
+"""What is measured with a library of matrix products and without."""
 
 COPY = CardRow(Row("copy", "copying 512 MiB", "forward", kinds.Copy(1 << 27)), kinds.Copy(64))
 GEMM = CardRow(Row("gemm", "products of 8192 x 8192", "forward", kinds.Gemm(8192, 8192, 8192)), kinds.Gemm(3, 4, 5))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench import card, device
-from bench.card_rows import COPY, GEMM, NETWORKS, OPERATIONS
+from bench.card_rows import COPY, GEMM, NETWORKS, OPERATIONS, PRODUCTS
 from bench.machine import UnavailableError
 from bench.measure import Result
 from bench.problems import from_json
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_rows_have_keys_of_their_own_and_survive_the_way_to_a_worker():
-    rows = [*NETWORKS, *OPERATIONS, COPY, GEMM]
+    rows = [*NETWORKS, *OPERATIONS, *PRODUCTS, COPY, GEMM]
     assert len({row.row.key for row in rows}) == len(rows)
     for problem in [p for row in rows for p in (row.row.problem, row.small) if p is not None]:
         assert from_json(json.loads(json.dumps(problem.to_json()))) == problem
@@ -106,6 +106,7 @@ def test_all_of_it_runs_on_a_card_without_a_card(tmp_path: Path):
         assert done.returncode == 0, done.stderr
     table, report = (tmp_path / "bench.md").read_text(), (tmp_path / "report.md").read_text()
     assert "| MLP 16-16-1, batch 32, in small | fnet |" in table
+    assert "## With cuBLASLt (not in use: no card) and with" in table and "|  | fnet_own |" in table
     assert "torch: PyTorch sees no card" in table or "torch: No module named 'torch'" in table
     assert "Emulated of capability (9, 0)" in report and "\n## networks\n\n" in report
     assert "passed" in report or "what follows it was not tried" in report  # as far as there was time

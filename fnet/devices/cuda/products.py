@@ -29,9 +29,8 @@ def product_of(
     strides: tuple[Sequence[int], Sequence[int]],
     dtype: np.dtype,
     precision: str,
-    has_bias: bool,
 ) -> Product | None:
-    """The product for the library, None where it is for fnet's kernels.
+    """The product, without a bias, for the library; None where it is for fnet's kernels.
 
     shape: m, k and n; batch: how many, and the steps from one to the next; strides: those of rows and columns, of both
     operands.
@@ -46,7 +45,7 @@ def product_of(
         return None
     results = count * m * n * dtype.itemsize
     workspace = min(WORKSPACE, FIXED_WORKSPACE + MOST_PARTS * results)
-    return Product(m, k, n, count, left, right, dtype, level, has_bias, workspace)
+    return Product(m, k, n, count, left, right, dtype, level, False, workspace)
 
 
 def _operand(sizes: Sequence[int], strides: Sequence[int], step: int) -> Operand | None:

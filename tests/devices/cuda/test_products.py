@@ -58,16 +58,16 @@ SHAPE, ONE, ALONG = (64, 128, 256), (1, 0, 0), ((128, 1), (256, 1))
     ],
 )
 def test_which_products_are_for_the_library(changes: dict[str, Any], expected: Any):
-    given = {"shape": SHAPE, "batch": ONE, "strides": ALONG, "dtype": F4, "precision": "highest", "has_bias": True}
+    given = {"shape": SHAPE, "batch": ONE, "strides": ALONG, "dtype": F4, "precision": "highest"}
     found = product_of(**(given | changes))
     assert (found and (found.left, found.right, found.level)) == expected
     if found is not None:
-        assert (found.m, found.k, found.n) == changes.get("shape", SHAPE) and found.has_bias
+        assert (found.m, found.k, found.n) == changes.get("shape", SHAPE) and not found.has_bias
         assert found.workspace <= products.WORKSPACE and hash(found) == hash(product_of(**(given | changes)))
 
 
 def test_the_scratch_memory_is_bounded():
-    small, large = (product_of((n, n, n), ONE, ((n, 1), (n, 1)), F4, "highest", False) for n in (64, 1024))
+    small, large = (product_of((n, n, n), ONE, ((n, 1), (n, 1)), F4, "highest") for n in (64, 1024))
     assert small is not None and small.workspace == (1 << 20) + 16 * 4 * 64 * 64
     assert large is not None and large.workspace == 1 << 25
 
@@ -135,6 +135,13 @@ def test_a_dense_layer_is_a_product_with_its_bias(activation: str, card: Emulate
     given = there((params, A))
     np.testing.assert_allclose(fnet.to_host(jitted(*given)), expected, rtol=1e-5, atol=1e-6)
     assert card.kernels == {"product": 1} | ({} if activation == "linear" else {"sum_parts": 1})
+
+
+def test_a_bias_that_the_library_cannot_add_is_a_launch_behind_it(card: Emulated, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(card, "multiplies", lambda product: not product.has_bias)
+    y = fnet.jit(lambda a, b, bias: a @ b + bias)(*there((A, B, A[0, :6])))
+    np.testing.assert_allclose(fnet.to_host(y), A @ B + A[0, :6], rtol=1e-5, atol=1e-6)
+    assert card.kernels == {"product": 1, "sum_parts": 1}
 
 
 def test_other_types_and_levels(card: Emulated):

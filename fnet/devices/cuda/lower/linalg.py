@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,14 @@ def emit_product(
 ) -> None:
     """Emit the products of a stack. shape: m, k and n; batch: how many, and the steps from one to the next.
 
-    What a library computes has its bias there; an activation is a launch of its own behind it, which lets NaN through.
+    What a library computes has its bias there if it can; an activation is a launch behind it, which lets NaN through.
     """
     (m, k, n), (count, a_step, b_step) = shape, batch
     if c.size == 0:
         return
     act, along = activation_codes.code(activation), (a.strides[-2:], b.strides[-2:])
-    in_library = product_of(shape, batch, along, c.dtype, precision, bias is not None and activation == "linear")
-    home: Any = emit.device
-    if in_library is not None and home.multiplies(in_library):
-        _emit_product_of_library(emit, in_library, a, b, c, bias, act)
+    product = product_of(shape, batch, along, c.dtype, precision)
+    if product is not None and _emit_in_library(emit, product, a, b, c, bias, act):
         return
     (a_row, a_column), (b_row, b_column) = along
     reach = max(k, a_row, a_column, b_row, b_column)
@@ -110,15 +109,20 @@ def emit_product(
         emit_sum_of_parts(emit, target, c, cut.parts, bias, act)
 
 
-def _emit_product_of_library(
-    emit: Emitter, product: Product, a: Ref, b: Ref, c: Ref, bias: Ref | None, act: int
-) -> None:
-    scratch = emit.scratch(product.workspace, np.dtype(np.uint8))
-    added = bias if bias is not None and product.has_bias else c
+def _emit_in_library(emit: Emitter, product: Product, a: Ref, b: Ref, c: Ref, bias: Ref | None, act: int) -> bool:
+    """Emit a product for the library of the card; False where that has none, and nothing is emitted."""
+    home: Any = emit.device
+    with_bias = replace(product, has_bias=True) if bias is not None and act == activation_codes.LINEAR else product
+    chosen = next((one for one in (with_bias, product) if home.multiplies(one)), None)
+    if chosen is None:
+        return False
+    added = bias if bias is not None and chosen.has_bias else c
+    scratch = emit.scratch(chosen.workspace, np.dtype(np.uint8))
     touched = sum(ref.extent for ref in (a, b, c)) * c.dtype.itemsize
-    emit.call(product, a, b, c, added, scratch, touched=touched)
-    if act != activation_codes.LINEAR:  # of the sum of one part
-        emit_sum_of_parts(emit, c, c, 1, bias, act)
+    emit.call(chosen, a, b, c, added, scratch, touched=touched)
+    if act != activation_codes.LINEAR or (bias is not None and not chosen.has_bias):
+        emit_sum_of_parts(emit, c, c, 1, bias, act)  # of one part
+    return True
 
 
 def emit_sum_of_parts(
