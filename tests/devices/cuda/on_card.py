@@ -35,7 +35,7 @@ MOST_PROCESSES = 14
 
 FIRST_KERNEL = """
 import time, numpy as np, fnet
-print(repr(fnet.devices()))
+print(repr(fnet.devices()), fnet.devices().libraries)
 home = fnet.device.device_named("cuda")
 print(home.driver.name, "of capability", home.driver.capability, "with", *home.driver.memory(), "bytes free and in all")
 x, begin = fnet.to_device(np.arange(1000, dtype=np.float32), "cuda"), time.perf_counter()
