@@ -14,6 +14,17 @@ pure functions and trees, and `from_functional` is the way back.
 ['loss', 'mae']
 """
 
+from typing import Any as _Any
+
 from fnet.first_use import on_first_use as _on_first_use
 
-__getattr__, __dir__, __all__ = _on_first_use(__name__)
+_load, __dir__, __all__ = _on_first_use(__name__)
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "GradientTape":
+        raise AttributeError(
+            "fnet.keras has no GradientTape: gradients are those of functions: loss, gradients = "
+            "fnet.keras.value_and_grad(lambda: loss_fn(y, model(x, training=True)), model.trainable_variables)."
+        )
+    return _load(name)

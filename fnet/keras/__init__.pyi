@@ -16,6 +16,7 @@ from fnet.keras import regularizers as regularizers
 from fnet.keras import saving as saving
 from fnet.keras import utils as utils
 from fnet.keras.from_functional import from_functional as from_functional
+from fnet.keras.gradients import value_and_grad as value_and_grad
 from fnet.keras.input import Input as Input
 from fnet.keras.input_spec import InputSpec as InputSpec
 from fnet.keras.layer import Layer as Layer

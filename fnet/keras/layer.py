@@ -23,6 +23,7 @@ from fnet.keras.weighted import Weighted
 from fnet.layers.constructor import entry_name
 from fnet.masking import Masked, unmasked
 from fnet.networks.node import SymbolicNode
+from fnet.networks.position import at, current
 from fnet.networks.samples import TEXT, Samples, check_shape, output_samples
 from fnet.ops.promotion import lift
 from fnet.transforms.operand import is_operand
@@ -277,7 +278,13 @@ class Layer(Weighted):
             x = Masked(x, mask)
         self.build_for(tree.map(_samples, unmasked(x)))
         key = next_key() if run is None and train else None if run is None else run.next_key()
-        y, state = self._called_with(options).apply(self.params, self.state, x, key=key, train=bool(train))
+        own = self._called_with(options)
+        core = self.with_frozen_parts(own) if train else own
+        if core is own:
+            y, state = own.apply(self.params, self.state, x, key=key, train=bool(train))
+        else:
+            with at(current()._replace(marks=None)):  # the layer around need not know of what is frozen here
+                y, state = core.apply(self.params, self.state, x, key=key, train=True)
         self.take(self.params, state)
         y = computable(y) if run is not None else unmasked(y)
         return list(y) if isinstance(y, tuple) else y

@@ -74,7 +74,7 @@ class Metric:
     def functional(self) -> Functional:
         """The metric as `fnet.Trainer` takes it."""
         own = type(self)
-        if self._known is not None and own.update_state is Metric.update_state and own.result is Metric.result:
+        if self._known is not None and own.update_state in _STANDARD and own.result is Metric.result:
             return self._known._replace(name=self.name)
         return Functional(self._first, self._updated, self._result_of, self.name)
 
@@ -99,7 +99,7 @@ class Metric:
     def update_state(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> None:
         """Count a batch in."""
         assert self._known is not None
-        pair = (y_true, y_true) if y_pred is None else (y_true, y_pred)
+        pair = (y_true,) if y_pred is None else (y_true, y_pred)
         self._counted = self._known.update(self._counted, *map(_as_array, pair), sample_weight=sample_weight)
 
     def result(self) -> Any:
@@ -119,6 +119,19 @@ class Metric:
         return np.asarray(found.value if isinstance(found, Variable) else found, np.float32)
 
     # As pure functions: the state is given to the object, and taken from it.
+
+    @property
+    def kept_in_steps(self) -> Any:
+        """What it has counted: a tree."""
+        return self._counted, self.values.state
+
+    @kept_in_steps.setter
+    def kept_in_steps(self, counted: Any) -> None:
+        self._counted, self.values.state = counted[0], dict(counted[1])
+
+    def first_kept(self) -> Any:
+        """What it has counted before any batch."""
+        return self._first()
 
     def _first(self) -> tuple[Any, dict[str, Any]]:
         counted = None if self._known is None else self._known.init()
@@ -149,6 +162,10 @@ class Metric:
         return f"<{type(self).__name__} name={self.name}>"
 
 
+_STANDARD: list[Any] = [Metric.update_state]
+"""The methods that do what the functional metric does."""
+
+
 class MeanMetricWrapper(Metric):
     """The running mean of ``fn(y_true, y_pred, **options)``, a number for each sample. Source: Keras.
 
@@ -163,17 +180,34 @@ class MeanMetricWrapper(Metric):
         super().__init__(mean_of(functools.partial(fn, **options) if options else fn, label), label, dtype)
 
 
+class OfValues(Metric):
+    """A metric of plain values, as `Mean` and `Sum`."""
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Count values in."""
+        super().update_state(values, None, sample_weight)
+
+    def __call__(self, values: Any, sample_weight: Any = None) -> Any:  # type: ignore[override]
+        return super().__call__(values, None, sample_weight)
+
+
+_STANDARD.append(OfValues.update_state)
+
+
 def _as_array(x: Any) -> Any:
+    if isinstance(x, Variable):
+        return x.value
     return x if is_operand(x) else np.asarray(x)
 
 
 def standard_metric(name: str, make: Callable[..., Functional]) -> type[Metric]:
     """The class of this name for a constructor of `fnet.metrics`."""
+    base = OfValues if name in ("Mean", "Sum") else Metric
 
     def begin(self: Metric, *args: Any, name: str | None = None, dtype: Any = None, **options: Any) -> None:
         Metric.__init__(self, make(*args, **options), name, dtype)
 
-    return type(name, (Metric,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
+    return type(name, (base,), {"__init__": begin, "__doc__": make.__doc__, "__wrapped__": make})
 
 
 def functional(given: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnet import layers, ops, random
+from fnet.keras.running import now_running
 from fnet.keras.seeds import next_key
 from fnet.ops.promotion import lift
 
@@ -25,6 +26,11 @@ class SeedGenerator:
 
 
 def _key(seed: Any) -> Any:
+    """The key of a draw: in a step of a training one that the step was given, since a compiled step runs many times."""
+    run = now_running()
+    of_step = None if run is None or not (seed is None or isinstance(seed, SeedGenerator)) else run.next_key()
+    if of_step is not None:
+        return of_step
     if isinstance(seed, SeedGenerator):
         return seed.next()
     return next_key() if seed is None else random.key(int(seed))

@@ -7,13 +7,20 @@ traced. While it runs, each object looks its values up here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fnet.context import Context, in_force, within
 from fnet.random import fold_in
 
 if TYPE_CHECKING:
     from fnet.keras.weighted import Weighted
+
+
+class Counting(Protocol):
+    """What counts in steps: a metric its samples, an optimizer what it remembers."""
+
+    kept_in_steps: Any
 
 
 class Values:
@@ -33,18 +40,29 @@ def own_part(own: Mapping[str, Any], values: Any, path: tuple[str, ...]) -> dict
 
 
 class Running:
-    """One run of a layer as a function: its flag, its key, and the values of the layers in it."""
+    """One run of a layer as a function: its flag, its key, and the values of the layers in it.
 
-    def __init__(self, train: bool, key: Any) -> None:
-        self.train, self._key, self._drawn = train, key, 0
+    root: the model whose step it is, where it is a step of the user's own. counts: the metrics and optimizers, which
+    such a step changes, by their names.
+    """
+
+    def __init__(
+        self,
+        train: bool,
+        key: Any,
+        root: Weighted | None = None,
+        counts: Mapping[str, Counting] = MappingProxyType({}),
+    ) -> None:
+        self.train, self._key, self._drawn, self.root, self._counts = train, key, 0, root, counts
         self._values: dict[int, Values] = {}
+        self._layers: dict[int, Weighted] = {}
         self.losses: list[Any] = []
 
     def values(self, layer: Weighted) -> Values:
         """The values of a layer in this run; what is written there ends with it."""
         if id(layer) not in self._values:
             held = layer.held
-            self._values[id(layer)] = Values(held.params, dict(held.state))
+            self._values[id(layer)], self._layers[id(layer)] = Values(dict(held.params), dict(held.state)), layer
         return self._values[id(layer)]
 
     def bind(self, layer: Weighted, params: Any, state: Any) -> None:
@@ -52,6 +70,29 @@ class Running:
         for path, part in layer.placed():
             own = part.held
             self._values[id(part)] = Values(own_part(own.params, params, path), own_part(own.state, state, path))
+            self._layers[id(part)] = part
+
+    def known(self) -> dict[str, Any]:
+        """All values of this run: a tree."""
+        return {
+            "params": {str(number): dict(values.params) for number, values in self._values.items()},
+            "state": {str(number): dict(values.state) for number, values in self._values.items()},
+            "counts": {name: one.kept_in_steps for name, one in self._counts.items()},
+        }
+
+    def set(self, known: Mapping[str, Any]) -> None:
+        """Go on with other values: a tree of `known`."""
+        for number, values in self._values.items():
+            held = self._layers[number].held
+            values.params = dict(known["params"].get(str(number), held.params))
+            values.state = dict(known["state"].get(str(number), held.state))
+        for name, one in self._counts.items():
+            one.kept_in_steps = known["counts"][name]
+
+    def keep(self) -> None:
+        """Let the layers hold the state that they have in this run."""
+        for number, values in self._values.items():
+            self._layers[number].held.state = values.state
 
     def next_key(self) -> Any:
         """A key for the next call of a layer; None where there is none."""

@@ -50,16 +50,47 @@ class Variable(Holder, NDArrayOperatorsMixin):
         return id(self._layer), self._place
 
     @property
-    def value(self) -> Any:
+    def owner(self) -> Any:
+        """The layer or metric whose weight it is."""
+        return self._layer
+
+    @property
+    def way(self) -> tuple[str, ...]:
+        """The names that lead to its value in the params, or in the state, of the layer."""
+        return tuple(self._place.split("/")[1:])
+
+    @property
+    def held(self) -> Any:
+        """The value in the form in which the functional layer has it."""
         tree, *keys = self._place.split("/")
         found: Any = getattr(self._layer.values, tree)
         for key in keys:
             found = found[key]
+        return found
+
+    def hold(self, value: Any) -> None:
+        """Give the weight another value in the form of `held`."""
+        tree, *keys, last = self._place.split("/")
+        parts = getattr(self._layer.values, tree)
+        for key in keys:
+            parts[key] = dict(parts[key])  # others may have this one
+            parts = parts[key]
+        parts[last] = value
+
+    @property
+    def value(self) -> Any:
+        found = self.held
         return found if self._to_keras is same else self._to_keras(np.asarray(to_host(found)))
 
     @property
     def trainable(self) -> bool:
         return self._trainable and self._layer.trainable
+
+    @property
+    def constraint(self) -> Any:
+        """The function that a step applies to it, None without one."""
+        core = self._layer.__dict__.get("_core")
+        return None if core is None else core.constraints.get(self.way[-1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,12 +117,7 @@ class Variable(Holder, NDArrayOperatorsMixin):
             given = np.array(given, now.dtype)
         if spec_of(given).shape != spec_of(now).shape:
             raise ShapeError(f"{self.path}: expected a value of shape {self.shape}, received {spec_of(given).shape}.")
-        given = given if self._from_keras is same else self._from_keras(given)
-        tree, *keys, last = self._place.split("/")
-        parts = getattr(self._layer.values, tree)
-        for key in keys:
-            parts = parts[key]
-        parts[last] = given
+        self.hold(given if self._from_keras is same else self._from_keras(given))
 
     def assign_add(self, value: Any) -> None:
         """Add to the weight."""

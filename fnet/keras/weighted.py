@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from fnet.io.keras.translation import keras_kinds
 from fnet.keras.held import HeldLayer
 from fnet.keras.running import Values, now_running, own_part
 from fnet.keras.variable import Variable
+from fnet.networks.layer import Layer as Functional
+from fnet.networks.parameters import freeze
 
 if TYPE_CHECKING:
     from fnet.keras.layer import Layer
@@ -31,6 +34,7 @@ class Weighted:
     built: bool
     held: Values
     _core: HeldLayer | None
+    _frozen_as: Mapping[Any, tuple[Functional, Functional]] = MappingProxyType({})
 
     def parts(self) -> list[tuple[str, Layer]]:
         """The layers in it, each once, with their entries in params and state: what its attributes hold."""
@@ -124,6 +128,17 @@ class Weighted:
 
     non_trainable_variables = non_trainable_weights
 
+    def with_frozen_parts(self, net: Functional) -> Functional:
+        """The functional layer, in which the layers that are not trainable are frozen."""
+        paths = tuple("/".join(path) for path, layer in self.placed() if not layer.trainable)
+        if not paths:
+            return net
+        known, made = self._frozen_as.get(paths, (None, None))
+        if made is None or known is not net:
+            made = freeze(net, None if "" in paths else lambda path: _is_below(path, paths))
+            self._frozen_as = {paths: (net, made)}
+        return made
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in the order of `weights`."""
         return [weight.numpy() for weight in self.weights]
@@ -147,6 +162,11 @@ class Weighted:
         if not self.built:
             raise StructureError(f"{self.name}: it has no weights yet. Call it on an input, or build(input_shape).")
         return sum(int(np.prod(weight.shape)) for weight in self.weights)
+
+
+def _is_below(path: str, entries: tuple[str, ...]) -> bool:
+    """Whether a path is one of some entries, or leads through one."""
+    return any(path == entry or path.startswith(f"{entry}/") for entry in entries)
 
 
 def _layers_in(name: str, value: Any) -> Iterator[tuple[str, Layer]]:

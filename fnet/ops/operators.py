@@ -223,7 +223,8 @@ def _answer(x: Any, table: dict[Any, Callable], function: Any, args: tuple[Any, 
         raise
     except TypeError as error:
         one = "a traced value" if isinstance(x, Tracer) else "an array of a device"
-        raise _refused(x, f"np.{name} on {one} does not take these arguments: {error}.") from error
+        hint = "" if "out" not in given else " An array is not changed in place: write x = x + y, not x += y."
+        raise _refused(x, f"np.{name} on {one} does not take these arguments: {error}.{hint}") from error
 
 
 def _rarer(function: Any) -> Callable | None:

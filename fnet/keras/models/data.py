@@ -22,8 +22,15 @@ class ModelData(Layer):
     _known_front: tuple[Functional, Front | None] | None = None
 
     @property
+    def is_callable(self) -> bool:
+        """Whether it computes outputs, and does not only hold others for its steps."""
+        return True
+
+    @property
     def front(self) -> Front | None:
         """What runs on the host, before what is trained; None for a model without."""
+        if not self.is_callable:
+            return None
         net = self.functional
         if self._known_front is None or self._known_front[0] is not net:
             self._known_front = net, Front.of(net)
@@ -46,7 +53,7 @@ class ModelData(Layer):
 
     def _built_on(self, x: Any) -> Any:
         """The data; weights are made for the first of them, where there are none."""
-        if self.built or x is None:
+        if self.built or x is None or not self.is_callable:
             return x
         first = x
         if is_batches(x):

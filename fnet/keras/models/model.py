@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
+from fnet.context import in_force
 from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.model_config import model_config
@@ -102,6 +103,10 @@ class Model(Trained, Layer):
         return self.layers if self._layer_graph is None else list(self._layer_graph.rows)
 
     @property
+    def is_callable(self) -> bool:
+        return self._layer_graph is not None or type(self).call is not Layer.call
+
+    @property
     def kind(self) -> str:
         return "Functional" if type(self) is Model else type(self).__name__
 
@@ -161,9 +166,9 @@ class Model(Trained, Layer):
 
     @property
     def losses(self) -> list[Any]:
-        """The penalty that the regularizers say of the weights as they are, where there are any."""
+        """The penalty of the weights by their regularizers, and in a step what layers have added to the loss so far."""
         found = penalty(self.functional, self.params)
-        return [found] if is_operand(found) else []
+        return [*([found] if is_operand(found) else []), *(in_force().penalties or ())]
 
     @property
     def metrics_names(self) -> list[str]:

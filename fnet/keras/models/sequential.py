@@ -140,6 +140,10 @@ class Sequential(Model):
             self.build_for(Samples(tuple(input_shape)[1:], np.dtype("float32")))
 
     @property
+    def is_callable(self) -> bool:
+        return True
+
+    @property
     def layers(self) -> list[Layer]:
         return list(self._chain)
 

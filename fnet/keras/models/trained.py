@@ -17,12 +17,15 @@ from fnet.keras.callbacks import Adapted, History, adapted, around
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
 from fnet.keras.models.data import ModelData
+from fnet.keras.models.own_training import MAIN, OwnTrainer
+from fnet.keras.models.steps import Steps
 from fnet.keras.progress import Bar, Count, Epochs, in_keras_order
 from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
 from fnet.networks.layer import Layer as Functional
-from fnet.networks.parameters import freeze
 from fnet.optimizers import averaged_params
+from fnet.train.checks import check_optimizer
+from fnet.train.measures import Measures
 from fnet.train.state import TrainState
 from fnet.train.trainer import Trainer
 
@@ -38,19 +41,17 @@ class Compilation:
     weighted_metrics: Any
 
 
-_OWN_STEPS = (
-    "train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "make_train_function",
-)  # fmt: skip
+_OWN_FUNCTIONS = ("make_train_function", "make_test_function", "make_predict_function")
 
 
-class Trained(ModelData):
+class Trained(Steps, ModelData):
     """The part of a model that is trained; the model itself says what is in it."""
 
     stop_training = False
     known_numbers: Sequence[str] = ()
     history: History | None = None
     _compiled: Compilation | None = None
-    _trainer: Trainer | None = None
+    _trainer: Trainer | OwnTrainer | None = None
     _ts: TrainState | None = None
 
     def compile(
@@ -72,12 +73,11 @@ class Trained(ModelData):
         for option in others:
             if option not in ("run_eagerly", "jit_compile", "steps_per_execution", "auto_scale_loss"):
                 raise TypeError(f"compile() got an unexpected argument '{option}'.")
-        for step in _OWN_STEPS:
-            if hasattr(type(self), step):
+        for function in _OWN_FUNCTIONS:
+            if hasattr(type(self), function):
                 raise StructureError(
-                    f"{type(self).__name__}.{step}: fit of fnet.keras calls no steps of your own. Leave it out; give "
-                    f"compile a loss, or add_loss in call; a loop of your own takes fnet.value_and_grad of "
-                    f"model.functional."
+                    f"{type(self).__name__}.{function}: fit of fnet.keras compiles steps itself. Override train_step, "
+                    f"test_step, predict_step, compute_loss or compute_metrics."
                 )
         own, watched = (
             optimizers.get(optimizer),
@@ -85,6 +85,10 @@ class Trained(ModelData):
         )
         self._compiled = Compilation(loss_functions(loss), own, watched[0], loss_weights, watched[1])
         self._trainer = self._ts = None
+        if self.has_own_steps:
+            net = self.functional if self.built else Functional(_nothing, _nothing)
+            measures = Measures(net, loss_functions(loss) or "mse", loss_weights, *watched)
+            self.measured_by(measures, loss is not None, bool(watched[0] or watched[1]))
 
     @property
     def compiled(self) -> bool:
@@ -174,7 +178,11 @@ class Trained(ModelData):
         assert self._compiled is not None
         if not self._compiled.optimizer.functional.config.get("use_ema"):
             return ts
-        return ts._replace(params=tree.combine(averaged_params(ts.opt_state), ts.params))
+        return ts._replace(params=tree.combine(averaged_params(self._memory(ts)), ts.params))
+
+    def _memory(self, ts: TrainState) -> Any:
+        """What the optimizer of `compile` remembers."""
+        return ts.opt_state.get(MAIN, {}) if isinstance(self._trainer, OwnTrainer) else ts.opt_state
 
     def evaluate(
         self,
@@ -260,7 +268,7 @@ class Trained(ModelData):
         """
         _check_free(filepath, overwrite)
         is_compiled = self._compiled is not None and self._compiled.loss is not None
-        trained = self._training() if include_optimizer and is_compiled else (None, None)
+        trained = self._saved_training() if include_optimizer and is_compiled else (None, None)
         models.save_model(filepath, self.functional, self.params, self.state, *trained, shape=self._input_shapes())
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -297,16 +305,15 @@ class Trained(ModelData):
             )
         return self._compiled
 
-    def _training(self) -> tuple[Trainer, TrainState]:
+    def _training(self) -> tuple[Trainer | OwnTrainer, TrainState]:
         """The trainer, and the state of the training with the weights as they are now."""
         known = self._known()
-        if known.loss is None:
+        if known.loss is None and not self.has_own_steps:
             raise StructureError(f"{self.name} was compiled without a loss: model.compile(optimizer, loss='mse').")
-        if self._trainer is None:
-            self._trainer = Trainer(
-                self._frozen(), known.loss, known.optimizer.functional, known.metrics, known.loss_weights,
-                known.weighted_metrics,
-            )  # fmt: skip
+        if self._trainer is None and self.has_own_steps:
+            self._trainer = OwnTrainer(self)
+        elif self._trainer is None:
+            self._trainer = self._plain_trainer()
         if self._ts is None:
             self._ts = self._trainer.init_from(next_key(), *self.trained_values())
         params, state = self.trained_values()
@@ -316,12 +323,35 @@ class Trained(ModelData):
             ts = self._trainer.with_learning_rate(ts, rate)
         return self._trainer, ts
 
+    def _saved_training(self) -> tuple[Trainer, TrainState]:
+        """The trainer and the state of the training as files have them: steps of the user's own are in none."""
+        trainer, ts = self._training()
+        if not isinstance(trainer, OwnTrainer):
+            return trainer, ts
+        plain, memory = self._plain_trainer(), self._memory(ts)
+        fresh = plain.init_from(ts.key, ts.params, ts.state)._replace(step=ts.step)
+        try:
+            check_optimizer(plain.arguments[2].init, ts.params, memory)
+        except StructureError:  # of other weights than a file has
+            return plain, fresh
+        return plain, fresh._replace(opt_state=memory)
+
+    def _plain_trainer(self) -> Trainer:
+        known = self._known()
+        return Trainer(
+            self.with_frozen_parts(self.trained_net), known.loss, known.optimizer.functional, known.metrics, known.loss_weights,
+            known.weighted_metrics,
+        )  # fmt: skip
+
     def _keep(self, ts: TrainState) -> None:
         """Hold what a training has made."""
         self._ts = ts
         self.take({**self.params, **ts.params}, {**self.state, **ts.state})
         optimizer = self._known().optimizer
         optimizer.iterations = int(ts.step)
+        if isinstance(self._trainer, OwnTrainer):
+            for one in self._trainer.optimizers.values():
+                one.iterations = int(ts.step)
         known = optimizer.learning_rate
         if isinstance(known, float | int):
             assert self._trainer is not None
@@ -329,18 +359,11 @@ class Trained(ModelData):
             if now != known:
                 optimizer.learning_rate = now
 
-    def _frozen(self) -> Functional:
-        """The functional network, in which the layers that are not trainable are frozen."""
-        frozen = ["/".join(path) for path, layer in self.placed() if not layer.trainable]
-        if not frozen:
-            return self.trained_net
-        if "" in frozen:
-            return freeze(self.trained_net)
-        return freeze(self.trained_net, lambda path: any(path == f or path.startswith(f"{f}/") for f in frozen))
-
-    def _predictor(self) -> Trainer:
+    def _predictor(self) -> Trainer | OwnTrainer:
         """A trainer to predict with, whether or not the model is compiled."""
-        if self._trainer is not None:
+        if type(self).predict_step is not Steps.predict_step:
+            return OwnTrainer(self)
+        if self._trainer is not None and not isinstance(self._trainer, OwnTrainer):
             return self._trainer
         if self.__dict__.get("_only_predicts") is None:
             self._only_predicts = Trainer(self.trained_net, losses.mean_squared_error, "sgd")
@@ -348,6 +371,11 @@ class Trained(ModelData):
 
     def _as_state(self) -> TrainState:
         return TrainState(*self.trained_values(), {}, next_key(), np.zeros((), np.int64))
+
+
+def _nothing(*args: Any, **options: Any) -> tuple[Any, Any]:
+    """A network of which nothing is known."""
+    return {}, {}
 
 
 def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,12 @@ from fnet import optimizers
 from fnet.errors import StructureError
 from fnet.io.keras import registry
 from fnet.io.keras.optimizers import read_optimizer, write_optimizer
+from fnet.keras.arranged import arranged, listed
+from fnet.keras.running import now_running
+from fnet.keras.variable import Variable
 from fnet.optimizers import Optimizer as Functional
+from fnet.optimizers import apply_updates
+from fnet.optimizers.rates import Rates, new_state
 
 
 class LearningRate(float):
@@ -65,6 +70,8 @@ class Optimizer:
         self.iterations = 0
         self._holder: Any = None  # a run of fit, which has the rate meanwhile
         self._rate: float | None = None
+        self.kept_in_steps: Any = None  # what it remembers of steps of the user's own
+        self.variables_changed: list[Variable] | None = None
 
     @property
     def learning_rate(self) -> Any:
@@ -100,6 +107,68 @@ class Optimizer:
         if holder is None and self._holder is not None:
             self._rate = None if callable(self.functional.config.get("learning_rate")) else self._rate
         self._holder = holder
+
+    # Use in a step or a loop of the user's own.
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Change weights by their gradients, and remember what the next call needs.
+
+        trainable_variables: the weights, where they are left out those of the last call. Source: Keras
+        ``Optimizer.apply``.
+
+        >>> import numpy as np
+        >>> from fnet.keras import layers, optimizers, value_and_grad
+        >>> layer, optimizer = layers.Dense(1, kernel_initializer="ones"), optimizers.SGD(0.5)
+        >>> layer.build((None, 1))
+        >>> loss, gradients = value_and_grad(lambda: np.mean(layer(np.ones((1, 1))) ** 2), layer.trainable_variables)
+        >>> optimizer.apply(gradients, layer.trainable_variables)
+        >>> float(layer.kernel[0, 0])
+        0.0
+        """
+        given = self.variables_changed if trainable_variables is None else list(trainable_variables)
+        if given is None or len(given) != len(grads):
+            raise StructureError(
+                f"{self.name}: expected a gradient for each weight, received {len(grads)} for "
+                f"{0 if given is None else len(given)}. Give both: optimizer.apply(gradients, variables)."
+            )
+        params, gradients = arranged(given, [v.held for v in given]), arranged(given, list(grads))
+        if self.kept_in_steps is None or self.variables_changed is None:
+            self.kept_in_steps = new_state(self.functional.init, params)
+        elif [v.key for v in given] != [v.key for v in self.variables_changed]:
+            raise StructureError(
+                f"{self.name}: it remembers numbers for other weights than these. Make an optimizer for each group of "
+                f"weights."
+            )
+        self.variables_changed = given
+        run = now_running()
+        if run is None and self._rate is not None:
+            self.kept_in_steps = self.rates(params).changed(self.kept_in_steps, self._rate)
+        updates, self.kept_in_steps = self.functional.update(gradients, self.kept_in_steps, params)
+        changed = apply_updates(params, updates)
+        for variable, value in zip(given, listed(given, changed), strict=True):
+            variable.hold(value if variable.constraint is None else variable.constraint(value))
+        if run is None:
+            self.iterations += 1
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> None:
+        """As `apply`, for pairs ``(gradient, weight)``."""
+        pairs = list(grads_and_vars)
+        self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Begin to remember what these weights need, before the first `apply`."""
+        self.variables_changed = list(variables)
+        self.kept_in_steps = new_state(
+            self.functional.init, arranged(self.variables_changed, [v.held for v in variables])
+        )
+
+    def arranged(self, variables: Sequence[Variable]) -> dict[str, Any]:
+        """The values of weights as the tree that it changes."""
+        return arranged(variables, [variable.held for variable in variables])
+
+    def rates(self, params: Any) -> Rates:
+        """Where its state holds the learning rate, for a tree of weights."""
+        return Rates(self.functional.init, self.functional.name, params)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that it was made with."""
