@@ -9,7 +9,7 @@ import numpy as np
 
 from fnet import ops, random, tree
 from fnet.errors import StructureError
-from fnet.keras.models.steps import flat
+from fnet.keras.models.own_steps import flat
 from fnet.keras.variable import Variable
 from fnet.ops.promotion import astype
 from fnet.train.data import STEP

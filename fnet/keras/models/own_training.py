@@ -25,6 +25,7 @@ from fnet.keras.optimizers import Optimizer
 from fnet.keras.running import Counting, Running, outside, running
 from fnet.keras.variable import Variable
 from fnet.masking import unmasked
+from fnet.networks.layer import Layer
 from fnet.networks.parameters import constrain
 from fnet.train.callbacks import Callbacks
 from fnet.train.checks import floating_dtype
@@ -91,7 +92,7 @@ class OwnTrainer:
 
     def init_from(self, key: Any, params: Any, state: Any) -> TrainState:
         """A state that begins with these weights; what optimizers remember is made for the first batch."""
-        return TrainState(*copied((params, state)), {}, copied(key), np.zeros((), np.int64))
+        return TrainState(copied(params), copied(state), {}, copied(key), np.zeros((), np.int64))
 
     def learning_rate(self, ts: TrainState) -> float:
         """The learning rate of the next step."""
@@ -135,25 +136,26 @@ class OwnTrainer:
         )
         ts = self._prepared(ts, source)
         empty = self._empty("train", ts, source)
-        rates = functools.partial(self._rates, ts)
+        rates: Any = functools.partial(self._rates, ts)
         schedule = self._model.optimizer.functional.config.get("learning_rate")
         with ExitStack() as used:
             run = Fit(
-                self._model.functional if self._model.built else None,  # type: ignore[arg-type]
-                self._pass("train", source, used),
-                Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64)),  # type: ignore[arg-type]
-                source,
-                shuffle,
-                empty,  # type: ignore[arg-type]
-                numbers,
-                None if validation is None else self._evaluation(ts, validation, used),
-                lambda ts, batch: "Try a smaller learning rate.",
-                rates,  # type: ignore[arg-type]
-                schedule if callable(schedule) else None,
-                dict.fromkeys(empty.logs),
-                Callbacks(callbacks),
-                True,
-                _no_position,
+                net=self._model.functional if self._model.built else Layer(_nothing, _nothing),
+                trainer=self,
+                passes=self._pass("train", source, used),
+                carry=Training(ts, np.zeros((), np.int64), empty, np.full((), -1, np.int64)),
+                source=source,
+                shuffle=shuffle,
+                empty=empty,
+                results=numbers,
+                validate=None if validation is None else self._evaluation(ts, validation, used),
+                explain=lambda ts, batch: "Try a smaller learning rate.",
+                rates=rates,
+                schedule=schedule if callable(schedule) else None,
+                directions=dict.fromkeys(empty.logs),
+                callbacks=Callbacks(callbacks),
+                held=True,
+                identity=_no_position,
             )
             return run.epochs(
                 count_of("initial_epoch", initial_epoch, 0), count_of("epochs", epochs), verbosity(verbose)
@@ -260,7 +262,7 @@ class OwnTrainer:
                 ts = ts._replace(opt_state={**ts.opt_state, name: memory})
         return ts
 
-    def _empty(self, kind: str, ts: TrainState, source: Source) -> OwnTotals:
+    def _empty(self, kind: str, ts: TrainState, source: Source) -> Any:
         """The totals before the first batch; the numbers of a step are found out without doing it."""
         structure = tree.structure(source.sample)
         sample = tree.leaves(source.sample)
@@ -348,6 +350,11 @@ class _MainRates:
                 f"that of an optimizer of its own between two calls of fit."
             )
         return {**memories, MAIN: self._rates.changed(memories[MAIN], rate)}
+
+
+def _nothing(*args: Any, **options: Any) -> tuple[Any, Any]:
+    """A network of which nothing is known."""
+    return {}, {}
 
 
 def _no_position() -> NoReturn:

@@ -17,8 +17,8 @@ from fnet.keras.callbacks import Adapted, History, adapted, around
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
 from fnet.keras.models.data import ModelData
+from fnet.keras.models.own_steps import OwnSteps
 from fnet.keras.models.own_training import MAIN, OwnTrainer
-from fnet.keras.models.steps import Steps
 from fnet.keras.progress import Bar, Count, Epochs, in_keras_order
 from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
@@ -44,7 +44,7 @@ class Compilation:
 _OWN_FUNCTIONS = ("make_train_function", "make_test_function", "make_predict_function")
 
 
-class Trained(Steps, ModelData):
+class Trained(OwnSteps, ModelData):
     """The part of a model that is trained; the model itself says what is in it."""
 
     stop_training = False
@@ -339,8 +339,8 @@ class Trained(Steps, ModelData):
     def _plain_trainer(self) -> Trainer:
         known = self._known()
         return Trainer(
-            self.with_frozen_parts(self.trained_net), known.loss, known.optimizer.functional, known.metrics, known.loss_weights,
-            known.weighted_metrics,
+            self.with_frozen_parts(self.trained_net), known.loss, known.optimizer.functional, known.metrics,
+            known.loss_weights, known.weighted_metrics,
         )  # fmt: skip
 
     def _keep(self, ts: TrainState) -> None:
@@ -361,7 +361,7 @@ class Trained(Steps, ModelData):
 
     def _predictor(self) -> Trainer | OwnTrainer:
         """A trainer to predict with, whether or not the model is compiled."""
-        if type(self).predict_step is not Steps.predict_step:
+        if type(self).predict_step is not OwnSteps.predict_step:
             return OwnTrainer(self)
         if self._trainer is not None and not isinstance(self._trainer, OwnTrainer):
             return self._trainer

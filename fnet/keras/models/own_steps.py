@@ -52,7 +52,7 @@ class CompiledMetrics(Metric):
         return self._begin, {}
 
 
-class Steps(Layer):
+class OwnSteps(Layer):
     """The part of a model that says what a step does. A step is compiled: it computes with `fnet.keras.ops`."""
 
     optimizer: Any
@@ -64,7 +64,7 @@ class Steps(Layer):
     @property
     def has_own_steps(self) -> bool:
         """Whether the class overrides a step or a part of one."""
-        return any(getattr(type(self), name) is not getattr(Steps, name) for name in OVERRIDABLE)
+        return any(getattr(type(self), name) is not getattr(OwnSteps, name) for name in OVERRIDABLE)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -151,7 +151,7 @@ class Steps(Layer):
     def measured_by(self, measures: Measures, has_loss: bool, has_metrics: bool) -> None:
         """Take the loss and the metrics of `compile`."""
         self._measures, self._has_loss = measures, has_loss
-        counts_loss = has_loss or type(self).train_step is Steps.train_step
+        counts_loss = has_loss or type(self).train_step is OwnSteps.train_step
         self._loss_tracker = words.Mean(name="loss") if counts_loss else None
         self._compiled_metrics = CompiledMetrics(measures) if has_metrics else None
 
