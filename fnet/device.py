@@ -112,13 +112,15 @@ class Device(Protocol):
     """A place where arrays lie and kernels run. It owns its memory and its streams.
 
     array: the class of its arrays; alignment: at multiples of how many bytes those in a block begin; alike_bytes: of
-    arrays that one loop updates, of each and of all together, see `fnet.compile.alike`.
+    arrays that one loop updates, of each and of all together, see `fnet.compile.alike`; has_segments: whether one loop
+    can go over several arrays with a number for each, see `fnet.compile.segments`.
     """
 
     name: str
     array: type[Any]
     alignment: int
     alike_bytes: tuple[int, int]
+    has_segments: bool
 
     # Arrays.
 

@@ -28,10 +28,12 @@ class Row:
     """Regions alike, in the order in which their donated arrays lie.
 
     made: for each operand that the plan computes, its values, region by region: they should lie side by side, too.
+    segmented: whether a number belongs to each region, see `fnet.compile.segments`.
     """
 
     members: list[FusedRegion]
     made: list[tuple[Value, ...]]
+    segmented: bool = False
 
     @property
     def nodes(self) -> list[Node]:
@@ -136,16 +138,16 @@ def joined(works: list[Computation], alignment: int) -> Computation | None:
     if not same or any(write.overwrites is None for write in first.writes):
         return None
     columns = list(zip(*(w.reads for w in works), strict=True))
-    starts = {tuple(_distances(refs)) for refs in columns if not _is_one(refs)}
-    if len(starts) != 1 or not all(_is_one(refs) or _lie_together(refs, alignment) for refs in columns):
+    starts = {tuple(distances(refs)) for refs in columns if not is_one(refs)}
+    if len(starts) != 1 or not all(is_one(refs) or _lie_together(refs, alignment) for refs in columns):
         return None
     size = starts.pop()[-1] + math.prod(works[-1].shape)
-    reads = [refs[0] if _is_one(refs) else replace(refs[0], shape=(size,), strides=(1,)) for refs in columns]
+    reads = [refs[0] if is_one(refs) else replace(refs[0], shape=(size,), strides=(1,)) for refs in columns]
     targets = [reads[write.overwrites] for write in first.writes if write.overwrites is not None]
     return Computation((size,), frozenset(), reads, first.steps, first.writes, targets)
 
 
-def _is_one(refs: tuple[Ref, ...]) -> bool:
+def is_one(refs: tuple[Ref, ...]) -> bool:
     """Whether all read one number; an array that all read is no such thing, as each reads it from its begin."""
     first = refs[0]
     return all(ref == first for ref in refs) and all(
@@ -157,11 +159,11 @@ def _lie_together(refs: tuple[Ref, ...], alignment: int) -> bool:
     """Whether contiguous windows follow each other in one block with nothing but padding in between."""
     places = {id(ref.buffer) if ref.buffer.place != STATE else STATE for ref in refs}
     most = alignment // refs[0].dtype.itemsize
-    gaps = [b - a - ref.size for (a, b), ref in zip(pairwise(_distances(refs)), refs, strict=False)]
+    gaps = [b - a - ref.size for (a, b), ref in zip(pairwise(distances(refs)), refs, strict=False)]
     return len(places) == 1 and all(ref.contiguous for ref in refs) and all(0 <= gap < most for gap in gaps)
 
 
-def _distances(refs: tuple[Ref, ...]) -> list[int]:
+def distances(refs: tuple[Ref, ...]) -> list[int]:
     """How many elements behind the first each window begins; the offsets of state buffers are known by now."""
     begins = [
         (ref.buffer.offset if ref.buffer.place == STATE else 0) // ref.dtype.itemsize + ref.offset for ref in refs

@@ -11,11 +11,12 @@ from fnet.compile.alike import Row, join_alike, joined
 from fnet.compile.emit import Ref, copy
 from fnet.compile.fuse import FusedRegion, fuse
 from fnet.compile.graph import Graph, Value
-from fnet.compile.loops import Computation, LoopStep, Write, emit_computation
+from fnet.compile.loops import Computation, Loops, LoopStep, Write, emit_computation
 from fnet.compile.lower import lower
 from fnet.compile.memory import OUTPUT, STATE, Buffer
 from fnet.compile.placement import Placement
 from fnet.compile.plan import KernelCall, Plan, Slot
+from fnet.compile.segments import join_segments, of_segments
 from fnet.compile.simplify import simplify
 from fnet.device import Device
 
@@ -35,6 +36,8 @@ class _Builder:
         self.device = device
         self._graph = graph
         self._regions = join_alike(fuse(graph), graph, frozenset(fed.values()), device.alike_bytes)
+        if device.has_segments:
+            self._regions = join_segments(self._regions, graph, fed.values(), device.alike_bytes)
         self._places = Placement(graph, self._regions, fed, device.alignment)
         self._calls: list[KernelCall] = []
         self._label = ""
@@ -74,6 +77,9 @@ class _Builder:
         node, places = region.nodes[0], self._places
         if isinstance(region, Row):
             works = [self._computation(member) for member in region.members]
+            if region.segmented:
+                self._emit_segments(works)
+                return
             whole = joined(works, self.device.alignment)
             for work in works if whole is None else [whole]:
                 emit_computation(work, self)
@@ -87,6 +93,13 @@ class _Builder:
         else:
             targets = [places.result(value) for value in node.outputs]
             lower(node.primitive, [places.ref(v) for v in node.inputs], targets, node.params, self)
+
+    def _emit_segments(self, works: list[Computation]) -> None:
+        for work in of_segments(works):
+            if isinstance(work, Loops):
+                self.device.loop(work, self)
+            else:
+                emit_computation(work, self)
 
     def _computation(self, region: FusedRegion) -> Computation:
         """One loop nest: external operands are its reads, values needed outside its writes."""

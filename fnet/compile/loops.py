@@ -98,7 +98,9 @@ class Computation:
 class Loops:
     """A computation as loops, outermost first: their sizes and kinds, and how each operand moves in them.
 
-    strides: for each read, by how many elements it moves in each loop.
+    strides: for each read, by how many elements it moves in each loop. segments: where arrays begin and end that lie
+    side by side, if the first of two loops goes over them: what is no number is read and written there, and a fold
+    gives a number for each.
     """
 
     sizes: list[int]
@@ -108,6 +110,7 @@ class Loops:
     steps: list[LoopStep]
     writes: list[Write]
     targets: list[Ref]
+    segments: Sequence[tuple[int, int]] = ()
 
     def nest(self, divided: bool = False, columns: bool = False) -> LoopNest:
         """The structure of the loops, apart from their sizes."""

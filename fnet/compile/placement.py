@@ -158,11 +158,20 @@ class Placement:
                 self._target[root] = self.kept[k] or Buffer(root.spec.nbytes, OUTPUT, k, last=self.end)
 
     def _place_rows(self, regions: Sequence[FusedRegion | Row]) -> None:
-        """Lay the values that a row reads side by side; with padding, which stays zero, in memory of their own."""
-        for position, row in enumerate(regions):
-            for values in row.made if isinstance(row, Row) else ():
-                ends = list(accumulate(aligned(value.spec.nbytes, self._alignment) for value in values))
-                padded = any(value.spec.nbytes % self._alignment for value in values[:-1])
+        """Lay the values that a row reads side by side; with padding, which stays zero, in memory of their own.
+
+        A row of segments leaves padding alone, and its numbers lie there without.
+        """
+        rows = [(position, row) for position, row in enumerate(regions) if isinstance(row, Row)]
+        rows.sort(key=lambda found: (found[1].segmented, -len(found[1].members) if found[1].segmented else 0))
+        for position, row in rows:
+            segmented = row.segmented
+            for values in row.made:
+                if segmented and all(value in self._side_by_side for value in values):
+                    continue
+                unit = 1 if segmented and all(value.spec.size == 1 for value in values) else self._alignment
+                ends = list(accumulate(aligned(value.spec.nbytes, unit) for value in values))
+                padded = not segmented and any(value.spec.nbytes % unit for value in values[:-1])
                 block = Buffer(ends[-1], FIXED if padded else ARENA, last=position)
                 (self.fixed if padded else self.arena).append(block)
                 for begin, value in zip([0, *ends], values, strict=False):

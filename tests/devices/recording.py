@@ -34,6 +34,7 @@ class Recording:
     array = DeviceArray
     alignment = 128
     alike_bytes = 1 << 16, 1 << 18
+    has_segments = False
 
     def __init__(self, name: str) -> None:
         self.name = name

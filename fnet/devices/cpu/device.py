@@ -30,6 +30,7 @@ class Cpu:
     alignment = ALIGNMENT
     # In larger arrays the call of one loop more is nothing, and a gradient that waits for others leaves the cache.
     alike_bytes = 1 << 16, 1 << 18
+    has_segments = False
     empty = staticmethod(results.empty)
     release = staticmethod(results.release)
     block = staticmethod(allocate)

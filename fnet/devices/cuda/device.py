@@ -40,6 +40,7 @@ class Cuda:
     alignment = ALIGNMENT
     # A launch takes as long as a loop over some megabytes; gradients wait for each other in memory, not in a cache.
     alike_bytes = 1 << 23, 1 << 27
+    has_segments = True
 
     def __init__(self, name: str, driver: Driver, pools: list[Pool] | None = None) -> None:
         self.name, self.driver = name, driver

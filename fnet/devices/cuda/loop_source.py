@@ -10,12 +10,11 @@ See `fnet.devices.cuda.loop_text` for the ways in which a kernel divides the wor
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 from fnet.compile.loops import NEXT, SAME, STAYS, Write, accumulator
 from fnet.devices.cuda.grids import THREADS
-from fnet.devices.cuda.loop_text import EACH, LANES, THREAD, TILE, TILE_ROWS, WARP, LoopKernel, LoopText
+from fnet.devices.cuda.loop_text import EACH, LANES, SEGMENTS, THREAD, TILE, TILE_ROWS, WARP, LoopKernel, LoopText
 from fnet.devices.expressions import called, expression, first, folded, type_name
 from fnet.devices.generated import NAME, define
 from fnet.kernels.cuda.runtime.kernel import Kernel
@@ -71,6 +70,9 @@ class _Writer(LoopText):
 
     def kernel(self) -> str:
         """The function of a thread."""
+        if self.loop.way == SEGMENTS:
+            self.segments()
+            return "\n".join([f"def {NAME}({', '.join(self.parameters())}):", *self.lines])
         for d in range(len(self.nest.loops)):
             self.put(f"m{d} = {self.whole(f'n{d}')}")
         for k, d in self.strided():
@@ -88,6 +90,8 @@ class _Writer(LoopText):
         names += [f"y{k}" for k, w in enumerate(self.nest.writes) if w.overwrites is None]
         if self.loop.partial:
             names += [*(f"part{k}" for k, _ in self.folds), "counters"]
+        if self.loop.way == SEGMENTS:
+            return [*names, "table"]
         names += [f"n{d}" for d in range(len(self.nest.loops))] + [f"s{k}_{d}" for k, d in self.strided()]
         return [*names, "chunk"] if self.loop.partial else names
 
@@ -146,14 +150,15 @@ class _Writer(LoopText):
                 self.inside()
                 self.put(f"r = {self.whole(f'r + {TILE_ROWS}' if tile else 'r + 1')}")
             if not tile:
-                self.finish("o")
+                self.finish(self.results("o"))
                 self.put(f"o = {self.whole('o + step')}")
         if tile:
             self.combine_tile(self.loop.partial)
             if self.loop.partial:
-                with self.last_block():
+                with self.block("if is_last_block(counters, cuda.blockIdx.x, cuda.gridDim.y):"):
+                    self.start()
                     with self.block("if o < total:"):
-                        self.parts("o", "cuda.threadIdx.y", str(TILE_ROWS))
+                        self.parts("cuda.gridDim.y", "{} * total + o", "cuda.threadIdx.y", str(TILE_ROWS))
                     self.combine_tile(False)
 
     def combine_tile(self, partial: bool) -> None:
@@ -166,7 +171,7 @@ class _Writer(LoopText):
                 for k, w in self.folds:
                     value = f"{_name(w)}(shared{k}[j * {LANES} + cuda.threadIdx.x])"
                     self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
-            self.finish("o", partial)
+            self.finish(self.results("o", partial))
 
     def rows(self) -> None:
         """A row of neighbours for a warp or a block; thread t folds the elements 4t to 4t + 3, and so on."""
@@ -198,16 +203,17 @@ class _Writer(LoopText):
         if warp:
             self.shuffle()
             with self.block("if cuda.threadIdx.x == 0 and row < total:"):
-                self.finish("row")
+                self.finish(self.results("row"))
             return
         self.put(f"warp, lane = cuda.threadIdx.x // {LANES}, cuda.threadIdx.x % {LANES}")
-        self.combine_block(self.loop.partial)
+        self.combine_block(self.results("row", self.loop.partial))
         if self.loop.partial:
-            with self.last_block():
-                self.parts("row", "cuda.threadIdx.x", "cuda.blockDim.x")
-                self.combine_block(False)
+            with self.block("if is_last_block(counters, cuda.blockIdx.x, cuda.gridDim.y):"):
+                self.start()
+                self.parts("cuda.gridDim.y", "{} * total + row", "cuda.threadIdx.x", "cuda.blockDim.x")
+                self.combine_block(self.results("row"))
 
-    def combine_block(self, partial: bool) -> None:
+    def combine_block(self, places: dict[int, str]) -> None:
         """Fold what the threads of a block have, and store it."""
         self.shuffle()
         with self.block("if lane == 0:"):
@@ -222,7 +228,38 @@ class _Writer(LoopText):
                     self.put(f"f{k} = {_name(w)}(shared{k}[lane])")
             self.shuffle()
         with self.block("if cuda.threadIdx.x == 0:"):
-            self.finish("row", partial)
+            self.finish(places)
+
+    def segments(self) -> None:
+        """A part of a segment for a block; the last block of a segment folds its parts."""
+        names = "segment", "begin", "end", "first", "count"
+        for place, name in enumerate(names):
+            self.put(f"{name} = {self.whole(f'table[{len(names)} * cuda.blockIdx.x + {place}]')}")
+        for k, read in enumerate(self.nest.reads):
+            if SAME not in read.steps:
+                self.put(f"v{k} = x{k}[{'segment' if read.steps[0] != STAYS else '0'}]")
+        for k, w in self.folds:
+            self.put(f"shared{k} = cuda.shared.array({LANES}, {_shuffled(w)})")
+        self.start()
+        self.put(f"fast = {' and '.join([*self.aligned(1), 'begin % 4 == 0'])}")
+        self.put(f"i = {self.whole('begin + cuda.threadIdx.x * 4')}")
+        with self.block("while i < end:"):
+            with self.block("if fast and i + 4 <= end:"):
+                self.four([], "i", "i")
+            with self.block("else:"):
+                self.put(f"r, stop = i, {self.whole('min(i + 4, end)')}")
+                with self.block("while r < stop:"):
+                    self.one([], "r", "r")
+                    self.put(f"r = {self.whole('r + 1')}")
+            self.put(f"i = {self.whole('i + cuda.blockDim.x * 4')}")
+        if not self.folds:
+            return
+        self.put(f"warp, lane = cuda.threadIdx.x // {LANES}, cuda.threadIdx.x % {LANES}")
+        self.combine_block({k: f"part{k}[cuda.blockIdx.x]" for k, _ in self.folds})
+        with self.block("if is_last_block(counters, segment, count):"):
+            self.start()
+            self.parts("count", "first + {}", "cuda.threadIdx.x", "cuda.blockDim.x")
+            self.combine_block({k: f"y{k}[segment]" for k, _ in self.folds})
 
     # ---------------------------------------------------------------------------------------- parts of a kernel
 
@@ -318,33 +355,32 @@ class _Writer(LoopText):
                 other = f"{_name(w)}(cuda.shfl_xor_sync(0xFFFFFFFF, {_shuffled(w)}(f{k}), {step}))"
                 self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', other)}")
 
-    @contextmanager
-    def last_block(self) -> Iterator[None]:
-        """What the last block does of those that have folded parts of the same outputs."""
-        with self.block("if is_last_block(counters, cuda.blockIdx.x, cuda.gridDim.y):"):
-            self.start()
-            yield
+    def parts(self, count: str, place: str, begin: str, step: str) -> None:
+        """Fold so many parts of an output, those that are a thread's, four of which are on their way at once.
 
-    def parts(self, place: str, begin: str, step: str) -> None:
-        """Fold the parts of an output, those that are a thread's. So many are on their way at once."""
+        place: where a part is, with {} for its number.
+        """
         self.put(f"r = {self.whole(begin)}")
-        with self.block("while r < cuda.gridDim.y:"):
+        with self.block(f"while r < {count}:"):
             for j, q in enumerate(_QUARTERS):
                 self.put(f"i = {self.whole(f'r + {j} * {step}' if j else 'r')}")
                 for k, w in self.folds:
-                    value = f"part{k}[{self.whole(f'i * total + {place}')}]"
-                    self.put(f"{q}_{k} = {value} if i < cuda.gridDim.y else {_name(w)}({first(w)})")
+                    value = f"part{k}[{self.whole(place.format('i'))}]"
+                    self.put(f"{q}_{k} = {value} if i < {count} else {_name(w)}({first(w)})")
             for q in _QUARTERS:
                 self.fold(q)
             self.put(f"r = {self.whole(f'r + {len(_QUARTERS)} * {step}')}")
 
-    def finish(self, place: str, partial: bool = False) -> None:
-        """Store what was folded, as a part if it is one."""
+    def results(self, place: str, partial: bool = False) -> dict[int, str]:
+        """Where the folds of an output belong: a part of it, or the whole."""
+        part = self.whole(f"cuda.blockIdx.y * total + {place}")
+        return {k: f"part{k}[{part}]" if partial else f"{_target(k, w)}[{place}]" for k, w in self.folds}
+
+    def finish(self, places: dict[int, str]) -> None:
+        """Store what was folded."""
         for k, w in self.folds:
-            if partial:
-                self.put(f"part{k}[{self.whole(f'cuda.blockIdx.y * total + {place}')}] = f{k}")
-            else:
-                self.put(f"{_target(k, w)}[{place}] = {type_name(w.dtype)}(f{k})")
+            value = f"f{k}" if places[k].startswith("part") else f"{type_name(w.dtype)}(f{k})"
+            self.put(f"{places[k]} = {value}")
 
 
 def _target(k: int, write: Write) -> str:

@@ -6,6 +6,7 @@ thread  a thread folds all elements of an output
 tile    a block folds 32 outputs side by side, several threads each, and combines these in shared memory
 warp    a warp folds a row of neighbours, by shuffles
 block   a block folds a row of neighbours, by shuffles and shared memory
+segments  a block has a part of one of several arrays, each of which has numbers of its own; a table says which part
 A block of the ways "block" and "tile" may fold a part of the elements. The kernel is then `partial`: a block stores
 what it has accumulated, and the last one of those that fold parts of the same outputs folds the parts, in their order.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest
 
-EACH, THREAD, TILE, WARP, BLOCK = "each", "thread", "tile", "warp", "block"
+EACH, THREAD, TILE, WARP, BLOCK, SEGMENTS = "each", "thread", "tile", "warp", "block", "segments"
 LANES, TILE_ROWS = 32, 8
 
 

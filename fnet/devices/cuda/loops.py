@@ -6,11 +6,13 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from fnet.compile.emit import Emitter, Ref, contiguous_strides
 from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, accumulator
-from fnet.devices.cuda.grids import THREADS, spread, warps
+from fnet.devices.cuda.grids import BLOCKS, THREADS, spread, warps
 from fnet.devices.cuda.loop_source import loop_kernel
-from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, THREAD, TILE, TILE_ROWS, WARP, LoopKernel
+from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, SEGMENTS, THREAD, TILE, TILE_ROWS, WARP, LoopKernel
 from fnet.devices.expressions import type_name
 
 FEW_BLOCKS = 528  # fewer leave much of a card idle, so outputs are divided into parts
@@ -18,11 +20,15 @@ SHORT, LONG = 32, 2048  # rows that a thread folds, and rows that a block folds
 SHALLOW, MANY = 16, 1 << 16  # columns that a thread folds: of so few elements, or where there are so many of them
 PART = 4096  # elements of a row in a part, at least
 DEPTH = 64  # elements of a column in a part, at least
+CHUNK = 1 << 13  # elements of a segment that a block has, at least
 _NARROW = 1 << 31
 
 
 def emit_loops(loops: Loops, emit: Emitter) -> None:
     """Emit the calls of the kernels of a nest."""
+    if loops.segments:
+        _emit_segments(loops, emit)
+        return
     if FOLDED not in loops.kinds:
         loops = _without_folds(loops)
     nest = _nest(loops)
@@ -48,6 +54,31 @@ def emit_loops(loops: Loops, emit: Emitter) -> None:
         return
     scratch = [emit.scratch(parts * total, accumulator(w)) for w in loops.writes if w.fold]
     _call(loops, kernel, emit, (groups, parts), block, [*scratch, emit.counters(groups)], chunk)
+
+
+def _emit_segments(loops: Loops, emit: Emitter) -> None:
+    """One call for all segments; each is cut into parts for blocks of their own."""
+    size = sum(end - begin for begin, end in loops.segments)
+    chunk = max(CHUNK, 4 * THREADS * -(-size // (4 * THREADS * BLOCKS)))
+    table: list[tuple[int, ...]] = []
+    for number, (begin, end) in enumerate(loops.segments):
+        first, count = len(table), -(-(end - begin) // chunk)
+        table += [(number, at, min(at + chunk, end), first, count) for at in range(begin, end, chunk)]
+    folds = [write for write in loops.writes if write.fold]
+    kernel = LoopKernel(_nest_of_segments(loops), SEGMENTS, partial=bool(folds), wide=_is_wide(loops))
+    scratch = [emit.scratch(len(table), accumulator(write)) for write in folds]
+    if folds:
+        scratch.append(emit.counters(len(loops.segments)))
+    scratch.append(emit.constant(np.array(table, np.int64).reshape(-1)))
+    targets = [t for t, write in zip(loops.targets, loops.writes, strict=True) if write.overwrites is None]
+    emit.call(loop_kernel(kernel)[len(table), THREADS], *loops.reads, *targets, *scratch)
+
+
+def _nest_of_segments(loops: Loops) -> LoopNest:
+    """The structure of loops over segments; what lies there as they do is read in their order."""
+    nest = loops.nest()
+    reads = [replace(read, steps=SAME * len(read.steps)) if read.steps.endswith(NEXT) else read for read in nest.reads]
+    return replace(nest, reads=tuple(reads))
 
 
 def _without_folds(loops: Loops) -> Loops:

@@ -1,4 +1,7 @@
-"""An update of all parameters is one launch on a card, however many arrays there are, and one for the step's number."""
+"""An update of all parameters is one launch on a card, however many arrays there are, and one for the step's number.
+
+So are the norms of all arrays.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 
 import fnet
 from fnet import device, optimizers
+from fnet.devices.cuda import loops
 from fnet.devices.cuda.device import Cuda
 from tests.devices.cuda.emulated import Emulated
 
@@ -58,7 +62,45 @@ def test_lion_updates_parameters_and_moments_by_a_launch_each():
     assert [label[:4] for label in labels(optimizers.lion(0.1))[-2:]] == ["4 x ", "4 x "]
 
 
-def test_clipping_by_the_global_norm_needs_sums_of_each_array_and_of_them_all():
-    without, clipping = labels(RULES["adam"]), labels(optimizers.adam(0.1, global_clipnorm=1.0))
-    assert len(clipping) == len(without) + len(SHAPES) + 1
-    assert clipping[-1].startswith("4 x ")
+OF_NORMS = {
+    "global_clipnorm": (optimizers.adam(0.1, global_clipnorm=0.1), ["4 x cast+square+sum", "add+add+add", "4 x "]),
+    "clipnorm": (optimizers.adam(0.1, clipnorm=0.1), ["4 x cast+square+sum", "4 x sqrt", "add+cast", "4 x "]),
+    "lamb": (optimizers.lamb(0.1), ["add+cast", "4 x subtract", "4 x square+sum", "4 x sqrt", "4 x multiply+add"]),
+}
+
+
+@pytest.mark.parametrize("name", OF_NORMS)
+def test_norms_of_all_arrays_take_one_launch_and_what_needs_them_another(name):
+    rule, expected = OF_NORMS[name]
+    found = labels(rule)[7:]
+    assert len(found) == len(expected)
+    assert all(label.startswith(begin) for label, begin in zip(found, expected, strict=True)), found
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("global_clipnorm", "clipnorm", "adafactor")]
+
+
+@pytest.mark.parametrize("name", ["lamb", *SLOW])
+def test_rules_with_norms_give_the_results_of_the_cpu(name, monkeypatch):
+    rule = OF_NORMS[name][0] if name in OF_NORMS else optimizers.adafactor(0.1)
+    monkeypatch.setattr(loops, "CHUNK", 12)  # a segment has several parts
+    monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", Emulated()))
+    rng = np.random.default_rng(0)
+    params, x = [rng.normal(size=shape).astype(np.float32) for shape in ((7, 5), (5,), (5, 1), (1,))], np.eye(3, 7)
+
+    @fnet.jit(donate=("params", "state"))
+    def step(params: Any, state: Any, x: Any) -> Any:
+        def loss(p: Any) -> Any:
+            return np.sum(np.square(np.tanh(x @ p[0] + p[1]) @ p[2] + p[3] - 1))
+
+        updates, state = rule.update(fnet.grad(loss)(params), state, params)
+        return optimizers.apply_updates(params, updates), state
+
+    def trained(place: str) -> Any:
+        weights, state, of_x = fnet.to_device((params, rule.init(params), x.astype(np.float32)), place)
+        for _ in range(2):
+            weights, state = step(weights, state, of_x)
+        return fnet.to_host((weights, state))
+
+    for received, expected in zip(*(fnet.tree.leaves(trained(place)) for place in ("cuda", "cpu")), strict=True):
+        np.testing.assert_allclose(received, expected, rtol=3e-5, atol=3e-6)

@@ -14,7 +14,7 @@ import numpy as np
 import fnet.kernels.cuda
 from fnet.compile.loops import LoopNest, LoopStep, Read, Write, accumulator
 from fnet.devices.cuda.loop_source import loop_kernel
-from fnet.devices.cuda.loop_text import BLOCK, EACH, THREAD, TILE, WARP, LoopKernel
+from fnet.devices.cuda.loop_text import BLOCK, EACH, SEGMENTS, THREAD, TILE, WARP, LoopKernel
 from fnet.kernels.cuda.runtime.kernel import Kernel
 
 N = "n"
@@ -212,6 +212,8 @@ def loop_signature(loop: LoopKernel) -> str:
     arrays += [w.dtype for w in nest.writes if w.overwrites is None]
     if loop.partial:
         arrays += [*(accumulator(w).str[1:] for w in nest.writes if w.fold), "u4"]
+    if loop.way == SEGMENTS:
+        return " ".join([*arrays, "i8"])
     numbers = len(nest.loops) + sum(read.steps.count("s") for read in nest.reads) + loop.partial
     return " ".join([*arrays, *[N] * numbers])
 
@@ -295,6 +297,12 @@ LOOPS: dict[str, tuple[LoopKernel, Row]] = {
         ("loop: sums of parts of columns", _loop("RK", ["f4 =="], [], [_SUM], TILE, True), _FLOAT64),
         ("loop: sums of the middle of three axes", _loop("KRK", ["f4 ==="], [], [_SUM], TILE), _FLOAT64),
         ("loop: sum of int64", _loop("R", ["i8 ="], [], [Write(0, "i8", "sum")], BLOCK, True), _FOLD_OF_ROWS),
+        (
+            "loop: sums with a number of each segment",
+            _loop("KK", ["f4 ==", "f4 s0"], [_ADD], [Write(2, "f4", None, 0)], SEGMENTS),
+            _VECTOR,
+        ),
+        ("loop: sums of segments", _loop("KR", ["f4 =="], [], [_SUM], SEGMENTS, True), _SUM_OF_ROWS),
         ("loop: any of bool", _loop("KR", ["? =="], [], [Write(0, "?", "max")], WARP), {"shuffles": True}),
     )
 }
