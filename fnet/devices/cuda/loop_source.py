@@ -12,15 +12,23 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 
-from fnet.compile.loops import NEXT, SAME, STAYS, Write, accumulator
+from fnet.compile.loops import NEXT, SAME, STAYS
+from fnet.devices.cuda.fold_text import FoldText, shuffled_of, target_of
 from fnet.devices.cuda.grids import THREADS
-from fnet.devices.cuda.loop_text import EACH, LANES, SEGMENTS, THREAD, TILE, TILE_ROWS, WARP, LoopKernel, LoopText
-from fnet.devices.expressions import called, expression, first, folded, type_name
+from fnet.devices.cuda.loop_text import (
+    EACH,
+    LANES,
+    QUARTERS,
+    SEGMENTS,
+    THREAD,
+    TILE,
+    TILE_ROWS,
+    WARP,
+    LoopKernel,
+)
+from fnet.devices.expressions import called, expression, type_name
 from fnet.devices.generated import NAME, define
 from fnet.kernels.cuda.runtime.kernel import Kernel
-
-_QUARTERS = "abcd"
-_SHUFFLED = {"f4": "np.float32", "f8": "np.float64", "i8": "np.int64", "u8": "np.int64"}  # others as np.int32
 
 
 @functools.cache
@@ -50,7 +58,7 @@ def loop_source(loop: LoopKernel) -> str:
     return "\n".join([*lines, f"@kernel(threads={THREADS}, contract=False)", kernel, ""])
 
 
-class _Writer(LoopText):
+class _Writer(FoldText):
     """Writes the two functions."""
 
     # ------------------------------------------------------------------------------------------ the expressions
@@ -131,7 +139,7 @@ class _Writer(LoopText):
         if tile:
             for k, w in self.folds:
                 size = LANES * TILE_ROWS
-                self.put(f"shared{k} = cuda.shared.array({size}, {_shuffled(w)})")
+                self.put(f"shared{k} = cuda.shared.array({size}, {shuffled_of(w)})")
             self.put(f"o = {self.whole(f'cuda.blockIdx.x * {LANES} + cuda.threadIdx.x')}")
             self.put(f"lane = {self.whole(f'cuda.threadIdx.y * {LANES} + cuda.threadIdx.x')}")
         else:
@@ -161,18 +169,6 @@ class _Writer(LoopText):
                         self.parts("cuda.gridDim.y", "{} * total + o", "cuda.threadIdx.y", str(TILE_ROWS))
                     self.combine_tile(False)
 
-    def combine_tile(self, partial: bool) -> None:
-        """Fold what the threads of a column have, and store it."""
-        for k, w in self.folds:
-            self.put(f"shared{k}[lane] = {_shuffled(w)}(f{k})")
-        self.put("cuda.syncthreads()")
-        with self.block("if cuda.threadIdx.y == 0 and o < total:"):
-            with self.block(f"for j in range(1, {TILE_ROWS}):"):
-                for k, w in self.folds:
-                    value = f"{_name(w)}(shared{k}[j * {LANES} + cuda.threadIdx.x])"
-                    self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
-            self.finish(self.results("o", partial))
-
     def rows(self) -> None:
         """A row of neighbours for a warp or a block; thread t folds the elements 4t to 4t + 3, and so on."""
         warp = self.loop.way == WARP
@@ -181,7 +177,7 @@ class _Writer(LoopText):
             self.put(f"row = {self.whole('cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y')}")
         else:
             for k, w in self.folds:
-                self.put(f"shared{k} = cuda.shared.array({LANES}, {_shuffled(w)})")
+                self.put(f"shared{k} = cuda.shared.array({LANES}, {shuffled_of(w)})")
             self.put(f"row = {self.whole('cuda.blockIdx.x')}")
         self.start()
         with self.block("if row < total:"):
@@ -213,23 +209,6 @@ class _Writer(LoopText):
                 self.parts("cuda.gridDim.y", "{} * total + row", "cuda.threadIdx.x", "cuda.blockDim.x")
                 self.combine_block(self.results("row"))
 
-    def combine_block(self, places: dict[int, str]) -> None:
-        """Fold what the threads of a block have, and store it."""
-        self.shuffle()
-        with self.block("if lane == 0:"):
-            for k, w in self.folds:
-                self.put(f"shared{k}[warp] = {_shuffled(w)}(f{k})")
-        self.put("cuda.syncthreads()")
-        with self.block("if warp == 0:"):
-            for k, w in self.folds:
-                self.put(f"f{k} = {_name(w)}({first(w)})")
-            with self.block(f"if lane < cuda.blockDim.x // {LANES}:"):
-                for k, w in self.folds:
-                    self.put(f"f{k} = {_name(w)}(shared{k}[lane])")
-            self.shuffle()
-        with self.block("if cuda.threadIdx.x == 0:"):
-            self.finish(places)
-
     def segments(self) -> None:
         """A part of a segment for a block; the last block of a segment folds its parts."""
         names = "segment", "begin", "end", "first", "count"
@@ -239,7 +218,7 @@ class _Writer(LoopText):
             if SAME not in read.steps:
                 self.put(f"v{k} = x{k}[{'segment' if read.steps[0] != STAYS else '0'}]")
         for k, w in self.folds:
-            self.put(f"shared{k} = cuda.shared.array({LANES}, {_shuffled(w)})")
+            self.put(f"shared{k} = cuda.shared.array({LANES}, {shuffled_of(w)})")
         self.start()
         self.put(f"fast = {' and '.join([*self.aligned(1), 'begin % 4 == 0'])}")
         self.put(f"i = {self.whole('begin + cuda.threadIdx.x * 4')}")
@@ -302,7 +281,7 @@ class _Writer(LoopText):
         self.call("v", range(len(self.nest.reads)))
         for k, w in enumerate(self.nest.writes):
             if w.fold is None:
-                self.put(f"{_target(k, w)}[w] = v_{k}")
+                self.put(f"{target_of(k, w)}[w] = v_{k}")
         self.fold("v")
 
     def four(self, loops: Sequence[int], index: str, position: str) -> None:
@@ -310,7 +289,7 @@ class _Writer(LoopText):
         last = loops[-1] if loops else 0
         self.put(f"w = {position if position == index else self.whole(position)}")
         for k, read in enumerate(self.nest.reads):
-            names = [f"{q}{k}" for q in _QUARTERS]
+            names = [f"{q}{k}" for q in QUARTERS]
             moves = self.moves(k, last)
             if SAME in read.steps:
                 self.put(f"{', '.join(names)} = load4(x{k}, w)")
@@ -327,75 +306,14 @@ class _Writer(LoopText):
                 self.put(f"p = {place}")
                 for j, name in enumerate(names):
                     self.put(f"{name} = x{k}[{self.whole(f'p + {j} * u{k}_{last}')}]")
-        for q in _QUARTERS:
+        for q in QUARTERS:
             self.call(q, range(len(self.nest.reads)))
         for k, w in enumerate(self.nest.writes):
             if w.fold is None:
-                self.put(f"store4({_target(k, w)}, w, ({', '.join(f'{q}_{k}' for q in _QUARTERS)}))")
-        for q in _QUARTERS:
+                self.put(f"store4({target_of(k, w)}, w, ({', '.join(f'{q}_{k}' for q in QUARTERS)}))")
+        for q in QUARTERS:
             self.fold(q)
 
     def call(self, prefix: str, reads: Iterable[int]) -> None:
         results = ", ".join(f"{prefix}_{k}" for k in range(len(self.nest.writes)))
         self.put(f"{results}, = {NAME}_element({', '.join(f'{prefix}{k}' for k in reads)})")
-
-    def start(self) -> None:
-        for k, w in self.folds:
-            self.put(f"f{k} = {_name(w)}({first(w)})")
-
-    def fold(self, prefix: str) -> None:
-        for k, w in self.folds:
-            value = f"{_name(w)}({prefix}_{k})"
-            self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', value)}")
-
-    def shuffle(self) -> None:
-        """Fold the lanes of a warp; each gets the whole."""
-        for k, w in self.folds:
-            for step in (16, 8, 4, 2, 1):
-                other = f"{_name(w)}(cuda.shfl_xor_sync(0xFFFFFFFF, {_shuffled(w)}(f{k}), {step}))"
-                self.put(f"f{k} = {folded(w.fold or '', _kind(w), f'f{k}', other)}")
-
-    def parts(self, count: str, place: str, begin: str, step: str) -> None:
-        """Fold so many parts of an output, those that are a thread's, four of which are on their way at once.
-
-        place: where a part is, with {} for its number.
-        """
-        self.put(f"r = {self.whole(begin)}")
-        with self.block(f"while r < {count}:"):
-            for j, q in enumerate(_QUARTERS):
-                self.put(f"i = {self.whole(f'r + {j} * {step}' if j else 'r')}")
-                for k, w in self.folds:
-                    value = f"part{k}[{self.whole(place.format('i'))}]"
-                    self.put(f"{q}_{k} = {value} if i < {count} else {_name(w)}({first(w)})")
-            for q in _QUARTERS:
-                self.fold(q)
-            self.put(f"r = {self.whole(f'r + {len(_QUARTERS)} * {step}')}")
-
-    def results(self, place: str, partial: bool = False) -> dict[int, str]:
-        """Where the folds of an output belong: a part of it, or the whole."""
-        part = self.whole(f"cuda.blockIdx.y * total + {place}")
-        return {k: f"part{k}[{part}]" if partial else f"{_target(k, w)}[{place}]" for k, w in self.folds}
-
-    def finish(self, places: dict[int, str]) -> None:
-        """Store what was folded."""
-        for k, w in self.folds:
-            value = f"f{k}" if places[k].startswith("part") else f"{type_name(w.dtype)}(f{k})"
-            self.put(f"{places[k]} = {value}")
-
-
-def _target(k: int, write: Write) -> str:
-    return f"y{k}" if write.overwrites is None else f"x{write.overwrites}"
-
-
-def _kind(write: Write) -> str:
-    """The dtype in which a fold accumulates."""
-    return accumulator(write).str[1:]
-
-
-def _name(write: Write) -> str:
-    return type_name(_kind(write))
-
-
-def _shuffled(write: Write) -> str:
-    """The type in which lanes exchange what they have folded."""
-    return _SHUFFLED.get(_kind(write), "np.int32")

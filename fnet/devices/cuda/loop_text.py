@@ -21,6 +21,7 @@ from fnet.compile.loops import FOLDED, NEXT, SAME, STAYS, STRIDES, LoopNest
 
 EACH, THREAD, TILE, WARP, BLOCK, SEGMENTS = "each", "thread", "tile", "warp", "block", "segments"
 LANES, TILE_ROWS = 32, 8
+QUARTERS = "abcd"  # prefixes of the names of four neighbours
 
 
 @dataclass(frozen=True, slots=True)
