@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from fnet import callbacks, tree
 from fnet.errors import StructureError, did_you_mean
+from fnet.keras.progress import in_keras_order
 from fnet.train.callback import Callback as Functional
 from fnet.train.run import Run
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 _HOOKS = (
     "on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_train_batch_begin", "on_train_batch_end",
 )  # fmt: skip
-_OF_BATCHES = ("on_test_batch_begin", "on_test_batch_end", "on_predict_batch_begin", "on_predict_batch_end")
-_OF_ENDS = {"test": ("on_test_begin", "on_test_end"), "predict": ("on_predict_begin", "on_predict_end")}
 
 
 class Callback:
@@ -64,16 +63,28 @@ class Callback:
         """After a step; `logs` are the means over the epoch so far."""
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Before `evaluate`."""
+        """Before `evaluate`, and before the validation in `fit`."""
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """After `evaluate`; `logs` are its numbers."""
+        """After it; `logs` are its numbers."""
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before a batch of it."""
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of it; `logs` are the numbers over the batches so far."""
 
     def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Before `predict`."""
 
     def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         """After `predict`."""
+
+    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Before a batch of it."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After a batch of it; ``logs["outputs"]`` are the outputs for the batch."""
 
     def on_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """As `on_train_batch_begin`."""
@@ -123,7 +134,7 @@ class CallbackList:
         if add_progbar:
             raise StructureError("CallbackList: only fit prints a bar. Leave add_progbar out, and print in a hook.")
         self.callbacks: list[Callback] = []
-        for one in [*_several(callbacks), *([History()] if add_history else [])]:
+        for one in [*as_list(callbacks), *([History()] if add_history else [])]:
             self.append(one)
         if model is not None:
             self.set_model(model)
@@ -167,8 +178,8 @@ class Adapted(Functional):
 
     changes_learning_rate = True
 
-    def __init__(self, callback: Callback, model: Trained) -> None:
-        self._callback, self._model = callback, model
+    def __init__(self, callback: Callback, model: Trained, rates: bool = False) -> None:
+        self._callback, self._model, self._rates = callback, model, rates
 
     @property
     def batch_interval(self) -> int | None:
@@ -205,15 +216,18 @@ class Adapted(Functional):
             return
         model = self._model
         weights = run.weights
-        model.take(*weights)
+        model.hold_trained(*weights)
         model.optimizer.held_by(run)
         before = model.stop_training
+        shown = in_keras_order(logs or {}, self._rates)
         try:
             for hook in own:
-                getattr(self._callback, hook)(*args, {} if logs is None else logs)
+                getattr(self._callback, hook)(*args, shown)
         finally:
             model.optimizer.held_by(None)
-        now = model.params, model.state
+        if logs is not None:
+            logs |= shown
+        now = model.trained_values()
         same = all(a is b for a, b in zip(tree.leaves(now), tree.leaves(weights), strict=True))
         if not same:
             run.replace(run.ts._replace(params=now[0], state=now[1]))
@@ -221,43 +235,21 @@ class Adapted(Functional):
             run.stop()
 
 
-def adapted(given: Any, model: Trained, validates: bool) -> list[Any]:
-    """The callbacks as `fnet.Trainer` takes them. Raises `StructureError` for hooks that no step of `fit` calls."""
-    several = _several(given)
-    _check_hooks("fit", several, [*_OF_BATCHES, *(_OF_ENDS["test"] if validates else ())])
+def adapted(given: Any, model: Trained) -> list[Any]:
+    """The callbacks as `fnet.Trainer` takes them."""
+    several = as_list(given)
     for one in several:
         if isinstance(one, Functional) and hasattr(one, "model"):
             one.model = model
-    return [Adapted(one, model) if isinstance(one, Callback) else one for one in several]
+    rates = any(isinstance(one, Functional) and one.changes_learning_rate for one in several)
+    return [Adapted(one, model, rates) if isinstance(one, Callback) else one for one in several]
 
 
-def around(what: str, given: Any, model: Trained, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The logs that `run` returns, the hooks of callbacks called before and after it. what: "test" or "predict"."""
-    several = [one for one in _several(given) if isinstance(one, Callback)]
-    _check_hooks("evaluate and predict", several, _OF_BATCHES)
-    begin, end = _OF_ENDS[what]
-    for one in several:
-        one.set_model(model)
-        getattr(one, begin)({})
-    logs = run()
-    for one in several:
-        getattr(one, end)(logs)
-    return logs
-
-
-def _several(given: Any) -> list[Any]:
+def as_list(given: Any) -> list[Any]:
+    """Callbacks as a list: none, one or several."""
+    if isinstance(given, CallbackList):
+        return list(given.callbacks)
     return [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
-
-
-def _check_hooks(who: str, several: list[Any], hooks: Sequence[str]) -> None:
-    for one in several:
-        for hook in hooks:
-            own = getattr(type(one), hook, None)
-            if isinstance(one, Callback) and own is not None and own is not getattr(Callback, hook, None):
-                raise StructureError(
-                    f"{type(one).__name__}.{hook}: {who} of fnet.keras call no such hook. Use on_epoch_end, whose logs "
-                    f"have the numbers of the validation, or on_test_end in evaluate."
-                )
 
 
 def __getattr__(name: str) -> Any:

@@ -46,6 +46,10 @@ class ModelData(Layer):
         front = self.front
         return (self.params, self.state) if front is None else (front.behind(self.params), front.behind(self.state))
 
+    def hold_trained(self, params: Any, state: Any) -> None:
+        """Hold other values of `trained_values`."""
+        self.take({**self.params, **params}, {**self.state, **state})
+
     def fed(self, x: Any) -> Any:
         """What `trained_net` takes for some inputs, or for batches of them."""
         front = self.front if self.built and x is not None else None

@@ -12,6 +12,7 @@ import numpy as np
 from fnet import regularizers, tree
 from fnet.device import device_of
 from fnet.errors import StructureError
+from fnet.keras.inference_hooks import InferenceHooks
 from fnet.keras.models.own_programs import (
     OwnEvaluation,
     OwnTotals,
@@ -75,6 +76,8 @@ class OwnTrainer:
 
     ``ts.opt_state`` has the memory of each optimizer by the name of its attribute; that of `compile` is "optimizer".
     """
+
+    hooks: InferenceHooks | None = None
 
     def __init__(self, model: Trained) -> None:
         self._model, self._data = model, OwnData()
@@ -197,10 +200,15 @@ class OwnTrainer:
             self._compiled[key] = jit(outputs, donate=0)
         collected = Collected(device_of(tree.leaves(ts.params)), source.count, leaves)
         network = (ts.params, ts.state)
+        hooks = self.hooks if self.hooks is not None and self.hooks.see_batches else None
         with closing(source.batches()) as batches:
             for batch in batches:
+                if hooks is not None:
+                    hooks.batch_begins()
                 network, *parts = self._compiled[key](network, *tree.leaves(batch))
                 collected.add(parts)
+                if hooks is not None:
+                    hooks.batch_ended({"outputs": tree.unflatten(form, parts)})
         return tree.unflatten(form, collected.arrays())
 
     def _outputs(self, ts: TrainState, structure: Any, leaves: Any) -> Any:
@@ -310,7 +318,10 @@ class OwnTrainer:
                         return None
             return numbers(totals)
 
-        return evaluate
+        if self.hooks is None:
+            return evaluate
+        by_batches = self.hooks.by_batches(passes, start, source, numbers)
+        return self.hooks.around(by_batches if self.hooks.see_batches else evaluate)
 
     # Learning rates.
 

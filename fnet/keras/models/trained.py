@@ -13,7 +13,8 @@ from fnet import losses, tree
 from fnet.errors import FileError, StructureError
 from fnet.io import models, weights
 from fnet.keras import optimizers
-from fnet.keras.callbacks import Adapted, History, adapted, around
+from fnet.keras.callbacks import Adapted, History, adapted, as_list
+from fnet.keras.inference_hooks import HookedTrainer, InferenceHooks
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
 from fnet.keras.models.data import ModelData
@@ -27,7 +28,6 @@ from fnet.optimizers import averaged_params
 from fnet.train.checks import check_optimizer
 from fnet.train.measures import Measures
 from fnet.train.state import TrainState
-from fnet.train.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Trained(OwnSteps, ModelData):
     known_numbers: Sequence[str] = ()
     history: History | None = None
     _compiled: Compilation | None = None
-    _trainer: Trainer | OwnTrainer | None = None
+    _trainer: HookedTrainer | OwnTrainer | None = None
     _ts: TrainState | None = None
 
     def compile(
@@ -157,7 +157,8 @@ class Trained(OwnSteps, ModelData):
             return Epochs(verbose, rates, epochs, number)
 
         show: Any = shown  # in place of a number
-        called = adapted(callbacks, self, validation_data is not None or validation_split > 0)
+        called = adapted(callbacks, self)
+        trainer.hooks = InferenceHooks.of("test", as_list(callbacks), self)
         rates = any(getattr(one, "changes_learning_rate", False) and not isinstance(one, Adapted) for one in called)
         try:
             ts, record = trainer.fit(
@@ -167,6 +168,7 @@ class Trained(OwnSteps, ModelData):
             )  # fmt: skip
             ts = self._averaged(ts)
         finally:
+            trainer.hooks = None
             self._keep(ts)
         params = {"verbose": verbose, "epochs": epochs, "steps": steps[0]}
         self.known_numbers = [name for name in record.history if not name.startswith(("val_", "learning_rate"))]
@@ -204,10 +206,11 @@ class Trained(OwnSteps, ModelData):
         trainer, ts = self._training()
         count = Count(x, batch_size, steps)
         bar = Bar(verbose)
-        found = around(
-            "test", callbacks, self,
-            lambda: dict(trainer.evaluate(ts, count.data, y, batch_size, sample_weight, steps).items()),
-        )  # fmt: skip
+        trainer.hooks = InferenceHooks.of("test", as_list(callbacks), self)
+        try:
+            found = dict(trainer.evaluate(ts, count.data, y, batch_size, sample_weight, steps).items())
+        finally:
+            trainer.hooks = None
         self.draw_anew()
         bar.advance(count.batches, found)
         bar.end(in_keras_order(found))
@@ -232,14 +235,19 @@ class Trained(OwnSteps, ModelData):
         x, _, _ = self._arranged(self._built_on(x))
         count = Count(x, batch_size, steps)
         bar = Bar(verbose)
-        found = around(
-            "predict", callbacks, self,
-            lambda: {"outputs": self._predictor().predict(self._as_state(), count.data, batch_size, steps)},
-        )  # fmt: skip
+        predictor = self._predictor()
+        predictor.hooks = hooks = InferenceHooks.of("predict", as_list(callbacks), self)
+        try:
+            if hooks is not None:
+                hooks.begin()
+            made = predictor.predict(self._as_state(), count.data, batch_size, steps)
+            if hooks is not None:
+                hooks.end({})
+        finally:
+            predictor.hooks = None
         self.draw_anew()
         bar.advance(count.batches, {})
         bar.end({})
-        made = found["outputs"]
         return list(made) if isinstance(made, tuple) else made
 
     def train_on_batch(
@@ -305,7 +313,7 @@ class Trained(OwnSteps, ModelData):
             )
         return self._compiled
 
-    def _training(self) -> tuple[Trainer | OwnTrainer, TrainState]:
+    def _training(self) -> tuple[HookedTrainer | OwnTrainer, TrainState]:
         """The trainer, and the state of the training with the weights as they are now."""
         known = self._known()
         if known.loss is None and not self.has_own_steps:
@@ -323,7 +331,7 @@ class Trained(OwnSteps, ModelData):
             ts = self._trainer.with_learning_rate(ts, rate)
         return self._trainer, ts
 
-    def _saved_training(self) -> tuple[Trainer, TrainState]:
+    def _saved_training(self) -> tuple[HookedTrainer, TrainState]:
         """The trainer and the state of the training as files have them: steps of the user's own are in none."""
         trainer, ts = self._training()
         if not isinstance(trainer, OwnTrainer):
@@ -336,9 +344,9 @@ class Trained(OwnSteps, ModelData):
             return plain, fresh
         return plain, fresh._replace(opt_state=memory)
 
-    def _plain_trainer(self) -> Trainer:
+    def _plain_trainer(self) -> HookedTrainer:
         known = self._known()
-        return Trainer(
+        return HookedTrainer(
             self.with_frozen_parts(self.trained_net), known.loss, known.optimizer.functional, known.metrics,
             known.loss_weights, known.weighted_metrics,
         )  # fmt: skip
@@ -346,7 +354,7 @@ class Trained(OwnSteps, ModelData):
     def _keep(self, ts: TrainState) -> None:
         """Hold what a training has made."""
         self._ts = ts
-        self.take({**self.params, **ts.params}, {**self.state, **ts.state})
+        self.hold_trained(ts.params, ts.state)
         optimizer = self._known().optimizer
         optimizer.iterations = int(ts.step)
         if isinstance(self._trainer, OwnTrainer):
@@ -359,14 +367,14 @@ class Trained(OwnSteps, ModelData):
             if now != known:
                 optimizer.learning_rate = now
 
-    def _predictor(self) -> Trainer | OwnTrainer:
+    def _predictor(self) -> HookedTrainer | OwnTrainer:
         """A trainer to predict with, whether or not the model is compiled."""
         if type(self).predict_step is not OwnSteps.predict_step:
             return OwnTrainer(self)
         if self._trainer is not None and not isinstance(self._trainer, OwnTrainer):
             return self._trainer
         if self.__dict__.get("_only_predicts") is None:
-            self._only_predicts = Trainer(self.trained_net, losses.mean_squared_error, "sgd")
+            self._only_predicts = HookedTrainer(self.trained_net, losses.mean_squared_error, "sgd")
         return self._only_predicts
 
     def _as_state(self) -> TrainState:
