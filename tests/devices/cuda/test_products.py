@@ -37,6 +37,11 @@ SHAPE, ONE, ALONG = (64, 128, 256), (1, 0, 0), ((128, 1), (256, 1))
         ({"strides": ((400, 1), (1, 129))}, (Operand(False, 400, 0), Operand(True, 129, 0), "highest")),
         ({"precision": "medium"}, (Operand(False, 128, 0), Operand(False, 256, 0), "medium")),
         ({"dtype": F8, "precision": "high"}, (Operand(False, 128, 0), Operand(False, 256, 0), "highest")),
+        ({"batch": (1, 8192, 32768)}, (Operand(False, 128, 0), Operand(False, 256, 0), "highest")),
+        (
+            {"batch": (9, 0, 8000), "shape": (64, 128, 31)},
+            (Operand(False, 128, 0), Operand(False, 256, 8000), "highest"),
+        ),
         ({"batch": (3, 0, 32768)}, (Operand(False, 128, 0), Operand(False, 256, 32768), "highest")),
         (
             {"shape": (1, 4096, 64), "strides": ((1, 1), (1, 4096))},
@@ -54,6 +59,7 @@ SHAPE, ONE, ALONG = (64, 128, 256), (1, 0, 0), ((128, 1), (256, 1))
         ({"strides": ((0, 1), (256, 1))}, None),
         ({"strides": ((128, 1), (1, 127))}, None),
         ({"strides": ((1 << 31, 1), (256, 1))}, None),
+        ({"strides": ((128, 1), (1, 1 << 31))}, None),
         ({"shape": (1 << 31, 1, 1), "strides": ((1, 1), (1, 1))}, None),
     ],
 )

@@ -195,7 +195,7 @@ class _Described:
 def _alignments(product: Product, arguments: Sequence[Any]) -> Alignments:
     item = product.dtype.itemsize
     a, b, c, bias = (next(step for step in (256, 16, item) if address % step == 0) for address, _, _ in arguments[:4])
-    return a, b, c, bias if product.has_bias else item
+    return a, b, c, bias
 
 
 def _plain(product: Product) -> Product:

@@ -68,7 +68,7 @@ class StandIn:
 
 
 def arguments(arrays: Sequence[np.ndarray]) -> list[tuple[int, int, np.dtype]]:
-    """Arrays as a driver takes them."""
+    """Arrays as a driver takes them; who calls holds them."""
     return [(x.__array_interface__["data"][0], x.size, x.dtype) for x in arrays]
 
 

@@ -42,7 +42,8 @@ def test_without_a_library(api: FakeBindings, monkeypatch: pytest.MonkeyPatch):
 def test_a_product_is_begun_in_the_context_of_the_card(api: FakeBindings, monkeypatch: pytest.MonkeyPatch):
     stand_in, x, y, z = StandIn(), aligned((6,), "f4"), aligned((12,), "f4"), aligned((8,), "f4")
     x[:], y[:] = np.arange(6), np.arange(12)
-    given = arguments((x, y, z, z, aligned((OF.workspace,), np.uint8)))
+    arrays = x, y, z, z, aligned((OF.workspace,), np.uint8)
+    given = arguments(arrays)
     monkeypatch.setattr(cublaslt, "library", lambda: (stand_in.library, "a stand-in"))
     card = driver.Driver(0)
     assert stand_in.called[CREATE] == 0  # before somebody asks for a product
