@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnet.errors import StructureError
+from fnet.kernels.cuda.runtime.grid_barrier import arrive, leave, wait_for
 from fnet.testing.cuda import (
+    DeadlockError,
     DivergenceError,
     KernelIndexError,
     RaceError,
@@ -317,3 +319,84 @@ def test_without_checks_the_results_are_the_same():
     run_kernel(shifted, 1, 16, y, 0, check=False)  # a race
     with pytest.raises(DivergenceError, match="to which the others do not come"):
         run_kernel(branched, 1, 16, y, 0, check=False)
+
+
+@cuda.jit
+def passed_on(x, counters, steps, fault):
+    """Each step moves all elements by a block; fault: what is left out, or done wrongly."""
+    i = cuda.grid(1)
+    for k in range(steps):
+        value = x[k, (i + cuda.blockDim.x) % cuda.gridsize(1)]
+        if cuda.threadIdx.x == 0 and fault == "late":
+            arrive(counters, 0)
+        x[k + 1, i] = value
+        cuda.syncthreads()
+        if cuda.threadIdx.x == 0:
+            if fault != "late" and not (fault == "missing" and cuda.blockIdx.x == 1):
+                arrive(counters, 0)
+            if fault != "eager":
+                wait_for(counters, 0, (k + 1) * cuda.gridDim.x - (fault == "early"))
+        if fault != "apart":
+            cuda.syncthreads()
+    if cuda.threadIdx.x == 0:
+        leave(counters, 0, (steps + 1) * cuda.gridDim.x)
+
+
+def passed(fault, check=True, blocks=3, threads=40):
+    x, counters = np.zeros((4, blocks * threads)), np.zeros(1, np.uint32)
+    x[0] = np.arange(x.shape[1])
+    run_kernel(passed_on, blocks, threads, x, counters, 3, fault, check=check)
+    np.testing.assert_array_equal(x[3], np.roll(x[0], -3 * threads))
+    assert counters[0] == 0
+
+
+def test_blocks_wait_for_each_other():
+    passed("")
+    passed("", check=False)
+    passed("", blocks=1)
+
+
+@pytest.mark.parametrize(
+    "fault, found, text",
+    [
+        ("eager", RaceError, r"x\[1, \d+\] is (read|written) by thread \d+ of block"),
+        ("late", RaceError, r"x\[1, \d+\] is read by thread"),
+        ("early", RaceError, r"x\[1, \d+\] is (read|written) by thread"),
+        ("apart", RaceError, r"x\[1, 40\] is read by thread|x\[1, \d+\] is written by thread"),
+        ("missing", DeadlockError, r"thread 0 of block .* waits for counters\[0\] to reach 3, which is 2"),
+    ],
+)  # fmt: skip
+def test_blocks_that_do_not_wait_rightly(fault, found, text):
+    with pytest.raises(found, match=text):
+        passed(fault)
+
+
+def test_a_deadlock_is_found_without_checks():
+    with pytest.raises(DeadlockError, match="which is 2, and none of the 3 blocks that wait can go on"):
+        passed("missing", check=False)
+
+
+@cuda.jit
+def smoothed(x, y, steps, waits):
+    grid, i = cuda.cg.this_grid(), cuda.grid(1)
+    for _ in range(steps):
+        y[i] = x[i - 1] + x[(i + 1) % x.size] if i > 0 else x[i]
+        if waits == 1 or (waits == 2 and cuda.blockIdx.x == 0):
+            grid.sync()
+        x[i] = y[i]
+        if waits:
+            cuda.cg.this_grid().sync()
+
+
+def test_blocks_wait_for_their_grid():
+    x, expected = np.arange(12.0), np.arange(12.0)
+    run_kernel(smoothed, 3, 4, x, np.zeros(12), 2, 1)
+    for _ in range(2):
+        expected = np.r_[expected[0], np.roll(expected, 1)[1:] + np.roll(expected, -1)[1:]]
+    np.testing.assert_array_equal(x, expected)
+    with pytest.raises(RaceError, match=r"x\[\d+\] is (read|written) by thread"):
+        run_kernel(smoothed, 3, 4, x, np.zeros(12), 2, 0)
+    with pytest.raises(
+        DeadlockError, match=r"smoothed, line \d+: .* waits for cuda.cg.this_grid\(\).sync\(\), and none"
+    ):
+        run_kernel(smoothed, 3, 4, x, np.zeros(12), 2, 2, check=False)

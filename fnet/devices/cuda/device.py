@@ -43,7 +43,7 @@ class Cuda:
     has_segments = True
 
     def __init__(self, name: str, driver: Driver, pools: list[Pool] | None = None) -> None:
-        self.name, self.driver = name, driver
+        self.name, self.driver, self.limits = name, driver, driver.limits
         self.stream, self.capturing, self.lock = driver.stream(), driver.stream(), threading.Lock()
         self._pools: list[Pool] = [] if pools is None else pools  # of all streams of the card
         self.pool = Pool(driver, self.stream, name, self._pools)

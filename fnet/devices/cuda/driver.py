@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from fnet.kernels.cuda.runtime.limits import Limits
 from fnet.kernels.cuda.runtime.product import Product
 
 Argument = tuple[int, int, np.dtype] | int
@@ -21,12 +22,14 @@ Event = Any
 class Driver(Protocol):
     """One card. Errors of CUDA are raised as `DeviceError`.
 
-    name: what it is called; capability: the version of its instructions; number: which of the machine's cards it is.
+    name: what it is called; capability: the version of its instructions; number: which of the machine's cards it is;
+    limits: what a launch may ask for.
     """
 
     name: str
     capability: tuple[int, int]
     number: int
+    limits: Limits
 
     def stream(self) -> int:
         """A new stream: work in it is done in order, beside that of other streams."""

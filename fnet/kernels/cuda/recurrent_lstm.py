@@ -1,4 +1,4 @@
-"""A step of the long short-term memory, and of its walk back.
+"""The long short-term memory.
 
     i, f, g, o = [x, 1, h] [W; b; U]     c' = rec(f) c + rec(i) act(g)     h' = rec(o) act(c')
 
@@ -7,95 +7,67 @@ Source: S. Hochreiter and J. Schmidhuber 1997; F. Gers et al. 2000.
 
 from __future__ import annotations
 
-from fnet.kernels.cuda.recurrent import (
+from fnet.kernels.cuda.recurrent import activate, put_gates, times_slope
+from fnet.kernels.cuda.recurrent_walk import (
     ACT,
-    DY_ROW,
-    MASK_ROW,
-    MASKED,
+    C_ROW,
     REC,
     SAVING,
-    THREADS,
-    TURNED,
+    STEPS,
     UNITS,
-    Y_ROW,
-    Z_ROW,
     N,
-    activate,
-    product_back,
-    products,
-    put_gates,
-    sample_of_thread,
-    times_slope,
-    unit_of_thread,
+    sum_of,
+    time_of,
+    walk_back_of,
+    walk_of,
 )
-from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.runtime.kernel import device_function
 
 GATES = 4
-_RIGHT = GATES * THREADS
 
 
 @device_function
-def advance(z, at_z, units, sums, before, rec, act):
-    """A unit of one sample: its gates, its cell and its state after a step; sums: the products of the gates."""
-    i, f = activate(rec, z[at_z] + sums[0]), activate(rec, z[at_z + units] + sums[1])
-    g, o = activate(act, z[at_z + 2 * units] + sums[2]), activate(rec, z[at_z + 3 * units] + sums[3])
-    after = f * before + i * g
-    return (i, f, g, o), after, o * activate(act, after)
+def _cell_before(c, cell, sizes, k, sample, unit, apart):
+    """The cell of a unit before a step; apart: how far the cells behind two steps are."""
+    place = sample * sizes[UNITS] + unit
+    return c[sample * sizes[C_ROW] + unit] if k == 0 else cell[time_of(sizes, k - 1) * apart + place]
 
 
 @device_function
-def retreat(gates, place, units, dh, dc, before, after, rec, act):
-    """A unit of one sample in a step back: the slopes of its gates, and its new dc; before, after: its cell."""
-    i, f = gates[place], gates[place + units]
-    g, o = gates[place + 2 * units], gates[place + 3 * units]
-    y = activate(act, after)
-    slope = dc + times_slope(dh * o, act, y)
+def _advance(z, bias, c, cell, saved, shared, sums, sizes, k, sample, unit, before, off):
+    """A unit of one sample: its cell and its state after a step; its gates and its cell are saved."""
+    units, rec, act, t = sizes[UNITS], sizes[REC], sizes[ACT], time_of(sizes, k)
+    at_z, apart = (sample * sizes[STEPS] + t) * GATES * units + unit, sizes[N] * units if sizes[SAVING] != 0 else 0
+    i = activate(rec, z[at_z] + sum_of(shared, sums, 0))
+    f = activate(rec, z[at_z + units] + sum_of(shared, sums, 1))
+    g = activate(act, z[at_z + 2 * units] + sum_of(shared, sums, 2))
+    o = activate(rec, z[at_z + 3 * units] + sum_of(shared, sums, 3))
+    c_before = _cell_before(c, cell, sizes, k, sample, unit, apart)
+    after = f * c_before + i * g
+    new = o * activate(act, after)
+    if off:
+        after, new = c_before, before
+    cell[t * apart + sample * units + unit] = after
+    if sizes[SAVING] != 0:
+        put_gates(saved, (t * sizes[N] + sample) * GATES * units + unit, units, (i, f, g, o))
+    return new
+
+
+@device_function
+def _retreat(saved, c, states, dc, dz_input, sizes, k, sample, unit, dh, off, zero):
+    """A unit of one sample in a step back: the slopes of its gates, and what is left of dh; states: the cells."""
+    if off:
+        return (zero, zero, zero, zero), dh
+    n, units, rec, act = sizes[N], sizes[UNITS], sizes[REC], sizes[ACT]
+    own, row = sample * units + unit, time_of(sizes, k) * n
+    place = (row + sample) * GATES * units + unit
+    i, f, g, o = saved[place], saved[place + units], saved[place + 2 * units], saved[place + 3 * units]
+    before, y = _cell_before(c, states, sizes, k, sample, unit, n * units), activate(act, states[row * units + own])
+    slope = dc[own] + times_slope(dh * o, act, y)
+    dc[own] = slope * f
     di, df = times_slope(slope * g, rec, i), times_slope(slope * before, rec, f)
-    return (di, df, times_slope(slope * i, act, g), times_slope(dh * y, rec, o)), slope * f
+    return (di, df, times_slope(slope * i, act, g), times_slope(dh * y, rec, o)), zero
 
 
-@kernel(threads=THREADS)
-def step(z, recurrent, h, c, mask, y, cell, gates, sizes, depth, h_row, c_row):
-    """One step of all samples.
-
-    sizes: `recurrent.STEP_SIZES`. z: (N, 4H), what inputs and bias give; recurrent: (H, 4H); h, c: (N, H), the states
-    before, at the strides h_row and c_row; mask: (N,) -> y, cell: (N, H); gates: (N, 4H), written if ``saving != 0``.
-    depth: H, or 0 where no h comes before; `cell` may be c itself.
-    """
-    left, right = cuda.shared.array(THREADS, z.dtype), cuda.shared.array(_RIGHT, z.dtype)
-    n, units = sizes[N], sizes[UNITS]
-    sums = products(left, right, h, h_row, recurrent, n, units, depth, GATES)
-    sample, unit = sample_of_thread(), unit_of_thread()
-    if sample < n and unit < units:
-        at_z, own, before = sample * sizes[Z_ROW] + unit, sample * units + unit, c[sample * c_row + unit]
-        four, after, new = advance(z, at_z, units, sums, before, sizes[REC], sizes[ACT])
-        if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
-            after, new = before, h[sample * h_row + unit]
-        cell[own] = after
-        y[sample * sizes[Y_ROW] + unit] = new
-        if sizes[SAVING] != 0:
-            put_gates(gates, sample * GATES * units + unit, units, four)
-
-
-@kernel(threads=THREADS)
-def step_back(dz_behind, recurrent, carry, dc, dy, mask, gates, c, cell, dz, sizes, depth, c_row):
-    """One step back of all samples: dz: (N, 4H) of this step, and its `carry` and dc in place of those behind.
-
-    sizes: `recurrent.STEP_SIZES`. dz_behind: (N, 4H), read if ``depth == 4H`` and not 0; dy: (N, H), at the stride
-    dy_row; the rest as in `step`.
-    """
-    left, right = cuda.shared.array(THREADS, dz.dtype), cuda.shared.array(TURNED, dz.dtype)
-    n, units = sizes[N], sizes[UNITS]
-    total = product_back(left, right, dz_behind, recurrent, n, units, depth)
-    sample, unit = sample_of_thread(), unit_of_thread()
-    if sample < n and unit < units:
-        own, place = sample * units + unit, sample * GATES * units + unit
-        dh, zero = carry[own] + total + dy[sample * sizes[DY_ROW] + unit], dz.dtype.type(0)
-        if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
-            carry[own] = dh
-            put_gates(dz, place, units, (zero, zero, zero, zero))
-        else:
-            carry[own] = zero
-            before = c[sample * c_row + unit]
-            four, dc[own] = retreat(gates, place, units, dh, dc[own], before, cell[own], sizes[REC], sizes[ACT])
-            put_gates(dz, place, units, four)
+walk = walk_of(GATES, _advance)
+walk_back = walk_back_of(GATES, _retreat)

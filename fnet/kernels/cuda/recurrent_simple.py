@@ -1,64 +1,44 @@
-"""A step of the simple recurrent layer, ``h_t = act([x_t, 1, h_{t-1}] [W; b; U])``, and of its walk back.
+"""The simple recurrent layer, ``h_t = act([x_t, 1, h_{t-1}] [W; b; U])``.
 
 Source: J. Elman 1990.
 """
 
 from __future__ import annotations
 
-from fnet.kernels.cuda.recurrent import (
+from fnet.kernels.cuda.recurrent import activate, times_slope
+from fnet.kernels.cuda.recurrent_walk import (
     ACT,
-    DY_ROW,
-    MASK_ROW,
-    MASKED,
-    THREADS,
-    TURNED,
+    STATE_ROW,
+    STATE_STEP,
+    STEPS,
     UNITS,
-    Y_ROW,
-    Z_ROW,
-    N,
-    activate,
-    product_back,
-    products,
-    sample_of_thread,
-    times_slope,
-    unit_of_thread,
+    sum_of,
+    time_of,
+    walk_back_of,
+    walk_of,
 )
-from fnet.kernels.cuda.runtime.kernel import cuda, kernel
+from fnet.kernels.cuda.runtime.kernel import device_function
+
+GATES = 1
 
 
-@kernel(threads=THREADS)
-def step(z, recurrent, h, mask, y, sizes, depth, h_row):
-    """One step of all samples.
-
-    sizes: `recurrent.STEP_SIZES`. z: (N, H), what inputs and bias give; recurrent: (H, H); h: (N, H), the states
-    before, at the stride h_row; mask: (N,) -> y: (N, H). depth: H, or 0 where no states come before.
-    """
-    left, right = cuda.shared.array(THREADS, z.dtype), cuda.shared.array(THREADS, z.dtype)
-    n, units = sizes[N], sizes[UNITS]
-    total, _, _, _ = products(left, right, h, h_row, recurrent, n, units, depth, 1)
-    sample, unit = sample_of_thread(), unit_of_thread()
-    if sample < n and unit < units:
-        new = activate(sizes[ACT], z[sample * sizes[Z_ROW] + unit] + total)
-        if sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0:
-            new = h[sample * h_row + unit]
-        y[sample * sizes[Y_ROW] + unit] = new
+@device_function
+def _advance(z, bias, c, cell, saved, shared, sums, sizes, k, sample, unit, before, off):
+    """A unit of one sample: its state after a step."""
+    if off:
+        return before
+    place = (sample * sizes[STEPS] + time_of(sizes, k)) * sizes[UNITS] + unit
+    return activate(sizes[ACT], z[place] + sum_of(shared, sums, 0))
 
 
-@kernel(threads=THREADS)
-def step_back(dz_behind, recurrent, carry, dy, mask, y, dz, sizes, depth):
-    """One step back of all samples: dz: (N, H) of this step, and `carry` of it in place of that of the step behind.
+@device_function
+def _retreat(saved, c, states, dc, dz_input, sizes, k, sample, unit, dh, off, zero):
+    """A unit of one sample in a step back: its slope, and what is left of dh; states: those after each step."""
+    if off:
+        return (zero,), dh
+    y = states[sample * sizes[STATE_ROW] + time_of(sizes, k) * sizes[STATE_STEP] + unit]
+    return (times_slope(dh, sizes[ACT], y),), zero
 
-    sizes: `recurrent.STEP_SIZES`. dz_behind: (N, H), read if ``depth == H`` and not 0; dy, y: (N, H), at the strides
-    dy_row and y_row; the rest as in `step`.
-    """
-    left, right = cuda.shared.array(THREADS, dz.dtype), cuda.shared.array(TURNED, dz.dtype)
-    n, units = sizes[N], sizes[UNITS]
-    total = product_back(left, right, dz_behind, recurrent, n, units, depth)
-    sample, unit = sample_of_thread(), unit_of_thread()
-    if sample < n and unit < units:
-        own = sample * units + unit
-        dh = carry[own] + total + dy[sample * sizes[DY_ROW] + unit]
-        zero = dz.dtype.type(0)
-        is_off = sizes[MASKED] != 0 and mask[sample * sizes[MASK_ROW]] == 0
-        carry[own] = dh if is_off else zero
-        dz[own] = zero if is_off else times_slope(dh, sizes[ACT], y[sample * sizes[Y_ROW] + unit])
+
+walk = walk_of(GATES, _advance)
+walk_back = walk_back_of(GATES, _retreat)

@@ -1,36 +1,50 @@
-"""What the walks over all steps in one launch share: a block has some samples, and all units of them.
+"""Walks over the steps of a recurrent layer, forward and back, which differ by the gates of the layer only.
 
-For layers whose recurrent kernel fits into the shared memory of a block, which keeps it for all steps; so does the
-state of its samples. A thread has a column of the product of a step, for all samples of its block; then a unit of one
-sample, with all of its gates. Blocks know nothing of each other, so no barrier of the grid is needed.
+A block has some units, with all of their gates, and a group of samples. So it needs those columns of the recurrent
+kernel for the walk forward, ``h U``, and those rows for the walk back, ``dz U'``. There are three ways, by sizes
+(`fnet.devices.cuda.walks` chooses):
 
-In shared memory lie the vectors that are multiplied, the samples side by side; then the weights; then the products.
+- one block has all units. It keeps their weights, and the vectors of its samples, in shared memory for all steps.
+- several blocks share out the units, and keep their weights for all steps. Behind a step they wait for each other, as
+  far as they have the same samples; then each fetches what the others wrote.
+- a launch for each step, which fetches the weights, too.
+
+The products of all inputs are made ahead, ``z: (N, T, G)``. What is saved for the walk back, and the slopes dz of what
+enters the activations, lie by steps, (T, N, ...). In the walk back dh has two parts: ``carry: (N, H)``, what the step
+behind left past its product, and ``dz U'`` of that step. A step that the mask switches off keeps the states, and leaves
+zeros in dz.
 """
 
 from __future__ import annotations
 
-from fnet.kernels.cuda.runtime.access import load4
-from fnet.kernels.cuda.runtime.kernel import cuda, device_function
+from typing import Any
+
+from fnet.kernels.cuda.recurrent import put_gates
+from fnet.kernels.cuda.recurrent_product import (
+    SPACE,
+    THREADS,
+    load_vectors,
+    load_weights,
+    multiplied,
+    no_sums,
+    put_sums,
+    total,
+)
+from fnet.kernels.cuda.runtime.access import is_aligned
+from fnet.kernels.cuda.runtime.grid_barrier import arrive, leave, wait_for
+from fnet.kernels.cuda.runtime.kernel import DeviceFunction, Kernel, cuda, device_function, kernel
 from fnet.kernels.sizes import Sizes
 
-SAMPLES = 4  # of a block
-THREADS = 512
-
 # Numbers of samples, steps and units; flags; activations; distances of rows and of steps of what is given by windows.
-N, STEPS, UNITS, MASKED, SAVING, BACKWARDS, REC, ACT, H_ROW, H_STEP, C_ROW, DY_ROW, DY_STEP = WALK_SIZES = Sizes(
-    "n steps units masked saving backwards rec act h_row h_step c_row dy_row dy_step"
-)
-
-
-def shared_size(units: int, columns: int, *, back: bool) -> int:
-    """How many elements a block has in shared memory; columns: of the recurrent kernel."""
-    return SAMPLES * (columns if back else units) + units * columns + SAMPLES * columns
-
-
-@device_function
-def first_sample():
-    """The first sample of a block."""
-    return cuda.blockIdx.x * SAMPLES
+# Then the way: how many blocks share out the units, units and columns of a block, samples of a block and of a tile of
+# it, the depth of a product, zeros included, and of a chunk of it, its slices, whether weights and vectors stay.
+(
+    N, STEPS, UNITS, MASKED, SAVING, BACKWARDS, STARTED, REC, ACT, H_ROW, C_ROW, DY_ROW, DY_STEP, STATE_ROW, STATE_STEP,
+    PARTS, OWN, COLUMNS, GROUP, SAMPLES, DEPTH, CHUNK, SLICES, KEEPS_WEIGHTS, KEEPS_VECTORS,
+) = WALK_SIZES = Sizes(
+    "n steps units masked saving backwards started rec act h_row c_row dy_row dy_step state_row state_step "
+    "parts own columns group samples depth chunk slices keeps_weights keeps_vectors"
+)  # fmt: skip
 
 
 @device_function
@@ -46,84 +60,182 @@ def is_off(mask, sizes, sample, t):
 
 
 @device_function
-def begin(shared, recurrent, h, sizes, columns):
-    """Load recurrent: (H, columns) and the states before the first step; all threads must come."""
-    n, units = sizes[N], sizes[UNITS]
-    i = cuda.threadIdx.x
-    while i < units * columns:
-        shared[SAMPLES * units + i] = recurrent[i]
-        i += cuda.blockDim.x
-    i = cuda.threadIdx.x
-    while i < SAMPLES * units:
-        sample, unit = first_sample() + i % SAMPLES, i // SAMPLES
-        shared[i] = h[sample * sizes[H_ROW] + unit] if sample < n else shared.dtype.type(0)
-        i += cuda.blockDim.x
+def sum_of(shared, sums, gate):
+    """The product for a gate of a unit; sums: where that of its first gate lies, how far slices are apart, sizes."""
+    place, step, own, slices = sums
+    return total(shared, place + gate * own, step, slices)
+
+
+@device_function
+def _places(sizes):
+    """Where vectors and sums begin in shared memory; the weights are in front."""
+    deep = sizes[DEPTH] if sizes[KEEPS_WEIGHTS] != 0 else sizes[CHUNK]
+    vectors = deep * sizes[COLUMNS]
+    return vectors, vectors + sizes[SAMPLES] * (sizes[CHUNK] + SPACE)
+
+
+@device_function
+def _begin(shared, recurrent, sizes, real, gates, steps):
+    """Fetch the weights that stay for all steps, and clear the vectors that do; real: the depth without zeros."""
+    if sizes[KEEPS_WEIGHTS] != 0:
+        first_unit, columns, own = cuda.blockIdx.x * sizes[OWN], sizes[COLUMNS], sizes[OWN]
+        load_weights(shared, recurrent, real, 0, sizes[DEPTH], columns, gates, own, first_unit, sizes[UNITS], steps)
+    if sizes[KEEPS_VECTORS] != 0:
+        vectors, sums = _places(sizes)
+        i = vectors + cuda.threadIdx.x
+        while i < sums:
+            shared[i] = shared.dtype.type(0)
+            i += cuda.blockDim.x
+        cuda.syncthreads()
+
+
+@device_function
+def _product(shared, recurrent, source, first, row, real, initial, tile, end, sizes, gates, steps):
+    """The product of a tile of samples, into shared memory.
+
+    source: the array of vectors; first, row: where that of sample 0 begins, and how far apart they are; real: how long
+    they are, 0 where there are none. initial: vectors in place of those, and how far apart they are, -1 for none;
+    gates, steps: of the weights.
+    """
+    columns, samples, chunk, slices = sizes[COLUMNS], sizes[SAMPLES], sizes[CHUNK], sizes[SLICES]
+    (vectors, sums_at), sums, deep = _places(sizes), no_sums(shared.dtype.type(0)), 0
+    h, h_row = initial
+    fetches, is_wide, there = sizes[KEEPS_VECTORS] == 0, is_aligned(source) and (first | row) & 3 == 0, end - tile
+    while deep < real:
+        if deep > 0:
+            cuda.syncthreads()
+        if h_row >= 0:
+            load_vectors(shared, vectors, h, tile * h_row, h_row, False, real, deep, chunk, samples, there)
+        elif fetches:
+            begin = first + tile * row
+            load_vectors(shared, vectors, source, begin, row, is_wide, real, deep, chunk, samples, there)
+        if sizes[KEEPS_WEIGHTS] == 0:
+            first_unit, own = cuda.blockIdx.x * sizes[OWN], sizes[OWN]
+            load_weights(shared, recurrent, real, deep, chunk, columns, gates, own, first_unit, sizes[UNITS], steps)
+        if fetches or h_row >= 0:
+            cuda.syncthreads()
+        weights = deep * columns if sizes[KEEPS_WEIGHTS] != 0 else 0
+        sums = multiplied(sums, shared, weights, vectors, chunk, columns, samples, slices)
+        deep += chunk
+    put_sums(shared, sums_at, sums, columns, samples, slices)
     cuda.syncthreads()
 
 
 @device_function
-def begin_back(shared, recurrent, sizes, columns):
-    """Load recurrent, turned: a row for each of its columns; and zeros for the slopes behind the last step."""
-    units = sizes[UNITS]
-    i = cuda.threadIdx.x
-    while i < units * columns:
-        unit, column = i // columns, i % columns
-        shared[SAMPLES * columns + column * units + unit] = recurrent[i]
-        i += cuda.blockDim.x
-    i = cuda.threadIdx.x
-    while i < SAMPLES * columns:
-        shared[i] = shared.dtype.type(0)
-        i += cuda.blockDim.x
-    cuda.syncthreads()
+def _meet(counters, sizes, done, steps):
+    """Wait for the blocks that have the same samples, where they share out the units and there is a step to come."""
+    if sizes[KEEPS_WEIGHTS] != 0 and sizes[PARTS] > 1:
+        if cuda.threadIdx.x == 0:
+            if done < steps:
+                arrive(counters, cuda.blockIdx.y)
+                wait_for(counters, cuda.blockIdx.y, done * sizes[PARTS])
+            else:
+                leave(counters, cuda.blockIdx.y, steps * sizes[PARTS])
+        cuda.syncthreads()
 
 
-@device_function
-def _column(shared, vectors, weights, step, depth, products, columns):
-    """Write a column of a product for all samples, the sum of ``vectors[k] weights[k]``; step: between weights."""
-    zero = shared.dtype.type(0)
-    p, q, r, s = zero, zero, zero, zero
-    for k in range(depth):
-        weight = shared[weights + k * step]
-        a, b, c, d = load4(shared, vectors + SAMPLES * k)
-        p, q, r, s = p + a * weight, q + b * weight, r + c * weight, s + d * weight
-    shared[products], shared[products + columns] = p, q
-    shared[products + 2 * columns], shared[products + 3 * columns] = r, s
+def walk_of(gates: int, advance: DeviceFunction) -> Kernel:
+    """The walk forward of a layer with so many gates; advance: a step of one unit of one sample."""
+
+    @kernel(threads=THREADS)
+    def walk(z, recurrent, bias, h, c, mask, y, cell, saved, counters, sizes, first, behind):
+        """The steps from `first` on to the one before `behind`.
+
+        sizes: `WALK_SIZES`. z: (N, T, G), what inputs and bias give; recurrent: (H, G); bias: beside it, for layers
+        that have one; h, c: (N, H), the states before, at the strides h_row and c_row; mask: (N, T) -> y: (N, T, H). If
+        ``saving != 0`` cell: (T, N, H) and saved: (T, N, ...), else cell: (N, H), the last one. counters: uint32
+        zeros, one for each group of samples, which are zeros again afterwards.
+        """
+        shared = cuda.shared.array(0, z.dtype, alignment=16)
+        steps, units, own, samples = sizes[STEPS], sizes[UNITS], sizes[OWN], sizes[SAMPLES]
+        begin, first_unit, apart = cuda.blockIdx.y * sizes[GROUP], cuda.blockIdx.x * own, (gates * units, units, 1)
+        end, (vectors, sums_at) = min(begin + sizes[GROUP], sizes[N]), _places(sizes)
+        columns, slices, pitch = sizes[COLUMNS], sizes[SLICES], sizes[CHUNK] + SPACE
+        _begin(shared, recurrent, sizes, units, gates, apart)
+        k = first
+        while k < behind:
+            t, before_t = time_of(sizes, k), time_of(sizes, k - 1)
+            tile = begin
+            while tile < end:
+                real, h_row = units if k > 0 or sizes[STARTED] != 0 else 0, -1 if k > 0 else sizes[H_ROW]
+                at, row = before_t * units, steps * units
+                _product(shared, recurrent, y, at, row, real, (h, h_row), tile, end, sizes, gates, apart)
+                i = cuda.threadIdx.x
+                while i < samples * own:
+                    nth, u = i // own, i % own
+                    sample, unit = tile + nth, first_unit + u
+                    if sample < end and unit < units:
+                        if k == 0:
+                            before = h[sample * sizes[H_ROW] + unit]
+                        else:
+                            before = y[(sample * steps + before_t) * units + unit]
+                        sums = sums_at + nth * columns + u, samples * columns, own, slices
+                        off = is_off(mask, sizes, sample, t)
+                        new = advance(z, bias, c, cell, saved, shared, sums, sizes, k, sample, unit, before, off)
+                        y[(sample * steps + t) * units + unit] = new
+                        if sizes[KEEPS_VECTORS] != 0:
+                            shared[vectors + nth * pitch + unit] = new
+                    i += cuda.blockDim.x
+                cuda.syncthreads()
+                tile += samples
+            k += 1
+            _meet(counters, sizes, k - first, behind - first)
+
+    return _of_module(walk, advance)
 
 
-@device_function
-def multiply(shared, units, columns):
-    """The products ``h U`` of all samples of a block; all threads must come."""
-    weights, column = SAMPLES * units, cuda.threadIdx.x
-    while column < columns:
-        _column(shared, 0, weights + column, columns, units, weights + units * columns + column, columns)
-        column += cuda.blockDim.x
-    cuda.syncthreads()
+def walk_back_of(gates: int, retreat: DeviceFunction) -> Kernel:
+    """The walk back of a layer with so many gates; retreat: a step back of one unit of one sample."""
+
+    @kernel(threads=THREADS)
+    def walk_back(recurrent, carry, dc, dy, mask, saved, c, states, dz_input, dz, counters, sizes, first, behind):
+        """The steps back from `first` on to the one before `behind`, 0 being that of the last step.
+
+        sizes: `WALK_SIZES`. carry, dc: (N, H), in place of those of the last states; dy: (N, T, H), at the strides
+        dy_row and dy_step; saved, c: as in `walk`; states: what else the layer saved of each step, at the strides
+        state_row and state_step -> dz: (T, N, G), and dz_input, what enters the product of the inputs where this is
+        not the same. The step back number T adds ``dz U'`` of the first step to `carry`.
+        """
+        shared = cuda.shared.array(0, dz.dtype, alignment=16)
+        n, steps, units, own, samples = sizes[N], sizes[STEPS], sizes[UNITS], sizes[OWN], sizes[SAMPLES]
+        begin, first_unit, apart = cuda.blockIdx.y * sizes[GROUP], cuda.blockIdx.x * own, (1, 0, gates * units)
+        end, (vectors, sums_at) = min(begin + sizes[GROUP], n), _places(sizes)
+        columns, slices, pitch, zero = sizes[COLUMNS], sizes[SLICES], sizes[CHUNK] + SPACE, dz.dtype.type(0)
+        _begin(shared, recurrent, sizes, gates * units, 1, apart)
+        j = first
+        while j < behind:
+            k = steps - 1 - j
+            t, behind_t = time_of(sizes, k), time_of(sizes, k + 1)
+            tile = begin
+            while tile < end:
+                row = gates * units
+                at, real = behind_t * n * row, row if j > 0 else 0
+                _product(shared, recurrent, dz, at, row, real, (dz, -1), tile, end, sizes, 1, apart)
+                i = cuda.threadIdx.x
+                while i < samples * own:
+                    nth, u = i // own, i % own
+                    sample, unit = tile + nth, first_unit + u
+                    if sample < end and unit < units:
+                        place = sample * units + unit
+                        dh = carry[place] + total(shared, sums_at + nth * columns + u, samples * columns, slices)
+                        if k >= 0:
+                            dh += dy[sample * sizes[DY_ROW] + t * sizes[DY_STEP] + unit]
+                            off = is_off(mask, sizes, sample, t)
+                            slopes, dh = retreat(saved, c, states, dc, dz_input, sizes, k, sample, unit, dh, off, zero)
+                            put_gates(dz, (t * n + sample) * row + unit, units, slopes)
+                            if sizes[KEEPS_VECTORS] != 0:
+                                put_gates(shared, vectors + nth * pitch + unit, units, slopes)
+                        carry[place] = dh
+                    i += cuda.blockDim.x
+                cuda.syncthreads()
+                tile += samples
+            j += 1
+            _meet(counters, sizes, j - first, behind - first)
+
+    return _of_module(walk_back, retreat)
 
 
-@device_function
-def multiply_back(shared, units, columns):
-    """The products ``dz U'``, a part for each gate; all threads must come."""
-    weights, column = SAMPLES * columns, cuda.threadIdx.x
-    while column < columns:
-        gate = column // units
-        first = weights + gate * units * units + column - gate * units
-        products = weights + units * columns + column
-        _column(shared, SAMPLES * gate * units, first, units, units, products, columns)
-        column += cuda.blockDim.x
-    cuda.syncthreads()
-
-
-@device_function
-def product_of(shared, units, columns, sample, unit, gate):
-    """What `multiply` made of a gate of a unit; sample: of the block."""
-    return shared[SAMPLES * units + units * columns + sample * columns + gate * units + unit]
-
-
-@device_function
-def product_back_of(shared, units, columns, sample, unit):
-    """What `multiply_back` made for a unit, added up over the gates; sample: of the block."""
-    place = SAMPLES * columns + units * columns + sample * columns + unit
-    total = shared[place]
-    for gate in range(1, columns // units):
-        total += shared[place + gate * units]
-    return total
+def _of_module(made: Any, function: DeviceFunction) -> Kernel:
+    """A kernel as one of the module that it was made for."""
+    made.__module__ = function.__module__
+    return made

@@ -1,3 +1,4 @@
+from fnet.testing.cuda.faults import DeadlockError as DeadlockError
 from fnet.testing.cuda.faults import DivergenceError as DivergenceError
 from fnet.testing.cuda.faults import KernelError as KernelError
 from fnet.testing.cuda.faults import KernelIndexError as KernelIndexError

@@ -15,6 +15,10 @@ class DivergenceError(KernelError):
     """Threads that should wait together do not all come to where the others wait."""
 
 
+class DeadlockError(KernelError):
+    """Blocks wait for other blocks, and none can go on."""
+
+
 class UnwrittenError(KernelError):
     """A thread reads shared or local memory in which nothing was written, or the value of a lane that gives none."""
 

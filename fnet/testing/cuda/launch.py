@@ -1,4 +1,7 @@
-"""Running a kernel thread by thread: blocks one after the other, the threads of a block from meeting to meeting."""
+"""Running a kernel thread by thread: the threads of a block from meeting to meeting.
+
+Blocks run one after the other. One that waits for another is held up, and goes on when that has come.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ import numpy as np
 
 from fnet.errors import StructureError
 from fnet.testing.cuda.exchange import answers
-from fnet.testing.cuda.faults import DivergenceError
+from fnet.testing.cuda.faults import DeadlockError, DivergenceError
 from fnet.testing.cuda.memory import Accesses, SharedArray, UncheckedArray
-from fnet.testing.cuda.order import WARP, Clock, meet, share
-from fnet.testing.cuda.rewriting import BARRIERS, python_function, rewritten, waits
+from fnet.testing.cuda.order import WARP, Clock, meet, meet_all, share
+from fnet.testing.cuda.rewriting import BARRIERS, GRID, WAITS, python_function, rewritten, waits
 from fnet.testing.cuda.thread import Dim3, Memory, Thread, as_place, place
 
 Request = tuple[Any, ...]
@@ -38,9 +41,11 @@ def run_kernel(
     takes a third of the time to find none but threads that do not meet, and indices beyond the end.
     Raises a `KernelError`: `RaceError` where two threads touch one element of shared or global memory, one of them
     writes, and no barrier orders the two; `DivergenceError` where some threads wait at a barrier, or at an operation of
-    their warp, to which others do not come; `UnwrittenError` for reads of shared or local memory that nobody wrote, and
-    of lanes that give no value; `KernelIndexError` for an index outside of its array.
-    Arithmetic is NumPy's, so results agree with a card's to rounding. Blocks run one after the other.
+    their warp, to which others do not come; `DeadlockError` where blocks wait for each other; `UnwrittenError` for
+    reads of shared or local memory that nobody wrote, and of lanes that give no value; `KernelIndexError` for an index
+    outside of its array.
+    Arithmetic is NumPy's, so results agree with a card's to rounding. Blocks run one after the other; one that waits
+    for others, by ``cg.this_grid().sync()`` or `fnet.kernels.cuda.runtime.grid_barrier`, goes on when they have come.
 
     >>> from numba import cuda
     >>> @cuda.jit
@@ -70,9 +75,11 @@ def run_kernel(
         )
         with np.errstate(all="ignore"):  # a card overflows silently, too
             if meets:
-                launch.run([_Running(thread.clock, body(thread, *given)) for thread in threads])
+                launch.begin([_Running(thread.clock, body(thread, *given)) for thread in threads])
             else:
                 deque((body(thread, *given) for thread in threads), maxlen=0)
+    with np.errstate(all="ignore"):
+        launch.finish()
 
 
 def _seen(args: dict[str, Any], launch: _Launch, check: bool) -> list[Any]:
@@ -117,20 +124,65 @@ class _Launch:
 
     def __init__(self) -> None:
         self._now: Clock
+        self._held_up: list[list[_Running]] = []  # the threads of blocks that wait for others
+        self._begun = 0  # blocks
+        self._passed = 0  # how often a thread went on that had waited for other blocks
 
     def running(self) -> Clock:
         return self._now
 
-    def run(self, threads: list[_Running]) -> None:
-        """Run the threads of a block to their ends."""
+    def begin(self, threads: list[_Running]) -> None:
+        """Run the threads of a block to their ends, or until they wait for other blocks."""
+        self._begun += 1
         for thread in threads:
             self._go_on(thread, None)
+        if not self._advance(threads):
+            self._held_up.append(threads)
+
+    def finish(self) -> None:
+        """Run the blocks that wait for each other to their ends."""
+        while self._held_up:
+            passed = self._passed
+            self._held_up = [threads for threads in self._held_up if not self._advance(threads)]
+            if self._held_up and self._passed == passed and not self._grid_is_let_pass():
+                raise DeadlockError(_held_up(self._held_up))
+
+    def _grid_is_let_pass(self) -> bool:
+        """Let all threads go on if all wait for the grid, at one place."""
+        threads = [thread for block in self._held_up for thread in block]
+        places = {thread.request[:2] if not thread.done else () for thread in threads}
+        if len(self._held_up) < self._begun or len(places) > 1 or threads[0].request[0] != GRID:
+            return False
+        meet_all([thread.clock for thread in threads])
+        for thread in threads:
+            self._go_on(thread, None)
+        return True
+
+    def _advance(self, threads: list[_Running]) -> bool:
+        """Run the threads of a block as far as they come by themselves; whether all are done."""
         warps = [threads[first : first + WARP] for first in range(0, len(threads), WARP)]
         while not all(thread.done for thread in threads):
             for warp in warps:
                 while self._exchange(warp):
                     pass
+            if self._are_let_pass(threads):
+                continue
+            if any(_waits(thread) for thread in threads):
+                return False
             self._barrier(threads)
+        return True
+
+    def _are_let_pass(self, threads: list[_Running]) -> bool:
+        """Let threads go on that have waited for other blocks which have come; whether there were any."""
+        passed = self._passed
+        for thread in threads:
+            if _waits(thread) and thread.request[0] != GRID:
+                self._now = thread.clock
+                counters, i, count = thread.request[2:]
+                if counters.has_reached(i, count):
+                    self._passed += 1
+                    self._go_on(thread, None)
+        return self._passed > passed
 
     def _go_on(self, thread: _Running, answer: Any) -> None:
         self._now = thread.clock
@@ -141,7 +193,7 @@ class _Launch:
         here = [lane for lane in warp if not lane.done]
         for one in here:
             kind, where, *_ = one.request
-            if kind in BARRIERS:
+            if kind in BARRIERS or kind in WAITS:
                 continue
             mask = _mask(one.request)
             met = [lane for lane in here if lane.request[:2] == (kind, where) and _mask(lane.request) == mask]
@@ -177,6 +229,22 @@ class _Launch:
         vote = {"syncthreads_count": sum(values), "syncthreads_and": all(values), "syncthreads_or": any(values)}
         for thread in threads:
             self._go_on(thread, vote.get(kind))
+
+
+def _waits(thread: _Running) -> bool:
+    """Whether a thread waits for other blocks."""
+    return not thread.done and thread.request[0] in WAITS
+
+
+def _held_up(blocks: list[list[_Running]]) -> str:
+    """The text of an error: of what the first thread waits for."""
+    thread = next(thread for block in blocks for thread in block if _waits(thread))
+    kind, where, *what = thread.request
+    text = f"cuda.{kind}()"
+    if kind != GRID:
+        counters, i, count = what
+        text = f"{counters.name}[{i}] to reach {count}, which is {counters.data[int(i)]}"
+    return f"{where}: {thread.clock.now()} waits for {text}, and none of the {len(blocks)} blocks that wait can go on."
 
 
 def _mask(request: Request) -> int:

@@ -99,6 +99,14 @@ class UncheckedArray(np.ndarray):
         self[index] = change(old)
         return old
 
+    def arrive(self, index: Any) -> None:
+        """Count one more at an element."""
+        self[index] += 1
+
+    def has_reached(self, index: Any, count: Any) -> bool:
+        """Whether so many were counted."""
+        return bool(self[index] >= count)
+
 
 class Accesses:
     """Who was where last, by the address of an element; arrays in one piece of memory have them in common.
@@ -130,6 +138,21 @@ class SharedArray(CheckedArray):
         super().__init__(data, name, thread, blank)
         self._accesses = Accesses() if accesses is None else accesses
         self._begin, self._strides = self.address, data.strides
+
+    def arrive(self, index: Any) -> None:
+        """Count one more at an element, behind a fence."""
+        self._thread().fence()
+        self.update(index, lambda old: old + 1)
+
+    def has_reached(self, index: Any, count: Any) -> bool:
+        """Whether so many were counted; then the running thread knows what they told."""
+        key, me = self._key(index), self._thread()
+        place = self._place(key)
+        self._check(key, me, "read", [self._accesses.writer.get(place)])
+        if self.data[key] < count:
+            return False
+        me.learn(self._accesses.told.get(place, {}))
+        return True
 
     def _read(self, key: Key) -> None:
         me, seen, place = self._thread(), self._accesses, self._place(key)

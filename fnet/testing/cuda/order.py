@@ -1,7 +1,8 @@
 """Which of two accesses to memory comes first: by barriers of a block, and within a warp by vector clocks.
 
 Two blocks are ordered where a thread of one has made an atomic operation behind a fence, and a thread of the other
-makes one on the same element, and then a fence.
+makes one on the same element, and then a fence. So they are where one waits for what the other counts, and where both
+wait for their grid.
 
 Source: Flanagan and Freund, FastTrack: efficient and precise dynamic race detection (2009).
 """
@@ -68,6 +69,10 @@ class Clock:
         _learn(self._met, {block: phase for block, phase in told.items() if block != self.block})
         _learn(told, self._fenced)
 
+    def learn(self, told: Phases) -> None:
+        """A wait for what others have `told` by an atomic operation."""
+        _learn(self.others, {block: phase for block, phase in told.items() if block != self.block})
+
 
 def meet(clocks: Collection[Clock]) -> None:
     """Lanes of a warp wait for each other: what each did before is known to all."""
@@ -87,6 +92,15 @@ def share(clocks: Collection[Clock]) -> None:
             _learn(known, clock.others)
         for clock in clocks:
             clock.others = dict(known)
+
+
+def meet_all(clocks: Collection[Clock]) -> None:
+    """Threads of all blocks wait for each other."""
+    for clock in clocks:
+        clock.phase += 1
+    phases = {clock.block: clock.phase for clock in clocks}
+    for clock in clocks:
+        clock.others = dict(phases)
 
 
 def _learn(known: Phases, more: Phases) -> None:

@@ -23,6 +23,11 @@ EXCHANGES = {
     "syncwarp", "shfl_sync", "shfl_up_sync", "shfl_down_sync", "shfl_xor_sync", "ballot_sync", "any_sync", "all_sync",
     "eq_sync", "match_any_sync", "mma_sync",
 }  # fmt: skip
+GRID = "cg.this_grid().sync"
+WAITS = {"wait_for", GRID}
+"""For other blocks."""
+_MEETINGS = BARRIERS | EXCHANGES | WAITS
+_NAMES = _MEETINGS | {"this_grid"}
 
 _THREAD = "_thread"
 
@@ -48,6 +53,7 @@ def rewritten(function: FunctionType, waiting: bool) -> Callable[..., Any]:
     placed = {name: waits(callee) for name, callee in callees.items() if _needs_thread(callee)}
     module = ast.parse(source)
     rewriter = _Rewriter(modules, placed, waiting, function.__name__, function.__code__.co_firstlineno - 1)
+    rewriter.has_grid = "this_grid" in function.__code__.co_names
     tree = ast.fix_missing_locations(rewriter.visit(module))
     scope |= callees
     scope |= {name: rewritten(callees[name], wait) for name, wait in placed.items() if callees[name] is not function}
@@ -56,7 +62,12 @@ def rewritten(function: FunctionType, waiting: bool) -> Callable[..., Any]:
 
 
 class _Rewriter(ast.NodeTransformer):
-    """See `rewritten`. placed: the functions that take the thread, too, and whether they wait."""
+    """See `rewritten`. placed: the functions that take the thread, too, and whether they wait.
+
+    has_grid: whether the function asks for its grid, for which it may then wait.
+    """
+
+    has_grid = False
 
     def __init__(self, modules: set[str], placed: dict[str, bool], waiting: bool, kernel: str, above: int) -> None:
         self._modules, self._placed, self._waiting, self._kernel, self._above = modules, placed, waiting, kernel, above
@@ -74,13 +85,15 @@ class _Rewriter(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         head, _, name = ast.unparse(node.func).partition(".")
+        if self.has_grid and name.rpartition(".")[2] == "sync":  # also of a variable for the grid
+            head, name = _THREAD, GRID
         if head in self._placed and not name:
             node.args.insert(0, ast.Name(_THREAD, ast.Load()))
             return ast.YieldFrom(node) if self._placed[head] else node
         if head != _THREAD:
             return node
         place = f"{self._kernel}, line {node.lineno + self._above}"
-        if name in BARRIERS | EXCHANGES:
+        if name in _MEETINGS:
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             return ast.Yield(ast.Tuple([ast.Constant(name), ast.Constant(place), *values], ast.Load()))
         if name in ("shared.array", "local.array"):
@@ -117,7 +130,7 @@ def _needs_thread(function: FunctionType) -> bool:
 
 def waits(function: FunctionType) -> bool:
     """Whether the text of a function, or of what it calls, names what waits for other threads."""
-    return any(not (BARRIERS | EXCHANGES).isdisjoint(one.__code__.co_names) for one in _with_callees(function))
+    return any(not _NAMES.isdisjoint(one.__code__.co_names) for one in _with_callees(function))
 
 
 def _with_callees(function: FunctionType) -> set[FunctionType]:

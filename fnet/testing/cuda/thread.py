@@ -66,6 +66,7 @@ class Thread:
         self.laneid = clock.thread % WARP
         self.atomic = ATOMIC
         self.const = CONST
+        self.cg = GROUPS
         self.clock, self._memory = clock, memory
 
     def grid(self, ndim: int) -> Any:
@@ -96,6 +97,11 @@ class Thread:
 
     def threadfence_block(self) -> None:
         """Nothing: it is for no other block."""
+
+    @staticmethod
+    def arrive(counters: Any, i: Any) -> None:
+        """See `fnet.kernels.cuda.runtime.grid_barrier`."""
+        counters.arrive(i)
 
     @staticmethod
     def popc(x: Any) -> int:
@@ -138,6 +144,13 @@ class _Const:
         return array
 
 
+class _Groups:
+    """``cuda.cg``: the grid is all that is known of it; to wait for it is yielded."""
+
+    def this_grid(self) -> _Groups:
+        return self
+
+
 def _of_c(name: str, number: Any) -> Any:
     """A function of three numbers of the library of C."""
     function = getattr(ctypes.CDLL(None if os.name == "posix" else "ucrtbase"), name)
@@ -159,7 +172,7 @@ _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "inc": lambda old, value: 0 if old >= value else old + 1,
     "dec": lambda old, value: value if old == 0 or old > value else old - 1,
 }
-ATOMIC, CONST = _Atomic(), _Const()
+ATOMIC, CONST, GROUPS = _Atomic(), _Const(), _Groups()
 
 
 def numpy_dtype(dtype: Any) -> np.dtype:

@@ -19,12 +19,13 @@ import numpy as np
 from fnet.devices.cuda.driver import Argument
 from fnet.devices.cuda.memory import ALIGNMENT
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
+from fnet.kernels.cuda.runtime.limits import Limits
 from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
 MOST_THREADS, MOST_X, MOST_Y_Z, MOST_Z = 1024, (1 << 31) - 1, (1 << 16) - 1, 64
-MOST_SHARED = 163 << 10  # bytes, of cards of capability 8.0; those of 9.0 have 227 KiB
+LIMITS = Limits(together=132, shared_bytes=227 << 10)  # of an H200
 Span = tuple[int, int]
 """An address, and how many bytes from there on."""
 
@@ -59,6 +60,7 @@ class Emulated:
         self.name, self.capability, self.number = "Emulated", (9, 0), number
         self.is_late, self.is_checked, self.capacity = is_late, is_checked, capacity
         self.library = library
+        self.limits = LIMITS
         self.seen: Counter[str] = Counter()
         self.kernels: Counter[str] = Counter()
         self._next = FIRST
@@ -143,7 +145,7 @@ class Emulated:
     def launch(self, kernel: Any, arguments: Sequence[Argument], stream: int) -> None:
         if not isinstance(kernel, Product):
             kernel = launch_of(kernel)
-            _check_limits(kernel)
+            _check_limits(kernel, self.limits)
         given = [self._array(*arg) if isinstance(arg, tuple) else arg for arg in arguments]
         touched = [(arg[0], arg[1] * arg[2].itemsize) for arg in arguments if isinstance(arg, tuple) and arg[1]]
 
@@ -258,7 +260,7 @@ class Emulated:
         return any(np.shares_memory(host, block) for block in self._pinned)
 
 
-def _check_limits(launch: Launch) -> None:
+def _check_limits(launch: Launch, limits: Limits) -> None:
     """A card refuses grids of nothing, and blocks that are larger than it, or the kernel, can take."""
     x, y, z = launch.grid
     threads, most = math.prod(launch.block), launch.kernel.threads or MOST_THREADS
@@ -266,8 +268,10 @@ def _check_limits(launch: Launch) -> None:
         raise CardError(f"{launch.__name__}: no card takes a grid of {launch.grid} blocks of {launch.block} threads.")
     if threads > most or launch.block[2] > MOST_Z:
         raise CardError(f"{launch.__name__}: a block of {launch.block} threads, expected at most {most}.")
-    if launch.shared_bytes > MOST_SHARED:
-        raise CardError(f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory, expected {MOST_SHARED}.")
+    if launch.shared_bytes > limits.shared_bytes:
+        raise CardError(f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory, expected {limits}.")
+    if launch.together and x * y * z > limits.together:
+        raise CardError(f"{launch.__name__}: {x * y * z} blocks that wait for each other, expected {limits}.")
 
 
 def _pieces(span: Span) -> range:

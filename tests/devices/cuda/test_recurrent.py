@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import fnet.device
+from fnet.devices.cuda import walks
 from fnet.devices.cuda.lower import recurrent as lower
+from fnet.devices.cuda.walks import Way
+from fnet.kernels.cuda.runtime.limits import Limits
 from fnet.ops import recurrent_primitives
+from tests.devices.cuda.emulated import LIMITS
 from tests.devices.cuda.unloaded import Unloaded
 
 COLUMNS = {"simple": 1, "lstm": 4, "gru": 3}
 STATES = {"simple": 1, "lstm": 2, "gru": 1}
 EACH = pytest.mark.parametrize("name", COLUMNS)
+FEW = Limits(6, 99 << 10)  # a card of six multiprocessors
+WAYS: dict[str, Callable[[Way], bool]] = {
+    "one block": lambda way: way.keeps_vectors,
+    "several": lambda way: way.is_together,
+    "steps": lambda way: not way.is_at_once,
+}
+
+
+@pytest.fixture
+def choose(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets all walks go this way, with some of its numbers changed."""
+
+    def chosen(kind: str, **changes: int) -> None:
+        def way(*args: Any, back: bool) -> Way:
+            found = [one for one in walks.ways(*args[:-1], FEW, back=back) if WAYS[kind](one)]
+            return replace(min(found, key=lambda one: one.clocks), **changes)
+
+        monkeypatch.setattr(lower, "way", way)
+
+    return chosen
 
 
 def both(primitive: Any, arrays: list[np.ndarray], **params: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -74,14 +100,25 @@ def check_layer(
     check(*both(pulled, inputs, present=present, wanted=wanted, **params))
 
 
-@EACH
-@pytest.mark.parametrize(
+WALKS = pytest.mark.parametrize(
     "started, masked, backwards", [(False, False, True), (True, True, False), (False, True, False), (True, False, True)]
 )
-@pytest.mark.parametrize("samples", [2, 5])
-def test_walks(name, started, masked, backwards, samples, monkeypatch):
-    monkeypatch.setattr(lower, "SHARED_BYTES", 0 if samples == 2 else lower.SHARED_BYTES)
+
+
+@pytest.mark.parametrize("kind, samples", [("steps", 2), ("one block", 5), ("several", 5)])
+@EACH
+@WALKS
+def test_walks(name, started, masked, backwards, kind, samples, choose):
+    choose(kind)
     check_layer(name, (samples, 3, 2, 3), started=started, masked=masked, backwards=backwards)
+
+
+@EACH
+@pytest.mark.parametrize("kind, tile", [("several", {"samples": 4}), ("steps", {})])
+@pytest.mark.parametrize("units", [9, 12])
+def test_tiles_and_chunks(name, kind, tile, units, choose):
+    choose(kind, chunk=8, **tile)
+    check_layer(name, (9, 2, 1, units), masked=units == 9)
 
 
 @pytest.mark.parametrize("name, units", [("simple", 18), ("lstm", 9), pytest.param("gru", 11, marks=pytest.mark.slow)])
@@ -90,28 +127,35 @@ def test_walks_of_more_columns_than_a_warp_has_lanes(name, units):
 
 
 @EACH
-def test_where_all_steps_are_one_launch(name, monkeypatch):
-    parameters = [np.zeros((1, 4, 2), np.float32), np.zeros((2, 40 * COLUMNS[name]), np.float32)]
-    parameters += [np.zeros((*[2] * (name == "gru"), 40 * COLUMNS[name]), np.float32)]
-    parameters += [np.zeros((40, 40 * COLUMNS[name]), np.float32)]
-    launched = []
-    needed = 4 * (40 * 40 * COLUMNS[name] + 4 * 40 + 4 * 40 * COLUMNS[name])
-    for room in (needed - 4, needed):
+@pytest.mark.parametrize("units, kind", [(60, "one block"), (400, "several"), (9000, "steps")])
+def test_where_all_steps_are_one_launch(name, units, kind):
+    for back in (False, True):
+        found = walks.way(64, 50, units, COLUMNS[name], 4, LIMITS, back=back)
+        assert WAYS[kind](found) or (name, kind) == ("simple", "several")
+        assert found.shared_bytes <= LIMITS.shared_bytes and found.block <= 256
+        assert not found.is_together or found.parts * found.groups <= LIMITS.together
+        assert found.parts * found.own >= units and found.groups * found.group >= 64
+    assert not walks.way(64, 1, units, COLUMNS[name], 4, LIMITS, back=False).is_together
+    assert not walks.way(64, 50, units, COLUMNS[name], 4, Limits(1, 99 << 10), back=False).is_together
+
+
+@EACH
+def test_launches(name, choose, monkeypatch):
+    """All steps are one launch, or each is one."""
+    numbers = np.zeros((1, 4, 2), np.float32), np.zeros((2, 8 * COLUMNS[name]), np.float32)
+    bias = np.zeros((*[2] * (name == "gru"), 8 * COLUMNS[name]), np.float32)
+    recurrent = np.zeros((8, 8 * COLUMNS[name]), np.float32)
+    roles = {"act": "tanh"} if name == "simple" else {"rec": "sigmoid", "act": "tanh"}
+    params = {"started": False, "masked": False, "backwards": False, "precision": "highest", **roles}
+    launched: list[Any] = []
+    for kind, expected in (("one block", [1, 0]), ("several", [1, 1]), ("steps", [4, 0])):
         device = Unloaded()
-        monkeypatch.setattr(lower, "SHARED_BYTES", room)
+        choose(kind)
         monkeypatch.setattr(device, "run", lambda recording, memory: launched.append(recording.calls))
-        roles = {"act": "tanh"} if name == "simple" else {"rec": "sigmoid", "act": "tanh"}
-        device.compute(
-            getattr(recurrent_primitives, name), *parameters, started=False, masked=False, backwards=False,
-            precision="highest", **roles,
-        )  # fmt: skip
-    names = [[launch.__name__ for launch, _ in calls] for calls in launched]
-    assert [names[0].count("step"), names[0].count("walk"), names[1].count("step"), names[1].count("walk")] == [
-        4,
-        0,
-        0,
-        1,
-    ]
+        device.compute(getattr(recurrent_primitives, name), *numbers, bias, recurrent, **params)
+        launches = [launch for launch, _ in launched[-1]]
+        names = [launch.__name__ for launch in launches]
+        assert [names.count("walk"), sum(one.together for one in launches)] == expected
 
 
 SLOW = pytest.mark.slow
@@ -120,15 +164,15 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     "name, shape",
     [
-        ("simple", (17, 2, 1, 17)),
+        ("simple", (5, 2, 1, 9)),
         ("lstm", (1, 1, 1, 1)),
         ("gru", (1, 1, 1, 1)),
         pytest.param("lstm", (17, 2, 3, 18), marks=SLOW),
         pytest.param("gru", (17, 2, 3, 18), marks=SLOW),
     ],
 )
-def test_edges_of_tiles(name, shape, monkeypatch):
-    monkeypatch.setattr(lower, "SHARED_BYTES", 0)
+def test_edges_of_tiles(name, shape, choose):
+    choose("steps")
     check_layer(name, shape)
 
 

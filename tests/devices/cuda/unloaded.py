@@ -21,12 +21,15 @@ from fnet.devices.cuda.loops import emit_loops
 from fnet.devices.cuda.memory import ALIGNMENT
 from fnet.devices.lowering import Rules
 from fnet.kernels.cuda.runtime.kernel import Launch
+from fnet.kernels.cuda.runtime.limits import Limits
 from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
+from tests.devices.cuda.emulated import LIMITS
 
 
 class Unloaded:
-    """The part of `fnet.device.Device` that rules ask; launched: how often each kernel was run.
+    """The part of `fnet.device.Device` that rules ask; launched: how often each kernel was run; limits: of the
+    card that the calls are for.
 
     driver: the card that runs the calls; None for the checker.
     """
@@ -34,7 +37,8 @@ class Unloaded:
     name = "cuda"
     driver: Driver | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or (LIMITS if self.driver is None else self.driver.limits)
         self.launched: Counter[str] = Counter()
         self._rules = Rules("cuda", "fnet.devices.cuda.lower")
 

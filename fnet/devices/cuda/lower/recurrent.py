@@ -1,24 +1,23 @@
 """Recurrent layers: one product for the inputs of all steps, then the steps, products for the gradients of weights.
 
-All steps are one launch where a block has room for the recurrent kernel; else each is one.
+All steps are one launch, or each is one: `fnet.devices.cuda.walks` says when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref, contiguous, contiguous_strides, copy
-from fnet.devices.cuda.grids import WARP, spread
+from fnet.devices.cuda.grids import spread
 from fnet.devices.cuda.lower import linalg
+from fnet.devices.cuda.walks import way
 from fnet.devices.lowering import Lowering
 from fnet.kernels import cuda
 
-SHARED_BYTES = 96 << 10  # of a block, at most: what every card since Ampere has (those of capability 8.6 and 8.9 99 KB)
 WEIGHTS = 3  # kernel, bias, recurrent kernel
 
 
@@ -28,9 +27,11 @@ class _Layer:
 
     family: str
     states: int = 1
+    gates_are_saved: bool = True
 
 
-_SIMPLE, _LSTM, _GRU = _Layer("recurrent_simple"), _Layer("recurrent_lstm", 2), _Layer("recurrent_gru")
+_SIMPLE = _Layer("recurrent_simple", gates_are_saved=False)
+_LSTM, _GRU = _Layer("recurrent_lstm", 2), _Layer("recurrent_gru")
 
 
 class _Walk:
@@ -46,42 +47,31 @@ class _Walk:
         self.x, self.recurrent = contiguous(x, emit), contiguous(recurrent, emit)
         (self.n, self.steps, self.features), (self.units, self.columns) = x.shape, recurrent.shape
         self.dtype = x.dtype
-        tile = cuda.recurrent.TILE
-        self.grid, self.block = (-(-self.n // tile), -(-self.units // tile)), (tile, tile)
 
     @property
-    def times(self) -> list[int]:
-        """The times in the order of the walk forward."""
-        return list(range(self.steps))[:: -1 if self.backwards else 1]
+    def last(self) -> int:
+        """The time of the last step of the walk forward."""
+        return 0 if self.backwards else self.steps - 1
 
-    def step_sizes(self, z_row: int = 0, dy_row: int = 0, saving: bool = False) -> Ref:
-        """The sizes of a launch of a step."""
-        sizes = cuda.recurrent.STEP_SIZES.array(
-            n=self.n, units=self.units, z_row=z_row, y_row=self.steps * self.units, mask_row=self.steps, dy_row=dy_row,
-            masked=self.masked, saving=saving, **self.activations,
+    def call(self, arguments: list[Ref], count: int, rows: dict[str, int], *, back: bool, saving: bool = False) -> None:
+        """The launches of so many steps; rows: distances of rows and steps of what is given by windows."""
+        if not (self.n and self.units and self.steps):
+            return
+        gates = self.columns // self.units
+        limits = cast(Any, self.emit.device).limits
+        found = way(self.n, self.steps, self.units, gates, self.dtype.itemsize, limits, back=back)
+        strides = dict.fromkeys(("h_row", "c_row", "dy_row", "dy_step", "state_row", "state_step"), 0) | rows
+        sizes = cuda.recurrent_walk.WALK_SIZES.array(
+            n=self.n, steps=self.steps, units=self.units, masked=self.masked, backwards=self.backwards,
+            started=self.started, saving=saving, **self.activations, **strides, **found.numbers,
         )  # fmt: skip
-        return self.emit.constant(sizes)
-
-    def fits(self, *, back: bool) -> bool:
-        """Whether all steps can be one launch: a block has room for the recurrent kernel."""
-        return self.shared_bytes(back=back) <= SHARED_BYTES
-
-    def shared_bytes(self, *, back: bool) -> int:
-        """How much shared memory a block has in a launch of all steps."""
-        return cuda.recurrent_walk.shared_size(self.units, self.columns, back=back) * self.dtype.itemsize
-
-    def call_at_once(self, kernel: Any, arguments: list[Ref], sizes: dict[str, int], *, back: bool) -> None:
-        """A launch of all steps; sizes: distances of rows and steps, whether gates are saved."""
-        if self.n and self.units and self.steps:
-            walk, grid = cuda.recurrent_walk, -(-self.n // cuda.recurrent_walk.SAMPLES)
-            block = min(walk.THREADS, WARP * -(-self.columns // WARP))
-            sizes = dict.fromkeys(("saving", "h_row", "h_step", "c_row", "dy_row", "dy_step"), 0) | sizes
-            numbers = walk.WALK_SIZES.array(
-                n=self.n, steps=self.steps, units=self.units, masked=self.masked, backwards=self.backwards,
-                **self.activations, **sizes,
-            )  # fmt: skip
-            launch = kernel[grid, block, self.shared_bytes(back=back)]
-            self.emit.call(launch, *arguments, self.emit.constant(numbers))
+        counters = self.emit.counters(found.groups)
+        family = getattr(cuda, self.layer.family)
+        kernel = family.walk_back if back else family.walk
+        launch = replace(kernel[found.grid, found.block, found.shared_bytes], together=found.is_together)
+        numbers, stretch = self.emit.constant(sizes), count if found.is_at_once else 1
+        for first in range(0, count, stretch):
+            self.emit.call(launch, *arguments, counters, numbers, first, first + stretch)
 
     def scratch(self, *shape: int) -> Ref:
         """An array in scratch memory."""
@@ -104,10 +94,9 @@ class _Walk:
             return contiguous(inputs[-1], self.emit)
         return self.emit.constant(np.ones(1, np.uint8)).broadcast((self.n, self.steps))
 
-    def call(self, kernel: Any, *arguments: Ref | int) -> None:
-        """A launch for all samples and units."""
-        if self.n and self.units:
-            self.emit.call(kernel[self.grid, self.block], *arguments)
+    def nothing(self) -> Ref:
+        """An array that nobody reads or writes."""
+        return self.scratch(1)
 
     def product(self, *operands: Ref) -> None:
         """A product of matrices, perhaps with a bias, into the last operand."""
@@ -142,39 +131,6 @@ def _matrix(by_rows: Ref) -> Ref:
 # --------------------------------------------------------------------------------------------- the walk forward
 
 
-def _at_once(
-    walk: _Walk, operands: list[Ref], first: list[Ref], mask: Ref, ys: Ref, kept: list[Ref], saving: bool
-) -> list[Ref]:
-    """Emit one launch of all steps; returns the states behind the last one."""
-    layer, last = walk.layer, walk.times[-1]
-    more = {_LSTM: kept[::-1], _GRU: kept[:1], _SIMPLE: []}[layer]
-    rows = {"h_row": first[0].strides[0], "c_row": first[-1].strides[0], "saving": int(saving)}
-    kernel = getattr(cuda, f"{layer.family}_walk").walk
-    walk.call_at_once(kernel, [*operands, *first, mask, ys, *more], rows, back=False)
-    cells = kept[1:] if layer is _LSTM else []
-    return [_at(ys, last), *(_step(r, last) if saving else r for r in cells)]
-
-
-def _by_steps(
-    walk: _Walk, operands: list[Ref], first: list[Ref], mask: Ref, ys: Ref, kept: list[Ref], saving: bool
-) -> list[Ref]:
-    """Emit a launch for each step; returns the states behind the last one."""
-    (z, *beside), (h, *cells) = operands, first
-    sizes, depth = walk.step_sizes(z_row=walk.steps * walk.columns, saving=saving), walk.units if walk.started else 0
-    for t in walk.times:
-        own = [_step(r, t) for r in kept] if saving else [_at(z, t), *kept[1:]]
-        arguments = [h, *cells, _at(mask, t), _at(ys, t)]
-        strides = [h.strides[0], *(c.strides[0] for c in cells)]
-        if walk.layer is _LSTM:
-            gates, cell = own
-            arguments, cells = [*arguments, cell, gates], [cell]
-        elif walk.layer is _GRU:
-            arguments.append(own[0])
-        walk.call(getattr(cuda, walk.layer.family).step, _at(z, t), *beside, *arguments, sizes, depth, *strides)
-        h, depth = _at(ys, t), walk.units
-    return [h, *cells]
-
-
 def _forward(layer: _Layer, *, saving: bool) -> Lowering:
     """The rule of a layer that leaves, or does not leave, what the walk back needs."""
 
@@ -189,10 +145,16 @@ def _forward(layer: _Layer, *, saving: bool) -> Lowering:
         walk.product(_matrix(walk.x), kernel, biases[0], _matrix(z))
         ys, *lasts = outputs[: 1 + layer.states]
         saved = outputs[1 + layer.states :]
-        beside = [contiguous(biases[1], emit)] if is_gru else []
-        kept = saved if saving else [z, *lasts[1:]]  # gates (which nobody writes where they are not saved), cells
-        run = _at_once if walk.fits(back=False) and steps else _by_steps
-        ends = run(walk, [z, walk.recurrent, *beside], first, mask, ys, kept, saving)
+        beside = contiguous(biases[1], emit) if is_gru else walk.nothing()
+        gates = saved[0] if saving and layer.gates_are_saved else walk.nothing()
+        cell = (saved[1] if saving else lasts[1]) if layer is _LSTM else walk.nothing()
+        rows = {"h_row": first[0].strides[0], "c_row": first[-1].strides[0]}
+        operands = [z, walk.recurrent, beside, first[0], first[-1], mask, ys, cell, gates]
+        walk.call(operands, steps, rows, back=False, saving=saving)
+        ends = first
+        if steps:
+            cells = [] if layer is not _LSTM else [_step(cell, walk.last) if saving else cell]
+            ends = [_at(ys, walk.last), *cells]
         for before, last in zip(ends, lasts, strict=True):
             if before is not last:
                 copy(before, last, emit)
@@ -235,30 +197,6 @@ class _Back(_Walk):
         for last, state in zip(lasts, self.dstates, strict=True):
             copy(self.zeros().broadcast(state.shape) if last is None else last, state, emit)
 
-    def steps_back(self) -> Iterator[tuple[int, int | None, int | None]]:
-        """The times in the order of the walk back, each with the time of the step behind it and of the one before."""
-        times: list[int | None] = [None, *self.times, None]
-        for before, t, behind in reversed(list(zip(times, times[1:], times[2:], strict=False))):
-            assert t is not None
-            yield t, behind, before
-
-    def end(self, dz: Ref) -> None:
-        """Complete the gradient of the h before the first step, if there was one."""
-        if self.started and self.steps:
-            before = _step(dz, self.times[0])
-            self.call(
-                cuda.recurrent.add_product_back,
-                before,
-                self.recurrent,
-                self.dstates[0],
-                self.back_sizes(),
-                self.columns,
-            )
-
-    def back_sizes(self) -> Ref:
-        """The sizes of a launch of a step back."""
-        return self.step_sizes(dy_row=self.dys.strides[0])
-
     def input_gradient(self, dz: Ref) -> None:
         """``dx = dz W'`` from the slopes of all steps."""
         if self.dx is not None:
@@ -266,47 +204,28 @@ class _Back(_Walk):
             self.product(_matrix(dz), self.kernel.viewed(np.transpose), _matrix(by_steps))
             copy(by_steps.viewed(lambda a: a.swapaxes(0, 1)), self.dx, self.emit)
 
-    def walk(self, *results: Ref) -> None:
-        """All steps back, the slopes that enter the recurrent product being the last of the results."""
-        if self.fits(back=True):
-            self._at_once(*results)
-        else:
-            self._by_steps(*results)
-        self.end(results[-1])
+    def walk(self, *slopes: Ref) -> None:
+        """All steps back: the slopes that enter the recurrent product, the last ones, and of the inputs, the first."""
+        gates = self.saved[0] if self.layer.gates_are_saved else self.nothing()
+        states, c = self._states(), self.firsts[-1]
+        rows = {
+            "c_row": c.strides[0], "dy_row": self.dys.strides[0], "dy_step": self.dys.strides[1],
+            "state_step": states.strides[0], "state_row": states.strides[1],
+        }  # fmt: skip
+        of_input = slopes[0] if len(slopes) > 1 else self.nothing()
+        of_cells = self.dstates[1] if self.layer is _LSTM else self.nothing()
+        operands = [
+            self.recurrent, self.dstates[0], of_cells, self.dys, self.seen, gates, c, states, of_input, slopes[-1],
+        ]  # fmt: skip
+        self.call(operands, self.steps + self.started, rows, back=True)
 
-    def _at_once(self, *results: Ref) -> None:
-        saved, sizes = self.saved[:1], {"dy_row": self.dys.strides[0], "dy_step": self.dys.strides[1]}
-        if self.layer is _GRU:
-            h = self.saved[1].viewed(lambda a: a[:, :, self.features + 1 :])
-            saved, sizes = [*saved, h], sizes | {"h_step": h.strides[0], "h_row": h.strides[1]}
-        elif self.layer is _LSTM:
-            saved, sizes = [*saved, self.firsts[1], self.saved[1]], sizes | {"c_row": self.firsts[1].strides[0]}
-        kernel = getattr(cuda, f"{self.layer.family}_walk").walk_back
-        arguments = [self.recurrent, *self.dstates, self.dys, self.seen, *saved, *results]
-        self.call_at_once(kernel, arguments, sizes, back=True)
-
-    def _by_steps(self, *results: Ref) -> None:
-        step_back, sizes, dz = getattr(cuda, self.layer.family).step_back, self.back_sizes(), results[-1]
-        for t, behind, before in self.steps_back():
-            own, depth = _step(dz, t), 0 if behind is None else self.columns
-            entered = own if behind is None else _step(dz, behind)
-            saved, strides = self._saved(t, before)
-            self.call(
-                step_back, entered, self.recurrent, *self.dstates, _at(self.dys, t), _at(self.seen, t), *saved,
-                *(_step(r, t) for r in results), sizes, depth, *strides,
-            )  # fmt: skip
-
-    def _saved(self, t: int, before: int | None) -> tuple[list[Ref], list[int]]:
-        """What the forward pass left of a step, and the distances of the rows of states before it."""
+    def _states(self) -> Ref:
+        """What the layer reads of each step, by steps, but for its gates."""
         if self.layer is _SIMPLE:
-            return [_at(self.saved[0], t)], []
-        gates = _step(self.saved[0], t)
+            return self.saved[0].viewed(lambda a: a.swapaxes(0, 1))
         if self.layer is _GRU:
-            h = _step(self.saved[1], t).viewed(lambda a: a[:, self.features + 1 :])
-            return [gates, h], [h.strides[0]]
-        cells = self.saved[1]
-        c = self.firsts[1] if before is None else _step(cells, before)
-        return [gates, c, _step(cells, t)], [c.strides[0]]
+            return self.saved[1].viewed(lambda a: a[:, :, self.features + 1 :])
+        return self.saved[1]
 
 
 def _joinable(layer: _Layer) -> Lowering:

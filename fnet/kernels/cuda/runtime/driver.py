@@ -24,6 +24,7 @@ from fnet.kernels.cuda.runtime import kept
 from fnet.kernels.cuda.runtime.adapter import LEAST
 from fnet.kernels.cuda.runtime.algorithms import Algorithms, started
 from fnet.kernels.cuda.runtime.kernel import Launch, launch_of
+from fnet.kernels.cuda.runtime.limits import Limits
 from fnet.kernels.cuda.runtime.product import Product
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
@@ -78,6 +79,7 @@ class Driver:
         self._process = os.getpid()
         self.number = number
         self.name, self.capability = _described(self._api, number)
+        self.limits = _limits(self._api, number)
         self._call("starting the card", "cuInit", 0)
         self._context = int(self._call("opening the card", "cuDevicePrimaryCtxRetain", number))
         self._functions: dict[tuple[Any, ...], int] = {}
@@ -142,7 +144,10 @@ class Driver:
             return
         launch = launch_of(kernel)
         function, how = self._function(launch, arguments), (*launch.grid, *launch.block, launch.shared_bytes)
-        self._do(launch.__name__, "cuLaunchKernel", function, *how, stream, self._pointers(arguments), 0)
+        if launch.together:
+            self._do(launch.__name__, "cuLaunchCooperativeKernel", function, *how, stream, self._pointers(arguments))
+        else:
+            self._do(launch.__name__, "cuLaunchKernel", function, *how, stream, self._pointers(arguments), 0)
 
     # Order.
 
@@ -280,15 +285,21 @@ def _api() -> Any:
 def _described(api: Any, number: int) -> tuple[str, tuple[int, int]]:
     """The name of a card and its capability."""
     name = _checked(api.cuDeviceGetName(128, number), "asking for a card's name")
-    kind = api.CUdevice_attribute
-    major, minor = (
-        int(_checked(api.cuDeviceGetAttribute(attribute, number), "asking for a card's capability"))
-        for attribute in (
-            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-            kind.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-        )
-    )
+    major, minor = (_attribute(api, f"COMPUTE_CAPABILITY_{part}", number) for part in ("MAJOR", "MINOR"))
     return name.split(b"\0")[0].decode(), (major, minor)
+
+
+def _limits(api: Any, number: int) -> Limits:
+    """What launches on a card may ask for."""
+    can_wait = _attribute(api, "COOPERATIVE_LAUNCH", number)
+    together = _attribute(api, "MULTIPROCESSOR_COUNT", number) if can_wait else 1
+    return Limits(together, _attribute(api, "MAX_SHARED_MEMORY_PER_BLOCK_OPTIN", number))
+
+
+def _attribute(api: Any, name: str, number: int) -> int:
+    """A number of a card."""
+    attribute = getattr(api.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
+    return int(_checked(api.cuDeviceGetAttribute(attribute, number), f"asking for a card's {name.lower()}"))
 
 
 def _checked(result: tuple[Any, ...], what: str) -> Any:

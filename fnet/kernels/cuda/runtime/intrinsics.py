@@ -14,6 +14,7 @@ _PRODUCT = (
     "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
     "{$0, $1, $2, $3}, {$4, $5, $6, $7}, {$8, $9}, {$10, $11, $12, $13};"
 )
+_ARRIVE = "fence.acq_rel.gpu; red.relaxed.gpu.add.u32 [$0], 1;"
 
 
 def _library(name: str, arity: int) -> Any:
@@ -169,3 +170,43 @@ def bits_of(typing, number):
         return builder.bitcast(values[0], ir.IntType(32))
 
     return types.uint32(types.float32), generate
+
+
+@intrinsic
+def arrive(typing, counters, i):
+    """Add one to a counter, behind all that the thread wrote or knows of."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        _with_memory(builder, ir.VoidType(), _ARRIVE, "l", _counter(context, builder, signature, values))
+        return context.get_dummy_value()
+
+    return types.void(counters, i), generate
+
+
+@intrinsic
+def wait_for(typing, counters, i, count):
+    """Read a counter until it has reached a number; what others wrote before they counted is read behind that."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        address, count = _counter(context, builder, signature, values), builder.trunc(values[2], _INDEX)
+        begin, behind = builder.append_basic_block("waiting"), builder.append_basic_block("reached")
+        builder.branch(begin)
+        builder.position_at_end(begin)
+        seen = _with_memory(builder, _INDEX, "ld.acquire.gpu.u32 $0, [$1];", "=r,l", address)
+        builder.cbranch(builder.icmp_signed(">=", seen, count), behind, begin)
+        builder.position_at_end(behind)
+        return context.get_dummy_value()
+
+    return types.void(counters, i, types.int64), generate
+
+
+def _counter(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+    """The address of a counter."""
+    first = _data(context, builder, signature.args[0], values[0])
+    return builder.ptrtoint(builder.gep(first, [values[1]]), ir.IntType(64))
+
+
+def _with_memory(builder: ir.IRBuilder, kind: ir.Type, text: str, constraint: str, value: ir.Value) -> ir.Value:
+    """An instruction over which no access to memory may be moved."""
+    assembly = ir.InlineAsm(ir.FunctionType(kind, [value.type]), text, f"{constraint},~{{memory}}", side_effect=True)
+    return builder.call(assembly, [value])

@@ -33,13 +33,15 @@ cuda: Any = _StandIn("numba.cuda", "What kernels know of the grid, of threads an
 class Launch:
     """A kernel, how many blocks run it, and how many threads each has.
 
-    shared_bytes: the size of the shared memory that the kernel declares with a shape of 0.
+    shared_bytes: the size of the shared memory that the kernel declares with a shape of 0; together: whether all blocks
+    run at the same time, since they wait for each other (`fnet.kernels.cuda.runtime.grid_barrier`).
     """
 
     kernel: Kernel
     grid: Dim
     block: Dim
     shared_bytes: int = 0
+    together: bool = False
 
     @property
     def __name__(self) -> str:
@@ -79,8 +81,8 @@ class Kernel(_Text):
 
     def __getitem__(self, how: tuple[Any, ...]) -> Launch:
         """The launch of ``grid, block`` or ``grid, block, shared_bytes``; each of the first is one to three numbers."""
-        grid, block, *shared_bytes = how
-        return Launch(self, _dim(grid), _dim(block), *map(int, shared_bytes))
+        grid, block, *more = how
+        return Launch(self, _dim(grid), _dim(block), *more)
 
 
 class DeviceFunction(_Text):

@@ -18,6 +18,7 @@ class Result(IntEnum):
 
 GIVEN = {  # how many values a function gives beside the result
     "cuInit": 0, "cuCtxSetCurrent": 0, "cuLaunchKernel": 0, "cuMemFree": 0, "cuMemcpyHtoDAsync": 0,
+    "cuLaunchCooperativeKernel": 0,
     "cuMemcpyDtoHAsync": 0, "cuMemcpyDtoDAsync": 0, "cuMemsetD8Async": 0, "cuStreamBeginCapture": 0,
     "cuStreamSynchronize": 0, "cuEventRecord": 0, "cuStreamWaitEvent": 0, "cuGraphLaunch": 0, "cuGraphDestroy": 0,
     "cuGraphExecDestroy": 0, "cuFuncSetAttribute": 0, "cuEventDestroy": 0, "cuMemFreeHost": 0, "cuCtxSynchronize": 0,
@@ -25,6 +26,7 @@ GIVEN = {  # how many values a function gives beside the result
 SPECIAL = {
     "cuDeviceGetCount": "_device_get_count", "cuDeviceGetName": "_device_get_name", "cuMemHostAlloc": "_mem_host_alloc",
     "cuDeviceGetAttribute": "_device_get_attribute", "cuLaunchKernel": "_launch_kernel",
+    "cuLaunchCooperativeKernel": "_launch_kernel",
 }  # fmt: skip
 
 
@@ -37,11 +39,15 @@ class FakeBindings:
     CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_RELAXED=2)
     CUfunction_attribute = SimpleNamespace(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8)
     CUdevice_attribute = SimpleNamespace(
-        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR="major", CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR="minor"
-    )
+        CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR="major", CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR="minor",
+        CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH="cooperative",
+        CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT="multiprocessors",
+        CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN="shared",
+    )  # fmt: skip
 
     def __init__(self, *capabilities: tuple[int, int]) -> None:
         self.capabilities = capabilities
+        self.attributes = {"cooperative": 1, "multiprocessors": 132, "shared": 232448}
         self.calls: list[tuple[Any, ...]] = []
         self.failing: dict[str, Result] = {}
         self.launched: list[list[int]] = []
@@ -78,7 +84,7 @@ class FakeBindings:
         return f"Card {number}".encode().ljust(length - 8, b"\0") + b" " * 8
 
     def _device_get_attribute(self, attribute: str, number: int) -> int:
-        return self.capabilities[number][attribute == "minor"]
+        return self.attributes.get(attribute, self.capabilities[number][attribute == "minor"])
 
     def _mem_host_alloc(self, nbytes: int, flags: int) -> int:
         self._host.append(ctypes.create_string_buffer(nbytes))

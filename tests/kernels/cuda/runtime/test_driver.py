@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fnet.errors import DeviceError, StructureError
 from fnet.kernels.cuda.runtime import adapter, driver, kept
 from fnet.kernels.cuda.runtime.kernel import cuda, kernel, launch_of
+from fnet.kernels.cuda.runtime.limits import Limits
 from tests.kernels.cuda.runtime.fake_bindings import FakeBindings, Result
 
 F4, I8 = np.dtype(np.float32), np.dtype(np.int64)
@@ -94,6 +96,16 @@ def test_a_kernel_is_loaded_once_for_a_kind_of_arguments(api: FakeBindings, card
     ]
     card.launch(launch, [(4096, 100, I8), -7, (8192, 50, F4)], 5)
     assert api.names()[0] == "cuModuleLoadData"
+
+
+def test_blocks_that_wait_for_each_other_begin_together(api: FakeBindings, card: driver.Driver):
+    launch = replace(shifted[4, 32], together=True)
+    card.launch(launch, [], 5)
+    name, _, *how, pointers = api.calls[-1]
+    assert name == "cuLaunchCooperativeKernel" and how == [4, 1, 1, 32, 1, 1, 0, 5] and pointers
+    assert card.limits == Limits(together=132, shared_bytes=232448)
+    api.attributes["cooperative"] = 0
+    assert driver.Driver(0).limits.together == 1
 
 
 def test_much_shared_memory_is_asked_for(api: FakeBindings, card: driver.Driver):
