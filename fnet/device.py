@@ -31,11 +31,15 @@ class Rule(Protocol):
     strided: it takes inputs of any layout; otherwise they are row-major.
     absorbs: names of the elementwise operations that may follow at once, given as ``activation=``.
     masks_behind: name of the primitive whose gradient it computes and whose absorbed relu it can apply to that.
+    beside: name of the primitive, of its first inputs, whose results it can give behind its own.
+    integers: numbers of the inputs whose integer dtype may be any.
     """
 
     strided: bool
     absorbs: tuple[str, ...]
     masks_behind: str
+    beside: str
+    integers: tuple[int, ...]
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None: ...
 

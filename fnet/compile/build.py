@@ -35,7 +35,7 @@ class _Builder:
     def __init__(self, graph: Graph, device: Device, fed: Mapping[int, int]) -> None:
         self.device = device
         self._graph = graph
-        self._regions = join_alike(fuse(graph), graph, frozenset(fed.values()), device.alike_bytes)
+        self._regions = join_alike(fuse(graph, device), graph, frozenset(fed.values()), device.alike_bytes)
         if device.has_segments:
             self._regions = join_segments(self._regions, graph, fed.values(), device.alike_bytes)
         self._places = Placement(graph, self._regions, fed, device.alignment)
@@ -91,7 +91,8 @@ class _Builder:
                 source = self._copied(source, places.last_use(value))
             places.refs[value] = source.viewed(node.primitive.view, **node.params)
         else:
-            targets = [places.result(value) for value in node.outputs]
+            *besides, node = region.nodes
+            targets = [places.result(value) for one in (node, *besides) for value in one.outputs]
             lower(node.primitive, [places.ref(v) for v in node.inputs], targets, node.params, self)
 
     def _emit_segments(self, works: list[Computation]) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import heapq
 
 from fnet.compile.contraction import Contraction, Vertex
-from fnet.compile.graph import Graph, Node
+from fnet.compile.graph import Graph, Node, Value
 from fnet.compile.loops import foldable
+from fnet.device import Device
 
 MAX_NODES = 48
 
 
 class FusedRegion(Vertex):
-    """Nodes that run together: one loop nest, or a single node of any other kind.
+    """Nodes that run together: one loop nest, or a single node of any other kind, with those it computes besides.
 
     `space` is the index space of a nest, `folded` the axes that its folds fold.
     """
@@ -33,10 +34,11 @@ class FusedRegion(Vertex):
         return self.space is not None
 
 
-def fuse(graph: Graph) -> list[FusedRegion]:
-    """Partition the nodes into regions, in an order in which they can run."""
+def fuse(graph: Graph, device: Device) -> list[FusedRegion]:
+    """Partition the nodes into regions, in an order in which they can run; the device says what its rules compute."""
     regions: Contraction[FusedRegion] = Contraction()
     region_of: dict[Node, FusedRegion] = {}
+    called: dict[tuple[str, tuple[Value, ...]], Node] = {}
     for node in graph.nodes:
         region = FusedRegion(node)
         regions.add(region, [region_of[v.node] for v in node.inputs if v.node is not None])
@@ -46,6 +48,9 @@ def fuse(graph: Graph) -> list[FusedRegion]:
                 producer = value.node
                 if producer is not None and producer.is_elementwise and value.spec.shape == region.space:
                     region = _merge(region_of[producer], region, regions, region_of)
+        elif not node.operation:
+            called[node.primitive.name, tuple(node.inputs)] = node
+            _take_beside(node, device.rule(node.primitive).beside, called, regions, region_of)
     return _ordered(regions, {node: i for i, node in enumerate(graph.nodes)})
 
 
@@ -77,6 +82,22 @@ def _merge(
     for node in other.nodes:
         region_of[node] = one
     return one
+
+
+def _take_beside(
+    node: Node,
+    name: str,
+    called: dict[tuple[str, tuple[Value, ...]], Node],
+    regions: Contraction[FusedRegion],
+    region_of: dict[Node, FusedRegion],
+) -> None:
+    """Let a node take over the call of the primitive `name` on its first inputs, if there is one."""
+    for count in range(1, len(node.inputs)) if name else ():
+        other = called.get((name, tuple(node.inputs[:count])))
+        if other is not None and len(region_of[other].nodes) == 1 and regions.join(region_of[node], region_of[other]):
+            region_of[node].nodes.insert(0, other)
+            region_of[other] = region_of[node]
+            return
 
 
 def _reads_fold(one: FusedRegion, other: FusedRegion) -> bool:

@@ -16,7 +16,7 @@ from fnet.errors import StructureError
 def simplify(graph: Graph, device: Device) -> Graph:
     """All passes, in the order in which they help each other; the device says what its rules absorb."""
     graph = drop_dead_code(mask_what_was_picked(drop_dead_code(merge_common(graph))))
-    return drop_dead_code(absorb_masks(absorb_epilogues(graph, device), device))
+    return drop_dead_code(absorb_casts(absorb_masks(absorb_epilogues(graph, device), device), device))
 
 
 def merge_common(graph: Graph) -> Graph:
@@ -258,6 +258,16 @@ def _behind_relu(value: Value, forward: str, inputs: list[Value]) -> Value | Non
     if y is None or y.primitive.name != forward or y.params.get("activation") != "relu":
         return None
     return select.inputs[1] if y.inputs == inputs[: len(y.inputs)] and select.inputs[1].spec == value.spec else None
+
+
+def absorb_casts(graph: Graph, device: Device) -> Graph:
+    """Let an operation read integers in the dtype that they have, where its rule takes any."""
+    for node in graph.nodes:
+        for number in () if node.operation else device.rule(node.primitive).integers:
+            cast = node.inputs[number].node
+            if cast is not None and cast.operation == "cast" and cast.inputs[0].spec.dtype.kind in "iu":
+                node.inputs[number] = cast.inputs[0]
+    return graph
 
 
 def drop_dead_code(graph: Graph) -> Graph:

@@ -18,22 +18,35 @@ class Lowering:
     See `lowering` for what it says besides.
     """
 
-    __slots__ = ("absorbs", "emits", "masks_behind", "strided")
+    __slots__ = ("absorbs", "beside", "emits", "integers", "masks_behind", "strided")
 
     def __init__(
-        self, emits: Emits, strided: bool = False, absorbs: tuple[str, ...] = (), masks_behind: str = ""
+        self,
+        emits: Emits,
+        strided: bool = False,
+        absorbs: tuple[str, ...] = (),
+        masks_behind: str = "",
+        beside: str = "",
+        integers: tuple[int, ...] = (),
     ) -> None:
         self.emits = emits
         self.strided = strided
         self.absorbs = absorbs
         self.masks_behind = masks_behind
+        self.beside = beside
+        self.integers = integers
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
         self.emits(emit, inputs, outputs, **params)
 
 
 def lowering(
-    *, strided: bool = False, absorbs: tuple[str, ...] = (), masks_behind: str = ""
+    *,
+    strided: bool = False,
+    absorbs: tuple[str, ...] = (),
+    masks_behind: str = "",
+    beside: str = "",
+    integers: tuple[int, ...] = (),
 ) -> Callable[[Emits], Lowering]:
     """Mark a function as the lowering rule of the primitive of its name.
 
@@ -41,8 +54,11 @@ def lowering(
     absorbs: the elementwise operations that it computes itself when they follow, given as ``activation=``.
     masks_behind: the primitive of which this one is the gradient, called as ``(*its inputs, ..., g)``: where that one
         has absorbed relu, this one zeroes by itself what relu left out of g, given ``activation="relu"``.
+    beside: the primitive whose results it gives, too, where `outputs` has them behind its own; called as
+        ``(*inputs of that one, ...)``.
+    integers: the numbers of the inputs that it takes in any integer dtype.
     """
-    return lambda emits: Lowering(emits, strided, absorbs, masks_behind)
+    return lambda emits: Lowering(emits, strided, absorbs, masks_behind, beside, integers)
 
 
 class Rules:

@@ -71,6 +71,8 @@ class _KernelCall:
     strided: bool = False
     absorbs: tuple[str, ...] = ()
     masks_behind: str = ""
+    beside: str = ""
+    integers: tuple[int, ...] = ()
 
     def __init__(self, name: str, kernel: Callable[..., None], sizes: Rule | None) -> None:
         self.name = name

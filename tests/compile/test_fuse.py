@@ -97,7 +97,7 @@ def test_regions_are_those_of_a_search_through_all_pairs():
     for most, reach, count in [(25, 1 << 30, 300), (150, 1 << 30, 15), (150, 12, 15)]:
         for _ in range(count):
             graph = drawn_graph(rng, most, reach)
-            regions = fuse(graph)
+            regions = fuse(graph, cpu())
             plain = Plain(graph).of
             assert {frozenset(region.nodes) for region in regions} == {frozenset(nodes) for nodes in plain.values()}
             fused += len(graph.nodes) - len(regions)
@@ -109,6 +109,6 @@ def test_regions_run_after_those_they_read_from():
     rng = np.random.default_rng(0)
     for _ in range(1000):
         graph = drawn_graph(rng, 25, 1 << 30)
-        place = {node: i for i, region in enumerate(fuse(graph)) for node in region.nodes}
+        place = {node: i for i, region in enumerate(fuse(graph, cpu())) for node in region.nodes}
         assert set(place) == set(graph.nodes)
         assert all(place[v.node] <= i for node, i in place.items() for v in node.inputs if v.node is not None)

@@ -1,7 +1,8 @@
 """Cross-entropy of logits with integer labels or with target distributions, fused with the softmax.
 
 Rows stay in registers (`fnet.kernels.cuda.runtime.held`). Labels out of range, `LEFT_OUT` and rows of -inf count as on
-the CPU. Matrices are flat and row-major; `dlogits` may be `logits` itself.
+the CPU. Matrices are flat and row-major. A gradient has its losses, too, where they are asked for: ``gives_loss = 1``.
+step_of_g: 0 where g is one number for all rows, else 1.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fnet.kernels.cuda.runtime.held import (
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.runtime.rows import WARPS, row_of_thread, row_sum
 from fnet.kernels.cuda.scalars import log
-from fnet.kernels.cuda.softmax import exps, four_sum, held_total, row_total, share
+from fnet.kernels.cuda.softmax import exps, four_sum, held_total, share
 
 LEFT_OUT = -(2**63) + 1  # as in fnet.ops.nn
 _0, _NAN = np.float32(0), np.float32(np.nan)
@@ -36,15 +37,18 @@ _0, _NAN = np.float32(0), np.float32(np.nan)
 @kernel(threads=THREADS)
 def sparse_crossentropy(logits, labels, loss, rows, cols):
     """loss[i] = log(sum(exp(row i))) - logits[i, labels[i]]."""
-    shared = cuda.shared.array(WARPS, logits.dtype)
-    shift, total = row_total(logits, row_of(rows, cols, is_aligned(logits)), shared)
+    shared, held = cuda.shared.array(WARPS, logits.dtype), cuda.local.array(HELD, logits.dtype)
+    shift, total = held_total(logits, held, row_of(rows, cols, is_aligned(logits)), False, shared)
     i = row_of_thread()
     if cuda.threadIdx.x == 0 and i < rows:
-        label = labels[i]
-        if label < 0 or label >= cols:
-            loss[i] = _0 if label == LEFT_OUT else _NAN
-        else:
-            loss[i] = _log_or_zero(total) + (shift - logits[i * cols + label])
+        loss[i] = _label_loss(logits, i, np.int64(labels[i]), shift, total, cols)
+
+
+@device_function
+def _label_loss(logits, i, label, shift, total, cols):
+    if label < 0 or label >= cols:
+        return logits.dtype.type(_0 if label == LEFT_OUT else _NAN)
+    return _log_or_zero(total) + (shift - logits[i * cols + label])
 
 
 @device_function
@@ -65,12 +69,14 @@ def _label_slopes(weights, c, step, label, scale, by, known, otherwise):
 
 
 @kernel(threads=THREADS)
-def sparse_crossentropy_vjp(logits, labels, g, dlogits, rows, cols):
+def sparse_crossentropy_vjp(logits, labels, g, dlogits, loss, rows, cols, step_of_g, gives_loss):
     """dlogits[i] = g[i] (softmax(row i) - onehot(labels[i]))."""
     shared, held = cuda.shared.array(WARPS, logits.dtype), cuda.local.array(HELD, logits.dtype)
     row, i = row_of(rows, cols, is_aligned(logits) and is_aligned(dlogits)), row_of_thread()
     shift, total = held_total(logits, held, row, True, shared)
-    label, by = (np.int64(labels[i]), g[i]) if i < rows else (np.int64(0), total)
+    label, by = (np.int64(labels[i]), g[i * step_of_g]) if i < rows else (np.int64(0), total)
+    if gives_loss and cuda.threadIdx.x == 0 and i < rows:
+        loss[i] = _label_loss(logits, i, label, shift, total, cols)
     known, otherwise = label >= 0 and label < cols, logits.dtype.type(_0 if label == LEFT_OUT else _NAN)
     scale, step, c = share(by, total), row[STEP], quad(row, QUADS)
     by = total if total == _0 else by
@@ -124,6 +130,16 @@ def categorical_crossentropy(logits, targets, loss, rows, cols):
 
 
 @device_function
+def _dot_of_targets(logits, targets, row, shift, shared):
+    """The sum of targets times logits of a row, read once more: exponentials have the place of logits by now."""
+    dot, zero, c = logits.dtype.type(_0), logits.dtype.type(_0), quad(row, 0)
+    while c < row[COLUMNS]:
+        dot += four_sum(_target_products(load_quad(targets, row, c, zero), load_quad(logits, row, c, zero), shift))
+        c = next_quad(c)
+    return row_sum(dot, shared)
+
+
+@device_function
 def _target_slopes(weights, targets, scale, by):
     return (
         weights[0] * scale - targets[0] * by,
@@ -134,20 +150,24 @@ def _target_slopes(weights, targets, scale, by):
 
 
 @kernel(threads=THREADS)
-def categorical_crossentropy_vjp(logits, targets, g, dlogits, rows, cols):
+def categorical_crossentropy_vjp(logits, targets, g, dlogits, loss, rows, cols, step_of_g, gives_loss):
     """dlogits[i] = g[i] (softmax(row i) sum(targets[i]) - targets[i])."""
     shared, zero = cuda.shared.array(WARPS, logits.dtype), logits.dtype.type(_0)
     held, held_targets = cuda.local.array(HELD, logits.dtype), cuda.local.array(HELD, logits.dtype)
     row = row_of(rows, cols, is_aligned(logits) and is_aligned(targets) and is_aligned(dlogits))
     hold(targets, held_targets, row, zero)
     shift, total = held_total(logits, held, row, True, shared)
-    weight, c = zero, quad(row, QUADS)
+    weight, c, i = zero, quad(row, QUADS), row_of_thread()
     for q in range(QUADS):
         weight += four_sum(quad_of(held_targets, q))
     while c < row[COLUMNS]:
         weight += four_sum(load_quad(targets, row, c, zero))
         c = next_quad(c)
-    weight, by, c = row_sum(weight, shared), g[row_of_thread()] if row_of_thread() < rows else zero, quad(row, QUADS)
+    weight, by, c = row_sum(weight, shared), g[i * step_of_g] if i < rows else zero, quad(row, QUADS)
+    if gives_loss:
+        dot = _dot_of_targets(logits, targets, row, shift, shared)
+        if cuda.threadIdx.x == 0 and i < rows:
+            loss[i] = weight * _log_or_zero(total) - dot
     scale = share(by * weight, total)
     by = total if total == _0 else by
     for q in range(QUADS):

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 import fnet.device
+from fnet.compile.emit import Ref
+from fnet.compile.recording import Recording
 from fnet.devices.cuda import grids
 from fnet.kernels.cuda import softmax
 from fnet.ops import nn
 from fnet.testing.cuda import run_kernel
-from tests.devices.cuda.unloaded import Unloaded, aligned
+from tests.devices.cuda.unloaded import Unloaded, aligned, copied
 
 COLUMNS = [1, 2, 12, 31, 32, 33, 127, 128, 129]
 
@@ -89,6 +91,25 @@ def test_rows_without_finite_numbers(lanes, monkeypatch):
     x[4] = 1e38
     x[5, 0], x[5, 1] = np.inf, np.nan
     check_all(x)
+
+
+@pytest.mark.parametrize("columns", [3, 33, 400])
+@pytest.mark.parametrize(
+    ("gradient", "forward"), [(nn._sparse_vjp, nn._sparse), (nn._dense_target_vjp, nn._dense_target)]
+)
+def test_a_gradient_gives_the_losses_with_the_same_bits(gradient, forward, columns):
+    rows, x = 5, numbers(5, columns)
+    targets = labels(rows, columns) if forward is nn._sparse else nn.softmax(numbers(rows, columns, seed=4))
+    g = np.full(rows, 0.25, np.float32)
+    device = Unloaded()
+    recording = Recording(device, 5)
+    operands = [*(Ref.whole(k, a.dtype, a.shape) for k, a in enumerate((x, targets))), Ref(2, g.dtype, (rows,), (0,))]
+    results = [aligned((rows, columns), np.float32), aligned((rows,), np.float32)]
+    device.rule(gradient)(recording, operands, [Ref.whole(3 + k, y.dtype, y.shape) for k, y in enumerate(results)])
+    device.run(recording, [copied(a).reshape(-1) for a in (x, targets, g[:1])] + [y.reshape(-1) for y in results])
+    np.testing.assert_array_equal(results[0], device.compute(gradient, x, targets, g)[0])
+    np.testing.assert_array_equal(results[1], device.compute(forward, x, targets)[0])
+    assert sum(device.launched.values()) == 3
 
 
 @pytest.mark.parametrize("name", ["softmax", "softmax_vjp"])

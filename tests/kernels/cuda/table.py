@@ -67,10 +67,14 @@ KERNELS: dict[str, Row] = {
     "copy.copy_transposed": Row(_both("x x i8", "? ? i8")),
     "copy.fill": Row(_both("x x n", "? ? n", "i8 i8 n"), vector=True),
     "crossentropy.categorical_crossentropy": Row(_both("x x x n n"), vector=True, shuffles=True, registers=120),
-    "crossentropy.categorical_crossentropy_vjp": Row(_both("x x x x n n"), vector=True, shuffles=True, registers=120),
-    "crossentropy.sparse_crossentropy": Row(_both("x i8 x n n", "f4 i4 f4 n n"), vector=True, shuffles=True),
+    "crossentropy.categorical_crossentropy_vjp": Row(
+        _both("x x x x x n n n n"), vector=True, shuffles=True, registers=120
+    ),
+    "crossentropy.sparse_crossentropy": Row(
+        _both("x i8 x n n", "f4 i4 f4 n n"), vector=True, shuffles=True, registers=72
+    ),
     "crossentropy.sparse_crossentropy_vjp": Row(
-        _both("x i8 x x n n", "f4 i4 f4 f4 n n"), vector=True, shuffles=True, registers=88
+        _both("x i8 x x x n n n n", "f4 i4 f4 f4 f4 n n n n"), vector=True, shuffles=True, registers=88
     ),
     "ctc.ctc_loss": Row(_both("x i8 i8 i8 f8 f8 x i8"), shuffles=True, float64=True, registers=96),
     "ctc.ctc_loss_and_gradient": Row(

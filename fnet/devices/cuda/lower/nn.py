@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from fnet.compile.emit import Emitter, Ref
+from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.devices.cuda.grids import held_grid, spread
 from fnet.devices.lowering import Lowering, lowering
 from fnet.kernels import cuda
 
 
-def _rows(family: str, kernel: str) -> Lowering:
+def _rows(family: str, kernel: str, integers: tuple[int, ...] = ()) -> Lowering:
     """A lowering rule: call `kernel` on inputs, output, numbers of rows and columns."""
 
     def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
@@ -20,7 +20,24 @@ def _rows(family: str, kernel: str) -> Lowering:
             launch = getattr(getattr(cuda, family), kernel)[held_grid(rows, columns)]
             emit.call(launch, *inputs, *outputs, rows, columns)
 
-    return Lowering(emits)
+    return Lowering(emits, integers=integers)
+
+
+def _gradient(kernel: str, forward: str, integers: tuple[int, ...] = ()) -> Lowering:
+    """A lowering rule of the gradient of a cross-entropy, which may give the losses, too."""
+
+    def emits(emit: Emitter, inputs: list[Ref], outputs: list[Ref]) -> None:
+        logits, targets, g = inputs
+        rows, columns = g.size, logits.shape[-1]
+        if rows:
+            step = 1 if g.contiguous else 0
+            if any(g.strides) and not step:
+                g, step = contiguous(g, emit), 1
+            launch = getattr(cuda.crossentropy, kernel)[held_grid(rows, columns)]
+            of = contiguous(logits, emit), contiguous(targets, emit), g
+            emit.call(launch, *of, outputs[0], outputs[-1], rows, columns, step, len(outputs) - 1)
+
+    return Lowering(emits, strided=True, beside=forward, integers=integers)
 
 
 softmax = _rows("softmax", "softmax")
@@ -28,10 +45,10 @@ softmax_vjp = _rows("softmax", "softmax_vjp")
 log_softmax = _rows("softmax", "log_softmax")
 log_softmax_vjp = _rows("softmax", "log_softmax_vjp")
 logsumexp = _rows("softmax", "logsumexp")
-sparse_crossentropy = _rows("crossentropy", "sparse_crossentropy")
-sparse_crossentropy_vjp = _rows("crossentropy", "sparse_crossentropy_vjp")
+sparse_crossentropy = _rows("crossentropy", "sparse_crossentropy", integers=(1,))
+sparse_crossentropy_vjp = _gradient("sparse_crossentropy_vjp", "sparse_crossentropy", integers=(1,))
 categorical_crossentropy = _rows("crossentropy", "categorical_crossentropy")
-categorical_crossentropy_vjp = _rows("crossentropy", "categorical_crossentropy_vjp")
+categorical_crossentropy_vjp = _gradient("categorical_crossentropy_vjp", "categorical_crossentropy")
 
 
 @lowering()
