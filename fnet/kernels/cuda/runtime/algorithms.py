@@ -28,13 +28,14 @@ from fnet.kernels.cuda.runtime.product import Operand, Product
 MOST = 2048  # products whose descriptions are kept
 ASKED = 8  # algorithms
 _SINGLE, _DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+_NUMBERS = {_SINGLE: ctypes.c_float, _DOUBLE: ctypes.c_double}
 _KINDS = {_SINGLE: cublaslt.R_32F, _DOUBLE: cublaslt.R_64F}
 _COMPUTED = {
     (_SINGLE, "highest"): cublaslt.COMPUTE_32F,
     (_SINGLE, "medium"): cublaslt.COMPUTE_32F_FAST_16BF,
     (_DOUBLE, "highest"): cublaslt.COMPUTE_64F,
 }
-_FACTORS = {_SINGLE: (ctypes.c_float(1), ctypes.c_float(0)), _DOUBLE: (ctypes.c_double(1), ctypes.c_double(0))}
+_FACTORS = {kind: tuple(map(ctypes.byref, map(number, (1, 0)))) for kind, number in _NUMBERS.items()}  # of A B, of C
 
 Alignments = tuple[int, int, int, int]
 """At multiples of how many bytes A, B, C and the bias begin."""
@@ -125,19 +126,19 @@ class _Described:
         """Begin it. addresses: of A, B, C, the bias and the scratch memory."""
         a, b, c, bias, scratch = addresses
         right, left, result = self._layouts
-        one, zero = map(ctypes.byref, _FACTORS[self._product.dtype])
+        one, zero = _FACTORS[self._product.dtype]
         with self._lock:
             if self._product.has_bias:
                 self._add_bias(bias)
             self._library.call(
-                str(self._product), "cublasLtMatmul", handle, self._description, one, b, right, a, left, zero,
+                self._product, "cublasLtMatmul", handle, self._description, one, b, right, a, left, zero,
                 c, result, c, result, ctypes.byref(algorithm), scratch, self._product.workspace, stream,
             )  # fmt: skip
 
     def _asked(self, handle: int, alignments: Alignments) -> Algorithm | None:
         """The library's first choice."""
         library, (a, b, c, _) = self._library, alignments
-        preference = library.made(str(self._product), "cublasLtMatmulPreferenceCreate")
+        preference = library.made(self._product, "cublasLtMatmulPreferenceCreate")
         numbers: list[tuple[int, Any]] = [
             (cublaslt.PREFERENCE_WORKSPACE, ctypes.c_uint64(self._product.workspace)),
             (cublaslt.PREFERENCE_REDUCTIONS, ctypes.c_uint32(cublaslt.REDUCTION_COMPUTE_TYPE)),
@@ -154,7 +155,7 @@ class _Described:
         finally:
             library.status("cublasLtMatmulPreferenceDestroy", preference)
         if status not in (cublaslt.SUCCESS, *cublaslt.UNKNOWN):
-            library.check(str(self._product), status)
+            library.check(self._product, status)
         fitting = (one for one in found[: count.value] if one.state == cublaslt.SUCCESS)
         return next((one.algorithm for one in fitting), None)
 
@@ -187,14 +188,14 @@ class _Described:
 
     def _made(self, kind: str, *args: int) -> int:
         """A description, which ends with this object."""
-        made = self._library.made(str(self._product), f"{kind}Create", *args)
+        made = self._library.made(self._product, f"{kind}Create", *args)
         weakref.finalize(self, self._library.status, f"{kind}Destroy", made).atexit = False
         return made
 
 
 def _alignments(product: Product, arguments: Sequence[Any]) -> Alignments:
     item = product.dtype.itemsize
-    a, b, c, bias = (next(step for step in (256, 16, item) if address % step == 0) for address, _, _ in arguments[:4])
+    a, b, c, bias = [256 if at % 256 == 0 else 16 if at % 16 == 0 else item for at, _, _ in arguments[:4]]
     return a, b, c, bias
 
 

@@ -107,11 +107,11 @@ class Library:
         """Call a function; 0 is success."""
         return int(getattr(self._functions, name)(*args))
 
-    def call(self, what: str, name: str, *args: Any) -> None:
-        """Call a function; raises what it says where that is not success."""
+    def call(self, what: object, name: str, *args: Any) -> None:
+        """Call a function; raises what it says where that is not success, of which `what` says what it was about."""
         self.check(what, self.status(name, *args))
 
-    def check(self, what: str, status: int) -> None:
+    def check(self, what: object, status: int) -> None:
         """Raise what a status says, if it is not success."""
         if status != SUCCESS:
             further = f"{VARIABLE}=0 in the environment keeps to fnet's own kernels."
@@ -119,7 +119,7 @@ class Library:
                 further = "The card takes no more work from this process: start it again."
             raise DeviceError(f"{what}: cuBLASLt says {_STATUS.get(status, f'status {status}')}.\n{further}")
 
-    def made(self, what: str, name: str, *args: Any) -> int:
+    def made(self, what: object, name: str, *args: Any) -> int:
         """What a function makes, whose first argument says where the handle goes."""
         handle = c_void_p()
         self.call(what, name, ctypes.byref(handle), *args)
