@@ -12,7 +12,7 @@ import numpy as np
 from fnet.arguments import known_word
 from fnet.errors import ShapeError
 from fnet.keras.directory_batches import batches_of_files
-from fnet.layers.resizing import cut_to_ratio, padded_to_ratio, resized
+from fnet.layers.resizing import cut_to_ratio, in_window, padded_to_ratio, resized
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
@@ -51,9 +51,9 @@ def image_dataset_from_directory(
 
     def sized(x: Any) -> Any:
         if crop_to_aspect_ratio:
-            x = cut_to_ratio(x, (height, width))
+            x = in_window(x, cut_to_ratio(x.shape[1:3], (height, width)), 0.0)
         elif pad_to_aspect_ratio:
-            x = padded_to_ratio(x, (height, width), 0.0)
+            x = in_window(x, padded_to_ratio(x.shape[1:3], (height, width)), 0.0)
         return resized(x, (height, width), interpolation, False)
 
     return batches_of_files(

@@ -17,7 +17,10 @@ from fnet.layers.attention import GroupQueryAttention as GroupQueryAttention
 from fnet.layers.attention import MultiHeadAttention as MultiHeadAttention
 from fnet.layers.attention import decode_step as decode_step
 from fnet.layers.attention import key_value_cache as key_value_cache
+from fnet.layers.augmentation_policies import AugMix as AugMix
+from fnet.layers.augmentation_policies import RandAugment as RandAugment
 from fnet.layers.bidirectional import Bidirectional as Bidirectional
+from fnet.layers.bounding_boxes import MaxNumBoundingBoxes as MaxNumBoundingBoxes
 from fnet.layers.category_encoding import CategoryEncoding as CategoryEncoding
 from fnet.layers.cells import GRUCell as GRUCell
 from fnet.layers.cells import LSTMCell as LSTMCell
@@ -45,6 +48,11 @@ from fnet.layers.einsum_dense import EinsumDense as EinsumDense
 from fnet.layers.embedding import Embedding as Embedding
 from fnet.layers.hashing import HashedCrossing as HashedCrossing
 from fnet.layers.hashing import Hashing as Hashing
+from fnet.layers.histograms import AutoContrast as AutoContrast
+from fnet.layers.histograms import (
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+)
+from fnet.layers.histograms import Equalization as Equalization
 from fnet.layers.integer_lookup import IntegerLookup as IntegerLookup
 from fnet.layers.learned_scale import Normalization as Normalization
 from fnet.layers.masking import Masking as Masking
@@ -75,6 +83,7 @@ from fnet.layers.normalization import GroupNormalization as GroupNormalization
 from fnet.layers.normalization import LayerNormalization as LayerNormalization
 from fnet.layers.normalization import RMSNormalization as RMSNormalization
 from fnet.layers.normalization import UnitNormalization as UnitNormalization
+from fnet.layers.pipeline import Pipeline as Pipeline
 from fnet.layers.plain_attention import AdditiveAttention as AdditiveAttention
 from fnet.layers.plain_attention import Attention as Attention
 from fnet.layers.pooling import AveragePooling1D as AveragePooling1D
@@ -92,16 +101,29 @@ from fnet.layers.pooling import MaxPooling3D as MaxPooling3D
 from fnet.layers.position import PositionEmbedding as PositionEmbedding
 from fnet.layers.position import RotaryEmbedding as RotaryEmbedding
 from fnet.layers.position import SinePositionEncoding as SinePositionEncoding
+from fnet.layers.random_blur import RandomGaussianBlur as RandomGaussianBlur
+from fnet.layers.random_blur import RandomSharpness as RandomSharpness
 from fnet.layers.random_colors import RandomBrightness as RandomBrightness
+from fnet.layers.random_colors import RandomColorDegeneration as RandomColorDegeneration
 from fnet.layers.random_colors import RandomContrast as RandomContrast
 from fnet.layers.random_colors import RandomGrayscale as RandomGrayscale
 from fnet.layers.random_colors import RandomInvert as RandomInvert
+from fnet.layers.random_colors import RandomPosterization as RandomPosterization
+from fnet.layers.random_colors import Solarization as Solarization
+from fnet.layers.random_distortion import RandomElasticTransform as RandomElasticTransform
+from fnet.layers.random_distortion import RandomPerspective as RandomPerspective
 from fnet.layers.random_geometry import RandomCrop as RandomCrop
 from fnet.layers.random_geometry import RandomFlip as RandomFlip
 from fnet.layers.random_geometry import RandomRotation as RandomRotation
 from fnet.layers.random_geometry import RandomShear as RandomShear
 from fnet.layers.random_geometry import RandomTranslation as RandomTranslation
 from fnet.layers.random_geometry import RandomZoom as RandomZoom
+from fnet.layers.random_hues import RandomColorJitter as RandomColorJitter
+from fnet.layers.random_hues import RandomHue as RandomHue
+from fnet.layers.random_hues import RandomSaturation as RandomSaturation
+from fnet.layers.random_patches import CutMix as CutMix
+from fnet.layers.random_patches import MixUp as MixUp
+from fnet.layers.random_patches import RandomErasing as RandomErasing
 from fnet.layers.recurrent import GRU as GRU
 from fnet.layers.recurrent import LSTM as LSTM
 from fnet.layers.recurrent import SimpleRNN as SimpleRNN

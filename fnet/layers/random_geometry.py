@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
 from fnet import ops, random
 from fnet.arguments import known_word, number, positive_integer
-from fnet.layers.augmentation import augmenting, bounds, drawn
+from fnet.layers.augmentation import Change, Factor, OfPart, Range, augmenting, bounds, drawn, each
+from fnet.layers.bounding_boxes import BoxFormat, Corners, check_box_format, moving, through
 from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
-from fnet.layers.resizing import middle_resized
+from fnet.layers.resizing import cut_to_ratio, resizing
 from fnet.layers.warp import FILL_MODES, INTERPOLATIONS, Affine, FillMode, Interpolation, affine, sampled
+from fnet.ops.promotion import astype
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import beside
 
-Factor = float | Sequence[float]
-
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomFlip(
     mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal_and_vertical",
     seed: int | None = None,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -45,20 +46,36 @@ def RandomFlip(
     words = ("horizontal", "vertical", "horizontal_and_vertical")
     known_word("RandomFlip", "mode", mode, words)
     check_data_format("RandomFlip", data_format)
+    form = check_box_format("RandomFlip", bounding_box_format)
+    axes = [(i, axis) for i, (word, axis) in enumerate((("horizontal", 2), ("vertical", 1))) if word in mode]
 
-    def changed(x: Any, key: Any) -> Any:
-        for i, (word, axis) in enumerate((("horizontal", 2), ("vertical", 1))):
-            if word in mode:
-                flips = ops.less(drawn(fold_in(key, i), x.shape[0], (0.0, 1.0), x), 0.5)
-                turned = x[:, :, ::-1] if axis == 2 else x[:, ::-1]
-                x = ops.where(ops.reshape(flips, (-1, 1, 1, 1)), turned, x)
+    def flips(x: Any, key: Any) -> list[tuple[int, Any]]:
+        """Axes, and which images are mirrored along each: (N,)."""
+        return [(axis, ops.less(drawn(fold_in(key, i), x.shape[0], (0.0, 1.0), x), 0.5)) for i, axis in axes]
+
+    def mirrored(x: Any, images: Any, key: Any) -> Any:
+        for axis, which in flips(images, key):
+            x = ops.where(each(which), x[:, :, ::-1] if axis == 2 else x[:, ::-1], x)
         return x
 
-    return augmenting("RandomFlip", changed, seed)
+    def moved(corners: Corners, images: Any, key: Any) -> Corners:
+        left, top, right, bottom = corners
+        height, width = map(float, images.shape[1:3])
+        for axis, which in flips(images, key):
+            flip = ops.reshape(which, (-1, 1))
+            if axis == 2:
+                left, right = ops.where(flip, width - right, left), ops.where(flip, width - left, right)
+            else:
+                top, bottom = ops.where(flip, height - bottom, top), ops.where(flip, height - top, bottom)
+        return left, top, right, bottom
+
+    boxes = moving("RandomFlip", form, moved)
+    change = Change(lambda x, key: mirrored(x, x, key), segmentation_masks=mirrored, bounding_boxes=boxes)
+    return augmenting("RandomFlip", change, seed)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomRotation(
     factor: Factor,
     fill_mode: FillMode = "reflect",
@@ -66,6 +83,7 @@ def RandomRotation(
     seed: int | None = None,
     fill_value: float = 0.0,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -80,19 +98,13 @@ def RandomRotation(
     >>> RandomRotation(0.1).out_shape((8, 8, 3))
     (8, 8, 3)
     """
-    low, high = bounds("RandomRotation", "factor", factor, -1.0, 1.0)
-
-    def matrix(x: Any, key: Any) -> Affine:
-        angle = drawn(key, x.shape[0], (2 * math.pi * low, 2 * math.pi * high), x)
-        cos, sin = ops.cos(angle), ops.sin(angle)
-        cx, cy = (x.shape[2] - 1) / 2, (x.shape[1] - 1) / 2
-        return cos, -sin, cx - cx * cos + cy * sin, sin, cos, cy - cx * sin - cy * cos
-
-    return _affine("RandomRotation", matrix, fill_mode, interpolation, seed, fill_value, data_format)
+    matrix = turning(bounds("RandomRotation", "factor", factor, -1.0, 1.0))
+    seen = fill_mode, interpolation, fill_value
+    return _affine("RandomRotation", matrix, *seen, seed, data_format, bounding_box_format)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomZoom(
     height_factor: Factor,
     width_factor: Factor | None = None,
@@ -101,6 +113,7 @@ def RandomZoom(
     seed: int | None = None,
     fill_value: float = 0.0,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -123,11 +136,12 @@ def RandomZoom(
         zx = zy if of_columns is None else 1.0 + drawn(fold_in(key, 1), x.shape[0], of_columns, x)
         return zx, 0.0, (x.shape[2] - 1) / 2 * (1.0 - zx), 0.0, zy, (x.shape[1] - 1) / 2 * (1.0 - zy)
 
-    return _affine("RandomZoom", matrix, fill_mode, interpolation, seed, fill_value, data_format)
+    seen = fill_mode, interpolation, fill_value
+    return _affine("RandomZoom", matrix, *seen, seed, data_format, bounding_box_format)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomTranslation(
     height_factor: Factor,
     width_factor: Factor,
@@ -136,6 +150,7 @@ def RandomTranslation(
     seed: int | None = None,
     fill_value: float = 0.0,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -151,17 +166,12 @@ def RandomTranslation(
     """
     down = bounds("RandomTranslation", "height_factor", height_factor, -1.0, 1.0)
     right = bounds("RandomTranslation", "width_factor", width_factor, -1.0, 1.0)
-
-    def matrix(x: Any, key: Any) -> Affine:
-        n, height, width, _ = x.shape
-        moved = drawn(fold_in(key, 0), n, down, x) * -float(height), drawn(fold_in(key, 1), n, right, x) * -float(width)
-        return 1.0, 0.0, moved[1], 0.0, 1.0, moved[0]
-
-    return _affine("RandomTranslation", matrix, fill_mode, interpolation, seed, fill_value, data_format)
+    seen = fill_mode, interpolation, fill_value
+    return _affine("RandomTranslation", shifting(down, right), *seen, seed, data_format, bounding_box_format)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomShear(
     x_factor: Factor = 0.0,
     y_factor: Factor = 0.0,
@@ -170,6 +180,7 @@ def RandomShear(
     fill_value: float = 0.0,
     data_format: str | None = None,
     seed: int | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -187,22 +198,18 @@ def RandomShear(
         bounds("RandomShear", "x_factor", x_factor, -1.0, 1.0),
         bounds("RandomShear", "y_factor", y_factor, -1.0, 1.0),
     )
-
-    def matrix(x: Any, key: Any) -> Affine:
-        back = ops.less(drawn(fold_in(key, 2), x.shape[0], (0.0, 1.0), x), 0.5)
-        sx, sy = (drawn(fold_in(key, i), x.shape[0], pair, x) for i, pair in enumerate((along, across)))
-        return 1.0, ops.where(back, -sx, sx), 0.0, ops.where(back, -sy, sy), 1.0, 0.0
-
-    return _affine("RandomShear", matrix, fill_mode, interpolation, seed, fill_value, data_format)
+    seen = fill_mode, interpolation, fill_value
+    return _affine("RandomShear", shearing(along, across), *seen, seed, data_format, bounding_box_format)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def RandomCrop(
     height: int,
     width: int,
     seed: int | None = None,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -220,33 +227,111 @@ def RandomCrop(
     size = positive_integer("RandomCrop", "height", height), positive_integer("RandomCrop", "width", width)
     check_data_format("RandomCrop", data_format)
 
-    def changed(x: Any, key: Any) -> Any:
-        n, rows, columns, _ = x.shape
-        if rows < size[0] or columns < size[1]:
-            return middle_resized(x, size)
-        places = []
-        for i, (all_, some) in enumerate(((rows, size[0]), (columns, size[1]))):
-            first = ops.floor(random.uniform(fold_in(key, i), (n, 1, 1), "float32", 0.0, float(all_ - some + 1)))
-            first = ops.minimum(first, float(all_ - some))
-            own = np.arange(some, dtype=np.float32)
-            places.append(first + beside(own[:, None] if i == 0 else own, x))
-        return sampled(x, places[0], places[1], "nearest", "nearest", 0.0)
+    form = check_box_format("RandomCrop", bounding_box_format)
+    inference = resizing("RandomCrop", size, cut_to_ratio, form)
 
-    return augmenting("RandomCrop", changed, seed, lambda x: middle_resized(x, size))
+    def places(images: Any, key: Any) -> list[Any]:
+        """The first row and the first column of each image: (N, 1, 1)."""
+        firsts = []
+        for i, (all_, some) in enumerate(zip(images.shape[1:3], size, strict=True)):
+            number = float(all_ - some)
+            first = ops.floor(random.uniform(fold_in(key, i), (images.shape[0], 1, 1), "float32", 0.0, number + 1))
+            firsts.append(ops.minimum(first, number))
+        return firsts
+
+    def cut(x: Any, images: Any, key: Any) -> Any:
+        top, left = places(images, key)
+        rows, columns = (beside(np.arange(some, dtype=np.float32), x) for some in size)
+        return sampled(x, top + ops.expand_dims(rows, 1), left + columns, "nearest", "nearest", 0.0)
+
+    def moved(corners: Corners, images: Any, key: Any) -> Corners:
+        y, x = (ops.reshape(first, (-1, 1)) for first in places(images, key))
+        left, top, right, bottom = corners
+        return left - x, top - y, right - x, bottom - y
+
+    boxes = moving("RandomCrop", form, moved, size)
+    training = Change(lambda x, key: cut(x, x, key), segmentation_masks=cut, bounding_boxes=boxes)
+    return augmenting("RandomCrop", _where_larger(size, training, inference), seed, inference)
+
+
+Matrix = Callable[[Any, Any], Affine]
+"""How images are seen, from images and a key."""
+
+
+def turning(turns: Range) -> Matrix:
+    """Each image is turned about its middle by so many full turns."""
+
+    def matrix(x: Any, key: Any) -> Affine:
+        low, high = turns
+        angle = drawn(key, x.shape[0], (2 * math.pi * low, 2 * math.pi * high), x)
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        cx, cy = (x.shape[2] - 1) / 2, (x.shape[1] - 1) / 2
+        return cos, -sin, cx - cx * cos + cy * sin, sin, cos, cy - cx * sin - cy * cos
+
+    return matrix
+
+
+def shifting(down: Range, right: Range) -> Matrix:
+    """Each image is moved by parts of its height and width."""
+
+    def matrix(x: Any, key: Any) -> Affine:
+        n, height, width, _ = x.shape
+        moved = drawn(fold_in(key, 0), n, down, x) * -float(height), drawn(fold_in(key, 1), n, right, x) * -float(width)
+        return 1.0, 0.0, moved[1], 0.0, 1.0, moved[0]
+
+    return matrix
+
+
+def shearing(along: Range, across: Range) -> Matrix:
+    """Rows of each image are moved by so much a row, and columns by so much a column, or back."""
+
+    def matrix(x: Any, key: Any) -> Affine:
+        back = ops.less(drawn(fold_in(key, 2), x.shape[0], (0.0, 1.0), x), 0.5)
+        sx, sy = (drawn(fold_in(key, i), x.shape[0], pair, x) for i, pair in enumerate((along, across)))
+        return 1.0, ops.where(back, -sx, sx), 0.0, ops.where(back, -sy, sy), 1.0, 0.0
+
+    return matrix
+
+
+def seen_through(matrix: Matrix, fill_mode: str, interpolation: str, fill: float, boxes: OfPart) -> Change:
+    """Images, and masks with the value of the nearest pixel, as they are seen through a matrix."""
+
+    def masks(part: Any, images: Any, key: Any) -> Any:
+        return astype(affine(part, matrix(images, key), "nearest", fill_mode, fill), part.dtype)
+
+    def images(x: Any, key: Any) -> Any:
+        return affine(x, matrix(x, key), interpolation, fill_mode, fill)
+
+    return Change(images, segmentation_masks=masks, bounding_boxes=boxes)
+
+
+def _where_larger(size: tuple[int, int], change: Change, otherwise: Change) -> Change:
+    """The change of images that have at least this size, and another one of smaller ones."""
+
+    def of(images: Any) -> Change:
+        return change if images.shape[1] >= size[0] and images.shape[2] >= size[1] else otherwise
+
+    def part_of(name: str) -> OfPart:
+        return lambda part, images, key: getattr(of(images), name)(part, images, key)
+
+    parts = {name: part_of(name) for name in ("segmentation_masks", "bounding_boxes")}
+    return Change(lambda x, key: of(x).images(x, key), **parts)
 
 
 def _affine(
     kind: str,
-    matrix: Callable[[Any, Any], Affine],
+    matrix: Matrix,
     fill_mode: str,
     interpolation: str,
-    seed: int | None,
     fill_value: float,
+    seed: int | None,
     data_format: str | None,
+    bounding_box_format: str | None,
 ) -> Pair:
     """The pair of a layer that sees images through ``matrix(x, key)`` in training."""
     known_word(kind, "fill_mode", fill_mode, FILL_MODES)
     known_word(kind, "interpolation", interpolation, INTERPOLATIONS)
     check_data_format(kind, data_format)
-    fill = number(kind, "fill_value", fill_value)
-    return augmenting(kind, lambda x, key: affine(x, matrix(x, key), interpolation, fill_mode, fill), seed)
+    fill, form = number(kind, "fill_value", fill_value), check_box_format(kind, bounding_box_format)
+    boxes = moving(kind, form, lambda corners, images, key: through(corners, matrix(images, key)))
+    return augmenting(kind, seen_through(matrix, fill_mode, interpolation, fill, boxes), seed)

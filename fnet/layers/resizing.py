@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,18 +11,20 @@ import numpy as np
 
 from fnet import ops
 from fnet.arguments import flag, known_word, number, positive_integer
-from fnet.layers.activation import nothing
-from fnet.layers.checks import check_data_format, image
+from fnet.layers.augmentation import Change, changing
+from fnet.layers.bounding_boxes import BoxFormat, Corners, check_box_format, moving
+from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
-from fnet.ops.promotion import promote
 from fnet.regularizers import RegularizerLike
 from fnet.transforms.operand import beside
+
+_FEW = 8  # pixels that are read one by one
 
 Method = Literal["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"]
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def Resizing(
     height: int,
     width: int,
@@ -32,6 +35,7 @@ def Resizing(
     fill_value: float = 0.0,
     antialias: bool = False,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -56,24 +60,18 @@ def Resizing(
     crops = flag("Resizing", "crop_to_aspect_ratio", crop_to_aspect_ratio)
     pads = flag("Resizing", "pad_to_aspect_ratio", pad_to_aspect_ratio)
     antialias, fill = flag("Resizing", "antialias", antialias), number("Resizing", "fill_value", fill_value)
-
-    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        (x,) = promote(image("Resizing", x, 2), floating=True)
-        if crops:
-            x = cut_to_ratio(x, size)
-        elif pads:
-            x = padded_to_ratio(x, size, fill)
-        return resized(x, size, interpolation, antialias), state
-
-    return nothing, apply
+    form = check_box_format("Resizing", bounding_box_format)
+    window = cut_to_ratio if crops else padded_to_ratio if pads else whole
+    return changing("Resizing", resizing("Resizing", size, window, form, interpolation, antialias, fill))
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped")
+@layer_constructor(masks="dropped", with_images=True)
 def CenterCrop(
     height: int,
     width: int,
     data_format: str | None = None,
+    bounding_box_format: BoxFormat | None = None,
     *,
     activity_regularizer: RegularizerLike = None,
     trainable: bool = True,
@@ -89,57 +87,114 @@ def CenterCrop(
     """
     size = positive_integer("CenterCrop", "height", height), positive_integer("CenterCrop", "width", width)
     check_data_format("CenterCrop", data_format)
-
-    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
-        (x,) = promote(image("CenterCrop", x, 2), floating=True)
-        return center_crop(x, size), state
-
-    return nothing, apply
+    return changing(
+        "CenterCrop", resizing("CenterCrop", size, middle, check_box_format("CenterCrop", bounding_box_format))
+    )
 
 
-def center_crop(x: Any, size: tuple[int, int]) -> Any:
-    """The middle of images (N, H, W, C), or where they are smaller a part of it that is resized."""
-    over = x.shape[1] - size[0], x.shape[2] - size[1]
-    if min(over) < 0:
-        return middle_resized(x, size)
-    return x[:, over[0] // 2 : over[0] // 2 + size[0], over[1] // 2 : over[1] // 2 + size[1]]
+Sides = tuple[int, int]
+Window = tuple[int, int, int, int]
+"""The part of an image that is seen: its first row and column, maybe before the image, and how many there are."""
 
 
-def middle_resized(x: Any, size: tuple[int, int]) -> Any:
-    """As much of the middle of images (N, H, W, C) as has the ratio of `size`, in that size."""
-    return resized(cut_to_ratio(x, size), size, "bilinear", False)
+def resizing(
+    kind: str,
+    size: Sides,
+    window: Callable[[Sides, Sides], Window],
+    form: str | None,
+    interpolation: str = "bilinear",
+    antialias: bool = False,
+    fill: float = 0.0,
+) -> Change:
+    """A window of images is resized, and of their masks by the nearest pixel; bounding boxes in it as well."""
+
+    def seen(x: Any, method: str) -> Any:
+        return resized(in_window(x, window(x.shape[1:3], size), fill), size, method, antialias)
+
+    def moved(corners: Corners, images: Any, key: Any) -> Corners:
+        top, left, rows, columns = window(images.shape[1:3], size)
+        x, y, right, bottom = corners
+        down, along = size[0] / rows, size[1] / columns
+        return (x - left) * along, (y - top) * down, (right - left) * along, (bottom - top) * down
+
+    return Change(
+        lambda x, key: seen(x, interpolation),
+        segmentation_masks=lambda part, images, key: seen(part, "nearest"),
+        bounding_boxes=moving(kind, form, moved, size),
+    )
 
 
-def cut_to_ratio(x: Any, size: tuple[int, int]) -> Any:
-    """The largest part of the middle of images whose sides have the ratio of `size`, in whole pixels."""
-    height, width = x.shape[1:3]
+def whole(sides: Sides, size: Sides) -> Window:
+    """All of an image."""
+    return 0, 0, *sides
+
+
+def middle(sides: Sides, size: Sides) -> Window:
+    """The middle in the size itself, or where the image is smaller, as much of it as has its ratio."""
+    over = sides[0] - size[0], sides[1] - size[1]
+    return (over[0] // 2, over[1] // 2, *size) if min(over) >= 0 else cut_to_ratio(sides, size)
+
+
+def cut_to_ratio(sides: Sides, size: Sides) -> Window:
+    """The largest part of the middle of an image whose sides have the ratio of `size`, in whole pixels."""
+    height, width = sides
     rows = max(min(height, int(width * size[0] / size[1])), 1)
     columns = max(min(width, int(height * size[1] / size[0])), 1)
-    top, left = (height - rows) // 2, (width - columns) // 2
+    return (height - rows) // 2, (width - columns) // 2, rows, columns
+
+
+def padded_to_ratio(sides: Sides, size: Sides) -> Window:
+    """The smallest part around an image whose sides have the ratio of `size`, in whole pixels."""
+    height, width = sides
+    rows, columns = max(height, int(width * size[0] / size[1])), max(width, int(height * size[1] / size[0]))
+    return -((rows - height) // 2), -((columns - width) // 2), rows, columns
+
+
+def in_window(x: Any, window: Window, fill: float) -> Any:
+    """The part of images (N, H, W, C) in a window, with `fill` beyond their edges."""
+    height, width = x.shape[1:3]
+    top, left, rows, columns = window
+    before, behind = (max(-top, 0), max(-left, 0)), (max(top + rows - height, 0), max(left + columns - width, 0))
+    if any((*before, *behind)):
+        x = ops.pad(x, ((0, 0), *zip(before, behind, strict=True), (0, 0)), fill)
+    top, left = top + before[0], left + before[1]
     return x[:, top : top + rows, left : left + columns]
 
 
-def padded_to_ratio(x: Any, size: tuple[int, int], fill: float) -> Any:
-    """Images with `fill` around them, so that their sides have the ratio of `size`, in whole pixels."""
-    height, width = x.shape[1:3]
-    rows, columns = max(height, int(width * size[0] / size[1])), max(width, int(height * size[1] / size[0]))
-    top, left = (rows - height) // 2, (columns - width) // 2
-    sides = ((0, 0), (top, rows - height - top), (left, columns - width - left), (0, 0))
-    return ops.pad(x, sides, fill)
-
-
-def resized(x: Any, size: tuple[int, int], interpolation: str, antialias: bool) -> Any:
+def resized(x: Any, size: Sides, interpolation: str, antialias: bool) -> Any:
     """Images (N, H, W, C) with `size` rows and columns."""
-    if interpolation == "nearest":
-        for axis, (before, after) in enumerate(zip(x.shape[1:3], size, strict=True), 1):
+    for axis, (before, after) in enumerate(zip(x.shape[1:3], size, strict=True), 1):
+        if interpolation == "nearest":
             middles = (np.arange(after) + 0.5) * (before / after)
             x = ops.take(x, beside(np.floor(middles).astype(np.int64), x), axis=axis)
-        return x
-    n, height, width, channels = x.shape
-    by_row = beside(weights_of(height, size[0], interpolation, antialias).astype(x.dtype), x)
-    by_column = beside(weights_of(width, size[1], interpolation, antialias).astype(x.dtype), x)
-    x = ops.matmul(by_row, ops.reshape(x, (n, height, width * channels)))
-    return ops.matmul(by_column, ops.reshape(x, (n, size[0], width, channels)))
+        elif before != after:
+            x = _weighted(x, weights_of(before, after, interpolation, antialias), axis)
+    return x
+
+
+def _weighted(x: Any, weights: np.ndarray, axis: int) -> Any:
+    """``y[i] = sum_j weights[i, j] x[j]`` along the rows or the columns of images.
+
+    Few pixels count for each: only they are read, so that NaN elsewhere does not matter. Of many, it is a product.
+    """
+    counts = np.abs(weights) > 1e-12
+    if (most := int(counts.sum(1).max())) > _FEW:
+        by_row = beside(weights.astype(x.dtype), x)
+        n, height, width, channels = x.shape
+        if axis == 2:
+            return ops.matmul(by_row, x)
+        y = ops.matmul(by_row, ops.reshape(x, (n, height, width * channels)))
+        return ops.reshape(y, (n, len(weights), width, channels))
+    order = np.argsort(~counts, axis=1, kind="stable")[:, :most]
+    there = np.take_along_axis(counts, order, 1)
+    places = np.where(there, order, order[:, :1])
+    parts = np.where(there, np.take_along_axis(weights, order, 1), 0.0).astype(x.dtype)
+    shape = (-1, 1, 1) if axis == 1 else (-1, 1)
+    return functools.reduce(ops.add, (
+        ops.take(x, beside(np.ascontiguousarray(places[:, k]), x), axis=axis)
+        * beside(np.ascontiguousarray(parts[:, k]).reshape(shape), x)
+        for k in range(most)
+    ))  # fmt: skip
 
 
 def weights_of(before: int, after: int, interpolation: str, antialias: bool) -> np.ndarray:

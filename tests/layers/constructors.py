@@ -21,6 +21,7 @@ OTHERS = (
     "sequence",
     "conv_lstm",
     "spectral_normalization",
+    "pipeline",
 )
 
 

@@ -14,6 +14,7 @@ from fnet.masking import unmasked
 from fnet.networks.combinators import serial
 from fnet.transforms.stage import eval_shape
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
+from tests.layers.image_table import IMAGES
 from tests.tables import LAYERS, Row, inputs
 
 KEY = random.key(1)
@@ -23,7 +24,7 @@ def has_weights(row: Row) -> bool:
     return bool(tree.leaves(eval_shape(lambda key: row.make().init(key, row.shape), KEY)))
 
 
-TABLED = [row for row in LAYERS if kinds(row.make()) <= set(CONSTRUCTORS)]
+TABLED = [row for row in (*LAYERS, *IMAGES) if kinds(row.make()) <= set(CONSTRUCTORS)]
 WEIGHTED = [row for row in LAYERS if is_of_one_array(row) and has_weights(row)]
 WRONG: dict[str, Callable[[Any], Any]] = {
     "an axis less": lambda x: x[..., 0] if x.ndim else x,

@@ -14,6 +14,7 @@ from fnet.masking import Masked, unmasked
 from fnet.networks.combinators import serial
 from tests.layers.category_table import CATEGORIES
 from tests.layers.constructors import CONSTRUCTORS, is_of_one_array, kinds
+from tests.layers.image_table import IMAGES
 from tests.tables import LAYERS, Row, inputs
 
 KEY = random.key(3)
@@ -21,7 +22,7 @@ ROWS = {row.id: row for row in LAYERS}
 
 
 def test_every_constructor_has_a_row_in_the_table() -> None:
-    tabled = set().union(*(kinds(row.make()) for row in (*LAYERS, *CATEGORIES)))
+    tabled = set().union(*(kinds(row.make()) for row in (*LAYERS, *CATEGORIES, *IMAGES)))
     assert set(CONSTRUCTORS) - tabled == set()
 
 

@@ -22,6 +22,7 @@ from fnet.networks.layer import Layer
 from fnet.networks.parameters import freeze, trainable
 from fnet.networks.storage import stored
 from fnet.optimizers import Optimizer
+from tests.layers.image_table import IMAGES
 from tests.tables import LAYERS
 
 
@@ -40,7 +41,7 @@ def written_by_hand(layer: Layer) -> bool:
     return layer.recipe is None or any(map(written_by_hand, inner))
 
 
-PICKLED = [row for row in LAYERS if not written_by_hand(row.make())]
+PICKLED = [row for row in (*LAYERS, *IMAGES) if not written_by_hand(row.make())]
 
 
 @pytest.mark.parametrize("row", PICKLED, ids=lambda row: row.id)

@@ -17,6 +17,7 @@ from fnet.layers.constructor import LAYERS as CONSTRUCTORS
 from fnet.networks.layer import Layer
 from tests.io.keras.table import MORE
 from tests.layers.category_table import CATEGORIES
+from tests.layers.image_table import IMAGES
 from tests.tables import LAYERS, Row
 
 CONTAINERS = ("serial", "parallel", "fanout", "residual", "repeat")  # whose translation is that of networks
@@ -37,7 +38,7 @@ def in_containers(row: Row) -> bool:
     return row.make().kind in CONTAINERS or row.id == "time-distributed"
 
 
-SAID = [row for row in (*LAYERS, *MORE) if row.id not in REFUSED_ROWS and not in_containers(row)]
+SAID = [row for row in (*LAYERS, *IMAGES, *MORE) if row.id not in REFUSED_ROWS and not in_containers(row)]
 
 
 def meaning(value: Any, argument: str = "") -> Any:
@@ -51,7 +52,7 @@ def meaning(value: Any, argument: str = "") -> Any:
         if argument.endswith(end):
             found: Any = value.tolist() if isinstance(value, np.ndarray) else get(value)
             return (found.name, dict(found.config)) if isinstance(found, Configured) else found
-    if argument in ("layer", "backward_layer", "cell", "cells", "name"):
+    if argument in ("layer", "layers", "backward_layer", "cell", "cells", "name"):
         return None  # compared as children
     if argument in ("implementation", "weights"):
         return None  # without effect on what the layer computes
