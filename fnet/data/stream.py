@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fnet.arguments import integer
+from fnet.random import fold_in
 
 
 class Stream:
@@ -33,16 +34,31 @@ class Stream:
     def __len__(self) -> int:
         return self._count
 
-    def map(self, function: Callable[..., Any], **options: Any) -> Stream:
+    def map(self, function: Callable[..., Any], key: Any = None, **options: Any) -> Stream:
         """What a function makes of each batch; it takes the parts of a tuple as its arguments.
 
+        key: of `fnet.random`, for a function that draws: its first argument is another key for each batch of each pass.
         options: of how TensorFlow runs it (``num_parallel_calls``), which have no meaning here.
+
+        >>> from fnet import random
+        >>> numbers = Stream(lambda number: iter((1.0, 2.0)), 2).map(
+        ...     lambda key, x: x + random.uniform(key), key=random.key(0)
+        ... )
+        >>> [int(x) for x in numbers]
+        [1, 2]
         """
 
-        def made(batch: Any) -> Any:
-            return function(*batch) if isinstance(batch, tuple) else function(batch)
+        def made(batch: Any, *keys: Any) -> Any:
+            return function(*keys, *batch) if isinstance(batch, tuple) else function(*keys, batch)
 
-        return Stream(lambda number: map(made, self._make(number)), self._count)
+        def begin(number: int) -> Iterator[Any]:
+            batches = self._make(number)
+            if key is None:
+                return map(made, batches)
+            own = fold_in(key, number)
+            return (made(batch, fold_in(own, place)) for place, batch in enumerate(batches))
+
+        return Stream(begin, self._count)
 
     def take(self, count: int) -> Stream:
         """The first batches of each pass."""

@@ -41,6 +41,7 @@ class Layer(Weighted):
     supports_masking = False
     input_spec: Any = None
     is_being_built = False
+    augments = False  # whether a call outside of models means training, where nothing is said
 
     def __init__(
         self,
@@ -198,8 +199,9 @@ class Layer(Weighted):
     def __call__(self, *inputs: Any, training: bool | None = None, mask: Any = None, **others: Any) -> Any:
         """The outputs: symbolic ones for `Input` and what follows from it, arrays for arrays.
 
-        training: whether dropout drops, batches are normalised by themselves, ...; False where nothing is said. In a
-        symbolic call it holds whatever the model does: with True a `Dropout` drops in `predict`, too.
+        training: whether dropout drops, batches are normalised by themselves, ...; where nothing is said, False, but
+        True for layers of images and models of nothing else. In a symbolic call it holds whatever the model does: with
+        True a `Dropout` drops in `predict`, too.
         """
         check_called(self.name, (inputs, others))
         options = {name: others.pop(name) for name in ATTENTION_OPTIONS if name in others}
@@ -270,7 +272,7 @@ class Layer(Weighted):
 
     def _of_values(self, x: Any, training: bool | None, mask: Any, options: dict[str, Any]) -> Any:
         run = now_running()
-        train = training if training is not None else run is not None and run.train
+        train = training if training is not None else self.augments if run is None else run.train
         x = unwrapped(tuple(map(as_texts, x)) if isinstance(x, tuple) else as_texts(x))
         if not _is_value(x) and not isinstance(x, tuple | dict):
             x = lift(x)

@@ -33,6 +33,7 @@ BoxFormat = Literal[
 """What the numbers of a box are: corners, or a corner or the middle and the size; "rel_": as parts of the image."""
 
 _FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw")
+_Y_FIRST = ("yxyx", "center_yxhw")
 BOX_FORMATS = (*_FORMATS, *(f"rel_{form}" for form in _FORMATS[:4]))
 
 Corners = tuple[Any, Any, Any, Any]
@@ -148,7 +149,7 @@ def _corners(boxes: Any, form: str, size: tuple[int, int]) -> Corners:
     relative = form.startswith("rel_")
     form = form.removeprefix("rel_")
     a, b, c, d = (boxes[..., i] for i in range(4))
-    if "yx" in form:
+    if form in _Y_FIRST:
         a, b, c, d = b, a, d, c
     if "center" in form:
         a, b = a - c / 2.0, b - d / 2.0
@@ -167,6 +168,6 @@ def _of_corners(corners: Corners, form: str, size: tuple[int, int]) -> Any:
         c, d = c - a, d - b
     if "center" in form:
         a, b = a + c / 2.0, b + d / 2.0
-    if "yx" in form:
+    if form in _Y_FIRST:
         a, b, c, d = b, a, d, c
     return ops.stack([a, b, c, d], axis=-1)

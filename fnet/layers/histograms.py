@@ -140,8 +140,8 @@ def ContrastLimitedAdaptiveHistogramEqualization(
                 tile = first + (row[:, None] * grid[1] + column)[None, :, :, None]
                 places = (tile * channels + np.arange(channels)) * 256
                 ends.append(ops.take(tables, beside(places, x) + pixels))
-            lines.append(_between(*ends, beside(along.astype(x.dtype)[:, None], x)))
-        spread = _between(*lines, beside(down.astype(x.dtype)[:, None, None], x))
+            lines.append(_between(ends, beside(along.astype(x.dtype)[:, None], x)))
+        spread = _between(lines, beside(down.astype(x.dtype)[:, None, None], x))
         return in_range(astype(spread, x.dtype), _BYTES, between)
 
     return changing(kind, changed)
@@ -174,5 +174,5 @@ def _tiles_around(size: int, tile: int, count: int) -> tuple[np.ndarray, np.ndar
     return *ends, place - before
 
 
-def _between(a: Any, b: Any, part: Any) -> Any:
-    return a * (1.0 - part) + b * part
+def _between(ends: list[Any], part: Any) -> Any:
+    return ends[0] * (1.0 - part) + ends[1] * part

@@ -34,7 +34,7 @@ def hsv_of_rgb(kind: str, x: Any) -> tuple[Any, Any, Any]:
     norm = 1.0 / (6.0 * ops.where(coloured, spread, 1.0))
     hue = ops.where(ops.equal(value, green), norm * (blue - red) + 2.0 / 6.0, norm * (red - green) + 4.0 / 6.0)
     hue = ops.where(ops.equal(value, red), norm * (green - blue), hue)
-    hue = ops.where(coloured, hue + ops.where(ops.less(hue, 0), 1.0, 0.0), 0.0)
+    hue = ops.where(coloured, ops.where(ops.less(hue, 0), hue + 1.0, hue), 0.0)
     some = ops.greater(value, 0)
     return hue, ops.where(some, spread / ops.where(some, value, 1.0), 0.0), value
 

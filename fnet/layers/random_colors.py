@@ -245,7 +245,8 @@ def RandomPosterization(
     >>> y.ravel()
     array([  0.,  64., 192.])
     """
-    low, high = factor if isinstance(factor, list | tuple) and len(factor) == 2 else (factor, factor)
+    two: Any = factor if isinstance(factor, list | tuple) and len(factor) == 2 else (factor, factor)
+    low, high = two
     if not (is_integer(low) and is_integer(high) and 1 <= low <= high <= 8):
         raise ValueRangeError(
             f"RandomPosterization: factor is an integer from 1 to 8, or two that rise, received {factor!r:.60}."

@@ -143,7 +143,7 @@ def RandomElasticTransform(
             moved = smoothed(noise, unit * s, unit * scales[1])[..., 0] * distance
             at = np.arange(side, dtype=images.dtype)
             places.append(beside(at[:, None] if i == 0 else at, images) + moved)
-        y = sampled(x, *places, method, fill_mode, fill)
+        y = sampled(x, places[0], places[1], method, fill_mode, fill)
         return ops.where(chosen(images, key, probability), astype(y, x.dtype), x)
 
     change = Change(

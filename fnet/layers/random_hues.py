@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fnet import ops
@@ -20,6 +20,7 @@ from fnet.layers.checks import check_data_format
 from fnet.layers.constructor import LAYERS, Pair, layer_constructor
 from fnet.layers.hues import hsv_of_rgb, rgb_of_hsv
 from fnet.layers.random_colors import RandomBrightness, RandomContrast
+from fnet.networks.layer import Layer
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
 
@@ -113,7 +114,7 @@ def RandomColorJitter(
     """
     check_data_format("RandomColorJitter", data_format)
     least_and_largest("RandomColorJitter", value_range)
-    factors = {
+    factors: dict[Callable[..., Layer], Factor | None] = {
         RandomBrightness: brightness_factor,
         RandomContrast: contrast_factor,
         RandomSaturation: saturation_factor,

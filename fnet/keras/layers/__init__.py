@@ -8,6 +8,7 @@ from typing import Any
 from fnet import layers
 from fnet.errors import did_you_mean
 from fnet.keras.embedded import EmbeddingLayer
+from fnet.keras.image_layer import ImageLayer, PipelineLayer
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
@@ -20,17 +21,26 @@ from fnet.keras.standard import MERGES, merge_function, standard_layer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
 
+_OF_IMAGES = """
+AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes
+MixUp RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
+RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
+RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation
+RandomZoom Resizing Solarization
+"""
+
 BASES: dict[str, type[Layer]] = {
     "Discretization": DiscretizationLayer,
     "Embedding": EmbeddingLayer,
     "IntegerLookup": VocabularyLayer,
     "Lambda": LambdaLayer,
     "Normalization": NormalizationLayer,
+    "Pipeline": PipelineLayer,
     "RNN": OwnCells,
     "SpectralNormalization": NormalizedLayer,
     "StringLookup": VocabularyLayer,
     "TextVectorization": VocabularyLayer,
-}
+} | dict.fromkeys(_OF_IMAGES.split(), ImageLayer)
 """What layers can do beside what all of them can, by the name of the layer."""
 
 _OF_SAVING = {"serialize": "serialize_keras_object", "deserialize": "deserialize_keras_object"}

@@ -7,6 +7,7 @@ from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
 from fnet.keras.embedded import EmbeddingLayer
+from fnet.keras.image_layer import ImageLayer, PipelineLayer
 from fnet.keras.input import Input as Input
 from fnet.keras.input import InputLayer as InputLayer
 from fnet.keras.input_spec import InputSpec as InputSpec
@@ -17,10 +18,11 @@ from fnet.keras.own_cells import OwnCells
 from fnet.keras.spectral_normalization import NormalizedLayer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
+from fnet.layers.augmentation import Factor
+from fnet.layers.bounding_boxes import BoxFormat
 from fnet.layers.categories import Mode, VectorMode
 from fnet.layers.hashing import CrossMode
 from fnet.layers.integer_lookup import OovMethod
-from fnet.layers.random_geometry import Factor
 from fnet.layers.resample import Sides
 from fnet.layers.resizing import Method
 from fnet.layers.string_lookup import OutputMode
@@ -211,6 +213,40 @@ class Attention(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class AugMix(ImageLayer):
+    r"""In training, each image is mixed with `num_chains` of itself that went through up to `chain_depth` layers each."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        num_chains: int = ...,
+        chain_depth: int = ...,
+        factor: Factor = ...,
+        alpha: float = ...,
+        all_ops: bool = ...,
+        interpolation: Interpolation = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class AutoContrast(ImageLayer):
+    r"""Each channel of each image is stretched over the whole range of values, in training and in inference."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Average(Layer):
     r"""``(x_1 + ... + x_k) / k`` of a tuple of inputs."""
 
@@ -325,7 +361,7 @@ class CategoryEncoding(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class CenterCrop(Layer):
+class CenterCrop(ImageLayer):
     r"""The middle of images: x: (N, H, W, C) -> (N, height, width, C)."""
 
     def __init__(
@@ -333,6 +369,7 @@ class CenterCrop(Layer):
         height: int,
         width: int,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -346,6 +383,22 @@ class Concatenate(Layer):
     def __init__(
         self,
         axis: int = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    r"""The values around each pixel become about equally frequent, in training and in inference."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        clip_limit: float = ...,
+        tile_grid_size: Sequence[int] = ...,
+        data_format: str | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -673,6 +726,21 @@ class Cropping3D(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class CutMix(ImageLayer):
+    r"""In training, a patch of each image is that of another one of the batch, and labels are mixed like the areas."""
+
+    def __init__(
+        self,
+        factor: Factor = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class Dense(Layer):
     r"""``y = activation(x K + b)`` on the last axis."""
 
@@ -843,6 +911,21 @@ class Embedding(EmbeddingLayer):
         trainable: bool = ...,
         name: str | None = ...,
         **options: Unpack[Options],
+    ) -> None: ...
+
+class Equalization(ImageLayer):
+    r"""The values of each channel of each image become about equally frequent, in training and in inference."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        bins: int = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
 class Flatten(Layer):
@@ -1273,6 +1356,20 @@ class Masking(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class MaxNumBoundingBoxes(ImageLayer):
+    r"""Each image has `max_number` bounding boxes: those behind are left out, missing ones are of `fill_value`."""
+
+    def __init__(
+        self,
+        max_number: int,
+        fill_value: int = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class MaxPooling1D(Layer):
     r"""The largest of `pool_size` steps, ``y[n, i, c] = max_p x[n, i strides + p, c]``, NaN where there is one."""
 
@@ -1370,6 +1467,21 @@ class Minimum(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class MixUp(ImageLayer):
+    r"""In training, each image and its label are ``w a + (1 - w) b`` with another one of the batch."""
+
+    def __init__(
+        self,
+        alpha: float = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class MultiHeadAttention(Layer):
     r"""Every position of the query gathers values from the positions whose keys resemble it, once for each head."""
 
@@ -1455,6 +1567,19 @@ class Permute(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
+class Pipeline(PipelineLayer):
+    r"""Layers one behind the other, mostly of images: `fnet.serial` under Keras' name."""
+
+    def __init__(
+        self,
+        layers: Sequence[Any],
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
 class PositionEmbedding(Layer):
     r"""A learnt vector for each position: ``y[n, t] = E[t]``, to be added: ``residual(PositionEmbedding(length))``."""
 
@@ -1505,7 +1630,26 @@ class RNN(OwnCells):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomBrightness(Layer):
+class RandAugment(ImageLayer):
+    r"""In training, each image goes through `num_ops` of 11 layers, picked for each image by chance."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        num_ops: int = ...,
+        factor: Factor = ...,
+        interpolation: Interpolation = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomBrightness(ImageLayer):
     r"""In training, `factor` times the range of values is added to each image, which stays within `value_range`."""
 
     def __init__(
@@ -1520,7 +1664,42 @@ class RandomBrightness(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomContrast(Layer):
+class RandomColorDegeneration(ImageLayer):
+    r"""In training, ``y = x + f (grey - x)`` with the luminance of the image: colours become duller."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomColorJitter(ImageLayer):
+    r"""`RandomBrightness`, `RandomContrast`, `RandomSaturation` and `RandomHue`, of which a factor is given."""
+
+    def __init__(
+        self,
+        value_range: Sequence[float] = ...,
+        brightness_factor: Factor | None = ...,
+        contrast_factor: Factor | None = ...,
+        saturation_factor: Factor | None = ...,
+        hue_factor: Factor | None = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomContrast(ImageLayer):
     r"""In training, ``y = mean + f (x - mean)`` with the mean of each channel of each image, within `value_range`."""
 
     def __init__(
@@ -1535,7 +1714,7 @@ class RandomContrast(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomCrop(Layer):
+class RandomCrop(ImageLayer):
     r"""In training, a part of each image of `height` rows and `width` columns."""
 
     def __init__(
@@ -1544,6 +1723,7 @@ class RandomCrop(Layer):
         width: int,
         seed: int | None = ...,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1551,12 +1731,17 @@ class RandomCrop(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomFlip(Layer):
-    r"""In training, each image is mirrored with probability 1/2: left to right, top to bottom, or each by itself."""
+class RandomElasticTransform(ImageLayer):
+    r"""In training, with a probability, pixels of each image are moved, near ones alike: by smooth noise."""
 
     def __init__(
         self,
-        mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = ...,
+        factor: Factor = ...,
+        scale: Factor = ...,
+        interpolation: Interpolation = ...,
+        fill_mode: FillMode = ...,
+        fill_value: float = ...,
+        value_range: tuple[float, float] = ...,
         seed: int | None = ...,
         data_format: str | None = ...,
         *,
@@ -1566,7 +1751,59 @@ class RandomFlip(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomGrayscale(Layer):
+class RandomErasing(ImageLayer):
+    r"""In training, with a probability, a patch of each image becomes noise, or `fill_value`."""
+
+    def __init__(
+        self,
+        factor: Factor = ...,
+        scale: Factor = ...,
+        fill_value: float | Sequence[float] | None = ...,
+        value_range: Sequence[float] = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomFlip(ImageLayer):
+    r"""In training, each image is mirrored with probability 1/2: left to right, top to bottom, or each by itself."""
+
+    def __init__(
+        self,
+        mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomGaussianBlur(ImageLayer):
+    r"""In training, with a probability, each image is blurred by a Gaussian kernel; beyond the edges are zeros."""
+
+    def __init__(
+        self,
+        factor: Factor = ...,
+        kernel_size: int | Sequence[int] = ...,
+        sigma: Factor = ...,
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomGrayscale(ImageLayer):
     r"""In training, all channels of an image are its luminance, with probability `factor`."""
 
     def __init__(
@@ -1581,7 +1818,23 @@ class RandomGrayscale(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomInvert(Layer):
+class RandomHue(ImageLayer):
+    r"""In training, the hue of each image is turned by half of `factor` of a full circle, to one side or the other."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomInvert(ImageLayer):
     r"""In training, ``y = least + largest - x`` for each image with a probability."""
 
     def __init__(
@@ -1597,7 +1850,42 @@ class RandomInvert(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomRotation(Layer):
+class RandomPerspective(ImageLayer):
+    r"""In training, with a probability, each image is seen from aside: its right and lower corners are moved."""
+
+    def __init__(
+        self,
+        factor: Factor = ...,
+        scale: float = ...,
+        interpolation: Interpolation = ...,
+        fill_value: float = ...,
+        seed: int | None = ...,
+        data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomPosterization(ImageLayer):
+    r"""In training, of the 8 bits of each value the highest `factor` are kept."""
+
+    def __init__(
+        self,
+        factor: int | Sequence[int],
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomRotation(ImageLayer):
     r"""In training, each image is turned about its middle by an angle of `factor` times a full turn."""
 
     def __init__(
@@ -1608,6 +1896,7 @@ class RandomRotation(Layer):
         seed: int | None = ...,
         fill_value: float = ...,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1615,7 +1904,39 @@ class RandomRotation(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomShear(Layer):
+class RandomSaturation(ImageLayer):
+    r"""In training, the saturation of each image is multiplied by ``f / (1 - f)``, up to 1: 0.5 changes nothing."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomSharpness(ImageLayer):
+    r"""In training, ``y = x + (1 - 2 f) (smooth - x)``: 0 gives smooth images, 0.5 changes nothing, 1 sharpens."""
+
+    def __init__(
+        self,
+        factor: Factor,
+        value_range: Sequence[float] = ...,
+        data_format: str | None = ...,
+        seed: int | None = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class RandomShear(ImageLayer):
     r"""In training, rows of each image are moved by `x_factor` a row, and columns by `y_factor` a column, or back."""
 
     def __init__(
@@ -1627,6 +1948,7 @@ class RandomShear(Layer):
         fill_value: float = ...,
         data_format: str | None = ...,
         seed: int | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1634,7 +1956,7 @@ class RandomShear(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomTranslation(Layer):
+class RandomTranslation(ImageLayer):
     r"""In training, each image is moved down by `height_factor` of its height and right by `width_factor` of its width."""
 
     def __init__(
@@ -1646,6 +1968,7 @@ class RandomTranslation(Layer):
         seed: int | None = ...,
         fill_value: float = ...,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1653,7 +1976,7 @@ class RandomTranslation(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class RandomZoom(Layer):
+class RandomZoom(ImageLayer):
     r"""In training, each image shows ``1 + height_factor`` times as many rows: above 0 it looks smaller, below 0 larger."""
 
     def __init__(
@@ -1665,6 +1988,7 @@ class RandomZoom(Layer):
         seed: int | None = ...,
         fill_value: float = ...,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1727,7 +2051,7 @@ class Reshape(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class Resizing(Layer):
+class Resizing(ImageLayer):
     r"""Images of `height` rows and `width` columns: x: (N, H, W, C) -> (N, height, width, C)."""
 
     def __init__(
@@ -1741,6 +2065,7 @@ class Resizing(Layer):
         fill_value: float = ...,
         antialias: bool = ...,
         data_format: str | None = ...,
+        bounding_box_format: BoxFormat | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,
@@ -1922,6 +2247,22 @@ class Softmax(Layer):
     def __init__(
         self,
         axis: int | Sequence[int] = ...,
+        *,
+        activity_regularizer: RegularizerLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class Solarization(ImageLayer):
+    r"""In training, values from a threshold on are inverted: ``y = least + largest - x``."""
+
+    def __init__(
+        self,
+        addition_factor: Factor = ...,
+        threshold_factor: Factor = ...,
+        value_range: Sequence[float] = ...,
+        seed: int | None = ...,
         *,
         activity_regularizer: RegularizerLike = ...,
         trainable: bool = ...,

@@ -25,6 +25,9 @@ from fnet.networks.graph import graph, wiring_of
 from fnet.networks.parameters import penalty, trainable
 from fnet.transforms.operand import is_operand
 
+_PREPARES = ("InputLayer", "Rescaling", "Normalization", "Identity", "Lambda", "Reshape")
+"""Layers that may be beside those of images in a model that only prepares them."""
+
 
 class Model(Trained, Layer):
     """A network between symbolic `inputs` and `outputs`; each is one, a list, or a dict of them.
@@ -96,6 +99,12 @@ class Model(Trained, Layer):
         if self._layer_graph is None:
             return [part for _, part in self.parts()]
         return list(self._layer_graph.layers)
+
+    @property
+    def augments(self) -> bool:  # type: ignore[override]
+        """Whether it prepares images and does nothing else, so that a call means training where nothing is said."""
+        parts = [layer for layer in self.layers if layer.kind not in _PREPARES]
+        return bool(parts) and all(layer.augments for layer in parts)
 
     @property
     def rows(self) -> list[Layer]:
