@@ -19,7 +19,8 @@ from fnet.networks.layer import Layer
 
 def _write_list(layer: Layer, field: str) -> dict[str, Any]:
     if len(set(layer.entries)) < len(layer.entries):
-        raise StructureError(f"{layer.kind}: Keras shares no weights between {field}. Make a {field[:-1]} for each place.")
+        one = field.removesuffix("s")
+        raise StructureError(f"{layer.kind}: Keras shares no weights between {field}. Make a {one} for each place.")
     parts = []
     for entry, part in zip(layer.entries, layer.children, strict=True):
         with scope(entry):
