@@ -164,6 +164,10 @@ class Device(Protocol):
         """A copy of an array on the device."""
         ...
 
+    def lasting(self, array: Array) -> Array:
+        """An array of the device in row-major order: itself if nothing writes into its memory, else a copy."""
+        ...
+
     def assign(self, target: Array, source: Any) -> None:
         """Write `source`, an array of the device or of the host, into `target`."""
 

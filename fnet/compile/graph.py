@@ -57,11 +57,15 @@ class Node:
 
 @dataclass(slots=True)
 class Graph:
-    """Inputs and outputs in the order of the function's leaves, nodes in an order in which they can run."""
+    """Inputs and outputs in the order of the function's leaves, nodes in an order in which they can run.
+
+    held: the arrays of a device that are the last inputs in every call.
+    """
 
     inputs: list[Value]
     nodes: list[Node]
     outputs: list[Value]
+    held: list[Any] = field(default_factory=list)
 
     def consumers(self) -> dict[Value, list[Node]]:
         """The nodes that read each value."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from fnet.compile.memory import ARENA, FIXED, STATE
@@ -26,15 +27,17 @@ def check_executor(name: str) -> str:
 class Program:
     """Runs one plan, in the arena of a workspace that it shares with others; whoever calls it is alone there.
 
-    state: the block of donated arrays that the program holds; runner: what the device runs the plan by.
+    state: the block of donated arrays that the program holds; runner: what the device runs the plan by. held: the
+    arrays that are the last inputs of the plan in every run.
     """
 
-    def __init__(self, plan: Plan, workspace: Workspace, executor: str = "auto") -> None:
+    def __init__(self, plan: Plan, workspace: Workspace, executor: str = "auto", held: Sequence[Array] = ()) -> None:
         self.plan = plan
         self.device = device = plan.device
         self.workspace = workspace
         self.runner = device.runner(plan, executor)
         self.state: Block = None
+        self._held, self._given = held, len(plan.inputs) - len(held)
         self._is_in_arena = False
         self._fresh = [(k, s.shape, s.dtype) for k, s in enumerate(plan.outputs) if plan.kept[k] is None]
         self._no_outputs: list[Any] = [None] * len(plan.outputs)
@@ -75,7 +78,7 @@ class Program:
         outputs, empty = self._no_outputs.copy(), self.device.empty
         for k, shape, dtype in self._fresh:
             outputs[k] = empty(shape, dtype)
-        self.runner.run(repeat, inputs, outputs)
+        self.runner.run(repeat, [*inputs[: self._given], *self._held] if self._held else inputs, outputs)
         return outputs
 
     def kept_array(self, k: int) -> Array:

@@ -78,6 +78,8 @@ def njit_apply(
 
     specs = [spec_of(leaves), *(ArraySpec(s, d) for s, d in zip(shapes, dtypes, strict=True))]
     graph, _ = stage(forward, specs, tuple)
+    if graph.held:
+        raise DeviceError(f"njit_apply needs arrays on the host, the network computes with {graph.held[0]!r}.")
     plan = build(graph, cpu())
     inputs = ["x"] if single else [f"x[{i}]" for i in range(len(shapes))]
     return _compiled(plan, inputs, several), leaves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +43,22 @@ class Call:
     def is_traced(self) -> bool:
         return any(isinstance(x, Tracer) for x in self.leaves)
 
-    def device(self, signature: Signature) -> Device:
-        """Where the function runs; a `DeviceError` names two arguments that are apart."""
+    def device(self, signature: Signature, held: Sequence[Any] = ()) -> Device:
+        """Where the function runs; a `DeviceError` names two arguments that are apart.
+
+        held: the arrays of a device that it computes with besides.
+        """
 
         def name(leaf: int) -> str:
+            if leaf >= len(self.leaves):
+                return f"{held[leaf - len(self.leaves)].spec} of the function itself"
             position = self._position(leaf)
             structure = self.structures[position]
             assert structure is not None
             path = structure.paths()[leaf - self.spans[position][0]]
             return "/".join(filter(None, (signature.name(self.labels[position]), path)))
 
-        return device_of(self.leaves, name)
+        return device_of([*self.leaves, *held], name)
 
     def kinds(self) -> tuple[Any, ...]:
         """What a program depends on in the leaves."""

@@ -253,7 +253,7 @@ class Jitted(Generic[P, R]):
         if found is None:
             try:
                 found = Specialised(
-                    self._f, call, self._donate, self._signature, self._executor, self._workspace, device, level
+                    self._f, call, self._donate, self._signature, self._executor, self._workspace, level
                 )
             except OuterValueError:
                 return None

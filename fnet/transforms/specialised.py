@@ -10,7 +10,6 @@ from fnet.compile.build import build
 from fnet.compile.program import Program
 from fnet.compile.workspace import Workspace
 from fnet.context import Context, Level, Observed, in_force, within
-from fnet.device import Device
 from fnet.garbage import collection_put_off
 from fnet.transforms.call import Call
 from fnet.transforms.donation import feeding, follow
@@ -27,7 +26,7 @@ MANY = 512
 
 
 class Specialised:
-    """What `jit` makes of `f` for calls like `call`, on a device, under a precision level.
+    """What `jit` makes of `f` for calls like `call`, under a precision level; `device` is where its arrays are.
 
     reads: the attribute of a context that must be this level for a call: "jit_level" where `f` reads hidden values,
     else "precision". fast: makes a steady call at once, where such a function has been written; fast_repeat: many in a
@@ -43,10 +42,9 @@ class Specialised:
         signature: Signature,
         executor: str,
         workspace: Workspace,
-        device: Device,
         level: Level,
     ) -> None:
-        self.workspace, self.device, self.level, self.used = workspace, device, level, 0
+        self.workspace, self.level, self.used = workspace, level, 0
         self._names = [signature.name(label) for label in call.labels]
         self._is_by_position = not call.by_keyword
         self._static, self._spans, self._specs = call.static, call.spans, call.specs()
@@ -56,7 +54,8 @@ class Specialised:
         self.reads = "jit_level" if observed.is_read else "precision"
         self.feeding = feeding(self._result, [v.spec for v in graph.outputs], call.donated(donate, signature))
         self._updated = {p: path for p, path in self.feeding.paths.items() if self._spans[p][0] < self._spans[p][1]}
-        self.program = Program(build(graph, device, self.feeding.inputs), workspace, executor)
+        self.device = call.device(signature, graph.held)
+        self.program = Program(build(graph, self.device, self.feeding.inputs), workspace, executor, graph.held)
         self.steady: Steady | None = None
         self.fast: Callable[[tuple[Any, ...]], Any] | None = None
         self.fast_repeat: Callable[[tuple[Any, ...], int], Any] | None = None

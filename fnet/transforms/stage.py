@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from fnet import tree
 from fnet.compile.graph import Graph, Node, Value, make_node
 from fnet.device_array import DeviceArray
-from fnet.errors import DeviceError, StructureError, TracingError
+from fnet.errors import StructureError, TracingError
 from fnet.spec import ArraySpec, check_dtype
 from fnet.transforms.linear_maps import broadcast_to
 from fnet.transforms.primitive import Primitive, spec_of
@@ -48,7 +48,7 @@ class _Staging:
         self.shapes_only = shapes_only
         self.level = next_level()
         self.nodes: list[Node] = []
-        self.constants: dict[Hashable, Value] = {}
+        self.held: dict[DeviceArray, Value] = {}
         self.closed = False
 
     def process(self, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -73,7 +73,7 @@ class _Staging:
                 "a value of an outer transform was met where only fnet.jit's own or concrete ones can be."
             )
         if isinstance(x, DeviceArray):
-            raise DeviceError(f"a traced function computes with {x!r}, which it does not get. Pass it as an argument.")
+            return self.held.setdefault(x, Value(x.spec))
         if self.shapes_only and isinstance(x, np.ndarray):
             check_dtype(x.dtype)
             return Value(ArraySpec(x.shape, x.dtype))
@@ -99,8 +99,9 @@ def stage(
 ) -> tuple[Graph, Any]:
     """Trace ``f(*rebuild(leaves))`` on inputs of the given specs; returns the graph and the tree of the result.
 
-    Leaves of the result that are not numbers or arrays are refused. Raises `OuterValueError` where `f` computes with
-    traced values that it does not get as arguments, unless it is about `shapes_only`.
+    Leaves of the result that are not numbers or arrays are refused. Arrays of the host that `f` does not get as
+    arguments become constants; those of a device become further inputs, which the graph holds. Raises `OuterValueError`
+    where `f` computes with traced values that it does not get, unless it is about `shapes_only`.
     """
     trace = _Staging(shapes_only)
     inputs = [Value(spec) for spec in specs]
@@ -110,7 +111,8 @@ def stage(
         outputs = [trace.value_of(_checked(path, leaf)) for path, leaf in paths]
     finally:
         trace.closed = True
-    return Graph(inputs, trace.nodes, outputs), tree.structure(result)
+    held = [array.home.lasting(array) for array in trace.held]
+    return Graph([*inputs, *trace.held.values()], trace.nodes, outputs, held), tree.structure(result)
 
 
 def _checked(path: str, leaf: Any) -> Any:

@@ -8,9 +8,10 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 import numpy as np
 
 from fnet import tree
+from fnet.device_array import DeviceArray
 from fnet.errors import DerivativeError, ShapeError, StructureError
 from fnet.transforms.linear_maps import add, as_dtype, zeros_like
-from fnet.transforms.operand import beside, is_operand, is_weak
+from fnet.transforms.operand import array_behind, beside, is_operand, is_weak
 from fnet.transforms.ownership import Own
 from fnet.transforms.primitive import Primitive, missing_rule, spec_of
 from fnet.transforms.tracer import Origin, Tracer, next_level, outlived
@@ -107,6 +108,14 @@ class _Tape:
                     cotangents[id(arg)] = cotangent if known is None else add(known, cotangent)
         return cotangents
 
+    def place_of(self, result: Any) -> Any:
+        """The array behind a result; under jit, where it has none, an array of a device that is computed with."""
+        found = array_behind(result)
+        if found is None:
+            behind = (array_behind(arg) for record in self.records for arg in record.args)
+            found = next((array for array in behind if isinstance(array, DeviceArray)), None)
+        return found
+
     def arrays(self) -> list[Any]:
         """What the tape keeps for other calls of the pullback: a rule may hand one of them on as it is."""
         kept: list[Any] = []
@@ -181,7 +190,7 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
         for output, g in zip(outputs, given, strict=True):
             if tape.owns(output) and g is not None:
                 _check_cotangent(output.spec, g)
-                g = beside(as_dtype(g, output.dtype), output.primal)
+                g = beside(as_dtype(g, output.dtype), tape.place_of(output.primal))
                 known = cotangents.get(id(output))
                 cotangents[id(output)] = g if known is None else add(known, g)
         cotangents = tape.pull(cotangents)

@@ -85,6 +85,9 @@ class Recording:
         self._elements(made)[...] = self._elements(array)
         return made
 
+    def lasting(self, array: DeviceArray) -> DeviceArray:
+        return self.copied(array)
+
     def assign(self, target: DeviceArray, source: Any) -> None:
         self.seen["assigned"] += 1
         self._elements(target)[...] = self._elements(source) if self.owns(source) else np.asarray(source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -87,14 +86,12 @@ def fit(problem: Network) -> Run:
 
 
 class Inference:
-    """One example at a time, the parameters held by the function; on a card they are handed to it."""
+    """One example at a time, the parameters held by the function."""
 
     def __init__(self, problem: Network) -> None:
         net = network(problem)
         params, state = there(initial(net, problem))
-        self.apply: Any = fnet.jit(lambda x: net.apply(params, state, x)[0])
-        if ON_CARD:
-            self.apply = functools.partial(fnet.jit(lambda *args: net.apply(*args)[0]), params, state)
+        self.apply = fnet.jit(lambda x: net.apply(params, state, x)[0])
         self.x = there(fnet.tree.map(lambda a: np.ascontiguousarray(a[:1]), problem.data()[0]))
 
     def run(self, count: int) -> int:

@@ -77,6 +77,9 @@ class Cpu:
     def copied(self, array: np.ndarray) -> np.ndarray:
         return np.array(array)
 
+    def lasting(self, array: np.ndarray) -> np.ndarray:
+        return self.copied(array)
+
     def assign(self, target: np.ndarray, source: Any) -> None:
         target[...] = source
 

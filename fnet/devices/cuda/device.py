@@ -111,6 +111,9 @@ class Cuda:
             self._eager.copy(array, made)
         return made
 
+    def lasting(self, array: DeviceArray) -> DeviceArray:
+        return self.copied(array) if array.memory.is_changed else self.ready(array, array.dtype)
+
     def assign(self, target: DeviceArray, source: Any) -> None:
         target.memory.is_changed = True
         if not self.owns(source):
