@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fnet.errors import ShapeError
 from fnet.keras.layer import Layer
@@ -37,7 +38,20 @@ def Input(  # noqa: N802 (Keras' name)
         raise ShapeError("Input: give the shape of one sample, without the batch axis: Input((784,)).")
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     kind = getattr(dtype, "name", dtype) or "float32"
-    return graph.Input(sizes, kind, unique_name("input_layer") if name is None else name)
+    node = graph.Input(sizes, kind, unique_name("input_layer") if name is None else name)
+    size = batch_size if batch_shape is None else next(iter(batch_shape))
+    if size is not None:
+        _BATCHES[node] = size
+    return node
+
+
+_BATCHES: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""The sizes of batches that inputs were declared with: `summary` shows them."""
+
+
+def batch_of(given: Any) -> int | None:
+    """The size of the batch that an `Input` was declared with; None for any."""
+    return _BATCHES.get(given.node if isinstance(given, InputLayer) and given.node is not None else given)
 
 
 class InputLayer(Layer):
@@ -60,4 +74,7 @@ class InputLayer(Layer):
         given = shape if shape is not None else input_shape
         self.declared_shape = tuple(batch_shape)[1:] if batch_shape is not None else tuple(given)
         self.input_dtype, self.node, self.built = dtype, node, True
+        size = batch_size if batch_shape is None else next(iter(batch_shape))
+        if size is not None:
+            _BATCHES[self] = size
         self.symbolic_calls = [] if node is None else [((), node)]

@@ -42,6 +42,7 @@ class Layer(Weighted):
     input_spec: Any = None
     is_being_built = False
     augments = False  # whether a call outside of models means training, where nothing is said
+    has_declared_input = has_ends = False
 
     def __init__(
         self,
@@ -60,10 +61,12 @@ class Layer(Weighted):
         self._core: HeldLayer | None = None
         self.asked_weights: dict[str, Weight] = {}
         self.built_for: Any = None
+        self.built_samples: Any = None
         self.symbolic_calls: list[tuple[Any, Any]] = []
         self._variants: dict[Any, tuple[HeldLayer, HeldLayer]] = {}
         if input_dim is not None:
             input_shape = (input_dim,)
+        self.declared_batch = None if batch_input_shape is None else next(iter(batch_input_shape))
         if batch_input_shape is not None:
             input_shape = tuple(batch_input_shape)[1:]
         self.declared_shape = None if input_shape is None else check_shape(tuple(input_shape))
@@ -122,7 +125,10 @@ class Layer(Weighted):
                 params, state = self._core.init(next_key(), tree.map(lambda s: s.shape, samples))
             self.held, self.built = Values(dict(params), dict(state)), True
         if self.built_for is None:
-            self.built_for = tree.map(lambda s: s.shape, samples)
+            self._remember(samples)
+
+    def _remember(self, samples: Any) -> None:
+        self.built_samples, self.built_for = samples, tree.map(lambda s: s.shape, samples)
 
     def _build_own(self, samples: Any) -> None:
         """Build a layer that defines `call`, and the layers in it."""
@@ -132,7 +138,7 @@ class Layer(Weighted):
             self.build(list(shapes) if isinstance(shapes, tuple) and not _is_shape(shapes) else shapes)
             build_parts(self, samples)
             self._core, self.built = functional_layer(self, samples), True
-            self.built_for = tree.map(lambda s: s.shape, samples)
+            self._remember(samples)
 
     def add_weight(
         self,
@@ -278,7 +284,10 @@ class Layer(Weighted):
             x = lift(x)
         if mask is not None:
             x = Masked(x, mask)
-        self.build_for(tree.map(_samples, unmasked(x)))
+        samples, is_first = tree.map(_samples, unmasked(x)), self.built_for is None
+        self.build_for(samples)
+        if is_first and run is None:
+            self.built_on_batch(x)
         key = next_key() if run is None and train else None if run is None else run.next_key()
         own = self._called_with(options)
         core = self.with_frozen_parts(own) if train else own

@@ -12,6 +12,7 @@ from fnet import tree
 from fnet.errors import StructureError
 from fnet.keras.layer import Layer
 from fnet.keras.variable import Variable
+from fnet.layers.constructor import LAYERS
 
 if TYPE_CHECKING:
     from fnet.keras.models.model import Model
@@ -39,7 +40,7 @@ def print_summary(
     from rich.markup import escape
     from rich.table import Table
 
-    width, ends = _CHAIN if model.is_chain else _GRAPH
+    width, ends = _CHAIN if model.is_line else _GRAPH
     columns = list(_COLUMNS[: len(ends)])
     places = list(positions or ends)
     if show_trainable:
@@ -53,10 +54,11 @@ def print_summary(
             raise StructureError("the lines are too short for a summary: pass a larger line_length.")
         table.add_column(title, justify=side, width=size)  # type: ignore[arg-type]
         before += size
-    for level, layer in _rows(_chosen(model.rows, layer_range), expand_nested):
+    chosen = _chosen(model.rows, layer_range)
+    for level, layer, batch in _rows(chosen, model.batch_when_built, expand_nested):
         name = f"{'   ' * level + '└ ' if level else ''}{layer.name}"
-        row = [f"{escape(name)} ({_coloured(33, escape(layer.kind))})", _shape(layer), _count(layer)]
-        if not model.is_chain:
+        row = [f"{escape(name)} ({_coloured(33, escape(layer.kind))})", _shape(layer, batch), _count(layer)]
+        if not model.is_line:
             row.append(", ".join(_sources(model, layer)) or "-")
         if show_trainable:
             row.append(("[bold][color(34)]Y[/][/]" if layer.trainable else "[bold][color(9)]N[/][/]") if layer.weights
@@ -80,12 +82,16 @@ class _nothing:  # noqa: N801 (a context that does nothing)
         """There is nothing to end."""
 
 
-def _rows(layers: Sequence[Layer], expand: bool, level: int = 0) -> list[tuple[int, Layer]]:
+def _rows(
+    layers: Sequence[Layer], batch: int | None, expand: bool, level: int = 0
+) -> list[tuple[int, Layer, int | None]]:
+    """How deep each layer is, the layer, and the size of the batch for which it was built, None where it has any."""
     found = []
     for layer in layers:
-        found.append((level, layer))
+        found.append((level, layer, batch))
         if expand and getattr(layer, "rows", None):
-            found += _rows(layer.rows, expand, level + 1)
+            inner = layer.batch_when_built if layer.has_declared_input else batch
+            found += _rows(layer.rows, inner, expand, level + 1)
     return found
 
 
@@ -100,20 +106,39 @@ def _chosen(layers: list[Layer], patterns: Sequence[str] | None) -> list[Layer]:
     return layers[ends[0] : ends[1] + 1]
 
 
-def _shape(layer: Layer) -> str:
+def _shape(layer: Layer, batch: int | None) -> str:
     """The shapes of what the layer returned last; "?" where it was not called."""
 
-    def shown(node: Any) -> str:
-        return f"({', '.join(_coloured(45 if n is None else 34, str(n)) for n in node.shape)})"
+    def shown(samples: Any) -> str:
+        sizes = (batch, *samples.shape)
+        return f"({', '.join(_coloured(45 if n is None else 34, str(n)) for n in sizes)})"
 
     made = layer.last_output
-    if made is None:
+    connected = made is not None
+    if connected:
+        made = tree.map(lambda node: node.samples, made)
+    elif layer.has_ends:
+        made = tree.map(lambda node: node.samples, layer.output)
+        batch = layer.batch_when_built if layer.has_declared_input else batch
+    elif layer.built_samples is not None and layer.kind in LAYERS and layer.kind not in _ONLY_CONNECTED:
+        made = layer.output_samples(layer.built_samples)
+    else:
         return "?"
     shapes = tree.map(shown, made)
     if isinstance(shapes, str):
         return shapes
-    listed = list(shapes) if isinstance(shapes, tuple) else shapes
+    listed = list(shapes) if isinstance(shapes, tuple) and connected else shapes
     return str(listed).replace("'", "")
+
+
+_ONLY_CONNECTED = frozenset((
+    "Activation", "ActivityRegularization", "AlphaDropout", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D",
+    "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Identity", "LeakyReLU",
+    "Masking", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "ReLU", "Reshape", "Softmax", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "UnitNormalization",
+))  # fmt: skip
+"""Layers whose shape Keras shows in connected models alone."""
 
 
 def _count(layer: Layer) -> str:

@@ -63,7 +63,7 @@ class TimeDistributed(Layer):
         self.layer.build_for(Samples(samples.shape[1:], samples.dtype))
         if self._core is None or self._core.children[0] is not self.layer.functional:
             self._hold()
-        self.built_for = samples.shape
+        self._remember(samples)
 
     def _hold(self) -> None:
         inner = layers.TimeDistributed(self.layer.functional, activity_regularizer=self._activity_regularizer)

@@ -14,6 +14,7 @@ from fnet.io.keras.translation import keras_kinds
 from fnet.keras.held import HeldLayer
 from fnet.keras.running import Values, now_running, own_part
 from fnet.keras.variable import Variable
+from fnet.masking import unmasked
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.parameters import freeze
 
@@ -32,6 +33,7 @@ class Weighted:
         raise NotImplementedError
 
     built: bool
+    batch_when_built: int | None = None
     held: Values
     _core: HeldLayer | None
     _frozen_as: Mapping[Any, tuple[Functional, Functional]] = MappingProxyType({})
@@ -127,6 +129,11 @@ class Weighted:
         return [weight for weight in self.weights if weight.path not in trained]
 
     non_trainable_variables = non_trainable_weights
+
+    def built_on_batch(self, x: Any) -> None:
+        """Remember the size of the batch for which weights were made: `summary` shows it."""
+        shapes = [np.shape(leaf) for leaf in tree.leaves(unmasked(x))]
+        self.batch_when_built = shapes[0][0] if shapes and shapes[0] else None
 
     def with_frozen_parts(self, net: Functional) -> Functional:
         """The functional layer, in which the layers that are not trainable are frozen."""

@@ -13,6 +13,7 @@ from fnet.keras.front import Front
 from fnet.keras.layer import Layer, as_texts
 from fnet.networks.graph import output_names
 from fnet.networks.layer import Layer as Functional
+from fnet.train.given import BATCH_SIZE
 from fnet.train.sources.batches import is_batches
 
 
@@ -55,7 +56,7 @@ class ModelData(Layer):
         front = self.front if self.built and x is not None else None
         return x if front is None else front.fed(self.params, self.state, x)
 
-    def _built_on(self, x: Any) -> Any:
+    def _built_on(self, x: Any, batch_size: int | None = None) -> Any:
         """The data; weights are made for the first of them, where there are none."""
         if self.built or x is None or not self.is_callable:
             return x
@@ -67,6 +68,7 @@ class ModelData(Layer):
             x = itertools.chain([batch], rest) if rest is x else x  # a generator goes on
         first, _, _ = self._arranged(first)
         self(tree.map(lambda part: np.asarray(part[:1]), first))
+        self.built_on_batch(first if is_batches(x) else tree.map(lambda part: part[: batch_size or BATCH_SIZE], first))
         return x
 
     def _arranged(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.model_config import model_config
 from fnet.keras.held import HeldLayer, face_of
+from fnet.keras.input import batch_of
 from fnet.keras.layer import Layer, check_called, of_shapes
 from fnet.keras.models.trained import Trained
 from fnet.keras.models.wiring import LayerGraph
@@ -61,7 +62,8 @@ class Model(Trained, Layer):
         wiring = wiring_of(net)
         assert wiring is not None
         self._layer_graph = LayerGraph(wiring)
-        self._given = inputs, outputs
+        self._given, self.has_declared_input, self.has_ends = (inputs, outputs), True, True
+        self.batch_when_built = batch_of(tree.leaves(inputs)[0])
         self._core, self.built = HeldLayer.of(net, self), True
         if wiring.draws is not None:
             self.held = Values({}, {wiring.draws.entry: wiring.draws.first(next_key())})
@@ -90,6 +92,10 @@ class Model(Trained, Layer):
         """Make the weights for inputs of this shape, with None for the batch; several inputs have a list of shapes."""
         if not self.built and not self.is_being_built:
             self.build_for(of_shapes(input_shape))
+            first = input_shape
+            while isinstance(first, list | tuple | dict) and first:
+                first = next(iter(first.values() if isinstance(first, dict) else first))
+            self.batch_when_built = first if isinstance(first, int) else None
 
     # What is in it.
 
@@ -196,6 +202,11 @@ class Model(Trained, Layer):
             return True
         chain = self._layer_graph.calls.chain()
         return chain is not None or not self._layer_graph.calls.calls
+
+    @property
+    def is_line(self) -> bool:
+        """Whether `summary` need not say where inputs come from: each layer takes what the one before it makes."""
+        return self._layer_graph is None or self._layer_graph.is_line
 
     def sources_of(self, layer: Layer) -> list[tuple[str, int, int]]:
         """``(name, call, output)`` for each input of a layer: which output of which call of which layer it is."""

@@ -10,7 +10,7 @@ import numpy as np
 from fnet import tree
 from fnet.errors import StructureError
 from fnet.keras.held import HeldLayer
-from fnet.keras.input import Input, InputLayer
+from fnet.keras.input import Input, InputLayer, batch_of
 from fnet.keras.layer import Layer
 from fnet.keras.models.model import Model
 from fnet.keras.naming import unique_name
@@ -65,9 +65,11 @@ class Sequential(Model):
         if not self._chain and self._start is None:
             if declared is not None:
                 self._start = self._end = Input(declared)
+                self.has_declared_input, self.batch_when_built = True, layer.declared_batch
             elif isinstance(layer, Model) and layer.built:
                 nodes = layer.inputs
                 self._start = self._end = Input(nodes[0].samples.shape, dtype=nodes[0].dtype)
+                self.has_declared_input = True
         self._chain.append(layer)
 
     def pop(self) -> Layer:
@@ -88,6 +90,7 @@ class Sequential(Model):
         shape = given.declared_shape if isinstance(given, InputLayer) else given.samples.shape
         dtype = given.input_dtype if isinstance(given, InputLayer) else given.samples.dtype
         self._start = self._end = Input(shape, dtype=dtype, name=given.name)
+        self.has_declared_input, self.batch_when_built = True, batch_of(given)
 
     def _connected(self) -> None:
         """Call the layers that were not called yet, where the shape of the data is known."""
@@ -100,7 +103,7 @@ class Sequential(Model):
         node: Any = self._start
         for layer in self._chain:
             node = self._known_output(layer, node)
-        self._end = node
+        self._end, self.has_ends = node, True
         if self._chain:
             unique_name("functional")  # Keras makes a model inside, which takes a name
             self._join()
@@ -138,6 +141,7 @@ class Sequential(Model):
         """Make the weights for inputs of this shape, with None for the batch."""
         if input_shape is not None:
             self.build_for(Samples(tuple(input_shape)[1:], np.dtype("float32")))
+            self.batch_when_built = self.batch_when_built or next(iter(input_shape))
 
     @property
     def is_callable(self) -> bool:

@@ -142,7 +142,7 @@ class Trained(OwnSteps, ModelData):
                 "fit: fnet validates after each epoch, in batches of batch_size. Leave validation_freq and "
                 "validation_batch_size out, or call evaluate in a callback."
             )
-        x = self._built_on(x)
+        x = self._built_on(x, batch_size)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         if isinstance(validation_data, tuple | list):
             validation_data = tuple(self._arranged(*validation_data))[: len(validation_data)]
@@ -201,7 +201,7 @@ class Trained(OwnSteps, ModelData):
 
         verbose: 0 prints nothing, 2 a line, anything else a line with a bar. Source: Keras ``Model.evaluate``.
         """
-        x = self._built_on(x)
+        x = self._built_on(x, batch_size)
         x, y, sample_weight = self._arranged(x, y, sample_weight)
         trainer, ts = self._training()
         count = Count(x, batch_size, steps)
@@ -232,7 +232,7 @@ class Trained(OwnSteps, ModelData):
 
         verbose: 0 prints nothing, 2 a line, anything else a line with a bar. Source: Keras ``Model.predict``.
         """
-        x, _, _ = self._arranged(self._built_on(x))
+        x, _, _ = self._arranged(self._built_on(x, batch_size))
         count = Count(x, batch_size, steps)
         bar = Bar(verbose)
         predictor = self._predictor()

@@ -45,6 +45,18 @@ class LayerGraph:
         self.rows = [self.face(calls[0]) for calls in self.operations]
         self.layers = [face for face in self.rows if not isinstance(face, OperationLayer)]
 
+    @property
+    def is_line(self) -> bool:
+        """Whether each layer is called once, on one output of the one before it."""
+        before, met = (self.inputs[0], set[int]()) if len(self.inputs) == 1 else (None, set[int]())
+        for call in self.calls.calls:
+            sources = tree.leaves(call.inputs)
+            if len(sources) != 1 or self.face(sources[0].call) is not before or id(call.operation) in met:
+                return False
+            before = self.face(call)
+            met.add(id(call.operation))
+        return before is not None
+
     def sources_of(self, layer: Layer) -> list[tuple[str, int, int]]:
         """Which output of which call of which layer the inputs of a layer are, call after call."""
         calls = next((calls for calls in self.operations if self.face(calls[0]) is layer), [])
