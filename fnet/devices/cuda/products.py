@@ -4,10 +4,12 @@
 |---|---|
 | integers; float32 at "high", which the library does not have | fnet's kernels |
 | fewer than 2**18 multiplications: beginning a product takes as long as computing it | fnet's kernels |
-| neither rows nor columns lie without gaps; rows lie in one another; a size of 2**31 or more | fnet's kernels |
+| a size, or a step between rows, of 2**31 or more | fnet's kernels |
 | others, at "highest" and "medium" | the library, where it is in use and has an algorithm |
 
-The choice comes from counting, not from times.
+The library takes matrices whose rows, or columns, lie without gaps, one behind the other; rules copy others. The choice
+comes from counting, not from times. It is the same with an activation and without, so that a product has the same bits
+in `fnet.jit` as outside.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def product_of(
     if dtype.kind != "f" or dtype.itemsize < 4 or level == "high" or math.prod((count, m, k, n)) < LEAST:
         return None
     a_step, b_step = steps if count > 1 else (0, 0)
-    left, right = _operand((m, k), strides[0], a_step), _operand((k, n), strides[1], b_step)
+    left, right = operand_of((m, k), strides[0], a_step), operand_of((k, n), strides[1], b_step)
     if left is None or right is None or max(m, k, n, count, left.leading, right.leading) >= 1 << 31:
         return None
     results = count * m * n * dtype.itemsize
@@ -48,7 +50,7 @@ def product_of(
     return Product(m, k, n, count, left, right, dtype, level, False, workspace)
 
 
-def _operand(sizes: Sequence[int], strides: Sequence[int], step: int) -> Operand | None:
+def operand_of(sizes: Sequence[int], strides: Sequence[int], step: int = 0) -> Operand | None:
     """A matrix whose rows, or columns, lie without gaps, one behind the other; None for others."""
     (rows, columns), (row, column) = sizes, strides
     if (column == 1 or columns == 1) and (row >= columns or rows == 1):

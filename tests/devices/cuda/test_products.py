@@ -122,6 +122,7 @@ def test_all_transposes_and_windows(card: Emulated):
     compared(card, lambda a, x: (a @ x[1:8, 3:9], x[:, 2:9][:, ::-1] @ x[1:8]), A, wide, count=2)
     compared(card, lambda a, x: a[:, 1:] @ x[2:8, 1:], A, wide)  # begins at no multiple of 16 bytes
     compared(card, lambda a, x: a[1:2] @ x[:7, 4:5], A, wide)
+    compared(card, lambda x, b: x[:, :14:2] @ b, wide, B)  # copied: neither rows nor columns are without gaps
 
 
 def test_stacks(card: Emulated):
@@ -129,6 +130,7 @@ def test_stacks(card: Emulated):
     compared(card, lambda x, b: x @ b, stack, B)
     compared(card, lambda a, x: a @ np.swapaxes(x, 1, 2), A, stack)
     compared(card, lambda x: x @ np.swapaxes(x, 1, 2), stack)
+    compared(card, lambda x, b: x[..., 1:20:3] @ b, numbers(3, 5, 20), B)
     compared(card, lambda x, y: x[:, None] @ y, numbers(2, 5, 7), numbers(2, 7, 4))
 
 

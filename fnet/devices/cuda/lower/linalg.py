@@ -12,7 +12,7 @@ import numpy as np
 from fnet import activation_codes
 from fnet.compile.emit import Emitter, Ref, contiguous
 from fnet.devices.cuda.grids import MOST_Y, spread
-from fnet.devices.cuda.products import product_of
+from fnet.devices.cuda.products import operand_of, product_of
 from fnet.devices.cuda.tiling import SMALLEST, Tiling, tiles, tiling
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
@@ -35,13 +35,13 @@ def matmul(
     (c,) = outputs
     added = contiguous(bias[0], emit) if bias else None
     shape = (*a.shape, b.shape[1])
-    emit_product(emit, *_forwards(emit, a, b), c, added, shape, (1, 0, 0), activation, precision)
+    emit_product(emit, *_operands(emit, a, b, precision), c, added, shape, (1, 0, 0), activation, precision)
 
 
 @lowering(strided=True)
 def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
     """The products of a stack are blocks of one grid."""
-    a, b = _forwards(emit, *inputs)
+    a, b = _operands(emit, *inputs, precision)
     (c,) = outputs
     count, m, k = a.shape
     emit_product(emit, a, b, c, None, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]), precision=precision)
@@ -134,6 +134,15 @@ def emit_sum_of_parts(
     emit.call(launch, partial, total if bias is None else bias, total, parts, total.size, columns, act)
 
 
-def _forwards(emit: Emitter, a: Ref, b: Ref) -> tuple[Ref, Ref]:
-    """The windows themselves, or copies of those that go backwards."""
-    return contiguous(a, emit) if a.backwards else a, contiguous(b, emit) if b.backwards else b
+def _operands(emit: Emitter, a: Ref, b: Ref, precision: str) -> tuple[Ref, Ref]:
+    """The windows themselves, or copies of those that go backwards, or that a library for such sizes cannot take.
+
+    Without `fnet.jit`, windows are copied before: with it, they are computed in the same place and to the same bits.
+    """
+    a, b = (contiguous(x, emit) if x.backwards else x for x in (a, b))
+    (*lead, m, k), n = a.shape, b.shape[-1]
+    without_gaps = product_of((m, k, n), (math.prod(lead), m * k, k * n), ((k, 1), (n, 1)), a.dtype, precision)
+    home: Any = emit.device
+    if without_gaps is not None and home.multiplies(without_gaps):
+        a, b = (x if operand_of(x.shape[-2:], x.strides[-2:]) else contiguous(x, emit) for x in (a, b))
+    return a, b
