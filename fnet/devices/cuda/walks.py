@@ -11,20 +11,21 @@ Blocks do not wait for each other on cards that cannot begin them together, and 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fnet.devices.cuda.grids import WARP
-from fnet.kernels.cuda.recurrent_product import COLUMNS, DEEP, SAMPLES, SPACE, THREADS
+from fnet.kernels.cuda.recurrent_product import AHEAD, COLUMNS, DEEP, SAMPLES, SPACE, THREADS
 from fnet.kernels.cuda.runtime.limits import Limits
 
 MULTIPLIES = 85  # a clock of a multiprocessor: of its 128, what the reads of shared memory leave in float32
 EACH = 0.5  # a clock of a thread, at most
 BYTES = 24  # a clock, from the cache of the card to each of its multiprocessors while all fetch
 WAIT = 3000  # clocks from the last write of a step to the first read of the next one, across blocks or launches
-MOST_SAMPLES = 64  # of a tile
-CHUNK = 64  # the depth of a chunk, at least, where a block keeps its weights; and where it fetches them
-TILES = (64, 32, 16)  # columns of a block that keeps no weights
+TILE_SAMPLES = (64, 32, 16, 8, 4)
+TILE_COLUMNS = (64, 32, 16)  # of a block that keeps no weights
+CHUNK = 64  # the depth of its chunks, at most
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,25 @@ class Way:
     @property
     def shared_bytes(self) -> int:
         """The shared memory of a block: weights, vectors, sums."""
-        weights = (self.depth if self.keeps_weights else self.chunk) * self.columns
-        vectors, sums = self.samples * (self.chunk + SPACE), self.slices * self.samples * self.columns
-        return self.itemsize * (weights + vectors + sums)
+        weights = (self.depth if self.keeps_weights else self._buffers * self.chunk) * self.columns
+        vectors = self._buffers * self.samples * (self.chunk + SPACE)
+        return self.itemsize * (weights + vectors + self.slices * self.samples * self.columns)
+
+    @property
+    def _buffers(self) -> int:
+        return 2 if self.chunk < self.depth else 1
 
     @property
     def clocks(self) -> float:
         """For a step of a block."""
-        multiplied = self.group * self.columns * self.depth / min(MULTIPLIES, EACH * self.block)
-        vectors, weights = 0 if self.keeps_vectors else self.group, 0 if self.keeps_weights else self.columns
-        fetched = (vectors + weights) * self.depth * self.itemsize / BYTES
-        return multiplied + fetched + (0 if self.keeps_vectors else WAIT)
+        fours = self.chunk // 4
+        rounds = -(-fours // self.slices) * self.slices / fours  # of the slices, of which some have fewer fours
+        multiplied = self.group * self.columns * self.depth * rounds / min(MULTIPLIES, EACH * self.block)
+        vectors = 0 if self.keeps_vectors else self.group * self.depth * self.itemsize / BYTES
+        weights = 0 if self.keeps_weights else self.columns * self.depth * self.itemsize / BYTES
+        if self._buffers == 2:
+            vectors = max(0, vectors - multiplied) + vectors * self.chunk / self.depth  # the first chunk is waited for
+        return multiplied + vectors + weights + (0 if self.keeps_vectors else WAIT)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -89,6 +98,7 @@ class Way:
         return {name: int(getattr(self, name)) for name in names.split()}
 
 
+@functools.cache
 def way(n: int, steps: int, units: int, gates: int, itemsize: int, limits: Limits, *, back: bool) -> Way:
     """The way of a walk, forward or back, over so many samples and steps; all are at least 1."""
     found = ways(n, steps, units, gates, itemsize, limits, back=back)
@@ -98,10 +108,10 @@ def way(n: int, steps: int, units: int, gates: int, itemsize: int, limits: Limit
 def ways(n: int, steps: int, units: int, gates: int, itemsize: int, limits: Limits, *, back: bool) -> Iterator[Way]:
     """All ways that the card has room for."""
     layer = n, units, gates, itemsize, back
-    yield from (one for one in _of_one_block(*layer) if one.shared_bytes <= limits.shared_bytes)
-    if steps > 1:
-        yield from _of_several_blocks(*layer, limits)
-    yield from _of_steps(*layer)
+    several = _of_several_blocks(*layer, limits) if steps > 1 else ()
+    for one in (*_of_one_block(*layer), *several, *_of_steps(*layer)):
+        if one.shared_bytes <= limits.shared_bytes:
+            yield one
 
 
 def _of_one_block(n: int, units: int, gates: int, itemsize: int, back: bool) -> Iterator[Way]:
@@ -124,31 +134,28 @@ def _of_several_blocks(n: int, units: int, gates: int, itemsize: int, back: bool
         seen.add(own)
         parts, columns = -(-units // own), _columns(own, gates, back)
         group = _up(-(-n // min(-(-n // SAMPLES), limits.together // parts)), SAMPLES)
-        samples = min(_up(group, SAMPLES), MOST_SAMPLES)
-        while samples >= SAMPLES and columns // COLUMNS * (samples // SAMPLES) <= THREADS:
-            slices = _slices(columns, samples, depth)
-            room = limits.shared_bytes // itemsize - slices * samples * columns - _up(depth, DEEP) * columns
-            chunk = min(_up(depth, DEEP), (room // samples - SPACE) // DEEP * DEEP)
-            if chunk >= min(CHUNK, _up(depth, DEEP)):
-                chunk = _up(-(-depth // -(-depth // chunk)), DEEP)  # chunks that are all as deep
-                made = Way(
-                    parts, -(-n // group), own, columns, group, samples, _up(depth, chunk), chunk, slices, True, False,
-                    itemsize,
-                )  # fmt: skip
+        for most in TILE_SAMPLES:
+            made = _kept(parts, -(-n // group), own, columns, group, min(group, most), depth, itemsize)
+            if columns // COLUMNS * (made.samples // SAMPLES) <= THREADS:
                 yield made
-                break
-            samples = samples // 2 // SAMPLES * SAMPLES
+
+
+def _kept(parts: int, groups: int, own: int, columns: int, group: int, samples: int, depth: int, itemsize: int) -> Way:
+    """The way of blocks that keep their weights, for tiles of so many samples."""
+    chunk = _chunk(columns, samples, depth)
+    slices = _slices(columns, samples, chunk)
+    return Way(parts, groups, own, columns, group, samples, _up(depth, chunk), chunk, slices, True, False, itemsize)
 
 
 def _of_steps(n: int, units: int, gates: int, itemsize: int, back: bool) -> Iterator[Way]:
     """A launch for each step, whose blocks have a tile of samples and units."""
     depth = _depth(units, gates, back)
-    for wide in TILES:
+    for wide in TILE_COLUMNS:
         own = min(units, max(1, wide // (1 if back else gates)))
         columns = _columns(own, gates, back)
-        for most in (64, 32, 16, 8, 4):
+        for most in TILE_SAMPLES:
             samples = min(most, _up(n, SAMPLES))
-            chunk = min(CHUNK, _up(depth, DEEP))
+            chunk = min(CHUNK, _chunk(columns, samples, depth))
             yield Way(
                 -(-units // own), -(-n // samples), own, columns, samples, samples, _up(depth, chunk), chunk,
                 _slices(columns, samples, chunk), False, False, itemsize,
@@ -163,6 +170,14 @@ def _columns(own: int, gates: int, back: bool) -> int:
 def _depth(units: int, gates: int, back: bool) -> int:
     """The depth of a product."""
     return gates * units if back else units
+
+
+def _chunk(columns: int, samples: int, depth: int) -> int:
+    """The depth of a chunk: threads fetch as many fours of it ahead as they can."""
+    tiles = columns // COLUMNS * (samples // SAMPLES)
+    threads = tiles * max(1, THREADS // tiles)
+    chunk = max(DEEP, 4 * AHEAD * threads // samples // DEEP * DEEP)
+    return _up(-(-depth // -(-depth // chunk)), DEEP)  # chunks that are all as deep
 
 
 def _slices(columns: int, samples: int, depth: int) -> int:

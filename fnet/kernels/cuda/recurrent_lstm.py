@@ -70,4 +70,4 @@ def _retreat(saved, c, states, dc, dz_input, sizes, k, sample, unit, dh, off, ze
 
 
 walk = walk_of(GATES, _advance)
-walk_back = walk_back_of(GATES, _retreat)
+walk_back = walk_back_of(GATES, GATES, _retreat)

@@ -4,9 +4,10 @@ A thread has 4 samples and 8 columns of the product in registers. It adds up a s
 of it. Of 4 depths it reads 4 x 4 numbers of vectors and 4 x 8 of weights, 16 bytes at a time: 12 reads, or 48 numbers,
 for 128 products and sums. The sums of the slices then lie in shared memory, where a unit's are added up by one thread.
 
-In shared memory of a block lie the weights, ``[depth][columns]``: all, or those of a chunk of the depth; then the
-vectors of a tile of samples, ``[samples][chunk + SPACE]``; then the sums, ``[slices][samples][columns]``. Columns that
-no unit has, samples that are not there and depths beyond the end are zeros.
+In shared memory of a block lie the weights, ``[depth][columns]``: all, or those of two chunks of the depth; then the
+vectors of a tile of samples, ``[samples][chunk + SPACE]``, twice where the depth has several chunks: while one is
+multiplied, the next one is on its way; then the sums, ``[slices][samples][columns]``. Columns that no unit has, samples
+that are not there and depths beyond the end are zeros.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ THREADS = 256
 SAMPLES, COLUMNS = 4, 8  # of a thread
 DEEP = 8  # the depth is a multiple of that
 SPACE = 4  # behind the vector of a sample, so that vectors begin in different banks
+AHEAD = 4  # fours of a chunk that a thread fetches while the one before is multiplied
 
 
 @device_function
@@ -27,11 +29,12 @@ def _gate_of(column, own):
 
 
 @device_function
-def load_weights(shared, recurrent, depth, first_deep, chunk, columns, gates, own, first_unit, units, steps):
+def load_weights(shared, at, recurrent, depth, first_deep, chunk, columns, gates, own, first_unit, units, steps):
     """Fetch the weights of a chunk of the depth, for the units of a block.
 
-    recurrent: the recurrent kernel; own: units of a block; columns: of a block, gate by gate; steps: how far apart
-    weights are whose depths, gates and units are neighbours. Threads that are neighbours fetch what is.
+    at: where they begin; recurrent: the recurrent kernel; own: units of a block; columns: of a block, gate by gate;
+    steps: how far apart weights are whose depths, gates and units are neighbours. Threads that are neighbours fetch
+    what is.
     """
     deep_step, gate_step, unit_step = steps
     is_along = deep_step == 1
@@ -44,37 +47,93 @@ def load_weights(shared, recurrent, depth, first_deep, chunk, columns, gates, ow
         unit, weight = column - gate * own, zero
         if first_deep + deep < depth and column < gates * own and first_unit + unit < units:
             weight = recurrent[(first_deep + deep) * deep_step + gate * gate_step + (first_unit + unit) * unit_step]
-        shared[deep * columns + column] = weight
+        shared[at + deep * columns + column] = weight
         row, place = row + by_rows, place + by_places
         if place >= wide:
             row, place = row + 1, place - wide
 
 
 @device_function
-def load_vectors(shared, at, source, first, row, is_wide, depth, first_deep, chunk, samples, there):
+def _four(source, place, left, is_wide):
+    """Four neighbours, zeros beyond those that are left; is_wide: whether one access may read them."""
+    if is_wide and left >= 4:
+        return load4(source, place)
+    zero = source.dtype.type(0)
+    return (
+        source[place] if left > 0 else zero,
+        source[place + 1] if left > 1 else zero,
+        source[place + 2] if left > 2 else zero,
+        source[place + 3] if left > 3 else zero,
+    )
+
+
+@device_function
+def first_four(chunk):
+    """Which four numbers of a chunk of vectors a thread fetches first, and how far apart its fours are.
+
+    Both are a sample, and the four of it.
+    """
+    fours = chunk // 4
+    place, apart = cuda.threadIdx.x, cuda.blockDim.x
+    return (place // fours, place % fours), (apart // fours, apart % fours)
+
+
+@device_function
+def _next_four(four, apart, chunk):
+    """The one behind."""
+    sample, place = four[0] + apart[0], four[1] + apart[1]
+    return (sample + 1, place - chunk // 4) if place >= chunk // 4 else (sample, place)
+
+
+@device_function
+def _fetched(four, source, first, row, is_wide, depth, there):
+    """Four numbers of the vector of a sample; see `load_vectors`."""
+    left = depth - 4 * four[1] if four[0] < there else 0
+    return _four(source, first + four[0] * row + 4 * four[1], left, is_wide)
+
+
+@device_function
+def _keep(shared, at, four, numbers, chunk, samples):
+    """Write four numbers to shared memory."""
+    if four[0] < samples:
+        store4(shared, at + four[0] * (chunk + SPACE) + 4 * four[1], numbers)
+
+
+@device_function
+def load_vectors(shared, at, source, first, row, is_wide, depth, chunk, samples, there):
     """Fetch a chunk of vectors: of so many samples, of which `there` are there.
 
-    first: where the vector of the first sample begins in its array; row: how far apart they are; is_wide: whether four
-    neighbours can be read at once.
+    first: where the chunk of the first vector begins in its array; row: how far apart vectors are; is_wide: whether
+    four neighbours can be read at once; depth: of what is left of the vectors.
     """
-    fours, zero = chunk // 4, shared.dtype.type(0)
-    sample, four = cuda.threadIdx.x // fours, cuda.threadIdx.x % fours
-    by_samples, by_fours = cuda.blockDim.x // fours, cuda.blockDim.x % fours
-    while sample < samples:
-        a, b, c, d = zero, zero, zero, zero
-        if sample < there:
-            place, left = first + sample * row + first_deep + 4 * four, depth - first_deep - 4 * four
-            if is_wide and left >= 4:
-                a, b, c, d = load4(source, place)
-            else:
-                a = source[place] if left > 0 else zero
-                b = source[place + 1] if left > 1 else zero
-                c = source[place + 2] if left > 2 else zero
-                d = source[place + 3] if left > 3 else zero
-        store4(shared, at + sample * (chunk + SPACE) + 4 * four, (a, b, c, d))
-        sample, four = sample + by_samples, four + by_fours
-        if four >= fours:
-            sample, four = sample + 1, four - fours
+    four, apart = first_four(chunk)
+    while four[0] < samples:
+        _keep(shared, at, four, _fetched(four, source, first, row, is_wide, depth, there), chunk, samples)
+        four = _next_four(four, apart, chunk)
+
+
+@device_function
+def fetch_ahead(source, first, row, is_wide, depth, chunk, there):
+    """The `AHEAD` fours of a thread of a chunk, see `load_vectors`; they come while the one before is multiplied."""
+    a, apart = first_four(chunk)
+    b = _next_four(a, apart, chunk)
+    c = _next_four(b, apart, chunk)
+    d = _next_four(c, apart, chunk)
+    return (
+        _fetched(a, source, first, row, is_wide, depth, there),
+        _fetched(b, source, first, row, is_wide, depth, there),
+        _fetched(c, source, first, row, is_wide, depth, there),
+        _fetched(d, source, first, row, is_wide, depth, there),
+    )
+
+
+@device_function
+def keep_ahead(shared, at, fours, chunk, samples):
+    """Write what `fetch_ahead` gave."""
+    four, apart = first_four(chunk)
+    for k in range(AHEAD):
+        _keep(shared, at, four, fours[k], chunk, samples)
+        four = _next_four(four, apart, chunk)
 
 
 @device_function

@@ -23,6 +23,8 @@ from fnet.kernels.cuda.recurrent import put_gates
 from fnet.kernels.cuda.recurrent_product import (
     SPACE,
     THREADS,
+    fetch_ahead,
+    keep_ahead,
     load_vectors,
     load_weights,
     multiplied,
@@ -30,7 +32,7 @@ from fnet.kernels.cuda.recurrent_product import (
     put_sums,
     total,
 )
-from fnet.kernels.cuda.runtime.access import is_aligned
+from fnet.kernels.cuda.runtime.access import is_aligned, prefetch
 from fnet.kernels.cuda.runtime.grid_barrier import arrive, leave, wait_for
 from fnet.kernels.cuda.runtime.kernel import DeviceFunction, Kernel, cuda, device_function, kernel
 from fnet.kernels.sizes import Sizes
@@ -69,9 +71,9 @@ def sum_of(shared, sums, gate):
 @device_function
 def _places(sizes):
     """Where vectors and sums begin in shared memory; the weights are in front."""
-    deep = sizes[DEPTH] if sizes[KEEPS_WEIGHTS] != 0 else sizes[CHUNK]
-    vectors = deep * sizes[COLUMNS]
-    return vectors, vectors + sizes[SAMPLES] * (sizes[CHUNK] + SPACE)
+    chunk, buffers = sizes[CHUNK], 2 if sizes[CHUNK] < sizes[DEPTH] else 1
+    vectors = (sizes[DEPTH] if sizes[KEEPS_WEIGHTS] != 0 else buffers * chunk) * sizes[COLUMNS]
+    return vectors, vectors + buffers * sizes[SAMPLES] * (chunk + SPACE)
 
 
 @device_function
@@ -79,7 +81,7 @@ def _begin(shared, recurrent, sizes, real, gates, steps):
     """Fetch the weights that stay for all steps, and clear the vectors that do; real: the depth without zeros."""
     if sizes[KEEPS_WEIGHTS] != 0:
         first_unit, columns, own = cuda.blockIdx.x * sizes[OWN], sizes[COLUMNS], sizes[OWN]
-        load_weights(shared, recurrent, real, 0, sizes[DEPTH], columns, gates, own, first_unit, sizes[UNITS], steps)
+        load_weights(shared, 0, recurrent, real, 0, sizes[DEPTH], columns, gates, own, first_unit, sizes[UNITS], steps)
     if sizes[KEEPS_VECTORS] != 0:
         vectors, sums = _places(sizes)
         i = vectors + cuda.threadIdx.x
@@ -87,6 +89,14 @@ def _begin(shared, recurrent, sizes, real, gates, steps):
             shared[i] = shared.dtype.type(0)
             i += cuda.blockDim.x
         cuda.syncthreads()
+
+
+@device_function
+def _weights(shared, at, recurrent, real, deep, sizes, gates, steps):
+    """Fetch the weights of a chunk of the depth, if they do not stay for all steps."""
+    if sizes[KEEPS_WEIGHTS] == 0:
+        own, units, chunk, columns = sizes[OWN], sizes[UNITS], sizes[CHUNK], sizes[COLUMNS]
+        load_weights(shared, at, recurrent, real, deep, chunk, columns, gates, own, cuda.blockIdx.x * own, units, steps)
 
 
 @device_function
@@ -98,25 +108,34 @@ def _product(shared, recurrent, source, first, row, real, initial, tile, end, si
     gates, steps: of the weights.
     """
     columns, samples, chunk, slices = sizes[COLUMNS], sizes[SAMPLES], sizes[CHUNK], sizes[SLICES]
-    (vectors, sums_at), sums, deep = _places(sizes), no_sums(shared.dtype.type(0)), 0
+    (vectors, sums_at), sums, zero = _places(sizes), no_sums(shared.dtype.type(0)), shared.dtype.type(0)
     h, h_row = initial
-    fetches, is_wide, there = sizes[KEEPS_VECTORS] == 0, is_aligned(source) and (first | row) & 3 == 0, end - tile
-    while deep < real:
-        if deep > 0:
-            cuda.syncthreads()
+    is_wide, there, keeps_weights = is_aligned(source) and (first | row) & 3 == 0, end - tile, sizes[KEEPS_WEIGHTS] != 0
+    begin, deep, buffer, size = first + tile * row, 0, 0, samples * (chunk + SPACE)
+    if real > 0:
         if h_row >= 0:
-            load_vectors(shared, vectors, h, tile * h_row, h_row, False, real, deep, chunk, samples, there)
-        elif fetches:
-            begin = first + tile * row
-            load_vectors(shared, vectors, source, begin, row, is_wide, real, deep, chunk, samples, there)
-        if sizes[KEEPS_WEIGHTS] == 0:
-            first_unit, own = cuda.blockIdx.x * sizes[OWN], sizes[OWN]
-            load_weights(shared, recurrent, real, deep, chunk, columns, gates, own, first_unit, sizes[UNITS], steps)
-        if fetches or h_row >= 0:
+            load_vectors(shared, vectors, h, tile * h_row, h_row, False, real, chunk, samples, there)
+        elif sizes[KEEPS_VECTORS] == 0:
+            load_vectors(shared, vectors, source, begin, row, is_wide, real, chunk, samples, there)
+        _weights(shared, 0, recurrent, real, 0, sizes, gates, steps)
+        if h_row >= 0 or sizes[KEEPS_VECTORS] == 0:
             cuda.syncthreads()
-        weights = deep * columns if sizes[KEEPS_WEIGHTS] != 0 else 0
-        sums = multiplied(sums, shared, weights, vectors, chunk, columns, samples, slices)
-        deep += chunk
+    none = zero, zero, zero, zero
+    while deep < real:
+        ahead, fours = deep + chunk, (none, none, none, none)
+        if ahead < real:
+            if h_row >= 0:
+                fours = fetch_ahead(h, tile * h_row + ahead, h_row, False, real - ahead, chunk, there)
+            else:
+                fours = fetch_ahead(source, begin + ahead, row, is_wide, real - ahead, chunk, there)
+        weights = deep * columns if keeps_weights else buffer * chunk * columns
+        sums = multiplied(sums, shared, weights, vectors + buffer * size, chunk, columns, samples, slices)
+        buffer = 1 - buffer
+        if ahead < real:
+            keep_ahead(shared, vectors + buffer * size, fours, chunk, samples)
+            _weights(shared, buffer * chunk * columns, recurrent, real, ahead, sizes, gates, steps)
+            cuda.syncthreads()
+        deep = ahead
     put_sums(shared, sums_at, sums, columns, samples, slices)
     cuda.syncthreads()
 
@@ -165,6 +184,10 @@ def walk_of(gates: int, advance: DeviceFunction) -> Kernel:
                     nth, u = i // own, i % own
                     sample, unit = tile + nth, first_unit + u
                     if sample < end and unit < units:
+                        if k + 1 < steps:
+                            ahead = (sample * steps + time_of(sizes, k + 1)) * gates * units + unit
+                            for gate in range(gates):
+                                prefetch(z, ahead + gate * units)
                         if k == 0:
                             before = h[sample * sizes[H_ROW] + unit]
                         else:
@@ -184,8 +207,11 @@ def walk_of(gates: int, advance: DeviceFunction) -> Kernel:
     return _of_module(walk, advance)
 
 
-def walk_back_of(gates: int, retreat: DeviceFunction) -> Kernel:
-    """The walk back of a layer with so many gates; retreat: a step back of one unit of one sample."""
+def walk_back_of(gates: int, kept: int, retreat: DeviceFunction) -> Kernel:
+    """The walk back of a layer with so many gates, of which `kept` numbers are saved.
+
+    retreat: a step back of one unit of one sample.
+    """
 
     @kernel(threads=THREADS)
     def walk_back(recurrent, carry, dc, dy, mask, saved, c, states, dz_input, dz, counters, sizes, first, behind):
@@ -216,6 +242,12 @@ def walk_back_of(gates: int, retreat: DeviceFunction) -> Kernel:
                     nth, u = i // own, i % own
                     sample, unit = tile + nth, first_unit + u
                     if sample < end and unit < units:
+                        if k > 0:
+                            ahead = time_of(sizes, k - 1)
+                            prefetch(dy, sample * sizes[DY_ROW] + ahead * sizes[DY_STEP] + unit)
+                            prefetch(states, sample * sizes[STATE_ROW] + ahead * sizes[STATE_STEP] + unit)
+                            for gate in range(kept):
+                                prefetch(saved, ((ahead * n + sample) * kept + gate) * units + unit)
                         place = sample * units + unit
                         dh = carry[place] + total(shared, sums_at + nth * columns + u, samples * columns, slices)
                         if k >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -132,11 +133,24 @@ def test_where_all_steps_are_one_launch(name, units, kind):
     for back in (False, True):
         found = walks.way(64, 50, units, COLUMNS[name], 4, LIMITS, back=back)
         assert WAYS[kind](found) or (name, kind) == ("simple", "several")
-        assert found.shared_bytes <= LIMITS.shared_bytes and found.block <= 256
-        assert not found.is_together or found.parts * found.groups <= LIMITS.together
-        assert found.parts * found.own >= units and found.groups * found.group >= 64
     assert not walks.way(64, 1, units, COLUMNS[name], 4, LIMITS, back=False).is_together
     assert not walks.way(64, 50, units, COLUMNS[name], 4, Limits(1, 99 << 10), back=False).is_together
+
+
+def test_ways_keep_to_what_kernels_expect():
+    cases = itertools.product((1, 3, 4), (1, 9, 50, 100, 1000, 3000), (1, 5, 100, 1000), (False, True), (4, 8))
+    for gates, units, n, back, itemsize in cases:
+        for limits in (LIMITS, Limits(82, 99 << 10)):
+            for found in walks.ways(n, 9, units, gates, itemsize, limits, back=back):
+                depth = gates * units if back else units
+                tiles = found.columns // 8 * (found.samples // 4)
+                assert found.block <= 256 and tiles * found.slices <= 256
+                assert found.depth % found.chunk == 0 and depth <= found.depth < depth + found.chunk
+                assert found.chunk == found.depth or found.samples * found.chunk <= 16 * found.block
+                assert found.shared_bytes <= limits.shared_bytes
+                assert (found.parts - 1) * found.own < units <= found.parts * found.own
+                assert (found.groups - 1) * found.group < n <= found.groups * found.group
+                assert not found.is_together or found.parts * found.groups <= limits.together
 
 
 @EACH

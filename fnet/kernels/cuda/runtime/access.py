@@ -33,6 +33,11 @@ def store4(x, i, values):
         x[i + k] = values[k]
 
 
+@instruction
+def prefetch(x, i):
+    """Let element i be brought to the cache of the card; this waits for nothing."""
+
+
 def _refuse_unaligned(x, i):
     size = x.dtype.itemsize
     unit = min(BYTES, 4 * size)

@@ -173,11 +173,24 @@ def bits_of(typing, number):
 
 
 @intrinsic
+def prefetch(typing, x, i):
+    """Let element i be brought to the cache of the card."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        address = _address(context, builder, signature, values)
+        kind = ir.FunctionType(ir.VoidType(), [address.type])
+        builder.call(ir.InlineAsm(kind, "prefetch.L2 [$0];", "l", side_effect=True), [address])
+        return context.get_dummy_value()
+
+    return types.void(x, i), generate
+
+
+@intrinsic
 def arrive(typing, counters, i):
     """Add one to a counter, behind all that the thread wrote or knows of."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        _with_memory(builder, ir.VoidType(), _ARRIVE, "l", _counter(context, builder, signature, values))
+        _with_memory(builder, ir.VoidType(), _ARRIVE, "l", _address(context, builder, signature, values))
         return context.get_dummy_value()
 
     return types.void(counters, i), generate
@@ -188,7 +201,7 @@ def wait_for(typing, counters, i, count):
     """Read a counter until it has reached a number; what others wrote before they counted is read behind that."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        address, count = _counter(context, builder, signature, values), builder.trunc(values[2], _INDEX)
+        address, count = _address(context, builder, signature, values), builder.trunc(values[2], _INDEX)
         begin, behind = builder.append_basic_block("waiting"), builder.append_basic_block("reached")
         builder.branch(begin)
         builder.position_at_end(begin)
@@ -200,8 +213,8 @@ def wait_for(typing, counters, i, count):
     return types.void(counters, i, types.int64), generate
 
 
-def _counter(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-    """The address of a counter."""
+def _address(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+    """The address of an element; values: the array, the number."""
     first = _data(context, builder, signature.args[0], values[0])
     return builder.ptrtoint(builder.gep(first, [values[1]]), ir.IntType(64))
 
