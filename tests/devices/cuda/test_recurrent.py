@@ -138,7 +138,7 @@ def test_where_all_steps_are_one_launch(name, units, kind):
 
 
 def test_ways_keep_to_what_kernels_expect():
-    cases = itertools.product((1, 3, 4), (1, 9, 50, 100, 1000, 3000), (1, 5, 100, 1000), (False, True), (4, 8))
+    cases = itertools.product((1, 3, 4), (1, 9, 100, 1000), (1, 5, 1000), (False, True), (4, 8))
     for gates, units, n, back, itemsize in cases:
         for limits in (LIMITS, Limits(82, 99 << 10)):
             for found in walks.ways(n, 9, units, gates, itemsize, limits, back=back):
