@@ -41,7 +41,7 @@ def matmul(
 @lowering(strided=True)
 def stacked_matmul(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, precision: str = "highest") -> None:
     """The products of a stack are blocks of one grid."""
-    a, b = _operands(emit, *inputs, precision)
+    a, b = _operands(emit, inputs[0], inputs[1], precision)
     (c,) = outputs
     count, m, k = a.shape
     emit_product(emit, a, b, c, None, (m, k, b.shape[2]), (count, a.strides[0], b.strides[0]), precision=precision)

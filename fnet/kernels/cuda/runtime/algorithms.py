@@ -43,9 +43,10 @@ Alignments = tuple[int, int, int, int]
 
 def started() -> Algorithms | None:
     """What computes products on the card whose context is entered; None where no library is in use."""
-    library, _ = cublaslt.library()
-    handle = library.start() if library is not None else 0
-    return Algorithms(library, handle) if library is not None and handle else None
+    while (library := cublaslt.library()[0]) is not None:
+        if handle := library.start():
+            return Algorithms(library, handle)
+    return None
 
 
 class Algorithms:

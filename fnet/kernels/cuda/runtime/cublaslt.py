@@ -139,9 +139,27 @@ class Library:
         return 0
 
 
-@functools.cache
 def library() -> tuple[Library | None, str]:
-    """The library, with its version and where it is from; or None, and why there is none."""
+    """The first library that no card has refused, with where it is from; or None, and why there is none."""
+    refused: list[Library] = []
+    while True:
+        found, words = _loaded(tuple(one.number for one in refused))
+        if found is None:
+            return None, "; ".join(one.refused for one in refused) or words
+        if not found.refused:
+            return found, words
+        refused.append(found)
+
+
+def said() -> str:
+    """Which library is in use, and where it is from, or why none is."""
+    found, words = library()
+    return f"not in use: {words}" if found is None else words
+
+
+@functools.cache
+def _loaded(but: tuple[int, ...]) -> tuple[Library | None, str]:
+    """The first one that is found of another version than these."""
     if os.environ.get(VARIABLE, "1").lower() in ("0", "off", "no", "false"):
         return None, f"off by {VARIABLE} in the environment"
     refused = []
@@ -153,16 +171,11 @@ def library() -> tuple[Library | None, str]:
         except AttributeError as error:
             refused.append(f"{path} is not cuBLASLt {VERSIONS[-1]} or later: {error}")
             continue
-        if found.number // 10000 >= VERSIONS[-1]:
+        if found.number // 10000 < VERSIONS[-1]:
+            refused.append(f"{path} is of version {found.version}; {VERSIONS[-1]} or later is needed")
+        elif found.number not in but:
             return found, f"{found.version} of {path}"
-        refused.append(f"{path} is of version {found.version}; {VERSIONS[-1]} or later is needed")
     return None, "; ".join(refused) or "not found: pip install nvidia-cublas"
-
-
-def said() -> str:
-    """Where the library is from that is in use, or why none is."""
-    found, words = library()
-    return f"not in use: {words}" if found is None else f"not in use: {found.refused}" if found.refused else words
 
 
 def _candidates() -> Iterator[str]:

@@ -43,13 +43,13 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     places: list[str] = []
     monkeypatch.setattr(cublaslt, "_candidates", lambda: places)
     monkeypatch.delenv(cublaslt.VARIABLE, raising=False)
-    cublaslt.library.cache_clear()
+    cublaslt._loaded.cache_clear()
     yield places
-    cublaslt.library.cache_clear()
+    cublaslt._loaded.cache_clear()
 
 
 def said() -> str:
-    cublaslt.library.cache_clear()
+    cublaslt._loaded.cache_clear()
     return cublaslt.said()
 
 
@@ -69,13 +69,22 @@ def test_which_one_is_in_use(searched: list[str]):
     assert said() == f"not in use: {old}"
     searched += [built(120804), built()]
     assert said() == f"12.8.4 of {built(120804)}"
-    stand_in = StandIn()
-    del searched[:2]
-    cublaslt.library.cache_clear()
-    stand_in.failing[CREATE] = 1
+
+
+@needs_compiler
+def test_one_that_does_not_start_leaves_its_place_to_the_next(searched: list[str]):
+    searched += [built(), built(120804)]
+    new, old = cublaslt.Library(built()), cublaslt.Library(built(120804))
+    failing = [(ctypes.c_int * 4).in_dll(each._functions, "failing") for each in (new, old)]
+    failing[0][CREATE] = 1  # as if the driver were older than it
+    assert cublaslt.said() == f"13.1.0 of {built()}"
+    assert algorithms.started() is not None and cublaslt.said() == f"12.8.4 of {built(120804)}"
+    cublaslt._loaded.cache_clear()
+    failing[1][CREATE] = 1
     assert algorithms.started() is None
-    assert cublaslt.said() == f"not in use: starting 13.1.0 of {built()}: cuBLASLt says not initialized."
-    stand_in.failing[CREATE] = 0
+    refused = (f"starting {each.version} of {each.path}: cuBLASLt says not initialized." for each in (new, old))
+    assert cublaslt.said() == f"not in use: {'; '.join(refused)}"
+    failing[0][CREATE] = failing[1][CREATE] = 0
 
 
 def test_where_it_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
