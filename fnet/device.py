@@ -160,6 +160,10 @@ class Device(Protocol):
         """A copy of an array on the host."""
         ...
 
+    def taken(self, array: Any) -> Array:
+        """A copy of an array of another device."""
+        ...
+
     def copied(self, array: Array) -> Array:
         """A copy of an array on the device."""
         ...

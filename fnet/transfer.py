@@ -67,7 +67,7 @@ def to_device(values: T, name: str) -> T:
         if home.owns(x) or not isinstance(x, DeviceArray | np.ndarray | np.generic):
             return x
         if isinstance(x, DeviceArray):
-            return home.put(x.home.get(x))
+            return home.taken(x)
         check_array(x)
         check_dtype(x.dtype)
         return home.put(np.asarray(x))

@@ -74,6 +74,9 @@ class Cpu:
     def get(self, array: np.ndarray) -> np.ndarray:
         return np.array(array)
 
+    def taken(self, array: Any) -> np.ndarray:
+        return array.home.get(array)
+
     def copied(self, array: np.ndarray) -> np.ndarray:
         return np.array(array)
 

@@ -24,8 +24,11 @@ from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
+STREAMS = 1000  # of a card, at most: no two streams have one number
 MOST_THREADS, MOST_X, MOST_Y_Z, MOST_Z = 1024, (1 << 31) - 1, (1 << 16) - 1, 64
 LIMITS = Limits(together=132, shared_bytes=227 << 10)  # of an H200
+Event = tuple[Any, int, dict[int, int]]
+"""The card, its stream, and how much of each stream's work is before the event."""
 Span = tuple[int, int]
 """An address, and how many bytes from there on."""
 
@@ -63,7 +66,7 @@ class Emulated:
         self.limits = LIMITS
         self.seen: Counter[str] = Counter()
         self.kernels: Counter[str] = Counter()
-        self._next = FIRST
+        self._next = FIRST * (1 + number)
         self._memory: dict[int, np.ndarray] = {}
         self._starts: list[int] = []
         self._queues: dict[
@@ -75,7 +78,7 @@ class Emulated:
         self._touched: dict[int, dict[int, int]] = {}  # a piece of memory -> when each stream was there last
 
     def stream(self) -> int:
-        stream = len(self._queues) + 1
+        stream = STREAMS * self.number + len(self._queues) + 1
         self._queues[stream], self._clocks[stream] = [], {stream: 0}
         return stream
 
@@ -131,6 +134,14 @@ class Emulated:
             there, here = self._at(to, nbytes), self._at(source, nbytes)
             self._do(stream, "copied", [(to, nbytes), (source, nbytes)], lambda: _fill(there, here))
 
+    def copy_from(self, to: int, card: Any, source: int, nbytes: int, stream: int) -> None:
+        if card is self:
+            self.copy(to, source, nbytes, stream)
+        elif nbytes:
+            there, here = self._at(to, nbytes), card._at(source, nbytes)
+            self._do(stream, "copied from a card", [(to, nbytes)], lambda: _fill(there, here))
+            card._note(stream, self._clocks[stream], "copied to a card", [(source, nbytes)])
+
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         there = self._at(address, nbytes)
         self._do(stream, "zeroed", [(address, nbytes)], lambda: there.fill(0))
@@ -180,16 +191,16 @@ class Emulated:
             self._at(address, nbytes)
         self._do(stream, "replayed", touched, lambda: [work() for _, work in graph.work])
 
-    def record(self, stream: int) -> tuple[int, dict[int, int]]:
+    def record(self, stream: int) -> Event:
         self._not_recorded(stream, "event")
-        return stream, dict(self._clocks[stream])
+        return self, stream, dict(self._clocks[stream])
 
-    def wait(self, stream: int, event: tuple[int, dict[int, int]]) -> None:
-        other, then = event
+    def wait(self, stream: int, event: Event) -> None:
+        card, other, then = event
         clock = self._clocks[stream]
         for known, time in then.items():
             clock[known] = max(time, clock.get(known, 0))
-        self._queues[stream].append((clock[stream], lambda: self._work(other, then[other])))
+        self._queues[stream].append((clock[stream], lambda: card._work(other, then[other])))
 
     def synchronize(self, stream: int) -> None:
         self._not_recorded(stream, "wait of the host")
@@ -217,6 +228,13 @@ class Emulated:
         self.seen[what] += 1
         clock = self._clocks[stream]
         clock[stream] += 1
+        self._note(stream, clock, what, touched)
+        self._queues[stream].append((clock[stream], work))
+        if not self.is_late:
+            self._work(stream)
+
+    def _note(self, stream: int, clock: dict[int, int], what: str, touched: list[Span]) -> None:
+        """Remember when a stream, of this card or another, was at work in memory of this one."""
         for span in touched:
             for piece in _pieces(span):
                 last = self._touched.setdefault(piece, {})
@@ -226,9 +244,6 @@ class Emulated:
                             f"{what} in stream {stream} at {span[0]:#x}, where stream {other} may be at work."
                         )
                 last[stream] = clock[stream]
-        self._queues[stream].append((clock[stream], work))
-        if not self.is_late:
-            self._work(stream)
 
     def _not_recorded(self, stream: int, what: str) -> None:
         if stream in self._captured:

@@ -275,6 +275,7 @@ def test_two_cards(card: Emulated, monkeypatch: pytest.MonkeyPatch):
         assert z.device == both[0].device
         np.testing.assert_array_equal(host(z), 2 * X)
     np.testing.assert_array_equal(host(fnet.to_device(y, "cuda")), X)
+    assert card.seen["copied from a card"] == 1
     with pytest.raises(DeviceError, match=r"a float32\[2, 3\] is on 'cuda' and a float32\[2, 3\] on 'cuda:1'; nothing"):
         add(x, y)
     with pytest.raises(

@@ -125,6 +125,13 @@ class Driver:
         if nbytes:
             self._do("copying on the card", "cuMemcpyDtoDAsync", to, source, nbytes, stream)
 
+    def copy_from(self, to: int, card: Driver, source: int, nbytes: int, stream: int) -> None:
+        if card is self:
+            self.copy(to, source, nbytes, stream)
+        elif nbytes:
+            places = to, self._context, source, card._context
+            self._do("copying between cards", "cuMemcpyPeerAsync", *places, nbytes, stream)
+
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         self._do("clearing memory", "cuMemsetD8Async", address, 0, nbytes, stream)
 

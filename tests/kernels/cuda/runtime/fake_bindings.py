@@ -18,7 +18,7 @@ class Result(IntEnum):
 
 GIVEN = {  # how many values a function gives beside the result
     "cuInit": 0, "cuCtxSetCurrent": 0, "cuLaunchKernel": 0, "cuMemFree": 0, "cuMemcpyHtoDAsync": 0,
-    "cuLaunchCooperativeKernel": 0,
+    "cuLaunchCooperativeKernel": 0, "cuMemcpyPeerAsync": 0,
     "cuMemcpyDtoHAsync": 0, "cuMemcpyDtoDAsync": 0, "cuMemsetD8Async": 0, "cuStreamBeginCapture": 0,
     "cuStreamSynchronize": 0, "cuEventRecord": 0, "cuStreamWaitEvent": 0, "cuGraphLaunch": 0, "cuGraphDestroy": 0,
     "cuGraphExecDestroy": 0, "cuFuncSetAttribute": 0, "cuEventDestroy": 0, "cuMemFreeHost": 0, "cuCtxSynchronize": 0,

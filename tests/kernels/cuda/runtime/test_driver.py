@@ -173,6 +173,20 @@ def test_memory_and_order(api: FakeBindings, card: driver.Driver):
     ]  # fmt: skip
 
 
+def test_copies_between_cards(api: FakeBindings, card: driver.Driver):
+    other, stream = driver.Driver(1), card.stream()
+    here, there = card.allocate(64), other.allocate(64)
+    api.calls.clear()
+    card.copy_from(here, other, there, 64, stream)
+    card.copy_from(here, card, here + 32, 32, stream)
+    card.copy_from(here, other, there, 0, stream)
+    assert [call for call in api.calls if call[0] != "cuCtxSetCurrent"] == [
+        ("cuMemcpyPeerAsync", here, card._context, there, other._context, 64, stream),
+        ("cuMemcpyDtoDAsync", here, here + 32, 32, stream),
+    ]
+    assert card._context != other._context
+
+
 def test_pinned_memory_lives_as_long_as_an_array_of_it(api: FakeBindings, card: driver.Driver):
     host = card.pinned(64)
     part = host[8:16].view(np.float64)
