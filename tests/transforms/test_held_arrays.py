@@ -32,10 +32,11 @@ def test_weights_of_the_function_are_used_where_they_are(card):
     expected = net.apply(params, state, x)[0]
     on_card = fnet.to_device(params, "cuda")
     apply = fnet.jit(lambda x: net.apply(on_card, state, x)[0])
-    given = card.seen["copied in"]
+    given, copied = card.seen["copied in"], card.seen["copied"]
+    assert apply.plan(there(x)).inputs[1:] == [a.spec for a in fnet.tree.leaves(on_card)]
+    assert card.seen["copied"] == copied
     for _ in range(3):  # launch by launch, as a graph, by the call that is written for steady ones
         np.testing.assert_allclose(fnet.to_host(apply(there(x))), expected, rtol=1e-6)
-    assert apply.plan(there(x)).inputs[1:] == [a.spec for a in fnet.tree.leaves(on_card)]
     assert card.seen["copied in"] == given + 5  # x, and the sizes of the product
 
 
