@@ -19,10 +19,18 @@ def _quotient(a, b):
 def tile_of_block(down, across):
     """The row and the column of the tile that a block has, of so many rows and columns of tiles.
 
-    All tiles are x of the grid, the only axis that a card lets be long. Blocks go down the rows of a band, then on to
-    its next column: blocks that run together read the same parts of both operands, from the cache.
+    All tiles are x of the grid, the only axis that a card lets be long.
     """
-    number = np.uint32(cuda.blockIdx.x)
+    return tile_of_number(np.uint32(cuda.blockIdx.x), down, across)
+
+
+@device_function
+def tile_of_number(number, down, across):
+    """The row and the column of the tile of a number below ``down * across``.
+
+    Numbers go down the rows of a band, then on to its next column: blocks that run together read the same parts of
+    both operands, from the cache.
+    """
     band = _quotient(number, BAND * across)
     number = np.uint32(number - band * BAND * across)
     height = min(BAND, down - band * BAND)
@@ -31,7 +39,19 @@ def tile_of_block(down, across):
 
 
 @device_function
+def tiles_of(rows, columns, size):
+    """How many tiles a product has; size: of a tile."""
+    return ((rows + size - 1) // size) * ((columns + size - 1) // size)
+
+
+@device_function
 def first_places(rows, columns, size):
     """The first row and column of the tile of a block; size: of a tile."""
-    down, across = tile_of_block((rows + size - 1) // size, (columns + size - 1) // size)
+    return first_places_of(np.uint32(cuda.blockIdx.x), rows, columns, size)
+
+
+@device_function
+def first_places_of(number, rows, columns, size):
+    """The first row and column of the tile of this number."""
+    down, across = tile_of_number(number, (rows + size - 1) // size, (columns + size - 1) // size)
     return np.int32(down * size), np.int32(across * size)

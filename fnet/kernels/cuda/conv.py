@@ -1,9 +1,8 @@
 """Convolutions as matrix products whose left operand is read in place, through windows of an image.
 
 A block computes a tile of the product from tiles of the operands in shared memory; a thread has one element, summed in
-a fixed order. The axes before the last lie in a table, ``leads[tap, target]``: the line of the source that a tap of
-these axes reads for a target, or -1. Along the last axis a tap reads ``(target * SCALE + tap * STEP + OFFSET) /
-DIVISOR``, if that is an integer in [0, LIMIT). So the same kernel serves a convolution and its input gradient.
+a fixed order. `fnet.kernels.cuda.window` says what windows are, so that the same kernel serves a convolution and its
+input gradient.
 """
 
 from __future__ import annotations
@@ -11,8 +10,26 @@ from __future__ import annotations
 import numpy as np
 
 from fnet.kernels.cuda.activation import activated
-from fnet.kernels.cuda.block_tile import tile_of_block
+from fnet.kernels.cuda.block_tile import tile_of_block, tile_of_number, tiles_of
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
+from fnet.kernels.cuda.window import (
+    COLUMNS,
+    DEPTH,
+    GROUPS,
+    LAST_TAPS,
+    LIMIT,
+    LINE,
+    LINES,
+    OFFSET,
+    PIXELS,
+    SCALE,
+    STEP,
+    TAPS,
+    WINDOW,
+    residue_of_block,
+    result_pixel,
+    targets_of,
+)
 from fnet.kernels.sizes import Sizes
 
 TILE = 16
@@ -20,14 +37,11 @@ _ELEMENTS = TILE * TILE
 _PITCH = TILE + 1  # a column more, so that the elements of a column lie in different banks
 _SHARED = TILE * (TILE + 1)
 
-# Samples, groups, channels of the source and columns of the result in a group; lines of targets, targets in a line,
-# pixels of the source in a sample; taps, and those of the last axis; its SCALE to LIMIT.
-WINDOW = "samples groups depth columns lines line pixels taps last_taps scale step offset divisor limit"
-(
-    SAMPLES, GROUPS, DEPTH, COLUMNS, LINES, LINE, PIXELS, TAPS, LAST_TAPS, SCALE, STEP, OFFSET, DIVISOR, LIMIT,
-    GROUP_STEP, TAP_STEP, ROW_STEP, COLUMN_STEP, BIAS, ACT,
-) = SIZES = Sizes(f"{WINDOW} group_step tap_step row_step column_step bias act")  # fmt: skip
+(*_, TAP_TABLE, GROUP_STEP, TAP_STEP, ROW_STEP, COLUMN_STEP, BIAS, ACT) = SIZES = Sizes(
+    f"{WINDOW} tap_table group_step tap_step row_step column_step bias act"  # where `leads` has the numbers of taps
+)
 (*_, PART) = WEIGHT_SIZES = Sizes(f"{WINDOW} part")  # the targets of a part of the sums
+_COUNT = len(SIZES.names)
 
 
 @device_function
@@ -39,28 +53,37 @@ def _quotient(a, b):
 @device_function
 def _source(leads, sizes, target, tap):
     """The pixel of the source, over all samples, that a tap reads for a target; -1 where it reads none."""
-    line = _quotient(target, sizes[LINE])
-    sample, lead_tap = _quotient(line, sizes[LINES]), _quotient(tap, sizes[LAST_TAPS])
-    last, last_tap = target - line * sizes[LINE], tap - lead_tap * sizes[LAST_TAPS]
-    source_line = np.int64(leads[lead_tap * sizes[LINES] + line - sample * sizes[LINES]])
-    place = last * sizes[SCALE] + last_tap * sizes[STEP] + sizes[OFFSET]
-    pixel = _quotient(place, sizes[DIVISOR])  # of a place below 0 it is no quotient, and fails the next line
-    if source_line < 0 or pixel * sizes[DIVISOR] != place or pixel >= sizes[LIMIT]:
+    sample, line, last = _place_of_target(sizes, target)
+    lead_tap = _quotient(tap, sizes[LAST_TAPS])
+    source_line = np.int64(leads[(1 + lead_tap) * sizes[LINES] + line])
+    pixel = last * sizes[SCALE] + (tap - lead_tap * sizes[LAST_TAPS]) * sizes[STEP] + sizes[OFFSET]
+    if source_line < 0 or pixel < 0 or pixel >= sizes[LIMIT]:
         return np.int64(-1)
     return sample * sizes[PIXELS] + source_line * sizes[LIMIT] + pixel
+
+
+@device_function
+def _place_of_target(sizes, target):
+    """The sample of a target, its line and its place in the line."""
+    line = _quotient(target, sizes[LINE])
+    sample = _quotient(line, sizes[LINES])
+    return sample, line - sample * sizes[LINES], target - line * sizes[LINE]
 
 
 @kernel(threads=_ELEMENTS)
 def gather(x, w, added, y, leads, sizes):
     """``y[target, f] = act(added[f] + sum over tap, c of x[source(target, tap), c] w[tap, c, f])`` in each group.
 
-    Tiles of targets and columns are x of the grid (`fnet.kernels.cuda.block_tile`), groups z.
+    Residues and tiles of targets and columns are x of the grid, groups z.
     """
+    leads, sizes, number = residue_of_block(leads, sizes, _COUNT)
     left, right = cuda.shared.array(_ELEMENTS, x.dtype), cuda.shared.array(_SHARED, x.dtype)
     tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
     depth, columns = sizes[DEPTH], sizes[COLUMNS]
-    targets, k = sizes[SAMPLES] * sizes[LINES] * sizes[LINE], sizes[TAPS] * depth
-    down, across = tile_of_block((targets + TILE - 1) // TILE, (columns + TILE - 1) // TILE)
+    targets, k = targets_of(sizes), sizes[TAPS] * depth
+    if number >= tiles_of(targets, columns, TILE):  # the largest residue has more
+        return
+    down, across = tile_of_number(number, (targets + TILE - 1) // TILE, (columns + TILE - 1) // TILE)
     target, column = down * TILE + ty, across * TILE + tx
     of_group = group * sizes[GROUP_STEP] + column * sizes[COLUMN_STEP]
     value = added[group * columns + column] if sizes[BIAS] != 0 and column < columns else x.dtype.type(0)
@@ -76,7 +99,8 @@ def gather(x, w, added, y, leads, sizes):
         element = x.dtype.type(0)
         if column < columns and p + ty < k:
             tap = _quotient(p + ty, depth)
-            element = w[of_group + tap * sizes[TAP_STEP] + (p + ty - tap * depth) * sizes[ROW_STEP]]
+            of_tap = leads[sizes[TAP_TABLE] + tap] * sizes[TAP_STEP]
+            element = w[of_group + of_tap + (p + ty - tap * depth) * sizes[ROW_STEP]]
         right[ty * _PITCH + tx] = element
         cuda.syncthreads()
         for j in range(min(TILE, k - p)):
@@ -84,7 +108,8 @@ def gather(x, w, added, y, leads, sizes):
         cuda.syncthreads()
         p += TILE
     if target < targets and column < columns:
-        y[(target * sizes[GROUPS] + group) * columns + column] = activated(value, sizes[ACT])
+        pixel = result_pixel(leads, sizes, *_place_of_target(sizes, target))
+        y[(pixel * sizes[GROUPS] + group) * columns + column] = activated(value, sizes[ACT])
 
 
 @kernel(threads=_ELEMENTS)
@@ -104,7 +129,7 @@ def weight_gradient(x, g, partial, leads, sizes):
     tap = _quotient(read, depth)
     channel = group * depth + read - tap * depth
     p = part * sizes[PART]
-    end = min(p + sizes[PART], sizes[SAMPLES] * sizes[LINES] * sizes[LINE])
+    end = min(p + sizes[PART], targets_of(sizes))
     value = x.dtype.type(0)
     while p < end:
         element = x.dtype.type(0)

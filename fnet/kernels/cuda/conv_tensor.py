@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cuda.block_tile import first_places
+from fnet.kernels.cuda.block_tile import first_places, first_places_of, tiles_of
 from fnet.kernels.cuda.conv_tiled import (
     ACT,
     BIAS,
+    COUNT,
     GROUP_STEP,
     K_STEP,
     gradients_operand,
     image_result,
     part_and_group,
-    targets_of,
+    place_of_target,
     targets_of_part,
     weights_operand,
     weights_result,
 )
 from fnet.kernels.cuda.matrix_operand import matrix_four
-from fnet.kernels.cuda.register_tiles import THREADS
+from fnet.kernels.cuda.register_tiles import THREADS, evenly
 from fnet.kernels.cuda.runtime.access import BYTES
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.tensor_tiles import (
@@ -33,10 +34,8 @@ from fnet.kernels.cuda.tensor_tiles import (
     place_in_tile,
     product,
 )
+from fnet.kernels.cuda.window import COLUMNS, DEPTH, TAPS, WEIGHTS, residue_of_block, targets_of
 from fnet.kernels.cuda.window_operand import (
-    COLUMNS,
-    DEPTH,
-    TAPS,
     four_of_taps,
     four_of_targets,
     place_in_source,
@@ -51,7 +50,7 @@ _SIZE, _PARTS = 128, 2
 def _element(made_of, target, column):
     """One element of a convolution, in float32."""
     x, w, leads, sizes, group = made_of
-    value, place = np.float32(0), group * sizes[GROUP_STEP] + column
+    value, place = np.float32(0), sizes[WEIGHTS] + group * sizes[GROUP_STEP] + column
     for k in range(sizes[TAPS] * sizes[DEPTH]):
         source = place_in_source(leads, sizes, group, target, np.int32(k))
         if source >= 0:
@@ -74,23 +73,27 @@ def _element_of_weights(made_of, row, column):
     return value
 
 
-_sum_windows, _finish = product(four_of_targets, matrix_four), finish(_element)
-_sum_patches, _finish_weights = product(four_of_taps, matrix_four), finish(_element_of_weights)
+_sum_windows, _finish = product(four_of_targets, matrix_four), finish(_element, place_of_target)
+_sum_patches, _finish_weights = product(four_of_taps, matrix_four), finish(_element_of_weights, evenly)
 
 
 @device_function
 def _gather(x, w, added, y, leads, sizes, words, sums, products):
     """The tile of a block of a convolution, or of an input gradient; groups are z of the grid."""
+    leads, sizes, number = residue_of_block(leads, sizes, COUNT)
+    if number >= tiles_of(targets_of(sizes), sizes[COLUMNS], _SIZE):  # the largest residue has more
+        return
     group = np.int32(cuda.blockIdx.z)
-    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], _SIZE)
+    first_row, first_column = first_places_of(number, targets_of(sizes), sizes[COLUMNS], _SIZE)
     side, deep = place_in_tile(True, _PARTS)
     left = rows_of_targets(x, leads, sizes, group, first_row + side, deep)
     side, deep = place_in_tile(False, _PARTS)
     right = weights_operand(w, sizes, group, first_column + side, deep)
     _sum_windows(left, right, np.int32(sizes[TAPS] * sizes[DEPTH]), True, False, words, sums, _PARTS, products)
-    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], _SIZE)  # registers are dear above
+    # Once more: registers are dear above.
+    first_row, first_column = first_places_of(number, targets_of(sizes), sizes[COLUMNS], _SIZE)
     bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
-    result, made_of = image_result(y, sizes, group), (x, w, leads, sizes, group)
+    result, made_of = image_result(y, leads, sizes, group), (x, w, leads, sizes, group)
     _finish(words, sums, result, made_of, first_row, first_column, added, bias, sizes[ACT], _PARTS, products)
 
 
@@ -111,28 +114,28 @@ def _weight_gradient(x, g, partial, leads, sizes, words, sums, products):
     )
 
 
-@kernel(threads=THREADS)
+@kernel(threads=THREADS, blocks=2)
 def medium_gather(x, w, added, y, leads, sizes):
     """See `fnet.kernels.cuda.conv.gather`; operands are rounded to bfloat16."""
     words = cuda.shared.array(WORDS_128, np.uint32, alignment=BYTES)
     _gather(x, w, added, y, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 1)
 
 
-@kernel(threads=THREADS)
+@kernel(threads=THREADS, blocks=2)
 def high_gather(x, w, added, y, leads, sizes):
     """As `medium_gather`, of operands that are split in two: three products."""
     words = cuda.shared.array(SPLIT_WORDS_128, np.uint32, alignment=BYTES)
     _gather(x, w, added, y, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 3)
 
 
-@kernel(threads=THREADS)
+@kernel(threads=THREADS, blocks=2)
 def medium_weight_gradient(x, g, partial, leads, sizes):
     """See `fnet.kernels.cuda.conv.weight_gradient`; operands are rounded to bfloat16."""
     words = cuda.shared.array(WORDS_128, np.uint32, alignment=BYTES)
     _weight_gradient(x, g, partial, leads, sizes, words, cuda.local.array(SUMS_128, np.float32), 1)
 
 
-@kernel(threads=THREADS)
+@kernel(threads=THREADS, blocks=2)
 def high_weight_gradient(x, g, partial, leads, sizes):
     """As `medium_weight_gradient`, of operands that are split in two: three products."""
     words = cuda.shared.array(SPLIT_WORDS_128, np.uint32, alignment=BYTES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cuda.block_tile import first_places
+from fnet.kernels.cuda.block_tile import first_places, first_places_of, tiles_of
 from fnet.kernels.cuda.matrix_operand import matrix_four, matrix_operand
 from fnet.kernels.cuda.register_tiles import (
     SHARED_64,
@@ -18,24 +18,28 @@ from fnet.kernels.cuda.register_tiles import (
     THREADS,
     TILE,
     begin,
+    evenly,
     finish,
     place_in_tile,
     product,
 )
 from fnet.kernels.cuda.runtime.access import BYTES, is_aligned
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
-from fnet.kernels.cuda.window_operand import (
+from fnet.kernels.cuda.window import (
     COLUMNS,
     DEPTH,
     GROUPS,
-    LINE,
-    LINES,
+    TAPS,
+    WEIGHTS,
+    residue_of_block,
+    targets_of,
+)
+from fnet.kernels.cuda.window_operand import (
     NAMES,
     PART,
-    SAMPLES,
-    TAPS,
     four_of_taps,
     four_of_targets,
+    pixel_of_target,
     rows_of_taps,
     rows_of_targets,
 )
@@ -45,28 +49,35 @@ from fnet.kernels.sizes import Sizes
 # one element further.
 (*_, K_STEP, GROUP_STEP, BIAS, ACT) = SIZES = Sizes(f"{NAMES} k_step group_step bias act")
 WEIGHT_SIZES = Sizes(f"{NAMES} k_step")
+COUNT = len(SIZES.names)
 
 _add_windows, _add_patches = product(four_of_targets, matrix_four), product(four_of_taps, matrix_four)
 
 
 @device_function
-def targets_of(sizes):
-    """The number of targets."""
-    return sizes[SAMPLES] * sizes[LINES] * sizes[LINE]
+def place_of_target(rows, target):
+    """The place of the first column of a group that the result has for a target."""
+    leads, sizes, group = rows
+    pixel = pixel_of_target(leads, sizes, np.int32(target))
+    return (pixel * sizes[GROUPS] + group) * sizes[COLUMNS]
+
+
+_finish, _finish_weights = finish(place_of_target), finish(evenly)
 
 
 @device_function
 def weights_operand(w, sizes, group, column, deep):
     """The right operand of a convolution, for a thread that begins at this column and at k = `deep`."""
     k, step = sizes[TAPS] * sizes[DEPTH], sizes[GROUP_STEP]
-    return matrix_operand(w, group * step, column, sizes[COLUMNS], deep, k, sizes, -1, K_STEP, step, False)
+    first = sizes[WEIGHTS] + group * step
+    return matrix_operand(w, first, column, sizes[COLUMNS], deep, k, sizes, -1, K_STEP, step, False)
 
 
 @device_function
-def image_result(y, sizes, group):
+def image_result(y, leads, sizes, group):
     """What `finish` asks of the result of a convolution."""
     n = sizes[COLUMNS]
-    return y, group * n, sizes[GROUPS] * n, np.int32(targets_of(sizes)), np.int32(n), n & 3 == 0 and is_aligned(y)
+    return y, (leads, sizes, group), np.int32(targets_of(sizes)), np.int32(n), n & 3 == 0 and is_aligned(y)
 
 
 @device_function
@@ -96,14 +107,17 @@ def weights_result(partial, sizes, part, group):
     """What `finish` asks of a part of a weight gradient."""
     rows, n, step = sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], sizes[K_STEP]
     wide = n & 3 == 0 and is_aligned(partial)
-    return partial, part * rows * step + group * n, step, np.int32(rows), np.int32(n), wide
+    return partial, (part * rows * step + group * n, step), np.int32(rows), np.int32(n), wide
 
 
 @device_function
 def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
     """The tile of a block of a convolution, or of an input gradient; groups are z of the grid."""
+    leads, sizes, number = residue_of_block(leads, sizes, COUNT)
+    if number >= tiles_of(targets_of(sizes), sizes[COLUMNS], TILE * parts):  # the largest residue has more
+        return
     group = np.int32(cuda.blockIdx.z)
-    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], TILE * parts)
+    first_row, first_column = first_places_of(number, targets_of(sizes), sizes[COLUMNS], TILE * parts)
     side, deep = place_in_tile(True, parts)
     left = rows_of_targets(x, leads, sizes, group, first_row + side, deep)
     side, deep = place_in_tile(False, parts)
@@ -111,8 +125,9 @@ def _gather(x, w, added, y, leads, sizes, tiles, sums, parts):
     bias = group * sizes[COLUMNS] if sizes[BIAS] != 0 else np.int64(-1)
     begin(sums, added, bias, first_column, np.int32(sizes[COLUMNS]), x.dtype.type(0), parts)
     _add_windows(left, right, np.int32(sizes[TAPS] * sizes[DEPTH]), True, False, tiles, sums, parts)
-    first_row, first_column = first_places(targets_of(sizes), sizes[COLUMNS], TILE * parts)  # registers are dear above
-    finish(sums, tiles, image_result(y, sizes, group), first_row, first_column, sizes[ACT], parts)
+    # Once more: registers are dear above.
+    first_row, first_column = first_places_of(number, targets_of(sizes), sizes[COLUMNS], TILE * parts)
+    _finish(sums, tiles, image_result(y, leads, sizes, group), first_row, first_column, sizes[ACT], parts)
 
 
 @device_function
@@ -128,10 +143,10 @@ def _weight_gradient(x, g, partial, leads, sizes, tiles, sums, parts):
     begin(sums, g, np.int64(-1), first_column, np.int32(columns), x.dtype.type(0), parts)
     _add_patches(left, right, np.int32(k), False, False, tiles, sums, parts)
     first_row, first_column = first_places(sizes[TAPS] * sizes[DEPTH], sizes[COLUMNS], TILE * parts)
-    finish(sums, tiles, weights_result(partial, sizes, part, group), first_row, first_column, np.int64(0), parts)
+    _finish_weights(sums, tiles, weights_result(partial, sizes, part, group), first_row, first_column, np.int64(0), parts)
 
 
-@kernel(threads=THREADS, blocks=2)
+@kernel(threads=THREADS, blocks=3)
 def gather_64(x, w, added, y, leads, sizes):
     """See `fnet.kernels.cuda.conv.gather`; in tiles of 64 x 64."""
     tiles = cuda.shared.array(SHARED_64, x.dtype, alignment=BYTES)
@@ -145,7 +160,7 @@ def gather_128(x, w, added, y, leads, sizes):
     _gather(x, w, added, y, leads, sizes, tiles, cuda.local.array(SUMS_128, x.dtype), 2)
 
 
-@kernel(threads=THREADS, blocks=2)
+@kernel(threads=THREADS, blocks=3)
 def weight_gradient_64(x, g, partial, leads, sizes):
     """See `fnet.kernels.cuda.conv.weight_gradient`; in tiles of 64 x 64."""
     tiles = cuda.shared.array(SHARED_64, x.dtype, alignment=BYTES)

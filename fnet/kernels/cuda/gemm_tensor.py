@@ -11,7 +11,7 @@ from fnet.kernels.cuda.block_tile import first_places
 from fnet.kernels.cuda.gemm import A_BATCH, A_COLUMN, A_ROW, B_BATCH, B_COLUMN, B_ROW, BIAS, M, N, depth_of
 from fnet.kernels.cuda.gemm_tiled import ACT, are_along_k, left_operand, right_operand
 from fnet.kernels.cuda.matrix_operand import matrix_four
-from fnet.kernels.cuda.register_tiles import THREADS, TILE
+from fnet.kernels.cuda.register_tiles import THREADS, TILE, evenly
 from fnet.kernels.cuda.runtime.access import BYTES, is_aligned
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.tensor_tiles import (
@@ -41,7 +41,7 @@ def _element(made_of, row, column):
     return value
 
 
-_sum_products, _finish = product(matrix_four, matrix_four), finish(_element)
+_sum_products, _finish = product(matrix_four, matrix_four), finish(_element, evenly)
 
 
 @device_function
@@ -58,7 +58,7 @@ def _products(a, b, c, added, sizes, words, sums, parts, products):
     _sum_products(left, right, np.int32(k), left_along, right_along, words, sums, parts, products)
     m, n = sizes[M], sizes[N]
     first_row, first_column = first_places(m, n, TILE * parts)  # once more, for the same reason
-    result = c, sample * m * n, n, np.int32(m), np.int32(n), n & 3 == 0 and is_aligned(c)
+    result = c, (sample * m * n, n), np.int32(m), np.int32(n), n & 3 == 0 and is_aligned(c)
     bias, made_of = np.int64(sizes[BIAS] - 1), (a, b, sizes, sample)
     _finish(words, sums, result, made_of, first_row, first_column, added, bias, sizes[ACT], parts, products)
 

@@ -32,6 +32,7 @@ from fnet.kernels.cuda.register_tiles import (
     THREADS,
     TILE,
     begin,
+    evenly,
     finish,
     place_in_tile,
     product,
@@ -42,7 +43,7 @@ from fnet.kernels.sizes import Sizes
 
 (*_, ACT) = SIZES = Sizes(" ".join((*gemm.SIZES.names, "act")))
 
-_add_product = product(matrix_four, matrix_four)
+_add_product, _finish = product(matrix_four, matrix_four), finish(evenly)
 
 
 @device_function
@@ -81,8 +82,8 @@ def _products(a, b, c, added, sizes, tiles, sums, parts):
         _add_product(left, right, np.int32(k), left_along, right_along, tiles, sums, parts)
         m, n = sizes[M], sizes[N]
         first_row, first_column = first_places(m, n, TILE * parts)  # once more: registers are dear in between
-        result = c, sample * m * n, n, m, n, n & 3 == 0 and is_aligned(c)
-        finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts)
+        result = c, (sample * m * n, n), m, n, n & 3 == 0 and is_aligned(c)
+        _finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts)
         sample = np.int32(sample + cuda.gridDim.z)
 
 

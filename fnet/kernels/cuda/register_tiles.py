@@ -103,45 +103,56 @@ def write4(c, place, count, wide, four):
             c[np.uint64(place + 3)] = four[3]
 
 
-@device_function
-def _finish(sums, first, tiles, result, row, column, act):
-    """Write 4 x 4 sums, in a loop that finds them in shared memory: so this needs few registers."""
-    c, begin, row_step, m, n, wide = result
-    at = np.int32(cuda.threadIdx.x)
-    _put_row(tiles, at, sums, first)
-    _put_row(tiles, at + 4 * THREADS, sums, first + 4)
-    _put_row(tiles, at + 8 * THREADS, sums, first + 8)
-    _put_row(tiles, at + 12 * THREADS, sums, first + 12)
-    end = min(m, row + 4)
-    place = begin + row * row_step + column
-    while row < end:
-        four = (
-            activated(tiles[np.uint64(at)], act),
-            activated(tiles[np.uint64(at + THREADS)], act),
-            activated(tiles[np.uint64(at + 2 * THREADS)], act),
-            activated(tiles[np.uint64(at + 3 * THREADS)], act),
-        )
-        write4(c, place, n - column, wide, four)
-        at = np.int32(at + 4 * THREADS)
-        place += row_step
-        row += 1
+def finish(place_of_row: DeviceFunction) -> DeviceFunction:
+    """A function that writes the activations of the sums of a block.
 
-
-@device_function
-def finish(sums, tiles, result, first_row, first_column, act, parts):
-    """Write the activations of the sums of a block.
-
-    result: the array, the place of the first element of the whole product, the step from one row to the next, the
-    number of rows and of columns, and whether four columns may be written at once.
+    place_of_row: gives, for what is known of the rows of the result and the number of one, the place of its first
+    element.
     """
-    down, right = _place_of_thread()
-    row, column = np.int64(first_row + down), np.int64(first_column + right)
-    _finish(sums, 0, tiles, result, row, column, act)
-    if parts > 1:
-        _finish(sums, 16, tiles, result, row, column + TILE, act)
-        _finish(sums, 32, tiles, result, row + TILE, column, act)
-        _finish(sums, 48, tiles, result, row + TILE, column + TILE, act)
-    cuda.syncthreads()
+
+    @device_function
+    def write_part(sums, first, tiles, result, row, column, act):
+        """Write 4 x 4 sums, in a loop that finds them in shared memory: so this needs few registers."""
+        c, rows, m, n, wide = result
+        at = np.int32(cuda.threadIdx.x)
+        _put_row(tiles, at, sums, first)
+        _put_row(tiles, at + 4 * THREADS, sums, first + 4)
+        _put_row(tiles, at + 8 * THREADS, sums, first + 8)
+        _put_row(tiles, at + 12 * THREADS, sums, first + 12)
+        end = min(m, row + 4)
+        while row < end:
+            four = (
+                activated(tiles[np.uint64(at)], act),
+                activated(tiles[np.uint64(at + THREADS)], act),
+                activated(tiles[np.uint64(at + 2 * THREADS)], act),
+                activated(tiles[np.uint64(at + 3 * THREADS)], act),
+            )
+            write4(c, place_of_row(rows, row) + column, n - column, wide, four)
+            at = np.int32(at + 4 * THREADS)
+            row += 1
+
+    @device_function
+    def write(sums, tiles, result, first_row, first_column, act, parts):
+        """result: the array, what `place_of_row` takes, the number of rows and of columns, and whether four columns
+        may be written at once.
+        """
+        down, right = _place_of_thread()
+        row, column = np.int64(first_row + down), np.int64(first_column + right)
+        write_part(sums, 0, tiles, result, row, column, act)
+        if parts > 1:
+            write_part(sums, 16, tiles, result, row, column + TILE, act)
+            write_part(sums, 32, tiles, result, row + TILE, column, act)
+            write_part(sums, 48, tiles, result, row + TILE, column + TILE, act)
+        cuda.syncthreads()
+
+    return write
+
+
+@device_function
+def evenly(rows, row):
+    """The place of a row where rows are evenly apart; rows: the place of the first one, and the step."""
+    first, step = rows
+    return first + row * step
 
 
 @device_function

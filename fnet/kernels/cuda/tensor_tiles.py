@@ -179,10 +179,10 @@ def _is_number(x):
     return abs(x) < np.float32(np.inf)
 
 
-def finish(element: DeviceFunction) -> DeviceFunction:
+def finish(element: DeviceFunction, place_of_row: DeviceFunction) -> DeviceFunction:
     """A function that writes the sums of a block.
 
-    element: computes one element in float32, from what it is made of, its row and its column. Split numbers that are
+    place_of_row: see `register_tiles.finish`. element: computes one element in float32, from what it is made of, its row and its column. Split numbers that are
     infinite, or whose products are, give none; such elements are computed so.
     """
 
@@ -192,7 +192,7 @@ def finish(element: DeviceFunction) -> DeviceFunction:
 
         Two lanes have the rows r and r + 8 of two columns each. One takes all four of row r, the other those of r + 8.
         """
-        c, begin, row_step, m, n, wide = result
+        c, rows, m, n, wide = result
         thread = np.int32(cuda.threadIdx.x)
         lane = np.int32(thread % 32)
         even, odd = np.int32(thread - lane % 2), np.int32(thread - lane % 2 + 1)
@@ -219,7 +219,7 @@ def finish(element: DeviceFunction) -> DeviceFunction:
                     number_of(words[np.uint64(at + odd)]),
                     number_of(words[np.uint64(at + THREADS + odd)]),
                 )
-                write4(c, begin + row * row_step + column, np.int32(n - column), wide, four)
+                write4(c, place_of_row(rows, row) + column, np.int32(n - column), wide, four)
             at = np.int32(at + 4 * THREADS)
             column = np.int32(column + 8)
         cuda.syncwarp()

@@ -1,8 +1,7 @@
 """Operands of products that are windows of an image, read in place: four elements at a time.
 
-Rows are targets and k runs over (tap, channel), or k runs over targets and rows are (tap, channel). The axes before the
-last lie in a table, ``leads[tap, target]``, as in `fnet.kernels.cuda.conv`. All numbers are below 2**31, so that a
-quotient is a product and a shift.
+Rows are targets and k runs over (tap, channel), or k runs over targets and rows are (tap, channel); see
+`fnet.kernels.cuda.window`. All numbers, also of pixels, are below 2**31, so that a quotient is a product and a shift.
 
 Source: Granlund and Montgomery, Division by invariant integers using multiplication (1994).
 """
@@ -11,18 +10,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnet.kernels.cuda.conv import WINDOW
 from fnet.kernels.cuda.runtime.access import is_aligned, load4
 from fnet.kernels.cuda.runtime.kernel import device_function
+from fnet.kernels.cuda.window import (
+    DEPTH,
+    GROUPS,
+    LAST_TAPS,
+    LIMIT,
+    LINE,
+    LINES,
+    OFFSET,
+    PIXELS,
+    SCALE,
+    STEP,
+    TAPS,
+    WINDOW,
+    result_pixel,
+    targets_of,
+)
 from fnet.kernels.sizes import Sizes
 
-DIVISORS = ("depth", "lines", "line", "last_taps", "divisor")
-_NAMES = f"{WINDOW} {' '.join(f'{name}_by {name}_shift' for name in DIVISORS)} part"
-(
-    SAMPLES, GROUPS, DEPTH, COLUMNS, LINES, LINE, PIXELS, TAPS, LAST_TAPS, SCALE, STEP, OFFSET, DIVISOR, LIMIT,
-    DEPTH_BY, _, LINES_BY, _, LINE_BY, _, LAST_TAPS_BY, _, DIVISOR_BY, _, PART,
-) = Sizes(_NAMES)  # fmt: skip
-NAMES = _NAMES
+DIVISORS = ("depth", "lines", "line", "last_taps")
+NAMES = f"{WINDOW} {' '.join(f'{name}_by {name}_shift' for name in DIVISORS)} part"
+(*_, DEPTH_BY, _, LINES_BY, _, LINE_BY, _, LAST_TAPS_BY, _, PART) = Sizes(NAMES)
 
 
 def multiplier(divisor: int) -> tuple[int, int]:
@@ -38,22 +48,35 @@ def _quotient(n, sizes, by):
 
 
 @device_function
-def _target(sizes, target):
-    """The first pixel of the sample of a target, its line, and where its window begins along the last axis."""
+def _place_of_target(sizes, target):
+    """The sample of a target, its line and its place in the line."""
     line = _quotient(target, sizes, LINE_BY)
     sample = _quotient(line, sizes, LINES_BY)
-    first = np.int32((target - line * np.int32(sizes[LINE])) * np.int32(sizes[SCALE]) + np.int32(sizes[OFFSET]))
-    return np.int64(sample) * sizes[PIXELS], np.int32(line - sample * np.int32(sizes[LINES])), first
+    return sample, np.int32(line - sample * np.int32(sizes[LINES])), np.int32(target - line * np.int32(sizes[LINE]))
+
+
+@device_function
+def pixel_of_target(leads, sizes, target):
+    """The pixel of the result, over all samples, that a target is."""
+    return result_pixel(leads, sizes, *_place_of_target(sizes, target))
+
+
+@device_function
+def _target(sizes, target):
+    """The first pixel of the sample of a target, its line, and where its window begins along the last axis."""
+    sample, line, last = _place_of_target(sizes, target)
+    first = np.int32(last * np.int32(sizes[SCALE]) + np.int32(sizes[OFFSET]))
+    return np.int32(sample * np.int32(sizes[PIXELS])), line, first
 
 
 @device_function
 def _tap(sizes, k):
-    """The row of `leads` of the tap that k belongs to, how far its last axis reads, and the channel."""
+    """Where `leads` has the lines of the tap that k belongs to, how far its last axis reads, and the channel."""
     tap = _quotient(k, sizes, DEPTH_BY)
     lead = _quotient(tap, sizes, LAST_TAPS_BY)
     last = np.int32(tap - lead * np.int32(sizes[LAST_TAPS]))
     return (
-        np.int32(lead * np.int32(sizes[LINES])),
+        np.int32((lead + 1) * np.int32(sizes[LINES])),
         np.int32(last * np.int32(sizes[STEP])),
         np.int32(k - tap * np.int32(sizes[DEPTH])),
     )
@@ -64,12 +87,11 @@ def _place(leads, sizes, group, target, tap):
     """Where the source has what a tap reads for a target, -1 where it reads nothing."""
     sample, line, first = target
     lead, reach, channel = tap
-    source_line, at, limit = leads[lead + line], np.int32(first + reach), np.int32(sizes[LIMIT])
-    pixel = _quotient(at, sizes, DIVISOR_BY)  # of a place below 0 it is no quotient
-    if source_line < 0 or at < 0 or pixel >= limit or pixel * np.int32(sizes[DIVISOR]) != at:
+    source_line, pixel, limit = leads[lead + line], np.int32(first + reach), np.int32(sizes[LIMIT])
+    if source_line < 0 or pixel < 0 or pixel >= limit:
         return np.int64(-1)
-    pixels = sample + np.int64(source_line) * np.int64(limit) + pixel
-    return (pixels * sizes[GROUPS] + group) * sizes[DEPTH] + channel
+    pixels = np.int32(sample + source_line * limit + pixel)
+    return (np.int64(pixels) * sizes[GROUPS] + group) * sizes[DEPTH] + channel
 
 
 @device_function
@@ -133,7 +155,7 @@ def _is_wide(x, sizes):
 @device_function
 def rows_of_targets(x, leads, sizes, group, target, deep):
     """What `four_of_targets` knows: x, the thread's target, and the k that it begins with."""
-    targets = sizes[SAMPLES] * sizes[LINES] * sizes[LINE]
+    targets = targets_of(sizes)
     k = np.int32(sizes[TAPS] * sizes[DEPTH] - deep) if target < targets else np.int32(0)
     found = _target(sizes, np.int32(min(target, targets - 1)))
     return x, leads, sizes, group, found, np.int32(deep), k, _is_wide(x, sizes)
@@ -155,7 +177,7 @@ def rows_of_taps(x, leads, sizes, group, row, first, deep):
 
     first: the first target of the part; deep: how far from there the thread begins.
     """
-    targets, rows = sizes[SAMPLES] * sizes[LINES] * sizes[LINE], sizes[TAPS] * sizes[DEPTH]
+    targets, rows = targets_of(sizes), sizes[TAPS] * sizes[DEPTH]
     left = np.int32(min(targets - first, sizes[PART]) - deep)
     return (
         x,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from operator import mul
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class CheckedArray:
         return self.data.__array_interface__["data"][0]
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return self._window(index)
         key = self._key(index)
         self._read(key)
         return self.data[key]
@@ -52,6 +55,20 @@ class CheckedArray:
         old = self.data[key]
         self.data[key] = change(old)
         return old
+
+    def _window(self, part: slice) -> CheckedArray:
+        """The same memory from one element on, up to another."""
+        first, end = (n if bound is None else int(bound) for bound, n in ((part.start, 0), (part.stop, self.size)))
+        if self.ndim != 1 or part.step is not None or not 0 <= first <= end <= self.size:
+            raise KernelIndexError(
+                f"{self.name}[{first}:{end}] of the shape {self.shape}: expected a part of one axis, by its begin and "
+                f"end: {self._thread().now()}."
+            )
+        seen = copy.copy(self)
+        seen.data, seen.size, seen.shape = self.data[first:end], end - first, (end - first,)
+        if self._written is not None:
+            seen._written = self._written[first:end]
+        return seen
 
     def _key(self, index: Any) -> Key:
         key = tuple(int(i) for i in index) if isinstance(index, tuple) else (int(index),)
@@ -88,6 +105,9 @@ class UncheckedArray(np.ndarray):
         seen = data.view(cls)
         seen.name = name
         return seen
+
+    def __array_finalize__(self, parent: Any) -> None:
+        self.name = getattr(parent, "name", "")
 
     @property
     def address(self) -> int:
@@ -175,6 +195,11 @@ class SharedArray(CheckedArray):
         CheckedArray._read(self, key)
         self._note(seen.exchangers, place, me)
         me.exchange(seen.told.setdefault(place, {}))
+
+    def _window(self, part: slice) -> CheckedArray:
+        seen = cast(SharedArray, super()._window(part))
+        seen._begin = seen.address
+        return seen
 
     def _place(self, key: Key) -> int:
         """The address of an element."""

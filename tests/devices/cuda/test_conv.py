@@ -70,7 +70,7 @@ def test_a_convolution_and_its_gradients(case: str):
 
 
 SLOW = pytest.mark.slow
-COPIES = {"copy_rows", "copy_strided", "copy_transposed"}
+COPIES = {"copy_rows", "copy_strided", "copy_transposed", "take_numbers", "take_rows"}
 TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     "channels in fours": ((window(4, 3, before=1, after=1), window(5, 2, before=1)), 2, 1, 4, 6),
     "three channels": ((window(4, 3, 2, before=1, after=1), window(7, 3, 2, before=1, after=2)), 2, 1, 3, 5),

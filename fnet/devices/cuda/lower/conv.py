@@ -10,11 +10,14 @@ import numpy as np
 
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
+from fnet.devices.cuda.grids import MOST_ELEMENTS
+from fnet.devices.cuda.lower.index import take
 from fnet.devices.cuda.lower.linalg import EPILOGUES, emit_product, emit_sum_of_parts
 from fnet.devices.cuda.tiling import SMALLEST, Tiling, tensor_tiling, tiles, tiling
+from fnet.devices.cuda.windows import Windows, windows
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
-from fnet.taps import Axes, Axis
+from fnet.taps import Axes
 
 PLAIN = (SMALLEST, SMALLEST)
 BLOCKS = 1024  # of a weight gradient in plain tiles that are enough
@@ -34,8 +37,8 @@ def conv(
             emit, x, w, y, bias[0] if bias else None, (_pixels(y), depth, filters), (1, 0, 0), activation, precision
         )
         return
-    window = _window(x.shape[0], axes, groups, depth, filters // groups, False)
-    _gather(emit, inputs, y, _lines(axes[:-1], False), window, (filters // groups, filters, 1), activation, precision)
+    found = windows(x.shape[0], axes, groups, depth, filters // groups, False)
+    _gather(emit, inputs, y, found, (filters // groups, filters, 1), activation, precision)
 
 
 @lowering(absorbs=EPILOGUES)
@@ -60,8 +63,8 @@ def conv_input(
             precision,
         )
         return
-    window = _window(g.shape[0], axes, groups, filters // groups, channels, True)
-    _gather(emit, inputs, y, _lines(axes[:-1], True), window, (filters // groups, 1, filters), activation, precision)
+    found = windows(g.shape[0], axes, groups, filters // groups, channels, True)
+    _gather(emit, inputs, y, found, (filters // groups, 1, filters), activation, precision)
 
 
 @lowering()
@@ -88,8 +91,8 @@ def conv_weight(
             precision,
         )
         return
-    window = _window(x.shape[0], axes, groups, depth, columns, False)
-    cut, family, level = _way(rows, columns, targets, groups, dw.dtype, precision, True)
+    (window,), table, _ = windows(x.shape[0], axes, groups, depth, columns, False)
+    cut, family, level = _way(rows, columns, targets, groups, x, precision, True)
     part, parts = cut.part, cut.parts
     if cut.tile == SMALLEST:
         part, parts = _parts(targets, tiles(rows, SMALLEST) * tiles(columns, SMALLEST) * groups)
@@ -100,45 +103,55 @@ def conv_weight(
         sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part, k_step=groups * columns)
     partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
     launch = kernel[_grid(rows, columns, cut.tile, groups * parts), block]
-    emit.call(launch, x, g, partial, emit.constant(_lines(axes[:-1], False)), emit.constant(sizes))
+    emit.call(launch, x, g, partial, emit.constant(table), emit.constant(sizes))
     if parts > 1:
         emit_sum_of_parts(emit, partial, dw, parts)
 
 
 def _gather(
-    emit: Emitter, inputs: list[Ref], y: Ref, leads: np.ndarray, window: dict[str, int], steps: tuple[int, int, int],
-    activation: str, precision: str,
+    emit: Emitter, inputs: list[Ref], y: Ref, found: Windows, steps: tuple[int, int, int], activation: str,
+    precision: str,
 ) -> None:  # fmt: skip
     """Emit a product of windows and weights; steps: of the weights, from one group, row and column to the next."""
     x, w, *bias = inputs
     if y.size == 0:
         return
-    targets, columns, groups = _pixels(y), window["columns"], window["groups"]
+    targets = max(w["samples"] * w["lines"] * w["line"] for w in found.sizes)  # of a residue
+    columns, groups, residues = found.sizes[0]["columns"], found.sizes[0]["groups"], len(found.sizes)
+    k = max(w["taps"] * w["depth"] for w in found.sizes)
     epilogue = {"bias": int(bool(bias)), "act": activation_code(activation)}
-    k = window["taps"] * window["depth"]
-    cut, family, level = _way(targets, columns, k, groups, y.dtype, precision, False)
+    cut, family, level = _way(targets, columns, k, groups * residues, x, precision, False)
     group_step, row_step, column_step = steps
     if cut.tile == SMALLEST:
-        tap_step = w.shape[-2] * w.shape[-1]
-        sizes = cuda.conv.SIZES.array(
-            **window, group_step=group_step, tap_step=tap_step, row_step=row_step, column_step=column_step, **epilogue
-        )
+        epilogue |= {"group_step": group_step, "row_step": row_step, "column_step": column_step}
+        epilogue["tap_step"] = w.shape[-2] * w.shape[-1]
+        rows = zip(found.sizes, found.tap_tables, strict=True)
+        sizes = [cuda.conv.SIZES.array(**window, tap_table=taps, **epilogue) for window, taps in rows]
         kernel, block = cuda.conv.gather, PLAIN
     else:
         if column_step != 1:
-            w, group_step, row_step = _turned(emit, w, groups)
-        sizes = cuda.conv_tiled.SIZES.array(
-            **_divided(_in_runs(window)), part=0, group_step=group_step, k_step=row_step, **epilogue
-        )
+            w, group_step, row_step = _turned(emit, w, groups, found.taps)
+        epilogue |= {"group_step": group_step, "k_step": row_step, "part": 0}
+        sizes = [cuda.conv_tiled.SIZES.array(**_divided(_in_runs(window)), **epilogue) for window in found.sizes]
         kernel, block = getattr(family, level.format("gather")), cuda.conv_tiled.THREADS
-    launch = kernel[_grid(targets, columns, cut.tile, groups), block]
-    emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(leads), emit.constant(sizes))
+    launch = kernel[(residues * tiles(targets, cut.tile) * tiles(columns, cut.tile), 1, groups), block]
+    numbers = emit.constant(np.concatenate(sizes))
+    emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(found.table), numbers)
 
 
-def _turned(emit: Emitter, w: Ref, groups: int) -> tuple[Ref, int, int]:
-    """A copy of weights with the axes group, tap, filter, channel; its steps from one group and filter to the next."""
+def _turned(emit: Emitter, w: Ref, groups: int, order: np.ndarray) -> tuple[Ref, int, int]:
+    """A copy of weights with the axes group, tap, filter, channel; its steps from one group and filter to the next.
+
+    order: of the taps.
+    """
     *_, channels, filters = w.shape
     taps = w.size // (channels * filters)
+    if np.any(order != np.arange(taps)):
+        ordered = emit.scratch(w.size, w.dtype)
+        w = replace(Ref.whole(w.buffer, w.dtype, (taps, channels, filters)), offset=w.offset)
+        ordered = replace(Ref.whole(ordered.buffer, w.dtype, w.shape), offset=ordered.offset)
+        take.emits(emit, [w, emit.constant(order)], [ordered], axis=0)
+        w = ordered
     by_group = Ref.whole(w.buffer, w.dtype, (taps, channels, groups, filters // groups))
     turned = replace(by_group, offset=w.offset).viewed(np.transpose, axes=(2, 0, 3, 1))
     made = emit.scratch(w.size, w.dtype)
@@ -153,18 +166,18 @@ def _is_matrix(axes: Axes, groups: int) -> bool:
 
 
 def _way(
-    rows: int, columns: int, k: int, groups: int, dtype: np.dtype, precision: str, in_parts: bool
+    rows: int, columns: int, k: int, groups: int, source: Ref, precision: str, in_parts: bool
 ) -> tuple[Tiling, ModuleType, str]:
     """How a product is cut, and which kernel computes it: its family, and its name around that of what is computed.
 
-    Only products of float32 have other tiles than plain ones here.
+    Only products of float32 have other tiles than plain ones here, and pixels that are counted in 32 bits.
     """
-    if dtype != np.float32:
+    if source.dtype != np.float32 or source.size >= MOST_ELEMENTS:
         return Tiling(SMALLEST, k, 1), cuda.conv, "{}"
     cut = None if precision == "highest" else tensor_tiling(rows, columns, k, groups, in_parts)
     if cut is not None:
         return cut, cuda.conv_tensor, f"{precision}_{{}}"
-    cut = tiling(rows, columns, k, groups, dtype, in_parts)
+    cut = tiling(rows, columns, k, groups, source.dtype, in_parts)
     return cut, cuda.conv_tiled, f"{{}}_{cut.tile}"
 
 
@@ -174,7 +187,7 @@ def _in_runs(window: dict[str, int]) -> dict[str, int]:
     Taps side by side read what lies side by side, so that four elements need no pixel of their own.
     """
     depth = window["depth"]
-    if window["groups"] > 1 or window["step"] != 1 or window["divisor"] != 1 or depth % 4 == 0:
+    if window["groups"] > 1 or window["step"] != 1 or depth % 4 == 0:
         return window
     longer = ("pixels", "taps", "last_taps", "scale", "offset", "limit")
     return {**window, "depth": 1, **{name: depth * window[name] for name in longer}}
@@ -196,45 +209,6 @@ def _pixels(image: Ref) -> int:
 def _grid(rows: int, columns: int, tile: int, layers: int) -> tuple[int, int, int]:
     """A block for each tile of a product, in so many layers."""
     return tiles(rows, tile) * tiles(columns, tile), 1, layers
-
-
-def _window(samples: int, axes: Axes, groups: int, depth: int, columns: int, transposed: bool) -> dict[str, int]:
-    """The sizes of `fnet.kernels.cuda.conv.WINDOW`; transposed: targets are inputs, not outputs."""
-    last = axes[-1]
-    targets, sources = [_ends(axis, transposed) for axis in axes], [_ends(axis, not transposed) for axis in axes]
-    scale, step, offset, divisor = _movement(last, transposed)
-    return {
-        "samples": samples, "groups": groups, "depth": depth, "columns": columns,
-        "lines": math.prod(targets[:-1]), "line": targets[-1], "pixels": math.prod(sources),
-        "taps": math.prod(axis.kernel for axis in axes), "last_taps": last.kernel,
-        "scale": scale, "step": step, "offset": offset, "divisor": divisor, "limit": sources[-1],
-    }  # fmt: skip
-
-
-def _ends(axis: Axis, transposed: bool) -> int:
-    """The targets along an axis."""
-    return axis.size if transposed else axis.outputs
-
-
-def _movement(axis: Axis, transposed: bool) -> tuple[int, int, int, int]:
-    """The scale, step, offset and divisor by which targets and taps along an axis give places of the source."""
-    if transposed:
-        return 1, -axis.dilation, axis.before, axis.stride
-    return axis.stride, axis.dilation, -axis.before, 1
-
-
-def _lines(axes: Axes, transposed: bool) -> np.ndarray:
-    """What taps (rows) of these axes read for targets (columns): positions in the source, -1 outside of it."""
-    found = np.zeros((1, 1), np.int32)
-    for axis in axes:
-        scale, step, offset, divisor = _movement(axis, transposed)
-        targets, limit = np.arange(_ends(axis, transposed)), _ends(axis, not transposed)
-        places = targets * scale + np.arange(axis.kernel)[:, None] * step + offset
-        inside = (places % divisor == 0) & (places >= 0) & (places < limit * divisor)
-        outer, inner = found[:, None, :, None], np.where(inside, places // divisor, -1)[:, None]
-        both = np.where((outer < 0) | (inner < 0), -1, outer * limit + inner)
-        found = both.reshape(len(found) * axis.kernel, -1).astype(np.int32)
-    return found.reshape(-1)
 
 
 def _parts(targets: int, blocks: int) -> tuple[int, int]:
