@@ -34,6 +34,7 @@ def window(size: int, kernel: int, stride: int = 1, dilation: int = 1, before: i
 # axes, samples, groups, channels of a group, filters of a group
 CASES: dict[str, tuple[Axes, int, int, int, int]] = {
     "one axis": ((window(9, 3, before=1, after=1),), 2, 1, 3, 5),
+    "residues of unequal tiles": ((window(5, 3, 2, before=1, after=1), window(7, 3, 2, after=1)), 2, 1, 2, 3),
     "strides and dilation": ((window(11, 3, 2, 2, 1, 2), window(5, 2, 3, 1, 0, 1)), 2, 1, 2, 3),
     "full tiles": ((window(4, 1), window(4, 2, before=1)), 1, 1, 8, 16),
     "beyond tiles": ((window(3, 3, before=1, after=1), window(6, 2, before=1)), 1, 1, 3, 17),
@@ -73,6 +74,7 @@ SLOW = pytest.mark.slow
 COPIES = {"copy_rows", "copy_strided", "copy_transposed", "take_numbers", "take_rows"}
 TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     "channels in fours": ((window(4, 3, before=1, after=1), window(5, 2, before=1)), 2, 1, 4, 6),
+    "residues of unequal tiles of 64": ((window(11, 3, 2, before=1), window(13, 2, 2)), 2, 1, 8, 4),
     "three channels": ((window(4, 3, 2, before=1, after=1), window(7, 3, 2, before=1, after=2)), 2, 1, 3, 5),
     "a line that goes on in the next": ((window(3, 2), window(7, 7, 2, after=2)), 1, 1, 1, 2),
     "three channels, dilation": ((window(6, 3, 1, 2), window(7, 3, 1, 2, before=1, after=2)), 1, 1, 3, 5),
@@ -86,6 +88,7 @@ TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     ("tile", "case"),
     [
         (64, "a line that goes on in the next"),
+        pytest.param(64, "residues of unequal tiles of 64", marks=SLOW),
         pytest.param(64, "three channels", marks=SLOW),
         pytest.param(64, "channels in fours", marks=SLOW),
         pytest.param(128, "padding beyond the input", marks=SLOW),
