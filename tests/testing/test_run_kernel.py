@@ -288,6 +288,36 @@ def unknown(x):
     cuda.nanosleep(1)
 
 
+@cuda.jit
+def reversed_part(x, y, first, end):
+    """The part of x from `first` to `end`, backwards, through a part of shared memory."""
+    shared = cuda.shared.array(8, FLOAT)
+    part, kept, i = x[first:end], shared[2:], cuda.threadIdx.x
+    kept[i] = part[i]
+    cuda.syncthreads()
+    y[i] = shared[2 + part.size - 1 - i]
+
+
+@cuda.jit
+def neighbour_without_barrier(x, y):
+    part, i = x[1:], cuda.threadIdx.x
+    part[i] = FLOAT(i)
+    y[i] = x[(i + 1) % 2 + 1]
+
+
+def test_parts_of_arrays_are_the_same_memory():
+    x, y = np.arange(6, dtype=FLOAT), np.zeros(3, FLOAT)
+    for check in (True, False):
+        run_kernel(reversed_part, 1, 3, x, y, 2, 5, check=check)
+        np.testing.assert_array_equal(y, [4, 3, 2])
+    with pytest.raises(KernelIndexError, match=r"x\[4:7\] of the shape \(6,\): expected a part of one axis"):
+        run_kernel(reversed_part, 1, 3, x, y, 4, 7)
+    with pytest.raises(KernelIndexError, match=r"x\[2\] is outside of the shape \(2,\)"):
+        run_kernel(reversed_part, 1, 3, x, y, 2, 4)
+    with pytest.raises(RaceError, match="nothing that orders the two"):
+        run_kernel(neighbour_without_barrier, 1, 2, x, y)
+
+
 def test_what_is_no_kernel_and_what_is_not_known():
     with pytest.raises(StructureError, match="expected a kernel, a function marked @cuda.jit, received a int"):
         run_kernel(3, 1, 1)

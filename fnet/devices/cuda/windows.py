@@ -33,7 +33,7 @@ class Steps(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """sizes: a dictionary of them for each residue; table: of all residues; taps: the numbers of their taps in order."""
+    """sizes: a dictionary of them for each residue; table: of all residues; taps: the numbers of all their taps."""
 
     sizes: list[dict[str, int]]
     table: np.ndarray

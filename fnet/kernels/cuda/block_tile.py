@@ -39,19 +39,19 @@ def tile_of_number(number, down, across):
 
 
 @device_function
-def tiles_of(rows, columns, size):
-    """How many tiles a product has; size: of a tile."""
-    return ((rows + size - 1) // size) * ((columns + size - 1) // size)
+def tiles_of(rows, columns, height, width):
+    """How many tiles of this size a product has."""
+    return ((rows + height - 1) // height) * ((columns + width - 1) // width)
 
 
 @device_function
 def first_places(rows, columns, size):
     """The first row and column of the tile of a block; size: of a tile."""
-    return first_places_of(np.uint32(cuda.blockIdx.x), rows, columns, size)
+    return places_of(np.uint32(cuda.blockIdx.x), rows, columns, size, size)
 
 
 @device_function
-def first_places_of(number, rows, columns, size):
+def places_of(number, rows, columns, height, width):
     """The first row and column of the tile of this number."""
-    down, across = tile_of_number(number, (rows + size - 1) // size, (columns + size - 1) // size)
-    return np.int32(down * size), np.int32(across * size)
+    down, across = tile_of_number(number, (rows + height - 1) // height, (columns + width - 1) // width)
+    return np.int32(down * height), np.int32(across * width)

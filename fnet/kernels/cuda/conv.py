@@ -81,7 +81,7 @@ def gather(x, w, added, y, leads, sizes):
     tx, ty, group = cuda.threadIdx.x, cuda.threadIdx.y, cuda.blockIdx.z
     depth, columns = sizes[DEPTH], sizes[COLUMNS]
     targets, k = targets_of(sizes), sizes[TAPS] * depth
-    if number >= tiles_of(targets, columns, TILE):  # the largest residue has more
+    if number >= tiles_of(targets, columns, TILE, TILE):  # the largest residue has more
         return
     down, across = tile_of_number(number, (targets + TILE - 1) // TILE, (columns + TILE - 1) // TILE)
     target, column = down * TILE + ty, across * TILE + tx

@@ -49,18 +49,18 @@ def _products(a, b, c, added, sizes, words, sums, parts, products):
     """The tile of a block in its sample, which is z of the grid; see `fnet.kernels.cuda.gemm_tiled`."""
     first_row, first_column = first_places(sizes[M], sizes[N], TILE * parts)
     left_along, right_along = are_along_k(sizes)
-    row, left_deep = place_in_tile(left_along, parts)
-    column, right_deep = place_in_tile(right_along, parts)
+    row, left_deep = place_in_tile(left_along, parts, parts)
+    column, right_deep = place_in_tile(right_along, parts, parts)
     sample = np.int32(cuda.blockIdx.z)  # each is z of the grid: a loop over them would take registers
     k = depth_of(sizes, sample)
     left = left_operand(a, sizes, sample, k, first_row + row, left_deep, left_along)
     right = right_operand(b, sizes, sample, k, first_column + column, right_deep, right_along)
-    _sum_products(left, right, np.int32(k), left_along, right_along, words, sums, parts, products)
+    _sum_products(left, right, np.int32(k), left_along, right_along, words, sums, parts, parts, products)
     m, n = sizes[M], sizes[N]
     first_row, first_column = first_places(m, n, TILE * parts)  # once more, for the same reason
     result = c, (sample * m * n, n), np.int32(m), np.int32(n), n & 3 == 0 and is_aligned(c)
     bias, made_of = np.int64(sizes[BIAS] - 1), (a, b, sizes, sample)
-    _finish(words, sums, result, made_of, first_row, first_column, added, bias, sizes[ACT], parts, products)
+    _finish(words, sums, result, made_of, first_row, first_column, added, bias, sizes[ACT], parts, parts, products)
 
 
 @kernel(threads=THREADS, blocks=2)

@@ -71,19 +71,19 @@ def _products(a, b, c, added, sizes, tiles, sums, parts):
     """The tile of a block, in each sample of its own; parts: 64 x 64 elements are so many down and across."""
     first_row, first_column = first_places(sizes[M], sizes[N], TILE * parts)
     left_along, right_along = are_along_k(sizes)
-    row, left_deep = place_in_tile(left_along, parts)
-    column, right_deep = place_in_tile(right_along, parts)
+    row, left_deep = place_in_tile(left_along, parts, parts)
+    column, right_deep = place_in_tile(right_along, parts, parts)
     sample = np.int32(cuda.blockIdx.z)
     while sample < sizes[BATCH]:
         k = depth_of(sizes, sample)
         left = left_operand(a, sizes, sample, k, first_row + row, left_deep, left_along)
         right = right_operand(b, sizes, sample, k, first_column + column, right_deep, right_along)
-        begin(sums, added, np.int64(sizes[BIAS] - 1), first_column, np.int32(sizes[N]), c.dtype.type(0), parts)
-        _add_product(left, right, np.int32(k), left_along, right_along, tiles, sums, parts)
+        begin(sums, added, np.int64(sizes[BIAS] - 1), first_column, np.int32(sizes[N]), c.dtype.type(0), parts, parts)
+        _add_product(left, right, np.int32(k), left_along, right_along, tiles, sums, parts, parts)
         m, n = sizes[M], sizes[N]
         first_row, first_column = first_places(m, n, TILE * parts)  # once more: registers are dear in between
         result = c, (sample * m * n, n), m, n, n & 3 == 0 and is_aligned(c)
-        _finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts)
+        _finish(sums, tiles, result, first_row, first_column, sizes[ACT], parts, parts)
         sample = np.int32(sample + cuda.gridDim.z)
 
 

@@ -1,6 +1,7 @@
 """Products of large matrices in float arithmetic: a thread has a tile of the product in registers.
 
-A block has a tile of 64 x 64 or 128 x 128 elements, a thread 4 x 4 of each 64 x 64 of them. Tiles of the operands pass
+A block has a tile of 64 x 64, 128 x 64 or 128 x 128 elements, a thread 4 x 4 of each 64 x 64 of them, which are so many
+down and across. Tiles of the operands pass
 through shared memory with k as their rows, in two buffers: while one is multiplied, the next one is on its way. An
 element is summed in the order of k, from its bias on. What the operands are, a matrix or windows of an image, is known
 to the functions that fetch four elements of them.
@@ -20,6 +21,7 @@ _STEP = 16  # of k, for one tile; each thread fetches four elements of each oper
 _SPACE = 4  # between rows of k, so that columns lie in different banks
 SUMS_64, SHARED_64 = 16, 4 * _STEP * (TILE + _SPACE)
 SUMS_128, SHARED_128 = 64, 2 * _STEP * (2 * TILE + _SPACE)
+SUMS_NARROW, SHARED_NARROW = 32, 16 * THREADS  # which is what is written at once, and more than the tiles have
 
 
 @device_function
@@ -71,12 +73,12 @@ def _begin(sums, first, added, begin, column, columns, zero):
 
 
 @device_function
-def begin(sums, added, bias, first_column, columns, zero, parts):
+def begin(sums, added, bias, first_column, columns, zero, down, across):
     """Begin the sums of a block; bias: the number of the first element of `added` that is meant, -1 for none."""
     _, column = _place_of_thread()
-    for i in range(parts):
-        for h in range(parts):
-            _begin(sums, (i * parts + h) * 16, added, bias, first_column + TILE * h + column, columns, zero)
+    for i in range(down):
+        for h in range(across):
+            _begin(sums, (i * across + h) * 16, added, bias, first_column + TILE * h + column, columns, zero)
 
 
 @device_function
@@ -132,16 +134,16 @@ def finish(place_of_row: DeviceFunction) -> DeviceFunction:
             row += 1
 
     @device_function
-    def write(sums, tiles, result, first_row, first_column, act, parts):
-        """result: the array, what `place_of_row` takes, the number of rows and of columns, and whether four columns
-        may be written at once.
-        """
-        down, right = _place_of_thread()
-        row, column = np.int64(first_row + down), np.int64(first_column + right)
+    def write(sums, tiles, result, first_row, first_column, act, down, across):
+        """result: the array, what `place_of_row` takes, the rows, the columns, whether four may be written at once."""
+        lower, right = _place_of_thread()
+        row, column = np.int64(first_row + lower), np.int64(first_column + right)
         write_part(sums, 0, tiles, result, row, column, act)
-        if parts > 1:
+        if across > 1:
             write_part(sums, 16, tiles, result, row, column + TILE, act)
-            write_part(sums, 32, tiles, result, row + TILE, column, act)
+        if down > 1:
+            write_part(sums, 16 * across, tiles, result, row + TILE, column, act)
+        if down > 1 and across > 1:
             write_part(sums, 48, tiles, result, row + TILE, column + TILE, act)
         cuda.syncthreads()
 
@@ -163,13 +165,17 @@ def _place_of_thread():
 
 
 @device_function
-def place_in_tile(along_k, parts):
-    """Which row or column of a tile, and which k, the four elements that a thread fetches begin with."""
+def place_in_tile(along_k, sides, down):
+    """Which row or column of a tile, and which k, the four elements that a thread fetches begin with.
+
+    sides: how many times 64 rows or columns the operand has; where they are fewer than `down`, threads beyond the tile
+    fetch nothing.
+    """
     thread = cuda.threadIdx.x
     if along_k:
-        fours = _STEP // parts // 4
+        fours = _STEP // down // 4
         return thread // fours, 4 * (thread % fours)
-    fours = TILE * parts // 4
+    fours = TILE * sides // 4
     return 4 * (thread % fours), thread // fours
 
 
@@ -182,31 +188,38 @@ def product(left_four: DeviceFunction, right_four: DeviceFunction) -> DeviceFunc
     """
 
     @device_function
-    def add_product(left, right, k, left_along, right_along, tiles, sums, parts):
-        """left, right: the operands; k: their length; tiles: shared memory; parts: 64 x 64 are so many each way."""
-        step, pitch = _STEP // parts, TILE * parts + _SPACE
+    def add_product(left, right, k, left_along, right_along, tiles, sums, down, across):
+        """left, right: the operands; k: their length; tiles: shared memory; down, across: times 64 x 64."""
+        step, left_pitch, right_pitch = _STEP // down, TILE * down + _SPACE, TILE * across + _SPACE
         row, column = _place_of_thread()
-        left_side, left_deep = place_in_tile(left_along, parts)
-        right_side, right_deep = place_in_tile(right_along, parts)
-        left_to = np.int32(left_deep * pitch + left_side)
-        right_to = np.int32((2 * step + right_deep) * pitch + right_side)
-        _keep(tiles, left_to, pitch, left_along, left_four(left, np.int32(0)))
-        _keep(tiles, right_to, pitch, right_along, right_four(right, np.int32(0)))
+        left_side, left_deep = place_in_tile(left_along, down, down)
+        right_side, right_deep = place_in_tile(right_along, across, down)
+        fetches = across == down or (right_side < TILE * across and right_deep < step)
+        left_to = np.int32(left_deep * left_pitch + left_side)
+        right_to = np.int32(2 * step * left_pitch + right_deep * right_pitch + right_side)
+        _keep(tiles, left_to, left_pitch, left_along, left_four(left, np.int32(0)))
+        if fetches:
+            _keep(tiles, right_to, right_pitch, right_along, right_four(right, np.int32(0)))
         cuda.syncthreads()
-        p, now = np.int32(0), np.int32(0)
+        p, now = np.int32(0), np.int32(0)  # now: which of the two buffers is multiplied
+        zero = sums.dtype.type(0)
+        next_right = zero, zero, zero, zero
         while p < k:
             p = np.int32(p + step)
             next_left = left_four(left, p)
-            next_right = right_four(right, p)
+            if fetches:
+                next_right = right_four(right, p)
+            from_left, from_right = now * step * left_pitch, 2 * step * left_pitch + now * step * right_pitch
             for j in range(step):
-                for i in range(parts):
-                    rows = load4(tiles, now + j * pitch + TILE * i + row)
-                    for h in range(parts):
-                        columns = load4(tiles, now + 2 * step * pitch + j * pitch + TILE * h + column)
-                        _add_products(sums, (i * parts + h) * 16, rows, columns)
-            now = np.int32(step * pitch - now)
-            _keep(tiles, now + left_to, pitch, left_along, next_left)
-            _keep(tiles, now + right_to, pitch, right_along, next_right)
+                for i in range(down):
+                    rows = load4(tiles, from_left + j * left_pitch + TILE * i + row)
+                    for h in range(across):
+                        columns = load4(tiles, from_right + j * right_pitch + TILE * h + column)
+                        _add_products(sums, (i * across + h) * 16, rows, columns)
+            now = np.int32(1 - now)
+            _keep(tiles, now * step * left_pitch + left_to, left_pitch, left_along, next_left)
+            if fetches:
+                _keep(tiles, now * step * right_pitch + right_to, right_pitch, right_along, next_right)
             cuda.syncthreads()
 
     return add_product

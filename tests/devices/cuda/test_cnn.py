@@ -49,7 +49,7 @@ def test_a_network_is_trained_by_tensor_cores(monkeypatch: pytest.MonkeyPatch):
     card = Emulated()
     monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
     monkeypatch.setattr(linalg, "tiling", lambda m, n, k, *_: Tiling(64, k, 1))
-    monkeypatch.setattr(conv, "tensor_tiling", lambda m, n, k, *_: Tiling(128, k, 1))
+    monkeypatch.setattr(conv, "conv_tiling", lambda m, n, k, *_: (Tiling(128, k, 1, _[-1] or n < 4), True))
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(4, 6, 6, 3)).astype(np.float32), rng.integers(0, 3, 4)
 
@@ -69,4 +69,4 @@ def test_a_network_is_trained_by_tensor_cores(monkeypatch: pytest.MonkeyPatch):
     there = trained(lambda values: fnet.to_device(values, "cuda"), "high")
     here = trained(lambda values: values, "highest")
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4 * np.abs(b).max()), there, here)
-    assert {"high_gather", "high_weight_gradient", "high_64"} <= card.kernels.keys()
+    assert {"high_gather", "high_gather_narrow", "high_weight_gradient", "high_64"} <= card.kernels.keys()

@@ -10,7 +10,7 @@ import pytest
 from fnet.compile.emit import Ref
 from fnet.compile.recording import Recording
 from fnet.devices.cuda.lower import conv as rules
-from fnet.devices.cuda.tiling import Tiling, tensor_tiling
+from fnet.devices.cuda.tiling import Tiling, conv_tiling
 from fnet.kernels.cuda.window_operand import multiplier
 from fnet.ops.conv import _conv, _conv_input, _conv_weight
 from fnet.taps import Axes, Axis
@@ -74,7 +74,6 @@ SLOW = pytest.mark.slow
 COPIES = {"copy_rows", "copy_strided", "copy_transposed", "take_numbers", "take_rows"}
 TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     "channels in fours": ((window(4, 3, before=1, after=1), window(5, 2, before=1)), 2, 1, 4, 6),
-    "residues of unequal tiles of 64": ((window(11, 3, 2, before=1), window(13, 2, 2)), 2, 1, 8, 4),
     "three channels": ((window(4, 3, 2, before=1, after=1), window(7, 3, 2, before=1, after=2)), 2, 1, 3, 5),
     "a line that goes on in the next": ((window(3, 2), window(7, 7, 2, after=2)), 1, 1, 1, 2),
     "three channels, dilation": ((window(6, 3, 1, 2), window(7, 3, 1, 2, before=1, after=2)), 1, 1, 3, 5),
@@ -88,7 +87,6 @@ TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     ("tile", "case"),
     [
         (64, "a line that goes on in the next"),
-        pytest.param(64, "residues of unequal tiles of 64", marks=SLOW),
         pytest.param(64, "three channels", marks=SLOW),
         pytest.param(64, "channels in fours", marks=SLOW),
         pytest.param(128, "padding beyond the input", marks=SLOW),
@@ -97,34 +95,73 @@ TILED: dict[str, tuple[Axes, int, int, int, int]] = {
 def test_register_tiles_have_the_bits_of_plain_ones(tile: int, case: str, monkeypatch: pytest.MonkeyPatch):
     x, w, g, axes, groups = of_case(case)
     for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
-        found = []
-        for size in (tile, 16):
-            monkeypatch.setattr(rules, "tiling", lambda m, n, k, *_, size=size: Tiling(size, k, 1))
-            device = Unloaded()
-            found += device.compute(primitive, *operands, axes=axes, groups=groups, precision="highest")
-            names = {"gather", "weight_gradient"} if size == 16 else {f"gather_{tile}", f"weight_gradient_{tile}"}
-            assert names & device.launched.keys() and device.launched.keys() <= names | COPIES
+        cuts = Tiling(tile, 0, 1), Tiling(16, 0, 1)
+        found, (launched, plain) = in_tiles(primitive, operands, axes, groups, cuts, monkeypatch)
+        assert plain <= {"gather", "weight_gradient"}
+        assert launched - COPIES <= {f"gather_{tile}", f"weight_gradient_{tile}"}
         np.testing.assert_array_equal(*found, err_msg=primitive.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tile", [Tiling(128, 0, 1, is_narrow=True), Tiling(64, 0, 1)], ids=["narrow", "64"])
+def test_residues_of_unequal_tiles_have_the_bits_of_plain_ones(tile: Tiling, monkeypatch: pytest.MonkeyPatch):
+    axes = window(3, 2, 2), window(tile.tile + 1, 3, 2)  # a tile and a bit for the first residue, one for others
+    g, w = numbers(1, *(a.outputs for a in axes), 2), numbers(2, 3, 5, 2, seed=1)
+    found, (launched, _) = in_tiles(_conv_input, (g, w), axes, 1, (tile, Tiling(16, 0, 1)), monkeypatch)
+    assert launched - COPIES == {"gather_narrow" if tile.is_narrow else "gather_64"}
+    np.testing.assert_array_equal(*found)
+
+
+def in_tiles(
+    primitive: Any,
+    operands: tuple[np.ndarray, ...],
+    axes: Axes,
+    groups: int,
+    cuts: tuple[Tiling, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[list[np.ndarray], list[set[str]]]:
+    """The result in each of these tiles, and the kernels that computed it."""
+    found, launched = [], []
+    for cut in cuts:
+        monkeypatch.setattr(rules, "conv_tiling", lambda m, n, k, *_, cut=cut: (cut._replace(part=k), False))
+        device = Unloaded()
+        found += device.compute(primitive, *operands, axes=axes, groups=groups, precision="highest")
+        launched.append(set(device.launched))
+    return found, launched
 
 
 @pytest.mark.slow
 def test_parts_of_a_weight_gradient_in_register_tiles(monkeypatch: pytest.MonkeyPatch):
     x, _, g, axes, groups = of_case("groups")
     device, targets = Unloaded(), g.size // g.shape[-1]
-    monkeypatch.setattr(rules, "tiling", lambda *_: Tiling(64, 5, -(-targets // 5)))
+    monkeypatch.setattr(rules, "conv_tiling", lambda *_: (Tiling(64, 5, -(-targets // 5)), False))
     (received,) = device.compute(_conv_weight, x, g, axes=axes, groups=groups, precision="highest")
     assert dict(device.launched) == {"weight_gradient_64": 1, "sum_parts": 1}
     np.testing.assert_allclose(received, reference.conv_weight(x, g, axes, groups), rtol=1e-5, atol=2e-5)
 
 
+def by_tensor_cores(monkeypatch: pytest.MonkeyPatch, is_narrow: bool) -> None:
+    """Let them compute all that is not to be exact."""
+
+    def tiling(m: int, n: int, k: int, count: int, precision: str, in_parts: bool) -> tuple[Tiling, bool]:
+        exact = precision == "highest"
+        return (Tiling(16, k, 1), False) if exact else (Tiling(128, k, 1, is_narrow or in_parts), True)
+
+    monkeypatch.setattr(rules, "conv_tiling", tiling)
+
+
 @pytest.mark.slow
-def test_tensor_cores_keep_the_bounds_of_their_level(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rules, "tensor_tiling", lambda m, n, k, count, in_parts: Tiling(128, k, 1))
+@pytest.mark.parametrize("is_narrow", [False, True], ids=["wide", "narrow"])
+def test_tensor_cores_keep_the_bounds_of_their_level(is_narrow: bool, monkeypatch: pytest.MonkeyPatch):
+    by_tensor_cores(monkeypatch, is_narrow)
     x, w, g, axes, groups = of_case("strides beyond the kernel")
     for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
+        if is_narrow and primitive is _conv_weight:
+            continue  # as wide as above
         device = Unloaded()
         (received,) = device.compute(primitive, *operands, axes=axes, groups=groups, precision="medium")
-        assert {"medium_gather", "medium_weight_gradient"} & device.launched.keys()
+        names = {"medium_gather_narrow"} if is_narrow else {"medium_gather", "medium_weight_gradient"}
+        assert names & device.launched.keys()
         expected = getattr(reference, primitive.name)(*operands, axes, groups)
         error = np.linalg.norm(received - expected) / np.linalg.norm(expected)
         assert 1e-4 < error < 8e-3, primitive.name
@@ -132,7 +169,7 @@ def test_tensor_cores_keep_the_bounds_of_their_level(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 def test_what_is_infinite_in_a_split_convolution(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rules, "tensor_tiling", lambda m, n, k, count, in_parts: Tiling(128, k, 1))
+    by_tensor_cores(monkeypatch, False)
     x, w, g, axes, groups = of_case("one axis")
     x[0, 4, 1], w[...], g[...] = np.inf, 1, 1
     for primitive, operands in ((_conv, (x, w)), (_conv_weight, (x, g))):
@@ -142,12 +179,26 @@ def test_what_is_infinite_in_a_split_convolution(monkeypatch: pytest.MonkeyPatch
         np.testing.assert_allclose(received, expected, rtol=1e-4)
 
 
-def test_how_convolutions_are_cut_for_tensor_cores():
-    assert tensor_tiling(100352, 64, 576, 1, False) == (128, 576, 1)
-    assert tensor_tiling(576, 64, 100352, 1, True) is None
-    assert tensor_tiling(4608, 512, 6272, 1, True) == (128, 6272, 1)
-    assert tensor_tiling(2304, 256, 25088, 1, True) == (128, 6272, 4)
-    assert tensor_tiling(100352, 32, 576, 1, False) is None
+@pytest.mark.parametrize(
+    ("m", "n", "k", "count", "precision", "in_parts", "cut", "by_tensor_cores"),
+    [
+        (100352, 128, 576, 1, "highest", False, (128, 576, 1), False),
+        (100352, 64, 576, 1, "highest", False, (128, 576, 1, True), False),
+        (1568, 256, 2304, 1, "highest", False, (64, 2304, 1), False),
+        (3584, 64, 576, 4, "highest", False, (128, 576, 1, True), False),
+        (64, 256, 200704, 1, "highest", True, (64, 7456, 27), False),
+        (50, 8, 9, 1, "highest", False, (16, 9, 1), False),
+        (100352, 128, 576, 1, "medium", False, (128, 576, 1), True),
+        (100352, 64, 576, 1, "high", False, (128, 576, 1, True), True),
+        (100352, 8, 576, 1, "high", False, (128, 576, 1, True), False),
+        (63, 64, 576, 1, "high", False, (16, 576, 1), False),
+        (2304, 256, 25088, 1, "high", True, (128, 8384, 3, True), True),
+    ],
+)
+def test_how_convolutions_are_cut(
+    m: int, n: int, k: int, count: int, precision: str, in_parts: bool, cut: tuple[Any, ...], by_tensor_cores: bool
+):
+    assert conv_tiling(m, n, k, count, precision, in_parts) == (Tiling(*cut), by_tensor_cores)
 
 
 def test_a_kernel_of_one_pixel_is_a_matrix():

@@ -280,22 +280,25 @@ def sum_in_parts(a: np.ndarray, b: np.ndarray, part: int) -> np.ndarray:
     [
         (4096, 4096, 4096, 1, np.float32, (128, 4096, 1)),
         (4096, 4096, 4096, 1, np.float64, (64, 4096, 1)),
-        (1024, 1024, 64, 1, np.float32, (64, 64, 1)),
+        (1024, 1024, 64, 1, np.float32, (128, 64, 1)),
         (1024, 1024, 4096, 1, np.float32, (128, 1024, 4)),
         (1024, 1024, 64, 8, np.float32, (128, 64, 1)),
         (1024, 32, 1024, 64, np.float32, (64, 1024, 1)),
         (256, 256, 256, 1, np.float32, (16, 256, 1)),
-        (256, 256, 8192, 1, np.float32, (64, 608, 14)),
+        (256, 256, 8192, 1, np.float32, (128, 320, 26)),
+        (512, 512, 512, 1, np.float32, (64, 512, 1)),
+        (384, 256, 256, 1, np.float32, (64, 256, 1)),
+        (320, 256, 256, 1, np.float32, (16, 256, 1)),
         (784, 10, 60000, 1, np.float32, (16, 12000, 5)),
         (784, 10, 60000, 2, np.float32, (16, 60000, 1)),
         (4096, 4096, 1 << 31, 1, np.float32, (16, 1 << 31, 1)),
         (4096, 4096, 4096, 1, np.int64, (16, 4096, 1)),
         (16, 16, 4096, 1, np.int64, (16, 4096, 1)),
-        (0, 16, 4096, 1, np.float32, (16, 256, 16)),
+        (0, 16, 4096, 1, np.float32, (16, 4096, 1)),
     ],
 )
 def test_how_sizes_are_cut(m: int, n: int, k: int, count: int, dtype: Any, cut: tuple[int, int, int]):
-    assert tiling(m, n, k, count, np.dtype(dtype)) == cut
+    assert tiling(m, n, k, count, np.dtype(dtype)) == Tiling(*cut)
     assert cut[1] * (cut[2] - 1) < k <= cut[1] * cut[2]
     assert tiling(m, n, k, count, np.dtype(dtype), in_parts=False).parts == 1
 

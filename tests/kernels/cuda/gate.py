@@ -36,19 +36,40 @@ Products of matrices, by counting what a block does for 16 k; bytes are those of
 a block. Shared memory moves 128 bytes and tensor cores multiply 16 x 8 x 16 numbers a clock of an sm_90
 multiprocessor, so that shared memory leaves the last share of that peak. `mma.sync` itself is said to reach 60 % of it.
 
-| tile, arithmetic | products a byte | clocks of shared memory | of tensor cores | share |
+| tile, arithmetic | products a byte | clocks of shared memory | of arithmetic | share |
 |---|---|---|---|---|
-| 16, float32 | 2 | | | |
-| 64, float32 | 8 | | | |
-| 128, float32 | 16 | | | |
-| 64, bfloat16 ("medium") | 8 | 96 to read, 32 to write | 32 | 25 % |
-| 128, bfloat16 ("medium") | 16 | 192 to read, 64 to write | 128 | 50 % |
-| 64, three times ("high") | 8 | 192 to read, 64 to write | 96 | 38 % |
-| 128, three times ("high") | 16 | 384 to read, 128 to write | 384 | 75 % |
+| 16 x 16, float32 | 2 | 256 to read | 32 | 12 % |
+| 64 x 64, float32 | 8 | 1024 to read | 512 | 50 % |
+| 128 x 64, float32 | 11 | 1536 to read | 1024 | 67 % |
+| 128 x 128, float32 | 16 | 2048 to read | 2048 | 100 % |
+| 64 x 64, bfloat16 ("medium") | 8 | 96 to read, 32 to write | 32 | 25 % |
+| 128 x 64, bfloat16 ("medium") | 11 | 128 to read, 48 to write | 64 | 36 % |
+| 128 x 128, bfloat16 ("medium") | 16 | 192 to read, 64 to write | 128 | 50 % |
+| 64 x 64, three times ("high") | 8 | 192 to read, 64 to write | 96 | 38 % |
+| 128 x 64, three times ("high") | 11 | 256 to read, 96 to write | 192 | 55 % |
+| 128 x 128, three times ("high") | 16 | 384 to read, 128 to write | 384 | 75 % |
 
 An H200 needs 7 products a byte of its memory in float32, and 103 in bfloat16: the rest comes from the L2 cache, for
 which blocks that run together share eight rows of tiles. Three products are one of the
 result: at 60 % of 990 TFLOP/s that is 198, where float32 has 67.
+
+Convolutions of `bench/card_rows.py` (batch 64, "same"): billions of products, forward as for the gradient of the weights;
+of the input gradient before and since its residues have taps of their own; megabytes of the three arrays, each once;
+microseconds that an H200 needs at least, of float32 arithmetic and of memory; tiles of the forward pass and of the
+gradients of inputs and weights (with parts), before and now, and the share of the products of float32 above that the
+tiles leave, columns beyond the edge taken off.
+
+| convolution | products | input gradient | MB | µs | tiles before | now | forward share |
+|---|---|---|---|---|---|---|---|
+| 3x3, 56x56x64 to 64 | 7.4 | 7.4, 7.4 | 103 | 221, 21 | 64, 64, 64 (16) | narrow, narrow, 64 (12) | 50, 67 % |
+| 1x1, 56x56x64 to 256: a product | 3.3 | 3.3, 3.3 | 257 | 98, 54 | 128, 64, 16 (4) | 128, 64, 64 (27) | 100, 100 % |
+| 3x3/2, 56x56x128 to 128 | 7.4 | 29.6, 7.4 | 129 | 221, 27 | 128, 128, 64 (6) | 128, 128, 128 (12) | 100, 100 % |
+| 3x3, 14x14x256 to 256 | 7.4 | 7.4, 7.4 | 28 | 221, 6 | 128, 128, 128 (4) | 128, 128, 128 (3) | 100, 100 % |
+| 7x7/2, 224x224x3 to 64 | 7.6 | 30.2, 7.6 | 244 | 225, 51 | 64, 16, 16 (6) | narrow, narrow, 64 (36) | 50, 67 % |
+
+All have far more products a byte than float32 needs of memory, so arithmetic is their bound. By tensor cores the first
+and the last have half of a tile of 128 x 128 beyond their edge, and now none: 25 % against 36 % of the peak at "medium",
+38 % against 55 % at "high".
 
 | kernel | signature | registers | shared | stack | fused | float64 | wide | shuffles | occupancy |
 |---|---|---|---|---|---|---|---|---|---|

@@ -11,9 +11,9 @@ import numpy as np
 from fnet.activation_codes import code as activation_code
 from fnet.compile.emit import Emitter, Ref
 from fnet.devices.cuda.grids import MOST_ELEMENTS
-from fnet.devices.cuda.lower.index import take
+from fnet.devices.cuda.lower import index
 from fnet.devices.cuda.lower.linalg import EPILOGUES, emit_product, emit_sum_of_parts
-from fnet.devices.cuda.tiling import SMALLEST, Tiling, tensor_tiling, tiles, tiling
+from fnet.devices.cuda.tiling import SMALLEST, Tiling, conv_tiling, tiles
 from fnet.devices.cuda.windows import Windows, windows
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
@@ -92,7 +92,7 @@ def conv_weight(
         )
         return
     (window,), table, _ = windows(x.shape[0], axes, groups, depth, columns, False)
-    cut, family, level = _way(rows, columns, targets, groups, x, precision, True)
+    cut, family, level = _way(rows, columns, targets, groups, x, dw.size, precision, True)
     part, parts = cut.part, cut.parts
     if cut.tile == SMALLEST:
         part, parts = _parts(targets, tiles(rows, SMALLEST) * tiles(columns, SMALLEST) * groups)
@@ -102,7 +102,7 @@ def conv_weight(
         kernel, block = getattr(family, level.format("weight_gradient")), cuda.conv_tiled.THREADS
         sizes = cuda.conv_tiled.WEIGHT_SIZES.array(**_divided(_in_runs(window)), part=part, k_step=groups * columns)
     partial = emit.scratch(parts * dw.size, dw.dtype) if parts > 1 else dw
-    launch = kernel[_grid(rows, columns, cut.tile, groups * parts), block]
+    launch = kernel[_grid(rows, columns, cut, groups * parts), block]
     emit.call(launch, x, g, partial, emit.constant(table), emit.constant(sizes))
     if parts > 1:
         emit_sum_of_parts(emit, partial, dw, parts)
@@ -120,7 +120,7 @@ def _gather(
     columns, groups, residues = found.sizes[0]["columns"], found.sizes[0]["groups"], len(found.sizes)
     k = max(w["taps"] * w["depth"] for w in found.sizes)
     epilogue = {"bias": int(bool(bias)), "act": activation_code(activation)}
-    cut, family, level = _way(targets, columns, k, groups * residues, x, precision, False)
+    cut, family, level = _way(targets, columns, k, groups * residues, x, 0, precision, False)
     group_step, row_step, column_step = steps
     if cut.tile == SMALLEST:
         epilogue |= {"group_step": group_step, "row_step": row_step, "column_step": column_step}
@@ -134,7 +134,7 @@ def _gather(
         epilogue |= {"group_step": group_step, "k_step": row_step, "part": 0}
         sizes = [cuda.conv_tiled.SIZES.array(**_divided(_in_runs(window)), **epilogue) for window in found.sizes]
         kernel, block = getattr(family, level.format("gather")), cuda.conv_tiled.THREADS
-    launch = kernel[(residues * tiles(targets, cut.tile) * tiles(columns, cut.tile), 1, groups), block]
+    launch = kernel[_grid(targets, columns, cut, groups, residues), block]
     numbers = emit.constant(np.concatenate(sizes))
     emit.call(launch, x, w, bias[0] if bias else y, y, emit.constant(found.table), numbers)
 
@@ -150,7 +150,7 @@ def _turned(emit: Emitter, w: Ref, groups: int, order: np.ndarray) -> tuple[Ref,
         ordered = emit.scratch(w.size, w.dtype)
         w = replace(Ref.whole(w.buffer, w.dtype, (taps, channels, filters)), offset=w.offset)
         ordered = replace(Ref.whole(ordered.buffer, w.dtype, w.shape), offset=ordered.offset)
-        take.emits(emit, [w, emit.constant(order)], [ordered], axis=0)
+        index.take(emit, [w, emit.constant(order)], [ordered], axis=0)
         w = ordered
     by_group = Ref.whole(w.buffer, w.dtype, (taps, channels, groups, filters // groups))
     turned = replace(by_group, offset=w.offset).viewed(np.transpose, axes=(2, 0, 3, 1))
@@ -166,19 +166,19 @@ def _is_matrix(axes: Axes, groups: int) -> bool:
 
 
 def _way(
-    rows: int, columns: int, k: int, groups: int, source: Ref, precision: str, in_parts: bool
+    rows: int, columns: int, k: int, groups: int, source: Ref, result: int, precision: str, in_parts: bool
 ) -> tuple[Tiling, ModuleType, str]:
     """How a product is cut, and which kernel computes it: its family, and its name around that of what is computed.
 
-    Only products of float32 have other tiles than plain ones here, and pixels that are counted in 32 bits.
+    result: elements of it. Only products of float32 have other tiles than plain ones here, and pixels and weights that
+    are counted in 32 bits.
     """
-    if source.dtype != np.float32 or source.size >= MOST_ELEMENTS:
+    if source.dtype != np.float32 or max(source.size, result) >= MOST_ELEMENTS:
         return Tiling(SMALLEST, k, 1), cuda.conv, "{}"
-    cut = None if precision == "highest" else tensor_tiling(rows, columns, k, groups, in_parts)
-    if cut is not None:
-        return cut, cuda.conv_tensor, f"{precision}_{{}}"
-    cut = tiling(rows, columns, k, groups, source.dtype, in_parts)
-    return cut, cuda.conv_tiled, f"{{}}_{cut.tile}"
+    cut, by_tensor_cores = conv_tiling(rows, columns, k, groups, precision, in_parts)
+    if by_tensor_cores:
+        return cut, cuda.conv_tensor, f"{precision}_{{}}{'_narrow' if cut.is_narrow and not in_parts else ''}"
+    return cut, cuda.conv_tiled, f"{{}}_{'narrow' if cut.is_narrow else cut.tile}"
 
 
 def _in_runs(window: dict[str, int]) -> dict[str, int]:
@@ -206,9 +206,9 @@ def _pixels(image: Ref) -> int:
     return math.prod(image.shape[:-1])
 
 
-def _grid(rows: int, columns: int, tile: int, layers: int) -> tuple[int, int, int]:
-    """A block for each tile of a product, in so many layers."""
-    return tiles(rows, tile) * tiles(columns, tile), 1, layers
+def _grid(rows: int, columns: int, cut: Tiling, layers: int, residues: int = 1) -> tuple[int, int, int]:
+    """A block for each tile of a product, of the largest residue for each residue, in so many layers."""
+    return residues * tiles(rows, cut.tile) * tiles(columns, cut.columns), 1, layers
 
 
 def _parts(targets: int, blocks: int) -> tuple[int, int]:

@@ -223,3 +223,11 @@ def _with_memory(builder: ir.IRBuilder, kind: ir.Type, text: str, constraint: st
     """An instruction over which no access to memory may be moved."""
     assembly = ir.InlineAsm(ir.FunctionType(kind, [value.type]), text, f"{constraint},~{{memory}}", side_effect=True)
     return builder.call(assembly, [value])
+def anew(typing, number):
+    """The same int32, which the compiler cannot see through."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
+        return builder.asm(kind, "mov.b32 $0, $1;", "=r,r", [values[0]], side_effect=True)
+
+    return types.int32(types.int32), generate
