@@ -36,7 +36,7 @@ ENOUGH = 108  # blocks
 PART = 256  # of k
 MOST_PARTS = 64
 _UNIT = 32  # of parts, a multiple of all steps of k and of 16 bytes
-_LAUNCH = 400_000  # products of a multiprocessor in the time of one more launch, 2 microseconds
+_LAUNCH = 1_000_000  # products of a multiprocessor while one more launch waits for the one before: 5 microseconds
 _LEAST_ROWS, _LEAST_COLUMNS = 64, 16  # that tensor cores are worth their rounding for
 _SUM = 49  # products of a multiprocessor in the time in which it reads and writes 8 bytes of the card's memory
 

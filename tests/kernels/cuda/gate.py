@@ -53,11 +53,10 @@ An H200 needs 7 products a byte of its memory in float32, and 103 in bfloat16: t
 which blocks that run together share eight rows of tiles. Three products are one of the
 result: at 60 % of 990 TFLOP/s that is 198, where float32 has 67.
 
-Convolutions of `bench/card_rows.py` (batch 64, "same"): billions of products, forward as for the gradient of the weights;
-of the input gradient before and since its residues have taps of their own; megabytes of the three arrays, each once;
-microseconds that an H200 needs at least, of float32 arithmetic and of memory; tiles of the forward pass and of the
-gradients of inputs and weights (with parts), before and now, and the share of the products of float32 above that the
-tiles leave, columns beyond the edge taken off.
+Convolutions of `bench/card_rows.py` (batch 64, "same"): billions of products, forward as for the gradient of the
+weights; of the input gradient before and since its residues have taps of their own; megabytes of the three arrays, each
+once; microseconds that an H200 needs at least, of float32 arithmetic and of memory; tiles of the forward pass and of
+the gradients of inputs and weights (with parts), before and now; and the share of the peak that tiles leave forward.
 
 | convolution | products | input gradient | MB | µs | tiles before | now | forward share |
 |---|---|---|---|---|---|---|---|
@@ -67,9 +66,9 @@ tiles leave, columns beyond the edge taken off.
 | 3x3, 14x14x256 to 256 | 7.4 | 7.4, 7.4 | 28 | 221, 6 | 128, 128, 128 (4) | 128, 128, 128 (3) | 100, 100 % |
 | 7x7/2, 224x224x3 to 64 | 7.6 | 30.2, 7.6 | 244 | 225, 51 | 64, 16, 16 (6) | narrow, narrow, 64 (36) | 50, 67 % |
 
-All have far more products a byte than float32 needs of memory, so arithmetic is their bound. By tensor cores the first
-and the last have half of a tile of 128 x 128 beyond their edge, and now none: 25 % against 36 % of the peak at "medium",
-38 % against 55 % at "high".
+All have far more products a byte than float32 needs of memory, so arithmetic is their bound. By tensor cores the
+first and the last had half of a tile of 128 x 128 beyond their edge, and now have none: 25 % against 36 % of the peak
+at "medium", 38 % against 55 % at "high".
 
 | kernel | signature | registers | shared | stack | fused | float64 | wide | shuffles | occupancy |
 |---|---|---|---|---|---|---|---|---|---|

@@ -223,6 +223,9 @@ def _with_memory(builder: ir.IRBuilder, kind: ir.Type, text: str, constraint: st
     """An instruction over which no access to memory may be moved."""
     assembly = ir.InlineAsm(ir.FunctionType(kind, [value.type]), text, f"{constraint},~{{memory}}", side_effect=True)
     return builder.call(assembly, [value])
+
+
+@intrinsic
 def anew(typing, number):
     """The same int32, which the compiler cannot see through."""
 
