@@ -143,6 +143,7 @@ from fnet.layers.reshape import RepeatVector as RepeatVector
 from fnet.layers.reshape import Reshape as Reshape
 from fnet.layers.resizing import CenterCrop as CenterCrop
 from fnet.layers.resizing import Resizing as Resizing
+from fnet.layers.reversible_embedding import ReversibleEmbedding as ReversibleEmbedding
 from fnet.layers.rnn import RNN as RNN
 from fnet.layers.sequence import reset_state as reset_state
 from fnet.layers.spectral_normalization import SpectralNormalization as SpectralNormalization

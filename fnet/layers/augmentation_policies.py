@@ -33,7 +33,7 @@ _AS_IT_IS: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandAugment(
     value_range: Sequence[float] = (0.0, 255.0),
     num_ops: int = 2,
@@ -93,7 +93,7 @@ def RandAugment(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def AugMix(
     value_range: Sequence[float] = (0.0, 255.0),
     num_chains: int = 3,

@@ -42,7 +42,7 @@ Move = Callable[[Corners, Any, Any], Corners]
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def MaxNumBoundingBoxes(
     max_number: int,
     fill_value: int = -1,

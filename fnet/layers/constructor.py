@@ -34,7 +34,7 @@ _HINTS = dict.fromkeys(("input_shape", "input_dim", "batch_input_shape"), _SHAPE
 
 
 def layer_constructor(
-    masks: Masks = "dropped", several: bool = False, on_host: bool = False, with_images: bool = False, **weights: str
+    masks: Masks = "dropped", several: bool = False, on_host: bool = False, named: str | None = None, **weights: str
 ) -> Callable[[Callable[P, Pair | Learner | Layer]], Callable[P, Layer]]:
     """Make a function that returns ``(init, apply)``, or a Layer, the constructor of the layer of its name.
 
@@ -46,7 +46,7 @@ def layer_constructor(
     weights: which parameter such arguments mean: with ``recurrent="recurrent_kernel"`` this is the parameter of
     ``recurrent_regularizer=`` and ``recurrent_constraint=``. masks: see `Layer`. several: whether the layer takes
     several inputs. A layer of one input refuses a tuple of arrays, which NumPy would make one array. on_host: see
-    `Layer`. with_images: whether it takes a dict of images and what belongs to them, too.
+    `Layer`. named: the key of a dict that such a layer takes, too.
     """
     shared: dict[str, Any] = {f"{part}_regularizer": None for part in weights}
     shared |= {"activity_regularizer": None} | {f"{part}_constraint": None for part in weights}
@@ -61,7 +61,7 @@ def layer_constructor(
             given = {key: arguments[key] for key, default in shared.items() if arguments[key] is not default}
             name, trainable = given.pop("name", None), given.get("trainable", True)
             if not (several or isinstance(made, Layer)):
-                made = (made[0], _of_one_input(kind, made[1], with_images), *made[2:])
+                made = (made[0], _of_one_input(kind, made[1], named), *made[2:])
             config = {key: arguments[key] for key in own} | given
             layer = _layer(kind, own, made, config, masks, on_host, weights, recipe._replace(kwargs=config))
             layer = layer if trainable else layer.with_trainable(False)
@@ -130,11 +130,13 @@ def _is_usual(own: Mapping[str, Any], argument: str, value: Any) -> bool:
     return configured.is_default(value, own.get(argument))
 
 
-def _of_one_input(kind: str, apply: Callable[..., tuple[Any, Any]], images: bool) -> Callable[..., tuple[Any, Any]]:
-    """The apply that refuses a tuple or dict of arrays, but for one of `images`; a list of numbers is an array."""
+def _of_one_input(
+    kind: str, apply: Callable[..., tuple[Any, Any]], named: str | None
+) -> Callable[..., tuple[Any, Any]]:
+    """The apply that refuses a tuple or dict of arrays, but for one with `named`; a list of numbers is an array."""
 
     def apply_to_one(params: Any, state: Any, x: Any, **options: Any) -> tuple[Any, Any]:
-        if images and isinstance(x, dict) and "images" in x:
+        if isinstance(x, dict) and named in x:
             return apply(params, state, x, **options)
         if isinstance(x, dict) or (isinstance(x, tuple | list) and any(map(is_array, x))):
             raise StructureError(

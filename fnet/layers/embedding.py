@@ -63,11 +63,16 @@ def Embedding(
     def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
         (table,) = parameters("Embedding", params, {"embeddings": (rows, columns)})
         values, mask = masked_input("Embedding", x)
-        ids = _integers(lift(values))
-        y = ops.take(table, _positions(ids, rows))
+        y, ids = looked_up("Embedding", table, values, rows)
         return join_mask(y, both(mask, ops.not_equal(ids, 0)) if mask_zero else mask), state
 
     return init, apply
+
+
+def looked_up(kind: str, table: Any, values: Any, rows: int) -> tuple[Any, Any]:
+    """The rows of a table that integers say, and the integers."""
+    ids = _integers(lift(values))
+    return ops.take(table, _positions(kind, ids, rows)), ids
 
 
 def _table(weights: Any) -> np.ndarray:
@@ -83,7 +88,7 @@ def _integers(x: Any) -> Any:
     return x if x.dtype.kind in "iu" else astype(x, np.int64)
 
 
-def _positions(x: Any, rows: int) -> Any:
+def _positions(kind: str, x: Any, rows: int) -> Any:
     """`x` as positions in a table of so many rows; what lies outside is refused, or outside at the end if traced."""
     if not is_known(x):
         return x if x.dtype.kind == "u" else ops.where(ops.less(x, 0), rows, astype(x, np.int64))
@@ -91,7 +96,7 @@ def _positions(x: Any, rows: int) -> Any:
     if wrong.size:
         place = tuple(wrong[0].tolist())
         raise ValueRangeError(
-            f"Embedding: {x[place]} at position {place} is outside of the table of {rows} rows: expected 0 to "
+            f"{kind}: {x[place]} at position {place} is outside of the table of {rows} rows: expected 0 to "
             f"{rows - 1}. Check the input, or give a larger input_dim."
         )
     return x

@@ -21,7 +21,7 @@ _BYTES = (0.0, 255.0)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def AutoContrast(
     value_range: Sequence[float] = (0.0, 255.0),
     *,
@@ -50,7 +50,7 @@ def AutoContrast(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def Equalization(
     value_range: Sequence[float] = (0.0, 255.0),
     bins: int = 256,
@@ -91,7 +91,7 @@ def Equalization(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def ContrastLimitedAdaptiveHistogramEqualization(
     value_range: Sequence[float] = (0.0, 255.0),
     clip_limit: float = 4.0,

@@ -20,7 +20,7 @@ from fnet.transforms.operand import beside
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomSharpness(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -57,7 +57,7 @@ def RandomSharpness(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomGaussianBlur(
     factor: Factor = 1.0,
     kernel_size: int | Sequence[int] = 3,

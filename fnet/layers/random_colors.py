@@ -33,7 +33,7 @@ _BYTES = (0.0, 255.0)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomBrightness(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -64,7 +64,7 @@ def RandomBrightness(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomContrast(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -95,7 +95,7 @@ def RandomContrast(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomInvert(
     factor: Factor = 1.0,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -125,7 +125,7 @@ def RandomInvert(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomGrayscale(
     factor: float = 0.5,
     data_format: str | None = None,
@@ -153,7 +153,7 @@ def RandomGrayscale(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomColorDegeneration(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -184,7 +184,7 @@ def RandomColorDegeneration(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def Solarization(
     addition_factor: Factor = 0.0,
     threshold_factor: Factor = 0.0,
@@ -223,7 +223,7 @@ def Solarization(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomPosterization(
     factor: int | Sequence[int],
     value_range: Sequence[float] = (0.0, 255.0),

@@ -30,7 +30,7 @@ from fnet.transforms.operand import beside
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomPerspective(
     factor: Factor = 1.0,
     scale: float = 1.0,
@@ -99,7 +99,7 @@ def RandomPerspective(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomElasticTransform(
     factor: Factor = 1.0,
     scale: Factor = 1.0,

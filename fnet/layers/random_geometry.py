@@ -23,7 +23,7 @@ from fnet.transforms.operand import beside
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomFlip(
     mode: Literal["horizontal", "vertical", "horizontal_and_vertical"] = "horizontal_and_vertical",
     seed: int | None = None,
@@ -75,7 +75,7 @@ def RandomFlip(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomRotation(
     factor: Factor,
     fill_mode: FillMode = "reflect",
@@ -104,7 +104,7 @@ def RandomRotation(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomZoom(
     height_factor: Factor,
     width_factor: Factor | None = None,
@@ -141,7 +141,7 @@ def RandomZoom(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomTranslation(
     height_factor: Factor,
     width_factor: Factor,
@@ -171,7 +171,7 @@ def RandomTranslation(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomShear(
     x_factor: Factor = 0.0,
     y_factor: Factor = 0.0,
@@ -203,7 +203,7 @@ def RandomShear(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomCrop(
     height: int,
     width: int,

@@ -28,7 +28,7 @@ _UNIT = (0.0, 1.0)
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomHue(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -59,7 +59,7 @@ def RandomHue(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomSaturation(
     factor: Factor,
     value_range: Sequence[float] = (0.0, 255.0),
@@ -91,7 +91,7 @@ def RandomSaturation(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomColorJitter(
     value_range: Sequence[float] = (0.0, 255.0),
     brightness_factor: Factor | None = None,

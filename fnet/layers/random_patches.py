@@ -24,7 +24,7 @@ Patch = tuple[Any, Any, Any, Any]
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def RandomErasing(
     factor: Factor = 1.0,
     scale: Factor = (0.02, 0.33),
@@ -68,7 +68,7 @@ def RandomErasing(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def CutMix(
     factor: Factor = 1.0,
     seed: int | None = None,
@@ -110,7 +110,7 @@ def CutMix(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def MixUp(
     alpha: float = 0.2,
     data_format: str | None = None,

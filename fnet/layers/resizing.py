@@ -24,7 +24,7 @@ Method = Literal["bilinear", "nearest", "bicubic", "lanczos3", "lanczos5"]
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def Resizing(
     height: int,
     width: int,
@@ -66,7 +66,7 @@ def Resizing(
 
 
 @LAYERS.named()
-@layer_constructor(masks="dropped", with_images=True)
+@layer_constructor(masks="dropped", named="images")
 def CenterCrop(
     height: int,
     width: int,

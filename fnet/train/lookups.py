@@ -8,18 +8,20 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import ValueRangeError, scope
+from fnet.layers.constructor import entry_name
 from fnet.masking import split_mask
 from fnet.networks.layer import Layer
 from fnet.networks.watching import watching
 from fnet.train.derived import Derived, computed
 
-_TABLE = "Embedding"
+_TABLES = ("Embedding", "ReversibleEmbedding")
 
 
 class _Use(NamedTuple):
-    """An Embedding, by its path, and the number of rows of its table."""
+    """An Embedding, by its path and kind, and the number of rows of its table."""
 
     path: tuple[str, ...]
+    kind: str
     rows: int
 
 
@@ -29,12 +31,16 @@ class Lookups:
     def __init__(self, net: Layer, params: Any, state: Any, x: Any) -> None:
         def pick(params: Any, state: Any, x: Any) -> list[tuple[_Use, Any]]:
             watch = _Watch()
-            if net.kind == _TABLE:
+            if net.kind in _TABLES:
                 watch.found.append(((), net, x))
             else:
                 with watching(watch):
                     net.apply(params, state, x)
-            return [(_Use(path, layer.config["input_dim"]), split_mask(ids)[0]) for path, layer, ids in watch.found]
+            return [
+                (_Use(path, layer.kind, layer.config["input_dim"]), split_mask(ids)[0])
+                for path, layer, ids in watch.found
+                if not isinstance(ids, dict)  # of vectors, called the other way
+            ]
 
         self._given = Derived(pick, params, state, x)
 
@@ -60,7 +66,7 @@ class _Watch:
 
     def enter(self, name: str, layer: Layer, x: Any) -> None:
         self._path.append(name)
-        if layer.kind == _TABLE:
+        if layer.kind in _TABLES:
             self.found.append((tuple(self._path), layer, x))
 
     def leave(self, y: Any) -> Any:
@@ -73,8 +79,8 @@ def _refuse(use: _Use, name: str, ids: np.ndarray) -> None:
     if not ids.size or (ids.min() > -1 and ids.max() < use.rows):
         return
     place = tuple(np.argwhere(~((ids > -1) & (ids < use.rows)))[0].tolist())
-    with scope("/".join(use.path) or _TABLE.lower()):
+    with scope("/".join(use.path) or entry_name(use.kind)):
         raise ValueRangeError(
-            f"{_TABLE}: {ids[place]} at position {place} of {name} is outside of the table of {use.rows} rows: "
+            f"{use.kind}: {ids[place]} at position {place} of {name} is outside of the table of {use.rows} rows: "
             f"expected 0 to {use.rows - 1}. Check the input, or give a larger input_dim."
         )

@@ -18,16 +18,12 @@ NO_HALVES = "no number has 16 bits, so no loss is scaled"
 BY_PATHS = "fnet.optimizers.partition gives parts of the parameters an optimizer of their own"
 BY_FIT = "fit prints by itself, as verbose says"
 NO_NETWORK = "fnet talks to no server: a callback of one's own sends what on_epoch_end gets"
-LAYERS = """
-ReversibleEmbedding
-"""
 UTILS = """
 audio_dataset_from_directory bounding_boxes
 get_source_inputs Config
 """
 REFUSED: dict[str, dict[str, str]] = {
-    "layers": dict.fromkeys(LAYERS.split(), LATER)
-    | dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS),
+    "layers": dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS),
     "models": {},
     "optimizers": {"LossScaleOptimizer": NO_HALVES, "MultiOptimizer": BY_PATHS, "OptimizerMap": BY_PATHS}
     | {"legacy": CONFIGS},

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import fnet
+from fnet import Input, graph, tree
 from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
-from fnet.layers import Embedding
+from fnet.layers import Embedding, ReversibleEmbedding
 
 KEY = fnet.random.key(3)
 IDS = np.array([[0, 6, 6, 2], [5, 6, 0, 0]])
@@ -90,3 +91,49 @@ ERRORS = [
 def test_errors(wrong: Any, error: type, text: str) -> None:
     with pytest.raises(error, match=text):
         wrong()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_table_is_read_both_ways(tied: bool) -> None:
+    layer = ReversibleEmbedding(7, 3, tied, logit_soft_cap=2.0)
+    params, state = layer.init(KEY, (5,))
+    table = params["embeddings"].T if tied else params["reverse_embeddings"]
+    h, _ = layer.apply(params, state, IDS)
+    np.testing.assert_array_equal(h, params["embeddings"][IDS])
+    y, _ = layer.apply(params, state, {"reverse": h})
+    np.testing.assert_allclose(y, 2 * np.tanh(h @ table / 2), atol=1e-6)
+    assert layer.out_shape((5,)) == (5, 3) and layer.out_shape({"reverse": (5, 3)}) == (5, 7)
+    assert tree.all_equal(layer.init(KEY, {"reverse": (5, 3)}), (params, state))
+
+
+def test_scores_are_computed_in_the_dtype_that_is_asked_for() -> None:
+    layer = ReversibleEmbedding(7, 3, reverse_dtype="float64", mask_zero=True)
+    params, state = layer.init(KEY, (5,))
+    h, _ = layer.apply(params, state, IDS)
+    y, _ = layer.apply(params, state, {"reverse": h})
+    assert h.mask.tolist() == (IDS != 0).tolist() and y.dtype == np.float64 and y.shape == (*IDS.shape, 7)
+
+
+def test_one_entry_learns_from_both_uses() -> None:
+    layer, ids = ReversibleEmbedding(7, 3), Input((2,), dtype="int64")
+    net = graph(ids, layer({"reverse": layer(ids)}))
+    params, state = net.init(KEY)
+    assert list(params) == ["reversible_embedding"]
+    g = fnet.grad(lambda p: np.sum(net.apply(p, state, np.array([[1, 2]]))[0]))(params)["reversible_embedding"]
+    table = params["reversible_embedding"]["embeddings"]
+    used = table[1] + table[2]  # the sum of E[x] E' has the gradient sum(E) in the rows x, and sum(E[x]) in all
+    expected = np.tile(used, (7, 1)) + np.where(np.isin(np.arange(7), (1, 2))[:, None], table.sum(0), 0)
+    np.testing.assert_allclose(g["embeddings"], expected, atol=1e-6)
+
+
+def test_mistakes_in_the_other_way_are_told() -> None:
+    layer = ReversibleEmbedding(7, 3)
+    params, state = layer.init(KEY, (5,))
+    with pytest.raises(ShapeError, match=r"expected vectors \(batch, \.\.\., 3\) for 'reverse', received \(2, 4\)"):
+        layer.apply(params, state, {"reverse": np.ones((2, 4))})
+    with pytest.raises(
+        ValueRangeError, match=r"ReversibleEmbedding: 9 at position \(0,\) is outside of the table of 7"
+    ):
+        layer.apply(params, state, np.array([9]))
+    with pytest.raises(ValueRangeError, match="logit_soft_cap"):
+        ReversibleEmbedding(7, 3, logit_soft_cap=0.0)

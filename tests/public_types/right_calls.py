@@ -110,6 +110,7 @@ of_every_kind: list[fnet.Layer] = [
     layers.GlobalAveragePooling1D(),
     layers.GlobalAveragePooling2D(),
     layers.GlobalAveragePooling3D(),
+    layers.ReversibleEmbedding(100, 8, tie_weights=False, logit_soft_cap=30.0),
     layers.PositionEmbedding(16),
     layers.SinePositionEncoding(),
     layers.RotaryEmbedding(),

@@ -10,6 +10,7 @@ from fnet.errors import FileError, plain
 from fnet.io.keras import inference, masks, values
 from fnet.io.keras.config import TEXT, Config, ValueKind, integers, several, wrong
 from fnet.io.keras.translation import Translation
+from fnet.layers.reversible_embedding import REVERSE
 from fnet.networks.layer import DEEPEST
 from fnet.networks.node import SymbolicNode
 
@@ -95,6 +96,8 @@ def call_fields(row: Translation | None, calls: list[Any], path: str) -> dict[st
         for key, value in keywords.items():
             if _says_nothing(value) or key in (*_TENSORS, inference.KEYWORD):  # training is of the node
                 continue
+            if row is not None and row.inputs == "reversible" and key == REVERSE:  # which is of its input
+                continue
             if _is_of_ones_own(row) and isinstance(value, Place):
                 continue
             argument = next((a for a, k in (row.in_call if row else {}).items() if k == key), None)
@@ -142,6 +145,8 @@ def inputs_of(row: Translation | None, call: Any, path: str) -> Any:
     if len(arguments) != 1:
         raise FileError(f"{path}: a layer is called with {len(arguments)} arguments, expected one.")
     given = arguments[0]
+    if row is not None and row.inputs == "reversible" and keywords.get(REVERSE):
+        return {REVERSE: given}
     if isinstance(given, list):
         if not given:
             raise FileError(f"{path}: a layer is called without an input.")

@@ -15,7 +15,7 @@ from fnet.networks.samples import TEXT, Samples, check_shape, is_single
 
 _MOST_AXES = 4
 _OF_TEXTS = ("StringLookup", "TextVectorization")
-_OF_INTEGERS = ("CategoryEncoding", "Embedding", "Hashing", "IntegerLookup", "StringLookup")
+_OF_INTEGERS = ("CategoryEncoding", "Embedding", "Hashing", "IntegerLookup", "ReversibleEmbedding", "StringLookup")
 _RESHAPING = ("Flatten", "Reshape", "Permute", "RepeatVector", "Lambda")
 
 

@@ -65,8 +65,9 @@ class Trail:
         """A layer was called."""
         parts, config = tree.leaves(inputs), layer.config
         found = [own for part in parts if (own := self.of(part)) is not None]
-        if layer.kind == "Embedding":
-            self._put(outputs, ("not_equal", parts[0], 0) if config["mask_zero"] else None)
+        if layer.kind in ("Embedding", "ReversibleEmbedding"):
+            masks = config["mask_zero"] and not isinstance(inputs, dict)
+            self._put(outputs, ("not_equal", parts[0], 0) if masks else None)
         elif layer.kind == "Masking" and not found:
             self._put(outputs, ("any", ("not_equal", parts[0], config["mask_value"])))
         elif layer.kind == "WithMask":

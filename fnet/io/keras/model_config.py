@@ -17,6 +17,7 @@ from fnet.io.keras.operations import to_keras
 from fnet.io.keras.parts import keras_object
 from fnet.io.keras.translation import Inputs, full_config, known_row
 from fnet.layers.layer_activation import ENTRY
+from fnet.layers.reversible_embedding import REVERSE
 from fnet.networks.layer import Layer
 from fnet.networks.operations import filled, operation_of
 from fnet.networks.samples import dtype_name
@@ -84,6 +85,8 @@ def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]
     keywords |= _masks([part.mask if isinstance(part, Tensor) else None for part in parts], row.inputs)
     if len(parts) > 1 and layer.recipe is not None and getattr(layer.recipe.make, "takes_several", False):
         return parts, keywords
+    if row.inputs == "reversible" and isinstance(inputs, dict):
+        return [inputs[REVERSE]], keywords | {REVERSE: True}
     if row.inputs == "each":
         return (parts * 2 if len(parts) == 1 else parts), keywords
     if row.inputs == "states" and row.kind.endswith(("Cell", "Cells")):

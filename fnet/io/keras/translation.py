@@ -17,9 +17,9 @@ from fnet.io.keras.variables import Variables
 from fnet.layers.constructor import LAYERS, entry_name
 from fnet.networks.layer import DEEPEST, Layer
 
-Inputs = Literal["one", "list", "each", "states"]
+Inputs = Literal["one", "list", "each", "states", "reversible"]
 """How Keras' layer is called: ``layer(x)``; ``layer([x, y])``; ``layer(query, value, key)``, for self-attention
-``layer(x, x)``; ``layer(x, initial_state=[h])``."""
+``layer(x, x)``; ``layer(x, initial_state=[h])``; ``layer(x, reverse=True)`` for fnet's ``layer({"reverse": x})``."""
 
 FAMILIES = (
     "activation",

@@ -16,6 +16,7 @@ from fnet.keras.lambdas import LambdaLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
+from fnet.keras.reversible import ReversibleLayer
 from fnet.keras.spectral_normalization import NormalizedLayer
 from fnet.keras.standard import MERGES, merge_function, standard_layer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
@@ -36,6 +37,7 @@ BASES: dict[str, type[Layer]] = {
     "Lambda": LambdaLayer,
     "Normalization": NormalizationLayer,
     "Pipeline": PipelineLayer,
+    "ReversibleEmbedding": ReversibleLayer,
     "RNN": OwnCells,
     "SpectralNormalization": NormalizedLayer,
     "StringLookup": VocabularyLayer,

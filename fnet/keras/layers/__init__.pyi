@@ -15,6 +15,7 @@ from fnet.keras.lambdas import LambdaLayer
 from fnet.keras.layer import Layer as Layer
 from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, VocabularyLayer
 from fnet.keras.own_cells import OwnCells
+from fnet.keras.reversible import ReversibleLayer
 from fnet.keras.spectral_normalization import NormalizedLayer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
@@ -2071,6 +2072,27 @@ class Resizing(ImageLayer):
         trainable: bool = ...,
         name: str | None = ...,
         **options: Unpack[OptionsAndWidth],
+    ) -> None: ...
+
+class ReversibleEmbedding(ReversibleLayer):
+    r"""``y = E[x]`` for integers x, and ``y = h E'`` for vectors h in a dict, ``{"reverse": h}``: one table, both ways."""
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = ...,
+        embeddings_initializer: InitializerLike = ...,
+        mask_zero: bool = ...,
+        reverse_dtype: Any = ...,
+        logit_soft_cap: float | None = ...,
+        *,
+        embeddings_regularizer: RegularizerLike = ...,
+        activity_regularizer: RegularizerLike = ...,
+        embeddings_constraint: ConstraintLike = ...,
+        trainable: bool = ...,
+        name: str | None = ...,
+        **options: Unpack[Options],
     ) -> None: ...
 
 class RotaryEmbedding(Layer):
