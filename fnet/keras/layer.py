@@ -9,7 +9,8 @@ import numpy as np
 
 from fnet import constraints, initializers, ops, regularizers, tree
 from fnet.device_array import DeviceArray
-from fnet.errors import DtypeError, StructureError, did_you_mean, scope
+from fnet.errors import DtypeError, StructureError, scope
+from fnet.keras.attributes import Attributes
 from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, with_options
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
@@ -30,7 +31,7 @@ from fnet.transforms.operand import is_operand
 from fnet.transforms.primitive import spec_of
 
 
-class Layer(Weighted):
+class Layer(Attributes, Weighted):
     """A layer of Keras: its weights are its own, made when it is first called, or by `build`.
 
     name: ``dense``, ``dense_1``, ... where none is given. trainable: whether `fit` changes the weights; changes of it
@@ -83,7 +84,7 @@ class Layer(Weighted):
         for _, part in self.parts():
             part.trainable = trains
 
-    dtype = compute_dtype = variable_dtype = "float32"
+    dtype = compute_dtype = variable_dtype = input_dtype = "float32"
 
     @property
     def kind(self) -> str:
@@ -299,28 +300,6 @@ class Layer(Weighted):
         self.take(self.params, state)
         y = computable(y) if run is not None else unmasked(y)
         return list(y) if isinstance(y, tuple) else y
-
-    def __getattr__(self, name: str) -> Any:
-        """Its own weights, by their names, and the arguments that it was made with."""
-        if name.startswith("_") or "held" not in self.__dict__:
-            raise AttributeError(name)
-        weights = {weight.name: weight for weight in self.own_weights()}
-        if name in weights:
-            return weights[name]
-        config = {} if self._core is None else self._core.config
-        if name in config:
-            return config[name]
-        public = [word for word in dir(type(self)) if not word.startswith("_")]
-        hint = did_you_mean(name, [*public, *weights, *config, *self.__dict__])
-        raise AttributeError(f"'{type(self).__name__}' object '{self.name}' has no attribute '{name}'.{hint}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        held = self.__dict__.get("held")
-        if held is not None and (name in held.params or name in held.state) and not isinstance(value, Variable):
-            raise AttributeError(
-                f"{self.name}/{name} is a weight: give it another value by layer.{name}.assign(value)."
-            )
-        super().__setattr__(name, value)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that the layer was made with; layers of your own add theirs to those of this class."""

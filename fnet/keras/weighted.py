@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fnet import tree
+from fnet.context import in_force
 from fnet.errors import ShapeError, StructureError
 from fnet.io.keras.translation import keras_kinds
 from fnet.keras.held import HeldLayer
@@ -16,7 +17,8 @@ from fnet.keras.running import Values, now_running, own_part
 from fnet.keras.variable import Variable
 from fnet.masking import unmasked
 from fnet.networks.layer import Layer as Functional
-from fnet.networks.parameters import freeze
+from fnet.networks.parameters import freeze, penalty
+from fnet.transforms.operand import is_operand
 
 if TYPE_CHECKING:
     from fnet.keras.layer import Layer
@@ -145,6 +147,24 @@ class Weighted:
             made = freeze(net, None if "" in paths else lambda path: _is_below(path, paths))
             self._frozen_as = {paths: (net, made)}
         return made
+
+    @property
+    def path(self) -> str:
+        return self.name
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalty of the weights by their regularizers, and in a step what layers have added to the loss so far."""
+        found = 0.0 if self._core is None else penalty(self._core, self.params)
+        return [*([found] if is_operand(found) else []), *(in_force().penalties or ())]
+
+    def reset_states(self) -> None:
+        """Let recurrent layers that are stateful begin again with zeros, here and in the layers within."""
+        for _, layer in self.placed():
+            if layer._core is not None and layer._core.config.get("stateful"):
+                layer.held.state = tree.map(lambda leaf: leaf * 0, layer.held.state)
+
+    reset_state = reset_states
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in the order of `weights`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from fnet import layers
 from fnet.errors import did_you_mean
+from fnet.keras.directions import BidirectionalLayer
 from fnet.keras.embedded import EmbeddingLayer
 from fnet.keras.image_layer import ImageLayer, PipelineLayer
 from fnet.keras.input import Input as Input
@@ -19,6 +20,7 @@ from fnet.keras.own_cells import OwnCells
 from fnet.keras.reversible import ReversibleLayer
 from fnet.keras.spectral_normalization import NormalizedLayer
 from fnet.keras.standard import MERGES, merge_function, standard_layer
+from fnet.keras.stateful import StatefulLayer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
 
@@ -31,8 +33,12 @@ RandomZoom Resizing Solarization
 """
 
 BASES: dict[str, type[Layer]] = {
+    "Bidirectional": BidirectionalLayer,
     "Discretization": DiscretizationLayer,
     "Embedding": EmbeddingLayer,
+    "GRU": StatefulLayer,
+    "LSTM": StatefulLayer,
+    "SimpleRNN": StatefulLayer,
     "IntegerLookup": VocabularyLayer,
     "Lambda": LambdaLayer,
     "Normalization": NormalizationLayer,

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from fnet import tree
-from fnet.context import in_force
 from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.model_config import model_config
@@ -22,9 +21,8 @@ from fnet.keras.naming import unique_name
 from fnet.keras.running import Values
 from fnet.keras.seeds import next_key
 from fnet.keras.summary import print_summary
-from fnet.networks.graph import graph, wiring_of
-from fnet.networks.parameters import penalty, trainable
-from fnet.transforms.operand import is_operand
+from fnet.networks.graph import graph, output_names, wiring_of
+from fnet.networks.parameters import trainable
 
 _PREPARES = ("InputLayer", "Rescaling", "Normalization", "Identity", "Lambda", "Reshape")
 """Layers that may be beside those of images in a model that only prepares them."""
@@ -180,12 +178,6 @@ class Model(Trained, Layer):
         return copying.model_from_json(json.dumps({"class_name": kind, "config": config}))
 
     @property
-    def losses(self) -> list[Any]:
-        """The penalty of the weights by their regularizers, and in a step what layers have added to the loss so far."""
-        found = penalty(self.functional, self.params)
-        return [*([found] if is_operand(found) else []), *(in_force().penalties or ())]
-
-    @property
     def metrics_names(self) -> list[str]:
         """The names of the numbers that `evaluate` returns; known once the model has been trained or evaluated."""
         if not self.known_numbers:
@@ -241,6 +233,20 @@ class Model(Trained, Layer):
     @property
     def output_shape(self) -> Any:
         return _single(tree.map(lambda node: node.shape, self._ends()[1]))
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs: keys of a dict, else those of the layers that make them."""
+        names = output_names(self.functional)
+        if names is not None:
+            return list(names)
+        made = next((layer for layer in self.layers for _, y in layer.symbolic_calls if y is self.outputs[0]), None)
+        return [self.name if made is None else made.name]
+
+    @property
+    def operations(self) -> list[Layer]:
+        """The layers, and the operations on symbolic values between them."""
+        return self.rows
 
     @property
     def input_names(self) -> list[str]:

@@ -89,8 +89,8 @@ class Sequential(Model):
             )
         shape = given.declared_shape if isinstance(given, InputLayer) else given.samples.shape
         dtype = given.input_dtype if isinstance(given, InputLayer) else given.samples.dtype
-        self._start = self._end = Input(shape, dtype=dtype, name=given.name)
         self.has_declared_input, self.batch_when_built = True, batch_of(given)
+        self._start = self._end = Input(shape, self.batch_when_built, dtype, given.name)
 
     def _connected(self) -> None:
         """Call the layers that were not called yet, where the shape of the data is known."""

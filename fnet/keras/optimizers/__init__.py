@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from fnet import optimizers
-from fnet.errors import StructureError
+from fnet import optimizers, tree
+from fnet.errors import StructureError, did_you_mean
 from fnet.io.keras import registry
 from fnet.io.keras.optimizers import read_optimizer, write_optimizer
 from fnet.keras.arranged import arranged, listed
+from fnet.keras.other_words import OF_OPTIMIZERS, instead
 from fnet.keras.running import now_running
 from fnet.keras.variable import Variable
 from fnet.optimizers import Optimizer as Functional
 from fnet.optimizers import apply_updates
 from fnet.optimizers.rates import Rates, new_state
+from fnet.transfer import to_host
 
 
 class LearningRate(float):
@@ -52,6 +54,18 @@ class LearningRate(float):
         self._optimizer.learning_rate = rate
 
 
+class Iterations(int):
+    """A number of steps, as Keras shows it."""
+
+    @property
+    def value(self) -> int:
+        return int(self)
+
+    def numpy(self) -> np.int64:
+        """The number as NumPy has it."""
+        return np.int64(self)
+
+
 class Optimizer:
     """An optimizer of Keras. `functional` is that of `fnet.optimizers`; `learning_rate` can be set at any time.
 
@@ -67,7 +81,7 @@ class Optimizer:
     def __init__(self, functional: Functional) -> None:
         self.functional = functional
         self.name = functional.name
-        self.iterations = 0
+        self._iterations = 0
         self._holder: Any = None  # a run of fit, which has the rate meanwhile
         self._rate: float | None = None
         self.kept_in_steps: Any = None  # what it remembers of steps of the user's own
@@ -175,8 +189,45 @@ class Optimizer:
         own = {"name": self.name, **self.functional.config}
         return own | {"learning_rate": float(self.learning_rate)} if isinstance(self.learning_rate, float) else own
 
+    @property
+    def variables(self) -> list[np.ndarray]:
+        """The arrays that it remembers of a loop of the user's own."""
+        return [np.asarray(to_host(leaf)) for leaf in tree.leaves(self.kept_in_steps)]
+
+    @property
+    def iterations(self) -> Iterations:
+        """How many steps are done."""
+        return Iterations(self._iterations)
+
+    @iterations.setter
+    def iterations(self, number: int) -> None:
+        self._iterations = int(number)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """An optimizer made with these arguments."""
+        return cls(**config)
+
+    def __getattr__(self, name: str) -> Any:
+        """The arguments that it was made with."""
+        config = {} if name.startswith("_") or "functional" not in self.__dict__ else self.functional.config
+        if name in config:
+            return config[name]
+        if config and name in _NOT_GIVEN:
+            return _NOT_GIVEN[name]
+        words = [*config, *(word for word in dir(type(self)) if word[0] != "_")]
+        way = instead(OF_OPTIMIZERS, name) or did_you_mean(name, words)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'.{way}")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.functional!r}>"
+
+
+_NOT_GIVEN = dict.fromkeys((
+    "clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "gradient_accumulation_steps", "loss_scale_factor",
+    "ema_overwrite_frequency",
+)) | {"use_ema": False, "ema_momentum": 0.99}  # fmt: skip
+"""What all optimizers of Keras have, where nothing is given."""
 
 
 def standard_optimizer(name: str, make: Callable[..., Functional]) -> type[Optimizer]:
