@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from fnet.activations import ActivationLike
 from fnet.constraints import ConstraintLike
 from fnet.initializers import InitializerLike
+from fnet.keras.directions import BidirectionalLayer
 from fnet.keras.embedded import EmbeddingLayer
 from fnet.keras.image_layer import ImageLayer, PipelineLayer
 from fnet.keras.input import Input as Input
@@ -17,6 +18,7 @@ from fnet.keras.learned import DiscretizationLayer, NormalizationLayer, Vocabula
 from fnet.keras.own_cells import OwnCells
 from fnet.keras.reversible import ReversibleLayer
 from fnet.keras.spectral_normalization import NormalizedLayer
+from fnet.keras.stateful import StatefulLayer
 from fnet.keras.time_distributed import TimeDistributed as TimeDistributed
 from fnet.keras.wrapper import Wrapper as Wrapper
 from fnet.layers.augmentation import Factor
@@ -333,7 +335,7 @@ class BatchNormalization(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class Bidirectional(Layer):
+class Bidirectional(BidirectionalLayer):
     r"""`layer` from the beginning and another of its kind from the end, their outputs merged."""
 
     def __init__(
@@ -942,7 +944,7 @@ class Flatten(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class GRU(Layer):
+class GRU(StatefulLayer):
     r"""Gated recurrent unit: ``h_t = z h_{t-1} + (1 - z) g``, the last h or all of them."""
 
     def __init__(
@@ -1233,7 +1235,7 @@ class IntegerLookup(VocabularyLayer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class LSTM(Layer):
+class LSTM(StatefulLayer):
     r"""Long short-term memory: ``c_t = f c_{t-1} + i g`` and ``h_t = o activation(c_t)``, the last h or all of them."""
 
     def __init__(
@@ -2191,7 +2193,7 @@ class SeparableConv2D(Layer):
         **options: Unpack[OptionsAndWidth],
     ) -> None: ...
 
-class SimpleRNN(Layer):
+class SimpleRNN(StatefulLayer):
     r"""``h_t = activation(x_t K + h_{t-1} R + b)``, the last h or all of them."""
 
     def __init__(
