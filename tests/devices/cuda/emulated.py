@@ -162,6 +162,7 @@ class Emulated:
 
         def run() -> None:
             self.kernels[kernel.__name__] += 1
+            self.seen["together"] += getattr(kernel, "together", False)
             if isinstance(kernel, Product):
                 assert self.library is not None
                 self.library(kernel, *given)

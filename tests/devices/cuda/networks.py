@@ -67,6 +67,13 @@ def lstm(is_real: bool) -> Case:
     return Case(net, (20, 16), 256, 32, classes) if is_real else Case(net, (2, 2), 4, 2, classes)
 
 
+def shared_out(is_real: bool) -> Case:
+    """Recurrent layers whose units several blocks share out on a card."""
+    units, classes = (384, 8) if is_real else (3, 2)
+    net = serial(layers.LSTM(units, return_sequences=True), layers.GRU(units), layers.Dense(classes))
+    return Case(net, (20, 16), 256, 32, classes, rate=1e-3) if is_real else Case(net, (2, 2), 4, 2, classes)
+
+
 def transformer(is_real: bool) -> Case:
     words, width, heads, tokens = (65, 64, 4, 32) if is_real else (5, 4, 2, 3)
 
@@ -87,7 +94,13 @@ def transformer(is_real: bool) -> Case:
     return Case(net, (tokens,), 128 if is_real else 4, 16 if is_real else 2, words, words, rate=3e-3)
 
 
-NETWORKS: dict[str, Callable[[bool], Case]] = {"mlp": mlp, "cnn": cnn, "lstm": lstm, "transformer": transformer}
+NETWORKS: dict[str, Callable[[bool], Case]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "lstm": lstm,
+    "shared_out": shared_out,
+    "transformer": transformer,
+}
 
 
 def step_of(case: Case) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from fnet.devices.cuda.device import Cuda
 from fnet.errors import DeviceError
 from tests.devices.cuda.conftest import is_real
 from tests.devices.cuda.emulated import Emulated
-from tests.devices.cuda.networks import begun, mlp, step_of
+from tests.devices.cuda.networks import Case, begun, mlp, shared_out, step_of
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 PLACES = ("cuda", "cuda#1")
@@ -69,9 +70,9 @@ def test_the_cpu_has_no_streams():
         fnet.to_device(X, "cpu#1")
 
 
-def trained(names: tuple[str, ...], is_real: bool) -> list[Any]:
+def trained(names: tuple[str, ...], is_real: bool, network: Callable[[bool], Case] = mlp) -> list[Any]:
     """One network for each device, whose steps are begun in turns."""
-    case = mlp(is_real)
+    case = network(is_real)
     step, held = step_of(case), []
     for number, name in enumerate(names):
         params, state, opt_state, key, x, y = begun(case)
@@ -82,11 +83,15 @@ def trained(names: tuple[str, ...], is_real: bool) -> list[Any]:
     return [carry for _, carry, _ in held]
 
 
-def test_networks_in_turns_are_what_each_is_alone(streams: Cuda):
-    """A card without a card refuses work of two streams on one piece of memory that nothing orders."""
-    together = fnet.to_host(trained(PLACES, is_real(streams)))
+@pytest.mark.parametrize("network", [mlp, pytest.param(shared_out, marks=pytest.mark.slow)])
+def test_networks_in_turns_are_what_each_is_alone(network: Callable[[bool], Case], streams: Cuda):
+    """A card without a card refuses work of two streams on one piece of memory that nothing orders.
+
+    On a card, kernels whose blocks wait for each other are begun in two streams at once.
+    """
+    together = fnet.to_host(trained(PLACES, is_real(streams), network))
     assert not tree.all_equal(together[0], together[1])
-    for number, carry in enumerate(fnet.to_host(trained(("cuda",) * 2, is_real(streams)))):
+    for number, carry in enumerate(fnet.to_host(trained(("cuda",) * 2, is_real(streams), network))):
         assert tree.all_equal(carry, together[number])
 
 

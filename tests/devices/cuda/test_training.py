@@ -11,10 +11,22 @@ import pytest
 
 import fnet
 from fnet import device, losses, ops, optimizers, tree
+from fnet.devices.cuda import walks
 from fnet.devices.cuda.device import Cuda
+from fnet.devices.cuda.lower import recurrent as lower
+from fnet.kernels.cuda.runtime.limits import Limits
 from tests.devices.cuda.emulated import Emulated
 
 STEPS = 4
+
+
+RECURRENT = fnet.layers.SimpleRNN, fnet.layers.LSTM, fnet.layers.GRU
+
+
+def several(*args: Any, back: bool) -> walks.Way:
+    """The way of a recurrent layer on a card of six multiprocessors, whose blocks share out the units."""
+    found = walks.ways(*args[:-1], Limits(6, 99 << 10), back=back)
+    return min((way for way in found if way.is_together), key=lambda way: way.clocks)
 
 
 def dense(params: Any, x: Any) -> Any:
@@ -127,16 +139,25 @@ def test_the_network_for_digits_is_trained_there(count: int, units: int, monkeyp
     assert card.seen["replayed"] > 0 and card.kernels["gemm"] > 0
 
 
-def test_an_lstm_is_trained_there(monkeypatch: pytest.MonkeyPatch):
-    """Masked sequences through a recurrent layer, compiled steps with its derivatives, Adam."""
+@pytest.mark.parametrize(
+    "layer, blocks",
+    [(fnet.layers.LSTM, "one"), *(pytest.param(layer, "several", marks=pytest.mark.slow) for layer in RECURRENT)],
+)
+def test_recurrent_layers_are_trained_there(layer: Any, blocks: str, monkeypatch: pytest.MonkeyPatch):
+    """Masked sequences through a recurrent layer, compiled steps with its derivatives, Adam.
+
+    Several blocks wait for each other, launch by launch and in graphs, where each launch finds its counters at 0.
+    """
     card = Emulated()
+    if blocks == "several":
+        monkeypatch.setattr(lower, "way", several)
     monkeypatch.setitem(device.FOUND, "cuda", Cuda("cuda", card))
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(8, 3, 2)).astype(np.float32), rng.integers(0, 2, 8)
     x[::2, 2] = 0
 
     def trained(place: Any) -> Any:
-        net = fnet.serial(fnet.layers.Masking(), fnet.layers.LSTM(4), fnet.layers.Dense(2))
+        net = fnet.serial(fnet.layers.Masking(), layer(4), fnet.layers.Dense(2))
         loss = partial(losses.sparse_categorical_crossentropy, from_logits=True)
         trainer = fnet.Trainer(net, loss, optimizer=optimizers.adam(0.05))
         ts = place(trainer.init(fnet.random.key(0), (3, 2)))
@@ -146,3 +167,4 @@ def test_an_lstm_is_trained_there(monkeypatch: pytest.MonkeyPatch):
     there, here = trained(lambda values: fnet.to_device(values, "cuda")), trained(lambda values: values)
     tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), there, here)
     assert card.seen["replayed"] > 0 and card.kernels["walk"] > 0 and card.kernels["walk_back"] > 0
+    assert card.seen["together"] == (card.kernels["walk"] + card.kernels["walk_back"] if blocks == "several" else 0)

@@ -36,6 +36,8 @@ def store4(x, i, values):
 @instruction
 def prefetch(x, i):
     """Let element i be brought to the cache of the card; this waits for nothing."""
+    if not 0 <= i < x.size:
+        raise StructureError(f"{x.name}[{i}] cannot be brought to the cache: there are {x.size} elements.")
 
 
 def _refuse_unaligned(x, i):
