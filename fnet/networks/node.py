@@ -11,7 +11,7 @@ from fnet import tree
 from fnet.errors import StructureError, TracingError, scope
 from fnet.masking import Masked
 from fnet.networks.layer import Layer
-from fnet.networks.operations import InputAt, name_of, operated
+from fnet.networks.operations import InputAt, filled, name_of, operated
 from fnet.networks.samples import Samples, output_samples
 
 
@@ -182,6 +182,21 @@ def operation_call(name: str, args: Any, kwargs: Any) -> tuple[Layer, Any]:
     if not nodes:
         raise StructureError(f"operation: expected nodes among the arguments of {name}, received none.")
     return operated(name, *template), tuple(nodes) if len(nodes) > 1 else nodes[0]
+
+
+def function_call(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """What any function makes of nodes among its arguments: a layer of its own, which no file takes."""
+    nodes: list[SymbolicNode] = []
+    template = _with_inputs((args, kwargs), nodes)
+
+    def apply(params: Any, state: Any, x: Any, key: Any = None, train: bool = False) -> tuple[Any, Any]:
+        given = x if isinstance(x, tuple) else (x,)
+        own_args, own_kwargs = filled(template, given)
+        y = function(*own_args, **own_kwargs)
+        return tuple(y) if isinstance(y, list) else y, state
+
+    layer = Layer(lambda key, shape, dtype: ({}, {}), apply, name=function.__name__, kind="Lambda")
+    return layer(tuple(nodes) if len(nodes) > 1 else nodes[0])
 
 
 def checked_nodes(what: str, nodes: Any) -> Any:

@@ -1,0 +1,147 @@
+"""Operations in Keras' words: values, arguments and defaults are Keras', also on symbolic values and compiled."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fnet
+from fnet.keras import Input, Model, layers, ops
+from tests.keras.operation_calls import CALLS
+
+rng = np.random.default_rng(0)
+x, y = (rng.normal(size=(3, 4)).astype("f4") for _ in range(2))
+NAMES: dict[str, Any] = {
+    "np": np, "x": x, "y": y, "p": np.abs(x) + np.float32(0.1), "t3": rng.normal(size=(2, 3, 4)).astype("f4"),
+    "img": rng.normal(size=(2, 6, 6, 4)).astype("f4"), "ker": rng.normal(size=(3, 3, 4, 5)).astype("f4"),
+    "grouped": rng.normal(size=(3, 3, 2, 6)).astype("f4"), "dk": rng.normal(size=(3, 3, 4, 2)).astype("f4"),
+    "lab": np.array([1, 0, 3]), "prob": np.exp(x) / np.exp(x).sum(1, keepdims=True), "B": x > 0,
+    "q": rng.normal(size=(2, 5, 2, 8)).astype("f4"), "I": np.array([3, 1, 2]),
+}  # fmt: skip
+ROWS = [row for line in CALLS.strip().splitlines() for row in line.split(" | ")]
+NOT_COMPUTED = {"histogram": "counts are int64, not float32"}
+
+
+def leaves(value: Any) -> list[Any]:
+    """The arrays, words and None that a call gave, in order."""
+    if isinstance(value, list | tuple):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [value if isinstance(value, str) or value is None else np.asarray(value)]
+
+
+def same(row: str, expected: Any, received: Any) -> None:
+    theirs, ours = leaves(expected), leaves(received)
+    assert len(theirs) == len(ours), row
+    for a, b in zip(theirs, ours, strict=True):
+        if isinstance(a, str) or a is None:
+            assert a == b, row
+            continue
+        assert a.shape == b.shape, row
+        np.testing.assert_allclose(b, a, 2e-5, 2e-6, err_msg=row)
+        if row.partition("(")[0] not in NOT_COMPUTED:
+            assert b.dtype != "float64" and a.dtype.kind == b.dtype.kind, f"{row}: {a.dtype}, {b.dtype}"
+
+
+@pytest.mark.slow
+def test_values_are_those_of_keras():
+    keras = pytest.importorskip("keras")
+    for row in ROWS:
+        expected = eval(f"ops.{row}", {**NAMES, "ops": keras.ops})
+        same(row, expected, eval(f"ops.{row}", {**NAMES, "ops": ops}))
+
+
+@pytest.mark.slow
+def test_arguments_have_the_names_and_places_of_keras():
+    """Of the functions that are written here; others take NumPy's names, or Keras' for the first two."""
+    inspect = pytest.importorskip("inspect")
+    keras = pytest.importorskip("keras")
+    for name in dir(keras.ops):
+        own = None if name[0] == "_" else getattr(ops, name, None)
+        if not callable(own) or not getattr(own, "__module__", "").startswith("fnet.keras.ops"):
+            continue
+        theirs = [p for p in inspect.signature(getattr(keras.ops, name)).parameters.values() if p.kind < 3]
+        ours = [p for p in inspect.signature(own).parameters.values() if p.kind < 3]
+        if ours and ours[0].name in ("args", "operands"):
+            continue
+        assert [p.name for p in ours] == [p.name for p in theirs][: len(ours)], name
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("take(x, I)", x.ravel()[[3, 1, 2]]), ("cumsum(x)", np.cumsum(x)), ("flip(x)", x[::-1, ::-1]),
+        ("arange(3)", np.arange(3, dtype="int32")), ("zeros((2,))", np.zeros(2, "float32")),
+        ("argmax(x, 1)", np.argmax(x, 1).astype("int32")), ("logsumexp(x)", np.log(np.exp(x).sum())),
+        ("categorical_crossentropy(np.eye(4)[lab], prob)", -np.log(NAMES["prob"][[0, 1, 2], [1, 0, 3]])),
+        ("take_along_axis(x, I)", x.ravel()[[3, 1, 2]]), ("unstack(x, 3)[1]", x[1]),
+        ("norm(x, 1, axis=1)", np.abs(x).sum(1)),
+    ],
+)  # fmt: skip
+def test_defaults_are_keras_and_not_those_of_fnet(call, expected):
+    received = eval(f"ops.{call}", {**NAMES, "ops": ops})
+    np.testing.assert_allclose(received, expected, 1e-5)
+    if not call.startswith("categorical"):
+        assert received.dtype == expected.dtype
+
+
+def test_operations_on_symbolic_values_and_compiled_ones_are_those_on_arrays():
+    inputs = Input((4,))
+    mean, variance = ops.moments(inputs, [1], keepdims=True)
+    outputs = ops.concatenate([
+        ops.normalize(inputs), ops.gelu(inputs), ops.softmax(inputs, axis=(1,)), ops.roll(inputs, 1, axis=1),
+        ops.sort(inputs, 1), (inputs - mean) * ops.rsqrt(variance + 1e-3), ops.cumsum(inputs, axis=1),
+        layers.Dense(2, kernel_initializer="ones")(ops.pad(inputs, ((0, 0), (1, 0)), mode="edge")),
+    ], axis=-1)  # fmt: skip
+    model = Model(inputs, outputs)
+
+    def f(x):
+        mean, variance = ops.moments(x, [1], keepdims=True)
+        dense = ops.sum(ops.pad(x, ((0, 0), (1, 0)), mode="edge"), 1, keepdims=True)
+        return ops.concatenate([
+            ops.normalize(x), ops.gelu(x), ops.softmax(x, axis=(1,)), ops.roll(x, 1, axis=1), ops.sort(x, 1),
+            (x - mean) * ops.rsqrt(variance + 1e-3), ops.cumsum(x, axis=1), dense, dense,
+        ], axis=-1)  # fmt: skip
+
+    for received in (model.predict(x, verbose=0), fnet.jit(f)(x)):
+        np.testing.assert_allclose(received, f(x), 1e-5, 1e-6)
+
+
+def test_loops_and_branches():
+    total, all_of_them = ops.scan(lambda c, a: (c + a, c * a), np.float32(0), x[0])
+    np.testing.assert_allclose(total, x[0].sum(), 1e-6)
+    assert all_of_them.shape == (4,)
+    traced = fnet.jit(lambda flag, i, x: (ops.cond(flag, lambda: x, lambda: -x), ops.switch(i, [np.sin, np.cos], x)))
+    for flag, i in ((True, 0), (False, 5)):
+        one, other = traced(np.array(flag), np.array(i), x)
+        np.testing.assert_array_equal(one, x if flag else -x)
+        np.testing.assert_allclose(other, np.cos(x) if i else np.sin(x), 1e-6)
+    running = fnet.grad(lambda x: ops.sum(ops.associative_scan(lambda a, b: a * b, x, axis=1)))(x)
+    np.testing.assert_allclose(running, fnet.grad(lambda x: np.sum(np.cumprod(x, axis=1)))(x), 1e-5, 1e-6)
+    doubled = fnet.grad(lambda x: ops.fori_loop(0, 3, lambda i, a: a * x, 1.0))(2.0)
+    assert float(doubled) == 12.0
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda: fnet.jit(lambda n: ops.while_loop(lambda i: i < n, lambda i: i + 1, 0))(3),
+            "the condition depends on",
+        ),
+        (lambda: fnet.jit(lambda n: ops.fori_loop(0, n, lambda i, a: a, 0))(3), "expected a number that is known"),
+        (
+            lambda: ops.scatter_update(x, [[0, 0]], [1.0], "mean"),
+            "expected reduction None, 'add', 'max', 'min' or 'mul'",
+        ),
+        (lambda: ops.norm(x, "nuc"), "matrices have the orders None, 'fro', 1, -1, inf and -inf here, received 'nuc'"),
+        (lambda: ops.segmentsum(x), "has no attribute 'segmentsum'"),
+        (lambda: ops.map(lambda a: a, (x, x[:2])), "expected arrays of one size along their first axis"),
+    ],
+)
+def test_errors(call, text):
+    with pytest.raises((AttributeError, ValueError, TypeError)) as raised:
+        call()
+    assert re.search(re.escape(text), str(raised.value))
