@@ -160,11 +160,6 @@ OTHERS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         DeviceError,
         "^njit_apply needs parameters on the host, these are on 'one'. Use fnet.to_host",
     ),
-    "second order": (
-        lambda x: fnet.minimize(lambda w: np.sum(w**2), {"w": x}),
-        DeviceError,
-        "^second-order methods are of the host, params on 'one'. Use fnet.to_host",
-    ),
     "donated": (
         lambda x: read_and_donated(x),
         StructureError,

@@ -11,7 +11,7 @@ import numpy as np
 from fnet import losses, random, tree
 from fnet.device import device_of
 from fnet.device_array import DeviceArray
-from fnet.errors import DeviceError, FnetError, ShapeError, StructureError, TracingError
+from fnet.errors import FnetError, ShapeError, StructureError, TracingError
 from fnet.losses.define import Loss
 from fnet.losses.names import as_loss
 from fnet.masking import split_mask
@@ -190,11 +190,8 @@ def weights_of_classes(class_weight: Mapping[int, float], y: Any, sample_weight:
     """The weights of the samples by their classes, for a network with a single output and no other weights."""
     if sample_weight is not None:
         raise StructureError("give class_weight or sample_weight, not both: multiply them into one sample_weight.")
-    if isinstance(y, DeviceArray):
-        raise DeviceError(
-            f"class_weight looks at the labels, which are on '{y.device}'. Make weights of the samples on the host: "
-            f"sample_weight=fnet.to_device(fnet.losses.class_weights(class_weight, y), '{y.device}')."
-        )
+    if isinstance(y, DeviceArray):  # its labels are looked at, once
+        return y.home.put(losses.class_weights(class_weight, y.home.get(y)))
     if not isinstance(y, np.ndarray):
         raise StructureError("class_weight needs a single output; give a sample_weight for each output instead.")
     return losses.class_weights(class_weight, y)

@@ -14,7 +14,7 @@ import fnet
 from fnet import device, losses, ops, tree
 from fnet.compile.memory import ARENA, FIXED, STATE
 from fnet.device import cpu
-from fnet.errors import DeviceError, NonFiniteError
+from fnet.errors import DeviceError, NonFiniteError, ValueRangeError
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
 from tests.losses.table import LOSSES, LossCase
@@ -246,8 +246,18 @@ def test_mistakes_are_named_there_too(recording: Recording):
     spoilt[1, 0] = np.nan
     with pytest.raises(NonFiniteError, match="x holds NaN or infinities \\(1\\), first in sample 1: clean the data"):
         trainer.fit(ts, there(spoilt), y, verbose=False)
-    with pytest.raises(DeviceError, match="^class_weight looks at the labels, which are on 'recording'. Make weights"):
-        trainer.fit(ts, there(X), y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
+    with pytest.raises(ValueRangeError, match="class_weight: expected the class of each target, received 0.5 in sampl"):
+        trainer.fit(ts, there(X), there(np.float32([0.5, 1])), class_weight={0: 1.0}, verbose=False)
+
+
+def test_weights_of_classes_are_those_of_the_labels_there(recording: Recording):
+    trainer, y = fnet.Trainer(Dense(3, "softmax"), "sparse_categorical_crossentropy"), np.array([0, 2])
+    ts = trainer.init(fnet.random.key(0), (3,))
+    received, _ = trainer.fit(there(ts), there(X), there(y), class_weight={0: 1.0, 2: 3.0}, verbose=False)
+    expected, _ = trainer.fit(ts, X, y, class_weight={0: 1.0, 2: 3.0}, verbose=False)
+    assert tree.all_equal(fnet.to_host(received), expected)
+    plain, _ = trainer.fit(ts, X, y, verbose=False)
+    assert not tree.all_equal(plain.params, expected.params)
 
 
 def test_metrics_of_two_classes_are_watched_there(recording: Recording):

@@ -26,6 +26,7 @@ from fnet.optimizers.second_order.minimizer import (
 )
 from fnet.optimizers.second_order.objective import Objective, Point
 from fnet.transforms.jit import jit
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 
@@ -91,8 +92,9 @@ def lbfgs(history: int = 10, c1: float = 1e-4, c2: float = 0.9) -> Minimizer:
 
 
 def _without_history(point: Point, history: int) -> LbfgsState:
-    nothing = np.zeros((history, point.x.size), point.x.dtype)
-    return LbfgsState(point, nothing, nothing, np.zeros(history, point.x.dtype), np.ones((), point.x.dtype))
+    size, dtype = point.x.size, point.x.dtype
+    nothing, inverses = beside(np.zeros((history, size), dtype), point.x), beside(np.zeros(history, dtype), point.x)
+    return LbfgsState(point, nothing, nothing, inverses, beside(np.ones((), dtype), point.x))
 
 
 @jit

@@ -12,20 +12,21 @@ from fnet.ops.solve import solve_positive
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.objective import dot
 from fnet.transforms.jit import jit
+from fnet.transforms.operand import beside
 
 GROWTH = 4.0  # of the damping while the matrix is not positive definite
 FIRST = 1e-3  # damping, as a part of the diagonal
 MOST = 60  # trials
 
 
-def columns(product: Callable[[np.ndarray], np.ndarray], n: int, dtype: np.dtype) -> np.ndarray:
-    """The products with all n unit vectors, one a row."""
+def columns(product: Callable[[Any], Any], x: Any) -> Any:
+    """The products with all unit vectors of the size of x, one a row."""
     rows = []
-    for place in range(n):
-        unit = np.zeros(n, dtype)
+    for place in range(x.size):
+        unit = np.zeros(x.size, x.dtype)
         unit[place] = 1
-        rows.append(product(unit))
-    return np.stack(rows) if rows else np.zeros((0, 0), dtype)
+        rows.append(product(beside(unit, x)))
+    return np.stack(rows) if rows else beside(np.zeros((0, 0), x.dtype), x)
 
 
 def descent(matrix: np.ndarray, gradient: np.ndarray, damping: float) -> tuple[np.ndarray, float, float]:

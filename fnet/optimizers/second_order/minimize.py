@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fnet.arguments import number
-from fnet.device_array import DeviceArray
-from fnet.errors import DeviceError, ValueRangeError
+from fnet.errors import ValueRangeError
 from fnet.names import Names
 from fnet.optimizers.second_order.minimizer import LEAST_SQUARES, METHODS, LeastSquares, Minimizer, StepInfo, report
 from fnet.optimizers.second_order.objective import Objective, Residuals, ravelled
@@ -134,8 +133,6 @@ def _run(
     number("minimize", "max_iterations", max_iterations, "[0, inf)", says="expected {argument} >= 0")
     number("minimize", "tolerance", tolerance or 0.0, "[0, inf)", says="expected {argument} >= 0")
     x, unravel = ravelled(params)
-    if isinstance(x, DeviceArray):
-        raise DeviceError(f"second-order methods are of the host, params on '{x.device}'. Use fnet.to_host(params).")
     params, eps = unravel(x), float(np.finfo(x.dtype).eps)
     value_tolerance = 4 * eps if value_tolerance is None else value_tolerance
     plausible = max(10 * value_tolerance, math.sqrt(eps))

@@ -52,7 +52,7 @@ def newton(learning_rate: float = 1.0, damping: float = 0.0, line_search: bool =
     def step(f: Any, params: Any, state: State) -> tuple[Any, State, StepInfo]:
         x, flat = as_kind(f, Objective).at(params)
         point, evaluations = resume(flat, x, state.point)
-        hessian = columns(partial(flat.product, x), x.size, x.dtype)
+        hessian = columns(partial(flat.product, x), x)
         direction, slope, shift = descent(hessian, point.gradient, damping)
         line = Line(flat, point, direction, slope)
         if line_search:

@@ -31,7 +31,7 @@ def is_dense(solver: str, n: int) -> bool:
 
 def normal_matrix(flat: FlatResiduals, x: np.ndarray) -> np.ndarray:
     """``J^T J``: (n, n), from n products with J."""
-    return _squared(columns(partial(flat.push, x), x.size, x.dtype))
+    return _squared(columns(partial(flat.push, x), x))
 
 
 @jit

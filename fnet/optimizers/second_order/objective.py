@@ -154,7 +154,7 @@ def dot(a: Any, b: Any) -> Any:
 
 def largest(gradient: Vector) -> float:
     """The largest absolute element, NaN if any is; 0 of an empty vector."""
-    return float(np.max(np.abs(gradient), initial=0))
+    return float(np.max(np.abs(gradient))) if gradient.size else 0.0
 
 
 def _along(evaluate: Callable[[Any], tuple[Any, Any]]) -> Callable[[Any, Any, Any], tuple[Any, Any, Any, Any]]:

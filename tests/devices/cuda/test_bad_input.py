@@ -145,19 +145,3 @@ def test_what_was_donated_is_updated_and_copies_stay(cuda: Cuda):
         np.testing.assert_array_equal(fnet.to_host(array), times * X)
     with pytest.raises(FnetError, match="'x' shares memory with the donated argument 'state'"):
         step(second, second)
-
-
-def test_arrays_of_a_card_are_not_for_methods_of_the_host(cuda: Cuda):
-    with pytest.raises(
-        DeviceError, match=r"second-order methods are of the host, params on 'cuda'. Use fnet.to_host\(p"
-    ):
-        fnet.minimize(lambda p: np.sum((p - 1) ** 2), there(np.zeros(3)))
-    with pytest.raises(
-        DeviceError, match=r"second-order methods are of the host, params on 'cuda'. Use fnet.to_host\(p"
-    ):
-        fnet.least_squares(lambda p: p - 1, there(np.zeros(3)))
-    trainer, ts, x, y = fitted(
-        serial(layers.Dense(2)), "mse", np.ones((4, 3), np.float32), np.zeros((4, 2), np.float32)
-    )
-    with pytest.raises(DeviceError, match=r"^class_weight looks at the labels, which are on 'cuda'. Make weights of"):
-        trainer.fit(ts, x, y, class_weight={0: 1.0}, verbose=False)
