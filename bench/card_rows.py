@@ -40,6 +40,7 @@ NETWORKS = (
     _step("vgg_512", "the same, batch 512", VGG(512)),
     _step("transformer", "2-block causal transformer, width 128, batch 16", Transformer()),
     _step("lstm", "LSTM(128), 100 steps of 64, batch 64", Recurrent(64, "lstm", 128, 100, 64)),
+    _step("lstm_512", "LSTM(512), 100 steps of 64, batch 64", Recurrent(64, "lstm", 512, 100, 64)),
     _step("lstm_1024", "LSTM(1024), 50 steps of 512, batch 128", Recurrent(128, "lstm", 1024, 50, 512)),
     _step("cnn", "CNN 28x28x1: conv 32, pool, conv 16, pool, 50, 10, batch 32", CNN()),
     _step("fanout", "fan-out 16/8/16 concatenated, 16, 1, batch 32", FanOut()),

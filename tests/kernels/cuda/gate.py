@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fnet.kernels.cuda.runtime.adapter import Compiled, compiled
 from fnet.kernels.cuda.runtime.kernel import Kernel
+from tests.kernels.cuda.recurrent_steps import section
 from tests.kernels.cuda.table import ROWS, Row, kernel, typed
 
 CAPABILITIES = ((9, 0), (8, 0))
@@ -69,7 +70,7 @@ the gradients of inputs and weights (with parts), before and now; and the share 
 All have far more products a byte than float32 needs of memory, so arithmetic is their bound. By tensor cores the
 first and the last had half of a tile of 128 x 128 beyond their edge, and now have none: 25 % against 36 % of the peak
 at "medium", 38 % against 55 % at "high".
-
+{steps}
 | kernel | signature | registers | shared | stack | fused | float64 | wide | shuffles | occupancy |
 |---|---|---|---|---|---|---|---|---|---|
 """
@@ -149,7 +150,7 @@ def page(known: dict[tuple[str, str], str], anew: Sequence[str]) -> str:
                 new, old = (figures(name, signature, capability) for capability in CAPABILITIES)
                 line = _line(name, signature, new, old, kernel(name))
             made.append(line)
-    return HEAD + "\n".join(made) + "\n"
+    return HEAD.replace("{steps}", section()) + "\n".join(made) + "\n"
 
 
 def _line(name: str, signature: str, new: Figures, old: Figures, of: Kernel) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from fnet.kernels.cuda.runtime.adapter import why_missing
 from tests.kernels.cuda.gate import CAPABILITIES, PAGE, Figures, faults, figures, lines
+from tests.kernels.cuda.recurrent_steps import steps
 from tests.kernels.cuda.table import KERNELS, ROWS, Row, kernels_there
 
 CASES = [(name, signature) for name, row in ROWS.items() for signature in row.signatures]
@@ -18,6 +19,11 @@ def test_every_kernel_has_a_row():
 def test_the_document_has_a_line_for_every_kernel_and_signature():
     found = list(lines(PAGE.read_text(encoding="utf-8")))
     assert found == CASES, "compile what is new: python -m tests.kernels.cuda.gate NAMES"
+
+
+def test_the_document_counts_steps_of_recurrent_layers():
+    found = PAGE.read_text(encoding="utf-8").splitlines()
+    assert set(steps()) <= set(found), "count again: python -m tests.kernels.cuda.gate recurrent"
 
 
 @pytest.mark.skipif(bool(why_missing()), reason=why_missing())
