@@ -16,9 +16,9 @@ an H200. A thread reads 12 times 16 bytes from shared memory for 128 multiply-ad
 from the L2 cache to each multiprocessor, beside the multiply-adds but for those of a first chunk. {WAIT} clocks pass
 until the others have seen what a block wrote, or a launch has begun. Gates and barriers of a block are not counted. The
 limit is that of all multiply-adds of the card, or of the bytes of its memory: what enters the gates, states, and what
-is saved.
+is saved. Samples, units, shared memory, multiply-adds and bytes fetched are those of a block.
 
-| units | walk | way | blocks | samples, units of a block | shared KB | multiply-adds | bytes fetched | clocks | us | limit |
+| units | walk | way | blocks | samples, units | shared KB | multiply-adds | bytes fetched | clocks | us | limit |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 
