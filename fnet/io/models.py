@@ -25,9 +25,9 @@ from fnet.io.keras.calls import calls_of
 from fnet.io.keras.checksums import Checked, complete
 from fnet.io.keras.config import Config
 from fnet.io.keras.input_shape import input_samples
-from fnet.io.keras.members import Member, Numbers, members_of
+from fnet.io.keras.members import Member, Numbers, members_of, name_apart
 from fnet.io.keras.model_config import Layout, model_config
-from fnet.io.keras.networks import Model, read_model
+from fnet.io.keras.networks import Model, Origin, read_model
 from fnet.io.keras.trained import SavedTraining
 from fnet.io.keras.training import Compiled
 from fnet.io.keras.variables import Variable
@@ -97,7 +97,9 @@ def save_model(
         raise StructureError(f"expected a Layer as the second argument, received a {type(net).__name__}.")
     check_trees(net, params, state)
     params, state, train_state = to_host((params, state, train_state))
-    calls = calls_of(net, params, state, _wide_samples(input_samples(net, params, state, shape), params))
+    calls = calls_of(net, params, state, _wide_samples(input_samples(net, params, state, shape), params), True)
+    if layout == "legacy":
+        name_apart(calls)
     trained = trainable(net, params)
     described = model_config(calls, trained, state, layout, net.name)
     training = _training(trainer, train_state)
@@ -204,7 +206,8 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
         with scope(str(shown)), archive.opened(path) as packed:
             content = archive.config(packed)
             asset = functools.partial(archive.text, packed)
-            model = _model(content, path.stat().st_size, archive.version(packed), asset)
+            is_older = _is_of_keras_2(archive.version(packed), content)
+            model = _model(content, path.stat().st_size, is_older, asset)
             with archive.weights(packed) as weights, arrays.opened(weights, Path(archive.WEIGHTS)) as file:
                 checked = Checked(file)
                 checked.config(content)
@@ -212,25 +215,26 @@ def _read(path: Path, shown: Path, with_training: bool = False) -> tuple[Saved, 
                     model, path.stat().st_size, checked.numbers, functools.partial(variables_file.read, file)
                 )
                 config = _parsed(content).get("compile_config") if with_training else None
-                return _with_training(file, checked, saved, config, with_training)
+                return _with_training(file, checked, saved, config, with_training, is_older)
     with arrays.opened(path, shown) as file:
         if _CONFIG not in file.attrs:
             raise FileError("there is no model in it, only weights. Build the network, then: fnet.load_weights.")
         checked = Checked(file)
         described = checked.text(_CONFIG) or b""
-        version = hdf5.text(file, "keras_version", 100) or ""
-        model, read = _model(described, hdf5.size(file), version), functools.partial(legacy.read, file, legacy.GROUP)
+        is_older = _is_of_keras_2(hdf5.text(file, "keras_version", 100) or "", described)
+        model, read = _model(described, hdf5.size(file), is_older), functools.partial(legacy.read, file, legacy.GROUP)
         saved = _filled(model, hdf5.size(file), checked.numbers, read)
         config = _parsed(checked.text(trained_files.CONFIG)) if with_training else None
-        return _with_training(file, checked, saved, config, with_training)
+        return _with_training(file, checked, saved, config, with_training, is_older)
 
 
 def _with_training(
-    file: Any, checked: Checked, saved: Saved, config: Any, wanted: bool
+    file: Any, checked: Checked, saved: Saved, config: Any, wanted: bool, is_older: bool
 ) -> tuple[Saved, SavedTraining | None]:
     training = None
     if wanted:
-        training = trained_files.read(file, config, saved.net, saved.params, saved.members, checked.numbers)
+        members = saved.members
+        training = trained_files.read(file, config, saved.net, saved.params, members, checked.numbers, is_older)
     checked.all_compared(wanted)
     return saved, training
 
@@ -253,11 +257,11 @@ def _parsed(content: bytes | None) -> Any:
         raise FileError(f"the config of the training is no JSON ({error}): the file is damaged.") from None
 
 
-def _model(content: bytes, in_file: int, version: str, asset: Callable[[str], str | None] = lambda name: None) -> Model:
+def _model(content: bytes, in_file: int, is_older: bool, asset: Callable[[str], str | None] | None = None) -> Model:
     """The model that a config says; no size in it is larger than what a file of so many bytes can hold.
 
-    version: of the Keras that wrote it, "" where the file does not tell. asset: gives the text of a file beside the
-    config, None where there is none.
+    is_older: whether Keras 2 wrote it. asset: gives the text of a file beside the config in an archive, None where
+    there is none.
     """
     try:
         described = manifest.parsed(content)
@@ -266,8 +270,8 @@ def _model(content: bytes, in_file: int, version: str, asset: Callable[[str], st
     most = max(_ALWAYS, 1100 * in_file)
     if (largest := max(_integers(described), default=0)) > most:
         raise FileError(f"its config has the size {largest}, and a file of {in_file} bytes holds none beyond {most}.")
-    is_older = _is_of_keras_2(version, content)
-    model = read_model(Config(with_vocabularies(described, asset), "model"), is_older)
+    whole = with_vocabularies(described, asset or (lambda name: None))
+    model = read_model(Config(whole, "model"), Origin(is_older, archive=asset is not None))
     if model.samples is None:
         raise FileError("the model was saved before the shape of its inputs was known. Save it after a call.")
     return model

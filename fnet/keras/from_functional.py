@@ -66,7 +66,10 @@ def _face(layer: Functional, name: str, params: Any, state: Any) -> Layer:
     if layer.kind == "graph" or (
         layer.kind == "serial" and len(set(map(id, layer.children))) == len(layer.children) > 0
     ):
-        return from_functional(layer.relabel(name, named=True), params, state)
+        model = from_functional(layer.relabel(name, named=True), params, state)
+        if layer.trainable is False:
+            model.trainable = False
+        return model
     own = made_again(layer)
     if own is not None:
         own.name, own.has_chosen_name, own._trainable = name, layer.named, layer.trainable is not False

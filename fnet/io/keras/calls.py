@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from fnet import tree
 from fnet.errors import StructureError, scope
@@ -14,7 +14,7 @@ from fnet.io.keras.translation import MODELS, row_of
 from fnet.layers import Add, Average, Concatenate, Identity, Maximum, Multiply
 from fnet.networks.graph import wiring_of
 from fnet.networks.layer import Layer
-from fnet.networks.operations import InputAt, operated
+from fnet.networks.operations import InputAt, operated, operation_of
 from fnet.networks.samples import Samples, output_samples
 from fnet.networks.sharing import first_uses, joined
 from fnet.tree import leaves
@@ -44,7 +44,8 @@ class TracedCall:
 
     path: of the layer's entry in params and state, the same for all calls of a shared layer; None for a layer that a
     combinator stands for. name: what the path says, for a name in Keras. train: whether the call is as in training, or
-    as in inference, whatever the network does; None for a call that is as the network is.
+    as in inference, whatever the network does; None for a call that is as the network is. inner: the calls in a network
+    that is a model within the model, where shapes are asked for.
     """
 
     layer: Layer | None
@@ -54,6 +55,7 @@ class TracedCall:
     outputs: Any = ()
     operation: Any = None  # the same for all calls of one layer
     train: bool | None = None
+    inner: Calls | None = None
 
     def parents(self) -> Iterable[TracedCall]:
         tensors = leaves(self.inputs)
@@ -62,12 +64,18 @@ class TracedCall:
 
 @dataclass
 class Calls:
-    """The calls of a network between its inputs and outputs, which are trees of tensors."""
+    """The calls of a network between its inputs and outputs, which are trees of tensors.
+
+    functional: whether it is a Functional model to Keras, even if it is a chain. names: of the layers, by operation,
+    where somebody has chosen them already.
+    """
 
     inputs: Any
     calls: list[TracedCall]
     outputs: Any
     trail: Trail = field(default_factory=Trail)
+    functional: bool = False
+    names: dict[Any, str] | None = None
 
     def operations(self) -> list[list[TracedCall]]:
         """The calls of each layer, inputs among them, layer by layer in the order of ``model.layers`` in Keras.
@@ -107,32 +115,76 @@ class Calls:
         different = len({call.operation for call in self.calls}) == len(self.calls)
         return self.calls if different and self.outputs is at else None
 
+    @property
+    def class_name(self) -> str:
+        """Keras' class of the model: a Sequential one gives each layer one input and no keywords."""
+        chain = None if self.functional else self.chain()
+        return "Functional" if chain is None or any(_takes_more(call.layer) for call in chain) else "Sequential"
 
-def calls_of(net: Layer, params: Any = None, state: Any = None, samples: Any = None, models: bool = False) -> Calls:
+
+class _FlatError(Exception):
+    """A network within the network cannot be a model within the model."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+
+
+def calls_of(
+    net: Layer,
+    params: Any = None,
+    state: Any = None,
+    samples: Any = None,
+    models: bool | Literal["all"] = False,
+    masked: Any = None,
+) -> Calls:
     """The calls of the layers in a network.
 
     samples: a tree of `Samples` of the inputs, from which the shapes of all that is between follow; it needs params and
     state. Without it the network has one input and every layer one output, which is enough for the order of layers.
-    models: whether a `serial` or `graph` within the network is one call, that of a model within a model.
+    models: whether a `serial` or `graph` within the network is one call, that of a model within a model; where shapes
+    are asked for, the calls of one that Keras cannot have as a model are those of its layers, unless it is "all".
+    masked: a tree of bools like `samples`, whether an input has a mask.
     Raises `StructureError` for a merge by a function, which Keras has no layer for.
     """
-    walk = _Walk(net, params, state, samples is not None, models)
+    flat: set[str] = set()
+    while True:
+        try:
+            return _walked(_Walk(net, params, state, samples is not None, bool(models), flat), net, samples, masked)
+        except _FlatError as error:
+            if models == "all":
+                raise StructureError(f"{error} Keep the weights alone: fnet.save_weights.") from None
+            flat.add(error.path)
+
+
+def _walked(walk: _Walk, net: Layer, samples: Any, masked: Any) -> Calls:
     wiring = wiring_of(net)
     names = iter(wiring.input_names if wiring is not None else _numbered_names(samples))
     inputs = (
         tree.map(lambda own: walk.input(next(names), own), samples) if walk.evaluates else walk.input("input", None)
     )
+    if masked is not None:
+        walk.trail.arrive(inputs, masked)
     outputs = walk.run(net, "", inputs)
     if any(tensor.call.layer is None for tensor in leaves(outputs)) or not walk.calls:  # a model of Keras has a layer
         outputs = tree.map(lambda t: walk.stand_in(Identity(), "", t) if t.call.layer is None else t, outputs)
     return Calls(inputs, walk.calls, outputs, walk.trail)
 
 
+def model_calls(net: Layer) -> Calls:
+    """The calls in a `serial` or `graph` that is a model within a model, without shapes."""
+    return replace(calls_of(net, models=True), functional=net.kind == "graph")
+
+
 class _Walk:
     """The way through a network that notes the calls."""
 
-    def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool, models: bool) -> None:
+    def __init__(
+        self, net: Layer, params: Any, state: Any, evaluates: bool, models: bool, flat: Collection[str]
+    ) -> None:
         self.params, self.state, self.evaluates, self.models = params, state, evaluates, models
+        self.flat = flat  # paths of networks whose layers are those of this one
+        self.inner: dict[str, Calls] = {}
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
         self.trail = Trail()
@@ -146,18 +198,45 @@ class _Walk:
     def run(self, layer: Layer, path: str, x: Any) -> Any:
         """The outputs of a layer, which lies at `path`, for a tree of tensors."""
         path = self.first.get(path, path)
-        if layer.kind not in CONTAINERS or (self.models and path and layer.kind in MODELS):
-            return self.call(layer, path, path.replace("/", "_") or layer.name, path, x)
+        is_model = self.models and bool(path) and layer.kind in MODELS and path not in self.flat
+        if layer.kind not in CONTAINERS or is_model:
+            inner = self._inner(layer, path, x) if is_model and self.evaluates else None
+            return self.call(layer, path, path.replace("/", "_") or layer.name, path, x, inner)
         with scope(path.rpartition("/")[2] or layer.name):
             return getattr(self, f"_{layer.kind}")(layer, path, x)
 
-    def call(self, layer: Layer, path: str | None, name: str, operation: Any, x: Any) -> Any:
+    def _inner(self, layer: Layer, path: str, x: Any) -> Calls:
+        """The calls in a network that is a model within the model; the same for all calls of it."""
+        samples = tree.map(lambda t: t.samples, x)
+        known = self.inner.get(path)
+        if known is not None:
+            if tree.map(lambda t: t.samples, known.inputs) != samples:
+                raise _FlatError(path, "it is called on inputs of several shapes, which no model of Keras is.")
+            return known
+        if not layer.children or not all(isinstance(t, Tensor) and t.mask is None for t in _parts(x)):
+            raise _FlatError(path, "a model of Keras within another one has layers, and inputs one beside the other.")
+        if any(_is_within(use, path) != _is_within(first, path) for use, first in self.first.items()):
+            raise _FlatError(path, "layers in it are used outside of it, which models of Keras cannot say.")
+        params, state = (_entry(own, path) for own in (self.params, self.state))
+        masked = tree.map(lambda t: self.trail.of(t) is not None, x)
+        try:
+            inner = calls_of(layer, params, state, samples, True, masked)
+        except StructureError as error:
+            raise _FlatError(path, str(error)) from None
+        if not all(isinstance(t, Tensor) for t in _parts(inner.outputs)):
+            raise _FlatError(path, "a model of Keras within another one has outputs one beside the other.")
+        self.inner[path] = replace(inner, functional=layer.kind == "graph")
+        return self.inner[path]
+
+    def call(
+        self, layer: Layer, path: str | None, name: str, operation: Any, x: Any, inner: Calls | None = None
+    ) -> Any:
         if layer.kind in ("WithMask", "WithoutMask"):
             return self._seen(layer, x)
         if layer.kind == unused.KIND:
             return x[0]
         x = self._beside_states(layer, name, x) if self.evaluates and isinstance(x, tuple) else x
-        call = TracedCall(layer, path, name, x, operation=operation, train=self.train)
+        call = TracedCall(layer, path, name, x, operation=operation, train=self.train, inner=inner)
         if not self.evaluates:
             made: Any = None
         else:
@@ -257,6 +336,25 @@ class _Walk:
             nodes = leaves(call.outputs)
             values.update(zip(map(id, nodes), [y] * len(nodes) if isinstance(y, Tensor) else leaves(y), strict=True))
         return tree.map(lambda node: values[id(node)], wiring.outputs)
+
+
+def _takes_more(layer: Layer | None) -> bool:
+    """Whether calls of the layer need more than one input: a Sequential model gives no more."""
+    if layer is None:
+        return False
+    if operation_of(layer) is not None:
+        return True
+    row = row_of(layer)
+    return row is not None and (row.inputs in ("each", "list") or bool(row.call_keywords(layer)))
+
+
+def _parts(tensors: Any) -> Any:
+    """The tensors, one alone or those of a tuple or list; a dict is a part of its own."""
+    return tensors if isinstance(tensors, tuple | list) else [tensors]
+
+
+def _is_within(path: str, outer: str) -> bool:
+    return path.startswith(f"{outer}/")
 
 
 def _ordered(outputs: Any) -> Iterator[Tensor]:

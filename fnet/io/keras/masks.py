@@ -61,6 +61,11 @@ class Trail:
         """What says the mask of a tensor; None where it has none."""
         return self._of.get(id(tensor), (None, None))[1]
 
+    def arrive(self, tensors: Any, masked: Any) -> None:
+        """Masks that nobody here knows come with some tensors: `masked` is a tree of bools like that of `tensors`."""
+        for tensor, comes in zip(tree.leaves(tensors), tree.leaves(masked), strict=True):
+            self._put(tensor, ("computed",) if comes else None)
+
     def note(self, layer: Layer, inputs: Any, outputs: Any) -> None:
         """A layer was called."""
         parts, config = tree.leaves(inputs), layer.config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from fnet import tree
 from fnet.errors import FileError, StructureError, plain
-from fnet.io.keras.calls import Calls, calls_of
+from fnet.io.keras.calls import Calls, calls_of, model_calls
 from fnet.io.keras.translation import MODELS, row_of
 from fnet.io.keras.variables import Leaves, Variable, Variables
 from fnet.networks.layer import Layer
@@ -19,6 +19,7 @@ from fnet.networks.operations import operation_of
 from fnet.networks.parameters import trainable
 from fnet.networks.storage import Stored
 
+_COUNTED = re.compile(r"_\d+$")
 _MOST = 50  # differences that an error lists
 CLASSES = {"GroupQueryAttention": "GroupedQueryAttention"}
 """Keras' own names of classes that it shows under other names."""
@@ -53,9 +54,9 @@ def members_of(calls: Calls, params: Any, state: Any, trained: Any) -> list[Memb
             continue
         own_params, own_state, own_trained = (at_path(own, call.path) for own in (params, state, trained))
         if call.layer.kind in MODELS:
-            inner = members_of(calls_of(call.layer, models=True), own_params, own_state, own_trained)
-            variables = nested(inner).below(call.path)
-            found.append(Member(names[call.operation], MODELS[call.layer.kind], variables))
+            own_calls = call.inner or model_calls(call.layer)
+            variables = nested(members_of(own_calls, own_params, own_state, own_trained)).below(call.path)
+            found.append(Member(names[call.operation], own_calls.class_name, variables))
             continue
         row = row_of(call.layer)
         variables = Variables(leaves=Leaves()) if row is None else row.variables(call.layer)
@@ -91,14 +92,37 @@ def nested(members: Iterable[Member]) -> Variables:
 
 def unique_names(calls: Calls) -> dict[Any, str]:
     """A name for each layer, which is what its path says; Keras takes no '/' in names, and no name twice."""
-    names: dict[Any, str] = {}
+    return _named(calls, set(), None) if calls.names is None else calls.names
+
+
+def name_apart(calls: Calls) -> None:
+    """Name the layers so that no two in all models have one name, but for names that somebody has chosen.
+
+    Keras, which names layers so, writes the older files of a model only then.
+    """
     taken: set[str] = set()
+    levels = [calls]
+    while levels:
+        own = levels.pop(0)
+        chosen = {call.operation for call in own.calls if call.layer is not None and call.layer.named}
+        own.names = _named(own, taken, chosen)
+        levels += {id(call.inner): call.inner for call in own.calls if call.inner is not None}.values()
+
+
+def _named(calls: Calls, taken: set[str], chosen: Container[Any] | None) -> dict[Any, str]:
+    """A name for each layer that is not among those `taken`; they are taken then.
+
+    chosen: the operations whose names only have to differ within this model; the others are counted anew.
+    """
+    names: dict[Any, str] = {}
     for of_layer in calls.operations():
-        own, number = of_layer[0].name, 0
-        while own in taken:
+        first, number = of_layer[0], 0
+        is_chosen = chosen is not None and first.operation in chosen
+        own, stem = first.name, first.name if chosen is None or is_chosen else _COUNTED.sub("", first.name)
+        while own in (names.values() if is_chosen else taken):
             number += 1
-            own = f"{of_layer[0].name}_{number}"
-        names[of_layer[0].operation] = own
+            own = f"{stem}_{number}"
+        names[first.operation] = own
         taken.add(own)
     return names
 

@@ -27,16 +27,22 @@ Layout = Literal["legacy", "archive"]
 
 
 def model_config(
-    calls: Calls, trained: Any, state: Any, layout: Layout, name: str, sequential: bool = True
+    calls: Calls,
+    trained: Any,
+    state: Any,
+    layout: Layout,
+    name: str,
+    outer: TracedCall | None = None,
 ) -> dict[str, Any]:
     """The object that says the model.
 
     trained: the tree of bools that says which parameters are trained. state: of the network, of which the config says
-    what Keras has no variables for; None where it is not known. name: of the model. sequential: whether it may be a
-    Sequential one. Raises `StructureError` with the path of a layer that Keras does not have.
+    what Keras has no variables for; None where it is not known. name: of the model. outer: the call of the
+    network that is this model within another one.
+    Raises `StructureError` with the path of a layer that Keras does not have.
     """
-    names, chain = unique_names(calls), calls.chain() if sequential else None
-    batch = next((size for call in calls.calls if (size := _batch_size(call.layer)) is not None), None)
+    names, chain = unique_names(calls), calls.chain() if calls.class_name == "Sequential" else None
+    batch = _batch_size(calls)
     described: dict[Any, dict[str, Any]] = {}
     for of_layer in calls.operations():
         call = of_layer[0]
@@ -47,30 +53,61 @@ def model_config(
         else:
             with scope(call.path or call.name):
                 described[call.operation] = _call_object(call, calls, trained, state, own, layout)
-    shared = {"name": name, "trainable": True}
-    if chain is not None and not any(_keywords(call.layer) for call in chain):
+    trains = outer is None or any(tree.leaves(trained)) or not tree.leaves(trained)
+    shared = {"name": name, "trainable": trains}
+    if chain is not None:
         first = calls.inputs
-        layers = [described[first.call.operation], *(described[call.operation] for call in chain)]
+        layers = [described[call.operation] for call in chain]
+        if outer is not None and layout == "legacy":  # its calls count from 0 then, in both generations of Keras
+            return _object("Sequential", {**shared, "layers": layers}, layout)
+        layers = [described[first.call.operation], *layers]
         built = {"build_input_shape": [batch, *first.samples.shape]}
         return _object("Sequential", {**shared, "layers": layers, **built}, layout, "keras")
     numbers = {id(call): (names[call.operation], i) for of in calls.operations() for i, call in enumerate(of)}
 
-    def place(tensor: Tensor) -> list[Any]:
-        return [*numbers[id(tensor.call)], tensor.index]
+    def place(tensor: Tensor, of_end: bool = False) -> list[Any]:
+        name, number = numbers[id(tensor.call)]
+        return [name, _numbered(number, tensor.call, layout, of_end), tensor.index]
+
+    def end(tensor: Tensor) -> list[Any]:
+        return place(tensor, of_end=True)
 
     entries = [
         {
             **described[of_layer[0].operation],
             "name": names[of_layer[0].operation],
-            "inbound_nodes": [_node(call, place, layout) for call in of_layer if call.layer is not None],
+            "inbound_nodes": [
+                node
+                for call in of_layer
+                if call.layer is not None
+                for node in [_node(call, place, layout)] * _times(call, layout)
+            ],
         }
         for of_layer in calls.operations()
     ]
     ends = {
-        key: _places(tensors, place, layout)
+        key: _places(tensors, end, "archive" if outer is not None else layout)
         for key, tensors in (("input_layers", calls.inputs), ("output_layers", calls.outputs))
     }
     return _object("Functional", {**shared, "layers": entries, **ends}, layout, "keras.src.models.functional")
+
+
+def _times(call: TracedCall, layout: Layout) -> int:
+    """How many times a call stands among those of its layer.
+
+    Calls of a Functional model count from 1 in files of ``tf.keras`` 2. Keras 3 counts from 0 there, but from 1 where
+    the ends of the model around are. Each stands twice in files for both, so that the odd numbers mean it to all; the
+    other one leads to no output.
+    """
+    is_functional = call.inner is not None and call.inner.class_name == "Functional"
+    return 2 if layout == "legacy" and is_functional else 1
+
+
+def _numbered(number: int, call: TracedCall, layout: Layout, of_end: bool) -> int:
+    """The number of a call of a layer, for an input of another call or for an end of the model."""
+    if call.inner is None or call.inner.class_name != "Functional":
+        return number
+    return 2 * number + 1 if layout == "legacy" else number + of_end
 
 
 def call_arguments(layer: Layer, inputs: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -110,6 +147,9 @@ def _masks(found: list[Any], inputs: Inputs) -> dict[str, Any]:
 def _call_object(call: TracedCall, calls: Calls, trained: Any, state: Any, name: str, layout: Layout) -> dict[str, Any]:
     """The object of the layer or operation that is called."""
     assert call.layer is not None
+    if call.inner is not None:
+        own_trained, own_state = (None if own is None else at_path(own, call.path or "") for own in (trained, state))
+        return model_config(call.inner, own_trained, own_state, layout, name, outer=call)
     operation = operation_of(call.layer)
     wide = any(tensor.samples.dtype == np.float64 for tensor in tree.leaves(call.outputs) if tensor is not None)
     if operation is None:
@@ -258,16 +298,12 @@ def _as_trained(layer: Layer, trained: Any, name: str) -> Layer:
     return layer if layer.trainable is trains else layer.with_trainable(trains)
 
 
-def _batch_size(layer: Layer | None) -> int | None:
+def _batch_size(calls: Calls) -> int | None:
     """The size of batches that a stateful layer is made for."""
-    return layer.config.get("batch_size") if layer is not None and layer.config.get("stateful") else None
-
-
-def _keywords(layer: Layer | None) -> bool:
-    """Whether calls of the layer need more than one input: a Sequential model gives no more."""
-    if layer is None:
-        return False
-    if operation_of(layer) is not None:
-        return True
-    row = known_row(layer)
-    return row.inputs in ("each", "list") or bool(row.call_keywords(layer))
+    for call in calls.calls:
+        layer = call.layer
+        own = layer.config.get("batch_size") if layer is not None and layer.config.get("stateful") else None
+        size: int | None = _batch_size(call.inner) if call.inner is not None else own
+        if size is not None:
+            return size
+    return None

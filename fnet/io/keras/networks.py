@@ -44,8 +44,21 @@ class Model(NamedTuple):
     members: list[Member]
 
 
-def read_model(config: Config, keras_2: bool = False) -> Model:
-    """The model that an object says; `keras_2` tells that Keras 2 wrote it, whose merges treat masks otherwise."""
+class Origin(NamedTuple):
+    """What wrote a file: whether Keras 2, whose merges treat masks otherwise, and whether it is an archive.
+
+    Calls of Functional models within a model count from 1 in the older form of nodes, but in archives of Keras 3.
+    """
+
+    keras_2: bool = False
+    archive: bool = False
+
+
+OF_KERAS_3 = Origin()
+
+
+def read_model(config: Config, origin: Origin = OF_KERAS_3) -> Model:
+    """The model that an object says, in a file of this origin."""
     class_name = config.read("class_name", TEXT)
     if class_name not in MODELS:
         raise FileError(f"{config.path}: expected a Sequential or Functional model, received {plain(class_name)}.")
@@ -59,7 +72,7 @@ def read_model(config: Config, keras_2: bool = False) -> Model:
     entries = [Config(entry, f"{own.path}/layers/{i}", own.depth) for i, entry in enumerate(layers)]
     try:
         chain = class_name == "Sequential"
-        model = _sequential(own, entries, keras_2) if chain else _Functional(own, entries, keras_2).model()
+        model = _sequential(own, entries, origin) if chain else _Functional(own, entries, origin).model()
     except FileError:
         raise
     except (FnetError, TypeError) as error:
@@ -72,21 +85,21 @@ def read_model(config: Config, keras_2: bool = False) -> Model:
     return Model(net, model.samples, members)
 
 
-def _sequential(own: Config, entries: list[Config], keras_2: bool) -> Model:
+def _sequential(own: Config, entries: list[Config], origin: Origin) -> Model:
     samples, layers, members = None, list[Layer](), list[Member]()
     if own.raw("build_input_shape") is not None:
         samples = _samples(own.read("build_input_shape", _SHAPE), "float32")
     for i, entry in enumerate(entries):
         first = entry.object("config")
         if isinstance(first.raw("layers"), list) and i == 0 and samples is None:
-            samples = read_model(entry).samples
+            samples = read_model(entry, origin).samples
         if entry.read("class_name", TEXT) == _INPUT:
             samples = _declared(entry)
             continue
         if i == 0 and first.raw("batch_input_shape") is not None:
             samples = _declared(entry)
         batch = None if samples is None else _batch_size(entries[0].object("config"), own)
-        layer, member = _layer(entry, {}, batch, keras_2)
+        layer, member = _layer(entry, {}, batch, origin)
         layers.append(layer)
         members.append(member)
     return Model(serial(*layers), samples, members)
@@ -95,8 +108,8 @@ def _sequential(own: Config, entries: list[Config], keras_2: bool) -> Model:
 class _Functional:
     """The calls of a functional model, which are made one after the other as soon as their inputs are there."""
 
-    def __init__(self, own: Config, entries: list[Config], keras_2: bool) -> None:
-        self.keras_2 = keras_2
+    def __init__(self, own: Config, entries: list[Config], origin: Origin) -> None:
+        self.origin = origin
         self.own, self.entries = own, {entry.read("name", TEXT): entry for entry in entries}
         if len(self.entries) < len(entries):
             raise FileError(f"{own.path}: two layers have the same name.")
@@ -105,7 +118,7 @@ class _Functional:
         self.inputs: dict[str, SymbolicNode] = {}
         self.pending: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
         self.trail = Trail()
-        self.older = False  # calls of models in it count from 1, as Keras 2 counts them
+        self.older = False  # it has nodes of the older form
         batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), None)
         for name, entry in self.entries.items():
             nodes = list(entry.read("inbound_nodes", several(_ANY, 0, MOST_LAYERS)))
@@ -124,7 +137,7 @@ class _Functional:
                 self.made[name], self.pending[name] = [], (operation, calls)
                 continue
             row = None if _is_model(entry) else row_of_object(entry)
-            layer, member = _layer(entry, call_fields(row, calls, entry.path), batch, keras_2)
+            layer, member = _layer(entry, call_fields(row, calls, entry.path), batch, origin)
             self.members.append(member)
             self.made[name], self.pending[name] = [], (self._called(layer, row, entry.path), calls)
 
@@ -163,7 +176,7 @@ class _Functional:
         def make(call: Any) -> Any:
             ends = row is not None and row.inputs == "states" and not self.older
             x = applied(self.trail, inputs_of(row, call, path), call[1], ends, path)
-            older = merged(self.trail, layer, x, path) if self.keras_2 else None
+            older = merged(self.trail, layer, x, path) if self.origin.keras_2 else None
             if older is not None:
                 return older
             made = layer(x, train=call[1].get(KEYWORD))
@@ -172,9 +185,14 @@ class _Functional:
 
         return make
 
+    @property
+    def counted(self) -> bool:
+        """Whether calls of Functional models count from 1 as inputs of other calls."""
+        return self.older and (self.origin.keras_2 or not self.origin.archive)
+
     def _is_ready(self, call: Any) -> bool:
         places = [x for x in tree.leaves(call, is_leaf=_is_part) if isinstance(x, Place)]
-        return all(self._outputs(place, self._shift(place, self.older)) is not None for place in places)
+        return all(self._outputs(place, self._shift(place, self.counted)) is not None for place in places)
 
     def _outputs(self, place: Place, shift: int = 0) -> list[SymbolicNode] | None:
         if place.name not in self.made:
@@ -187,7 +205,7 @@ class _Functional:
     def _node(self, part: Any) -> Any:
         if not isinstance(part, Place):
             return part
-        outputs = self._outputs(part, self._shift(part, self.older))
+        outputs = self._outputs(part, self._shift(part, self.counted))
         assert outputs is not None
         return self._output(outputs, part)
 
@@ -231,14 +249,14 @@ class _Functional:
             return 1
         layers = Config(entry.raw("config"), entry.path).raw("layers") if isinstance(entry.raw("config"), dict) else []
         first = Config(layers[0], entry.path) if layers else None
-        return int(self.older and first is not None and first.raw("class_name") == _INPUT)
+        return int(self.counted and first is not None and first.raw("class_name") == _INPUT)
 
 
-def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, keras_2: bool) -> tuple[Layer, Member]:
+def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, origin: Origin) -> tuple[Layer, Member]:
     """The layer of an entry under its name, and what it has in the file."""
     class_name, own = entry.read("class_name", TEXT), entry.raw("config")
     if class_name in MODELS:
-        model = read_model(entry, keras_2)
+        model = read_model(entry, origin)
         return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
     own = entry.object("config")
     row = row_of_object(entry)

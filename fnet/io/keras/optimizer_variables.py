@@ -88,17 +88,23 @@ def write_state(optimizer: Optimizer, opt_state: Any, trained: Sequence[Variable
 
 
 def read_state(
-    optimizer: Optimizer, params: Any, trained: Sequence[Variable], names: Sequence[str], fetch: Fetch
+    optimizer: Optimizer,
+    params: Any,
+    trained: Sequence[Variable],
+    names: Sequence[str],
+    fetch: Fetch,
+    is_older: bool = False,
 ) -> Any:
     """The state of the optimizer that the variables of a file make; a fresh one for a file of an unused optimizer.
 
-    params: the parameters that are trained. names: of the variables in the file, in its order.
+    params: the parameters that are trained. names: of the variables in the file, in its order. is_older: whether Keras
+    2 wrote it, which keeps neither rate nor fillers; the names in its ``.h5`` files tell that, too.
     Raises `FileError` for another number of variables, or for values that no state has.
     """
     state = optimizer.init(params)
     slots = list(_slots(optimizer, state, trained))
     rated = constant_rate(optimizer) is not None
-    old = any(name.endswith(":0") for name in names)  # of tf.keras 2, which keeps neither rate nor fillers
+    old = is_older or any(name.endswith(":0") for name in names)
     if old:
         slots = [slot for slot in slots if slot.unused is None or slot.unused.ndim]
         slots = [slot for slot in slots if slot.variable is not None]
@@ -107,7 +113,7 @@ def read_state(
     if not names:
         return state
     places: Sequence[int] = range(first, first + len(slots))
-    if old and names[0].endswith("/iter:0"):
+    if old and names[0].rpartition("/")[2] == "iter:0":
         places = _by_old_names(names, slots)
     count = _counted(fetch(0, ()))
     if len(names) > first or slots == []:

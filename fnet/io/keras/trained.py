@@ -69,10 +69,11 @@ def write(file: Any, training: SavedTraining, config: dict[str, Any], members: I
         store(own, f"{_NUMBERS}/{path}", number)
 
 
-def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Member], numbers: Numbers) -> SavedTraining:
+def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Member], numbers: Numbers,
+         is_older: bool = False) -> SavedTraining:  # fmt: skip
     """The training of a file; `config` is its ``compile_config`` or ``training_config``, None where it has none.
 
-    The key of a file that fnet did not write is ``fnet.random.key(0)``.
+    is_older: whether Keras 2 wrote it. The key of a file that fnet did not write is ``fnet.random.key(0)``.
     """
     if not config:
         raise NotTrainedError("the network was saved without what it was trained with. Load it alone: fnet.load_model.")
@@ -86,7 +87,7 @@ def read(file: Any, config: Any, net: Layer, params: Any, members: Iterable[Memb
         prefix = f"{_ARCHIVE}/vars"
         names = [str(i) for i in range(len(hdf5.group(file, prefix)))]
     opt_state = read_state(
-        optimizer, trained, variables, names, lambda i, shape: numbers(f"{prefix}/{names[i]}", shape)
+        optimizer, trained, variables, names, lambda i, shape: numbers(f"{prefix}/{names[i]}", shape), is_older
     )
     key, step = random.key(0), np.zeros((), np.int64)
     if hdf5.is_group(file, _OWN):

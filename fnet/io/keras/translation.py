@@ -132,7 +132,7 @@ def row_of_object(config: Config) -> Translation:
     said = config.read("registered_name", optional(TEXT)) if "registered_name" in config else None
     module = config.read("module", optional(TEXT)) if "module" in config else "keras"
     name = said or class_name
-    foreign = name != class_name or (module or "").partition(".")[0] != "keras"
+    foreign = name != class_name or (module or "").partition(".")[0] not in ("keras", "tf_keras")
     if not foreign and class_name in keras_layers():
         return keras_layers()[class_name]
     make = registry.found(name)

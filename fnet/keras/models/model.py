@@ -158,7 +158,7 @@ class Model(Trained, Layer):
         """The text that says the layers, as Keras writes it; `fnet.keras.models.model_from_json` is the way back."""
         net, params, state = self.functional, self.params, self.state
         samples = [node.samples for node in self.inputs]
-        calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples))
+        calls = calls_of(net, params, state, samples[0] if len(samples) == 1 else tuple(samples), models=True)
         return json.dumps(model_config(calls, trainable(net, params), state, "archive", self.name))
 
     def get_config(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Sequential(Model):
             if declared is not None:
                 self._start = self._end = Input(declared)
                 self.has_declared_input, self.batch_when_built = True, layer.declared_batch
-            elif isinstance(layer, Model) and layer.built:
+            elif isinstance(layer, Model) and layer.built and getattr(layer, "_start", self) is not None:
                 nodes = layer.inputs
                 self._start = self._end = Input(nodes[0].samples.shape, dtype=nodes[0].dtype)
                 self.has_declared_input = True

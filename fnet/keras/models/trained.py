@@ -24,6 +24,7 @@ from fnet.keras.progress import Bar, Count, Epochs, in_keras_order
 from fnet.keras.seeds import next_key
 from fnet.keras.unnamed import unnamed
 from fnet.networks.layer import Layer as Functional
+from fnet.networks.parameters import trainable
 from fnet.optimizers import averaged_params
 from fnet.train.checks import check_optimizer
 from fnet.train.measures import Measures
@@ -277,7 +278,8 @@ class Trained(OwnSteps, ModelData):
         _check_free(filepath, overwrite)
         is_compiled = self._compiled is not None and self._compiled.loss is not None
         trained = self._saved_training() if include_optimizer and is_compiled else (None, None)
-        models.save_model(filepath, self.functional, self.params, self.state, *trained, shape=self._input_shapes())
+        net = self.with_frozen_parts(self.functional)
+        models.save_model(filepath, net, self.params, self.state, *trained, shape=self._input_shapes())
 
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights to a file, see `fnet.save_weights`."""
@@ -332,10 +334,18 @@ class Trained(OwnSteps, ModelData):
         return self._trainer, ts
 
     def _saved_training(self) -> tuple[HookedTrainer, TrainState]:
-        """The trainer and the state of the training as files have them: steps of the user's own are in none."""
+        """The trainer and the state of the training as files have them: steps of the user's own are in none.
+
+        What is trained is what is `trainable` now, as in Keras; where that was otherwise in the last `fit`, the file
+        has the optimizer as `compile` makes it.
+        """
         trainer, ts = self._training()
         if not isinstance(trainer, OwnTrainer):
-            return trainer, ts
+            now, then = self.with_frozen_parts(self.trained_net), trainer.arguments[0]
+            if trainable(now, ts.params) == trainable(then, ts.params):
+                return trainer, ts
+            plain = self._plain_trainer()
+            return plain, plain.init_from(ts.key, ts.params, ts.state)._replace(step=ts.step)
         plain, memory = self._plain_trainer(), self._memory(ts)
         fresh = plain.init_from(ts.key, ts.params, ts.state)._replace(step=ts.step)
         try:

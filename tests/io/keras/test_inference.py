@@ -144,14 +144,24 @@ def test_what_no_node_can_say_is_refused(tmp_path):
 
 
 def test_the_older_form_says_it_where_keras_3_writes_the_default(tmp_path):
-    net = frozen()
+    x, norm, drop = Input((4,), name="x"), BatchNormalization(), Dropout(0.9)
+    net = graph(x, [drop(norm(x, train=False), train=False), drop(norm(x))])
     save_model(tmp_path / "model.keras", net, *net.init(random.key(0)))
     with zipfile.ZipFile(tmp_path / "model.keras") as file:
         entries = {
             e["class_name"]: e["inbound_nodes"] for e in json.loads(file.read("config.json"))["config"]["layers"]
         }
-    assert entries["Dropout"][0] == [["serial_batch_normalization", 0, 0, {"training": False}]]
+    assert entries["Dropout"][0] == [["batch_normalization", 0, 0, {"training": False}]]
     assert entries["Dropout"][1]["kwargs"] == {} and entries["BatchNormalization"][0]["kwargs"] == {"training": False}
+
+
+def test_a_network_that_is_called_in_inference_is_a_model_that_is(tmp_path):
+    net = frozen()
+    save_model(tmp_path / "model.keras", net, *net.init(random.key(0)))
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        _, entry = json.loads(file.read("config.json"))["config"]["layers"]
+    assert entry["class_name"] == "Sequential"
+    assert [node["kwargs"] for node in entry["inbound_nodes"]] == [{"training": False}, {}]
 
 
 def test_a_call_in_training_draws_in_inference():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 from fnet import tree
 from fnet.errors import StructureError, scope
-from fnet.io.keras.calls import calls_of
+from fnet.io.keras.calls import calls_of, model_calls
 from fnet.io.keras.config import Config
 from fnet.io.keras.members import Member, nested, unique_names
-from fnet.io.keras.translation import Translation, known_row, write_layer
+from fnet.io.keras.translation import MODELS, Translation, known_row, write_layer
 from fnet.io.keras.variables import Variables
 from fnet.networks.layer import Layer
 from fnet.networks.parameters import trainable
@@ -31,8 +32,8 @@ def _write_graph(layer: Layer) -> dict[str, Any]:
     samples = tree.map(lambda node: node.samples, layer.config["inputs"])
     params, state = layer.parameter_specs()
     write = importlib.import_module("fnet.io.keras.model_config").model_config  # which has layers, too
-    calls = calls_of(layer, params, state, samples)
-    config: dict[str, Any] = write(calls, trainable(layer, params), None, "archive", layer.name, False)["config"]
+    calls = replace(calls_of(layer, params, state, samples, "all"), functional=True)
+    config: dict[str, Any] = write(calls, trainable(layer, params), None, "archive", layer.name)["config"]
     return config
 
 
@@ -45,16 +46,22 @@ def _read(config: Config) -> Layer:
 
 def _variables(layer: Layer) -> Variables:
     """Those of the layers in it, under their names in the model."""
-    calls = calls_of(layer, models=layer.kind == "serial")
+    calls = model_calls(layer)
     names, found = unique_names(calls), list[Member]()
     for of_layer in calls.operations():
         call = of_layer[0]
         if call.layer is not None and call.path is not None:
-            row = known_row(call.layer)
-            own = row.variables(call.layer)
+            own = known_row(call.layer).variables(call.layer)
             own = own if call.layer.trainable is True else own.frozen()
-            found.append(Member(names[call.operation], row.class_name, own.below(call.path)))
+            found.append(Member(names[call.operation], _class_name(call.layer, layer), own.below(call.path)))
     return nested(found)
+
+
+def _class_name(layer: Layer, around: Layer) -> str:
+    """Keras' class of a layer: a network in a graph is a Sequential model only where it is a chain."""
+    if around.kind == "graph" and layer.kind in MODELS:
+        return model_calls(layer).class_name
+    return known_row(layer).class_name
 
 
 ROWS = (
