@@ -69,11 +69,11 @@ def save_model(
     """Write a network with its parameters and state to a file that Keras opens, and that predicts the same there.
 
     path: ``*.keras`` is an archive of Keras 3; ``*.h5`` and ``*.hdf5`` are the older files, which ``tf.keras`` 2 reads,
-    too, but for MultiHeadAttention, layers that are called with initial states, those that it does not have (glu,
-    GroupQueryAttention, RMSNormalization), and hard_sigmoid, which is another function there. A chain of layers becomes
-    a Sequential model, anything else a Functional one, and a `serial` or `graph` within the network a model within the
-    model. In ``*.h5``, names that nobody has chosen differ in all models, as Keras needs it there. The file replaces one that is at `path`, after it was read back
-    and compared.
+    too, but for MultiHeadAttention, layers that are called with initial states, graphs within a layer, those that it
+    does not have (glu, GroupQueryAttention, RMSNormalization), and hard_sigmoid, which is another function there. A
+    chain of layers becomes a Sequential model, anything else a Functional one, and a `serial` or `graph` within the
+    network a model within the model. In ``*.h5``, names that nobody has chosen differ in all models, as Keras needs it.
+    The file replaces one that is at `path`, after it was read back and compared.
     shape: of the inputs without the batch axis, where neither the network (a graph knows its own) nor the parameters
     tell it. A call ``layer(x, train=False)`` of a graph is Keras' ``training=False``, which ``fit`` of ``tf.keras`` 2
     and of fnet keeps, and that of Keras 3 passes over. trainer, train_state: a `fnet.Trainer` and its state, which

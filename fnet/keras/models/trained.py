@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from fnet.keras.callbacks import Adapted, History, adapted, as_list
 from fnet.keras.inference_hooks import HookedTrainer, InferenceHooks
 from fnet.keras.losses import functional as loss_functions
 from fnet.keras.metrics import functional as metric_functions
+from fnet.keras.models.compilation import Compilation
 from fnet.keras.models.data import ModelData
 from fnet.keras.models.own_steps import OwnSteps
 from fnet.keras.models.own_training import MAIN, OwnTrainer
@@ -29,18 +29,6 @@ from fnet.optimizers import averaged_params
 from fnet.train.checks import check_optimizer
 from fnet.train.measures import Measures
 from fnet.train.state import TrainState
-
-
-@dataclass(frozen=True)
-class Compilation:
-    """The arguments of `compile`."""
-
-    loss: Any
-    optimizer: optimizers.Optimizer
-    metrics: Any
-    loss_weights: Any
-    weighted_metrics: Any
-
 
 _OWN_FUNCTIONS = ("make_train_function", "make_test_function", "make_predict_function")
 
