@@ -140,6 +140,7 @@ FUNCTIONS: dict[str, Callable] = {
     "hsplit": _split_along(1),
     "dsplit": _split_along(2),
     "fix": maths.trunc,
+    "around": lambda x, decimals=0: np.round(x, decimals),
     "real": _same,
     "copy": _same,
     "trapz": differences.trapezoid,

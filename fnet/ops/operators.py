@@ -20,6 +20,7 @@ from fnet.ops import linalg as la
 from fnet.ops import shape as sh
 from fnet.ops.accumulate import cumsum
 from fnet.ops.index import getitem, take
+from fnet.ops.padding import pad_with_itself
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.summation import Axes, normalize_axes
@@ -127,8 +128,6 @@ def _cumsum(x: Any, axis: int | None = None) -> Any:
 
 
 def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: float = 0.0) -> Any:
-    if mode != "constant":
-        raise TracingError(f"np.pad on traced values takes mode='constant', received {mode!r}. Use np.concatenate.")
     if np.ndim(constant_values):
         raise TracingError(
             f"np.pad on traced values takes one number as constant_values, received {constant_values!r}. "
@@ -140,8 +139,15 @@ def _pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: flo
             f"np.pad expected pad_width as a number, (before, after), or one such pair for each of the {ndim} axes; "
             f"received {pad_width!r}."
         )
-    widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2))
-    return sh.pad(x, [(int(before), int(after)) for before, after in widths], constant_values)
+    widths = [(int(before), int(after)) for before, after in np.broadcast_to(np.asarray(pad_width), (ndim, 2))]
+    return sh.pad(x, widths, constant_values) if mode == "constant" else pad_with_itself(x, widths, mode)
+
+
+def _round(x: Any, decimals: int = 0) -> Any:
+    scale = 10.0**decimals
+    return (
+        maths.round(x) if decimals == 0 or x.dtype.kind != "f" else ar.divide(maths.round(ar.multiply(x, scale)), scale)
+    )
 
 
 def _norm(x: Any, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> Any:
@@ -188,7 +194,7 @@ FUNCTIONS: dict[Any, Callable] = {
     np.outer: la.outer,
     np.tensordot: partial(la.tensordot, floating=False),
     np.einsum: partial(la.einsum, floating=False),
-    np.round: maths.round,
+    np.round: _round,
     np.shape: lambda x: x.shape,
     np.ndim: lambda x: x.ndim,
     np.size: lambda x: x.size,

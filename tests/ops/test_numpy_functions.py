@@ -86,7 +86,8 @@ ROWS = [
     Row("atleast_1d", lambda x, y: np.atleast_1d(x[0, 0])), _of("hsplit", 2), _of("vsplit", [1]), _of("real"),
     Row("dsplit", lambda x, y: np.dsplit(np.stack([x, y], 2), 2)),
     Row("logical_xor", lambda x, y: np.logical_xor(x > 0, y > 0), smooth=False),
-    _of("copy"), _of("conjugate"),
+    _of("copy"), _of("conjugate"), _of("round", 1), _of("around", 2), *[_of("pad", 1, mode=m) for m in ("edge", "symmetric", "wrap")],
+    _of("pad", ((1, 2), (0, 3)), mode="reflect"),
 ]  # fmt: skip
 SUMS = ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nanmedian", "nancumsum")
 MISSING = [
@@ -214,6 +215,8 @@ def test_medians_of_infinities_and_of_what_is_not_a_number():
         (lambda: ops.quantile(X, 0.5, method="median"), ValueRangeError, "received 'median'"),
         (lambda: ops.quantile(X[:0], 0.5), ShapeError, "expected one element or more, received shape (0, 4)"),
         (lambda: ops.nanquantile(X, 2.0), ValueRangeError, "expected q as one number within [0, 1], received 2.0"),
+        (lambda: fnet.grad(lambda x: np.sum(np.pad(x, 1, "mean")))(X), ValueRangeError, "received 'mean'"),
+        (lambda: ops.sum(fnet.ops.padding.pad_with_itself(X[:, :0], [(0, 0), (1, 1)], "edge")), ShapeError, "nothing to repeat"),
         (lambda: ops.diff(X, -1), ValueRangeError, "diff: expected n >= 0, received -1"),
         (lambda: ops.gradient(X[:1], axis=0), ShapeError, "expected 2 places or more along axis 0, received"),
         (lambda: ops.gradient(X, 1.0, 2.0, 3.0), ValueRangeError, "expected one number as spacing, or 2 of them"),

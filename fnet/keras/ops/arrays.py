@@ -10,6 +10,7 @@ import numpy as np
 
 from fnet import ops
 from fnet.keras.ops.calls import any_nodes, call, of_arrays
+from fnet.ops.padding import pad_with_itself
 from fnet.ops.promotion import lift, promote
 
 FLOAT, INTEGER = "float32", "int32"
@@ -236,11 +237,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     widths = [tuple(map(int, pair)) for pair in np.broadcast_to(np.asarray(pad_width), (ndim, 2))]
     if mode == "constant":
         return call(ops.pad, x, widths, 0.0 if constant_values is None else constant_values)
-    for axis, (before, behind) in enumerate(widths):
-        if before or behind:
-            places = np.pad(np.arange(x.shape[axis]), (before, behind), mode)  # type: ignore[call-overload]
-            x = call(ops.take, x, places, axis)
-    return x
+    return call(pad_with_itself, x, widths, mode)
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
