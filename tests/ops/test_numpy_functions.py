@@ -86,7 +86,8 @@ ROWS = [
     Row("atleast_1d", lambda x, y: np.atleast_1d(x[0, 0])), _of("hsplit", 2), _of("vsplit", [1]), _of("real"),
     Row("dsplit", lambda x, y: np.dsplit(np.stack([x, y], 2), 2)),
     Row("logical_xor", lambda x, y: np.logical_xor(x > 0, y > 0), smooth=False),
-    _of("copy"), _of("conjugate"), _of("round", 1), _of("around", 2), *[_of("pad", 1, mode=m) for m in ("edge", "symmetric", "wrap")],
+    _of("copy"), _of("conjugate"), _of("round", 1), _of("around", 2),
+    *[_of("pad", 1, mode=m) for m in ("edge", "symmetric", "wrap")],
     _of("pad", ((1, 2), (0, 3)), mode="reflect"),
 ]  # fmt: skip
 SUMS = ("nansum", "nanprod", "nanmean", "nanvar", "nanstd", "nanmax", "nanmin", "nanmedian", "nancumsum")
