@@ -154,6 +154,18 @@ class Configured(Generic[Q, R]):
     def __call__(self, *args: Q.args, **kwargs: Q.kwargs) -> R:
         return self.__dict__["_function"](*args, **kwargs)
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments by name: Keras' word for `config`."""
+        return dict(self.config)
+
+    def __getattr__(self, name: str) -> Any:
+        """The arguments as attributes."""
+        config = self.__dict__.get("config", {})
+        if name not in config:
+            own = self.__dict__.get("name", "it")
+            raise AttributeError(f"{own} has no attribute '{name}'.{did_you_mean(name, config)}")
+        return config[name]
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{self!r} is immutable: make another one instead of setting '{name}'.")
 

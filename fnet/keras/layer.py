@@ -17,6 +17,7 @@ from fnet.keras.held import HeldLayer
 from fnet.keras.input_spec import check_inputs
 from fnet.keras.masked import computable
 from fnet.keras.naming import unique_name
+from fnet.keras.own_parts import functional_part_of
 from fnet.keras.running import Values, now_running, outside, running
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
@@ -166,8 +167,10 @@ class Layer(Attributes, Weighted):
         while (own := f"{stem}_{number}" if number else stem) in self.asked_weights:
             number += 1
         kind = np.dtype("float32" if dtype is None else dtype).name
-        make = initializers.get(initializer or ("glorot_uniform" if kind == "float32" else "zeros"))
-        asked = Weight(sizes, make, kind, trainable, regularizers.get(regularizer), constraints.get(constraint))
+        default = "glorot_uniform" if kind == "float32" else "zeros"
+        make = initializers.get(functional_part_of(initializer or default))
+        treated = regularizers.get(functional_part_of(regularizer)), constraints.get(functional_part_of(constraint))
+        asked = Weight(sizes, make, kind, trainable, *treated)
         with outside():
             (self.held.params if trainable else self.held.state)[own] = make(next_key(), sizes, np.dtype(kind))
         self.asked_weights[own] = asked

@@ -9,6 +9,7 @@ from typing import Any
 
 from fnet import losses
 from fnet.io.keras.losses import read_loss, write_loss
+from fnet.keras.own_parts import PartMaker
 from fnet.keras.plain_data import words
 from fnet.losses.define import Loss as MadeLoss
 from fnet.losses.define import from_function
@@ -46,7 +47,20 @@ class Loss:
         """The loss as `fnet.Trainer` takes it."""
         if self.made is not None and type(self).call is Loss.call:
             return self.made
-        return from_function(self.call).configured(reduction=self.reduction, name=self.name)
+        loss = from_function(self.call).configured(reduction=self.reduction, name=self.name)
+        loss.__dict__.update(make=PartMaker(type(self)), arguments=self.get_config())
+        return loss
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that it was made with; a class of your own adds its own."""
+        if self.made is None:
+            return {"name": self.name, "reduction": self.reduction}
+        return {"name": self.name, **self.made.config, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A loss made with these arguments."""
+        return cls(**config)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return self.functional(y_true, y_pred, sample_weight=sample_weight)

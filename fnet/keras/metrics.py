@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 
 from fnet import initializers, metrics
+from fnet.configured import Recipe
 from fnet.errors import StructureError, ValueRangeError
 from fnet.io.keras.metrics import read_metric, write_metric
 from fnet.keras import losses
 from fnet.keras.losses import Loss, LossFunction
+from fnet.keras.own_parts import PartMaker
 from fnet.keras.plain_data import words
 from fnet.keras.running import Values
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
 from fnet.layers.constructor import entry_name
 from fnet.losses.define import LOSSES
+from fnet.metrics.define import ConfiguredMetric
 from fnet.metrics.define import Metric as Functional
 from fnet.metrics.reduction import mean_of
 from fnet.transfer import to_host
@@ -76,7 +79,19 @@ class Metric:
         own = type(self)
         if self._known is not None and own.update_state in _STANDARD and own.result is Metric.result:
             return self._known._replace(name=self.name)
-        return Functional(self._first, self._updated, self._result_of, self.name)
+        made = ConfiguredMetric(self._first, self._updated, self._result_of, self.name)
+        made.recipe = Recipe(PartMaker(own), (), self.get_config())
+        return made
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that it was made with; a class of your own adds its own."""
+        recipe = getattr(self._known, "recipe", None)
+        return {**({} if recipe is None else recipe.kwargs), "name": self.name, "dtype": "float32"}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A metric made with these arguments."""
+        return cls(**config)
 
     def add_variable(
         self, shape: Any = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None

@@ -19,9 +19,12 @@ from fnet.io.register import register
 from fnet.keras.copying import model_from_json
 from fnet.keras.from_functional import from_functional, object_of
 from fnet.keras.layer import Layer
+from fnet.keras.losses import Loss
+from fnet.keras.metrics import Metric
 from fnet.keras.models.model import Model
 from fnet.keras.optimizers import Optimizer
 from fnet.keras.own_files import Maker, functional_part
+from fnet.keras.own_parts import Part, PartMaker
 from fnet.keras.time_distributed import TimeDistributed
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.samples import Samples
@@ -147,4 +150,8 @@ def _functional(layer: Layer) -> Functional | None:
 
 
 def _constructor(made: Any) -> Any:
-    return Maker(made) if isinstance(made, type) and issubclass(made, Layer) else made
+    if not isinstance(made, type):
+        return made
+    if issubclass(made, Layer):
+        return Maker(made)
+    return PartMaker(made) if issubclass(made, Part | Loss | Metric) else made

@@ -46,6 +46,10 @@ _FROM_KERAS = {"auto": "mean", "sum_over_batch_size": "mean", None: "none"}
 
 def write_loss(loss: Any) -> dict[str, Any]:
     """The object that says a loss, given as trainers take it."""
+    make = getattr(loss, "make", None)
+    if make is not None:  # of a class of the user's own
+        arguments = {key: written_value(value) for key, value in loss.arguments.items()}
+        return own_object(registry.name_of_class(make), arguments)
     registered = registry.name_of(loss)
     if registered is not None:
         return own_object(registered)

@@ -47,6 +47,8 @@ def write_metric(metric: Any) -> Any:
             )
         return found.name
     registered = None if recipe is None else registry.name_of(recipe.make)
+    if recipe is not None and registered is None and hasattr(recipe.make, "serializes"):
+        registered = registry.name_of_class(recipe.make)
     if recipe is not None and registered is not None:
         arguments = {key: written_value(value) for key, value in recipe.kwargs.items()}
         return own_object(registered, arguments | {"name": found.name})

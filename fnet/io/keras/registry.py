@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FunctionType, MappingProxyType
 from typing import Any
 
-from fnet.errors import plain
+from fnet.errors import StructureError, plain
 
 _made: dict[str, Callable[..., Any]] = {}
 _meanwhile: list[Mapping[str, Callable[..., Any]]] = []
@@ -41,6 +41,18 @@ def known(things: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
 def name_of(make: Any) -> str | None:
     """The name of a thing, None for none."""
     return name_where(lambda own: is_same(own, make))
+
+
+def name_of_class(make: Any) -> str:
+    """The name of a class of the user's own, by what makes its objects. Raises `StructureError` where it has none."""
+    name = name_of(make)
+    if name is None:
+        kind = plain(make.__name__)
+        raise StructureError(
+            f"{kind}: files know classes of your own by names. Decorate it: "
+            f"@keras.saving.register_keras_serializable('lab'), or save with include_optimizer=False."
+        )
+    return name
 
 
 def name_where(holds: Callable[[Any], bool]) -> str | None:
