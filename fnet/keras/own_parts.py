@@ -82,9 +82,7 @@ def functional_part_of(given: Any) -> Any:
     if isinstance(given, type) and issubclass(given, Part):
         given = given()
     if isinstance(given, Part):
-        function: Callable[..., Any] = given
-        if isinstance(given, Initializer):
-            function = _keyed(given)
+        function: Any = _keyed(given) if isinstance(given, Initializer) else given
         made = Configured(function, type(given).__name__, given.get_config(), PartMaker(type(given)))
         return made
     return _keyed(given) if inspect.isfunction(given) and _takes_shape(given) else given

@@ -21,7 +21,9 @@ class StatefulLayer(Layer):
     def __init__(self, *args: Any, **options: Any) -> None:
         told = any(word in options for word in ("batch_size", "batch_input_shape", "batch_shape"))
         waits = bool(options.get("stateful")) and not told
-        super().__init__(*args, **options, **({"batch_size": 1} if waits else {}))
+        if waits:
+            options["batch_size"] = 1
+        super().__init__(*args, **options)
         self._waits_for_batch = waits
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:

@@ -48,7 +48,8 @@ class LayerGraph:
     @property
     def is_line(self) -> bool:
         """Whether each layer is called once, on one output of the one before it."""
-        before, met = (self.inputs[0], set[int]()) if len(self.inputs) == 1 else (None, set[int]())
+        before: Layer | None = self.inputs[0] if len(self.inputs) == 1 else None
+        met = set[int]()
         for call in self.calls.calls:
             sources = tree.leaves(call.inputs)
             if len(sources) != 1 or self.face(sources[0].call) is not before or id(call.operation) in met:
