@@ -12,20 +12,24 @@ from fnet.arguments import one_of
 from fnet.errors import DerivativeError
 from fnet.transforms.jvp import jvp
 from fnet.transforms.primitive import spec_of
-from fnet.transforms.vjp import grad, pullback
+from fnet.transforms.vjp import Argnums, checked_argnums, grad, pullback
 
 P = ParamSpec("P")
 MODES = ("reverse", "forward")
 
 
-def jacobian(f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse") -> Callable[P, Any]:
+def jacobian(
+    f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse", argnums: Argnums = 0
+) -> Callable[P, Any]:
     """Transform ``f(x, *args)`` into the function that gives its Jacobian in `x`, ``J[i, j] = df_i/dx_j``.
 
-    x and f(x): trees of floating arrays. The result is shaped like f(x); in place of each leaf (shape O) is a tree
-    shaped like x, with arrays of shape ``(*O, *I)`` for leaves of shape I.
+    argnums: which argument x is, or which ones together, as a tuple. x and f(x): trees of floating arrays. The result
+    is shaped like f(x); in place of each leaf (shape O) is a tree shaped like x, with arrays of shape ``(*O, *I)`` for
+    leaves of shape I.
     mode: "reverse" runs `f` once and pulls back one row after the other, for wide Jacobians; "forward" pushes one
     column after the other, for tall ones. Under `jit` every row, or column, becomes kernel calls of its own.
-    Raises `DerivativeError` where x or f(x) has leaves that are not floating.
+    Raises `DerivativeError` where x or f(x) has leaves that are not floating, `StructureError` for arguments that are
+    not given.
 
     >>> import numpy as np, fnet
     >>> fnet.jacobian(lambda x: x ** 2)(np.array([1.0, 3.0]))
@@ -34,27 +38,36 @@ def jacobian(f: Callable[P, Any], mode: Literal["reverse", "forward"] = "reverse
     """
     one_of("jacobian", "mode", mode, MODES, "expected {argument} {words}")
 
-    def transformed(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def transformed(*args: Any, **kwargs: Any) -> Any:
+        numbers = checked_argnums(argnums, args)
+        x = args[numbers[0]] if isinstance(argnums, int) else tuple(args[n] for n in numbers)
         _check_floating("the argument", x)
         function: Callable[..., Any] = f
-        of_x = (lambda u: function(u, *args, **kwargs)) if args or kwargs else function
+
+        def of_x(u: Any) -> Any:
+            given = list(args)
+            for n, part in zip(numbers, (u,) if isinstance(argnums, int) else u, strict=True):
+                given[n] = part
+            return function(*given, **kwargs)
+
         return _rows(of_x, x) if mode == "reverse" else _columns(of_x, x)
 
-    return transformed  # type: ignore[return-value]
+    return transformed
 
 
-def hessian(f: Callable[P, Any]) -> Callable[P, Any]:
+def hessian(f: Callable[P, Any], argnums: Argnums = 0) -> Callable[P, Any]:
     """Transform a scalar function ``f(x, *args)`` into its Hessian in `x`, ``H[i, j] = d^2 f / dx_i dx_j``.
 
-    x: an array or a tree of them, the result a tree shaped like x of trees shaped like x, see `jacobian`. It costs
-    about as many gradients as x has elements; `hessian_vector_product` costs two.
+    argnums: which argument x is, or which ones together. x: an array or a tree of them, the result a tree shaped like
+    x of trees shaped like x, see `jacobian`. It costs about as many gradients as x has elements;
+    `hessian_vector_product` costs two.
 
     >>> import numpy as np, fnet
     >>> fnet.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
     array([[4., 2.],
            [2., 0.]])
     """
-    return jacobian(grad(f))
+    return jacobian(grad(f, argnums), argnums=argnums)
 
 
 def _rows(f: Callable, x: Any) -> Any:

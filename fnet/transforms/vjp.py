@@ -207,6 +207,14 @@ def pullback(f: Callable, *primals: Any, has_aux: bool = False, copying: bool = 
     return value, pull, tree.map(lambda a: own_value(a.primal) if tape.owns(a) else a, aux)
 
 
+def checked_argnums(argnums: Argnums, args: tuple[Any, ...]) -> tuple[int, ...]:
+    """The numbers of the arguments meant; raises `StructureError` for one that is not given."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if any(not -len(args) <= n < len(args) for n in numbers):
+        raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
+    return numbers
+
+
 def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, tuple[R, Any]]:
     """Transform a scalar function into one that returns ``(value, gradient)``.
 
@@ -217,11 +225,9 @@ def value_and_grad(f: Callable[P, R], argnums: Argnums = 0, has_aux: bool = Fals
     >>> fnet.value_and_grad(lambda w: np.sum(w ** 2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     def transformed(*args: P.args, **kwargs: P.kwargs) -> Any:
-        if any(not -len(args) <= n < len(args) for n in numbers):
-            raise StructureError(f"argnums={argnums} names a positional argument, but only {len(args)} were given.")
+        numbers = checked_argnums(argnums, args)
         chosen = [args[n] for n in numbers]
         for leaf in tree.leaves(chosen):
             if not spec_of(leaf).differentiable:

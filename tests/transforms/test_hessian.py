@@ -8,7 +8,7 @@ from hypothesis import given
 
 import fnet
 from fnet import ops, tree
-from fnet.errors import DerivativeError, ValueRangeError
+from fnet.errors import DerivativeError, StructureError, ValueRangeError
 from fnet.testing.strategies import arrays
 
 P = {"a": np.random.default_rng(0).normal(size=(2, 3)), "b": np.array([0.5, -1.0])}
@@ -81,3 +81,21 @@ def test_what_is_not_floating(mode):
 def test_an_unknown_mode():
     with pytest.raises(ValueRangeError, match="expected mode 'reverse' or 'forward', received 'backward'"):
         fnet.jacobian(f, "backward")
+
+
+def test_in_other_arguments_and_in_several():
+    def f(a, x, b=1.0):
+        return np.sin(a @ x) * b
+
+    a, x = np.array([[1.0, 2.0], [0.5, -1.0]]), np.array([0.3, 0.4])
+    second = fnet.jacobian(f, argnums=1)(a, x, b=2.0)
+    np.testing.assert_allclose(second, fnet.jacobian(lambda x: f(a, x, 2.0))(x))
+    for argnums in ((0, 1), (0, -1)):
+        first, last = fnet.jacobian(f, mode="forward", argnums=argnums)(a, x)[:2]
+        assert first.shape == (2, 2, 2)
+        np.testing.assert_allclose(last, second / 2)
+    blocks = fnet.hessian(lambda a, x: np.sum(f(a, x)), argnums=(0, 1))(a, x)
+    np.testing.assert_allclose(blocks[0][1], np.moveaxis(blocks[1][0], 0, -1))
+    np.testing.assert_allclose(blocks[1][1], fnet.hessian(lambda x: np.sum(f(a, x)))(x))
+    with pytest.raises(StructureError, match="argnums=2 names a positional argument, but only 2 were given"):
+        fnet.jacobian(f, argnums=2)(a, x)
