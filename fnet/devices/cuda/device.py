@@ -118,7 +118,7 @@ class Cuda:
         made = self.empty(array.shape, array.dtype)
         if is_row_major(array):
             self.driver.copy(made.memory.address, address_of(array), array.nbytes, self.stream)
-        else:
+        elif array.size:
             self._eager.copy(array, made)
         return made
 

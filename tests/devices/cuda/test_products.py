@@ -169,6 +169,8 @@ def test_nothing_to_multiply(card: Emulated):
     for m, k, n in ((0, 4, 3), (3, 4, 0), (3, 0, 4)):
         a, b = numbers(m, k), numbers(k, n)
         np.testing.assert_array_equal(fnet.to_host(there(a) @ there(b)), a @ b)
+    of_nothing = there(numbers(2, 1, 3, 1))[..., 1:][..., :2, :]  # neither row-major nor transposed
+    assert (there(numbers(2, 4, 2)) @ of_nothing).shape == (2, 2, 4, 0)
     jitted = fnet.jit(lambda a, b, bias: a @ b + bias)
     y = jitted(*there((numbers(2, 0), numbers(0, 3), np.arange(3, dtype=np.float32))))
     np.testing.assert_array_equal(fnet.to_host(y), [[0, 1, 2]] * 2)
