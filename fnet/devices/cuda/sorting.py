@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import spread
+from fnet.devices.cuda.grids import spread, warps
 from fnet.kernels import cuda
 
 ROUNDS = 8  # keys of a thread
@@ -24,7 +24,8 @@ class _Sorting:
     def __post_init__(self) -> None:
         self.tiles = -(-self.count // (cuda.sort.THREADS * ROUNDS))
         self.keys, self.order, *self._others = (self.emit.scratch(self.count, _INTEGER) for _ in range(4))
-        self._counts = self.emit.scratch(cuda.sort.DIGITS * self.tiles, _INTEGER)
+        sizes = cuda.sort.DIGITS * self.tiles, cuda.sort.DIGITS
+        self._counts, self._totals = (self.emit.scratch(size, _INTEGER) for size in sizes)
         self._is_begun = False
 
     def by_keys(self, bits: int) -> None:
@@ -32,21 +33,24 @@ class _Sorting:
         emit, (tiles, threads) = self.emit, (self.tiles, cuda.sort.THREADS)
         for shift in range(0, bits, cuda.sort.BITS):
             emit.call(cuda.sort.count_digits[tiles, threads], self.keys, self._counts, self.count, shift, ROUNDS)
-            emit.call(cuda.sort.add_up_counts[1, threads], self._counts, self._counts.size)
-            arrays = self.keys, self.order, self._counts, *self._others
+            adding = cuda.sort.add_up_counts[warps(cuda.sort.DIGITS)]
+            emit.call(adding, self._counts, self._totals, tiles)
+            arrays = self.keys, self.order, self._counts, self._totals, *self._others
             how = self.count, shift, ROUNDS, int(self._is_begun)
             emit.call(cuda.sort.place_digits[tiles, threads], *arrays, *how)
             (self.keys, self.order), self._others = self._others, [self.keys, self.order]
             self._is_begun = True
 
 
-def emit_sort(index: Ref, size: int, emit: Emitter) -> tuple[Ref, Ref]:
+def emit_sort(index: Ref, size: int, emit: Emitter, from_end: bool = True) -> tuple[Ref, Ref]:
     """The rows of a table of `size` rows that an index means, sorted, and at which positions they are.
 
-    Both int32, in scratch memory; `size` stands for an index outside of the table.
+    Both int32, in scratch memory; `size` stands for an index outside of the table. from_end: whether numbers below 0
+    count from its end.
     """
     sorting = _Sorting(emit, index.size)
-    emit.call(cuda.sort.keys_of_index[spread(index.size)], index, sorting.keys, index.size, size)
+    how = index.size, size, int(from_end)
+    emit.call(cuda.sort.keys_of_index[spread(index.size)], index, sorting.keys, *how)
     sorting.by_keys(max(1, size.bit_length()))
     return sorting.keys, sorting.order
 

@@ -5,7 +5,9 @@ Lanes exchange numbers in shared memory, which takes those of any type.
 
 from __future__ import annotations
 
-from fnet.kernels.cuda.runtime.kernel import cuda, kernel
+import numpy as np
+
+from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.runtime.rows import WARP, row_of_thread
 
 THREADS = 256
@@ -50,7 +52,7 @@ def cumsum(x, zero, y, rows, columns, backwards):
 def bincount(index, weights, y, count, length):
     """``y[k] = sum of weights[i] where index[i] = k``; an index outside [0, length) is left out.
 
-    A warp takes a number k, and looks at all indices.
+    A warp takes a number k, and looks at all indices; of many see `sum_bins`.
     """
     shared = cuda.shared.array(THREADS, y.dtype)
     k, lane, first = row_of_thread(), cuda.threadIdx.x, cuda.threadIdx.y * WARP
@@ -67,3 +69,49 @@ def bincount(index, weights, y, count, length):
             for j in range(1, WARP):
                 total += shared[first + j]
             y[k] = total
+
+
+@device_function
+def _first_place(keys, count, key):
+    """How many of the sorted keys are below this one."""
+    low, high = np.int64(0), np.int64(count)
+    while low < high:
+        middle = (low + high) >> 1
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel(threads=THREADS)
+def sum_bins(keys, order, weights, y, count):
+    """``y[k] = sum of weights[order[i]] where keys[i] = k``, for sorted keys; a block takes a number k.
+
+    A thread adds up four sums, whose weights are so far apart that it can wait for all at once.
+    """
+    shared = cuda.shared.array(THREADS, y.dtype)
+    k, threads, t = cuda.blockIdx.x, cuda.blockDim.x, cuda.threadIdx.x
+    end, zero = _first_place(keys, count, k + 1), y.dtype.type(0)
+    i = _first_place(keys, count, k) + t
+    a, b, c, d = zero, zero, zero, zero
+    while i + 3 * threads < end:
+        places = order[i], order[i + threads], order[i + 2 * threads], order[i + 3 * threads]
+        a += weights[places[0]]
+        b += weights[places[1]]
+        c += weights[places[2]]
+        d += weights[places[3]]
+        i += 4 * threads
+    while i < end:
+        a += weights[order[i]]
+        i += threads
+    shared[t] = (a + b) + (c + d)
+    cuda.syncthreads()
+    step = threads >> 1
+    while step > 0:
+        if t < step:
+            shared[t] += shared[t + step]
+        cuda.syncthreads()
+        step >>= 1
+    if t == 0:
+        y[k] = shared[0]

@@ -1,8 +1,8 @@
 """A stable sort of small integers, digit by digit, and what follows from it: sums of segments, and permutations.
 
-A pass sorts by 8 bits in three launches: each block counts the digits of its tile, one block adds up what is before
-every digit of every tile, each block writes its tile there. A warp has a stretch of the tile; lanes with one digit find
-each other by a vote. So positions of equal keys stay in their order, whatever the number of blocks.
+A pass sorts by 8 bits in three launches: each block counts the digits of its tile, a warp for each digit adds up what
+is before every tile, each block writes its tile there. A warp has a stretch of the tile; lanes with one digit find each
+other by a vote. So positions of equal keys stay in their order, whatever the number of blocks.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ WIDTH = WARP * COLUMNS
 
 
 @kernel(threads=THREADS)
-def keys_of_index(index, keys, count, size):
-    """``keys[i]``: the row of a table of `size` rows that index[i] means, or `size` where there is none."""
+def keys_of_index(index, keys, count, size, from_end):
+    """``keys[i]``: the row of a table of `size` rows that index[i] means, or `size` where there is none.
+
+    from_end: whether numbers below 0 count from the end.
+    """
     i = cuda.grid(1)
     while i < count:
         k = index[i]
-        k = k + size if k < 0 else k
+        k = k + size if k < 0 and from_end else k
         keys[i] = np.int32(k if 0 <= k < size else size)
         i += cuda.gridsize(1)
 
@@ -53,16 +56,38 @@ def count_digits(keys, counts, count, shift, rounds):
 
 
 @kernel(threads=THREADS)
-def add_up_counts(counts, size):
-    """Each of `size` numbers becomes the sum of those before it; one block, a thread has neighbours."""
-    sums = cuda.shared.array(THREADS, np.int32)
+def add_up_counts(counts, totals, tiles):
+    """Each count of a digit becomes the sum of those of the tiles before it, and totals[digit] that of all.
+
+    A warp is for a digit, and takes 32 tiles at a time.
+    """
+    digit, lane = row_of_thread(), cuda.threadIdx.x
+    if digit < DIGITS:
+        total, first = np.int32(0), np.int64(0)
+        while first < tiles:
+            tile = first + lane
+            own = np.int32(0)
+            if tile < tiles:
+                own = counts[digit * tiles + tile]
+            sum_of_own = own
+            step = 1
+            while step < WARP:
+                other = cuda.shfl_up_sync(ALL, sum_of_own, step)
+                sum_of_own += other if lane >= step else np.int32(0)
+                step <<= 1
+            if tile < tiles:
+                counts[digit * tiles + tile] = total + sum_of_own - own
+            total += cuda.shfl_sync(ALL, sum_of_own, WARP - 1)
+            first += WARP
+        if lane == 0:
+            totals[digit] = total
+
+
+@device_function
+def _sum_before(value, sums):
+    """The sum of the values of the threads of a block that come before this one; sums: `THREADS` elements."""
     t = cuda.threadIdx.x
-    piece = (size + THREADS - 1) // THREADS
-    first, last = min(size, t * piece), min(size, (t + 1) * piece)
-    total = np.int32(0)
-    for i in range(first, last):
-        total += counts[i]
-    sums[t] = total
+    sums[t] = value
     cuda.syncthreads()
     step = 1
     while step < THREADS:
@@ -71,17 +96,13 @@ def add_up_counts(counts, size):
         sums[t] += other
         cuda.syncthreads()
         step <<= 1
-    total = sums[t - 1] if t > 0 else np.int32(0)
-    for i in range(first, last):
-        own = counts[i]
-        counts[i] = total
-        total += own
+    return np.int32(sums[t] - value)
 
 
 @kernel(threads=THREADS)
-def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, rounds, begun):
+def place_digits(keys, order, counts, totals, sorted_keys, sorted_order, count, shift, rounds, begun):
     """Write keys and their positions in the order of a digit; order: before that, read once that has `begun`."""
-    places = cuda.shared.array(_COUNTERS, np.int32)
+    places, sums = cuda.shared.array(_COUNTERS, np.int32), cuda.shared.array(DIGITS, np.int32)
     t, lane = cuda.threadIdx.x, cuda.threadIdx.x % WARP
     for warp in range(_WARPS):
         places[warp * DIGITS + t] = 0
@@ -92,7 +113,7 @@ def place_digits(keys, order, counts, sorted_keys, sorted_order, count, shift, r
         if first + r * WARP < count:
             cuda.atomic.add(places, own + _digit(keys, first + r * WARP, shift), 1)
     cuda.syncthreads()
-    place = counts[t * cuda.gridDim.x + cuda.blockIdx.x]
+    place = np.int32(counts[t * cuda.gridDim.x + cuda.blockIdx.x] + _sum_before(totals[t], sums))
     for warp in range(_WARPS):
         many = places[warp * DIGITS + t]
         places[warp * DIGITS + t] = place

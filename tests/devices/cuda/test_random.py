@@ -9,6 +9,7 @@ import pytest
 
 import fnet.device
 from fnet import random
+from fnet.devices.cuda.lower import random as of_random
 from tests.devices.cuda.unloaded import Unloaded
 
 KEY = np.array([0x12345678, 0x9ABCDEF0], np.uint32)
@@ -56,3 +57,11 @@ def test_orthonormal_rows():
     received, expected = both(random._orthonormal, KEY, shape=(3, 40), dtype=F8)
     np.testing.assert_allclose(received, expected, rtol=0, atol=1e-14)
     np.testing.assert_allclose(received @ received.T, np.eye(3), rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 9), (4, 4), (3, 300)])
+def test_orthonormal_rows_in_panels(rows, columns, monkeypatch):
+    monkeypatch.setattr(of_random, "PANEL", 2)
+    received, expected = both(random._orthonormal, KEY, shape=(rows, columns), dtype=F8)
+    np.testing.assert_allclose(received, expected, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(received @ received.T, np.eye(rows), rtol=0, atol=1e-14)

@@ -9,7 +9,10 @@ import pytest
 
 import fnet.device
 from fnet.devices.cuda import grids
+from fnet.devices.cuda.lower import accumulate as of_accumulate
+from fnet.kernels.cuda import sort
 from fnet.ops import accumulate, search, sorting
+from fnet.testing.cuda import run_kernel
 from tests.devices.cuda.unloaded import Unloaded
 
 RNG = np.random.default_rng(0)
@@ -40,6 +43,36 @@ def test_sums_by_index(count):
     for dtype in ("float32", "int64", "uint64"):
         weights = np.abs(10 * RNG.normal(size=count)).astype(dtype)
         np.testing.assert_allclose(*both(accumulate._bincount, index, weights, length=7), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "length"), [(70, 2), (70, 3), (1100, 1)])
+def test_sums_of_many_by_index(count, length, monkeypatch):
+    monkeypatch.setattr(of_accumulate, "COMPARED", 0)
+    index = RNG.integers(-1, length + 1, count)
+    for dtype in ("float32", "uint64") if count < 1000 else ("int64",):
+        weights = np.abs(10 * RNG.normal(size=count)).astype(dtype)
+        np.testing.assert_allclose(*both(accumulate._bincount, index, weights, length=length), rtol=1e-5, atol=1e-5)
+    device = Unloaded()
+    device.compute(accumulate._bincount, index[:3], weights[:3], length=length)
+    assert device.launched["sum_bins"] == 1
+
+
+@pytest.mark.parametrize("tiles", [1, 33, 70])
+def test_counts_of_digits_are_added_up_over_all_tiles(tiles):
+    counts, totals = RNG.integers(0, 99, (sort.DIGITS, tiles)).astype(np.int32), np.zeros(sort.DIGITS, np.int32)
+    found, (_, block) = counts.copy().reshape(-1), grids.warps(sort.DIGITS)
+    run_kernel(sort.add_up_counts, 1, block, found, totals, tiles)  # the first digits, of the first block
+    digits = block[1]
+    np.testing.assert_array_equal(totals[:digits], counts.sum(1)[:digits])
+    np.testing.assert_array_equal(found.reshape(counts.shape)[:digits], (np.cumsum(counts, 1) - counts)[:digits])
+
+
+def test_sums_of_many_weights_that_are_not_finite(monkeypatch):
+    monkeypatch.setattr(of_accumulate, "COMPARED", 0)
+    index, weights = np.array([2, 0, 1, 2, 5, -1]), np.array([np.inf, 1, np.nan, 1, np.nan, np.nan], np.float32)
+    received, expected = both(accumulate._bincount, index, weights, length=4)
+    np.testing.assert_array_equal(received, expected)
 
 
 def test_searches():

@@ -7,9 +7,13 @@ import math
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import warps
+from fnet.devices.cuda.grids import THREADS, WARP, warps
+from fnet.devices.cuda.sorting import emit_sort
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
+
+COMPARED = 512  # weights, at most, that are compared with each number
+FEW = 256  # numbers, at most, with which eight times as many weights are
 
 
 @lowering()
@@ -25,6 +29,13 @@ def cumsum(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, reverse: boo
 
 @lowering()
 def bincount(emit: Emitter, inputs: list[Ref], outputs: list[Ref], *, length: int) -> None:
-    """All weights are looked at for each index."""
-    if length:
-        emit.call(cuda.accumulate.bincount[warps(length)], *inputs, *outputs, inputs[0].size, length)
+    """All of few weights are looked at for each number; more are sorted by their numbers."""
+    (index, weights), (y,), count = inputs, outputs, inputs[0].size
+    if not length:
+        return
+    if count <= COMPARED or (count <= 8 * COMPARED and length <= FEW):
+        emit.call(cuda.accumulate.bincount[warps(length)], index, weights, y, count, length)
+        return
+    keys, order = emit_sort(index, length, emit, from_end=False)
+    threads = THREADS if count > length * WARP else WARP
+    emit.call(cuda.accumulate.sum_bins[length, threads], keys, order, weights, y, count)

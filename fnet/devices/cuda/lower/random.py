@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref
-from fnet.devices.cuda.grids import THREADS, spread
+from fnet.devices.cuda.grids import spread
 from fnet.devices.cuda.sorting import emit_sort
 from fnet.devices.lowering import Lowering, lowering
 from fnet.kernels import cuda
 
 _INTEGER = np.dtype(np.int32)
+PANEL = 16  # rows that one block makes orthonormal
 
 
 def _philox(family: str) -> Lowering:
@@ -73,8 +74,15 @@ def random_permutation(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **p
 
 @lowering()
 def random_orthonormal(emit: Emitter, inputs: list[Ref], outputs: list[Ref], **params: Any) -> None:
-    """Normal rows, made orthonormal in place."""
-    (rows,) = outputs
-    if rows.size:
-        emit.call(cuda.philox.normal_f64[spread(-(-rows.size // 2))], inputs[0], rows, rows.size)
-        emit.call(cuda.orthogonal.orthonormalize_rows[1, THREADS], rows, *rows.shape)
+    """Normal rows, made orthonormal in place, `PANEL` of them at a time."""
+    (v,) = outputs
+    if not v.size:
+        return
+    rows, columns = v.shape
+    emit.call(cuda.philox.normal_f64[spread(-(-v.size // 2))], inputs[0], v, v.size)
+    products = emit.scratch(PANEL * rows, v.dtype) if rows > PANEL else v
+    for first in range(0, rows, PANEL):
+        count = min(PANEL, rows - first)
+        for _ in range(2 if first else 0):
+            emit.call(cuda.orthogonal.project_rows[count, cuda.orthogonal.THREADS], v, products, first, columns)
+        emit.call(cuda.orthogonal.orthonormalize_rows[1, cuda.orthogonal.THREADS], v, first, count, columns)
