@@ -284,7 +284,7 @@ def _beta(key: Any, a: Any, b: Any, sizes: tuple[int, ...]) -> Any:
 
 def _log_gamma(key: Any, alpha: Any, sizes: tuple[int, ...]) -> Any:
     """Logarithms of gamma numbers, float64: those of small `alpha` are too small for the numbers themselves."""
-    alpha = ops.broadcast_to(ops.stop_gradient(astype(alpha, np.float64)), sizes)
+    alpha = ops.broadcast_to(ops.stop_gradient(astype(beside(alpha, key), np.float64)), sizes)
     small = ops.less(alpha, 1)
     d = ops.where(small, alpha + 1, alpha) - 1 / 3
     z = _normal(fold_in(key, 0), shape=(_PROPOSALS, *sizes), dtype=np.dtype(np.float64))

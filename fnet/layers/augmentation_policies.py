@@ -28,6 +28,7 @@ from fnet.layers.warp import INTERPOLATIONS, Affine, Interpolation, affine
 from fnet.ops.promotion import astype
 from fnet.random import fold_in
 from fnet.regularizers import RegularizerLike
+from fnet.transforms.operand import beside
 
 _AS_IT_IS: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -188,7 +189,7 @@ def picked_color(x: Any, which: Any, key: Any, colors: list[Color], first: int) 
 
 def _picked(moves: list[Matrix], x: Any, which: Any, key: Any) -> Affine:
     """How each image is seen: through the matrix of its number, or as it is."""
-    parts = [ops.broadcast_to(np.asarray(part, x.dtype), (x.shape[0],)) for part in _AS_IT_IS]
+    parts = [ops.broadcast_to(beside(np.asarray(part, x.dtype), x), (x.shape[0],)) for part in _AS_IT_IS]
     for number_of, move in enumerate(moves):
         here = ops.equal(which, number_of)
         parts = [ops.where(here, new, part) for new, part in zip(move(x, fold_in(key, number_of)), parts, strict=True)]

@@ -152,7 +152,8 @@ def counted(values: Any, count: int) -> Any:
     rows = values.shape[0]
     index = ops.clip(astype(values, np.int64), 0, count - 1)
     index = index + beside(np.arange(rows)[:, None] * count, values)
-    return ops.reshape(ops.bincount(index, ops.broadcast_to(1.0, index.shape), rows * count), (rows, count))
+    ones = ops.broadcast_to(beside(np.ones((), np.float32), values), index.shape)
+    return ops.reshape(ops.bincount(index, ones, rows * count), (rows, count))
 
 
 def _clipped_sums(counts: Any, limit: float, size: int) -> Any:

@@ -18,6 +18,7 @@ from fnet.errors import DeviceError, NonFiniteError, ValueRangeError
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
 from tests.losses.table import LOSSES, LossCase
+from tests.layers.image_table import IMAGES
 from tests.tables import LAYERS, Row, inputs
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -276,12 +277,13 @@ def test_every_loss_runs_there(case: LossCase, recording: Recording):
     np.testing.assert_allclose(float(got), float(case.loss(y, p, sample_weight=weights)), rtol=1e-12)
 
 
-@pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [*LAYERS, *IMAGES], ids=lambda row: row.id)
 def test_every_layer_runs_there(row: Row, recording: Recording):
     """Eagerly: an array that a layer makes for itself on the host would be refused beside those of the device."""
     layer = row.make()
-    params, state = layer.init(fnet.random.key(0), row.shape, np.float64)
-    arguments = params, state, inputs(row), fnet.random.key(3)
+    dtype = np.float32 if row in IMAGES else np.float64
+    params, state = layer.init(fnet.random.key(0), row.shape, dtype)
+    arguments = params, state, inputs(row, dtype), fnet.random.key(3)
 
     def run(params: Any, state: Any, x: Any, key: Any) -> Any:
         return layer.apply(params, state, x, key=key, train=True)

@@ -15,6 +15,7 @@ import fnet
 from fnet import tree
 from fnet.devices.cuda.device import Cuda
 from tests.devices.cuda.conftest import is_for_cards
+from tests.layers.image_table import IMAGES
 from tests.losses.table import LOSSES, LossCase
 from tests.metrics.table import METRICS, MetricCase
 from tests.ops.table import OPS, Op
@@ -30,6 +31,7 @@ EVERY = 6
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     rows = WHOLE | {name: all_ if is_for_cards(metafunc.config) else all_[::EVERY] for name, all_ in ALIKE.items()}
+    rows["row"] = [*LAYERS, *IMAGES] if is_for_cards(metafunc.config) else LAYERS
     for name in rows.keys() & set(metafunc.fixturenames):
         metafunc.parametrize(name, rows[name], ids=lambda row: getattr(row, "id", None) or row.name)
 
