@@ -41,12 +41,42 @@ Alignments = tuple[int, int, int, int]
 """At multiples of how many bytes A, B, C and the bias begin."""
 
 
-def started() -> Algorithms | None:
-    """What computes products on the card whose context is entered; None where no library is in use."""
+def started(card: Any) -> Algorithms | None:
+    """What computes products on a card, whose context is entered; None where no library does.
+
+    A library is in use once it has computed a first product rightly. card: see `fnet.devices.cuda.driver.Driver`.
+    """
     while (library := cublaslt.library()[0]) is not None:
-        if handle := library.start():
-            return Algorithms(library, handle)
+        handle = library.start()
+        algorithms = Algorithms(library, handle) if handle else None
+        if algorithms is not None and not (why := _why_wrong(algorithms, card)):
+            return algorithms
+        library.refused = library.refused or f"{library.version} of {library.path}: {why}"
     return None
+
+
+def _why_wrong(algorithms: Algorithms, card: Any) -> str:
+    """What is wrong with a first product, of small integers, which is exact; empty where nothing is."""
+    n, scratch = 32, 1 << 16
+    product = Product(n, n, n, 1, Operand(False, n, 0), Operand(True, n, 0), _SINGLE, "highest", True, scratch)
+    numbers = (np.arange(4 * n * n) % 7).astype(np.float32).reshape(4, n, n)  # A, B, C, and the bias in front
+    a, b, c, bias = numbers
+    expected, nbytes = a @ b.T + bias[0], a.nbytes
+    if not (address := card.allocate(numbers.nbytes + scratch)):
+        return "no room for a first product"
+    places = [address + k * nbytes for k in range(5)]
+    try:
+        if not algorithms.supports(product):
+            return "no algorithm for a first product"
+        card.copy_in(address, numbers, 0)
+        algorithms.run(product, [(place, n * n, _SINGLE) for place in places], 0)
+        card.copy_out(c, places[2], 0)
+        card.synchronize(0)
+    except DeviceError as error:
+        return str(error).partition("\n")[0]
+    finally:
+        card.free(address)
+    return "" if np.array_equal(c, expected) else "a first product came out wrong"
 
 
 class Algorithms:

@@ -197,7 +197,7 @@ class Driver:
         self._enter()
         with self._lock:
             if not self._library:
-                self._library.append(started())
+                self._library.append(started(self))
             return self._library[0]
 
     def _multiplying(self, product: Product) -> Algorithms:

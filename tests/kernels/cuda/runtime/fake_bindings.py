@@ -25,7 +25,8 @@ GIVEN = {  # how many values a function gives beside the result
 }  # fmt: skip
 SPECIAL = {
     "cuDeviceGetCount": "_device_get_count", "cuDeviceGetName": "_device_get_name", "cuMemHostAlloc": "_mem_host_alloc",
-    "cuDeviceGetAttribute": "_device_get_attribute", "cuLaunchKernel": "_launch_kernel",
+    "cuDeviceGetAttribute": "_device_get_attribute", "cuLaunchKernel": "_launch_kernel", "cuMemAlloc": "_mem_alloc",
+    "cuMemcpyHtoDAsync": "_memcpy", "cuMemcpyDtoHAsync": "_memcpy",
     "cuLaunchCooperativeKernel": "_launch_kernel",
 }  # fmt: skip
 
@@ -89,6 +90,14 @@ class FakeBindings:
     def _mem_host_alloc(self, nbytes: int, flags: int) -> int:
         self._host.append(ctypes.create_string_buffer(nbytes))
         return ctypes.addressof(self._host[-1])
+
+    def _mem_alloc(self, nbytes: int) -> int:
+        """Memory of the host, which `_memcpy` and a library reach."""
+        self._host.append(ctypes.create_string_buffer(nbytes + 256))
+        return -(-ctypes.addressof(self._host[-1]) // 256) * 256
+
+    def _memcpy(self, to: int, source: int, nbytes: int, stream: int) -> None:
+        ctypes.memmove(to, source, nbytes)
 
     def _launch_kernel(self, *args: Any) -> None:
         table = (ctypes.c_void_p * self.parameters).from_address(args[9])

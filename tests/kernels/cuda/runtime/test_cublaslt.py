@@ -34,7 +34,30 @@ from tests.kernels.cuda.runtime.stand_in import (
     product,
 )
 
-ROWS, F8 = Operand(False, 5, 0), np.dtype(np.float64)
+F8 = np.dtype(np.float64)
+
+
+class Host:
+    """Memory of the host as that of a card."""
+
+    def allocate(self, nbytes: int) -> int:
+        self.held = aligned((nbytes,), np.uint8)
+        return self.held.ctypes.data
+
+    def copy_in(self, address: int, host: np.ndarray, stream: int) -> None:
+        ctypes.memmove(address, host.ctypes.data, host.nbytes)
+
+    def copy_out(self, host: np.ndarray, address: int, stream: int) -> None:
+        ctypes.memmove(host.ctypes.data, address, host.nbytes)
+
+    def synchronize(self, stream: int) -> None:
+        pass
+
+    def free(self, address: int) -> None:
+        del self.held
+
+
+CARD = Host()
 
 
 @pytest.fixture
@@ -59,7 +82,7 @@ def test_why_it_is_not_in_use(searched: list[str], tmp_path: Path, monkeypatch: 
     assert said().startswith("not in use: libc.so.6 is not cuBLASLt 12 or later: ")
     monkeypatch.setenv(cublaslt.VARIABLE, "0")
     assert said() == "not in use: off by FNET_CUBLASLT in the environment"
-    assert algorithms.started() is None
+    assert algorithms.started(CARD) is None
 
 
 @needs_compiler
@@ -78,10 +101,10 @@ def test_one_that_does_not_start_leaves_its_place_to_the_next(searched: list[str
     failing = [(ctypes.c_int * 4).in_dll(each._functions, "failing") for each in (new, old)]
     failing[0][CREATE] = 1  # as if the driver were older than it
     assert cublaslt.said() == f"13.1.0 of {built()}"
-    assert algorithms.started() is not None and cublaslt.said() == f"12.8.4 of {built(120804)}"
+    assert algorithms.started(CARD) is not None and cublaslt.said() == f"12.8.4 of {built(120804)}"
     cublaslt._loaded.cache_clear()
     failing[1][CREATE] = 1
-    assert algorithms.started() is None
+    assert algorithms.started(CARD) is None
     refused = (f"starting {each.version} of {each.path}: cuBLASLt says not initialized." for each in (new, old))
     assert cublaslt.said() == f"not in use: {'; '.join(refused)}"
     failing[0][CREATE] = failing[1][CREATE] = 0

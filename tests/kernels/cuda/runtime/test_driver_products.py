@@ -49,7 +49,7 @@ def test_a_product_is_begun_in_the_context_of_the_card(api: FakeBindings, monkey
     assert stand_in.called[CREATE] == 0  # before somebody asks for a product
     assert card.multiplies(OF) and card.multiplies(OF) and stand_in.called[CREATE] == 1
     card.prepare(OF, given)
-    chosen = stand_in.called[HEURISTIC]
+    chosen, begun = stand_in.called[HEURISTIC], stand_in.called[MATMUL]
     api.calls.clear()
     with card.capture(3) as graph:
         card.launch(OF, given, 3)
@@ -59,7 +59,7 @@ def test_a_product_is_begun_in_the_context_of_the_card(api: FakeBindings, monkey
         "cuCtxSetCurrent", "cuStreamBeginCapture", "cuCtxSetCurrent", "cuCtxSetCurrent", "cuStreamEndCapture",
         "cuCtxSetCurrent", "cuGraphInstantiate", "cuCtxSetCurrent", "cuGraphDestroy", "cuCtxSetCurrent",
     ]  # fmt: skip
-    assert (stand_in.called[HEURISTIC], stand_in.called[MATMUL]) == (chosen, 2)
+    assert (stand_in.called[HEURISTIC], stand_in.called[MATMUL]) == (chosen, begun + 2)
     assert stand_in.number("last_stream", ctypes.c_int64) == 5
     np.testing.assert_array_equal(z.reshape(2, 4), x.reshape(2, 3) @ y.reshape(3, 4))
 
@@ -71,6 +71,33 @@ def test_a_library_that_does_not_start_is_not_used(api: FakeBindings, monkeypatc
     monkeypatch.setattr(cublaslt, "_loaded", lambda but: (None if but else stand_in.library, ""))
     card = driver.Driver(0)
     assert not card.multiplies(OF) and not card.multiplies(OF) and stand_in.called[CREATE] == 1
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("function", "status", "why"),
+    [
+        (MATMUL, 7, "float32[32, 32] @ [32, 32] + [32]: cuBLASLt says invalid value."),
+        (MATMUL, 0, "a first product came out wrong"),
+        (HEURISTIC, 15, "no algorithm for a first product"),
+        (None, 0, "no room for a first product"),
+    ],
+)
+def test_a_library_is_used_after_a_first_product(
+    function: int | None, status: int, why: str, api: FakeBindings, monkeypatch: pytest.MonkeyPatch
+):
+    stand_in = StandIn()
+    monkeypatch.setattr(cublaslt, "_loaded", lambda but: (None if but else stand_in.library, ""))
+    card = driver.Driver(0)
+    if function is None:
+        monkeypatch.setattr(card, "allocate", lambda nbytes: 0)
+    elif status:
+        stand_in.failing[function] = status
+    else:
+        monkeypatch.setattr(card, "copy_in", lambda *arguments: None)  # it computes with other numbers
+    assert not card.multiplies(OF)
+    assert cublaslt.said() == f"not in use: 13.1.0 of {stand_in.library.path}: {why}"
+    assert function is None or "cuMemFree" in api.names()
 
 
 def test_what_is_in_use_can_be_asked_for(monkeypatch: pytest.MonkeyPatch):
