@@ -154,8 +154,9 @@ def load_model(path: str | os.PathLike[str]) -> tuple[Layer, Any, Any]:
     """``(net, params, state)`` of a file with a whole model, which fnet or Keras wrote.
 
     path: a ``*.keras`` archive of Keras 3, or the older ``*.h5`` of Keras 3 and ``tf.keras`` 2; what the file is, its
-    first bytes say. Layers keep their names, and parameters of float64 their dtype; layers of mixed precision are read
-    as layers of float32, with a warning. Loading runs no code and reads no other file.
+    first bytes say. Layers keep their names, and parameters of float64 their dtype: where some layers have it, all have
+    it, because a layer of fnet computes in the dtype of what it gets, and casts nothing. Layers of mixed precision are
+    read as layers of float32, with a warning. Loading runs no code and reads no other file.
     Raises `FileError` that names the layer which fnet does not have, or tells what is damaged or hostile, and `OSError`
     where there is no file that may be read. Source: Keras ``load_model``.
     """

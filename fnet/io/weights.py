@@ -6,6 +6,7 @@ links to the same data, so the file is no larger for it.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable
@@ -22,8 +23,11 @@ from fnet.io.belonging import check_trees
 from fnet.io.keras import archive, legacy, variables_file
 from fnet.io.keras.calls import calls_of
 from fnet.io.keras.checksums import Checked
-from fnet.io.keras.members import view
+from fnet.io.keras.config import Config
+from fnet.io.keras.members import Member, view
+from fnet.io.keras.networks import read_model
 from fnet.io.keras.variables import Variable, same
+from fnet.io.keras.vocabulary_files import with_vocabularies
 from fnet.networks.layer import Layer, is_path_part
 from fnet.networks.parameters import placed_layers
 from fnet.networks.storage import Stored
@@ -69,7 +73,8 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
 
     path: a file of `save_weights`, or one that Keras wrote: ``*.weights.h5``, the older ``*.h5`` with weights or a
     whole model, a ``*.keras`` archive. What Keras does not keep, such as counters, is as in `state`. Weights of models
-    within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone.
+    within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone, or the
+    config of an archive tells which.
 
     params, state: trees of arrays as ``net.init`` makes them: structure, shapes and dtypes must be those of the file.
     What layers learn from data, as vocabularies, has the sizes of the file.
@@ -87,7 +92,7 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
             archive.weights(packed) as inner,
             arrays.opened(inner, Path(archive.WEIGHTS)) as file,
         ):
-            loaded = _from_keras(file, net, params, state, template)
+            loaded = _from_keras(file, net, params, state, template, functools.partial(_members, packed))
     else:
         with arrays.opened(place, place) as file:
             if _is_keras(file):
@@ -144,8 +149,21 @@ def _is_keras(file: Any) -> bool:
     return not own and (legacy.is_there(file) is not None or variables_file.is_there(file))
 
 
-def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[str, Leaf]) -> dict[str, np.ndarray]:
-    """The arrays of a file of Keras, by their paths and in the order of `template`."""
+def _members(packed: Any) -> list[Member]:
+    """The layers that the config of an archive says."""
+    described = with_vocabularies(manifest.parsed(archive.config(packed)), functools.partial(archive.text, packed))
+    return read_model(Config(described, "model")).members
+
+
+def _from_keras(
+    file: Any,
+    net: Layer,
+    params: Any,
+    state: Any,
+    template: dict[str, Leaf],
+    told: Callable[[], list[Member]] | None = None,
+) -> dict[str, np.ndarray]:
+    """The arrays of a file of Keras, by their paths and in the order of `template`; see `flattened.assigned`."""
     flat, nested = (view(net, params, state, models) for models in (False, True))
     if flat is None or nested is None:
         raise StructureError(f"{net.kind}: Keras has no form for this network, so no file of Keras can be one of it.")
@@ -155,7 +173,8 @@ def _from_keras(file: Any, net: Layer, params: Any, state: Any, template: dict[s
     chain = calls_of(net).chain() is not None
     if group is None:
         nearest = variables_file.nearest(file, (flat, nested))
-        found = variables_file.read_chain(file, flat, templates, checked.numbers) if chain and nearest is flat else None
+        by_order = chain and nearest is flat
+        found = variables_file.read_chain(file, flat, templates, checked.numbers, told) if by_order else None
         found = variables_file.read(file, nearest, templates, checked.numbers) if found is None else found
     else:
         nearest = legacy.nearest(file, group, (flat, nested))

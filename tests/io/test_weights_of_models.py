@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from fnet import Input, graph, load_weights, random, save_weights, serial, tree
+from fnet import Input, graph, load_weights, random, save_model, save_weights, serial, tree
 from fnet.errors import FileError
 from fnet.io.keras import flattened
 from fnet.keras import Sequential
@@ -130,3 +130,14 @@ def test_weights_of_a_frozen_model_are_in_the_order_of_its_layers(tmp_path):
         names = [name.decode().rpartition("/")[2] for name in file["serial"].attrs["weight_names"]]
     assert names == ["gamma", "beta", "moving_mean", "moving_variance"] * 2
     assert tree.all_equal(load_weights(tmp_path / "w.h5", net, *net.init(random.key(0), (4,))), (params, state))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_config_of_an_archive_tells_the_order(tmp_path, first):
+    inner = serial(Dense(4), Dense(4))
+    net, flat = serial(*((inner, Dense(4)) if first else (Dense(4), inner))), serial(Dense(4), Dense(4), Dense(4))
+    params, state = distinct(net, (4,))
+    save_model(tmp_path / "m.keras", net, params, state)
+    found = load_weights(tmp_path / "m.keras", flat, *flat.init(random.key(0), (4,)))
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype("float32")
+    np.testing.assert_array_equal(flat.apply(*found, x)[0], net.apply(params, state, x)[0])

@@ -1,20 +1,20 @@
 """Weights of models within models, in Keras 3's layout, for a chain of the same layers without models in it.
 
 The file tells the order of layers of one class in one model, and that the layers of a model follow one another. Where
-classes and shapes leave just one order of all layers, it is that of the chain.
+classes and shapes leave just one order of all layers, it is that of the chain. Else the config of an archive tells it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fnet.errors import FileError
 from fnet.io import hdf5
 from fnet.io.keras.members import Member, element_names, hollow
-from fnet.io.keras.variables import Variable
+from fnet.io.keras.variables import Variable, Variables
 from fnet.networks.layer import DEEPEST
 
 _MOST_STEPS = 20_000  # of the search, which else could go on for ever in a hostile file
@@ -33,11 +33,16 @@ class _TooLongError(Exception):
 
 
 def assigned(
-    file: Any, top: str, members: Sequence[Member], templates: Mapping[str, Any]
+    file: Any,
+    top: str,
+    members: Sequence[Member],
+    templates: Mapping[str, Any],
+    told: Callable[[], Sequence[Member]] | None = None,
 ) -> list[tuple[str, Variable]] | None:
     """Where in the file which variable of the chain is; None where no order of the file's layers is that of the chain.
 
-    Raises `FileError` where several orders are.
+    told: gives the layers of the file in their order, of a file that has a config. Raises `FileError` where several
+    orders are that of the chain, and nothing tells which.
     """
     members = [member for member in members if member.variables.flat()]
     search = _Search(file, members, templates)
@@ -46,6 +51,11 @@ def assigned(
     try:
         for end, links in search.ways(whole, 0) if whole is not None else ():
             found += [_unlinked(links)] if end == len(members) else []
+            if len(found) > 1 and told is not None:
+                found = [list(_layer_paths(top, told()))]
+                if len(found[0]) != len(members) or not all(search.fits(path, i) for i, path in enumerate(found[0])):
+                    return None
+                break
             if len(found) > 1:
                 raise FileError(
                     "the layers of its models have several orders in which they fit this network, and the file does "
@@ -92,10 +102,10 @@ class _Search:
                 path, inner = queue[count]
                 if inner is not None:
                     stack += [(end, after, (links, below)) for end, below in self.ways(inner, at)]
-                elif self._fits(path, at):
+                elif self.fits(path, at):
                     stack.append((at + 1, after, (links, path)))
 
-    def _fits(self, path: str, at: int) -> bool:
+    def fits(self, path: str, at: int) -> bool:
         """Whether the layer at a path of the file has the class and the shapes of the layer at a place of the chain."""
         if at == len(self.classes) or _class_of(path.rpartition("/")[2]) != self.classes[at]:
             return False
@@ -127,6 +137,20 @@ def _model(file: Any, path: str, depth: int = 0) -> _Model | None:
             queues.setdefault(number[1], []).append((int(number[2] or 0), own, inner))
     ordered = (sorted(elements, key=lambda element: element[0]) for elements in queues.values())
     return _Model(tuple(tuple(element[1:] for element in elements) for elements in ordered)) if queues else None
+
+
+def _layer_paths(top: str, members: Sequence[Member]) -> Iterator[str]:
+    """The paths of the layers that have weights, in their order, those in models within the model among them."""
+
+    def of(path: str, variables: Variables) -> Iterator[str]:
+        inner = [name for name in variables.children if name.startswith("layers/")]
+        for name in inner:
+            yield from of(f"{path}/{name}", variables.children[name])
+        if not inner and variables.flat():
+            yield path
+
+    for name, member in zip(element_names(members), members, strict=True):
+        yield from of(f"{top}/{name}", member.variables)
 
 
 def _has_arrays(file: Any, path: str, depth: int = 0) -> bool:

@@ -14,8 +14,9 @@ from fnet.io.keras.inbound_nodes import Place, call_fields, call_of, inputs_of, 
 from fnet.io.keras.inference import KEYWORD
 from fnet.io.keras.masks import Trail, applied
 from fnet.io.keras.members import Member, nested
-from fnet.io.keras.older_merges import merged
+from fnet.io.keras.older_merges import check_model, merged
 from fnet.io.keras.operation_calls import maker_of
+from fnet.io.keras.translation import MODELS as NETWORKS
 from fnet.io.keras.translation import Translation, row_of_object
 from fnet.io.keras.unused import with_unused
 from fnet.io.keras.variables import Variables
@@ -176,6 +177,8 @@ class _Functional:
         def make(call: Any) -> Any:
             ends = row is not None and row.inputs == "states" and not self.older
             x = applied(self.trail, inputs_of(row, call, path), call[1], ends, path)
+            if self.origin.keras_2 and layer.kind in NETWORKS:
+                check_model(self.trail, layer, x, path)
             older = merged(self.trail, layer, x, path) if self.origin.keras_2 else None
             if older is not None:
                 return older

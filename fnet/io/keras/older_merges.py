@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from fnet import tree
 from fnet.errors import FileError
+from fnet.io.keras.calls import calls_of
 from fnet.io.keras.composed import called
 from fnet.io.keras.masks import Trail, with_mask, without_mask
 from fnet.networks.layer import Layer
@@ -38,6 +40,28 @@ def merged(trail: Trail, layer: Layer, inputs: Any, path: str) -> Any | None:
     made = with_mask()((values, all_of_them))
     trail.note(with_mask(), (values, all_of_them), made)
     return made
+
+
+def check_model(trail: Trail, model: Layer, inputs: Any, path: str) -> None:
+    """Refuse a call of a model within a model, in which a merge gets a mask that comes from outside.
+
+    inputs: nodes.
+    """
+    masked = tree.map(lambda part: trail.of(part) is not None, inputs)
+    if not any(tree.leaves(masked)):
+        return
+    samples = tree.map(lambda node: node.samples, inputs)
+    params, state = model.parameter_specs(tree.map(lambda own: own.shape, samples))
+    left = [calls_of(model, params, state, samples, True, masked)]
+    while left:
+        calls = left.pop()
+        for call in calls.calls:
+            if call.inner is not None:
+                left.append(call.inner)
+            parts = call.inputs
+            is_merge = call.layer is not None and call.layer.kind in _KINDS and isinstance(parts, tuple)
+            if is_merge and any(calls.trail.of(part) is not None for part in parts):
+                _node(("computed",), path)
 
 
 def _is_along_features(layer: Layer, inputs: tuple[Any, ...]) -> bool:

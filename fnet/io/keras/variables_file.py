@@ -37,15 +37,19 @@ def read(file: Any, members: Sequence[Member], templates: Mapping[str, Any], num
 
 
 def read_chain(
-    file: Any, members: Sequence[Member], templates: Mapping[str, Any], numbers: Numbers
+    file: Any,
+    members: Sequence[Member],
+    templates: Mapping[str, Any],
+    numbers: Numbers,
+    told: Callable[[], Sequence[Member]] | None = None,
 ) -> dict[str, np.ndarray] | None:
     """The arrays as in `read` for the layers of a chain, which are in models within models in the file.
 
-    None where they are not, see `flattened.assigned`.
+    None where they are not, see `flattened.assigned`, also of `told`.
     """
     if all(hdf5.shape(file, path) is not None for path, _ in _wanted(file, members)):
         return None
-    wanted = assigned(file, _top(file), members, templates)
+    wanted = assigned(file, _top(file), members, templates, told)
     if wanted is None:
         return None
     return filled(templates, wanted, lambda at: hdf5.shape(file, at), numbers, hdf5.size(file))

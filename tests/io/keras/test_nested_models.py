@@ -25,9 +25,12 @@ from fnet import (
     trainable,
     tree,
 )
+from fnet.errors import FileError
 from fnet.io import models
 from fnet.io.keras.calls import calls_of
-from fnet.layers import Add, BatchNormalization, Dense
+from fnet.io.keras.config import Config
+from fnet.io.keras.networks import Origin, read_model
+from fnet.layers import LSTM, Add, BatchNormalization, Dense, Masking
 from fnet.masking import unmasked
 from fnet.networks.combinators import named
 from tests.keras.nested_models import NETS
@@ -177,3 +180,19 @@ def test_models_of_keras_words_keep_theirs_and_what_is_frozen(tmp_path):
     now = keras.models.load_model(tmp_path / "now.keras")
     assert len(now.trainable_weights) == 6
     now.fit(x, x, verbose=0)
+
+
+@pytest.mark.parametrize("where", ["outside", "inside", "nowhere"])
+def test_a_merge_of_keras_2_under_a_mask_from_outside_is_refused(tmp_path, where):
+    """Its mask would be another one than in Keras 2, whose rule for merges is not that of Keras 3."""
+    a, b = Input((3, 2)), Input((3, 2))
+    inner = named("inner", graph([a, b], LSTM(2)(Add()([a, Masking()(b) if where == "inside" else b]))))
+    x, y = Input((3, 2)), Input((3, 2))
+    net = graph([x, y], inner([Masking()(x) if where == "outside" else x, y]))
+    save_model(tmp_path / "m.h5", net, *net.init(random.key(0)))
+    described = {"class_name": "Functional", "config": config_of(tmp_path / "m.h5")}
+    if where == "outside":
+        with pytest.raises(FileError, match="the mask of an input is computed by several layers"):
+            read_model(Config(described, "model"), Origin(keras_2=True))
+    else:
+        assert read_model(Config(described, "model"), Origin(keras_2=True)).net.kind == "graph"
