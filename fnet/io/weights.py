@@ -73,8 +73,8 @@ def load_weights(path: str | os.PathLike[str], net: Layer, params: Any, state: A
 
     path: a file of `save_weights`, or one that Keras wrote: ``*.weights.h5``, the older ``*.h5`` with weights or a
     whole model, a ``*.keras`` archive. What Keras does not keep, such as counters, is as in `state`. Weights of models
-    within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone, or the
-    config of an archive tells which.
+    within a model are those of networks within `net`, or of a chain of their layers, if these fit in one order alone,
+    or the config of an archive tells which.
 
     params, state: trees of arrays as ``net.init`` makes them: structure, shapes and dtypes must be those of the file.
     What layers learn from data, as vocabularies, has the sizes of the file.
