@@ -1,7 +1,8 @@
 """What layers share that change images: one draw for each image, and what happens to all that belongs to it.
 
 Such a layer takes images, or a dict: "images", and as far as they are there "labels", "segmentation_masks" and
-"bounding_boxes". The same key draws the same numbers for all of them.
+"bounding_boxes". The same key draws the same numbers for all of them. Other parts stay as they are; layers that mix
+images refuse them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fnet import ops, random
 from fnet.arguments import integer_or_none, number, sequence
 from fnet.errors import StructureError, ValueRangeError
@@ -17,7 +20,7 @@ from fnet.layers.activation import nothing
 from fnet.layers.checks import image, stream
 from fnet.layers.constructor import Pair
 from fnet.networks.layer import Layer
-from fnet.ops.promotion import lift, promote
+from fnet.ops.promotion import astype, lift
 from fnet.random import fold_in
 
 Factor = float | Sequence[float]
@@ -81,7 +84,7 @@ def changed(kind: str, change: Change, x: Any, key: Any) -> Any:
     """Images, or a dict with images, after a change."""
     if not isinstance(x, Mapping):
         return change.images(_images(kind, x), key)
-    if "images" not in x or not set(x) <= set(PARTS):
+    if "images" not in x or (change.labels is not as_it_is and not set(x) <= set(PARTS)):
         raise StructureError(
             f"{kind}: expected images, or a dict of 'images' and any of {', '.join(map(repr, PARTS[1:]))}, "
             f"received {', '.join(map(repr, x))}."
@@ -95,7 +98,7 @@ def changed(kind: str, change: Change, x: Any, key: Any) -> Any:
                 raise StructureError(f"{kind} cannot change {name}. Leave them out of what it is called on.")
             part = x[name] if name == "bounding_boxes" else lift(x[name])
             made[name] = of_part(part, images, key)
-    return {name: made[name] for name in x}
+    return {name: made.get(name, x[name]) for name in x}
 
 
 def change_of(layer: Layer) -> Changed:
@@ -109,8 +112,8 @@ def change_of(layer: Layer) -> Changed:
 
 
 def _images(kind: str, x: Any) -> Any:
-    (x,) = promote(image(kind, x, 2), floating=True)
-    return x
+    x = image(kind, x, 2)
+    return x if x.dtype.kind == "f" else astype(x, np.float32)
 
 
 _NOTHING = Change(lambda x, key: x)

@@ -224,6 +224,17 @@ def test_policies_pick_for_each_image_and_for_the_batch():
         assert np.isfinite(trained(AugMix(UNIT, 3, 2, all_ops=False, alpha=0.5), key=random.key(seed))).all()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "bool"])
+def test_integers_give_float32(dtype):
+    x = (X > 0.5).astype(dtype)
+    for layer in (RandomFlip(), Resizing(2, 2), Solarization(value_range=UNIT)):
+        assert trained(layer, x).dtype == np.float32
+
+
+def test_other_parts_stay_as_they_are():
+    assert trained(RandomFlip(), data(number=ONE["labels"]))["number"] is ONE["labels"]
+
+
 def data(**parts):
     return {"images": X, **parts}
 
