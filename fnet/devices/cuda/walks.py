@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fnet.devices.cuda.grids import WARP
-from fnet.kernels.cuda.recurrent_product import AHEAD, COLUMNS, DEEP, SAMPLES, SPACE, THREADS
+from fnet.kernels.cuda.recurrent_product import AHEAD, COLUMNS, DEEP, SAMPLES, THREADS, vectors_size, weights_size
 from fnet.kernels.cuda.runtime.limits import Limits
 
 MULTIPLIES = 85  # a clock of a multiprocessor: of its 128, what the reads of shared memory leave in float32
@@ -71,8 +71,8 @@ class Way:
     @property
     def shared_bytes(self) -> int:
         """The shared memory of a block: weights, vectors, sums."""
-        weights = (self.depth if self.keeps_weights else self._buffers * self.chunk) * self.columns
-        vectors = self._buffers * self.samples * (self.chunk + SPACE)
+        weights = weights_size(self.depth if self.keeps_weights else self._buffers * self.chunk, self.columns)
+        vectors = self._buffers * vectors_size(self.samples, self.chunk)
         return self.itemsize * (weights + vectors + self.slices * self.samples * self.columns)
 
     @property

@@ -4,10 +4,12 @@ A thread has 4 samples and 8 columns of the product in registers. It adds up a s
 of it. Of 4 depths it reads 4 x 4 numbers of vectors and 4 x 8 of weights, 16 bytes at a time: 12 reads, or 48 numbers,
 for 128 products and sums. The sums of the slices then lie in shared memory, where a unit's are added up by one thread.
 
-In shared memory of a block lie the weights, ``[depth][columns]``: all, or those of two chunks of the depth; then the
-vectors of a tile of samples, ``[samples][chunk + SPACE]``, twice where the depth has several chunks: while one is
-multiplied, the next one is on its way; then the sums, ``[slices][samples][columns]``. Columns that no unit has, samples
-that are not there and depths beyond the end are zeros.
+In shared memory of a block lie the weights: all, or those of two chunks of the depth; then the vectors of a tile of
+samples, twice where the depth has several chunks: while one is multiplied, the next one is on its way; then the sums,
+``[slices][samples][columns]``. What a thread reads for 4 depths lies side by side, so that it counts two addresses on:
+weights of 8 columns, `WEIGHTS` numbers, in the order ``[depth / 4][columns / 8]``; and vectors of 4 samples, `VECTORS`
+numbers, ``[samples / 4][depth / 4]``. A gap behind each lets neighbours begin in different banks. Columns that no unit
+has, samples that are not there and depths beyond the end are zeros.
 """
 
 from __future__ import annotations
@@ -18,8 +20,28 @@ from fnet.kernels.cuda.runtime.kernel import cuda, device_function
 THREADS = 256
 SAMPLES, COLUMNS = 4, 8  # of a thread
 DEEP = 8  # the depth is a multiple of that
-SPACE = 4  # behind the vector of a sample, so that vectors begin in different banks
+SPACE = 4  # a gap
+WEIGHTS, VECTORS = 4 * COLUMNS + SPACE, 4 * SAMPLES + SPACE
 AHEAD = 4  # fours of a chunk that a thread fetches while the one before is multiplied
+
+
+def weights_size(depth: int, columns: int) -> int:
+    """How many numbers the weights take in shared memory."""
+    return depth // 4 * (columns // COLUMNS) * WEIGHTS
+
+
+def vectors_size(samples: int, chunk: int) -> int:
+    """How many numbers the vectors of a chunk take."""
+    return samples // SAMPLES * (chunk // 4 * VECTORS + SPACE)
+
+
+place_of_weights, place_of_samples = device_function(weights_size), device_function(vectors_size)
+
+
+@device_function
+def place_in_vector(sample, deep, chunk):
+    """Where a number of the vector of a sample lies."""
+    return place_of_samples(sample, chunk) + sample % 4 * 4 + deep // 4 * VECTORS + deep % 4
 
 
 @device_function
@@ -47,7 +69,8 @@ def load_weights(shared, at, recurrent, depth, first_deep, chunk, columns, gates
         unit, weight = column - gate * own, zero
         if first_deep + deep < depth and column < gates * own and first_unit + unit < units:
             weight = recurrent[(first_deep + deep) * deep_step + gate * gate_step + (first_unit + unit) * unit_step]
-        shared[at + deep * columns + column] = weight
+        place_of_weight = (deep // 4 * (columns // COLUMNS) + column // COLUMNS) * WEIGHTS
+        shared[at + place_of_weight + deep % 4 * COLUMNS + column % COLUMNS] = weight
         row, place = row + by_rows, place + by_places
         if place >= wide:
             row, place = row + 1, place - wide
@@ -96,7 +119,7 @@ def _fetched(four, source, first, row, is_wide, depth, there):
 def _keep(shared, at, four, numbers, chunk, samples):
     """Write four numbers to shared memory."""
     if four[0] < samples:
-        store4(shared, at + four[0] * (chunk + SPACE) + 4 * four[1], numbers)
+        store4(shared, at + place_in_vector(four[0], 4 * four[1], chunk), numbers)
 
 
 @device_function
@@ -138,7 +161,7 @@ def keep_ahead(shared, at, fours, chunk, samples):
 
 @device_function
 def place_of_thread(columns, samples):
-    """The columns of a thread, in eights, its first sample, and its slice."""
+    """The columns of a thread, in eights, its samples, in fours, and its slice."""
     eights, i = columns // COLUMNS, cuda.threadIdx.x
     return i % eights, i // eights % (samples // SAMPLES), i // (eights * (samples // SAMPLES))
 
@@ -160,9 +183,9 @@ def _of_sample(sums, x, low, high):
 
 
 @device_function
-def _added(sums, xs, shared, place, half):
+def _added(sums, xs, shared, place):
     """The sums with the products of a depth added, whose weights begin at a place."""
-    low, high = load4(shared, place), load4(shared, place + half)
+    low, high = load4(shared, place), load4(shared, place + 4)
     return (
         _of_sample(sums[0], xs[0], low, high),
         _of_sample(sums[1], xs[1], low, high),
@@ -174,33 +197,33 @@ def _added(sums, xs, shared, place, half):
 @device_function
 def multiplied(sums, shared, weights, vectors, chunk, columns, samples, slices):
     """The sums of a thread with those of a chunk of the depth added; weights, vectors: where these begin."""
-    eight, sample, part = place_of_thread(columns, samples)
-    half, apart, pitch = columns // 2, samples // SAMPLES * (chunk + SPACE), chunk + SPACE
+    eight, four, part = place_of_thread(columns, samples)
     if part >= slices:
         return sums
-    place, row = vectors + sample * pitch + 4 * part, weights + 4 * part * columns + 4 * eight
-    end = vectors + sample * pitch + chunk
+    begin, apart = vectors + place_of_samples(SAMPLES * four, chunk), slices * (columns // COLUMNS) * WEIGHTS
+    place, end = begin + part * VECTORS, begin + chunk // 4 * VECTORS
+    row = weights + (part * (columns // COLUMNS) + eight) * WEIGHTS
     while place < end:
-        a, b = load4(shared, place), load4(shared, place + apart)
-        c, d = load4(shared, place + 2 * apart), load4(shared, place + 3 * apart)
-        sums = _added(sums, (a[0], b[0], c[0], d[0]), shared, row, half)
-        sums = _added(sums, (a[1], b[1], c[1], d[1]), shared, row + columns, half)
-        sums = _added(sums, (a[2], b[2], c[2], d[2]), shared, row + 2 * columns, half)
-        sums = _added(sums, (a[3], b[3], c[3], d[3]), shared, row + 3 * columns, half)
-        place, row = place + 4 * slices, row + 4 * slices * columns
+        a, b = load4(shared, place), load4(shared, place + 4)
+        c, d = load4(shared, place + 8), load4(shared, place + 12)
+        sums = _added(sums, (a[0], b[0], c[0], d[0]), shared, row)
+        sums = _added(sums, (a[1], b[1], c[1], d[1]), shared, row + COLUMNS)
+        sums = _added(sums, (a[2], b[2], c[2], d[2]), shared, row + 2 * COLUMNS)
+        sums = _added(sums, (a[3], b[3], c[3], d[3]), shared, row + 3 * COLUMNS)
+        place, row = place + slices * VECTORS, row + apart
     return sums
 
 
 @device_function
 def put_sums(shared, at, sums, columns, samples, slices):
     """Write the sums of a thread to shared memory, where the sums begin at a place."""
-    eight, sample, part = place_of_thread(columns, samples)
+    eight, four, part = place_of_thread(columns, samples)
     if part < slices:
-        place, step = at + (part * samples + sample) * columns + 4 * eight, samples // SAMPLES * columns
+        place = at + (part * samples + SAMPLES * four) * columns + COLUMNS * eight
         for i in range(SAMPLES):
             low, high = sums[i]
-            store4(shared, place + i * step, low)
-            store4(shared, place + i * step + columns // 2, high)
+            store4(shared, place + i * columns, low)
+            store4(shared, place + i * columns + 4, high)
 
 
 @device_function

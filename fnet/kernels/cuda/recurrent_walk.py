@@ -21,7 +21,6 @@ from typing import Any
 
 from fnet.kernels.cuda.recurrent import put_gates
 from fnet.kernels.cuda.recurrent_product import (
-    SPACE,
     THREADS,
     fetch_ahead,
     keep_ahead,
@@ -29,6 +28,9 @@ from fnet.kernels.cuda.recurrent_product import (
     load_weights,
     multiplied,
     no_sums,
+    place_in_vector,
+    place_of_samples,
+    place_of_weights,
     put_sums,
     total,
 )
@@ -72,8 +74,8 @@ def sum_of(shared, sums, gate):
 def _places(sizes):
     """Where vectors and sums begin in shared memory; the weights are in front."""
     chunk, buffers = sizes[CHUNK], 2 if sizes[CHUNK] < sizes[DEPTH] else 1
-    vectors = (sizes[DEPTH] if sizes[KEEPS_WEIGHTS] != 0 else buffers * chunk) * sizes[COLUMNS]
-    return vectors, vectors + buffers * sizes[SAMPLES] * (chunk + SPACE)
+    vectors = place_of_weights(sizes[DEPTH] if sizes[KEEPS_WEIGHTS] != 0 else buffers * chunk, sizes[COLUMNS])
+    return vectors, vectors + buffers * place_of_samples(sizes[SAMPLES], chunk)
 
 
 @device_function
@@ -111,7 +113,7 @@ def _product(shared, recurrent, source, first, row, real, initial, tile, end, si
     (vectors, sums_at), sums, zero = _places(sizes), no_sums(shared.dtype.type(0)), shared.dtype.type(0)
     h, h_row = initial
     is_wide, there, keeps_weights = is_aligned(source) and (first | row) & 3 == 0, end - tile, sizes[KEEPS_WEIGHTS] != 0
-    begin, deep, buffer, size = first + tile * row, 0, 0, samples * (chunk + SPACE)
+    begin, deep, buffer, size = first + tile * row, 0, 0, place_of_samples(samples, chunk)
     if real > 0:
         if h_row >= 0:
             load_vectors(shared, vectors, h, tile * h_row, h_row, False, real, chunk, samples, there)
@@ -128,12 +130,12 @@ def _product(shared, recurrent, source, first, row, real, initial, tile, end, si
                 fours = fetch_ahead(h, tile * h_row + ahead, h_row, False, real - ahead, chunk, there)
             else:
                 fours = fetch_ahead(source, begin + ahead, row, is_wide, real - ahead, chunk, there)
-        weights = deep * columns if keeps_weights else buffer * chunk * columns
+        weights = place_of_weights(deep if keeps_weights else buffer * chunk, columns)
         sums = multiplied(sums, shared, weights, vectors + buffer * size, chunk, columns, samples, slices)
         buffer = 1 - buffer
         if ahead < real:
             keep_ahead(shared, vectors + buffer * size, fours, chunk, samples)
-            _weights(shared, buffer * chunk * columns, recurrent, real, ahead, sizes, gates, steps)
+            _weights(shared, place_of_weights(buffer * chunk, columns), recurrent, real, ahead, sizes, gates, steps)
             cuda.syncthreads()
         deep = ahead
     put_sums(shared, sums_at, sums, columns, samples, slices)
@@ -169,7 +171,7 @@ def walk_of(gates: int, advance: DeviceFunction) -> Kernel:
         steps, units, own, samples = sizes[STEPS], sizes[UNITS], sizes[OWN], sizes[SAMPLES]
         begin, first_unit, apart = cuda.blockIdx.y * sizes[GROUP], cuda.blockIdx.x * own, (gates * units, units, 1)
         end, (vectors, sums_at) = min(begin + sizes[GROUP], sizes[N]), _places(sizes)
-        columns, slices, pitch = sizes[COLUMNS], sizes[SLICES], sizes[CHUNK] + SPACE
+        columns, slices = sizes[COLUMNS], sizes[SLICES]
         _begin(shared, recurrent, sizes, units, gates, apart)
         k = first
         while k < behind:
@@ -197,7 +199,7 @@ def walk_of(gates: int, advance: DeviceFunction) -> Kernel:
                         new = advance(z, bias, c, cell, saved, shared, sums, sizes, k, sample, unit, before, off)
                         y[(sample * steps + t) * units + unit] = new
                         if sizes[KEEPS_VECTORS] != 0:
-                            shared[vectors + nth * pitch + unit] = new
+                            shared[vectors + place_in_vector(nth, unit, sizes[CHUNK])] = new
                     i += cuda.blockDim.x
                 cuda.syncthreads()
                 tile += samples
@@ -226,7 +228,7 @@ def walk_back_of(gates: int, kept: int, retreat: DeviceFunction) -> Kernel:
         n, steps, units, own, samples = sizes[N], sizes[STEPS], sizes[UNITS], sizes[OWN], sizes[SAMPLES]
         begin, first_unit, apart = cuda.blockIdx.y * sizes[GROUP], cuda.blockIdx.x * own, (1, 0, gates * units)
         end, (vectors, sums_at) = min(begin + sizes[GROUP], n), _places(sizes)
-        columns, slices, pitch, zero = sizes[COLUMNS], sizes[SLICES], sizes[CHUNK] + SPACE, dz.dtype.type(0)
+        columns, slices, zero = sizes[COLUMNS], sizes[SLICES], dz.dtype.type(0)
         _begin(shared, recurrent, sizes, gates * units, 1, apart)
         j = first
         while j < behind:
@@ -256,7 +258,9 @@ def walk_back_of(gates: int, kept: int, retreat: DeviceFunction) -> Kernel:
                             slopes, dh = retreat(saved, c, states, dc, dz_input, sizes, k, sample, unit, dh, off, zero)
                             put_gates(dz, (t * n + sample) * row + unit, units, slopes)
                             if sizes[KEEPS_VECTORS] != 0:
-                                put_gates(shared, vectors + nth * pitch + unit, units, slopes)
+                                for gate in range(gates):
+                                    deep = gate * units + unit
+                                    shared[vectors + place_in_vector(nth, deep, sizes[CHUNK])] = slopes[gate]
                         carry[place] = dh
                     i += cuda.blockDim.x
                 cuda.syncthreads()
