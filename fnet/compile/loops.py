@@ -94,13 +94,25 @@ class Computation:
     targets: list[Ref]
 
 
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Arrays in common memory that a computation goes over one after the other.
+
+    sizes: of the arrays; reads, writes: for each operand where its arrays begin, in elements from the lowest one on,
+    and nothing for one of numbers.
+    """
+
+    sizes: tuple[int, ...]
+    reads: tuple[tuple[int, ...], ...]
+    writes: tuple[tuple[int, ...], ...]
+
+
 @dataclass(slots=True)
 class Loops:
     """A computation as loops, outermost first: their sizes and kinds, and how each operand moves in them.
 
-    strides: for each read, by how many elements it moves in each loop. segments: where arrays begin and end that lie
-    side by side, if the first of two loops goes over them: what is no number is read and written there, and a fold
-    gives a number for each.
+    strides: for each read, by how many elements it moves in each loop. segments: the arrays, if the first of two loops
+    goes over arrays; a fold then gives a number for each.
     """
 
     sizes: list[int]
@@ -110,7 +122,7 @@ class Loops:
     steps: list[LoopStep]
     writes: list[Write]
     targets: list[Ref]
-    segments: Sequence[tuple[int, int]] = ()
+    segments: Segments | None = None
 
     def nest(self, divided: bool = False, columns: bool = False) -> LoopNest:
         """The structure of the loops, apart from their sizes."""

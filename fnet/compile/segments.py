@@ -17,7 +17,7 @@ from fnet.compile.alike import Row, distances, is_one
 from fnet.compile.emit import Ref
 from fnet.compile.fuse import MAX_NODES, FusedRegion
 from fnet.compile.graph import Graph, Node, Value
-from fnet.compile.loops import FOLDED, KEPT, Computation, Loops
+from fnet.compile.loops import FOLDED, KEPT, Computation, Loops, Segments
 from fnet.compile.memory import STATE
 
 Unit = FusedRegion | Row
@@ -58,19 +58,24 @@ def join_segments(units: Sequence[Unit], graph: Graph, donated: Iterable[int], m
 
 def _joined_numbers(units: list[Unit]) -> list[Unit]:
     """The units, with one region in place of those that compute single numbers and do not need each other."""
-    single = [u for u in units if isinstance(u, FusedRegion) and u.space == () and u.folded is None]
-    found, members = units, single[:1]
-    for region in single[1:]:
-        row = Row([*members, region], [])
-        together = _ordered(units, row) if len(row.nodes) <= MAX_NODES else None
-        if together is not None:
-            found, members = together, row.members
-    if len(members) < 2:
-        return units
+    rest = [u for u in units if isinstance(u, FusedRegion) and u.space == () and u.folded is None]
     place = {node: number for number, node in enumerate(node for unit in units for node in unit.nodes)}
-    whole = FusedRegion(members[0].nodes[0])
-    whole.nodes = sorted((node for member in members for node in member.nodes), key=place.__getitem__)
-    return [whole if isinstance(unit, Row) and unit.members is members else unit for unit in found]
+    while len(rest) > 1:
+        members, left = rest[:1], []
+        for region in rest[1:]:
+            row = Row([*members, region], [])
+            together = _ordered(units, row) if len(row.nodes) <= MAX_NODES else None
+            if together is None:
+                left.append(region)
+            else:
+                members = row.members
+        if len(members) > 1:
+            whole = FusedRegion(members[0].nodes[0])
+            whole.nodes = sorted((node for member in members for node in member.nodes), key=place.__getitem__)
+            row = Row(members, [])
+            units = [whole if unit is row else unit for unit in _ordered(units, row) or units]
+        rest = left
+    return units
 
 
 def _kind(
@@ -107,9 +112,10 @@ def _kind(
                 own.append(value)
             elif _is_made(value, outputs):
                 made.append(value.root)
-            else:
+            elif value.root.node is None:
                 return None
-            shared.append((is_number(value), value in donated, value.spec.dtype))
+            is_seen = value.node is not None and value.root.node is not None and value.root.node.is_view
+            shared.append((is_number(value), value in donated, is_seen, value.spec.dtype))
     for node in region.nodes:
         (value,) = node.outputs
         leaves = any(reader not in inside for reader in readers.get(value, ()))
@@ -147,7 +153,7 @@ def _runs(found: list[tuple[_Kind, FusedRegion]], most: int) -> list[list[tuple[
 
 
 def _row(run: list[tuple[_Kind, FusedRegion]], outputs: frozenset[Value]) -> Row | None:
-    """The row of regions with arrays of their own, where each number is of all of them, or one of each."""
+    """The row of regions with arrays of their own; None where two have one array."""
     kinds = [kind for kind, _ in run]
     arrays = [value for kind in kinds for value in (*kind.donated, *kind.made)]
     if len(set(arrays)) < len(arrays):
@@ -157,8 +163,6 @@ def _row(run: list[tuple[_Kind, FusedRegion]], outputs: frozenset[Value]) -> Row
         roots = tuple(value.root for value in values)
         if len(set(roots)) == len(roots) and all(_is_made(value, outputs) for value in values):
             made.append(roots)
-        elif len(set(values)) > 1:
-            return None
     return Row([region for _, region in run], made, segmented=True)
 
 
@@ -218,48 +222,40 @@ def of_segments(works: Sequence[Computation]) -> list[Computation | Loops]:
 
 
 def _joined(works: Sequence[Computation]) -> Computation | Loops | None:
-    """One loop over all segments; None where operands do not lie side by side."""
+    """One loop over all arrays; None where those of an operand are in memory apart, or its numbers not in order."""
     first = works[0]
     if any((work.steps, work.writes) != (first.steps, first.writes) for work in works):
         return None
-    columns = [[work.reads[k] for work in works] for k in range(len(first.reads))]
-    results = [[work.targets[k] for work in works] for k in range(len(first.targets))]
-    begins = [0] * len(works)
-    for refs in (*columns, *results):
-        if first.shape and all(ref.shape == work.shape for ref, work in zip(refs, works, strict=True)):
-            begins = distances(refs)
-            break
-    sizes = [math.prod(work.shape) for work in works]
-    reads, strides, targets = [], [], []
-    for refs in columns:
-        whole, step = _whole(refs, begins, sizes)
-        if whole is None:
-            return None
-        reads.append(whole)
-        strides.append(step)
-    for refs, write in zip(results, first.writes, strict=True):
-        whole = reads[write.overwrites] if write.overwrites is not None else _whole(refs, begins, sizes)[0]
-        if whole is None:
-            return None
-        targets.append(whole)
+    sizes = tuple(math.prod(work.shape) for work in works)
+    reads = [_whole([work.reads[k] for work in works], sizes) for k in range(len(first.reads))]
+    writes = [
+        reads[write.overwrites] if write.overwrites is not None else _whole([work.targets[k] for work in works], sizes)
+        for k, write in enumerate(first.writes)
+    ]
+    if any(operand is None for operand in (*reads, *writes)):
+        return None
+    sources, strides, begins = zip(*(operand for operand in reads if operand is not None), strict=True)
+    targets, _, places = zip(*(operand for operand in writes if operand is not None), strict=True)
     if first.shape == ():
-        return Computation((len(works),), frozenset(), reads, first.steps, first.writes, targets)
+        return Computation((len(works),), frozenset(), [*sources], first.steps, first.writes, [*targets])
     kinds = KEPT + (FOLDED if any(write.fold for write in first.writes) else KEPT)
-    segments = [(begin, begin + size) for begin, size in zip(begins, sizes, strict=True)]
-    lengths = [len(works), max(sizes)]
-    return Loops(lengths, kinds, strides, reads, first.steps, first.writes, targets, segments)
+    lengths, segments = [len(works), max(sizes)], Segments(sizes, begins, places)
+    return Loops(lengths, kinds, [*strides], [*sources], first.steps, first.writes, [*targets], segments)
 
 
-def _whole(refs: list[Ref], begins: list[int], sizes: list[int]) -> tuple[Ref | None, list[int]]:
-    """One window over all, and how it moves from segment to segment and within them."""
-    first = refs[0]
+def _whole(refs: list[Ref], sizes: tuple[int, ...]) -> tuple[Ref, list[int], tuple[int, ...]] | None:
+    """One window over all, how it moves from array to array and within them, and where they begin there."""
     if is_one(tuple(refs)):
-        return first, [0, 0]
+        return refs[0], [0, 0], ()
     if len({id(ref.buffer) if ref.buffer.place != STATE else STATE for ref in refs}) > 1:
-        return None, []
-    apart = distances(refs)
-    if all(ref.size == 1 for ref in refs) and apart == list(range(len(refs))):
-        return replace(first, shape=(len(refs),), strides=(1,)), [1, 0]
-    if apart == begins and all(ref.contiguous for ref in refs) and [ref.size for ref in refs] == sizes:
-        return replace(first, shape=(begins[-1] + sizes[-1],), strides=(1,)), [0, 1]
-    return None, []
+        return None
+    apart = distances(tuple(refs))
+    if all(ref.size == 1 and not ref.shape for ref in refs):
+        in_order = apart == list(range(len(refs)))
+        return (replace(refs[0], shape=(len(refs),), strides=(1,)), [1, 0], ()) if in_order else None
+    if not all(ref.contiguous and ref.size == size for ref, size in zip(refs, sizes, strict=True)):
+        return None
+    lowest = min(range(len(refs)), key=apart.__getitem__)
+    begins = tuple(begin - apart[lowest] for begin in apart)
+    end = max(begin + size for begin, size in zip(begins, sizes, strict=True))
+    return replace(refs[lowest], shape=(end,), strides=(1,)), [0, 1], begins

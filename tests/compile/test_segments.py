@@ -48,6 +48,46 @@ def test_norms_and_what_is_divided_by_them():
     assert labels == ["3 x tanh+square+sum", "3 x sqrt", "3 x divide+subtract"]
 
 
+def test_arrays_that_are_seen_in_a_larger_one_in_any_order():
+    def f(leaves: Any) -> Any:
+        found = np.cumsum(np.concatenate([x.reshape(-1) for x in leaves]))  # 15, 4 and 1 of them
+        parts = found[5:].reshape(5, 3), found[1:5], found[:1]
+        return {"leaves": [x * 2 - part for x, part in zip(leaves, parts, strict=True)]}
+
+    assert run(f, "leaves")[-2:] == ["cumsum", "3 x multiply+subtract"]
+
+
+def test_columns_of_a_larger_array_are_not_side_by_side():
+    def f(leaves: Any) -> Any:
+        found = np.cumsum(np.concatenate([x.reshape(-1) for x in leaves])).reshape(4, 5)
+        parts = found[1:].T, found[:, 0], found[:1, 4]
+        return {"leaves": [x * 2 - part for x, part in zip(leaves, parts, strict=True)]}
+
+    run(f, "leaves")
+
+
+def test_numbers_in_another_order_than_the_arrays():
+    def f(leaves: Any) -> Any:
+        made = [np.cumsum(x, axis=-1) for x in leaves]
+        norms = [norm(x) for x in made]
+        return {"leaves": [x + y / n for x, y, n in zip(leaves, made, norms[::-1], strict=True)]}
+
+    run(f, "leaves")
+
+
+def test_numbers_that_some_arrays_share():
+    def f(leaves: Any) -> Any:
+        made = [np.cumsum(x, axis=-1) for x in leaves]
+        one, two = norm(made[0]), norm(made[1])
+        return {"leaves": [x + y / n for x, y, n in zip(leaves, made, (one, one, two), strict=True)]}
+
+    run(f, "leaves")
+
+
+def test_norms_that_are_results_are_written_where_they_belong():
+    assert "copy to output" not in run(lambda leaves: [norm(np.cumsum(x, axis=-1)) for x in leaves])
+
+
 def test_norms_that_need_each_other_are_not_joined():
     def f(leaves: Any) -> Any:
         total, found = np.float32(0), []
@@ -86,3 +126,11 @@ def test_numbers_that_need_each_other_over_something_else_are_not():
 
     labels = run(f)
     assert labels == ["sum", "multiply", "multiply+max", "exp"]
+
+
+def test_a_loop_of_single_numbers_does_not_grow_without_end():
+    def f(leaves: Any) -> Any:
+        return [np.exp(np.sum(leaves[0] * k) + k) for k in range(2, 40)]
+
+    plan = fnet.jit(f).plan(fnet.to_device(arrays(), "cuda"))
+    assert len(plan.calls) == 38 + 2  # sums, and at most 48 operations in a loop

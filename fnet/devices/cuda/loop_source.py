@@ -211,7 +211,7 @@ class _Writer(FoldText):
 
     def segments(self) -> None:
         """A part of a segment for a block; the last block of a segment folds its parts."""
-        names = "segment", "begin", "end", "first", "count"
+        names = "segment", "begin", "end", "first", "count", *(f"b{name}" for name in self.arrays())
         for place, name in enumerate(names):
             self.put(f"{name} = {self.whole(f'table[{len(names)} * cuda.blockIdx.x + {place}]')}")
         for k, read in enumerate(self.nest.reads):
@@ -220,7 +220,8 @@ class _Writer(FoldText):
         for k, w in self.folds:
             self.put(f"shared{k} = cuda.shared.array({LANES}, {shuffled_of(w)})")
         self.start()
-        self.put(f"fast = {' and '.join([*self.aligned(1), 'begin % 4 == 0'])}")
+        even = [f"b{name} % 4 == 0" for name in self.arrays()]
+        self.put(f"fast = {' and '.join([*self.aligned(1), *even])}")
         self.put(f"i = {self.whole('begin + cuda.threadIdx.x * 4')}")
         with self.block("while i < end:"):
             with self.block("if fast and i + 4 <= end:"):
@@ -275,13 +276,13 @@ class _Writer(FoldText):
         self.put(f"w = {position if position == index else self.whole(position)}")
         for k, read in enumerate(self.nest.reads):
             if SAME in read.steps:
-                self.put(f"v{k} = x{k}[w]")
+                self.put(f"v{k} = x{k}[{self.spot(f'x{k}')}]")
             elif not self.stays(k) or self.loop.way == EACH:
                 self.put(f"v{k} = x{k}[{self.moved(k, loops, index)}]")
         self.call("v", range(len(self.nest.reads)))
         for k, w in enumerate(self.nest.writes):
             if w.fold is None:
-                self.put(f"{target_of(k, w)}[w] = v_{k}")
+                self.put(f"{target_of(k, w)}[{self.spot(target_of(k, w))}] = v_{k}")
         self.fold("v")
 
     def four(self, loops: Sequence[int], index: str, position: str) -> None:
@@ -292,7 +293,7 @@ class _Writer(FoldText):
             names = [f"{q}{k}" for q in QUARTERS]
             moves = self.moves(k, last)
             if SAME in read.steps:
-                self.put(f"{', '.join(names)} = load4(x{k}, w)")
+                self.put(f"{', '.join(names)} = load4(x{k}, {self.spot(f'x{k}')})")
                 continue
             if self.stays(k) and self.loop.way != EACH:
                 self.put(f"{' = '.join(names)} = v{k}")
@@ -310,7 +311,8 @@ class _Writer(FoldText):
             self.call(q, range(len(self.nest.reads)))
         for k, w in enumerate(self.nest.writes):
             if w.fold is None:
-                self.put(f"store4({target_of(k, w)}, w, ({', '.join(f'{q}_{k}' for q in QUARTERS)}))")
+                name = target_of(k, w)
+                self.put(f"store4({name}, {self.spot(name)}, ({', '.join(f'{q}_{k}' for q in QUARTERS)}))")
         for q in QUARTERS:
             self.fold(q)
 

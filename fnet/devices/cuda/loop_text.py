@@ -73,6 +73,15 @@ class LoopText:
         names += [f"y{k}" for k, w in enumerate(self.nest.writes) if w.fold is None and w.overwrites is None]
         return [f"is_aligned({name})" for name in names]
 
+    def arrays(self) -> list[str]:
+        """The operands that lie in the order of the loops, with an array for each segment."""
+        reads = [f"x{k}" for k, read in enumerate(self.nest.reads) if SAME in read.steps]
+        return reads + [f"y{k}" for k, w in enumerate(self.nest.writes) if w.fold is None and w.overwrites is None]
+
+    def spot(self, name: str) -> str:
+        """Where an operand in the order of the loops has its element number w, of a segment if there are some."""
+        return self.whole(f"b{name} + w") if self.loop.way == SEGMENTS else "w"
+
     def even_row(self) -> list[str]:
         """When four neighbours of a row can be read and written at once."""
         last = self.inner[-1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fnet.compile.emit import Emitter, Ref, contiguous_strides
-from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, accumulator
+from fnet.compile.loops import FOLDED, NEXT, SAME, STRIDES, LoopNest, Loops, LoopStep, Read, Segments, accumulator
 from fnet.devices.cuda.grids import BLOCKS, THREADS, spread, warps
 from fnet.devices.cuda.loop_source import loop_kernel
 from fnet.devices.cuda.loop_text import BLOCK, EACH, LANES, SEGMENTS, THREAD, TILE, TILE_ROWS, WARP, LoopKernel
@@ -26,8 +26,8 @@ _NARROW = 1 << 31
 
 def emit_loops(loops: Loops, emit: Emitter) -> None:
     """Emit the calls of the kernels of a nest."""
-    if loops.segments:
-        _emit_segments(loops, emit)
+    if loops.segments is not None:
+        _emit_segments(loops, loops.segments, emit)
         return
     if FOLDED not in loops.kinds:
         loops = _without_folds(loops)
@@ -56,19 +56,20 @@ def emit_loops(loops: Loops, emit: Emitter) -> None:
     _call(loops, kernel, emit, (groups, parts), block, [*scratch, emit.counters(groups)], chunk)
 
 
-def _emit_segments(loops: Loops, emit: Emitter) -> None:
+def _emit_segments(loops: Loops, segments: Segments, emit: Emitter) -> None:
     """One call for all segments; each is cut into parts for blocks of their own."""
-    size = sum(end - begin for begin, end in loops.segments)
-    chunk = max(CHUNK, 4 * THREADS * -(-size // (4 * THREADS * BLOCKS)))
+    chunk = max(CHUNK, 4 * THREADS * -(-sum(segments.sizes) // (4 * THREADS * BLOCKS)))
+    whole = [k for k, write in enumerate(loops.writes) if write.fold is None and write.overwrites is None]
+    places = [begins for begins in segments.reads if begins] + [segments.writes[k] for k in whole]
     table: list[tuple[int, ...]] = []
-    for number, (begin, end) in enumerate(loops.segments):
-        first, count = len(table), -(-(end - begin) // chunk)
-        table += [(number, at, min(at + chunk, end), first, count) for at in range(begin, end, chunk)]
+    for number, size in enumerate(segments.sizes):
+        first, count, begins = len(table), -(-size // chunk), [place[number] for place in places]
+        table += [(number, at, min(at + chunk, size), first, count, *begins) for at in range(0, size, chunk)]
     folds = [write for write in loops.writes if write.fold]
     kernel = LoopKernel(_nest_of_segments(loops), SEGMENTS, partial=bool(folds), wide=_is_wide(loops))
     scratch = [emit.scratch(len(table), accumulator(write)) for write in folds]
     if folds:
-        scratch.append(emit.counters(len(loops.segments)))
+        scratch.append(emit.counters(len(segments.sizes)))
     scratch.append(emit.constant(np.array(table, np.int64).reshape(-1)))
     targets = [t for t, write in zip(loops.targets, loops.writes, strict=True) if write.overwrites is None]
     emit.call(loop_kernel(kernel)[len(table), THREADS], *loops.reads, *targets, *scratch)

@@ -69,6 +69,10 @@ OF_NORMS = {
 }
 
 
+def test_adafactor_updates_all_parameters_by_one_launch():
+    assert labels(optimizers.adafactor(0.1))[-1].startswith("4 x divide+multiply")
+
+
 @pytest.mark.parametrize("name", OF_NORMS)
 def test_norms_of_all_arrays_take_one_launch_and_what_needs_them_another(name):
     rule, expected = OF_NORMS[name]

@@ -12,7 +12,7 @@ from fnet.devices.cuda.sorting import emit_sort
 from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 
-COMPARED = 512  # positions, at most, that are compared with each other
+COMPARED = 2048  # positions, at most, that are compared with each other: a sort takes four launches or more
 
 
 @lowering()
