@@ -5,6 +5,7 @@ from types import ModuleType
 
 _FAMILIES = (
     "accumulate",
+    "assemble",
     "attention",
     "cholesky",
     "conv",

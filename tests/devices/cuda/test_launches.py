@@ -57,6 +57,19 @@ def test_a_step_of_three_dense_layers():
     ]
 
 
+def test_a_gradient_that_needs_the_loss_comes_after_it():
+    def squared(y: Any, outputs: Any) -> Any:
+        return np.square(classes(y, outputs))
+
+    found = labels(layers.Dense(3), squared, np.ones((4, 2), np.float32), np.zeros(4, np.int32))
+    assert {"sparse_crossentropy", "sparse_crossentropy_vjp"} <= set(found)
+
+
+def test_labels_that_are_no_integers_are_made_integers():
+    found = labels(layers.Dense(3), classes, np.ones((4, 2), np.float32), np.zeros(4, np.float32))
+    assert any("cast" in label for label in found[:2])
+
+
 def test_a_step_of_a_small_network_for_numbers():
     net = fnet.serial(layers.Dense(16, activation="relu"), layers.Dense(1))
     x = np.ones((32, 16), np.float32)

@@ -48,6 +48,8 @@ KERNELS: dict[str, Row] = {
     "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
     "accumulate.sum_bins": Row(_both("i4 i4 x x n", "i4 i4 i8 i8 n")),
     "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
+    "assemble.concatenate": Row(_both("x x x x x i8", "? ? ? ? ? i8"), vector=True),
+    "assemble.place": Row(_both("x x n n n n n", "? ? n n n n n"), vector=True),
     "attention.attention": Row(_both("x x x ? u4 x x x i8"), shuffles=True, registers=152),
     "attention.attention_of_keys": Row(_both("x x x ? u4 x x x x x x i8"), shuffles=True, registers=200),
     "attention.attention_of_queries": Row(_both("x x x ? u4 x x x x x i8"), shuffles=True, registers=136),
