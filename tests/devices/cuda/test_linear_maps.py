@@ -22,6 +22,9 @@ PARTS: list[tuple[tuple[int, ...], tuple[Any, ...], int]] = [  # shape, index, l
     ((3, 5), ((1, None, None), (0, 2, None)), 2),
     ((6,), ((4, 1, -1),), 2),
     ((3, 4), (WHOLE, (2, 2, None)), 1),
+    ((3, 4), (None, WHOLE, None, (1, 3, None)), 1),
+    ((), (None,), 1),
+    ((2, 3), (WHOLE, None), 1),
 ]
 
 

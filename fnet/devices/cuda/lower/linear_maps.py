@@ -6,10 +6,11 @@ What the kernels do not take is filled and copied, as on every device.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-from fnet.compile.emit import Emitter, Ref, contiguous, copy
+from fnet.compile.emit import Emitter, Ref, contiguous, contiguous_strides, copy
 from fnet.devices import linear_maps
 from fnet.devices.cuda.grids import MOST_ELEMENTS, spread
 from fnet.devices.lowering import lowering
@@ -22,9 +23,14 @@ def place(
 ) -> None:
     """One launch where the part is less than the whole along one axis only, and in its order."""
     (source,), (target,) = inputs, outputs
-    parts = [(axis, part) for axis, part in enumerate(index) if not _is_whole(part, shape[axis])]
+    of_axes = [part for part in index if part is not None]  # an axis of one element more changes no places
+    parts = [(axis, part) for axis, part in enumerate(of_axes) if not _is_whole(part, shape[axis])]
     if not parts:
-        copy(source, target, emit)
+        copy(
+            contiguous(source, emit),
+            replace(target, shape=source.shape, strides=contiguous_strides(source.shape)),
+            emit,
+        )
         return
     axis, part = parts[0]
     taken = range(shape[axis])[slice(*part)] if isinstance(part, tuple) else [part % shape[axis]]
