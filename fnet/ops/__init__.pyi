@@ -164,6 +164,7 @@ from fnet.ops.normalization import layer_normalization as layer_normalization
 from fnet.ops.normalization import rms_normalization as rms_normalization
 from fnet.ops.pooling import average_pool as average_pool
 from fnet.ops.pooling import max_pool as max_pool
+from fnet.ops.positive_systems import solve_positive as solve_positive
 from fnet.ops.powers import logaddexp as logaddexp
 from fnet.ops.powers import power as power
 from fnet.ops.promotion import astype as astype
@@ -196,7 +197,6 @@ from fnet.ops.shape import squeeze as squeeze
 from fnet.ops.shape import stack as stack
 from fnet.ops.shape import swapaxes as swapaxes
 from fnet.ops.shape import transpose as transpose
-from fnet.ops.solve import solve_positive as solve_positive
 from fnet.ops.sorting import argpartition as argpartition
 from fnet.ops.sorting import argsort as argsort
 from fnet.ops.sorting import median as median
@@ -216,3 +216,11 @@ from fnet.ops.statistics import inner as inner
 from fnet.ops.statistics import ptp as ptp
 from fnet.ops.statistics import vdot as vdot
 from fnet.ops.summation import sum as sum
+from fnet.ops.systems import cholesky as cholesky
+from fnet.ops.systems import cholesky_inverse as cholesky_inverse
+from fnet.ops.systems import det as det
+from fnet.ops.systems import inv as inv
+from fnet.ops.systems import logdet as logdet
+from fnet.ops.systems import slogdet as slogdet
+from fnet.ops.systems import solve as solve
+from fnet.ops.systems import solve_triangular as solve_triangular

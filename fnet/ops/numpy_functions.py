@@ -19,6 +19,7 @@ from fnet.ops import (
     shape,
     sorting,
     statistics,
+    systems,
 )
 from fnet.ops.index import take
 from fnet.ops.promotion import lift
@@ -146,6 +147,8 @@ FUNCTIONS: dict[str, Callable] = {
     "trapz": differences.trapezoid,
 }  # fmt: skip
 
+LINALG: dict[str, Callable] = {name: getattr(systems, name) for name in ("solve", "inv", "det", "slogdet", "cholesky")}
+
 TABLE: dict[Any, Callable] = {
     getattr(np, name): function for name, function in {**UFUNCS, **FUNCTIONS}.items() if hasattr(np, name)
-}
+} | {getattr(np.linalg, name): function for name, function in LINALG.items()}

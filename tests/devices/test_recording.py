@@ -17,8 +17,8 @@ from fnet.device import cpu
 from fnet.errors import DeviceError, NonFiniteError, ValueRangeError
 from fnet.layers import LSTM, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from tests.devices.recording import Recording
-from tests.losses.table import LOSSES, LossCase
 from tests.layers.image_table import IMAGES
+from tests.losses.table import LOSSES, LossCase
 from tests.tables import LAYERS, Row, inputs
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)

@@ -72,4 +72,6 @@ minimum(x, y) | multiply(x, y) | percentile(x, 30.) | nanprod(x, 1) | nanmin(x) 
 nanargmin(x, 0) | fabs(x) | dstack([x, y]) | hsplit(x, 2) | vsplit(x, 3) | swish(x) | stop_gradient(x)
 bitwise_invert(I) | bitwise_left_shift(I, 1) | bitwise_right_shift(I, 1) | isnan(x) | isinf(x) | isneginf(x)
 hard_swish(x) | conjugate(x) | convert_to_tensor([1., 2.])
+solve(sq, x[:, 0]) | solve(sq, x) | inv(sq) | det(sq) | slogdet(sq) | cholesky(sq) | cholesky(sq, upper=True)
+solve_triangular(sq, x, lower=True) | solve_triangular(sq, x) | logdet(sq) | cholesky_inverse(sq)
 """

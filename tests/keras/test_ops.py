@@ -20,6 +20,7 @@ NAMES: dict[str, Any] = {
     "grouped": rng.normal(size=(3, 3, 2, 6)).astype("f4"), "dk": rng.normal(size=(3, 3, 4, 2)).astype("f4"),
     "lab": np.array([1, 0, 3]), "prob": np.exp(x) / np.exp(x).sum(1, keepdims=True), "B": x > 0,
     "q": rng.normal(size=(2, 5, 2, 8)).astype("f4"), "I": np.array([3, 1, 2]),
+    "sq": x[:, :3] @ x[:, :3].T + np.eye(3, dtype="f4"),
 }  # fmt: skip
 ROWS = [row for line in CALLS.strip().splitlines() for row in line.split(" | ")]
 NOT_COMPUTED = {"histogram": "counts are int64, not float32"}

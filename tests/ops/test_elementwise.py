@@ -26,7 +26,7 @@ DTYPES = sorted(SUPPORTED, key=str)
 INTEGERS = [d for d in DTYPES if d.kind in "iu"]
 FAMILIES = [
     "accumulate", "attention", "conv", "index", "linalg", "nn", "normalization", "numpy_functions", "pooling",
-    "recurrent", "reduce", "search", "shape", "solve",
+    "recurrent", "positive_systems", "reduce", "search", "shape", "systems",
 ]  # fmt: skip
 
 

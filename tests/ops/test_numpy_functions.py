@@ -218,7 +218,7 @@ def test_medians_of_infinities_and_of_what_is_not_a_number():
         (lambda: ops.quantile(X[:0], 0.5), ShapeError, "expected one element or more, received shape (0, 4)"),
         (lambda: ops.nanquantile(X, 2.0), ValueRangeError, "expected q as one number within [0, 1], received 2.0"),
         (lambda: fnet.grad(lambda x: np.sum(np.pad(x, 1, "mean")))(X), ValueRangeError, "received 'mean'"),
-        (lambda: pad_with_itself(X[:, :0], [(0, 0), (1, 1)], "edge"), ShapeError, "float64[3, 0] has nothing to repeat"),
+        (lambda: pad_with_itself(X[:, :0], [(0, 0), (1, 1)], "edge"), ShapeError, "[3, 0] has nothing to repeat"),
         (lambda: ops.diff(X, -1), ValueRangeError, "diff: expected n >= 0, received -1"),
         (lambda: ops.gradient(X[:1], axis=0), ShapeError, "expected 2 places or more along axis 0, received"),
         (lambda: ops.gradient(X, 1.0, 2.0, 3.0), ValueRangeError, "expected one number as spacing, or 2 of them"),

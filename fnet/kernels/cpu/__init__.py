@@ -30,6 +30,7 @@ _FAMILIES = (
     "gemm_bfloat16",
     "gemm_tiles",
     "index",
+    "lu",
     "normalize_columns",
     "normalize_groups",
     "normalize_rows",

@@ -115,3 +115,14 @@ def solve_positive(a, b, x, factor, work, n):
         x[i] /= factor[i * n + i]
         if i > 0:
             combine_row(at(x, 0), at(factor, i * n), at(x, 0), a.dtype.type(1), x[i], i)
+
+
+@kernel
+def factors(a, y, work, matrices, n):
+    """``y``: the factors of matrices, zeros above their diagonals; a, y: (matrices, n, n). NaN throughout as above."""
+    for m in range(matrices):
+        factor = y[m * n * n : (m + 1) * n * n]
+        cholesky(a[m * n * n : (m + 1) * n * n], factor, work, n)
+        for i in range(n):
+            for j in range(i + 1, n):
+                factor[i * n + j] = 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from fnet.arguments import number
 from fnet.ops.arithmetic import where
-from fnet.ops.solve import solve_positive
+from fnet.ops.positive_systems import solve_positive
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.conjugate_gradients import truncated
 from fnet.optimizers.second_order.minimizer import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fnet.ops.solve import solve_positive
+from fnet.ops.positive_systems import solve_positive
 from fnet.ops.summation import sum
 from fnet.optimizers.second_order.objective import dot
 from fnet.transforms.jit import jit

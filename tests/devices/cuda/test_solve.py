@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fnet.device
-from fnet.ops.solve import _solve
+from fnet.ops.positive_systems import _solve
 from tests.devices.cuda.unloaded import Unloaded
 
 

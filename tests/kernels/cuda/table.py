@@ -45,6 +45,9 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
 
 
 KERNELS: dict[str, Row] = {
+    "lu.slogdet": Row(_both("x x x x n")),
+    "lu.solve": Row(_both("x x x x n n")),
+    "lu.solve_triangular": Row(_both("x x x n n n")),
     "accumulate.bincount": Row(_both("i8 x x n n", "i8 i8 i8 n n", "i8 u8 u8 n n", "i4 f4 f4 n n")),
     "accumulate.sum_bins": Row(_both("i4 i4 x x n", "i4 i4 i8 i8 n")),
     "accumulate.cumsum": Row(("f4 f8 f4 n n n", "f8 f8 f8 n n n", "i8 i8 i8 n n n", "u8 u8 u8 n n n")),
@@ -56,6 +59,7 @@ KERNELS: dict[str, Row] = {
     "attention.row_dots": Row(_both("x x x i8"), shuffles=True),
     "cholesky.factor_panel": Row(_both("x x x x n n"), registers=96),
     "cholesky.solve_transposed": Row(_both("x x n"), shuffles=True, registers=80),
+    "cholesky_stack.factors": Row(_both("x x x x n")),
     "conv.gather": Row(_both("x x x x i4 i8")),
     "conv_tensor.high_gather": Row(("f4 f4 f4 f4 i4 i8",), vector=True, tensor=True, registers=128),
     "conv_tensor.high_gather_narrow": Row(("f4 f4 f4 f4 i4 i8",), vector=True, tensor=True, registers=128),
