@@ -38,7 +38,7 @@ from fnet.layers import (
 from fnet.masking import Masked, split_mask, unmasked
 from fnet.networks.combinators import fanout, residual, serial
 from fnet.networks.layer import Layer
-from tests.tables import average_cell
+from tests.custom_layers import average_cell
 
 KEY = random.key(2)
 MASK = np.array([[1, 0, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]], bool)

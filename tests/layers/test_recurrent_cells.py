@@ -25,7 +25,7 @@ from fnet.layers import (
 from fnet.masking import Masked
 from fnet.networks.layer import Layer
 from fnet.regularizers import reported_penalties
-from tests.tables import average_cell
+from tests.custom_layers import average_cell
 
 KEY = random.key(7)
 X = np.random.default_rng(0).normal(size=(3, 5, 4))

@@ -16,7 +16,7 @@ from fnet.errors import ShapeError
 from fnet.layers import GRU, LSTM, RNN, Bidirectional, Dense, LSTMCell, SimpleRNN, SimpleRNNCell, TimeDistributed
 from fnet.masking import Masked, split_mask
 from fnet.networks.layer import Layer
-from tests.tables import average_cell
+from tests.custom_layers import average_cell
 
 KEY = random.key(7)
 LAYERS = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU}

@@ -16,7 +16,7 @@ from fnet.errors import DtypeError, ShapeError, StructureError, ValueRangeError
 from fnet.layers import Activation, Dense, Dropout, Flatten, Identity, Reshape
 from fnet.networks.combinators import fanout, named, parallel, repeat, residual, serial
 from fnet.networks.layer import Layer
-from tests.tables import counter, scale
+from tests.custom_layers import counter, scale
 from tests.weights import any_weights
 
 KEY = random.key(3)

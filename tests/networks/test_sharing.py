@@ -15,7 +15,7 @@ from fnet.layers import RNN, Add, Bidirectional, Dense, GRUCell, TimeDistributed
 from fnet.networks.combinators import fanout, named, repeat, residual, serial
 from fnet.networks.graph import Input, graph
 from fnet.networks.layer import Layer
-from tests.tables import counter
+from tests.custom_layers import counter
 
 KEY = random.key(0)
 QUICK = settings(deadline=None, max_examples=25)

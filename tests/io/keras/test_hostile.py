@@ -17,6 +17,9 @@ from fnet import load_model, load_training, load_weights, random, save_model, se
 from fnet.errors import FileError
 from fnet.layers import LSTM
 from tests.io.keras import hostile_files as hostile
+from tests.io.keras.hostile_archives import ARCHIVES
+from tests.io.keras.hostile_configs import CONFIGS
+from tests.io.keras.hostile_hdf5 import STRUCTURES
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +67,9 @@ def test_good_files_are_read(path_of, kind):
 
 
 @pytest.mark.parametrize("kind", hostile.KINDS)
-@pytest.mark.parametrize("name", hostile.STRUCTURES)
+@pytest.mark.parametrize("name", STRUCTURES)
 def test_structures(path_of, kind, name):
-    spoil, message = hostile.STRUCTURES[name]
+    spoil, message = STRUCTURES[name]
     path = path_of(kind)
     try:
         hostile.with_hdf5(path, lambda file: spoil(file, hostile.place_of(kind)))
@@ -76,17 +79,17 @@ def test_structures(path_of, kind, name):
 
 
 @pytest.mark.parametrize("kind", ["model.h5", "model.keras"])
-@pytest.mark.parametrize("name", hostile.CONFIGS)
+@pytest.mark.parametrize("name", CONFIGS)
 def test_configs(path_of, kind, name):
-    change, message = hostile.CONFIGS[name]
+    change, message = CONFIGS[name]
     path = path_of(kind)
     hostile.with_config(path, change)
     refused(path, message, [MODELS[kind]])
 
 
-@pytest.mark.parametrize("name", hostile.ARCHIVES)
+@pytest.mark.parametrize("name", ARCHIVES)
 def test_archives(path_of, tmp_path, name):
-    spoil, message = hostile.ARCHIVES[name]
+    spoil, message = ARCHIVES[name]
     path = path_of("model.keras")
     before = {entry.name for entry in tmp_path.parent.iterdir()}
     with warnings.catch_warnings():
@@ -159,13 +162,13 @@ def test_hostile_files_cost_little_time_and_memory(good, tmp_path):
         paths.append(folder / kind)
 
     for kind in hostile.KINDS:
-        for spoil, _ in hostile.STRUCTURES.values():
+        for spoil, _ in STRUCTURES.values():
             at = hostile.place_of(kind)
             of(kind, lambda p, spoil=spoil, at=at: hostile.with_hdf5(p, lambda file: spoil(file, at)))
     for kind in hostile.KINDS[:2]:
-        for change, _ in hostile.CONFIGS.values():
+        for change, _ in CONFIGS.values():
             of(kind, lambda p, change=change: hostile.with_config(p, change))
-    for spoil, _ in hostile.ARCHIVES.values():
+    for spoil, _ in ARCHIVES.values():
         of("model.keras", spoil)
     command = [sys.executable, "-c", MEASURED, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
