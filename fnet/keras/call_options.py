@@ -27,6 +27,11 @@ def attention_inputs(who: str, core: Functional, x: Any, given: dict[str, Any]) 
     return x, options
 
 
+def without_attention_mask(x: Any, options: dict[str, Any]) -> Any:
+    """The inputs that weights are made for: of `attention_inputs` those without the mask."""
+    return x[:-1] if "masked" in options else x
+
+
 _ARGUMENT = {
     "use_causal_mask": "causal", "attention_mask": "masked", "return_attention_scores": "return_attention_scores",
 }  # fmt: skip

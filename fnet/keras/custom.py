@@ -11,7 +11,7 @@ import numpy as np
 
 from fnet import random, regularizers, tree
 from fnet.keras.held import HeldLayer
-from fnet.keras.own_files import recipe_of
+from fnet.keras.own_files import own_kind, recipe_of
 from fnet.keras.running import Running, running
 from fnet.keras.variable import Variable
 from fnet.masking import join_mask, split_mask, unmasked
@@ -87,7 +87,7 @@ def functional_layer(
             init,
             apply,
             name=layer.name,
-            kind=type(layer).__name__,
+            kind=own_kind(type(layer)),
             children=[part.functional for _, part in parts],
             entries=[entry for entry, _ in parts],
             regularizers={name: w.regularizer for name, w in weights.items() if w.regularizer is not None},

@@ -40,7 +40,7 @@ def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(make)
     def construct(*args: Any, seed: int | None = None, **options: Any) -> Any:
-        made = make(*args, **options)
+        made = make(*map(_number, args), **{name: _number(value) for name, value in options.items()})
 
         def init(key: Any, shape: Any, dtype: Any) -> Any:
             return made(key if seed is None else random.key(seed), shape, dtype)
@@ -48,6 +48,11 @@ def seeded(make: Callable[..., Any]) -> Callable[..., Any]:
         return StandardInitializer(init, made.name, made.config, made.make)
 
     return construct
+
+
+def _number(value: Any) -> Any:
+    """The number in an array, or a list, of one."""
+    return np.asarray(value).item() if isinstance(value, np.ndarray | list) and np.size(value) == 1 else value
 
 
 serialize, deserialize, get = words(

@@ -11,7 +11,12 @@ from fnet import constraints, initializers, ops, regularizers, tree
 from fnet.device_array import DeviceArray
 from fnet.errors import DtypeError, StructureError, scope
 from fnet.keras.attributes import Attributes
-from fnet.keras.call_options import ATTENTION_OPTIONS, attention_inputs, with_options
+from fnet.keras.call_options import (
+    ATTENTION_OPTIONS,
+    attention_inputs,
+    with_options,
+    without_attention_mask,
+)
 from fnet.keras.custom import Weight, build_parts, functional_layer
 from fnet.keras.held import HeldLayer
 from fnet.keras.input_spec import check_inputs
@@ -266,7 +271,7 @@ class Layer(Attributes, Weighted):
                 f"{self.name}: a symbolic call takes no mask=, because the mask travels with the values. Leave it out, "
                 f"behind Embedding(mask_zero=True) or Masking."
             )
-        self.build_for(tree.map(lambda node: node.samples, x))
+        self.build_for(tree.map(lambda node: node.samples, without_attention_mask(x, options)))
         made = self._called_with(options)(x, train=training)
         self.symbolic_calls.append((x, made))
         return list(made) if isinstance(made, tuple) else made
@@ -288,7 +293,8 @@ class Layer(Attributes, Weighted):
             x = lift(x)
         if mask is not None:
             x = Masked(x, mask)
-        samples, is_first = tree.map(_samples, unmasked(x)), self.built_for is None
+        samples = tree.map(_samples, unmasked(without_attention_mask(x, options)))
+        is_first = self.built_for is None
         self.build_for(samples)
         if is_first and run is None:
             self.built_on_batch(x)

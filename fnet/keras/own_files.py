@@ -15,6 +15,7 @@ from fnet.io.keras import registry
 from fnet.io.keras.members import Member, element_names
 from fnet.io.keras.variables import Variables
 from fnet.keras.held import HeldLayer, face_of
+from fnet.layers.constructor import LAYERS
 from fnet.networks.layer import Layer as Functional
 from fnet.networks.samples import Samples, is_single
 
@@ -76,6 +77,11 @@ def recipe_of(layer: Layer) -> Recipe | None:
     return None if maker is None else Recipe(maker, (), config_of(layer))
 
 
+def own_kind(kind: type[Layer]) -> str:
+    """What the functional layers of a class of the user's own are called: not as a layer of fnet."""
+    return f"Own{kind.__name__}" if kind.__name__ in LAYERS else kind.__name__
+
+
 def config_of(layer: Layer) -> dict[str, Any]:
     """What `get_config` says of one layer, beside what all layers have."""
     return {key: value for key, value in layer.get_config().items() if key not in OF_ALL}
@@ -97,7 +103,7 @@ def unbuilt(face: Layer, maker: Maker, config: dict[str, Any]) -> HeldLayer:
         init,
         apply,
         name=face.name,
-        kind=type(face).__name__,
+        kind=own_kind(type(face)),
         children=[part for _, part in known],
         entries=[entry for entry, _ in known],
         regularizers={"": lambda weight: 0.0},  # for a mark: whether there are some is not known yet

@@ -81,6 +81,56 @@ class Bar:
         return f"\x1b[32m{done}\x1b[0m\x1b[37m{left}\x1b[0m " if self._lives else f"{done}{left} "
 
 
+class Progbar:
+    """The bar of `fit`, for a loop of your own. Source: Keras ``Progbar``.
+
+    target: the number of steps, None where it is not known. verbose: as in `fit`. stateful_metrics: names of numbers
+    that are shown as they are; others are means over the steps. The rest has no meaning here.
+
+    >>> bar = Progbar(2, verbose=0)
+    >>> for step in range(2):
+    ...     bar.update(step + 1, [("loss", 1.0 / (step + 1))])
+    >>> bar.numbers
+    {'loss': 0.75}
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: Any = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+    ) -> None:
+        self.target, self.seen = target, 0
+        self._bar, self._kept = Bar(verbose, target), set(stateful_metrics or ())
+        self._sums: dict[str, tuple[float, int]] = {}
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What is shown."""
+        return {name: total / max(count, 1) for name, (total, count) in self._sums.items()}
+
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
+        """So many steps are done; `values` are numbers of the steps since the last call."""
+        steps = current - self.seen
+        for name, value in values or ():
+            total, count = self._sums.get(name, (0.0, 0))
+            kept = name in self._kept
+            self._sums[name] = (float(value), 1) if kept else (total + float(value) * steps, count + steps)
+        self.seen = current
+        self._bar.advance(steps, self.numbers)
+        if finalize or (finalize is None and self.target is not None and current >= self.target):
+            self._bar.end(self.numbers)
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """So many more steps are done."""
+        self.update(self.seen + n, values)
+
+
 class Count:
     """Counts the batches of `data`, a copy that is to be read; steps: how many are read, None for all."""
 

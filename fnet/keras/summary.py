@@ -120,7 +120,7 @@ def _shape(layer: Layer, batch: int | None) -> str:
     elif layer.has_ends:
         made = tree.map(lambda node: node.samples, layer.output)
         batch = layer.batch_when_built if layer.has_declared_input else batch
-    elif layer.built_samples is not None and layer.kind in LAYERS and layer.kind not in _ONLY_CONNECTED:
+    elif layer.built_samples is not None and layer.functional.kind in LAYERS and layer.kind not in _ONLY_CONNECTED:
         made = layer.output_samples(layer.built_samples)
     else:
         return "?"

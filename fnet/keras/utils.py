@@ -19,6 +19,7 @@ from fnet.keras.image_files import img_to_array as img_to_array
 from fnet.keras.image_files import load_img as load_img
 from fnet.keras.image_files import save_img as save_img
 from fnet.keras.naming import clear_session as clear_session
+from fnet.keras.progress import Progbar as Progbar
 from fnet.keras.py_dataset import PyDataset as PyDataset
 from fnet.keras.saving import CustomObjectScope as CustomObjectScope
 from fnet.keras.saving import custom_object_scope as custom_object_scope

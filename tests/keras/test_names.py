@@ -39,7 +39,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "utils": dict.fromkeys(UTILS.split(), LATER)
     | {"get_custom_objects": CONFIGS}
     | dict.fromkeys(("disable_interactive_logging", "enable_interactive_logging"), BY_FIT)
-    | {"is_interactive_logging_enabled": BY_FIT, "Progbar": BY_FIT, "legacy": CONFIGS, "standardize_dtype": OTHERS},
+    | {"is_interactive_logging_enabled": BY_FIT, "legacy": CONFIGS, "standardize_dtype": OTHERS},
     "datasets": {},
     "preprocessing": {},
     "preprocessing.sequence": {},

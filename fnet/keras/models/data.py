@@ -28,6 +28,11 @@ class ModelData(Layer):
         return True
 
     @property
+    def has_one_loss(self) -> bool:
+        """Whether of several outputs one alone has a loss."""
+        return False
+
+    @property
     def front(self) -> Front | None:
         """What runs on the host, before what is trained; None for a model without."""
         if not self.is_callable:
@@ -81,6 +86,8 @@ class ModelData(Layer):
             y = tuple(y[name] for name in names)
         if isinstance(y, tuple) and len(y) == 1:
             y = y[0]
+        if names is not None and isinstance(y, np.ndarray | DeviceArray) and self.has_one_loss:
+            y = (y,) * len(names)  # those of outputs without a loss are not looked at
         return self.fed(x), y, sample_weight
 
 

@@ -56,6 +56,8 @@ class OwnSteps(Layer):
     """The part of a model that says what a step does. A step is compiled: it computes with `fnet.keras.ops`."""
 
     optimizer: Any
+    loss: Any
+    compiled: bool
     _measures: Measures
     _has_loss = False
     _loss_tracker: Metric | None = None
@@ -65,6 +67,12 @@ class OwnSteps(Layer):
     def has_own_steps(self) -> bool:
         """Whether the class overrides a step or a part of one."""
         return any(getattr(type(self), name) is not getattr(OwnSteps, name) for name in OVERRIDABLE)
+
+    @property
+    def has_one_loss(self) -> bool:
+        given = self.loss if self.compiled else None
+        several = given.values() if isinstance(given, dict) else given if isinstance(given, list | tuple) else ()
+        return sum(one is not None for one in several) == 1
 
     @property
     def metrics(self) -> list[Metric]:

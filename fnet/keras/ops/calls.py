@@ -30,7 +30,8 @@ def any_nodes(*args: Any) -> bool:
 def call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """A function of fnet or NumPy on arrays, or as a node of a graph on symbolic values."""
     if not any_nodes(args, options):
-        return function(*without_mask(args), **without_mask(options))
+        given, named = without_mask(args), without_mask(options)
+        return function(*map(_plain, given), **{name: _plain(x) for name, x in named.items()})
     if name_of(function) is None:
         return function_call(function, args, options)
     return operation(function, *args, **options)
