@@ -56,10 +56,9 @@ class OwnSteps(Layer):
     """The part of a model that says what a step does. A step is compiled: it computes with `fnet.keras.ops`."""
 
     optimizer: Any
-    loss: Any
-    compiled: bool
     _measures: Measures
     _has_loss = False
+    _given_loss: Any = None
     _loss_tracker: Metric | None = None
     _compiled_metrics: CompiledMetrics | None = None
 
@@ -70,7 +69,7 @@ class OwnSteps(Layer):
 
     @property
     def has_one_loss(self) -> bool:
-        given = self.loss if self.compiled else None
+        given = self._given_loss
         several = given.values() if isinstance(given, dict) else given if isinstance(given, list | tuple) else ()
         return sum(one is not None for one in several) == 1
 

@@ -74,6 +74,7 @@ class Trained(OwnSteps, ModelData):
         )
         self._compiled = Compilation(loss_functions(loss), own, watched[0], loss_weights, watched[1])
         self._trainer = self._ts = None
+        self._given_loss = self._compiled.loss
         if self.has_own_steps:
             net = self.functional if self.built else Functional(_nothing, _nothing)
             measures = Measures(net, loss_functions(loss) or "mse", loss_weights, *watched)
