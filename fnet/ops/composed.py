@@ -22,6 +22,7 @@ from fnet.ops.arithmetic import (
     maximum,
     minimum,
     multiply,
+    no_booleans,
     remainder,
     subtract,
     where,
@@ -50,6 +51,7 @@ def signbit(x: Any) -> Any:
 
 def fmod(a: Any, b: Any) -> Any:
     """The remainder of ``a / b`` with the sign of a, as C has it; `remainder` has that of b."""
+    a, b = no_booleans(*promote(a, b))
     return multiply(maths.sign(a), remainder(maths.absolute(a), maths.absolute(b)))
 
 
@@ -85,17 +87,20 @@ def logaddexp2(a: Any, b: Any) -> Any:
 
 def deg2rad(x: Any) -> Any:
     """Degrees in radians."""
-    return multiply(*promote(x, math.pi / 180, floating=True))
+    (x,) = promote(x, floating=True)
+    return multiply(x, math.pi / 180)
 
 
 def rad2deg(x: Any) -> Any:
     """Radians in degrees."""
-    return multiply(*promote(x, 180 / math.pi, floating=True))
+    (x,) = promote(x, floating=True)
+    return multiply(x, 180 / math.pi)
 
 
 def sinc(x: Any) -> Any:
     """``sin(pi x) / (pi x)``, 1 at 0."""
-    turned = multiply(*promote(x, math.pi, floating=True))
+    (x,) = promote(x, floating=True)
+    turned = multiply(x, math.pi)
     at_zero = equal(turned, 0)
     return where(at_zero, 1, divide(maths.sin(turned), where(at_zero, 1, turned)))
 

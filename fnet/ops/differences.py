@@ -15,7 +15,7 @@ from fnet.ops.index import take
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.shape import concatenate, expand_dims, flip, moveaxis, normalize_axis, reshape
-from fnet.ops.summation import sum
+from fnet.ops.summation import sum, widened
 from fnet.transforms import linear_maps
 from fnet.transforms.primitive import spec_of
 
@@ -147,7 +147,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 def vander(x: Any, columns: int | None = None, increasing: bool = False) -> Any:
     """Powers of each element: x: (N,) -> (N, columns), the highest first."""
-    x = lift(x)
+    x = widened(x)
     count = x.shape[0] if columns is None else columns
     powers = [np.ones_like(x)] if count else []
     for _ in range(count - 1):

@@ -82,7 +82,7 @@ def take_along_axis(x: Any, index: Any, axis: int | None = -1) -> Any:
                 f"take_along_axis: expected axes of equal sizes, or of size 1, beside axis {axis}; received "
                 f"{spec_of(x)} and an index {spec_of(index)}."
             )
-        along = np.arange(size) if size > 1 or a == axis else np.zeros(1, np.int64)
+        along = np.arange(size)
         places.append(index if a == axis else beside(along.reshape([-1 if b == a else 1 for b in range(x.ndim)]), x))
     return getitem(x, tuple(places))
 

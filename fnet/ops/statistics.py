@@ -16,7 +16,7 @@ from fnet.ops.maths import sqrt
 from fnet.ops.promotion import astype, lift, promote
 from fnet.ops.search import searchsorted
 from fnet.ops.shape import concatenate, expand_dims, moveaxis, normalize_axis, ravel, reshape, transpose
-from fnet.ops.summation import Axes, sum
+from fnet.ops.summation import Axes, sum, widened
 from fnet.transforms import linear_maps
 from fnet.transforms.operand import beside, is_known
 from fnet.transforms.primitive import spec_of
@@ -121,9 +121,7 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
     >>> cumprod(np.array([1.0, 2.0, 3.0]))
     array([1., 2., 6.])
     """
-    x = lift(x)
-    if x.dtype.kind in "bi":
-        x = astype(x, np.int64)
+    x = widened(x)
     x, axis = (ravel(x), 0) if axis is None else (x, normalize_axis(axis, x.ndim, "cumprod"))
     x = moveaxis(x, axis, -1)
     size, last, step = x.shape[-1], x.ndim - 1, 1

@@ -192,6 +192,23 @@ def test_order_is_stable_and_puts_what_is_not_a_number_last():
             close(ops.argsort(x, descending=True), falling)
 
 
+def test_dtypes_are_those_of_numpy_but_for_half_precision():
+    for call in (lambda x: np.fmod(x, 3), lambda x: np.cumprod(x), lambda x: np.vander(x), lambda x: np.sort(x)):
+        for dtype in ("i1", "i4", "u1", "f4"):
+            x = np.array([3, 1, 2], dtype)
+            expected = np.dtype("f4") if dtype == "f4" else call(x).dtype if dtype[0] == "i" else None
+            received = fnet.eval_shape(call, x).dtype
+            assert expected in (None, received)
+    assert fnet.eval_shape(np.deg2rad, np.ones(2, np.int8)).dtype == np.float32
+
+
+def test_nothing_to_sort():
+    for shape in ((0, 3), (3, 0)):
+        x = np.zeros(shape)
+        close(ops.sort(x, 0), x)
+        close(fnet.jit(np.sort)(x), x)
+
+
 def test_medians_of_infinities_and_of_what_is_not_a_number():
     x = np.array([[1.0, np.inf, np.inf], [np.nan, 1.0, 2.0], [-np.inf, 3.0, np.inf]])
     close(ops.median(x, 1), np.array([np.inf, np.nan, 3.0]))
