@@ -33,6 +33,7 @@ class Rule(Protocol):
     masks_behind: name of the primitive whose gradient it computes and whose absorbed relu it can apply to that.
     beside: name of the primitive, of its first inputs, whose results it can give behind its own.
     integers: numbers of the inputs whose integer dtype may be any.
+    picks_positive: whether what picks the largest elements can pick the positive ones of them only.
     """
 
     strided: bool
@@ -40,6 +41,7 @@ class Rule(Protocol):
     masks_behind: str
     beside: str
     integers: tuple[int, ...]
+    picks_positive: bool
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None: ...
 

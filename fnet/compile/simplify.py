@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -16,6 +17,7 @@ from fnet.errors import StructureError
 def simplify(graph: Graph, device: Device) -> Graph:
     """All passes, in the order in which they help each other; the device says what its rules absorb."""
     graph = drop_dead_code(mask_what_was_picked(drop_dead_code(merge_common(graph))))
+    graph = pick_what_is_positive(graph, device)
     return drop_dead_code(absorb_casts(absorb_masks(absorb_epilogues(graph, device), device), device))
 
 
@@ -140,6 +142,41 @@ def _unpicked(node: Node) -> tuple[Node | None, Value | None]:
     if forward is None or forward.primitive is not back.primitive.unpicks or forward.inputs[0] is not mask.inputs[0]:
         return None, None
     return back, forward.outputs[0]
+
+
+def pick_what_is_positive(graph: Graph, device: Device) -> Graph:
+    """Let max pooling pick nothing where the largest element is not positive, if no gradient goes there anyway.
+
+    With p the elements that were picked, ``unpick(where(p > 0, g, 0))`` then is ``unpick(g)``.
+    """
+    readers, kept = graph.consumers(), set(graph.outputs)
+    for node in graph.nodes:
+        if node.operation or not device.rule(node.primitive).picks_positive:
+            continue
+        picked, places = node.outputs
+        if math.prod(axis.kernel for axis in node.params["axes"]) > np.iinfo(places.spec.dtype).max:
+            continue  # there is no number that means none
+        found = readers.get(places, [])
+        gradients = [_behind_positive(reader, picked) for reader in found]
+        if places in kept or not found or None in gradients or any(r.primitive.unpicks is None for r in found):
+            continue
+        node.params = {**node.params, "picks": "positive"}
+        for reader, gradient in zip(found, gradients, strict=True):
+            assert gradient is not None
+            reader.inputs[0] = gradient
+    return graph
+
+
+def _behind_positive(back: Node, picked: Value) -> Value | None:
+    """The g of ``unpick(where(picked > 0, g, 0))``."""
+    select = back.inputs[0].node
+    if select is None or select.operation != "where" or not _is_constant(select.inputs[2], 0):
+        return None
+    greater = select.inputs[0].node
+    if greater is None or greater.operation != "greater" or not _is_constant(greater.inputs[1], 0):
+        return None
+    g = select.inputs[1]
+    return g if greater.inputs[0] is picked and g.spec == back.inputs[0].spec else None
 
 
 def _is_scalar(value: Value, number: int) -> bool:

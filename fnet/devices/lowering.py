@@ -18,7 +18,7 @@ class Lowering:
     See `lowering` for what it says besides.
     """
 
-    __slots__ = ("absorbs", "beside", "emits", "integers", "masks_behind", "strided")
+    __slots__ = ("absorbs", "beside", "emits", "integers", "masks_behind", "picks_positive", "strided")
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class Lowering:
         masks_behind: str = "",
         beside: str = "",
         integers: tuple[int, ...] = (),
+        picks_positive: bool = False,
     ) -> None:
         self.emits = emits
         self.strided = strided
@@ -35,6 +36,7 @@ class Lowering:
         self.masks_behind = masks_behind
         self.beside = beside
         self.integers = integers
+        self.picks_positive = picks_positive
 
     def __call__(self, emit: Any, inputs: list[Any], outputs: list[Any], **params: Any) -> None:
         self.emits(emit, inputs, outputs, **params)
@@ -47,6 +49,7 @@ def lowering(
     masks_behind: str = "",
     beside: str = "",
     integers: tuple[int, ...] = (),
+    picks_positive: bool = False,
 ) -> Callable[[Emits], Lowering]:
     """Mark a function as the lowering rule of the primitive of its name.
 
@@ -57,8 +60,9 @@ def lowering(
     beside: the primitive whose results it gives, too, where `outputs` has them behind its own; called as
         ``(*inputs of that one, ...)``.
     integers: the numbers of the inputs that it takes in any integer dtype.
+    picks_positive: it can pick nothing where the largest element is not positive, given ``picks="positive"``.
     """
-    return lambda emits: Lowering(emits, strided, absorbs, masks_behind, beside, integers)
+    return lambda emits: Lowering(emits, strided, absorbs, masks_behind, beside, integers, picks_positive)
 
 
 class Rules:

@@ -73,6 +73,7 @@ class _KernelCall:
     masks_behind: str = ""
     beside: str = ""
     integers: tuple[int, ...] = ()
+    picks_positive: bool = False
 
     def __init__(self, name: str, kernel: Callable[..., None], sizes: Rule | None) -> None:
         self.name = name

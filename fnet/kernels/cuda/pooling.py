@@ -118,7 +118,13 @@ def _replaces(value, top):
 
 
 @device_function
-def _max_window(x, source, first, y, index, target, geometry, taps0, taps1, taps2, even):
+def _tap_or_none(index, value, tap, none):
+    """The number of a tap; `none`, unless that is below 0, where the value is not positive."""
+    return index.dtype.type(tap if none < 0 or value > np.float32(0) else none)
+
+
+@device_function
+def _max_window(x, source, first, y, index, target, geometry, taps0, taps1, taps2, none, even):
     """Write the largest element of one window, and the number of its tap; first: where it begins behind `source`."""
     step0, step1, step2 = _steps(geometry)
     low, tap = x.dtype.type(-np.float32(np.inf)), np.int32(0)
@@ -138,12 +144,13 @@ def _max_window(x, source, first, y, index, target, geometry, taps0, taps1, taps
         tap = np.int32(tap + 1)
         t1, t2, place = _next_tap(t1, t2, place, taps1, taps2, step0, step1, step2)
     store(y, target, (p, q, r, s), even)
-    kind = index.dtype.type
-    store(index, target, (kind(i), kind(j), kind(k), kind(m)), even)
+    i, j = _tap_or_none(index, p, i, none), _tap_or_none(index, q, j, none)
+    k, m = _tap_or_none(index, r, k, none), _tap_or_none(index, s, m, none)
+    store(index, target, (i, j, k, m), even)
 
 
 @device_function
-def _max_windows(x, y, index, geometry, position, even):
+def _max_windows(x, y, index, geometry, position, none, even):
     """All samples and channels of an output position."""
     first, taps0, taps1, taps2 = _output_window(geometry, position)
     inputs, outputs, channels = _positions(geometry, SIZE), _positions(geometry, OUT), _of(geometry, CHANNELS)
@@ -153,20 +160,23 @@ def _max_windows(x, y, index, geometry, position, even):
         while c < channels:
             source, target = sample * inputs * channels, (sample * outputs + position) * channels + c
             begin = np.int32(first + c)
-            _max_window(x, source, begin, y, index, target, geometry, taps0, taps1, taps2, even)
+            _max_window(x, source, begin, y, index, target, geometry, taps0, taps1, taps2, none, even)
             c = np.int32(c + cuda.blockDim.x * neighbours)
         sample = _next_sample(sample)
 
 
 @kernel(threads=THREADS, blocks=4)
-def max_pool(x, y, index, geometry):
-    """y = the largest element of each window, NaN where there is one; index = the number of the first such tap."""
+def max_pool(x, y, index, geometry, none):
+    """y = the largest element of each window, NaN where there is one; index = the number of the first such tap.
+
+    none: the number where the largest is not positive, which no tap has; below 0 if that makes no difference.
+    """
     position = _of_thread()
     if position < _positions(geometry, OUT):
         if _is_even(geometry, x, y) and is_aligned(index):
-            _max_windows(x, y, index, geometry, position, True)
+            _max_windows(x, y, index, geometry, position, none, True)
         else:
-            _max_windows(x, y, index, geometry, position, False)
+            _max_windows(x, y, index, geometry, position, none, False)
 
 
 @device_function

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import fnet.device
+from fnet import ops
 from fnet.devices.cuda import grids
+from fnet.devices.cuda.device import Cuda
 from fnet.errors import ShapeError
 from fnet.ops import pooling
 from fnet.ops.window import window_axes
 from tests.devices.cuda import unloaded
+from tests.devices.cuda.emulated import Emulated
 from tests.devices.cuda.unloaded import Unloaded, aligned
 
 WINDOWS = [  # sizes, window, strides, padding, channels
@@ -51,6 +54,38 @@ def check_all(sizes: Any, window: Any, strides: Any, padding: str, channels: int
 @pytest.mark.parametrize("case", WINDOWS, ids=str)
 def test_windows_of_all_ranks(case):
     check_all(*case, dtype="float32")
+
+
+@pytest.mark.parametrize("window", [2, 3])
+@pytest.mark.parametrize("step", [2, 1])
+def test_relu_before_max_pooling_is_left_out_by_the_places_of_the_maxima(window, step, monkeypatch):
+    """All elements are the CPU's: ties, NaN, infinities, zeros of both signs, windows that overlap."""
+    monkeypatch.setitem(fnet.device.FOUND, "cuda", Cuda("cuda", Emulated()))
+    rng = np.random.default_rng(0)
+    x = rng.integers(-2, 3, (2, 6, 7, 5)).astype(np.float32)
+    x[0, 1, 2], x[1, 3, 3], x[1, 0, 0], x[0, 4, 4] = np.nan, np.inf, -np.inf, -0.0
+    pulled = fnet.jit(lambda x, g: fnet.vjp(lambda x: ops.max_pool(ops.relu(x), window, step), x)[1](g)[0])
+    g = rng.standard_normal(ops.max_pool(x, window, step).shape).astype(np.float32)
+    g[0, 0, 0], g[1, 1, 1, 0] = -0.0, np.inf
+    there = fnet.to_device((x, g), "cuda")
+    assert [call.label for call in pulled.plan(*there).calls] == ["relu", "max_pool", "max_pool_vjp"]
+    np.testing.assert_array_equal(fnet.to_host(pulled(*there)), pulled(x, g))
+
+
+def test_places_that_are_used_otherwise_are_those_of_all_maxima(monkeypatch):
+    monkeypatch.setitem(fnet.device.FOUND, "cuda", Cuda("cuda", Emulated()))
+    x = fnet.to_device(np.ones((1, 20, 20, 1), np.float32), "cuda")
+
+    def labels(f: Any) -> list[str]:
+        return [call.label for call in fnet.jit(f).plan(x).calls]
+
+    def sum_of(window: int) -> Any:
+        return fnet.grad(lambda x: np.sum(np.square(ops.max_pool(ops.relu(x), window))))
+
+    assert "greater" not in "".join(labels(sum_of(15)))
+    assert "greater" in "".join(labels(sum_of(16)))  # a byte has no number that means none of 256
+    twice = lambda x: (sum_of(2)(x), fnet.vjp(lambda y: ops.max_pool(y, 2), ops.relu(x))[1](np.ones((1, 10, 10, 1))))  # noqa: E731
+    assert "greater" in "".join(labels(twice))
 
 
 def test_float64():

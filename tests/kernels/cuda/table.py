@@ -144,7 +144,7 @@ KERNELS: dict[str, Row] = {
     "philox.uniform_f64": Row(("u4 f8 n",)),
     "pooling.average_pool": Row(_both("x x i8"), vector=True, registers=80),
     "pooling.average_pool_vjp": Row(_both("x x i8"), vector=True, registers=96),
-    "pooling.max_pool": Row(_both("x x u1 i8", "f4 f4 i4 i8"), vector=True),
+    "pooling.max_pool": Row(_both("x x u1 i8 n", "f4 f4 i4 i8 n"), vector=True),
     "pooling.max_pool_vjp": Row(_both("x u1 x i8", "f4 i4 f4 i8"), vector=True),
     "pooling.pick_pool": Row(_both("x u1 x i8", "f4 i4 f4 i8")),
     "recurrent.gather": Row(_both("x x x u1 x i8")),
