@@ -39,7 +39,8 @@ class TooLong(BaseException):
     """A file takes longer than `SECONDS`."""
 
 
-NET = fnet.serial(Embedding(7, 4), LSTM(3), BatchNormalization(), Dense(3, "tanh"), Dense(2))
+HEAD = fnet.named("head", fnet.serial(BatchNormalization(), Dense(3, "tanh")))
+NET = fnet.serial(Embedding(7, 4), LSTM(3), HEAD, Dense(2))
 TRAINER = fnet.Trainer(NET, "mse", "adam", ["mae"])
 X, Y = np.random.default_rng(0).integers(0, 7, (8, 5)), np.ones((8, 2), "float32")
 

@@ -58,8 +58,8 @@ class Origin(NamedTuple):
 OF_KERAS_3 = Origin()
 
 
-def read_model(config: Config, origin: Origin = OF_KERAS_3) -> Model:
-    """The model that an object says, in a file of this origin."""
+def read_model(config: Config, origin: Origin = OF_KERAS_3, batch: int | None = None) -> Model:
+    """The model that an object says, in a file of this origin. batch: the size of batches of the model around it."""
     class_name = config.read("class_name", TEXT)
     if class_name not in MODELS:
         raise FileError(f"{config.path}: expected a Sequential or Functional model, received {plain(class_name)}.")
@@ -73,7 +73,8 @@ def read_model(config: Config, origin: Origin = OF_KERAS_3) -> Model:
     entries = [Config(entry, f"{own.path}/layers/{i}", own.depth) for i, entry in enumerate(layers)]
     try:
         chain = class_name == "Sequential"
-        model = _sequential(own, entries, origin) if chain else _Functional(own, entries, origin).model()
+        make = _sequential if chain else _functional
+        model = make(own, entries, origin, batch)
     except FileError:
         raise
     except (FnetError, TypeError) as error:
@@ -86,7 +87,7 @@ def read_model(config: Config, origin: Origin = OF_KERAS_3) -> Model:
     return Model(net, model.samples, members)
 
 
-def _sequential(own: Config, entries: list[Config], origin: Origin) -> Model:
+def _sequential(own: Config, entries: list[Config], origin: Origin, around: int | None) -> Model:
     samples, layers, members = None, list[Layer](), list[Member]()
     if own.raw("build_input_shape") is not None:
         samples = _samples(own.read("build_input_shape", _SHAPE), "float32")
@@ -99,17 +100,21 @@ def _sequential(own: Config, entries: list[Config], origin: Origin) -> Model:
             continue
         if i == 0 and first.raw("batch_input_shape") is not None:
             samples = _declared(entry)
-        batch = None if samples is None else _batch_size(entries[0].object("config"), own)
+        batch = around if samples is None else _batch_size(entries[0].object("config"), own)
         layer, member = _layer(entry, {}, batch, origin)
         layers.append(layer)
         members.append(member)
     return Model(serial(*layers), samples, members)
 
 
+def _functional(own: Config, entries: list[Config], origin: Origin, around: int | None) -> Model:
+    return _Functional(own, entries, origin, around).model()
+
+
 class _Functional:
     """The calls of a functional model, which are made one after the other as soon as their inputs are there."""
 
-    def __init__(self, own: Config, entries: list[Config], origin: Origin) -> None:
+    def __init__(self, own: Config, entries: list[Config], origin: Origin, around: int | None) -> None:
         self.origin = origin
         self.own, self.entries = own, {entry.read("name", TEXT): entry for entry in entries}
         if len(self.entries) < len(entries):
@@ -120,7 +125,7 @@ class _Functional:
         self.pending: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
         self.trail = Trail()
         self.older = False  # it has nodes of the older form
-        batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), None)
+        batch = next((b for e in entries if (b := _batch_size(e.object("config"), own))), around)
         for name, entry in self.entries.items():
             nodes = list(entry.read("inbound_nodes", several(_ANY, 0, MOST_LAYERS)))
             self.older = self.older or any(isinstance(node, list) for node in nodes)
@@ -259,7 +264,7 @@ def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, ori
     """The layer of an entry under its name, and what it has in the file."""
     class_name, own = entry.read("class_name", TEXT), entry.raw("config")
     if class_name in MODELS:
-        model = read_model(entry, origin)
+        model = read_model(entry, origin, batch)
         return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
     own = entry.object("config")
     row = row_of_object(entry)

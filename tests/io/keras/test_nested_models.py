@@ -196,3 +196,12 @@ def test_a_merge_of_keras_2_under_a_mask_from_outside_is_refused(tmp_path, where
             read_model(Config(described, "model"), Origin(keras_2=True))
     else:
         assert read_model(Config(described, "model"), Origin(keras_2=True)).net.kind == "graph"
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_stateful_layer_knows_the_batch_of_the_outer_model(tmp_path, suffix):
+    net = serial(named("inner", serial(LSTM(2, stateful=True, batch_size=4))), Dense(1))
+    weights, x = net.init(random.key(0), (3, 2)), np.ones((4, 3, 2), "float32")
+    save_model(tmp_path / f"m.{suffix}", net, *weights, shape=(3, 2))
+    loaded, *found = load_model(tmp_path / f"m.{suffix}")
+    assert same(loaded.apply(*found, x)[0], net.apply(*weights, x)[0])
