@@ -38,7 +38,7 @@ def called(made: Any, layer: Layer, x: Any) -> Any:
     """The call of Keras' layer that is that of fnet's layer for these inputs."""
     row = known_row(layer)
     given, keywords = x if isinstance(x, tuple) else (x,), dict(row.call_keywords(layer))
-    if row.inputs == "one" or (row.inputs == "states" and len(given) == 1):
+    if row.inputs in ("one", "reversible") or (row.inputs == "states" and len(given) == 1):
         return made(*given, **keywords)
     if row.inputs == "states" and layer.kind.endswith(("Cell", "Cells")):
         first, *states = given
