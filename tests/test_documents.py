@@ -80,6 +80,11 @@ def test_a_row_looks_like_those_of_the_table(title):
     assert call.func.id in known and f"    {call.func.id}(" in table.read_text(encoding="utf-8")
 
 
+def test_the_page_of_numpys_functions_lists_those_of_today():
+    page = runpy.run_path(str(ROOT / "docs" / "numpy_page.py"))
+    assert page["PAGE"].read_text(encoding="utf-8") == page["text"](), "run python docs/numpy_page.py"
+
+
 def drawn_rooms(picture: str) -> list[str]:
     return re.findall(r'font-weight="bold">(\w+)<', picture)
 
