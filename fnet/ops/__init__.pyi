@@ -86,6 +86,14 @@ from fnet.ops.differences import polyval as polyval
 from fnet.ops.differences import trapezoid as trapezoid
 from fnet.ops.differences import vander as vander
 from fnet.ops.edit_distance import edit_distance as edit_distance
+from fnet.ops.fourier import fft as fft
+from fnet.ops.fourier import fft2 as fft2
+from fnet.ops.fourier import ifft as ifft
+from fnet.ops.fourier import ifft2 as ifft2
+from fnet.ops.fourier import irfft as irfft
+from fnet.ops.fourier import istft as istft
+from fnet.ops.fourier import rfft as rfft
+from fnet.ops.fourier import stft as stft
 from fnet.ops.index import one_hot as one_hot
 from fnet.ops.index import take as take
 from fnet.ops.inverse import arccos as arccos

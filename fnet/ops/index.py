@@ -31,15 +31,15 @@ _take = Primitive(
     "take",
     _take_abstract,
     lowered="index",
-    vjp=lambda g, y, x, index, *, axis: (_scatter_add(g, index, shape=x.shape, axis=axis), None),
+    vjp=lambda g, y, x, index, *, axis: (scatter_add(g, index, shape=x.shape, axis=axis), None),
     jvp=lambda tangents, y, x, index, *, axis: _take(tangents[0], index, axis=axis),
 )
-_scatter_add = Primitive(
+scatter_add = Primitive(
     "scatter_add",
     _scatter_abstract,
     lowered="index",
     vjp=lambda g, y, x, index, *, shape, axis: (_take(g, index, axis=axis), None),
-    jvp=lambda tangents, y, x, index, *, shape, axis: _scatter_add(tangents[0], index, shape=shape, axis=axis),
+    jvp=lambda tangents, y, x, index, *, shape, axis: scatter_add(tangents[0], index, shape=shape, axis=axis),
 )
 
 

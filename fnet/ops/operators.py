@@ -204,7 +204,14 @@ FUNCTIONS: dict[Any, Callable] = {
 }
 
 
-_NEAR = {"ediff1d": "diff", "lexsort": "argsort", "partition": "sort", "unique": "sort"}
+_NEAR = {
+    "ediff1d": "diff",
+    "fftshift": "roll",
+    "ifftshift": "roll",
+    "lexsort": "argsort",
+    "partition": "sort",
+    "unique": "sort",
+}
 
 
 def _ufunc(self: Tracer | DeviceArray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -220,6 +227,8 @@ def _function(self: Any, function: Any, types: Any, args: tuple[Any, ...], kwarg
 def _answer(x: Any, table: dict[Any, Callable], function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name = function.__name__
     answer = table.get(function) or _rarer(function)
+    if answer is None and "fft" in getattr(function, "__module__", "") and name not in _NEAR:
+        raise _refused(x, f"np.fft.{name} gives complex numbers, which {{}} are not. {_of_pairs(name)}")
     if answer is None:
         raise _refused(x, f"np.{name} is not supported on {{}}. {_instead(name)}")
     given = {k: v for k, v in kwargs.items() if v is not np._NoValue and (v is not None or k == "axis")}
@@ -255,6 +264,12 @@ def _instead(name: str) -> str:
         return f"Use fnet.ops.{name}."
     near = f"fnet.ops.{_NEAR[name]} comes near to it" if name in _NEAR else "fnet.ops has nothing of that kind"
     return f"{near}: write it with operations that there are, or make it a primitive with fnet.primitive."
+
+
+def _of_pairs(name: str) -> str:
+    """What does the work of a function of ``np.fft``."""
+    near = name if name in ("fft", "ifft", "fft2", "ifft2", "rfft", "irfft") else "fft"
+    return f"fnet.ops.{near} has the real and the imaginary part as a pair of arrays."
 
 
 def _of_numbers(operation: Callable) -> Callable:
