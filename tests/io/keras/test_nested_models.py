@@ -67,8 +67,14 @@ def draw(name: str) -> Any:
     return rng.integers(0, 9, (5, *shape)) if name == "text" else rng.normal(size=(5, *shape)).astype("float32")
 
 
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-@pytest.mark.parametrize("name", NETS)
+QUICK = {("twins", "keras"), ("several_ends", "h5"), ("steps", "keras")}
+CASES = [
+    pytest.param(name, suffix, id=f"{name}-{suffix}", marks=() if (name, suffix) in QUICK else pytest.mark.slow)
+    for name in NETS for suffix in ("keras", "h5")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "suffix"), CASES)
 def test_they_come_back_as_networks_within_networks(tmp_path, name, suffix):
     make, shape = NETS[name]
     net, path = make(), tmp_path / f"m.{suffix}"
