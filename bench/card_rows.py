@@ -62,6 +62,10 @@ _FORWARD: tuple[tuple[str, Operation, Operation | None], ...] = (
         (f"{chain}, 100 million", kinds.Elementwise(chain, 100_000_000), kinds.Elementwise(chain, 9))
         for chain in ("(x - y) / 3 + y * y", "gelu(x) * y")
     ),
+    ("sums of 1 million by 1000 numbers", kinds.SumsByIndex(1_000_000, 1000), kinds.SumsByIndex(9, 3)),
+    ("sort of 1 million", kinds.Sort(1_000_000), None),
+    ("positive definite system of 512", kinds.SolvePositive(512), kinds.SolvePositive(3)),
+    ("positive definite system of 4096", kinds.SolvePositive(4096), None),
 )
 _BOTH: tuple[tuple[str, Operation, Operation | None], ...] = (
     ("softmax 32768 x 1024", kinds.Softmax(32768, 1024), kinds.Softmax(2, 5)),
@@ -86,6 +90,7 @@ _BOTH: tuple[tuple[str, Operation, Operation | None], ...] = (
 _LOWER: tuple[tuple[str, Operation, Operation | None], ...] = (
     ("GEMM 8192 x 8192 x 8192, less precise", kinds.Gemm(8192, 8192, 8192), kinds.Gemm(3, 4, 5)),
     ("convolution 3x3, 56x56x64 to 64, batch 64, less precise", kinds.Convolution(64, 56, 64, 64, 3), None),
+    ("convolution 3x3/2, 56x56x128 to 128, batch 64, less precise", kinds.Convolution(64, 56, 128, 128, 3, 2), None),
     ("convolution 3x3, 14x14x256 to 256, batch 64, less precise", kinds.Convolution(64, 14, 256, 256, 3), None),
 )
 LOWER = tuple(_operation(*row) for row in _LOWER)

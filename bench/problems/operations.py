@@ -181,6 +181,54 @@ class Embedding(Operation):
 
 
 @dataclass(frozen=True)
+class SumsByIndex(Operation):
+    """`count` weights summed by their numbers, which are below `length`."""
+
+    count: int
+    length: int
+
+    @property
+    def traffic(self) -> int:
+        return 2 * self.count + self.length
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        weights = rng.standard_normal(self.count, np.float32)
+        return weights, rng.integers(0, self.length, self.count).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Sort(Operation):
+    """A vector in rising order."""
+
+    size: int
+
+    @property
+    def traffic(self) -> int:
+        return 2 * self.size
+
+    def shapes(self) -> Any:
+        return ((self.size,),)
+
+
+@dataclass(frozen=True)
+class SolvePositive(Operation):
+    """One system with a symmetric positive definite matrix (n, n)."""
+
+    n: int
+
+    @property
+    def flops(self) -> int:
+        return self.n**3 // 3
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        rng = np.random.default_rng(0)
+        root = rng.standard_normal((self.n, self.n), np.float32)
+        matrix = root @ root.T / self.n + np.eye(self.n, dtype=np.float32)
+        return matrix, rng.standard_normal(self.n, np.float32)
+
+
+@dataclass(frozen=True)
 class CTC(Operation):
     """The mean CTC loss of logits (N, T, classes) and `labels` labels each."""
 

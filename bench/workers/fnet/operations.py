@@ -135,6 +135,21 @@ def _(operation: kinds.Embedding) -> Function:
 
 
 @function_of.register
+def _(operation: kinds.SumsByIndex) -> Function:
+    return lambda weights, index: ops.bincount(index, weights, operation.length)
+
+
+@function_of.register
+def _(operation: kinds.Sort) -> Function:
+    return ops.sort
+
+
+@function_of.register
+def _(operation: kinds.SolvePositive) -> Function:
+    return ops.solve_positive
+
+
+@function_of.register
 def _(operation: kinds.Elementwise) -> Function:
     return CHAINS[operation.chain]
 

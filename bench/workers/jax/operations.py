@@ -142,6 +142,21 @@ def _(operation: kinds.Embedding) -> Function:
 
 
 @function_of.register
+def _(operation: kinds.SumsByIndex) -> Function:
+    return lambda weights, index: jnp.bincount(index, weights, length=operation.length)
+
+
+@function_of.register
+def _(operation: kinds.Sort) -> Function:
+    return jnp.sort
+
+
+@function_of.register
+def _(operation: kinds.SolvePositive) -> Function:
+    return lambda a, b: jax.scipy.linalg.solve(a, b, assume_a="pos")
+
+
+@function_of.register
 def _(operation: kinds.CTC) -> Function:
     zeros = jnp.zeros((operation.batch, operation.steps)), jnp.zeros((operation.batch, operation.labels))
     return lambda logits, labels: optax.ctc_loss(logits, zeros[0], labels, zeros[1]).mean()

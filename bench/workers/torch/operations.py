@@ -141,6 +141,22 @@ def _(operation: kinds.Embedding, table: torch.Tensor, words: torch.Tensor) -> A
     return lambda table, words: functional.embedding(words, table), [table, words.long()]
 
 
+@prepare.register
+def _(operation: kinds.SumsByIndex, weights: torch.Tensor, index: torch.Tensor) -> Any:
+    zeros = weights.new_zeros(operation.length)
+    return lambda weights, index: zeros.index_add(0, index, weights), [weights, index.long()]
+
+
+@prepare.register
+def _(operation: kinds.Sort, x: torch.Tensor) -> Any:
+    return lambda x: torch.sort(x).values, [x]
+
+
+@prepare.register
+def _(operation: kinds.SolvePositive, a: torch.Tensor, b: torch.Tensor) -> Any:
+    return lambda a, b: torch.cholesky_solve(b[:, None], torch.linalg.cholesky(a))[:, 0], [a, b]
+
+
 CHAINS: dict[str, Function] = {
     "(x - y) / 3 + y * y": lambda x, y: (x - y) / 3.0 + y * y,
     "gelu(x) * y": lambda x, y: functional.gelu(x) * y,
