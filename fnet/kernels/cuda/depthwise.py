@@ -53,10 +53,11 @@ def _source(geometry, axis, target, tap):
     place = np.int32(scaled + _of(geometry, AXIS * axis + OFFSET))
     if place < 0:
         return np.int32(-1)
-    divisor = np.uint32(geometry[AXIS * axis + DIVISOR])
+    divisor, sources = np.uint32(geometry[AXIS * axis + DIVISOR]), _of(geometry, AXIS * axis + SOURCES)
+    if divisor == 1:  # a division takes longer than a product of four channels
+        return place if place < sources else np.int32(-1)
     source = np.int32(np.uint32(place) // divisor)
-    inside = np.int32(source * divisor) == place and source < _of(geometry, AXIS * axis + SOURCES)
-    return source if inside else np.int32(-1)
+    return source if np.int32(source * divisor) == place and source < sources else np.int32(-1)
 
 
 @device_function
@@ -149,25 +150,38 @@ def gather_channels(x, w, bias, y, geometry):
 def channel_products(x, g, work, geometry):
     """work[tap, channel, part] = the sum of ``x[source] g[target]`` over the targets of all samples in a part.
 
-    Channels are x of the grid, parts y and taps z; in a block a thread takes every blockDim.y-th target.
+    Channels are x of the grid, parts y and taps z. Lines are targets along the last axis: in a block a thread takes
+    every so many-th target of a line, and every so many-th line where these are short.
     """
     shared = cuda.shared.array(THREADS, g.dtype)
     part, parts, tap = cuda.blockIdx.y, cuda.gridDim.y, cuda.blockIdx.z
     t0, t1, t2 = _on_axes(geometry, TAPS, tap)
-    channels, targets = geometry[CHANNELS], _count(geometry, TARGETS)
-    c = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
-    total, count = g.dtype.type(0), geometry[SAMPLES] * targets
-    i, last = part * count // parts + cuda.threadIdx.y, (part + 1) * count // parts
-    if c < channels:
-        while i < last:
-            sample = i // targets
-            i0, i1, i2 = _on_axes(geometry, TARGETS, i - sample * targets)
-            s0, s1, s2 = _source(geometry, 0, i0, t0), _source(geometry, 1, i1, t1), _source(geometry, 2, i2, t2)
-            if s0 >= 0 and s1 >= 0 and s2 >= 0:
-                line = (sample * geometry[SOURCES] + s0) * geometry[AXIS + SOURCES] + s1
-                source = line * geometry[AXIS * 2 + SOURCES] + s2
-                total = multiply_add(x[source * channels + c], g[i * channels + c], total)
-            i += cuda.blockDim.y
+    channels, width = geometry[CHANNELS], _of(geometry, AXIS * 2 + TARGETS)
+    c, total = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x, g.dtype.type(0)
+    lines = _of(geometry, TARGETS) * _of(geometry, AXIS + TARGETS)  # of a sample
+    beside = np.int32(max(1, min(width, cuda.blockDim.y)))
+    at_once, own = np.int32(cuda.blockDim.y // beside), np.int32(cuda.threadIdx.y // beside)
+    count = geometry[SAMPLES] * lines * width
+    first, last = part * count // parts, (part + 1) * count // parts
+    line = first // width + own
+    if c < channels and own < at_once:
+        while line * width < last:
+            sample = line // lines
+            of_sample = np.uint32(line - sample * lines)
+            i0 = np.int32(of_sample // np.uint32(geometry[AXIS + TARGETS]))
+            i1 = np.int32(of_sample - i0 * np.uint32(geometry[AXIS + TARGETS]))
+            s0, s1 = _source(geometry, 0, i0, t0), _source(geometry, 1, i1, t1)
+            if s0 >= 0 and s1 >= 0:
+                sources = (sample * geometry[SOURCES] + s0) * geometry[AXIS + SOURCES] + s1
+                source, target = sources * geometry[AXIS * 2 + SOURCES] * channels + c, line * width * channels + c
+                i2 = np.int32(max(first - line * width, 0) + cuda.threadIdx.y - own * beside)
+                end = np.int32(min(last - line * width, width))
+                while i2 < end:
+                    s2 = _source(geometry, 2, i2, t2)
+                    if s2 >= 0:
+                        total = multiply_add(x[source + s2 * channels], g[target + i2 * channels], total)
+                    i2 = np.int32(i2 + beside)
+            line += at_once
     place = cuda.threadIdx.y * cuda.blockDim.x + cuda.threadIdx.x
     shared[place] = total
     cuda.syncthreads()
