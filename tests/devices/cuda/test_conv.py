@@ -79,6 +79,7 @@ TILED: dict[str, tuple[Axes, int, int, int, int]] = {
     "three channels, dilation": ((window(6, 3, 1, 2), window(7, 3, 1, 2, before=1, after=2)), 1, 1, 3, 5),
     "beyond a tile of 64": ((window(9, 2), window(9, 3, before=1, after=1)), 1, 1, 12, 68),
     "beyond a tile of 128": ((window(12, 2), window(12, 1)), 1, 1, 5, 130),
+    "a hundred targets": ((window(101, 2),), 1, 1, 3, 40),
     "full tiles of 64": ((window(8, 2, before=1), window(8, 2, before=1)), 1, 1, 16, 64),
 }  # fmt: skip
 
@@ -103,12 +104,12 @@ def test_register_tiles_have_the_bits_of_plain_ones(tile: int, case: str, monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tile", [Tiling(128, 0, 1, is_narrow=True), Tiling(64, 0, 1)], ids=["narrow", "64"])
-def test_residues_of_unequal_tiles_have_the_bits_of_plain_ones(tile: Tiling, monkeypatch: pytest.MonkeyPatch):
-    axes = window(3, 2, 2), window(tile.tile + 1, 3, 2)  # a tile and a bit for the first residue, one for others
-    g, w = numbers(1, *(a.outputs for a in axes), 2), numbers(2, 3, 5, 2, seed=1)
-    found, (launched, _) = in_tiles(_conv_input, (g, w), axes, 1, (tile, Tiling(16, 0, 1)), monkeypatch)
-    assert launched - COPIES == {"gather_narrow" if tile.is_narrow else "gather_64"}
+def test_residues_of_unequal_tiles_have_the_bits_of_plain_ones(monkeypatch: pytest.MonkeyPatch):
+    axes = window(3, 2, 2), window(129, 5, 2)  # two tiles of 128 for the first residue, one for others
+    g, w = numbers(1, *(a.outputs for a in axes), 3), numbers(2, 5, 5, 3, seed=1)  # two steps of k
+    cuts = Tiling(128, 0, 1, is_narrow=True), Tiling(16, 0, 1)
+    found, (launched, _) = in_tiles(_conv_input, (g, w), axes, 1, cuts, monkeypatch)
+    assert launched - COPIES == {"gather_narrow"}
     np.testing.assert_array_equal(*found)
 
 
@@ -154,7 +155,7 @@ def by_tensor_cores(monkeypatch: pytest.MonkeyPatch, is_narrow: bool) -> None:
 @pytest.mark.parametrize("is_narrow", [False, True], ids=["wide", "narrow"])
 def test_tensor_cores_keep_the_bounds_of_their_level(is_narrow: bool, monkeypatch: pytest.MonkeyPatch):
     by_tensor_cores(monkeypatch, is_narrow)
-    x, w, g, axes, groups = of_case("strides beyond the kernel")
+    x, w, g, axes, groups = of_case("a hundred targets")
     for primitive, operands in ((_conv, (x, w)), (_conv_input, (g, w)), (_conv_weight, (x, g))):
         if is_narrow and primitive is _conv_weight:
             continue  # as wide as above

@@ -46,11 +46,12 @@ def test_sums_by_index(count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "length"), [(70, 2), (70, 3), (1100, 1)])
+@pytest.mark.parametrize(("count", "length"), [(70, 2), (200, 7)])
 def test_sums_of_many_by_index(count, length, monkeypatch):
     monkeypatch.setattr(of_accumulate, "COMPARED", 0)
     index = RNG.integers(-1, length + 1, count)
-    for dtype in ("float32", "uint64") if count < 1000 else ("int64",):
+    index[: 3 * count // 4] = 0
+    for dtype in ("float32", "uint64"):
         weights = np.abs(10 * RNG.normal(size=count)).astype(dtype)
         np.testing.assert_allclose(*both(accumulate._bincount, index, weights, length=length), rtol=1e-5, atol=1e-5)
     device = Unloaded()
