@@ -52,7 +52,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def diag(x: Any, k: int = 0) -> Any:
-    """The matrix with a row on its k-th diagonal, (N,) -> (N + |k|, N + |k|); of a matrix its diagonal.
+    """The matrix with a row on its k-th diagonal, (N,) -> ``(N + |k|, N + |k|)``; of a matrix its diagonal.
 
     >>> diag(np.array([1.0, 2.0]))
     array([[1., 0.],

@@ -112,7 +112,7 @@ def interp(x: Any, points: Any, values: Any, left: Any = None, right: Any = None
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """``c_k = sum_n a_{n+k} v_n`` of two rows.
 
-    a: (N,), v: (M,) -> "valid" (|N - M| + 1,), "same" (max(N, M),), "full" (N + M - 1,).
+    a: (N,), v: (M,) -> "valid" ``(|N - M| + 1,)``, "same" (max(N, M),), "full" (N + M - 1,).
 
     >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0]), "full")
     array([1., 2., 3., 0.])
