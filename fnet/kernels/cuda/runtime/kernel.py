@@ -81,8 +81,8 @@ class Kernel(_Text):
 
     def __getitem__(self, how: tuple[Any, ...]) -> Launch:
         """The launch of ``grid, block`` or ``grid, block, shared_bytes``; each of the first is one to three numbers."""
-        grid, block, *more = how
-        return Launch(self, _dim(grid), _dim(block), *more)
+        grid, block, *shared_bytes = how
+        return Launch(self, _dim(grid), _dim(block), *map(int, shared_bytes))
 
 
 class DeviceFunction(_Text):
