@@ -82,7 +82,7 @@ class Kernel(_Text):
     def __getitem__(self, how: tuple[Any, ...]) -> Launch:
         """The launch of ``grid, block`` or ``grid, block, shared_bytes``; each of the first is one to three numbers."""
         grid, block, *shared_bytes = how
-        return Launch(self, _dim(grid), _dim(block), *map(int, shared_bytes))
+        return Launch(self, _dim(grid), _dim(block), int(shared_bytes[0]) if shared_bytes else 0)
 
 
 class DeviceFunction(_Text):
