@@ -8,12 +8,11 @@ from fnet import activations
 from fnet.errors import did_you_mean
 from fnet.keras.other_words import OF_LAYERS, instead
 from fnet.keras.variable import Variable
+from fnet.keras.weighted import FROZEN, Weighted
 
 
-class Attributes:
+class Attributes(Weighted):
     """The part of a layer that finds what is no attribute of the object."""
-
-    name: str
 
     def __getattr__(self, name: str) -> Any:
         """Its own weights, by their names, and the arguments that it was made with."""
@@ -42,3 +41,5 @@ class Attributes:
                 f"{self.name}/{name} is a weight: give it another value by layer.{name}.assign(value)."
             )
         super().__setattr__(name, value)
+        if name == "_trainable" and not value:
+            FROZEN.add(self)

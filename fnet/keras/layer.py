@@ -26,7 +26,6 @@ from fnet.keras.own_parts import functional_part_of
 from fnet.keras.running import Values, now_running, outside, running
 from fnet.keras.seeds import next_key
 from fnet.keras.variable import Variable
-from fnet.keras.weighted import Weighted
 from fnet.layers.constructor import entry_name
 from fnet.masking import Masked, unmasked
 from fnet.networks.node import SymbolicNode
@@ -37,7 +36,7 @@ from fnet.transforms.operand import is_operand
 from fnet.transforms.primitive import spec_of
 
 
-class Layer(Attributes, Weighted):
+class Layer(Attributes):
     """A layer of Keras: its weights are its own, made when it is first called, or by `build`.
 
     name: ``dense``, ``dense_1``, ... where none is given. trainable: whether `fit` changes the weights; changes of it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -22,6 +23,16 @@ from fnet.transforms.operand import is_operand
 
 if TYPE_CHECKING:
     from fnet.keras.layer import Layer
+
+
+_WITHOUT_LAYERS = frozenset((
+    "_core", "_frozen_as", "_trainable", "_variants", "asked_weights", "batch_when_built", "built", "built_for",
+    "built_samples", "declared_batch", "declared_shape", "has_chosen_name", "held", "input_spec", "name",
+    "symbolic_calls",
+))  # fmt: skip
+"""What each layer has, and what holds no layers: nothing is looked for there."""
+FROZEN: WeakSet[Weighted] = WeakSet()
+"""The layers of the session that are not trainable: without any, nothing is looked for."""
 
 
 class Weighted:
@@ -44,7 +55,7 @@ class Weighted:
         """The layers in it, each once, with their entries in params and state: what its attributes hold."""
         found: dict[int, tuple[str, Layer]] = {}
         for name, value in vars(self).items():
-            if not name.startswith("__"):
+            if name not in _WITHOUT_LAYERS and not name.startswith("__"):
                 for entry, part in _layers_in(name, value):
                     found.setdefault(id(part), (entry, part))
         return list(found.values())
@@ -139,6 +150,8 @@ class Weighted:
 
     def with_frozen_parts(self, net: Functional) -> Functional:
         """The functional layer, in which the layers that are not trainable are frozen."""
+        if not FROZEN:
+            return net
         paths = tuple("/".join(path) for path, layer in self.placed() if not layer.trainable)
         if not paths:
             return net

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -65,6 +66,7 @@ class Model(Trained, Layer):
         self._core, self.built = HeldLayer.of(net, self), True
         if wiring.draws is not None:
             self.held = Values({}, {wiring.draws.entry: wiring.draws.first(next_key())})
+            _DRAWING.add(self)
 
     def draw_from(self, state: Any) -> None:
         """Let calls with training=True draw their numbers as a state of the functional network says."""
@@ -73,7 +75,7 @@ class Model(Trained, Layer):
 
     def draw_anew(self) -> None:
         """Let calls with training=True draw other numbers than before, after `predict` or `evaluate`."""
-        for _, part in self.placed():
+        for _, part in self.placed() if _DRAWING else ():
             wiring = None if part._core is None or not part.held.state else wiring_of(part._core)
             if wiring is not None and wiring.draws is not None:
                 part.held.state[wiring.draws.entry] = wiring.draws.renewed(part.held.state)
@@ -256,6 +258,10 @@ class Model(Trained, Layer):
         if self._layer_graph is None:
             raise StructureError(f"{self.name} has no symbolic inputs and outputs: it is a class with a call.")
         return self._given
+
+
+_DRAWING: WeakSet[Model] = WeakSet()
+"""The models of the session that draw: without any, nothing is looked for."""
 
 
 def _single(ends: Any) -> Any:
