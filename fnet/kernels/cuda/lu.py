@@ -69,12 +69,13 @@ def _shares(factor, at, j, n):
 @device_function
 def _eliminate(factor, factor_at, x, at, first, width, begin, end, j, n):
     """Rows from begin to end lose their shares, in column j of `factor`, of row j of x, from its column `first` on."""
-    wide = width - first
-    p = cuda.threadIdx.x
-    while p < (end - begin) * wide:
-        i, c = begin + p // wide, first + p % wide
+    wide, p = np.uint32(width - first), np.uint32(cuda.threadIdx.x)
+    count = np.uint32((end - begin) * (width - first))
+    while p < count:
+        row = np.uint32(p // wide)  # a division of 64 bits takes longer than all else here
+        i, c = begin + np.int64(row), first + np.int64(np.uint32(p - row * wide))
         x[at + i * width + c] -= factor[factor_at + i * n + j] * x[at + j * width + c]
-        p += cuda.blockDim.x
+        p = np.uint32(p + cuda.blockDim.x)
     cuda.syncthreads()
 
 
