@@ -57,14 +57,11 @@ def test_labels_in_a_model_and_its_file(tmp_path):
     assert not changed(read.predict(data, verbose=0)["labels"], data["labels"])
 
 
-def test_streams_are_mixed_and_trained_on():
+def test_streams_are_mixed():
     y = np.eye(4, dtype="float32")
     stream = Stream(lambda number: iter([(X, y)] * 3), 3)
     mixed = stream.map(lambda x, y: layers.CutMix()({"images": x, "labels": y}))
-    model = Sequential([Input(X.shape[1:]), layers.Flatten(), layers.Dense(4, activation="softmax")])
-    model.compile("sgd", "categorical_crossentropy")
-    losses = model.fit(mixed.map(lambda d: (d["images"], d["labels"])), epochs=2, verbose=0).history["loss"]
-    assert len(losses) == 2 and np.isfinite(losses).all()
+    assert len({batch["labels"].tobytes() for batch in mixed}) > 1
     mix = fnet.layers.MixUp(1.0)
     keyed = stream.map(lambda key, x, y: mix.apply({}, {}, {"images": x, "labels": y}, key=key, train=True)[0],
                        key=random.key(1))  # fmt: skip

@@ -28,6 +28,7 @@ def test_both_ways():
     assert table.compute_output_shape((None, 3, 4), reverse=True) == (None, 3, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_model_learns_and_is_kept_in_files(tied, tmp_path):
     model = language_model(ours, tied)

@@ -106,6 +106,7 @@ def test_a_table_is_read_both_ways(tied: bool) -> None:
     assert tree.all_equal(layer.init(KEY, {"reverse": (5, 3)}), (params, state))
 
 
+@pytest.mark.slow
 def test_scores_are_computed_in_the_dtype_that_is_asked_for() -> None:
     layer = ReversibleEmbedding(7, 3, reverse_dtype="float64", mask_zero=True)
     params, state = layer.init(KEY, (5,))

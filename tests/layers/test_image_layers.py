@@ -40,7 +40,11 @@ def trained(layer, x=X, key=KEY):
     return layer.apply({}, {}, x, key=key, train=True)[0]
 
 
-@pytest.mark.parametrize("row", IMAGES, ids=lambda row: row.id)
+LONG = ("clahe", "random-elastic", "rand-augment", "aug-mix")  # to compile
+EACH = [pytest.param(row, id=row.id, marks=pytest.mark.slow if row.id in LONG else ()) for row in IMAGES]
+
+
+@pytest.mark.parametrize("row", EACH)
 def test_an_image_and_a_key_say_all(row):
     layer = row.make()
     y, still = trained(layer), layer.apply({}, {}, X)[0]
@@ -179,24 +183,21 @@ FORMATS = {
 @pytest.mark.parametrize("form", FORMATS)
 def test_formats_of_boxes(form):
     data = {"boxes": np.array([[FORMATS[form]]], "float32"), "labels": np.array([[3]])}
-    halved = (
-        Resizing(40, 10, bounding_box_format=form)
-        .apply({}, {}, {"images": np.zeros((1, 20, 10, 1)), "bounding_boxes": data})[0]["bounding_boxes"]["boxes"]
-        .ravel()
-    )
+    given = {"images": np.zeros((1, 20, 10, 1), "float32"), "bounding_boxes": data}
+    doubled = Resizing(40, 10, bounding_box_format=form).apply({}, {}, given)[0]["bounding_boxes"]["boxes"].ravel()
     times = 1 if form.startswith("rel") else [2, 1, 2, 1] if form.startswith(("y", "center_y")) else [1, 2, 1, 2]
-    np.testing.assert_allclose(halved, np.multiply(FORMATS[form], times), rtol=1e-6)
+    np.testing.assert_allclose(doubled, np.multiply(FORMATS[form], times), rtol=1e-6)
 
 
 def test_a_box_that_leaves_the_image_is_none():
     away = RandomTranslation((0.5, 0.5), (0.0, 0.0), bounding_box_format="XYXY")
-    boxes = {"boxes": np.array([[[0.0, 6, 4, 8], [0, 0, 4, 4.5]]]), "labels": np.array([[1, 2]])}
-    found = trained(away, {"images": np.zeros((1, 8, 8, 1)), "bounding_boxes": boxes})["bounding_boxes"]
+    boxes = {"boxes": np.array([[[0, 6, 4, 8], [0, 0, 4, 4.5]]], "float32"), "labels": np.array([[1, 2]])}
+    found = trained(away, {"images": np.zeros((1, 8, 8, 1), "float32"), "bounding_boxes": boxes})["bounding_boxes"]
     assert found["labels"].tolist() == [[-1, 2]] and found["boxes"].tolist() == [[[0, 8, 4, 8], [0, 4, 4, 8]]]
 
 
 def test_the_number_of_boxes():
-    boxes = {"boxes": np.arange(8.0).reshape(1, 2, 4), "labels": np.array([[5, 7]])}
+    boxes = {"boxes": np.arange(8.0, dtype="float32").reshape(1, 2, 4), "labels": np.array([[5, 7]])}
     for count, labels in ((1, [[5]]), (2, [[5, 7]]), (3, [[5, 7, -2]])):
         made = MaxNumBoundingBoxes(count, -2).apply({}, {}, {"images": X[:1], "bounding_boxes": boxes})[0]
         assert made["bounding_boxes"]["labels"].tolist() == labels
@@ -207,7 +208,7 @@ def test_the_number_of_boxes():
 
 @pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic"])
 def test_a_pixel_that_is_no_number_stays_where_it_is(method):
-    x = np.ones((1, 16, 16, 1))
+    x = np.ones((1, 16, 16, 1), "float32")
     x[0, 5, 5] = np.nan
     for size in ((24, 24), (8, 8), (16, 16), (8, 24)):
         y = Resizing(*size, method).apply({}, {}, x)[0]
@@ -216,6 +217,7 @@ def test_a_pixel_that_is_no_number_stays_where_it_is(method):
             assert all(abs((place + 0.5) * 16 / n - 5.5) < 2.5 for place in places)
 
 
+@pytest.mark.slow
 def test_policies_pick_for_each_image_and_for_the_batch():
     same = np.broadcast_to(X[:1], (48, *SHAPE))
     picked = trained(RandAugment(UNIT, 1, (0.3, 0.3), "nearest"), same)
