@@ -63,8 +63,8 @@ class Driver(Protocol):
     def copy(self, to: int, source: int, nbytes: int, stream: int) -> None:
         """Copy within the card."""
 
-    def copy_from(self, to: int, card: Driver, source: int, nbytes: int, stream: int) -> None:
-        """Copy from another card, or from this one."""
+    def copy_from(self, to: int, card: Any, source: int, nbytes: int, stream: int) -> None:
+        """Copy from the card of another driver, or of this one."""
 
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         """Set bytes to zero."""
