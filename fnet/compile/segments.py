@@ -121,7 +121,7 @@ def _kind(
         leaves = any(reader not in inside for reader in readers.get(value, ()))
         if leaves:
             (given if is_number(value) else made).append(value)
-        if value in outputs and (leaves or is_number(value)):
+        if value in outputs and leaves:
             return None
         arguments = tuple(place[v] for v in node.inputs)
         shared.append((node.primitive, arguments, value.spec.dtype, value in outputs, leaves))

@@ -25,11 +25,12 @@ def arrays() -> list[np.ndarray]:
     return [rng.normal(size=shape).astype(np.float32) for shape in SHAPES]
 
 
-def run(f: Any, *donate: str) -> list[str]:
+def run(f: Any, *donate: str, given: list[np.ndarray] | None = None) -> list[str]:
     """The labels of the plan on a card, whose results are those of NumPy."""
     jitted = fnet.jit(f, donate=donate)
-    on_card = fnet.to_device(arrays(), "cuda")
-    received, expected = fnet.to_host(jitted(on_card)), f(arrays())
+    given = arrays() if given is None else given
+    on_card = fnet.to_device(given, "cuda")
+    received, expected = fnet.to_host(jitted(on_card)), f(given)
     for one, other in zip(fnet.tree.leaves(received), fnet.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
     return [call.label for call in jitted.plan(on_card).calls]
@@ -64,6 +65,24 @@ def test_columns_of_a_larger_array_are_not_side_by_side():
         return {"leaves": [x * 2 - part for x, part in zip(leaves, parts, strict=True)]}
 
     run(f, "leaves")
+
+
+def test_arrays_that_are_seen_in_two_larger_ones():
+    def f(leaves: Any) -> Any:
+        whole = np.concatenate([x.reshape(-1) for x in leaves])
+        one, two = np.cumsum(whole), np.cumsum(whole * 3)
+        parts = one[5:].reshape(5, 3), one[1:5], two[:1]
+        return {"leaves": [x * 2 - part for x, part in zip(leaves, parts, strict=True)]}
+
+    run(f, "leaves")
+
+
+def test_an_array_that_one_updates_and_another_reads():
+    def f(leaves: Any) -> Any:
+        one, two = np.cumsum(leaves[0]), np.cumsum(leaves[1])
+        return {"leaves": [leaves[0] - one, leaves[0] - two]}
+
+    run(f, "leaves", given=[np.float32([1, 2, 3]), np.float32([4, 5, 6])])
 
 
 def test_numbers_in_another_order_than_the_arrays():

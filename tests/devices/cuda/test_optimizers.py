@@ -70,7 +70,7 @@ OF_NORMS = {
 
 
 def test_adafactor_updates_all_parameters_by_one_launch():
-    assert labels(optimizers.adafactor(0.1))[-1].startswith("4 x divide+multiply")
+    assert sum("divide+multiply" in label for label in labels(optimizers.adafactor(0.1))) == 1
 
 
 @pytest.mark.parametrize("name", OF_NORMS)

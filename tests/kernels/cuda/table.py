@@ -79,7 +79,7 @@ KERNELS: dict[str, Row] = {
     "copy.fill": Row(_both("x x n", "? ? n", "i8 i8 n"), vector=True),
     "crossentropy.categorical_crossentropy": Row(_both("x x x n n"), vector=True, shuffles=True, registers=120),
     "crossentropy.categorical_crossentropy_vjp": Row(
-        _both("x x x x x n n n n"), vector=True, shuffles=True, registers=120
+        _both("x x x x x n n n n"), vector=True, shuffles=True, registers=128
     ),
     "crossentropy.sparse_crossentropy": Row(
         _both("x i8 x n n", "f4 i4 f4 n n"), vector=True, shuffles=True, registers=72
