@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from fnet import data, random
+from fnet import data, random, tree
 from fnet.data import batches, windows
 from fnet.errors import FileError, ValueRangeError
 from fnet.inspect import plot
+from fnet.keras.audio_dataset import audio_dataset_from_directory as audio_dataset_from_directory
 from fnet.keras.feature_space import FeatureSpace as FeatureSpace
 from fnet.keras.image_files import array_to_img as array_to_img
 from fnet.keras.image_files import image_dataset_from_directory as image_dataset_from_directory
@@ -71,6 +72,19 @@ def model_to_dot(model: Model, **options: Any) -> str:
 def is_keras_tensor(x: Any) -> bool:
     """Whether x is a symbolic value: an `Input`, or what follows from one."""
     return isinstance(x, SymbolicNode)
+
+
+def get_source_inputs(tensor: Any) -> list[Any]:
+    """The symbolic inputs that a symbolic value follows from, each once."""
+    found: dict[int, Any] = {}
+    stack = [tensor]
+    while stack:
+        node = stack.pop()
+        if node.call is None:
+            found.setdefault(id(node), node)
+        else:
+            stack += reversed(tree.leaves(node.call.inputs))
+    return list(found.values())
 
 
 def timeseries_dataset_from_array(

@@ -19,8 +19,7 @@ BY_PATHS = "fnet.optimizers.partition gives parts of the parameters an optimizer
 BY_FIT = "fit prints by itself, as verbose says"
 NO_NETWORK = "fnet talks to no server: a callback of one's own sends what on_epoch_end gets"
 UTILS = """
-audio_dataset_from_directory bounding_boxes
-get_source_inputs Config
+bounding_boxes Config
 """
 REFUSED: dict[str, dict[str, str]] = {
     "layers": dict.fromkeys(("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"), OTHERS),
