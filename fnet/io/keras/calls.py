@@ -147,10 +147,11 @@ def calls_of(
     masked: a tree of bools like `samples`, whether an input has a mask.
     Raises `StructureError` for a merge by a function, which Keras has no layer for.
     """
-    flat: set[str] = set()
+    flat, inner = set[str](), dict[str, Calls]()
     while True:
         try:
-            return _walked(_Walk(net, params, state, samples is not None, bool(models), flat), net, samples, masked)
+            walk = _Walk(net, params, state, samples is not None, bool(models), flat, inner)
+            return _walked(walk, net, samples, masked)
         except _FlatError as error:
             if models == "all":
                 raise StructureError(f"{error} Keep the weights alone: fnet.save_weights.") from None
@@ -179,12 +180,11 @@ def model_calls(net: Layer) -> Calls:
 class _Walk:
     """The way through a network that notes the calls."""
 
-    def __init__(
-        self, net: Layer, params: Any, state: Any, evaluates: bool, models: bool, flat: Collection[str]
-    ) -> None:
+    def __init__(self, net: Layer, params: Any, state: Any, evaluates: bool, models: bool, flat: Collection[str],
+                 inner: dict[str, Calls]) -> None:  # fmt: skip
         self.params, self.state, self.evaluates, self.models = params, state, evaluates, models
         self.flat = flat  # paths of networks whose layers are those of this one
-        self.inner: dict[str, Calls] = {}
+        self.inner = inner  # the calls in models that are known, of walks before this one, too
         self.first = first_uses(net.children, net.entries) if net.container else {}
         self.calls: list[TracedCall] = []
         self.trail = Trail()

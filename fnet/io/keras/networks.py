@@ -94,7 +94,11 @@ def _sequential(own: Config, entries: list[Config], origin: Origin, around: int 
     for i, entry in enumerate(entries):
         first = entry.object("config")
         if isinstance(first.raw("layers"), list) and i == 0 and samples is None:
-            samples = read_model(entry, origin).samples
+            inner = read_model(entry, origin, around)  # once: models may begin with models many levels deep
+            samples = inner.samples
+            layers.append(inner.net)
+            members.append(_member(inner, entry))
+            continue
         if entry.read("class_name", TEXT) == _INPUT:
             samples = _declared(entry)
             continue
@@ -265,7 +269,7 @@ def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, ori
     class_name, own = entry.read("class_name", TEXT), entry.raw("config")
     if class_name in MODELS:
         model = read_model(entry, origin, batch)
-        return model.net, Member(model.net.name, class_name, nested(model.members).below(model.net.name))
+        return model.net, _member(model, entry)
     own = entry.object("config")
     row = row_of_object(entry)
     name = own.read("name", TEXT) if "name" in own else entry.read("name", TEXT)
@@ -275,6 +279,11 @@ def _layer(entry: Config, call_fields: Mapping[str, Any], batch: int | None, ori
     layer = _named(layer, name, entry.path)
     variables = row.variables(layer).below(layer.name)
     return layer, Member(layer.name, class_name, variables if layer.trainable is True else variables.frozen())
+
+
+def _member(model: Model, entry: Config) -> Member:
+    """What a model within a model has in the file."""
+    return Member(model.net.name, entry.read("class_name", TEXT), nested(model.members).below(model.net.name))
 
 
 def _named(layer: Layer, name: str, path: str) -> Layer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from fnet.io.keras.networks import Origin, read_model
 from fnet.layers import LSTM, Add, BatchNormalization, Dense, Masking
 from fnet.masking import unmasked
 from fnet.networks.combinators import named
+from fnet.networks.layer import Layer
+from fnet.networks.samples import Samples
 from tests.keras.nested_models import NETS
 
 
@@ -211,3 +214,24 @@ def test_a_stateful_layer_knows_the_batch_of_the_outer_model(tmp_path, suffix):
     save_model(tmp_path / f"m.{suffix}", net, *weights, shape=(3, 2))
     loaded, *found = load_model(tmp_path / f"m.{suffix}")
     assert same(loaded.apply(*found, x)[0], net.apply(*weights, x)[0])
+
+
+def test_models_that_begin_with_models_take_time_with_their_depth():
+    """Read twice at each level, 60 levels would take for ever."""
+    config: dict[str, Any] = {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "units": 2}}]}
+    for _ in range(60):
+        config = {"name": "m", "layers": [{"class_name": "Sequential", "config": config}]}
+    start = time.process_time()
+    assert read_model(Config({"class_name": "Sequential", "config": config}, "model")).samples is None
+    assert time.process_time() - start < 2
+
+
+def test_networks_that_lie_flat_at_each_level_take_time_with_their_depth():
+    def level(depth: int) -> Layer:
+        return serial(level(depth - 1), serial(), Dense(2)) if depth else serial(Dense(2))
+
+    net = level(12)
+    params, state = net.init(random.key(0), (2,))
+    start = time.process_time()
+    calls_of(net, params, state, Samples((2,), np.dtype("float32")), True)
+    assert time.process_time() - start < 4
