@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 
 from fnet.compile.contraction import Contraction, Vertex
-from fnet.compile.graph import Graph, Node, Value
+from fnet.compile.graph import Graph, Node
 from fnet.compile.loops import foldable
 from fnet.device import Device
 
@@ -38,7 +38,6 @@ def fuse(graph: Graph, device: Device) -> list[FusedRegion]:
     """Partition the nodes into regions, in an order in which they can run; the device says what its rules compute."""
     regions: Contraction[FusedRegion] = Contraction()
     region_of: dict[Node, FusedRegion] = {}
-    called: dict[tuple[str, tuple[Value, ...]], Node] = {}
     for node in graph.nodes:
         region = FusedRegion(node)
         regions.add(region, [region_of[v.node] for v in node.inputs if v.node is not None])
@@ -48,9 +47,8 @@ def fuse(graph: Graph, device: Device) -> list[FusedRegion]:
                 producer = value.node
                 if producer is not None and producer.is_elementwise and value.spec.shape == region.space:
                     region = _merge(region_of[producer], region, regions, region_of)
-        elif not node.operation:
-            called[node.primitive.name, tuple(node.inputs)] = node
-            _take_beside(node, device.rule(node.primitive).beside, called, regions, region_of)
+        elif not node.operation and device.rule(node.primitive).beside:
+            _take_beside(node, device.rule(node.primitive).beside, regions, region_of)
     return _ordered(regions, {node: i for i, node in enumerate(graph.nodes)})
 
 
@@ -87,14 +85,13 @@ def _merge(
 def _take_beside(
     node: Node,
     name: str,
-    called: dict[tuple[str, tuple[Value, ...]], Node],
     regions: Contraction[FusedRegion],
     region_of: dict[Node, FusedRegion],
 ) -> None:
-    """Let a node take over the call of the primitive `name` on its first inputs, if there is one."""
-    for count in range(1, len(node.inputs)) if name else ():
-        other = called.get((name, tuple(node.inputs[:count])))
-        if other is not None and len(region_of[other].nodes) == 1 and regions.join(region_of[node], region_of[other]):
+    """Let a node take over the call before it of the primitive `name` on its first inputs, if there is one."""
+    for other, region in region_of.items():
+        is_it = other.primitive.name == name and other.inputs == node.inputs[: len(other.inputs)]
+        if is_it and len(region.nodes) == 1 and regions.join(region_of[node], region):
             region_of[node].nodes.insert(0, other)
             region_of[other] = region_of[node]
             return

@@ -149,10 +149,9 @@ def pick_what_is_positive(graph: Graph, device: Device) -> Graph:
 
     With p the elements that were picked, ``unpick(where(p > 0, g, 0))`` then is ``unpick(g)``.
     """
-    readers, kept = graph.consumers(), set(graph.outputs)
-    for node in graph.nodes:
-        if node.operation or not device.rule(node.primitive).picks_positive:
-            continue
+    picking = [n for n in graph.nodes if not n.operation and device.rule(n.primitive).picks_positive]
+    readers, kept = graph.consumers() if picking else {}, set(graph.outputs)
+    for node in picking:
         picked, places = node.outputs
         if math.prod(axis.kernel for axis in node.params["axes"]) > np.iinfo(places.spec.dtype).max:
             continue  # there is no number that means none
