@@ -25,7 +25,7 @@ class Steps(NamedTuple):
 
     first: int
     apart: int
-    count: int
+    many: int
     taps: range
     scale: int
     step: int
@@ -56,7 +56,7 @@ def windows(samples: int, axes: Axes, groups: int, depth: int, columns: int, tra
         table = np.concatenate([_result_lines(steps[:-1], results), _source_lines(steps[:-1], sources), taps])
         sizes.append({
             "samples": samples, "groups": groups, "depth": depth, "columns": columns,
-            "lines": math.prod(s.count for s in steps[:-1]), "line": last.count, "pixels": math.prod(sources),
+            "lines": math.prod(s.many for s in steps[:-1]), "line": last.many, "pixels": math.prod(sources),
             "taps": len(taps), "last_taps": len(last.taps),
             "scale": last.scale, "step": last.step, "offset": last.offset, "limit": sources[-1],
             "residues": len(residues), "leads": begin, "weights": weights,
@@ -105,7 +105,7 @@ def _result_lines(steps: Sequence[Steps], results: Sequence[int]) -> np.ndarray:
     """The line of the result that each line of targets is; steps: of the axes before the last."""
     lines = np.zeros(1, np.int64)
     for step, size in zip(steps, results, strict=False):
-        lines = (lines[:, None] * size + step.first + step.apart * np.arange(step.count)).reshape(-1)
+        lines = (lines[:, None] * size + step.first + step.apart * np.arange(step.many)).reshape(-1)
     return lines
 
 
@@ -113,9 +113,9 @@ def _source_lines(steps: Sequence[Steps], sources: Sequence[int]) -> np.ndarray:
     """The lines of the source that taps (rows) of these axes read for lines of targets (columns), -1 outside of it."""
     found = np.zeros((1, 1), np.int64)
     for step, size in zip(steps, sources, strict=False):
-        taps, targets = len(step.taps), np.arange(step.count)
+        taps, targets = len(step.taps), np.arange(step.many)
         places = targets * step.scale + np.arange(taps)[:, None] * step.step + step.offset
         outer, inner = found[:, None, :, None], np.where((places >= 0) & (places < size), places, -1)[:, None]
         both = np.where((outer < 0) | (inner < 0), -1, outer * size + inner)
-        found = both.reshape(len(found) * taps, found.shape[1] * step.count)
+        found = both.reshape(len(found) * taps, found.shape[1] * step.many)
     return found.reshape(-1)
