@@ -19,7 +19,7 @@ from fnet.taps import Axes, Axis
 class Steps(NamedTuple):
     """Targets of an axis that see the same taps, and what they read.
 
-    Target i is the position ``first + i * apart`` of the result, of `count`; through the t-th of its `taps` it reads
+    Target i is the position ``first + i * apart`` of the result, of so `many`; through the t-th of its `taps` it reads
     ``i * scale + t * step + offset``.
     """
 
