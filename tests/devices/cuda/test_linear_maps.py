@@ -42,7 +42,10 @@ def test_a_part_among_zeros(dtype: Any):
         assert sum(device.launched.values()) == launches, (shape, index)
 
 
-WIDTHS = (1, 2), (4, 8, 4), (4, 3), (3, 4), (3, 0, 2), (2, 1, 3, 4, 1), (4,) * 9, (1, 1, 1, 1, 4), (5,), (0, 0)
+WIDTHS: tuple[tuple[int, ...], ...] = (
+    (1, 2), (4, 8, 4), (4, 3), (3, 4), (3, 0, 2), (2, 1, 3, 4, 1), (4,) * 9, (1, 1, 1, 1, 4), (4, 4, 4, 4, 1),
+    (1, 1, 1, 2, 4, 4, 4, 4, 3), (5,), (0, 0),
+)  # fmt: skip
 
 
 def test_arrays_side_by_side():
