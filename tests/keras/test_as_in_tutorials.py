@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from fnet.keras import Input, Model, Sequential, initializers, layers, losses, ops, utils
 
@@ -26,6 +27,7 @@ def test_a_layer_of_ones_own_has_the_name_of_a_standard_one():
     assert "own (Attention)" in texts[0]
 
 
+@pytest.mark.slow
 def test_an_attention_in_a_layer_of_ones_own_is_built_by_a_call_with_a_mask():
     class Block(layers.Layer):
         def __init__(self):

@@ -34,6 +34,7 @@ def test_the_two_layers_of_a_bidirectional():
     np.testing.assert_array_equal(both.backward_layer.get_weights()[0], both.get_weights()[3])
 
 
+@pytest.mark.slow
 def test_states_begin_again():
     model = Sequential([Input(batch_shape=(2, 5, 2)), layers.LSTM(3, stateful=True)])
     x = np.ones((2, 5, 2), np.float32)

@@ -37,7 +37,7 @@ def test_the_functional_network_draws_as_its_state_says():
     np.testing.assert_array_equal(net.apply(params, after, X)[0], model(X))
 
 
-@pytest.mark.parametrize("kept", ["keras", "to_json", "clone"])
+@pytest.mark.parametrize("kept", [pytest.param("keras", marks=pytest.mark.slow), "to_json", "clone"])
 def test_a_call_in_training_is_kept(kept, tmp_path):
     inner = drawing()
     x = Input((4,))

@@ -84,6 +84,7 @@ def chain():
     ])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_losses_and_metrics_of_ones_own_are_in_files(tmp_path):
     model = chain()
     model.compile("sgd", Weighed(3.0), metrics=[Far(limit=0.2)])

@@ -55,6 +55,7 @@ def connected(kind):
     return model
 
 
+@pytest.mark.slow
 def test_a_step_of_ones_own_does_what_fit_does(tmp_path):
     own, plain = connected(Stepping), connected(Model)
     options = {"epochs": 2, "batch_size": 8, "validation_data": (X, Y), "shuffle": False, "verbose": 0}
@@ -163,6 +164,7 @@ def test_parts_of_steps():
     assert (signs.get_weights()[0] < given).all()  # it goes away from what plain data ask for
 
 
+@pytest.mark.slow
 def test_a_loop_of_ones_own():
     model, optimizer, seen = connected(Model), optimizers.Adam(0.05), metrics.MeanAbsoluteError()
     first = None
