@@ -201,7 +201,14 @@ def weights_of(before: int, after: int, interpolation: str, antialias: bool) -> 
     """What each pixel of a row of `before` counts in each of `after`: (after, before), rows of sum 1."""
     scale = before / after
     middles = (np.arange(after) + 0.5) * scale - 0.5
-    wide = max(scale, 1.0) if antialias else 1.0
+    return weights_at(middles, before, interpolation, max(scale, 1.0) if antialias else 1.0)
+
+
+def weights_at(middles: np.ndarray, before: int, interpolation: str, wide: float = 1.0) -> np.ndarray:
+    """What each pixel of a row counts at places between them, by a kernel that is so many times as wide.
+
+    middles: (after,), 0 in the middle of the first pixel -> (after, before), rows of sum 1, zeros beyond the edges.
+    """
     weights = _KERNELS[interpolation](np.abs(middles[:, None] - np.arange(before)) / wide)
     total = weights.sum(1, keepdims=True)
     known = np.abs(total) > 1000 * np.finfo(np.float32).eps

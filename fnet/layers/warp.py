@@ -40,7 +40,7 @@ def sampled(images: Any, rows: Any, columns: Any, interpolation: str, fill_mode:
     "reflect" mirrors it with the edge.
     """
     if interpolation == "nearest":
-        return _pixels(images, _rounded(rows), _rounded(columns), fill_mode, fill_value)
+        return _pixels(images, rounded(rows), rounded(columns), fill_mode, fill_value)
     top, left = ops.floor(rows), ops.floor(columns)
     down, right = ops.expand_dims(rows - top, -1), ops.expand_dims(columns - left, -1)
     lines = []
@@ -54,7 +54,7 @@ def _pixels(images: Any, rows: Any, columns: Any, fill_mode: str, fill_value: fl
     """The pixels in whole rows and columns, which may be beyond the edges."""
     n, height, width, channels = images.shape
     i, j = (
-        ops.astype(_INSIDE[fill_mode](ops.astype(p, np.int64), s), np.int64)
+        ops.astype(INSIDE[fill_mode](ops.astype(p, np.int64), s), np.int64)
         for p, s in ((rows, height), (columns, width))
     )
     first = beside(np.arange(n)[:, None, None] * (height * width), images)
@@ -72,7 +72,7 @@ def _within(places: Any, size: int) -> Any:
     return ops.logical_and(ops.greater_equal(places, 0), ops.less(places, size))
 
 
-def _rounded(places: Any) -> Any:
+def rounded(places: Any) -> Any:
     """The nearest whole numbers; halves away from zero."""
     return ops.sign(places) * ops.floor(ops.absolute(places) + 0.5)
 
@@ -91,9 +91,18 @@ def _reflected(index: Any, size: int) -> Any:
     return ops.minimum(place, 2 * size - 1 - place)
 
 
-_INSIDE: dict[str, Callable[[Any, int], Any]] = {
+def _mirrored(index: Any, size: int) -> Any:
+    """Without the edge: c b | a b c | b a."""
+    turn = max(2 * (size - 1), 1)
+    place = index % turn
+    return ops.minimum(place, turn - place) if size > 1 else place
+
+
+INSIDE: dict[str, Callable[[Any, int], Any]] = {
     "constant": _nearest,
     "nearest": _nearest,
     "wrap": _wrapped,
     "reflect": _reflected,
+    "mirror": _mirrored,
 }
+"""The place within an axis of a size that stands for a whole number, by what is beyond the edges."""

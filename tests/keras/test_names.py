@@ -18,6 +18,8 @@ NO_HALVES = "no number has 16 bits, so no loss is scaled"
 BY_PATHS = "fnet.optimizers.partition gives parts of the parameters an optimizer of their own"
 BY_FIT = "fit prints by itself, as verbose says"
 NO_NETWORK = "fnet talks to no server: a callback of one's own sends what on_epoch_end gets"
+NO_COMPLEX = "there are no complex numbers"
+BY_PRIMITIVE = "fnet.primitive makes a function with a derivative rule of its own"
 UTILS = """
 bounding_boxes Config
 """
@@ -35,6 +37,10 @@ REFUSED: dict[str, dict[str, str]] = {
     "constraints": {},
     "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "OrbaxCheckpoint": OTHERS},
     "random": {},
+    "ops": dict.fromkeys(("eigh", "lstsq", "lu_factor", "matrix_rank", "pinv", "qr", "svd"), LATER)
+    | dict.fromkeys(("eig", "view_as_complex", "view_as_real"), NO_COMPLEX)
+    | {"custom_gradient": BY_PRIMITIVE},
+    "ops.image": {},
     "utils": dict.fromkeys(UTILS.split(), LATER)
     | {"get_custom_objects": CONFIGS}
     | dict.fromkeys(("disable_interactive_logging", "enable_interactive_logging"), BY_FIT)

@@ -20,6 +20,8 @@ NAMES: dict[str, Any] = {
     "grouped": rng.normal(size=(3, 3, 2, 6)).astype("f4"), "dk": rng.normal(size=(3, 3, 4, 2)).astype("f4"),
     "lab": np.array([1, 0, 3]), "prob": np.exp(x) / np.exp(x).sum(1, keepdims=True), "B": x > 0,
     "q": rng.normal(size=(2, 5, 2, 8)).astype("f4"), "I": np.array([3, 1, 2]),
+    "rgb": rng.random(size=(2, 5, 6, 3)).astype("f4"),
+    "corners": np.array([[0, 0], [5, 0], [0, 5], [5, 5]], "f4"),
     "sq": x[:, :3] @ x[:, :3].T + np.eye(3, dtype="f4"),
 }  # fmt: skip
 ROWS = [row for line in CALLS.strip().splitlines() for row in line.split(" | ")]
@@ -125,6 +127,39 @@ def test_loops_and_branches():
     assert float(doubled) == 12.0
 
 
+def test_images_and_patterns_on_symbolic_values_and_compiled_ones():
+    images = NAMES["img"]
+    points = ops.image.resize(Input((6, 6, 4)), (3, 3))
+    inputs = Input((6, 6, 4))
+    model = Model(inputs, ops.rearrange(ops.image.crop_images(inputs, 1, 2, 1, 1), "b h w c -> b c h w"))
+    expected = np.moveaxis(images[:, 1:-1, 2:-1], -1, 1)
+    np.testing.assert_array_equal(model.predict(images, verbose=0), expected)
+    np.testing.assert_array_equal(
+        fnet.jit(lambda x: ops.unfold(ops.fold(x, 5, 2, stride=2), 2, stride=2))(
+            images.reshape(2, 72, 2)[:, :, :1].repeat(4, 2)
+        ),
+        images.reshape(2, 72, 2)[:, :, :1].repeat(4, 2),
+    )
+    assert points.shape == (None, 3, 3, 4)
+
+
+def test_elastic_transforms_move_pixels_by_the_same_noise_for_a_seed():
+    one, other, third = (ops.image.elastic_transform(NAMES["rgb"], 3.0, 1.0, seed=s) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, other)
+    assert (one != third).any() and one.shape == NAMES["rgb"].shape
+    np.testing.assert_array_equal(ops.image.elastic_transform(NAMES["rgb"], 0.0, seed=1), NAMES["rgb"])
+
+
+def test_complex_numbers_are_pairs():
+    real, imag = ops.polar(NAMES["p"], y)
+    np.testing.assert_allclose(real + 1j * imag, NAMES["p"] * np.exp(1j * y), 1e-6)
+    back = ops.ifft(ops.fft((real, imag)))
+    np.testing.assert_allclose(back, (real, imag), atol=1e-6)
+    _, tangent, more = ops.jvp(lambda a: (a * a, a), [x], [y], has_aux=True)
+    np.testing.assert_allclose(tangent, 2 * x * y, 1e-6)
+    np.testing.assert_array_equal(more, x)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [
@@ -139,6 +174,21 @@ def test_loops_and_branches():
         ),
         (lambda: ops.norm(x, "nuc"), "matrices have the orders None, 'fro', 1, -1, inf and -inf here, received 'nuc'"),
         (lambda: ops.segmentsum(x), "has no attribute 'segmentsum'"),
+        (lambda: ops.custom_gradient, "has no custom_gradient: fnet.primitive makes a function with a derivative rule"),
+        (lambda: ops.view_as_real, "has no view_as_real: there are no complex numbers; fft and polar have the real"),
+        (lambda: ops.eig, "has no eig: its values may be complex, and there are no complex numbers"),
+        (lambda: ops.rearrange(x, "a b -> a"), "expected the same names on both sides of '->', each once"),
+        (lambda: ops.rearrange(x, "(a b) c -> a b c"), "does not become a x b with {}"),
+        (lambda: ops.rearrange(x, "a -> a"), "has 1 axes on its left, but the array (3, 4)"),
+        (lambda: ops.fold(NAMES["t3"], 3, 2), "expected (N, C 4, 4) for windows of (2, 2) pixels of images (3, 3)"),
+        (lambda: ops.unfold(x, 2), "unfold: expected images (N, C, H, W), received (3, 4)"),
+        (lambda: ops.image.resize(x, (2, 2)), "expected 3 axes for one or 4 for several, received (3, 4)"),
+        (lambda: ops.image.pad_images(NAMES["img"], 1, 1, 1, 1, 9), "two of three numbers for the height, padding"),
+        (lambda: ops.image.crop_images(NAMES["img"], 4, 1, 4, 1), "the height is -2 with a cropping of 4 before"),
+        (lambda: ops.image.map_coordinates(x, y[:1], 1), "expected coordinates (2, ...) for an array (3, 4)"),
+        (lambda: ops.image.map_coordinates(x, y[:2], 2), "map_coordinates: expected order 0 or 1, received 2"),
+        (lambda: ops.image.affine_transform(NAMES["img"], x), "expected transforms (8,) or (N, 8), received (3, 4)"),
+        (lambda: ops.image.perspective_transform(NAMES["img"], x, x), "points (4, 2) or (N, 4, 2), received (3, 4)"),
         (lambda: ops.map(lambda a: a, (x, x[:2])), "expected arrays of one size along their first axis"),
     ],
 )

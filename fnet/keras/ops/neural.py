@@ -167,7 +167,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     return losses.sparse_categorical_crossentropy(target, output, from_logits=from_logits, reduction="none")
 
 
-def _channels(function: Any, x: Any, data_format: str | None) -> Any:
+def of_channels_last(function: Any, x: Any, data_format: str | None) -> Any:
     """A function of channels-last arrays on those of another data format."""
     if data_format not in (None, "channels_last", "channels_first"):
         raise ValueRangeError(f"expected data_format 'channels_last' or 'channels_first', received {data_format!r}.")
@@ -179,7 +179,7 @@ def _channels(function: Any, x: Any, data_format: str | None) -> Any:
 @of_arrays
 def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: Any = None) -> Any:
     """The largest element of each window."""
-    return _channels(lambda x: ops.max_pool(x, pool_size, strides, padding.lower()), inputs, data_format)
+    return of_channels_last(lambda x: ops.max_pool(x, pool_size, strides, padding.lower()), inputs, data_format)
 
 
 @of_arrays
@@ -187,7 +187,7 @@ def average_pool(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: Any = None
 ) -> Any:
     """The mean of each window."""
-    return _channels(lambda x: ops.average_pool(x, pool_size, strides, padding.lower()), inputs, data_format)
+    return of_channels_last(lambda x: ops.average_pool(x, pool_size, strides, padding.lower()), inputs, data_format)
 
 
 @of_arrays
@@ -205,7 +205,7 @@ def conv(
         groups = x.shape[-1] // kernel.shape[-2]
         return ops.conv(x, kernel, strides, padding.lower(), dilation_rate, groups)
 
-    return _channels(of_last, inputs, data_format)
+    return of_channels_last(of_last, inputs, data_format)
 
 
 @of_arrays
@@ -218,7 +218,7 @@ def depthwise_conv(
     dilation_rate: Any = 1,
 ) -> Any:
     """A convolution of each channel by itself; kernel: (*sizes, channels, multiplier)."""
-    return _channels(
+    return of_channels_last(
         lambda x: ops.depthwise_conv(x, kernel, strides, padding.lower(), dilation_rate), inputs, data_format
     )
 
@@ -239,7 +239,7 @@ def separable_conv(
         apart = ops.depthwise_conv(x, depthwise_kernel, strides, padding.lower(), dilation_rate)
         return ops.conv(apart, pointwise_kernel)
 
-    return _channels(of_last, inputs, data_format)
+    return of_channels_last(of_last, inputs, data_format)
 
 
 @of_arrays
@@ -253,7 +253,7 @@ def conv_transpose(
     dilation_rate: Any = 1,
 ) -> Any:
     """The transpose of a convolution; kernel: (*sizes, filters, channels)."""
-    return _channels(
+    return of_channels_last(
         lambda x: ops.conv_transpose(x, kernel, strides, padding.lower(), dilation_rate, output_padding),
         inputs,
         data_format,
@@ -316,7 +316,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
         spread = ops.transpose(parts, (0, 1, 3, 2, 4, 5))
         return ops.reshape(spread, (batch, height * block_size, width * block_size, depth // block_size**2))
 
-    return _channels(of_last, x, data_format)
+    return of_channels_last(of_last, x, data_format)
 
 
 @of_arrays
@@ -329,4 +329,4 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
         parts = ops.transpose(ops.reshape(x, sizes), (0, 1, 3, 2, 4, 5))
         return ops.reshape(parts, (batch, height // block_size, width // block_size, block_size**2 * depth))
 
-    return _channels(of_last, x, data_format)
+    return of_channels_last(of_last, x, data_format)

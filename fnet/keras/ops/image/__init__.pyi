@@ -1,0 +1,16 @@
+from fnet.keras.ops.image.colors import hsv_to_rgb as hsv_to_rgb
+from fnet.keras.ops.image.colors import rgb_to_grayscale as rgb_to_grayscale
+from fnet.keras.ops.image.colors import rgb_to_hsv as rgb_to_hsv
+from fnet.keras.ops.image.filters import extract_patches as extract_patches
+from fnet.keras.ops.image.filters import extract_patches_3d as extract_patches_3d
+from fnet.keras.ops.image.filters import gaussian_blur as gaussian_blur
+from fnet.keras.ops.image.filters import sobel_edges as sobel_edges
+from fnet.keras.ops.image.filters import ssim as ssim
+from fnet.keras.ops.image.sizes import crop_images as crop_images
+from fnet.keras.ops.image.sizes import pad_images as pad_images
+from fnet.keras.ops.image.sizes import resize as resize
+from fnet.keras.ops.image.sizes import scale_and_translate as scale_and_translate
+from fnet.keras.ops.image.warped import affine_transform as affine_transform
+from fnet.keras.ops.image.warped import elastic_transform as elastic_transform
+from fnet.keras.ops.image.warped import map_coordinates as map_coordinates
+from fnet.keras.ops.image.warped import perspective_transform as perspective_transform
