@@ -58,6 +58,11 @@ _FORWARD: tuple[tuple[str, Operation, Operation | None], ...] = (
     ("GEMM 8192 x 8192 x 8192", kinds.Gemm(8192, 8192, 8192), kinds.Gemm(3, 4, 5)),
     ("GEMM 1024 x 1024 x 1024", kinds.Gemm(1024, 1024, 1024), None),
     ("Adam on 100 million parameters", kinds.AdamUpdate(((100_000_000,),)), kinds.AdamUpdate(((7,),))),
+    (
+        "one query beside 4096 tokens, batch 4, 16 heads of 64",
+        kinds.Decoding(4, 4096, 16, 64),
+        kinds.Decoding(1, 3, 1, 2),
+    ),
     *(
         (f"{chain}, 100 million", kinds.Elementwise(chain, 100_000_000), kinds.Elementwise(chain, 9))
         for chain in ("(x - y) / 3 + y * y", "gelu(x) * y")
@@ -92,8 +97,12 @@ _LOWER: tuple[tuple[str, Operation, Operation | None], ...] = (
     ("convolution 3x3, 56x56x64 to 64, batch 64, less precise", kinds.Convolution(64, 56, 64, 64, 3), None),
     ("convolution 3x3/2, 56x56x128 to 128, batch 64, less precise", kinds.Convolution(64, 56, 128, 128, 3, 2), None),
     ("convolution 3x3, 14x14x256 to 256, batch 64, less precise", kinds.Convolution(64, 14, 256, 256, 3), None),
+    ("attention, 2 x 4096 tokens, 16 heads of 64, less precise", kinds.Attention(2, 4096, 16, 64), None),
 )
-LOWER = tuple(_operation(*row) for row in _LOWER)
+LOWER = (
+    *(_operation(*row) for row in _LOWER),
+    _operation(*_LOWER[-1], "both"),
+)
 """What is measured at lower levels of precision."""
 
 _SIZES = ((8192, 8192, 8192), (4096, 4096, 1024), (1024, 1024, 1024), (128, 300, 784), (784, 300, 128), (1, 4096, 4096))

@@ -10,7 +10,8 @@ At "high" a single product of split numbers can be off by up to 5e-5; 5e-6 is wh
 of matrices, 1e-5 in that of recurrent layers and attention, where products follow each other.
 
 On a card both levels take tensor cores, with the same arithmetic: three products of split numbers, or one of rounded
-ones, with sums in float32. Numbers of a split product that come out infinite or NaN are computed in float32.
+ones, with sums in float32. Numbers of a split product that come out infinite or NaN are computed in float32; not those
+of attention, where an infinite query, key or value gives NaN at "high".
 
 It holds for matrix products, convolutions, the products of recurrent layers and those of attention; gates, states and
 softmax stay in float32. Results of recurrent layers and attention, and their gradients, keep the bounds relative to

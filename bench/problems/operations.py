@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -105,6 +105,7 @@ class Attention(Operation):
     tokens: int
     heads: int
     width: int
+    causal: ClassVar[bool] = True
 
     @property
     def flops(self) -> int:
@@ -112,6 +113,25 @@ class Attention(Operation):
 
     def shapes(self) -> Any:
         return ((self.batch, self.tokens, self.heads, self.width),) * 3
+
+
+@dataclass(frozen=True)
+class Decoding(Attention):
+    """One query (N, 1, heads, width) beside keys and values of so many tokens, all of which it sees."""
+
+    causal: ClassVar[bool] = False
+
+    @property
+    def flops(self) -> int:
+        return 0
+
+    @property
+    def traffic(self) -> int:
+        return 2 * self.batch * self.tokens * self.heads * self.width
+
+    def shapes(self) -> Any:
+        keys = super().shapes()[0]
+        return (self.batch, 1, self.heads, self.width), keys, keys
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ def _(operation: kinds.LSTM) -> Function:
 
 @function_of.register
 def _(operation: kinds.Attention) -> Function:
-    return lambda query, key, value: ops.dot_product_attention(query, key, value, causal=True)
+    return lambda query, key, value: ops.dot_product_attention(query, key, value, causal=operation.causal)
 
 
 @function_of.register

@@ -109,7 +109,7 @@ def _(operation: kinds.LSTM) -> Function:
 
 @function_of.register
 def _(operation: kinds.Attention) -> Function:
-    return lambda query, key, value: jax.nn.dot_product_attention(query, key, value, is_causal=True)
+    return lambda query, key, value: jax.nn.dot_product_attention(query, key, value, is_causal=operation.causal)
 
 
 @function_of.register

@@ -111,7 +111,7 @@ def _(operation: kinds.LSTM, x: torch.Tensor, *weights: torch.Tensor) -> Any:
 def _(operation: kinds.Attention, *arrays: torch.Tensor) -> Any:
     def attention(*qkv: torch.Tensor) -> torch.Tensor:
         heads_first = (part.transpose(1, 2) for part in qkv)
-        return functional.scaled_dot_product_attention(*heads_first, is_causal=True).transpose(1, 2)
+        return functional.scaled_dot_product_attention(*heads_first, is_causal=operation.causal).transpose(1, 2)
 
     return attention, arrays
 

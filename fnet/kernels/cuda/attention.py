@@ -16,11 +16,37 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnet.kernels.cuda.attention_operands import (
+    BATCH,
+    CAUSAL,
+    DEPTH,
+    DROPPED,
+    HEADS,
+    K_BATCH,
+    K_HEAD,
+    K_TIME,
+    KEYS,
+    Q_BATCH,
+    Q_HEAD,
+    Q_TIME,
+    QUERIES,
+    RATE,
+    SCALE,
+    V_BATCH,
+    V_HEAD,
+    V_TIME,
+    VALUE_DEPTH,
+    is_kept,
+    is_seen,
+    limit_of,
+    place_of,
+    row_of,
+    shift_of,
+    words_of,
+)
 from fnet.kernels.cuda.runtime.kernel import cuda, device_function, kernel
 from fnet.kernels.cuda.runtime.rows import ALL, warp_max, warp_sum
-from fnet.kernels.cuda.scalars import block, ceil_f32, exp, log
-from fnet.kernels.scalar.philox import STREAM_BITS
-from fnet.kernels.sizes import Sizes
+from fnet.kernels.cuda.scalars import exp, log
 
 LANES = 32
 ROWS = 8  # of a block, at most
@@ -29,20 +55,7 @@ _THREADS = LANES * ROWS
 _PITCH = LANES + 1  # a column more, so that the elements of a column lie in different banks
 _OTHERS = LANES * (LANES + 1)
 
-(
-    BATCH, HEADS, QUERIES, KEYS, DEPTH, VALUE_DEPTH, CAUSAL, MASKED, DROPPED,
-    Q_BATCH, Q_TIME, Q_HEAD, K_BATCH, K_TIME, K_HEAD, V_BATCH, V_TIME, V_HEAD,
-    MASK_BATCH, MASK_HEAD, MASK_QUERY, MASK_KEY,
-) = LAYOUT = Sizes(
-    """
-    batch heads queries keys depth value_depth causal masked dropped
-    q_batch q_time q_head k_batch k_time k_head v_batch v_time v_head
-    mask_batch mask_head mask_query mask_key
-    """
-)  # fmt: skip
-SCALE, RATE = range(2)  # what `numbers` holds
-
-_0, _1, _INF, _LEVELS, _8 = np.float32(0), np.float32(1), np.float32(np.inf), np.float32(2.0**24), np.uint32(8)
+_0, _1, _INF = np.float32(0), np.float32(1), np.float32(np.inf)
 
 
 # --------------------------------------------------------------------------------------------- parts of kernels
@@ -99,44 +112,14 @@ def _write(a0, a1, a2, a3, factor, y, first, column, columns):
 
 
 @device_function
-def _place(pair, time, layout, batch_step, time_step, head_step):
-    """Where a head has what belongs to a time."""
-    heads = layout[HEADS]
-    return pair // heads * layout[batch_step] + time * layout[time_step] + pair % heads * layout[head_step]
-
-
-@device_function
-def _is_seen(pair, t, s, mask, layout):
-    """Whether query t, if there is one, sees key s, if there is one."""
-    if t >= layout[QUERIES] or s >= layout[KEYS] or (layout[CAUSAL] != 0 and s > t):
-        return False
-    if layout[MASKED] == 0:
-        return True
-    place = _place(pair, t, layout, MASK_BATCH, MASK_QUERY, MASK_HEAD) + s * layout[MASK_KEY]
-    return mask[place] != 0
-
-
-@device_function
 def _kept(weight, pair, t, s, key, rate, layout):
-    """What dropout makes of the weight of query t and key s.
-
-    The number drawn for it is word ``(pair * queries + t) * keys + s`` of the key's stream, keys being rounded up to a
-    multiple of 4.
-    """
+    """What dropout makes of the weight of query t and key s."""
     if layout[DROPPED] == 0:
         return weight
-    number = (pair * layout[QUERIES] + t) * ((layout[KEYS] + 3) // 4) + s // 4
-    w0, w1, w2, w3 = block(np.uint64(number), STREAM_BITS, key)
+    w0, w1, w2, w3 = words_of(pair, t, s, key, layout)
     low, high = w1 if s % 2 == 1 else w0, w3 if s % 2 == 1 else w2
     word = low if s % 4 < 2 else high
-    limit = np.int64(ceil_f32(np.float32(rate) * _LEVELS))
-    return weight * (_1 / (_1 - rate)) if np.int64(np.uint32(word) >> _8) >= limit else type(weight)(_0)
-
-
-@device_function
-def _shift(top):
-    """What to subtract from scores: `top`, but 0 where that is -inf (no key is seen)."""
-    return type(top)(_0) if top == -_INF else top
+    return weight * (_1 / (_1 - rate)) if is_kept(word, limit_of(rate)) else type(weight)(_0)
 
 
 # ------------------------------------------------------------------------------------------------------ kernels
@@ -157,40 +140,33 @@ def attention(q, k, v, mask, key, numbers, o, logsum, layout):
     pair, first = cuda.blockIdx.x // panels, cuda.blockIdx.x % panels * rows
     t, column = first + cuda.threadIdx.y, cuda.blockIdx.y * WIDTH + lane
     end = min(keys, first + rows) if layout[CAUSAL] != 0 else keys
-    x = _place(pair, first, layout, Q_BATCH, Q_TIME, Q_HEAD)
+    x = place_of(pair, first, layout, Q_BATCH, Q_TIME, Q_HEAD)
     zero = q.dtype.type(0)
     top, total = q.dtype.type(-_INF), zero
     a0, a1, a2, a3 = zero, zero, zero, zero
     s = 0
     while s < end:
         count = min(LANES, end - s)
-        y = _place(pair, s, layout, K_BATCH, K_TIME, K_HEAD)
+        y = place_of(pair, s, layout, K_BATCH, K_TIME, K_HEAD)
         score = _dots(own, others, q, x, layout[Q_TIME], queries - first, k, y, layout[K_TIME], count, depth)
         score *= numbers[SCALE]
-        score = score if _is_seen(pair, t, s + lane, mask, layout) else q.dtype.type(-_INF)
+        score = score if is_seen(pair, t, s + lane, mask, layout) else q.dtype.type(-_INF)
         highest = warp_max(score)
         before, top = top, highest if highest > top else top
-        shift = _shift(top)
+        shift = shift_of(top)
         weight, factor = exp(score - shift), exp(before - shift)
         total = total * factor + warp_sum(weight)
         weight = _kept(weight, pair, t, s + lane, key, numbers[RATE], layout)
-        y = _place(pair, s, layout, V_BATCH, V_TIME, V_HEAD)
+        y = place_of(pair, s, layout, V_BATCH, V_TIME, V_HEAD)
         a0, a1, a2, a3 = _add_rows(
             a0 * factor, a1 * factor, a2 * factor, a3 * factor, weight, count, v, y, layout[V_TIME], column, columns
         )
         s += LANES
     if t < queries:
         share = zero if total == zero else _1 / total
-        _write(a0, a1, a2, a3, share, o, _row(pair, t, queries, layout) * columns, column, columns)
+        _write(a0, a1, a2, a3, share, o, row_of(pair, t, queries, layout) * columns, column, columns)
         if lane == 0 and cuda.blockIdx.y == 0:
-            logsum[pair * queries + t] = _shift(top) + log(total)
-
-
-@device_function
-def _row(pair, time, times, layout):
-    """The number of the row of a head in an array (B, times, H, ...)."""
-    heads = layout[HEADS]
-    return (pair // heads * times + time) * heads + pair % heads
+            logsum[pair * queries + t] = shift_of(top) + log(total)
 
 
 @kernel(threads=_THREADS)
@@ -199,7 +175,7 @@ def row_dots(g, o, delta, layout):
     row = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y
     queries, columns = layout[QUERIES], layout[VALUE_DEPTH]
     if row < layout[BATCH] * layout[HEADS] * queries:
-        first = _row(row // queries, row % queries, queries, layout) * columns
+        first = row_of(row // queries, row % queries, queries, layout) * columns
         total = g.dtype.type(0)
         column = cuda.threadIdx.x
         while column < columns:
@@ -223,26 +199,26 @@ def attention_of_queries(q, k, v, mask, key, numbers, logsum, g, delta, dq, layo
     pair, first = cuda.blockIdx.x // panels, cuda.blockIdx.x % panels * rows
     t, column = first + cuda.threadIdx.y, cuda.blockIdx.y * WIDTH + lane
     end = min(keys, first + rows) if layout[CAUSAL] != 0 else keys
-    x, g_row = _place(pair, first, layout, Q_BATCH, Q_TIME, Q_HEAD), layout[HEADS] * value_depth
-    of_g = _row(pair, first, queries, layout) * value_depth
+    x, g_row = place_of(pair, first, layout, Q_BATCH, Q_TIME, Q_HEAD), layout[HEADS] * value_depth
+    of_g = row_of(pair, first, queries, layout) * value_depth
     zero = q.dtype.type(0)
     size, dot = zero, zero
     if t < queries:
-        size, dot = _shift(logsum[pair * queries + t]), delta[pair * queries + t]
+        size, dot = shift_of(logsum[pair * queries + t]), delta[pair * queries + t]
     a0, a1, a2, a3 = zero, zero, zero, zero
     s = 0
     while s < end:
         count = min(LANES, end - s)
-        y, z = _place(pair, s, layout, K_BATCH, K_TIME, K_HEAD), _place(pair, s, layout, V_BATCH, V_TIME, V_HEAD)
+        y, z = place_of(pair, s, layout, K_BATCH, K_TIME, K_HEAD), place_of(pair, s, layout, V_BATCH, V_TIME, V_HEAD)
         score = _dots(own, others, q, x, layout[Q_TIME], queries - first, k, y, layout[K_TIME], count, depth)
         score *= numbers[SCALE]
         slope = _dots(own, others, g, of_g, g_row, queries - first, v, z, layout[V_TIME], count, value_depth)
         slope = _kept(slope, pair, t, s + lane, key, numbers[RATE], layout)
-        weight = exp(score - size) if _is_seen(pair, t, s + lane, mask, layout) else zero
+        weight = exp(score - size) if is_seen(pair, t, s + lane, mask, layout) else zero
         a0, a1, a2, a3 = _add_rows(a0, a1, a2, a3, weight * (slope - dot), count, k, y, layout[K_TIME], column, depth)
         s += LANES
     if t < queries:
-        _write(a0, a1, a2, a3, numbers[SCALE], dq, _row(pair, t, queries, layout) * depth, column, depth)
+        _write(a0, a1, a2, a3, numbers[SCALE], dq, row_of(pair, t, queries, layout) * depth, column, depth)
 
 
 @kernel(threads=_THREADS)
@@ -257,27 +233,28 @@ def attention_of_keys(q, k, v, mask, key, numbers, logsum, g, delta, dk, dv, lay
     panels = (keys + rows - 1) // rows
     pair, first = cuda.blockIdx.x // panels, cuda.blockIdx.x % panels * rows
     s, column = first + cuda.threadIdx.y, cuda.blockIdx.y * WIDTH + lane
-    x, g_row = _place(pair, first, layout, K_BATCH, K_TIME, K_HEAD), layout[HEADS] * value_depth
-    z = _place(pair, first, layout, V_BATCH, V_TIME, V_HEAD)
+    x, g_row = place_of(pair, first, layout, K_BATCH, K_TIME, K_HEAD), layout[HEADS] * value_depth
+    z = place_of(pair, first, layout, V_BATCH, V_TIME, V_HEAD)
     zero = q.dtype.type(0)
     a0, a1, a2, a3 = zero, zero, zero, zero
     b0, b1, b2, b3 = zero, zero, zero, zero
     begin = first if layout[CAUSAL] != 0 else 0
     while begin < queries:
         count, t = min(LANES, queries - begin), begin + lane
-        y, of_g = _place(pair, begin, layout, Q_BATCH, Q_TIME, Q_HEAD), _row(pair, begin, queries, layout) * value_depth
+        y = place_of(pair, begin, layout, Q_BATCH, Q_TIME, Q_HEAD)
+        of_g = row_of(pair, begin, queries, layout) * value_depth
         score = _dots(own, others, k, x, layout[K_TIME], keys - first, q, y, layout[Q_TIME], count, depth)
         score *= numbers[SCALE]
         slope = _dots(own, others, v, z, layout[V_TIME], keys - first, g, of_g, g_row, count, value_depth)
         weight, dot = zero, zero
-        if _is_seen(pair, t, s, mask, layout):
-            weight, dot = exp(score - _shift(logsum[pair * queries + t])), delta[pair * queries + t]
+        if is_seen(pair, t, s, mask, layout):
+            weight, dot = exp(score - shift_of(logsum[pair * queries + t])), delta[pair * queries + t]
         slope = _kept(slope, pair, t, s, key, numbers[RATE], layout)
         a0, a1, a2, a3 = _add_rows(a0, a1, a2, a3, weight * (slope - dot), count, q, y, layout[Q_TIME], column, depth)
         weight = _kept(weight, pair, t, s, key, numbers[RATE], layout)
         b0, b1, b2, b3 = _add_rows(b0, b1, b2, b3, weight, count, g, of_g, g_row, column, value_depth)
         begin += LANES
     if s < keys:
-        row = _row(pair, s, keys, layout)
+        row = row_of(pair, s, keys, layout)
         _write(a0, a1, a2, a3, numbers[SCALE], dk, row * depth, column, depth)
         _write(b0, b1, b2, b3, q.dtype.type(_1), dv, row * value_depth, column, value_depth)

@@ -32,7 +32,7 @@ _UPPER = 0xFFFF0000
 
 
 @device_function
-def _low(x, y, high):
+def low_pair(x, y, high):
     """What rounding to `high` has left of two numbers."""
     return pair(x - number_of(np.uint32(high << np.uint32(16))), y - number_of(np.uint32(high & np.uint32(_UPPER))))
 
@@ -42,7 +42,7 @@ def _keep_pair(words, place, plane, x, y, products):
     high = pair(x, y)
     words[np.uint64(place)] = high
     if products > 1:
-        words[np.uint64(place + plane)] = _low(x, y, high)
+        words[np.uint64(place + plane)] = low_pair(x, y, high)
 
 
 @device_function
@@ -59,10 +59,10 @@ def _keep(words, place, plane, pitch, apart, along_k, first, second, products):
         store4(words, place, (a, b, c, d))
         if products > 1:
             lows = (
-                _low(first[0], second[0], a),
-                _low(first[1], second[1], b),
-                _low(first[2], second[2], c),
-                _low(first[3], second[3], d),
+                low_pair(first[0], second[0], a),
+                low_pair(first[1], second[1], b),
+                low_pair(first[2], second[2], c),
+                low_pair(first[3], second[3], d),
             )
             store4(words, place + plane, lows)
 

@@ -44,6 +44,9 @@ def _both(signature: str, *more: str) -> tuple[str, ...]:
     return signature.replace("x", "f4"), signature.replace("x", "f8"), *more
 
 
+_ATTENTION, _OF_QUERIES = "f4 f4 f4 ? u4 f4 f4 f4 i8", "f4 f4 f4 ? u4 f4 f4 f4 f4 f4 i8"
+_OF_KEYS = "f4 f4 f4 ? u4 f4 f4 f4 f4 f4 f4 i8"
+
 KERNELS: dict[str, Row] = {
     "lu.slogdet": Row(_both("x x x x n")),
     "lu.solve": Row(_both("x x x x n n")),
@@ -60,6 +63,31 @@ KERNELS: dict[str, Row] = {
     "cholesky.factor_panel": Row(_both("x x x x n n"), registers=96),
     "cholesky.solve_transposed": Row(_both("x x n"), shuffles=True, registers=80),
     "cholesky_stack.factors": Row(_both("x x x x n")),
+    "attention_few.few_queries_128": Row((_ATTENTION,), vector=True, shuffles=True, registers=192),
+    "attention_few.few_queries_64": Row((_ATTENTION,), vector=True, shuffles=True, registers=168),
+    "attention_parts.merge_parts": Row(("f4 f4 f4 f4 i8 n",)),
+    "attention_tensor.high_128": Row((_ATTENTION,), vector=True, shuffles=True, tensor=True, registers=232),
+    "attention_tensor.high_64": Row((_ATTENTION,), vector=True, shuffles=True, tensor=True, registers=168),
+    "attention_tensor.high_of_keys_128": Row((_OF_KEYS,), vector=True, tensor=True, registers=255),
+    "attention_tensor.high_of_keys_64": Row((_OF_KEYS,), vector=True, shuffles=True, tensor=True, registers=255),
+    "attention_tensor.high_of_queries_128": Row((_OF_QUERIES,), vector=True, shuffles=True, tensor=True, registers=232),
+    "attention_tensor.high_of_queries_64": Row((_OF_QUERIES,), vector=True, shuffles=True, tensor=True, registers=168),
+    "attention_tensor.medium_128": Row((_ATTENTION,), vector=True, shuffles=True, tensor=True, registers=232),
+    "attention_tensor.medium_64": Row((_ATTENTION,), vector=True, shuffles=True, tensor=True, registers=168),
+    "attention_tensor.medium_of_keys_128": Row((_OF_KEYS,), vector=True, tensor=True, registers=255),
+    "attention_tensor.medium_of_keys_64": Row((_OF_KEYS,), vector=True, shuffles=True, tensor=True, registers=255),
+    "attention_tensor.medium_of_queries_128": Row(
+        (_OF_QUERIES,), vector=True, shuffles=True, tensor=True, registers=232
+    ),
+    "attention_tensor.medium_of_queries_64": Row(
+        (_OF_QUERIES,), vector=True, shuffles=True, tensor=True, registers=168
+    ),
+    "attention_tiled.attention_128": Row((_ATTENTION,), vector=True, shuffles=True, registers=224),
+    "attention_tiled.attention_64": Row((_ATTENTION,), vector=True, shuffles=True, registers=160),
+    "attention_tiled.attention_of_keys_128": Row((_OF_KEYS,), vector=True, shuffles=True, registers=232),
+    "attention_tiled.attention_of_keys_64": Row((_OF_KEYS,), vector=True, shuffles=True, registers=255),
+    "attention_tiled.attention_of_queries_128": Row((_OF_QUERIES,), vector=True, shuffles=True, registers=168),
+    "attention_tiled.attention_of_queries_64": Row((_OF_QUERIES,), vector=True, shuffles=True, registers=168),
     "conv.gather": Row(_both("x x x x i4 i8")),
     "conv_tensor.high_gather": Row(("f4 f4 f4 f4 i4 i8",), vector=True, tensor=True, registers=128),
     "conv_tensor.high_gather_narrow": Row(("f4 f4 f4 f4 i4 i8",), vector=True, tensor=True, registers=128),

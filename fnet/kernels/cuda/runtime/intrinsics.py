@@ -234,3 +234,25 @@ def anew(typing, number):
         return builder.asm(kind, "mov.b32 $0, $1;", "=r,r", [values[0]], side_effect=True)
 
     return types.int32(types.int32), generate
+
+
+@intrinsic
+def power_of_two(typing, x):
+    """2 to the power x, by the unit for special functions."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType()])
+        return builder.asm(kind, "ex2.approx.ftz.f32 $0, $1;", "=f,f", values, side_effect=False)
+
+    return types.float32(types.float32), generate
+
+
+@intrinsic
+def keep_rolled(typing):
+    """The loop whose body begins with this is not unrolled."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        builder.asm(ir.FunctionType(ir.VoidType(), []), ".pragma \\22nounroll\\22;", "", [], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(), generate
