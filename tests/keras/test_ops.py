@@ -148,6 +148,10 @@ def test_elastic_transforms_move_pixels_by_the_same_noise_for_a_seed():
     np.testing.assert_array_equal(one, other)
     assert (one != third).any() and one.shape == NAMES["rgb"].shape
     np.testing.assert_array_equal(ops.image.elastic_transform(NAMES["rgb"], 0.0, seed=1), NAMES["rgb"])
+    across = np.broadcast_to(np.arange(8, dtype="f4"), (8, 8))
+    ramps = [ops.image.elastic_transform(ramp[..., None], 0.5, 1.0, seed=1) for ramp in (across, across.T)]
+    moved = [(ramp[..., 0] - was)[2:-2, 2:-2] for ramp, was in zip(ramps, (across, across.T), strict=True)]
+    assert (abs(moved[0] - moved[1]) > 1e-3).any()
 
 
 def test_complex_numbers_are_pairs():

@@ -90,11 +90,10 @@ def elastic_transform(
     def of_last(x: Any) -> Any:
         x = floating(x)
         row = bell(int(6 * sigma) | 1, sigma, x)
-        places: list[Any] = []
-        for place in _places(x):
-            noise = random.normal((*x.shape[:3], 1), 0.0, sigma, x.dtype, seed)
-            places.append(place + alpha * filtered(noise, ops.outer(row, row), "same")[..., 0])
-        return _seen_at(x, places[0], places[1], interpolation, fill_mode, fill_value)
+        noise = random.normal((*x.shape[:3], 2), 0.0, sigma, x.dtype, seed)
+        moved = alpha * filtered(noise, ops.outer(row, row), "same")
+        columns, rows = _places(x)
+        return _seen_at(x, columns + moved[..., 0], rows + moved[..., 1], interpolation, fill_mode, fill_value)
 
     return seen(of_last, images, data_format)
 
