@@ -24,11 +24,11 @@ from fnet.kernels.cuda.runtime.product import Product
 from fnet.testing.cuda import run_kernel
 
 FIRST, GAP = 1 << 40, 4096
-STREAMS = 1000  # of a card, at most: no two streams have one number
+STREAMS = 1000  # of a card, at most
 MOST_THREADS, MOST_X, MOST_Y_Z, MOST_Z = 1024, (1 << 31) - 1, (1 << 16) - 1, 64
 LIMITS = Limits(together=132, shared_bytes=227 << 10)  # of an H200
-Event = tuple[Any, int, dict[int, int]]
-"""The card, its stream, and how much of each stream's work is before the event."""
+Event = tuple[int, Any, dict[int, int]]
+"""The stream, its card, and how much of each stream's work is before the event."""
 Span = tuple[int, int]
 """An address, and how many bytes from there on."""
 
@@ -78,8 +78,8 @@ class Emulated:
         self._touched: dict[int, dict[int, int]] = {}  # a piece of memory -> when each stream was there last
 
     def stream(self) -> int:
-        stream = STREAMS * self.number + len(self._queues) + 1
-        self._queues[stream], self._clocks[stream] = [], {stream: 0}
+        stream = len(self._queues) + 1
+        self._queues[stream], self._clocks[stream] = [], {self._unique(stream): 0}
         return stream
 
     # Memory.
@@ -140,7 +140,7 @@ class Emulated:
         elif nbytes:
             there, here = self._at(to, nbytes), card._at(source, nbytes)
             self._do(stream, "copied from a card", [(to, nbytes)], lambda: _fill(there, here))
-            card._note(stream, self._clocks[stream], "copied to a card", [(source, nbytes)])
+            card._note(self._unique(stream), self._clocks[stream], "copied to a card", [(source, nbytes)])
 
     def zero(self, address: int, nbytes: int, stream: int) -> None:
         there = self._at(address, nbytes)
@@ -194,14 +194,15 @@ class Emulated:
 
     def record(self, stream: int) -> Event:
         self._not_recorded(stream, "event")
-        return self, stream, dict(self._clocks[stream])
+        return stream, self, dict(self._clocks[stream])
 
     def wait(self, stream: int, event: Event) -> None:
-        card, other, then = event
+        other, card, then = event
         clock = self._clocks[stream]
         for known, time in then.items():
             clock[known] = max(time, clock.get(known, 0))
-        self._queues[stream].append((clock[stream], lambda: card._work(other, then[other])))
+        until = then[card._unique(other)]
+        self._queues[stream].append((clock[self._unique(stream)], lambda: card._work(other, until)))
 
     def synchronize(self, stream: int) -> None:
         self._not_recorded(stream, "wait of the host")
@@ -228,11 +229,15 @@ class Emulated:
             return
         self.seen[what] += 1
         clock = self._clocks[stream]
-        clock[stream] += 1
-        self._note(stream, clock, what, touched)
-        self._queues[stream].append((clock[stream], work))
+        clock[self._unique(stream)] += 1
+        self._note(self._unique(stream), clock, what, touched)
+        self._queues[stream].append((clock[self._unique(stream)], work))
         if not self.is_late:
             self._work(stream)
+
+    def _unique(self, stream: int) -> int:
+        """The number of a stream among those of all cards."""
+        return STREAMS * self.number + stream
 
     def _note(self, stream: int, clock: dict[int, int], what: str, touched: list[Span]) -> None:
         """Remember when a stream, of this card or another, was at work in memory of this one."""

@@ -37,7 +37,7 @@ def test_take_and_its_sums(shape: Any, axis: int, count: int):
     index = positions(shape[axis], count)
     check(of_index._take, numbers(shape), index, axis=axis)
     g = numbers((*shape[:axis], count, *shape[axis + 1 :]))
-    check(of_index._scatter_add, g, index, shape=shape, axis=axis)
+    check(of_index.scatter_add, g, index, shape=shape, axis=axis)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.int32, np.bool_, np.uint8])
@@ -46,13 +46,13 @@ def test_other_types(dtype: Any):
     check(of_index._take, numbers((3, 40), dtype), index, axis=0)
     check(of_index._take, numbers((3, 2), dtype), index, axis=0)
     if dtype == np.float64:
-        check(of_index._scatter_add, numbers((9, 34), dtype), index, shape=(3, 34), axis=0)
+        check(of_index.scatter_add, numbers((9, 34), dtype), index, shape=(3, 34), axis=0)
 
 
 @pytest.mark.parametrize("count", [31, 32, 33, 65])
 def test_sums_of_positions_in_several_warps(count: int):
     index = np.r_[np.zeros(count - 1, np.int64), 1]
-    check(of_index._scatter_add, numbers((count, 2)), index, shape=(2, 2), axis=0)
+    check(of_index.scatter_add, numbers((count, 2)), index, shape=(2, 2), axis=0)
 
 
 @pytest.mark.parametrize("size", [3, 200, 300])
@@ -60,17 +60,17 @@ def test_sums_of_positions_in_several_warps(count: int):
 def test_sums_of_positions_that_are_sorted(size: int, count: int, rounds: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lower, "COMPARED", 0)
     monkeypatch.setattr(sorting, "ROUNDS", rounds)
-    check(of_index._scatter_add, numbers((count, 2)), positions(size, count), shape=(size, 2), axis=0)
+    check(of_index.scatter_add, numbers((count, 2)), positions(size, count), shape=(size, 2), axis=0)
 
 
 def test_sums_of_long_segments_and_of_wide_rows(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lower, "COMPARED", 0)
     index = np.r_[np.zeros(64, np.int32), np.full(33, -1, np.int32), 5, np.ones(32, np.int32)]
-    check(of_index._scatter_add, numbers((2, index.size, 3)), index, shape=(2, 4, 3), axis=1)
-    check(of_index._scatter_add, numbers((4, 130)), np.array([1, 0, 1, 1]), shape=(2, 130), axis=0)
+    check(of_index.scatter_add, numbers((2, index.size, 3)), index, shape=(2, 4, 3), axis=1)
+    check(of_index.scatter_add, numbers((4, 130)), np.array([1, 0, 1, 1]), shape=(2, 130), axis=0)
 
 
 def test_nothing_to_take():
     check(of_index._take, numbers((4, 0)), positions(4, 3), axis=0)
     check(of_index._take, numbers((3, 4)), np.zeros(0, np.int64), axis=0)
-    check(of_index._scatter_add, numbers((0, 4)), np.zeros(0, np.int64), shape=(3, 4), axis=0)
+    check(of_index.scatter_add, numbers((0, 4)), np.zeros(0, np.int64), shape=(3, 4), axis=0)
