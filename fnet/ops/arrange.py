@@ -24,7 +24,7 @@ from fnet.ops.shape import (
 )
 from fnet.ops.summation import Axes
 from fnet.transforms import linear_maps
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 
 
 def roll(x: Any, shift: int | Sequence[int], axis: Axes = None) -> Any:
@@ -72,7 +72,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
         return reshape(wide, (*shape[:axis], size * times, *shape[axis + 1 :]))
     if np.shape(repeats) != (size,):
         raise ShapeError(f"repeat: expected one number or {size} of them, received shape {np.shape(repeats)}.")
-    return take(x, np.repeat(np.arange(size), repeats), axis)
+    return take(x, beside(np.repeat(np.arange(size), repeats), x), axis)
 
 
 def tile(x: Any, reps: int | Sequence[int]) -> Any:

@@ -24,6 +24,7 @@ from fnet.ops import (
 from fnet.ops.index import take
 from fnet.ops.promotion import lift
 from fnet.ops.summation import Axes
+from fnet.transforms.operand import beside
 
 
 def _sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: bool | None = None) -> Any:
@@ -49,7 +50,7 @@ def _cov(x: Any, *, rowvar: bool = True, bias: bool = False, ddof: int | None = 
 def _delete(x: Any, positions: Any, axis: int | None = None) -> Any:
     x = shape.ravel(x) if axis is None else lift(x)
     kept = np.delete(np.arange(x.shape[axis or 0]), positions)
-    return take(x, kept, axis or 0)
+    return take(x, beside(kept, x), axis or 0)
 
 
 def _at_least(ndim: int) -> Callable:

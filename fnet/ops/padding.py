@@ -11,6 +11,7 @@ from fnet.arguments import one_of
 from fnet.errors import ShapeError, ValueRangeError
 from fnet.ops.index import take
 from fnet.ops.promotion import lift
+from fnet.transforms.operand import beside
 from fnet.transforms.primitive import spec_of
 
 MODES = ("edge", "reflect", "symmetric", "wrap")
@@ -35,5 +36,5 @@ def pad_with_itself(x: Any, widths: Sequence[tuple[int, int]], mode: str) -> Any
             if not x.shape[axis]:
                 raise ShapeError(f"pad: axis {axis} of {spec_of(x)} has nothing to repeat. Use mode='constant'.")
             places = np.pad(np.arange(x.shape[axis]), (before, behind), mode)  # type: ignore[call-overload]
-            x = take(x, places, axis)
+            x = take(x, beside(places, x), axis)
     return x

@@ -10,7 +10,7 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ValueRangeError
 from fnet.keras.ops.calls import call, of_arrays
-from fnet.transforms.operand import is_known
+from fnet.transforms.operand import beside, is_known
 
 
 def _segments(segment_ids: Any, num_segments: int | None) -> int:
@@ -75,7 +75,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
     """Frames of the last axis: (..., T) -> (..., frames, sequence_length)."""
     count = 1 + (x.shape[-1] - sequence_length) // sequence_stride
     places = np.arange(count)[:, None] * sequence_stride + np.arange(sequence_length)
-    return ops.take(x, places, -1)
+    return ops.take(x, beside(places, x), -1)
 
 
 @of_arrays
