@@ -118,6 +118,14 @@ def test_norms_that_need_each_other_are_not_joined():
     assert not any(" x " in label for label in run(f))
 
 
+def test_a_fold_that_needs_one_of_its_kind():
+    def f(leaves: Any) -> Any:
+        one, two = np.cumsum(leaves[0]), np.cumsum(leaves[1])
+        return np.exp(np.sum(two * np.sum(one * np.max(leaves[2]))) / 1000)
+
+    assert not any(" x " in label for label in run(f))
+
+
 def test_norms_of_arrays_that_the_caller_has_are_not_laid_side_by_side():
     assert not any("square" in label and " x " in label for label in run(lambda leaves: [norm(x) for x in leaves]))
 
