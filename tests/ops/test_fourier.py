@@ -25,7 +25,7 @@ def pair_of(n, dtype="f8"):
     return rng.normal(size=(2, n)).astype(dtype), rng.normal(size=(2, n)).astype(dtype)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 32, 37, 60, 74, 1024, 2053])
+@pytest.mark.parametrize("n", [1, 2, 3, 32, 37, 60, 74, 509, 1024])
 def test_transforms_are_numpys(n):
     x = pair_of(n)
     for name in ("fft", "ifft"):
