@@ -140,15 +140,15 @@ ERRORS = {
 
 
 OTHERS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
-    "function": (np.sort, DeviceError, "^np.sort is not supported on arrays of a device. fnet.ops.top_k comes near"),
+    "function": (np.unique, DeviceError, "^np.unique is not supported on arrays of a device. fnet.ops.sort comes near"),
     "keyword": (lambda x: np.max(x, initial=3), DeviceError, "^np.max on an array of a device does not take these arg"),
     "mask": (
         lambda x: x[x > 2],
         DeviceError,
         "^a boolean mask on 'one' selects a number of elements that only the device knows. Use fnet.ops.where instead",
     ),
-    "method": (lambda x: x.argsort(), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'argsort', which NumPy's"),
-    "operator": (lambda x: x & x, DtypeError, "^'&' on arrays of a device takes booleans, received float32"),
+    "method": (lambda x: x.partition(1), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'partition', which NumPy's"),
+    "operator": (lambda x: x & x, DtypeError, "^bitwise_and takes integers or booleans, received float32"),
     "masked": (
         lambda x: fnet.to_device(np.ma.masked_array([1.0], [True]), "one"),
         DtypeError,
