@@ -109,10 +109,9 @@ def short_parts(monkeypatch):
     ("level", "queries", "keys", "depth", "value_depth", "more"),
     [
         ("highest", 65, 66, 6, 5, {"causal": True}),
-        ("highest", 9, 33, 5, 80, {"causal": True, "rate": 0.2}),
-        ("high", 16, 33, 65, 17, {"causal": True, "rate": 0.2}),
-        ("high", 20, 17, 20, 128, {"mask": (1, 1, 1, 17)}),
-        ("medium", 65, 66, 16, 17, {"mask": (1, 1, 65, 66), "rate": 0.3}),
+        ("highest", 9, 17, 3, 68, {"causal": True, "rate": 0.2}),
+        ("high", 16, 17, 65, 17, {"causal": True, "rate": 0.2}),
+        ("medium", 17, 66, 16, 17, {"mask": (1, 1, 17, 66), "rate": 0.3}),
     ],
 )
 def test_tiles(whole_tiles, level, queries, keys, depth, value_depth, more):
@@ -121,16 +120,17 @@ def test_tiles(whole_tiles, level, queries, keys, depth, value_depth, more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("queries", "keys", "depth", "more"),
-    [(1, 70, 20, {}), (3, 35, 65, {"causal": True}), (2, 35, 7, {"mask": (1, 1, 2, 35), "rate": 0.3})],
+    ("part", "queries", "keys", "depth", "more"),
+    [(256, 1, 70, 20, {}), (16, 3, 9, 65, {"causal": True}), (256, 2, 35, 7, {"mask": (1, 1, 2, 35), "rate": 0.3})],
 )
-def test_few_queries(short_parts, queries, keys, depth, more):
+def test_few_queries(monkeypatch, part, queries, keys, depth, more):
+    monkeypatch.setattr(rules, "PART", part)
     check_all(queries, keys, depth, depth + 1, scale=0.2, **more)
 
 
 @pytest.mark.slow
 def test_parts(short_parts):
-    launched = check_all(129, 130, 2, 3, scale=0.2, causal=True)
+    launched = check_all(128, 129, 2, 3, scale=0.2, causal=True)
     assert launched["merge_parts"] == 1 and launched["sum_parts"] == 3
 
 

@@ -31,7 +31,7 @@ from fnet.devices.lowering import lowering
 from fnet.kernels import cuda
 from fnet.kernels.scalar.philox import ROUNDS
 
-PART = 256  # keys or queries
+PART = 256  # keys or queries: a multiple of all tiles
 MOST_PARTS = 64
 FEW = 4
 SMALLEST = 16  # a tile of tensor cores
