@@ -57,14 +57,14 @@ def check_all(
     return cuda.launched
 
 
-@pytest.mark.parametrize(("queries", "keys", "causal"), [(1, 1, False), (9, 5, True), (18, 3, False)])
+@pytest.mark.parametrize(("queries", "keys", "causal"), [(9, 5, True), (18, 3, False)])
 def test_queries_and_keys(queries, keys, causal):
     check_all(queries, keys, 3, 2, causal=causal)
 
 
-@pytest.mark.parametrize(("shape", "causal"), [((2, 2, 3, 5), False), ((1, 2, 1, 5), True), ((2, 1, 3, 1), False)])
+@pytest.mark.parametrize(("shape", "causal"), [((1, 2, 3, 5), False), ((1, 1, 1, 5), True), ((2, 1, 3, 1), False)])
 def test_masks_and_queries_that_see_nothing(shape, causal):
-    check_all(3, 5, 2, 3, batch=2, heads=2 if shape[1] == 2 else 1, mask=shape, causal=causal)
+    check_all(3, 5, 2, 3, batch=shape[0], heads=shape[1], mask=shape, causal=causal)
 
 
 def test_dropout_drops_what_the_cpu_drops():
