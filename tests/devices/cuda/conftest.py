@@ -22,7 +22,7 @@ from tests.devices.cuda.emulated import Emulated
 from tests.devices.cuda.unloaded import Unloaded
 
 EMULATED, CARD = "emulated", "card"
-FEW = 2  # cases of a test that are not slow: thread by thread, the others take a third of the plain run
+FEW = 1  # cases of a test that are not slow: thread by thread, the others would take a third of the plain run
 
 
 def is_for_cards(config: pytest.Config) -> bool:
@@ -40,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without a card, one test that says so stands for all that ask for one; none asks for it by accident.
 
-    Of many cases of a test, the first few are part of the plain run, the others are slow.
+    Of the cases of a test, the first is part of the plain run, the others are slow.
     """
     cases: Counter[Any] = Counter()
     for item in items:

@@ -39,6 +39,7 @@ def test_as_many_labels_as_lanes_and_more(width):
     check_width(width)
 
 
+@pytest.mark.slow
 def test_threads_that_go_on(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lower, "THREADS", 32)
     check_width(40)

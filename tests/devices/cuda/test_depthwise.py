@@ -55,6 +55,7 @@ def test_convolutions_and_gradients(case):
     check_all(case)
 
 
+@pytest.mark.slow
 def test_float64():
     check_all(CASES[2], "float64")
 
