@@ -147,7 +147,7 @@ OTHERS: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         DeviceError,
         "^a boolean mask on 'one' selects a number of elements that only the device knows. Use fnet.ops.where instead",
     ),
-    "method": (lambda x: x.partition(1), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'partition', which NumPy's"),
+    "method": (lambda x: x.partition(1), AttributeError, "^a float32\\[2, 3\\] on 'one' has no 'partition', which"),
     "operator": (lambda x: x & x, DtypeError, "^bitwise_and takes integers or booleans, received float32"),
     "masked": (
         lambda x: fnet.to_device(np.ma.masked_array([1.0], [True]), "one"),
