@@ -11,6 +11,7 @@ from fnet.ops import (
     arrange,
     bits,
     composed,
+    decompositions,
     diagonals,
     differences,
     inverse,
@@ -148,7 +149,10 @@ FUNCTIONS: dict[str, Callable] = {
     "trapz": differences.trapezoid,
 }  # fmt: skip
 
-LINALG: dict[str, Callable] = {name: getattr(systems, name) for name in ("solve", "inv", "det", "slogdet", "cholesky")}
+LINALG: dict[str, Callable] = {
+    **{name: getattr(systems, name) for name in ("solve", "inv", "det", "slogdet", "cholesky")},
+    "qr": decompositions.qr,
+}
 
 TABLE: dict[Any, Callable] = {
     getattr(np, name): function for name, function in {**UFUNCS, **FUNCTIONS}.items() if hasattr(np, name)

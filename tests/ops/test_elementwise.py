@@ -25,8 +25,8 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 1e-3, 30.0, -
 DTYPES = sorted(SUPPORTED, key=str)
 INTEGERS = [d for d in DTYPES if d.kind in "iu"]
 FAMILIES = [
-    "accumulate", "attention", "conv", "fourier", "index", "linalg", "nn", "normalization", "numpy_functions",
-    "pooling", "recurrent", "positive_systems", "reduce", "search", "shape", "systems",
+    "accumulate", "attention", "conv", "decompositions", "fourier", "index", "linalg", "nn", "normalization",
+    "numpy_functions", "pooling", "recurrent", "positive_systems", "reduce", "search", "shape", "systems",
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ _FAMILIES = (
     "gemm",
     "gemm_bfloat16",
     "gemm_tiles",
+    "householder",
     "index",
     "lu",
     "normalize_columns",

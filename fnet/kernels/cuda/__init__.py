@@ -29,6 +29,7 @@ _FAMILIES = (
     "gemm",
     "gemm_tensor",
     "gemm_tiled",
+    "householder",
     "index",
     "lu",
     "normalize_columns",
