@@ -70,6 +70,7 @@ from fnet.ops.conv import conv_transpose as conv_transpose
 from fnet.ops.ctc import ctc as ctc
 from fnet.ops.ctc import ctc_beam_search_decode as ctc_beam_search_decode
 from fnet.ops.ctc import ctc_greedy_decode as ctc_greedy_decode
+from fnet.ops.decompositions import eigh as eigh
 from fnet.ops.decompositions import qr as qr
 from fnet.ops.depthwise import depthwise_conv as depthwise_conv
 from fnet.ops.diagonals import diag as diag

@@ -151,7 +151,7 @@ FUNCTIONS: dict[str, Callable] = {
 
 LINALG: dict[str, Callable] = {
     **{name: getattr(systems, name) for name in ("solve", "inv", "det", "slogdet", "cholesky")},
-    "qr": decompositions.qr,
+    **{name: getattr(decompositions, name) for name in ("eigh", "qr")},
 }
 
 TABLE: dict[Any, Callable] = {

@@ -74,7 +74,7 @@ bitwise_invert(I) | bitwise_left_shift(I, 1) | bitwise_right_shift(I, 1) | isnan
 hard_swish(x) | conjugate(x) | convert_to_tensor([1., 2.])
 solve(sq, x[:, 0]) | solve(sq, x) | inv(sq) | det(sq) | slogdet(sq) | cholesky(sq) | cholesky(sq, upper=True)
 solve_triangular(sq, x, lower=True) | solve_triangular(sq, x) | logdet(sq) | cholesky_inverse(sq) | qr(x)
-qr(x.T) | qr(t3, 'complete')
+qr(x.T) | qr(t3, 'complete') | eigh(sq)[0]
 fft((x, y)) | fft2((x, y)) | ifft2((x, y)) | rfft(x) | rfft(x, 6) | irfft((x, y)) | irfft((x, y), 7)
 stft(t3[0], 3, 1, 4, center=False) | stft(q[0, 0], 4, 2, 6, 'hamming') | istft((t3, t3), 4, 2, 6)
 istft((t3, t3), 5, 2, 6, length=5, window='hamming', center=False) | adaptive_average_pool(img, 4)

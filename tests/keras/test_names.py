@@ -37,7 +37,7 @@ REFUSED: dict[str, dict[str, str]] = {
     "constraints": {},
     "callbacks": {"ProgbarLogger": BY_FIT, "RemoteMonitor": NO_NETWORK, "OrbaxCheckpoint": OTHERS},
     "random": {},
-    "ops": dict.fromkeys(("eigh", "lstsq", "lu_factor", "matrix_rank", "pinv", "svd"), LATER)
+    "ops": dict.fromkeys(("lstsq", "lu_factor", "matrix_rank", "pinv", "svd"), LATER)
     | dict.fromkeys(("eig", "view_as_complex", "view_as_real"), NO_COMPLEX)
     | {"custom_gradient": BY_PRIMITIVE},
     "ops.image": {},

@@ -31,6 +31,7 @@ _FAMILIES = (
     "gemm_tiled",
     "householder",
     "index",
+    "jacobi",
     "lu",
     "normalize_columns",
     "normalize_groups",

@@ -49,6 +49,7 @@ _OF_KEYS = "f4 f4 f4 ? u4 f4 f4 f4 f4 f4 f4 i8"
 
 KERNELS: dict[str, Row] = {
     "householder.qr": Row(_both("x x x x n n n"), shuffles=True, registers=112),
+    "jacobi.eigh": Row(_both("x x x x x n"), shuffles=True, registers=112),
     "lu.slogdet": Row(_both("x x x x n")),
     "lu.solve": Row(_both("x x x x n n")),
     "lu.solve_triangular": Row(_both("x x x n n n")),
