@@ -12,7 +12,7 @@ from fnet.kernels.cpu.runtime.threads import parallel_for, threads_for
 from fnet.kernels.cpu.vector.simd import at
 from fnet.kernels.policy import kernel, scalar
 
-SWEEPS = 40  # at most: ten are enough for matrices of thousands of rows
+SWEEPS = 40  # at most: about ten are enough
 
 
 @scalar
