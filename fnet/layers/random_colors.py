@@ -243,7 +243,7 @@ def RandomPosterization(
     >>> import numpy as np
     >>> y, _ = RandomPosterization(2).apply({}, {}, np.array([[[[63, 64, 255]]]]), random.key(0), True)
     >>> y.ravel()
-    array([  0.,  64., 192.])
+    array([  0.,  64., 192.], dtype=float32)
     """
     two: Any = factor if isinstance(factor, list | tuple) and len(factor) == 2 else (factor, factor)
     low, high = two
