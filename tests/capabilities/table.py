@@ -172,7 +172,7 @@ CAPABILITIES: dict[str, list[Capability]] = {
         _row("TensorFlow's checkpoints", "not read", "not read: an error that names the file", f"{TRAIN}a_checkpoint_of_tensorflow_is_refused_by_what_it_is"),
         _row("A whole model to a file", '`save_model("m.h5", net, params, state)`', '`model.save("simple_model.h5")`', f"{TRAIN}a_whole_model_goes_to_a_file", f"{WORDS}a_file_holds_the_model_and_its_training", "io/test_models.py::test_networks_compute_the_same"),
         _row("A whole model from a file", '`load_model("m.h5")`, `load_training`', '`models.load_model("simple_model.h5")`', f"{TRAIN}a_whole_model_goes_to_a_file", f"{WORDS}a_file_holds_the_model_and_its_training", "train/test_load_training.py::test_training_goes_on_with_the_same_bits"),
-        _row("HDF5, safely", "files of real Keras open; hostile ones are refused", "the same", f"{TRAIN}a_whole_model_goes_to_a_file", "keras/test_models.py::test_models_between_fnet_and_keras", "io/keras/test_hostile.py::test_hostile_files_cost_little_time_and_memory"),
+        _row("HDF5, safely", "files of real Keras open; hostile ones are refused", "the same", f"{TRAIN}a_whole_model_goes_to_a_file", "keras/test_older_models.py::test_files_of_the_older_layout_between_fnet_and_keras", "io/keras/test_hostile.py::test_hostile_files_cost_little_time_and_memory"),
     ],
     "Looking inside": [
         _row("`summary`", "`fnet.summary(net, shape)`", "`model.summary()`", f"{TRAIN}a_summary_is_a_table_of_layers", "inspect/test_summary.py::test_a_convolutional_network", BESIDE),

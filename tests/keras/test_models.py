@@ -130,12 +130,15 @@ def exchange(folder: Path, suffix: str, python: str, which: str) -> None:
     assert len(expected) >= 60 and (len(again) >= 60 or (which, suffix) == ("keras", "h5"))
 
 
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_models_between_fnet_and_keras(tmp_path, suffix):
+def exchange_with_keras(folder: Path, suffix: str) -> None:
     pytest.importorskip("h5py")
     if find_spec("keras") is None or BACKEND is None:
         pytest.skip("Keras is not installed")
-    exchange(tmp_path, suffix, sys.executable, "keras")
+    exchange(folder, suffix, sys.executable, "keras")
+
+
+def test_archives_between_fnet_and_keras(tmp_path):
+    exchange_with_keras(tmp_path, "keras")
 
 
 def test_models_between_fnet_and_keras_2(tmp_path):

@@ -290,7 +290,9 @@ def _check_limits(launch: Launch, limits: Limits) -> None:
     if threads > most or launch.block[2] > MOST_Z:
         raise CardError(f"{launch.__name__}: a block of {launch.block} threads, expected at most {most}.")
     if launch.shared_bytes > limits.shared_bytes:
-        raise CardError(f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory, expected {limits.shared_bytes}.")
+        raise CardError(
+            f"{launch.__name__}: {launch.shared_bytes} bytes of shared memory, expected {limits.shared_bytes}."
+        )
     if launch.together and x * y * z > limits.together:
         raise CardError(f"{launch.__name__}: {x * y * z} blocks that wait for each other, expected {limits}.")
 
