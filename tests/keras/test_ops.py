@@ -112,6 +112,26 @@ def test_operations_on_symbolic_values_and_compiled_ones_are_those_on_arrays():
         np.testing.assert_allclose(received, f(x), 1e-5, 1e-6)
 
 
+def test_sums_by_segment_and_by_index_keep_what_is_not_finite_where_it_is():
+    data, ids = np.array([[1.0, np.nan], [2.0, 3.0], [4.0, np.inf]], "f4"), np.array([0, 1, 2])
+    received = fnet.jit(lambda data, ids: ops.segment_sum(data, ids, 4))(data, ids)
+    np.testing.assert_array_equal(received, [*data, [0, 0]])
+    np.testing.assert_array_equal(ops.segment_sum(data, np.array([1, -1, 9]), 2), [[0, 0], data[0]])
+    np.testing.assert_array_equal(ops.segment_sum(np.arange(3), np.array([1, 1, 0])), [2, 1])
+    places = np.array([[0, 1], [-1, 0], [0, 1], [0, 9]])
+    values = np.array([1.0, np.inf, 2.0, 5.0], "f4")
+    np.testing.assert_array_equal(ops.scatter(places, values, (2, 2)), [[0, 3], [np.inf, 0]])
+    np.testing.assert_array_equal(ops.scatter(ids[:, None], data, (3, 2)), data)
+    gradient = fnet.grad(lambda v: np.sum(ops.scatter(places, v, (2, 2)) ** 2))(values[[0, 2, 0, 3]])
+    np.testing.assert_array_equal(gradient, [4, 4, 4, 0])
+
+
+def test_order_by_one_place_and_parts():
+    np.testing.assert_array_equal(ops.take_along_axis(x, ops.argpartition(x, 2), 1)[:, 2], np.sort(x, 1)[:, 2])
+    np.testing.assert_array_equal(np.stack(fnet.ops.unstack(x, 1), 1), x)
+    np.testing.assert_array_equal(ops.divide_no_nan(x, np.zeros_like(x)), np.zeros_like(x))
+
+
 def test_loops_and_branches():
     total, all_of_them = ops.scan(lambda c, a: (c + a, c * a), np.float32(0), x[0])
     np.testing.assert_allclose(total, x[0].sum(), 1e-6)

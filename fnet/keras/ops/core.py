@@ -15,6 +15,7 @@ import numpy as np
 from fnet import ops, tree
 from fnet.errors import StructureError, ValueRangeError
 from fnet.keras.ops.calls import any_nodes, call, of_arrays, value
+from fnet.keras.ops.row_sums import sums_of_rows
 from fnet.keras.variable import Variable
 from fnet.networks.node import SymbolicNode
 from fnet.transfer import to_host
@@ -117,12 +118,9 @@ def slice_update(inputs: Any, start_indices: Sequence[int], updates: Any) -> Any
 @of_arrays
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     """Zeros of a shape to which values are added at indices: (N, axes), values (N, ...); equal indices add up."""
-    depth = indices.shape[-1]
-    flat, rows = _flat_indices(indices, shape[:depth]), ops.reshape(values, (-1, *shape[depth:]))
-    total = int(np.prod(shape[:depth]))
-    of_rows = ops.reshape(rows, (rows.shape[0], -1))
-    columns = [ops.bincount(flat, of_rows[:, k], total) for k in range(of_rows.shape[1])]
-    return ops.reshape(ops.stack(columns, 1), tuple(shape)) if columns else np.zeros(shape, values.dtype)
+    depth, total = indices.shape[-1], math.prod(shape[: indices.shape[-1]])
+    rows = ops.reshape(values, (-1, *shape[depth:]))
+    return ops.reshape(sums_of_rows(rows, _flat_indices(indices, shape[:depth]), total), tuple(shape))
 
 
 @of_arrays
@@ -260,9 +258,12 @@ def _stacked(parts: list[Any]) -> Any:
 
 
 def _flat_indices(indices: Any, sizes: Sequence[int]) -> Any:
-    """Indices of several axes as one into their product."""
+    """Indices of several axes as one into their product, which stands for those beyond an axis."""
     flat: Any = 0
+    beyond: Any = False
     for k, n in enumerate(sizes):
-        at = indices[..., k]
-        flat = ops.add(ops.multiply(flat, n), ops.where(ops.less(at, 0), ops.add(at, n), at))
-    return ops.reshape(flat, (-1,))
+        at = ops.astype(indices[..., k], np.int64)
+        at = ops.where(ops.less(at, 0), ops.add(at, n), at)
+        beyond = ops.logical_or(beyond, ops.logical_or(ops.less(at, 0), ops.greater_equal(at, n)))
+        flat = ops.add(ops.multiply(flat, n), at)
+    return ops.reshape(ops.where(beyond, math.prod(sizes), flat), (-1,))

@@ -10,6 +10,8 @@ import numpy as np
 from fnet import ops
 from fnet.errors import ValueRangeError
 from fnet.keras.ops.calls import call, of_arrays
+from fnet.keras.ops.row_sums import sums_of_rows
+from fnet.ops.promotion import lift
 from fnet.transforms.operand import beside, is_known
 
 
@@ -24,10 +26,14 @@ def _segments(segment_ids: Any, num_segments: int | None) -> int:
 
 @of_arrays
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """Sums of the rows of each segment: data (N, ...), segment_ids (N,) -> (num_segments, ...)."""
+    """Sums of the rows of each segment, in their order: data (N, ...), segment_ids (N,) -> (num_segments, ...).
+
+    A row of a segment that is not there counts nowhere.
+    """
     count = _segments(segment_ids, num_segments)
-    hot = ops.one_hot(segment_ids, count, data.dtype)
-    return ops.tensordot(hot, data, ([0], [0]))
+    ids = ops.astype(lift(segment_ids), np.int64)
+    inside = ops.logical_and(ops.greater_equal(ids, 0), ops.less(ids, count))
+    return sums_of_rows(data, ops.where(inside, ids, count), count)
 
 
 def _by_order(name: str, fold: Callable[..., Any], start: float) -> Callable[..., Any]:
